@@ -1,0 +1,92 @@
+// The contract of handlers: what a job looks like to the code that does the work, in whatever kind it is written.
+import type { Job } from "../job/job.js";
+import type { Outcome } from "../job/outcome.js";
+
+/** A logger whose lines carry the job's id. Texts only; secrets are masked on the way out. */
+export interface JobLogger {
+  debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** What a module handler gets. `job` is the same document that commands and services get. */
+export interface HandlerJob extends JobDocument {
+  /** Log lines that carry this job's id. */
+  readonly log: JobLogger;
+  /** Aborts at the deadline, at a forced stop, or when the job is lost: stop the work and throw. */
+  readonly signal: AbortSignal;
+  /** Aborts when the daemon begins to drain: a good moment to return `continued`. */
+  readonly draining: AbortSignal;
+  /** The unpacked folder of an input artifact. */
+  input(name: string): Promise<string>;
+  /** Packs and uploads a folder as an output artifact. */
+  output(name: string, directory: string): Promise<void>;
+}
+
+/** A module handler. It always returns an outcome; to fail, throw JobFailure or return failed(). */
+export type Handler = (job: HandlerJob) => Promise<Outcome>;
+
+/** The job document, version 1: what every kind of handler sees. All of it is JSON. */
+export interface JobDocument {
+  readonly version: 1;
+  readonly jobId: string;
+  readonly region: string;
+  /** Third-party jobs only. */
+  readonly clientId?: string;
+  /** Custom jobs only. */
+  readonly accountId?: string;
+  readonly actionType: { category: string; owner: string; provider: string; version: string };
+  /** Holds secrets in clear when the action type has secret properties. */
+  readonly configuration: Readonly<Record<string, string>>;
+  readonly pipeline: {
+    pipelineName?: string;
+    stageName?: string;
+    actionName?: string;
+    actionExecutionId?: string;
+    pipelineArn?: string;
+    pipelineExecutionId?: string;
+  };
+  readonly continuationToken?: string;
+  readonly inputs: readonly { name: string; revision?: string }[];
+  readonly outputs: readonly { name: string }[];
+  /** ISO 8601: when the handler is aborted and the job failed. */
+  readonly deadline: string;
+}
+
+/** What the engine hands to a handler of any kind. */
+export interface HandlerCall {
+  readonly job: Job;
+  readonly deadlineMs: number;
+  readonly log: JobLogger;
+  readonly signal: AbortSignal;
+  readonly draining: AbortSignal;
+  /**
+   * Told when a service answered 202: resolves when that is recorded. From then on a crash does not interrupt
+   * the job; the next process goes on waiting.
+   */
+  awaitCallback(callback: { readonly tokenHash: string; readonly deadlineMs: number }): Promise<void>;
+}
+
+/** One configured handler. Built and checked at start; `run` may be called many times at once. */
+export interface JobHandler {
+  readonly kind: "module" | "command" | "http";
+  /** What a person recognises it by: the path, the command, the URL without its query. */
+  readonly description: string;
+  /**
+   * Does the job. Resolves with whatever the handler gave (the engine checks it) or rejects with whatever it
+   * threw. When `signal` aborts it stops the work truly where that can be done, and settles soon.
+   */
+  run(call: HandlerCall): Promise<unknown>;
+  /** Goes on waiting for a callback that an earlier process was promised. Only http handlers have it. */
+  resume?(call: HandlerCall, callback: { readonly tokenHash: string; readonly deadlineMs: number }): Promise<unknown>;
+  /** Kills what still runs and lets go of connections. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Finds the handler of an action type by the name in the configuration. */
+export interface HandlerRegistry {
+  /** `undefined`: the configuration names none by this name. */
+  get(name: string): JobHandler | undefined;
+  close(): Promise<void>;
+}

@@ -1,0 +1,73 @@
+// How a job says no: CodePipeline's failure types, the error a handler may throw, and the way from any thrown
+// value to the failure details that PutJobFailureResult and PutThirdPartyJobFailureResult take.
+import { limits, shorten } from "./limits.js";
+
+export const failureTypes = [
+  "JobFailed",
+  "ConfigurationError",
+  "PermissionError",
+  "RevisionOutOfSync",
+  "RevisionUnavailable",
+  "SystemUnavailable",
+] as const;
+/** CodePipeline's FailureType. All of them fail the action; the type becomes its error code. */
+export type FailureType = (typeof failureTypes)[number];
+
+export interface FailureDetails {
+  readonly type: FailureType;
+  /** 1..5000 characters: an empty or longer one is refused and the job would hang. */
+  readonly message: string;
+  /** 1..1500 characters. */
+  readonly externalExecutionId?: string;
+}
+
+/** Thrown by a handler to fail its job with a type of its choice; any other throw becomes `JobFailed`. */
+export class JobFailure extends Error {
+  readonly type: FailureType;
+  readonly externalExecutionId: string | undefined;
+
+  constructor(type: FailureType, message: string, options: { externalExecutionId?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "JobFailure";
+    this.type = type;
+    this.externalExecutionId = options.externalExecutionId;
+  }
+}
+
+/** True for a JobFailure of any copy of this package: a handler may bring its own. */
+export function isJobFailure(error: unknown): error is JobFailure {
+  return (
+    error instanceof Error &&
+    error.name === "JobFailure" &&
+    "type" in error &&
+    (failureTypes as readonly unknown[]).includes(error.type)
+  );
+}
+
+/** Failure details within the API's limits; an empty message is replaced, a long one shortened. */
+export function failureDetails(type: FailureType, message: string, externalExecutionId?: string): FailureDetails {
+  const text = message.trim() === "" ? `the job failed (${type}) and gave no reason` : message;
+  return {
+    type,
+    message: shorten(text, limits.failureMessage),
+    ...(externalExecutionId ? { externalExecutionId: shorten(externalExecutionId, limits.externalExecutionId) } : {}),
+  };
+}
+
+/** What a thrown value says of itself, whatever it is. Never throws. */
+export function messageOf(thrown: unknown): string {
+  try {
+    if (thrown instanceof Error) return thrown.message || thrown.name;
+    if (typeof thrown === "string") return thrown;
+    const text = JSON.stringify(thrown);
+    return text === undefined ? String(thrown) : text;
+  } catch {
+    return "a value that cannot be shown";
+  }
+}
+
+/** Any thrown value as failure details: a JobFailure keeps its type, all else is `JobFailed`. */
+export function failureFrom(thrown: unknown): FailureDetails {
+  if (isJobFailure(thrown)) return failureDetails(thrown.type, thrown.message, thrown.externalExecutionId);
+  return failureDetails("JobFailed", `the handler failed: ${messageOf(thrown)}`);
+}

@@ -1,0 +1,245 @@
+// What a handler decided: the Outcome, its three constructors, and the check that turns whatever a handler
+// returned, printed or answered into an outcome that the API takes, or into a failure that says what is wrong.
+// One shape everywhere: the object a module returns is the document a command writes and a service answers.
+import { type FailureType, failureDetails, failureTypes } from "./failure.js";
+import type { ActionOwner, ContinuationToken } from "./job.js";
+import { limits, outputVariableName, outputVariablesMaxBytes, percentMax, shorten } from "./limits.js";
+
+/** CurrentRevision: what a source or build action made. */
+export interface CurrentRevision {
+  /** 1..1500 characters. */
+  readonly revision: string;
+  /** 1..100 characters. */
+  readonly changeIdentifier: string;
+  /** ISO 8601. */
+  readonly created?: string;
+  /** 1..2048 characters. */
+  readonly summary?: string;
+}
+
+/** The action is done. */
+export interface Succeeded {
+  readonly kind: "succeeded";
+  /** Shown in the console; 1..2048 characters. */
+  readonly summary?: string;
+  /** Fills `{ExternalExecutionId}` in the action type's link; 1..1500 characters. */
+  readonly externalExecutionId?: string;
+  readonly revision?: CurrentRevision;
+  /** Custom actions only; 122,880 bytes in all, names of `[A-Za-z0-9@_-]`. */
+  readonly outputVariables?: Readonly<Record<string, string>>;
+}
+
+/** This job is done, the action is not: CodePipeline offers a new job that carries the token. */
+export interface Continued {
+  readonly kind: "continued";
+  /** Enough for any worker to go on; 1..2048 characters; no secret in it. */
+  readonly continuationToken: ContinuationToken;
+  /** Whole number, 0..100. */
+  readonly percentComplete?: number;
+  readonly summary?: string;
+  readonly externalExecutionId?: string;
+}
+
+/** The action failed. */
+export interface Failed {
+  readonly kind: "failed";
+  readonly type: FailureType;
+  /** 1..5000 characters. */
+  readonly message: string;
+  readonly externalExecutionId?: string;
+}
+
+/** The verdict of one job. */
+export type Outcome = Succeeded | Continued | Failed;
+
+/** The action is done. */
+export function succeeded(details: Omit<Succeeded, "kind"> = {}): Succeeded {
+  return { kind: "succeeded", ...details };
+}
+
+/** This job is done, the action is not: CodePipeline offers a new job that carries `continuationToken`. */
+export function continued(
+  continuationToken: string,
+  details: Omit<Continued, "kind" | "continuationToken"> = {},
+): Continued {
+  return { kind: "continued", continuationToken: continuationToken as ContinuationToken, ...details };
+}
+
+/** The action failed; `type` is `JobFailed` unless told. */
+export function failed(
+  message: string,
+  details: { readonly type?: FailureType; readonly externalExecutionId?: string } = {},
+): Failed {
+  return { kind: "failed", ...failureDetails(details.type ?? "JobFailed", message, details.externalExecutionId) };
+}
+
+/**
+ * Whatever a handler gave, as an outcome within the API's limits. Long texts are shortened with a mark, empty
+ * optional texts left out, unknown members ignored; what cannot be meant becomes a `failed` outcome whose message
+ * says what the handler did wrong. Never throws.
+ */
+export function outcomeFrom(value: unknown, owner: ActionOwner): Outcome {
+  try {
+    return checked(value, owner);
+  } catch (error) {
+    if (error instanceof Impossible) return failed(`the handler gave an impossible outcome: ${error.message}`);
+    return failed("the handler gave an outcome that cannot be read (one of its members throws)");
+  }
+}
+
+/** Says what is impossible in an outcome; never leaves this file. */
+class Impossible extends Error {}
+
+function checked(value: unknown, owner: ActionOwner): Outcome {
+  if (value === undefined || value === null) {
+    throw new Impossible("nothing (return succeeded(), continued() or failed())");
+  }
+  if (typeof value !== "object" || Array.isArray(value)) {
+    throw new Impossible(`${Array.isArray(value) ? "a list" : `a ${typeof value}`}, not an object with a "kind"`);
+  }
+  const raw = value as Record<string, unknown>;
+  switch (raw["kind"]) {
+    case "succeeded":
+      return checkedSuccess(raw, owner);
+    case "continued":
+      return checkedContinuation(raw);
+    case "failed":
+      return checkedFailure(raw);
+    default:
+      throw new Impossible(
+        `"kind" is ${shorten(show(raw["kind"]), 80)}; it must be "succeeded", "continued" or "failed"`,
+      );
+  }
+}
+
+function checkedSuccess(raw: Record<string, unknown>, owner: ActionOwner): Succeeded {
+  if (present(raw["continuationToken"])) {
+    throw new Impossible('"succeeded" with a continuationToken; return "continued" if the work goes on');
+  }
+  const revision = present(raw["revision"]) ? checkedRevision(raw["revision"]) : undefined;
+  const variables = present(raw["outputVariables"]) ? checkedVariables(raw["outputVariables"], owner) : undefined;
+  return {
+    kind: "succeeded",
+    ...execution(raw),
+    ...(revision ? { revision } : {}),
+    ...(variables && Object.keys(variables).length > 0 ? { outputVariables: variables } : {}),
+  };
+}
+
+function checkedContinuation(raw: Record<string, unknown>): Continued {
+  const token = raw["continuationToken"];
+  if (typeof token !== "string" || token === "") throw new Impossible('"continued" without a continuationToken');
+  if (token.length > limits.continuationToken) {
+    throw new Impossible(
+      `a continuationToken of ${token.length} characters (at most ${limits.continuationToken}); keep the state elsewhere and its key in the token`,
+    );
+  }
+  if (present(raw["outputVariables"])) {
+    throw new Impossible("outputVariables together with a continuationToken (only the last job may set them)");
+  }
+  const percent = raw["percentComplete"];
+  if (present(percent) && !(Number.isInteger(percent) && Number(percent) >= 0 && Number(percent) <= percentMax)) {
+    throw new Impossible(`percentComplete is ${shorten(show(percent), 80)}; it must be a whole number from 0 to 100`);
+  }
+  return {
+    kind: "continued",
+    continuationToken: token as ContinuationToken,
+    ...(present(percent) ? { percentComplete: Number(percent) } : {}),
+    ...execution(raw),
+  };
+}
+
+function checkedFailure(raw: Record<string, unknown>): Failed {
+  const type = present(raw["type"]) ? raw["type"] : "JobFailed";
+  const known = failureTypes.find((name) => name === type);
+  if (known === undefined) {
+    throw new Impossible(`failure type ${shorten(show(type), 80)}; it must be one of ${failureTypes.join(", ")}`);
+  }
+  const message = text(raw, "message", Number.POSITIVE_INFINITY) ?? "";
+  const { externalExecutionId } = execution(raw);
+  return { kind: "failed", ...failureDetails(known, message, externalExecutionId) };
+}
+
+function checkedRevision(value: unknown): CurrentRevision {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new Impossible('"revision" is not an object with "revision" and "changeIdentifier"');
+  }
+  const raw = value as Record<string, unknown>;
+  const revision = text(raw, "revision", limits.revision);
+  const changeIdentifier = text(raw, "changeIdentifier", limits.revisionChangeIdentifier);
+  if (!revision || !changeIdentifier) {
+    throw new Impossible('"revision" needs both "revision" and "changeIdentifier", neither of them empty');
+  }
+  const created = raw["created"] instanceof Date ? raw["created"].getTime() : raw["created"];
+  const at = present(created) ? new Date(created as string | number) : undefined;
+  if (at && Number.isNaN(at.getTime())) {
+    throw new Impossible(`revision.created is ${shorten(show(raw["created"]), 80)}; write it as ISO 8601`);
+  }
+  const summary = text(raw, "summary", limits.revisionSummary);
+  return {
+    revision,
+    changeIdentifier,
+    ...(at ? { created: at.toISOString() } : {}),
+    ...(summary ? { summary } : {}),
+  };
+}
+
+function checkedVariables(value: unknown, owner: ActionOwner): Record<string, string> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new Impossible('"outputVariables" is not an object of strings');
+  }
+  const entries = Object.entries(value);
+  if (owner === "ThirdParty" && entries.length > 0) {
+    throw new Impossible("outputVariables from a third-party action (only custom actions have them)");
+  }
+  let bytes = 0;
+  const variables: Record<string, string> = {};
+  for (const [name, variable] of entries) {
+    if (!outputVariableName.test(name)) {
+      throw new Impossible(
+        `an output variable is called ${shorten(show(name), 80)}; names are made of letters, digits, @, - and _`,
+      );
+    }
+    if (typeof variable !== "string") throw new Impossible(`the output variable ${name} is not a string`);
+    bytes += utf8Length(name) + utf8Length(variable);
+    variables[name] = variable;
+  }
+  if (bytes > outputVariablesMaxBytes) {
+    throw new Impossible(`output variables of ${bytes} bytes (at most ${outputVariablesMaxBytes} together)`);
+  }
+  return variables;
+}
+
+function execution(raw: Record<string, unknown>): { summary?: string; externalExecutionId?: string } {
+  const summary = text(raw, "summary", limits.executionSummary);
+  const externalExecutionId = text(raw, "externalExecutionId", limits.externalExecutionId);
+  return { ...(summary ? { summary } : {}), ...(externalExecutionId ? { externalExecutionId } : {}) };
+}
+
+/** The member as text within `max`; numbers and booleans are written out; anything else is the handler's fault. */
+function text(raw: Record<string, unknown>, name: string, max: number): string | undefined {
+  const value = raw[name];
+  if (!present(value)) return undefined;
+  if (typeof value === "object" || typeof value === "function" || typeof value === "symbol") {
+    throw new Impossible(`"${name}" is not a text`);
+  }
+  return shorten(String(value), max);
+}
+
+function present(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
+function show(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
+}
+
+/** Bytes in UTF-8, without Buffer: this folder imports nothing. */
+function utf8Length(value: string): number {
+  let bytes = 0;
+  for (const character of value) {
+    const point = character.codePointAt(0) ?? 0;
+    bytes += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+  }
+  return bytes;
+}

@@ -1,0 +1,53 @@
+// The contract of ledgers: the record of jobs held and outcomes owed, written before what it guards.
+// A ledger never holds a credential, a client token or a handler's secret; details are fetched again.
+import type { JobKey, Nonce } from "../job/job.js";
+import type { JobEvent, JobState } from "../job/lifecycle.js";
+import type { Outcome } from "../job/outcome.js";
+
+export interface Ledger {
+  /**
+   * The right to work this job. `undefined`: it is in flight here or elsewhere, or ended with a result a short
+   * while ago, so the offer is a repeat. Throws LedgerError when the ledger cannot be used.
+   */
+  lease(key: JobKey): Promise<Lease | undefined>;
+  /** Resolves once the event is as durable as this ledger can make it. Throws LedgerError. */
+  record(lease: Lease, event: JobEvent): Promise<void>;
+  /** Gives the lease back; a job that is over is remembered for a while if it had a result. Never throws. */
+  release(lease: Lease): Promise<void>;
+  /** Jobs that an earlier process left unfinished, each leased to this one. */
+  unfinished(): Promise<readonly UnfinishedJob[]>;
+  /** Writes what waits and lets go of the store. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** The right to one job. `state` is what the ledger holds for it. */
+export interface Lease {
+  readonly key: JobKey;
+  readonly state: JobState;
+  /** Aborts when the right is lost (a fleet's lease that ran out). Absent: it cannot be lost. */
+  readonly lost?: AbortSignal;
+}
+
+/** A job as an earlier process left it. */
+export interface UnfinishedJob {
+  readonly lease: Lease;
+  /** When it was first taken, in ms since the epoch. */
+  readonly takenAtMs: number;
+  /** The nonce of the last acknowledge that was sent. */
+  readonly nonce?: Nonce;
+  /** The outcome that is owed, if it was fixed. */
+  readonly outcome?: Outcome;
+  /** Set when a service answered 202: what the caller's token must hash to, and until when it may call. */
+  readonly callback?: { readonly tokenHash: string; readonly deadlineMs: number };
+}
+
+/** The ledger cannot be read or written. The message says why and what to do. */
+export class LedgerError extends Error {
+  readonly code: "unwritable" | "unreadable" | "locked" | "too-new" | "lost";
+
+  constructor(code: LedgerError["code"], message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = "LedgerError";
+    this.code = code;
+  }
+}

@@ -1,0 +1,86 @@
+// A clock that stands still until a test advances it; timers fire in order, and between two of them the
+// promises they woke run to rest.
+import type { Clock } from "../../src/std/clock.js";
+
+interface Timer {
+  readonly atMs: number;
+  readonly order: number;
+  readonly fire: () => void;
+}
+
+export class FakeClock implements Clock {
+  #nowMs: number;
+  #order = 0;
+  readonly #timers = new Set<Timer>();
+
+  constructor(startMs = Date.UTC(2026, 0, 1)) {
+    this.#nowMs = startMs;
+  }
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  monotonic(): number {
+    return this.#nowMs;
+  }
+
+  /** How many timers wait: for asserting that nothing was left behind. */
+  get pending(): number {
+    return this.#timers.size;
+  }
+
+  /** When the next timer fires, in ms from now. */
+  get nextInMs(): number | undefined {
+    const next = this.#next();
+    return next && next.atMs - this.#nowMs;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal?.aborted || ms <= 0) {
+        resolve();
+        return;
+      }
+      const done = () => {
+        cancel();
+        signal?.removeEventListener("abort", done);
+        resolve();
+      };
+      const cancel = this.after(ms, done);
+      signal?.addEventListener("abort", done, { once: true });
+    });
+  }
+
+  after(ms: number, callback: () => void): () => void {
+    const timer: Timer = { atMs: this.#nowMs + Math.max(ms, 0), order: this.#order++, fire: callback };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  }
+
+  /** Moves time on by `ms`, firing what falls due on the way. */
+  async advance(ms: number): Promise<void> {
+    const untilMs = this.#nowMs + ms;
+    await settle();
+    for (let next = this.#next(); next && next.atMs <= untilMs; next = this.#next()) {
+      this.#timers.delete(next);
+      this.#nowMs = Math.max(this.#nowMs, next.atMs);
+      next.fire();
+      await settle();
+    }
+    this.#nowMs = untilMs;
+  }
+
+  #next(): Timer | undefined {
+    let first: Timer | undefined;
+    for (const timer of this.#timers) {
+      if (!first || timer.atMs < first.atMs || (timer.atMs === first.atMs && timer.order < first.order)) first = timer;
+    }
+    return first;
+  }
+}
+
+/** Lets promise chains run to rest. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,108 @@
+// One way to try again, for every call that may be: p-retry's loop, full jitter, and the other side's wish
+// (Retry-After) as the least wait. Time comes from a Clock and randomness can be handed in, so that tests own both.
+import pRetry from "p-retry";
+import type { Clock } from "./clock.js";
+
+/** Each wait is random between 0 and min(maxDelay, minDelay × factor^n). */
+export interface RetryPolicyMs {
+  readonly minDelayMs: number;
+  readonly maxDelayMs: number;
+  readonly factor: number;
+  /** Give up when this much time has passed since the first attempt; Infinity: never by time. */
+  readonly maxElapsedMs: number;
+}
+
+export interface RetryOptions {
+  readonly policy: RetryPolicyMs;
+  readonly clock: Clock;
+  /** Ends the waiting and the trying; the promise then rejects with the last error, or the reason if none. */
+  readonly signal: AbortSignal;
+  readonly shouldRetry: (error: unknown) => boolean;
+  /** What the other side asked us to wait, in ms; honoured up to an hour. */
+  readonly retryAfterMs?: (error: unknown) => number | undefined;
+  /** Told before each wait: `attempt` counts from 1. */
+  readonly onRetry?: (retry: { readonly attempt: number; readonly delayMs: number; readonly error: unknown }) => void;
+  readonly random?: () => number;
+}
+
+/** A server that asks for more is not believed: the job would be lost meanwhile. */
+const retryAfterMaxMs = 3_600_000;
+
+/**
+ * Calls `attempt` until it resolves, until `shouldRetry` says no, or until time or signal end it. Rejects with the
+ * last error. An attempt that succeeded counts even if the signal aborted meanwhile.
+ */
+export async function retrying<T>(options: RetryOptions, attempt: (attempt: number) => Promise<T>): Promise<T> {
+  // The first attempt needs none of the machinery below; nearly every call ends here.
+  options.signal.throwIfAborted();
+  const startedMs = options.clock.monotonic();
+  let firstError: unknown;
+  try {
+    return await attempt(1);
+  } catch (error) {
+    if (options.signal.aborted || !options.shouldRetry(error)) throw error;
+    firstError = error;
+  }
+  return retryAfterFirst(options, attempt, startedMs, firstError);
+}
+
+async function retryAfterFirst<T>(
+  options: RetryOptions,
+  attempt: (attempt: number) => Promise<T>,
+  startedMs: number,
+  firstError: unknown,
+): Promise<T> {
+  const { clock, policy, signal } = options;
+  let made = 1;
+  let last = firstError;
+  let result: { readonly value: T } | undefined;
+  const turn = async () => {
+    if (made === 1) await rest(1);
+    if (signal.aborted) return;
+    try {
+      made += 1;
+      result = { value: await attempt(made) };
+    } catch (error) {
+      last = error;
+      throw new Again();
+    }
+  };
+  const rest = async (failedAttempts: number) => {
+    const delayMs = Math.max(
+      fullJitter(policy, failedAttempts, options.random ?? Math.random),
+      Math.min(options.retryAfterMs?.(last) ?? 0, retryAfterMaxMs),
+    );
+    options.onRetry?.({ attempt: failedAttempts, delayMs, error: last });
+    await clock.sleep(delayMs, signal);
+  };
+  try {
+    await pRetry(turn, {
+      retries: Number.POSITIVE_INFINITY,
+      // p-retry's own delays are neither full jitter nor ours to advance in a test: it loops, the clock waits.
+      minTimeout: 0,
+      shouldRetry: async () => {
+        const isWorthIt = options.shouldRetry(last) && clock.monotonic() - startedMs < policy.maxElapsedMs;
+        if (!isWorthIt || signal.aborted) return false;
+        await rest(made);
+        return true;
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof Again)) throw error;
+  }
+  if (result) return result.value;
+  throw last;
+}
+
+/** Carries "it failed" through p-retry, which treats TypeErrors and non-errors in ways of its own. */
+class Again extends Error {}
+
+/** A random wait between 0 and the policy's ceiling after so many failed attempts, in ms. */
+export function fullJitter(policy: RetryPolicyMs, failedAttempts: number, random: () => number): number {
+  return random() * ceilingMs(policy, failedAttempts);
+}
+
+/** The most that the policy waits after so many failed attempts, in ms. */
+export function ceilingMs(policy: RetryPolicyMs, failedAttempts: number): number {
+  return Math.min(policy.maxDelayMs, policy.minDelayMs * policy.factor ** Math.max(0, failedAttempts - 1));
+}

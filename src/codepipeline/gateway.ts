@@ -4,8 +4,8 @@ import type { ActionType, Job, JobKey, JobStatus, Nonce, PolledJob } from "../jo
 import type { Outcome } from "../job/outcome.js";
 
 export interface JobGateway {
-  /** PollForThirdPartyJobs or PollForJobs; at most `limit` jobs. Throws GatewayError. */
-  poll(actionType: ActionType, limit: number, signal: AbortSignal): Promise<readonly PolledJob[]>;
+  /** PollForThirdPartyJobs or PollForJobs, with `maxBatchSize` = `limit`. Throws GatewayError. */
+  poll(actionType: ActionType, limit: number, signal: AbortSignal): Promise<PollAnswer>;
   /** GetThirdPartyJobDetails; a custom job's details came with the poll. Throws GatewayError. */
   details(polled: PolledJob, signal: AbortSignal): Promise<Job>;
   /**
@@ -17,6 +17,13 @@ export interface JobGateway {
   acknowledge(key: JobKey, nonce: Nonce, signal: AbortSignal): Promise<JobStatus | string | undefined>;
   /** The four Put…Result operations. Resolves when the result is accepted. Throws GatewayError. */
   put(key: JobKey, outcome: Outcome, signal: AbortSignal): Promise<void>;
+}
+
+/** A poll's answer, entry by entry: one that cannot be read never spoils the others. */
+export interface PollAnswer {
+  readonly jobs: readonly PolledJob[];
+  /** One line for each entry that cannot be read. Such a job is offered again. */
+  readonly unreadable: readonly string[];
 }
 
 /** What kind of fault it was; everything the engine decides follows from this. */

@@ -1,0 +1,131 @@
+// The custom-action flavour of the job API, in one Region. The poll brings whole jobs; there are no client tokens.
+import {
+  AcknowledgeJobCommand,
+  type AcknowledgeJobOutput,
+  GetJobDetailsCommand,
+  type GetJobDetailsOutput,
+  PollForJobsCommand,
+  type PollForJobsOutput,
+  PutJobFailureResultCommand,
+  PutJobSuccessResultCommand,
+} from "@aws-sdk/client-codepipeline";
+import {
+  type ActionType,
+  actionTypeName,
+  type Job,
+  type JobId,
+  type JobKey,
+  type Nonce,
+  type PolledJob,
+  type Region,
+} from "../job/job.js";
+import { limits } from "../job/limits.js";
+import type { Outcome } from "../job/outcome.js";
+import { readJobData, readList, readNonce, requiredText } from "./answers.js";
+import type { RegionClient } from "./client.js";
+import { faultFrom } from "./faults.js";
+import { GatewayError, type JobGateway, type PollAnswer } from "./gateway.js";
+import { failureMembers, successMembers } from "./results.js";
+
+export interface CustomGatewayOptions {
+  readonly region: Region;
+  readonly client: RegionClient;
+  /** By action type name: the queryable property that PollForJobs must be given, if the type has one. */
+  readonly queryParams: ReadonlyMap<string, Readonly<Record<string, string>>>;
+}
+
+/** JobGateway over PollForJobs and its kin. */
+export class CustomGateway implements JobGateway {
+  readonly #region: Region;
+  readonly #client: RegionClient;
+  readonly #queryParams: ReadonlyMap<string, Readonly<Record<string, string>>>;
+
+  constructor(options: CustomGatewayOptions) {
+    this.#region = options.region;
+    this.#client = options.client;
+    this.#queryParams = options.queryParams;
+  }
+
+  async poll(actionType: ActionType, limit: number, signal: AbortSignal): Promise<PollAnswer> {
+    try {
+      const { category, owner, provider, version } = actionType;
+      const queryParam = this.#queryParams.get(actionTypeName(actionType));
+      const command = new PollForJobsCommand({
+        actionTypeId: { category, owner, provider, version },
+        maxBatchSize: limit,
+        ...(queryParam ? { queryParam } : {}),
+      });
+      const answer = await this.#client.send<PollForJobsOutput>(command, signal);
+      const jobs: PolledJob[] = [];
+      const unreadable: string[] = [];
+      for (const entry of readList(answer.jobs, "jobs")) {
+        try {
+          const jobId = requiredText(entry?.id, "id", limits.thirdPartyJobId) as JobId;
+          const key: JobKey = { region: this.#region, actionType, jobId };
+          jobs.push({ key, job: { ...readJobData(key, entry.data, entry.accountId), nonce: readNonce(entry.nonce) } });
+        } catch (error) {
+          unreadable.push(error instanceof Error ? error.message : String(error));
+        }
+      }
+      return { jobs, unreadable };
+    } catch (error) {
+      throw faultFrom(error, "PollForJobs");
+    }
+  }
+
+  async details(polled: PolledJob): Promise<Job> {
+    if (polled.job) return polled.job;
+    // A custom job is acknowledged with the poll's nonce, which GetJobDetails does not know.
+    throw new GatewayError({
+      kind: "rejected",
+      operation: "PollForJobs",
+      code: "no-details",
+      message: `PollForJobs gave no details for job ${polled.key.jobId}; it is offered again`,
+    });
+  }
+
+  async detailsAgain(key: JobKey, signal: AbortSignal): Promise<Omit<Job, "nonce">> {
+    const operation = "GetJobDetails";
+    try {
+      const command = new GetJobDetailsCommand({ jobId: key.jobId });
+      const { jobDetails } = await this.#client.send<GetJobDetailsOutput>(command, signal);
+      return readJobData(key, jobDetails?.data, jobDetails?.accountId);
+    } catch (error) {
+      throw faultFrom(error, operation, key);
+    }
+  }
+
+  async acknowledge(key: JobKey, nonce: Nonce, signal: AbortSignal): Promise<string | undefined> {
+    try {
+      const command = new AcknowledgeJobCommand({ jobId: key.jobId, nonce });
+      const answer = await this.#client.send<AcknowledgeJobOutput>(command, signal);
+      return answer.status ?? undefined;
+    } catch (error) {
+      throw faultFrom(error, "AcknowledgeJob", key);
+    }
+  }
+
+  async put(key: JobKey, outcome: Outcome, signal: AbortSignal): Promise<void> {
+    const operation = outcome.kind === "failed" ? "PutJobFailureResult" : "PutJobSuccessResult";
+    try {
+      if (outcome.kind === "failed") {
+        await this.#client.send(
+          new PutJobFailureResultCommand({ jobId: key.jobId, ...failureMembers(outcome) }),
+          signal,
+        );
+        return;
+      }
+      const outputVariables = outcome.kind === "succeeded" ? outcome.outputVariables : undefined;
+      await this.#client.send(
+        new PutJobSuccessResultCommand({
+          jobId: key.jobId,
+          ...successMembers(outcome),
+          ...(outputVariables ? { outputVariables } : {}),
+        }),
+        signal,
+      );
+    } catch (error) {
+      throw faultFrom(error, operation, key);
+    }
+  }
+}

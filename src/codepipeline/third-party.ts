@@ -1,0 +1,213 @@
+// The partner flavour of the job API, in one Region. It alone sees client tokens: it looks them up for each call,
+// and when CodePipeline refuses one it forgets it, asks the source once more and tries once more.
+import {
+  AcknowledgeThirdPartyJobCommand,
+  type AcknowledgeThirdPartyJobOutput,
+  GetThirdPartyJobDetailsCommand,
+  type GetThirdPartyJobDetailsOutput,
+  PollForThirdPartyJobsCommand,
+  type PollForThirdPartyJobsOutput,
+  PutThirdPartyJobFailureResultCommand,
+  PutThirdPartyJobSuccessResultCommand,
+} from "@aws-sdk/client-codepipeline";
+import type { ActionType, ClientId, ClientToken, Job, JobId, JobKey, Nonce, PolledJob, Region } from "../job/job.js";
+import { limits } from "../job/limits.js";
+import type { Outcome } from "../job/outcome.js";
+import type { Secret } from "../job/secret.js";
+import type { Clock } from "../std/clock.js";
+import type { ClientTokens } from "../tokens/tokens.js";
+import { readJobData, readList, readNonce, requiredText } from "./answers.js";
+import type { RegionClient } from "./client.js";
+import { faultFrom } from "./faults.js";
+import { GatewayError, type JobGateway, type PollAnswer } from "./gateway.js";
+import { failureMembers, successMembers } from "./results.js";
+
+export interface ThirdPartyGatewayOptions {
+  readonly region: Region;
+  readonly client: RegionClient;
+  readonly tokens: ClientTokens;
+  readonly clock: Clock;
+  /** How long a client whose token was refused is left alone, unless its token changes. */
+  readonly clientCooldownMs: number;
+}
+
+/** Clients whose refusal is remembered at most; more than a partner's broken customers at one time. */
+const cooldownsMax = 10_000;
+
+/** JobGateway over the …ThirdParty… operations. */
+export class ThirdPartyGateway implements JobGateway {
+  readonly #region: Region;
+  readonly #client: RegionClient;
+  readonly #tokens: ClientTokens;
+  readonly #clock: Clock;
+  readonly #clientCooldownMs: number;
+  readonly #refused = new Map<ClientId, { readonly token: ClientToken; readonly untilMs: number }>();
+
+  constructor(options: ThirdPartyGatewayOptions) {
+    this.#region = options.region;
+    this.#client = options.client;
+    this.#tokens = options.tokens;
+    this.#clock = options.clock;
+    this.#clientCooldownMs = options.clientCooldownMs;
+  }
+
+  async poll(actionType: ActionType, limit: number, signal: AbortSignal): Promise<PollAnswer> {
+    const operation = "PollForThirdPartyJobs";
+    try {
+      const { category, owner, provider, version } = actionType;
+      const command = new PollForThirdPartyJobsCommand({
+        actionTypeId: { category, owner, provider, version },
+        maxBatchSize: limit,
+      });
+      const answer = await this.#client.send<PollForThirdPartyJobsOutput>(command, signal);
+      const jobs: PolledJob[] = [];
+      const unreadable: string[] = [];
+      for (const entry of readList(answer.jobs, "jobs")) {
+        try {
+          const jobId = requiredText(entry?.jobId, "jobId", limits.thirdPartyJobId) as JobId;
+          const clientId = requiredText(entry?.clientId, "clientId", 256) as ClientId;
+          jobs.push({ key: { region: this.#region, actionType, jobId, clientId } });
+        } catch (error) {
+          unreadable.push(error instanceof Error ? error.message : String(error));
+        }
+      }
+      return { jobs, unreadable };
+    } catch (error) {
+      throw faultFrom(error, operation);
+    }
+  }
+
+  async details(polled: PolledJob, signal: AbortSignal): Promise<Job> {
+    const { job, nonce } = await this.#details(polled.key, signal);
+    return { ...job, nonce };
+  }
+
+  async detailsAgain(key: JobKey, signal: AbortSignal): Promise<Omit<Job, "nonce"> & { readonly nonce?: Nonce }> {
+    const { job, nonce } = await this.#details(key, signal);
+    return { ...job, nonce };
+  }
+
+  async acknowledge(key: JobKey, nonce: Nonce, signal: AbortSignal): Promise<string | undefined> {
+    const answer = await this.#withToken("AcknowledgeThirdPartyJob", key, signal, (clientToken) =>
+      this.#client.send<AcknowledgeThirdPartyJobOutput>(
+        new AcknowledgeThirdPartyJobCommand({ jobId: key.jobId, nonce, clientToken }),
+        signal,
+      ),
+    );
+    return answer.status ?? undefined;
+  }
+
+  async put(key: JobKey, outcome: Outcome, signal: AbortSignal): Promise<void> {
+    if (outcome.kind === "failed") {
+      await this.#withToken("PutThirdPartyJobFailureResult", key, signal, (clientToken) =>
+        this.#client.send(
+          new PutThirdPartyJobFailureResultCommand({ jobId: key.jobId, clientToken, ...failureMembers(outcome) }),
+          signal,
+        ),
+      );
+      return;
+    }
+    await this.#withToken("PutThirdPartyJobSuccessResult", key, signal, (clientToken) =>
+      this.#client.send(
+        new PutThirdPartyJobSuccessResultCommand({ jobId: key.jobId, clientToken, ...successMembers(outcome) }),
+        signal,
+      ),
+    );
+  }
+
+  async #details(key: JobKey, signal: AbortSignal): Promise<{ job: Omit<Job, "nonce">; nonce: Nonce }> {
+    return this.#withToken("GetThirdPartyJobDetails", key, signal, async (clientToken) => {
+      const command = new GetThirdPartyJobDetailsCommand({ jobId: key.jobId, clientToken });
+      const { jobDetails } = await this.#client.send<GetThirdPartyJobDetailsOutput>(command, signal);
+      return { job: readJobData(key, jobDetails?.data), nonce: readNonce(jobDetails?.nonce) };
+    });
+  }
+
+  /** The call with the client's token; a refused token is forgotten, looked up again and tried once more. */
+  async #withToken<T>(
+    operation: string,
+    key: JobKey,
+    signal: AbortSignal,
+    call: (clientToken: string) => Promise<T>,
+  ): Promise<T> {
+    const { clientId } = key;
+    if (clientId === undefined) throw noClient(operation, key);
+    const first = await this.#token(operation, key, clientId, signal);
+    // Within its cooldown only a token that differs from the refused one is worth a call.
+    if (this.#isCooling(clientId, first)) throw refused(operation, key, clientId, "again, still the same token");
+    try {
+      return await call(first.reveal());
+    } catch (error) {
+      const fault = faultFrom(error, operation, key);
+      if (fault.kind !== "token-rejected") throw fault;
+      this.#tokens.forget(clientId);
+    }
+    const second = await this.#token(operation, key, clientId, signal);
+    try {
+      const result = await call(second.reveal());
+      this.#refused.delete(clientId);
+      return result;
+    } catch (error) {
+      const fault = faultFrom(error, operation, key);
+      if (fault.kind !== "token-rejected") throw fault;
+      this.#tokens.forget(clientId);
+      this.#cool(clientId, second);
+      throw refused(operation, key, clientId, "twice");
+    }
+  }
+
+  async #token(operation: string, key: JobKey, clientId: ClientId, signal: AbortSignal): Promise<Secret<ClientToken>> {
+    try {
+      return await this.#tokens.resolve(clientId, signal);
+    } catch (error) {
+      if (signal.aborted) throw faultFrom(Object.assign(new Error("aborted"), { name: "AbortError" }), operation, key);
+      const isUnknown = error instanceof Error && "code" in error && error.code === "unknown-client";
+      throw new GatewayError({
+        kind: isUnknown ? "token-rejected" : "token-unavailable",
+        operation,
+        code: isUnknown ? "unknown-client" : "token-source-unavailable",
+        message: `${operation} for job ${key.jobId} not called: ${error instanceof Error ? error.message : String(error)}`,
+      });
+    }
+  }
+
+  #isCooling(clientId: ClientId, token: Secret<ClientToken>): boolean {
+    const entry = this.#refused.get(clientId);
+    if (entry === undefined) return false;
+    if (entry.untilMs > this.#clock.monotonic() && entry.token === token.reveal()) return true;
+    this.#refused.delete(clientId);
+    return false;
+  }
+
+  #cool(clientId: ClientId, token: Secret<ClientToken>): void {
+    this.#refused.delete(clientId);
+    this.#refused.set(clientId, {
+      token: token.reveal(),
+      untilMs: this.#clock.monotonic() + this.#clientCooldownMs,
+    });
+    if (this.#refused.size > cooldownsMax) {
+      const [oldest] = this.#refused.keys();
+      if (oldest !== undefined) this.#refused.delete(oldest);
+    }
+  }
+}
+
+function refused(operation: string, key: JobKey, clientId: ClientId, how: string): GatewayError {
+  return new GatewayError({
+    kind: "token-rejected",
+    operation,
+    code: "InvalidClientTokenException",
+    message:
+      `${operation} for job ${key.jobId}: CodePipeline refused the token of client ${clientId} ${how}; ` +
+      "put the client's right token into the token source",
+  });
+}
+
+function noClient(operation: string, key: JobKey): GatewayError {
+  return new GatewayError({
+    kind: "rejected",
+    operation,
+    code: "no-client-id",
+    message: `${operation} for job ${key.jobId} not called: the job has no client id`,
+  });
+}

@@ -5,19 +5,38 @@ import type { JobEvent, JobState } from "../job/lifecycle.js";
 import type { Outcome } from "../job/outcome.js";
 
 export interface Ledger {
+  /** True when what is recorded outlives the process: then a stop may leave jobs for the next start. */
+  readonly isDurable: boolean;
   /**
    * The right to work this job. `undefined`: it is in flight here or elsewhere, or ended with a result a short
    * while ago, so the offer is a repeat. Throws LedgerError when the ledger cannot be used.
    */
   lease(key: JobKey): Promise<Lease | undefined>;
-  /** Resolves once the event is as durable as this ledger can make it. Throws LedgerError. */
+  /**
+   * Resolves once the event is as durable as this ledger can make it. Throws LedgerError, and then the lease keeps
+   * its state: an `acknowledge-sent` that could not be written must not be acted on. For a job that is already
+   * ours later events may follow, or the same one again, so that what runs can be finished and reported; the
+   * ledger writes what it missed when it can. Throws Bug on an illegal event or a lease that was released.
+   */
   record(lease: Lease, event: JobEvent): Promise<void>;
-  /** Gives the lease back; a job that is over is remembered for a while if it had a result. Never throws. */
+  /**
+   * Gives the lease back; a job that is over is remembered for a while if it had a result, one that is still owed
+   * stays in the ledger. Never throws.
+   */
   release(lease: Lease): Promise<void>;
-  /** Jobs that an earlier process left unfinished, each leased to this one. */
+  /** Owed jobs that nobody works on (an earlier process left them, or they were released), each leased to the caller. */
   unfinished(): Promise<readonly UnfinishedJob[]>;
+  /** Whether a record could be written now. Costs nothing: the ledger itself keeps trying while it cannot. */
+  health(): LedgerHealth;
   /** Writes what waits and lets go of the store. Idempotent. */
   close(): Promise<void>;
+}
+
+/** Whether a ledger can be written, and if not, why and since when (ms since the epoch). */
+export interface LedgerHealth {
+  readonly writable: boolean;
+  readonly reason?: string;
+  readonly sinceMs?: number;
 }
 
 /** The right to one job. `state` is what the ledger holds for it. */

@@ -1,0 +1,60 @@
+// The ledger that forgets with its process: for trying out, for the demo, and as the measure for the durable ones.
+// It must never touch a disk. A few microseconds per job.
+import type { JobKey } from "../job/job.js";
+import type { JobEvent } from "../job/lifecycle.js";
+import type { Clock } from "../std/clock.js";
+import { HeldJob, HeldJobs } from "./held-jobs.js";
+import { type Lease, type Ledger, LedgerError, type LedgerHealth, type UnfinishedJob } from "./ledger.js";
+import { recordAfter } from "./record.js";
+
+export interface MemoryLedgerOptions {
+  readonly clock: Clock;
+  /** How long a job that had a result is remembered, so that a repeated offer yields no lease. */
+  readonly recentMs: number;
+  /** How many such jobs at most. */
+  readonly recentMax: number;
+}
+
+/** Holds jobs in memory only; what is owed when the process dies is lost. */
+export class MemoryLedger implements Ledger {
+  readonly #clock: Clock;
+  readonly #jobs: HeldJobs;
+  #isClosed = false;
+
+  constructor(options: MemoryLedgerOptions) {
+    this.#clock = options.clock;
+    this.#jobs = new HeldJobs({ ...options, create: (key, record) => new HeldJob(key, record) });
+  }
+
+  async lease(key: JobKey): Promise<Lease | undefined> {
+    this.#mustBeOpen();
+    return this.#jobs.take(key);
+  }
+
+  async record(lease: Lease, event: JobEvent): Promise<void> {
+    this.#mustBeOpen();
+    const job = this.#jobs.of(lease);
+    job.record = recordAfter(job.record, event, this.#clock.now());
+  }
+
+  async release(lease: Lease): Promise<void> {
+    if (this.#jobs.holds(lease)) this.#jobs.release(this.#jobs.of(lease));
+  }
+
+  async unfinished(): Promise<readonly UnfinishedJob[]> {
+    this.#mustBeOpen();
+    return this.#jobs.takeOwed();
+  }
+
+  health(): LedgerHealth {
+    return { writable: true };
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+  }
+
+  #mustBeOpen(): void {
+    if (this.#isClosed) throw new LedgerError("unwritable", "the ledger is closed");
+  }
+}

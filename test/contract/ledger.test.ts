@@ -1,0 +1,334 @@
+// What every ledger promises the engine, run over each implementation.
+import fc from "fast-check";
+import { afterEach, describe, expect, it } from "vitest";
+import type { ActionType, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
+import { type JobEvent, type JobState, type LostReason, transition } from "../../src/job/lifecycle.js";
+import { failed, succeeded } from "../../src/job/outcome.js";
+import type { Ledger } from "../../src/ledger/ledger.js";
+import { MemoryLedger } from "../../src/ledger/memory.js";
+import { FakeClock } from "../support/fake-clock.js";
+
+const recentMs = 60_000;
+const recentMax = 100;
+
+interface Opened {
+  readonly ledger: Ledger;
+  readonly clock: FakeClock;
+}
+
+const implementations: readonly { name: string; open: (options?: { recentMax?: number }) => Promise<Opened> }[] = [
+  {
+    name: "memory",
+    open: async (options = {}) => {
+      const clock = new FakeClock();
+      return { clock, ledger: new MemoryLedger({ clock, recentMs, recentMax, ...options }) };
+    },
+  },
+];
+
+const actionType: ActionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" };
+
+function key(jobId = "job-1", region = "eu-west-1"): JobKey {
+  return { region: region as Region, actionType, jobId: jobId as JobId };
+}
+
+const sent: JobEvent = { type: "acknowledge-sent", nonce: "3" as Nonce };
+const upTo = {
+  polled: [],
+  detailed: [{ type: "details-received" }],
+  acknowledging: [{ type: "details-received" }, sent],
+  running: [{ type: "details-received" }, sent, { type: "acknowledge-accepted" }],
+  settled: [
+    { type: "details-received" },
+    sent,
+    { type: "acknowledge-accepted" },
+    { type: "outcome-settled", outcome: succeeded({ summary: "done" }) },
+  ],
+  reported: [
+    { type: "details-received" },
+    sent,
+    { type: "acknowledge-accepted" },
+    { type: "outcome-settled", outcome: succeeded() },
+    { type: "report-accepted" },
+  ],
+} as const satisfies Partial<Record<JobState, readonly JobEvent[]>>;
+const before: readonly (keyof typeof upTo)[] = ["polled", "detailed", "acknowledging", "running", "settled"];
+const owed = ["acknowledging", "running", "settled"] as const;
+const offeredAgain: readonly LostReason[] = [
+  "not-ours",
+  "gone",
+  "no-details",
+  "token-rejected",
+  "draining",
+  "refused",
+  "released",
+];
+
+describe.each(implementations)("the $name ledger", ({ open }) => {
+  const opened: Ledger[] = [];
+  const start = async (options?: { recentMax?: number }) => {
+    const made = await open(options);
+    opened.push(made.ledger);
+    return made;
+  };
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((ledger) => ledger.close()));
+  });
+
+  async function leased(ledger: Ledger, jobKey = key(), events: readonly JobEvent[] = []) {
+    const lease = await ledger.lease(jobKey);
+    if (!lease) throw new Error(`no lease on ${jobKey.jobId}`);
+    for (const event of events) await ledger.record(lease, event);
+    return lease;
+  }
+
+  it("leases a job that it has never seen, in the state polled", async () => {
+    const { ledger } = await start();
+    const lease = await leased(ledger);
+    expect(lease.key).toEqual(key());
+    expect(lease.state).toBe("polled");
+  });
+
+  it("gives no second lease while a job is in flight", async () => {
+    const { ledger } = await start();
+    await leased(ledger);
+    expect(await ledger.lease(key())).toBeUndefined();
+  });
+
+  it("leases a job to only one of many that ask at once", async () => {
+    const { ledger } = await start();
+    const leases = await Promise.all(Array.from({ length: 20 }, () => ledger.lease(key())));
+    expect(leases.filter((lease) => lease !== undefined)).toHaveLength(1);
+  });
+
+  it("tells equal job ids of two Regions apart", async () => {
+    const { ledger } = await start();
+    await leased(ledger, key("job-1", "eu-west-1"));
+    expect(await ledger.lease(key("job-1", "us-east-1"))).toBeDefined();
+  });
+
+  it("takes any job id that the API allows", async () => {
+    const { ledger } = await start();
+    const ids = [
+      "../../etc/passwd",
+      "'; DROP TABLE jobs; --",
+      "\u0000\u0001",
+      "💥\ud800",
+      "__proto__",
+      "x".repeat(512),
+    ];
+    for (const id of ids) await ledger.release(await leased(ledger, key(id), upTo.reported));
+    for (const id of ids) expect(await ledger.lease(key(id)), id).toBeUndefined();
+  });
+
+  it("shows in the lease the state of what is recorded", async () => {
+    const { ledger } = await start();
+    const lease = await leased(ledger);
+    const states: JobState[] = [];
+    for (const event of upTo.reported) {
+      await ledger.record(lease, event);
+      states.push(lease.state);
+    }
+    expect(states).toEqual(["detailed", "acknowledging", "running", "settled", "reported"]);
+  });
+
+  it.each(before)("refuses an event that is illegal when %s, and changes nothing", async (state) => {
+    const { ledger } = await start();
+    const lease = await leased(ledger, key(), upTo[state]);
+    const illegal: JobEvent = state === "settled" ? { type: "acknowledge-accepted" } : { type: "report-accepted" };
+    await expect(ledger.record(lease, illegal)).rejects.toThrow(/^bug: .*/);
+    expect(lease.state).toBe(state);
+  });
+
+  it("refuses every event of a job that is over", async () => {
+    const { ledger } = await start();
+    const lease = await leased(ledger, key(), upTo.reported);
+    await expect(ledger.record(lease, { type: "job-lost", reason: "gone" })).rejects.toThrow("bug");
+  });
+
+  it("does not lease a reported job again for a while, and then does", async () => {
+    const { ledger, clock } = await start();
+    await ledger.release(await leased(ledger, key(), upTo.reported));
+    expect(await ledger.lease(key())).toBeUndefined();
+    await clock.advance(recentMs - 1);
+    expect(await ledger.lease(key())).toBeUndefined();
+    await clock.advance(1);
+    expect(await ledger.lease(key())).toBeDefined();
+  });
+
+  it.each(before)("does not lease a job again that was over at CodePipeline when %s", async (state) => {
+    const { ledger } = await start();
+    const lease = await leased(ledger, key(), upTo[state]);
+    await ledger.record(lease, { type: "job-lost", reason: "over" });
+    await ledger.release(lease);
+    expect(await ledger.lease(key())).toBeUndefined();
+  });
+
+  it.each(offeredAgain)("leases a job again at once that was dropped as %s", async (reason) => {
+    const { ledger } = await start();
+    for (const state of before) {
+      const lease = await leased(ledger, key(state), upTo[state]);
+      await ledger.record(lease, { type: "job-lost", reason });
+      expect(lease.state).toBe("dropped");
+      await ledger.release(lease);
+      expect((await leased(ledger, key(state))).state).toBe("polled");
+    }
+  });
+
+  it.each(["polled", "detailed"] as const)("leases a job again that was released when %s", async (state) => {
+    const { ledger } = await start();
+    await ledger.release(await leased(ledger, key(), upTo[state]));
+    expect((await leased(ledger)).state).toBe("polled");
+    expect(await ledger.unfinished()).toEqual([]);
+  });
+
+  it.each(owed)(
+    "keeps a job that was released when %s, and gives it to whoever asks for what is owed",
+    async (state) => {
+      const { ledger, clock } = await start();
+      const takenAtMs = clock.now();
+      const lease = await leased(ledger, key(), upTo[state]);
+      await clock.advance(1_000);
+      await ledger.release(lease);
+      expect(await ledger.lease(key())).toBeUndefined();
+      const [job, ...others] = await ledger.unfinished();
+      expect(others).toEqual([]);
+      expect(job).toMatchObject({ takenAtMs, nonce: "3" });
+      expect(job?.lease).toMatchObject({ key: key(), state });
+      expect(job?.lease).not.toBe(lease);
+      expect(job?.outcome).toEqual(state === "settled" ? succeeded({ summary: "done" }) : undefined);
+      expect(await ledger.unfinished()).toEqual([]);
+    },
+  );
+
+  it("never counts a job as unfinished that somebody works on", async () => {
+    const { ledger } = await start();
+    for (const state of before) await leased(ledger, key(state), upTo[state]);
+    expect(await ledger.unfinished()).toEqual([]);
+  });
+
+  it("lets a job be finished under the lease that unfinished gave", async () => {
+    const { ledger } = await start();
+    await ledger.release(await leased(ledger, key(), upTo.settled));
+    const [job] = await ledger.unfinished();
+    if (!job) throw new Error("nothing is owed");
+    await ledger.record(job.lease, { type: "report-accepted" });
+    await ledger.release(job.lease);
+    expect(await ledger.unfinished()).toEqual([]);
+    expect(await ledger.lease(key())).toBeUndefined();
+  });
+
+  it("keeps the newest nonce and the promise made to a service", async () => {
+    const { ledger } = await start();
+    const callback = { tokenHash: "a".repeat(64), deadlineMs: 1_800_000_000_000 };
+    const lease = await leased(ledger, key(), [
+      ...upTo.acknowledging,
+      { type: "acknowledge-sent", nonce: "4" as Nonce },
+      { type: "acknowledge-accepted" },
+      { type: "callback-awaited", ...callback },
+    ]);
+    await ledger.release(lease);
+    expect(await ledger.unfinished()).toMatchObject([{ nonce: "4", callback }]);
+  });
+
+  it("gives an owed outcome back word for word", async () => {
+    const { ledger } = await start();
+    const outcome = failed("ä 💥 \u0000 \n \"quoted\" 'single'", { type: "ConfigurationError" });
+    await ledger.release(await leased(ledger, key(), [...upTo.running, { type: "outcome-settled", outcome }]));
+    expect((await ledger.unfinished())[0]?.outcome).toEqual(outcome);
+  });
+
+  it("throws when a lease is used after its release", async () => {
+    const { ledger } = await start();
+    const old = await leased(ledger, key(), upTo.detailed);
+    await ledger.release(old);
+    await expect(ledger.record(old, sent)).rejects.toThrow(/bug: a lease on job eu-west-1\/job-1/);
+    const fresh = await leased(ledger);
+    await expect(ledger.record(old, { type: "details-received" })).rejects.toThrow("bug");
+    expect(fresh.state).toBe("polled");
+  });
+
+  it("throws when a lease is a copy or comes from another ledger", async () => {
+    const { ledger } = await start();
+    const { ledger: other } = await start();
+    const lease = await leased(ledger);
+    await leased(other);
+    await expect(other.record(lease, { type: "details-received" })).rejects.toThrow("bug");
+    await expect(ledger.record({ ...lease, state: "polled" }, { type: "details-received" })).rejects.toThrow("bug");
+  });
+
+  it("ignores a second release, even when the job is leased anew", async () => {
+    const { ledger } = await start();
+    const old = await leased(ledger);
+    await ledger.release(old);
+    const fresh = await leased(ledger);
+    await ledger.release(old);
+    expect(await ledger.lease(key())).toBeUndefined();
+    await ledger.record(fresh, { type: "details-received" });
+  });
+
+  it("remembers no more jobs than it was told, the newest ones", async () => {
+    const { ledger } = await start({ recentMax: 3 });
+    for (let n = 1; n <= 5; n++) await ledger.release(await leased(ledger, key(`job-${n}`), upTo.reported));
+    const repeats: boolean[] = [];
+    for (let n = 1; n <= 5; n++) repeats.push((await ledger.lease(key(`job-${n}`))) === undefined);
+    expect(repeats).toEqual([false, false, true, true, true]);
+  });
+
+  it("is writable, and closes twice without a word", async () => {
+    const { ledger } = await start();
+    expect(ledger.health()).toEqual({ writable: true });
+    await ledger.close();
+    await ledger.close();
+  });
+
+  it("refuses work after it was closed, but takes leases back", async () => {
+    const { ledger } = await start();
+    const lease = await leased(ledger);
+    await ledger.close();
+    await expect(ledger.lease(key("job-2"))).rejects.toMatchObject({ name: "LedgerError", code: "unwritable" });
+    await expect(ledger.record(lease, { type: "details-received" })).rejects.toMatchObject({ code: "unwritable" });
+    await expect(ledger.unfinished()).rejects.toMatchObject({ code: "unwritable" });
+    await ledger.release(lease);
+  });
+
+  it("holds exactly what the reducer says, whatever the events", async () => {
+    const { ledger } = await start();
+    let jobs = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyEvent, { maxLength: 12 }), async (events) => {
+        const lease = await leased(ledger, key(`random-${jobs++}`));
+        let expected: JobState = "polled";
+        for (const event of events) {
+          const next = reduced(expected, event);
+          if (next === undefined) await expect(ledger.record(lease, event)).rejects.toThrow("bug");
+          else await ledger.record(lease, event);
+          expected = next ?? expected;
+          expect(lease.state).toBe(expected);
+        }
+        await ledger.release(lease);
+        const left = await ledger.unfinished();
+        expect(left.map((job) => job.lease.state)).toEqual(owed.includes(expected as never) ? [expected] : []);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+const anyEvent: fc.Arbitrary<JobEvent> = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom<JobEvent>(...upTo.reported) },
+  fc.constantFrom<JobEvent>(
+    { type: "callback-awaited", tokenHash: "f".repeat(64), deadlineMs: 1 },
+    { type: "job-lost", reason: "over" },
+    { type: "job-lost", reason: "gone" },
+    { type: "acknowledge-sent", nonce: "9" as Nonce },
+  ),
+);
+
+function reduced(state: JobState, event: JobEvent): JobState | undefined {
+  try {
+    return transition(state, event);
+  } catch {
+    return undefined;
+  }
+}

@@ -35,6 +35,10 @@ export type LostReason =
   | "draining"
   /** The service refused the request itself (ValidationException, AccessDenied). */
   | "refused"
+  /** The ledger could not record it before it was asked for; CodePipeline offers it again. */
+  | "ledger-unwritable"
+  /** Another replica took it over. */
+  | "taken-over"
   /** An operator let go of it. */
   | "released";
 

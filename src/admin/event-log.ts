@@ -1,0 +1,252 @@
+// Turns the engine's events into log lines: one for each thing worth knowing, at the level a person on duty would
+// give it. A lasting fault is one line when it begins, a few while it lasts, and one when it ends.
+import { actionTypeName, type JobKey } from "../job/job.js";
+import type { LostReason } from "../job/lifecycle.js";
+import type { PollerName, WorkerEvent } from "../worker/events.js";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The part of a logger that is used here. */
+export interface EventLogger {
+  debug(fields: Fields, message: string): void;
+  info(fields: Fields, message: string): void;
+  warn(fields: Fields, message: string): void;
+  error(fields: Fields, message: string): void;
+}
+
+/** A reader of events that writes log lines. */
+export function eventLog(log: EventLogger): (event: WorkerEvent) => void {
+  return (event) => {
+    switch (event.type) {
+      case "worker-started":
+        return log.info({ pollers: event.pollers, slots: event.slots }, "worker started");
+      case "poll-finished":
+      case "poll-failed":
+      case "poll-recovered":
+        return pollLine(log, event);
+      case "offer-repeated":
+        return log.debug(jobFields(event.key), "offer repeated, skipped");
+      case "job-changed":
+        return log.debug({ ...jobFields(event.key), from: event.from, to: event.to, by: event.by }, "job changed");
+      case "job-dropped":
+        return log[droppedLevel(event.reason, event.from)](
+          { ...jobFields(event.key), reason: event.reason, state: event.from },
+          `job dropped: ${event.message}`,
+        );
+      case "call-retried":
+        return log[isMilestone(event.attempt) ? "warn" : "debug"](
+          {
+            ...jobFields(event.key),
+            code: event.fault.code,
+            attempt: event.attempt,
+            delayMs: Math.round(event.delayMs),
+          },
+          `${event.fault.message}; tried again`,
+        );
+      case "result-refused":
+        return log.error(
+          { ...jobFields(event.key), code: event.fault.code },
+          `${event.fault.message}; a short failure is put in its place`,
+        );
+      case "ledger-failed":
+        return log.error(event.key ? jobFields(event.key) : {}, `ledger failed: ${event.message}`);
+      case "bug":
+        return log.error(
+          { ...(event.key ? jobFields(event.key) : {}), stack: event.stack },
+          `a bug in partnerd: ${event.message}; please report it`,
+        );
+      case "paused":
+        return log.info({}, "paused: no job is taken until resume");
+      case "resumed":
+        return log.info({}, "resumed");
+      case "drain-started":
+        return log.info(
+          { inFlight: event.inFlight, timeoutMs: event.timeoutMs },
+          "draining: no new jobs, waiting for those that run",
+        );
+      case "drain-hurried":
+        return log.warn({ inFlight: event.inFlight }, `stopping the handlers that still run: ${event.reason}`);
+      case "drain-finished":
+        return log[event.owed > 0 ? "error" : "info"](
+          { owed: event.owed, durationMs: Math.round(event.durationMs) },
+          event.owed > 0 ? "stopped while outcomes are owed" : "stopped, nothing owed",
+        );
+      default:
+        return jobLine(log, event);
+    }
+  };
+}
+
+type PollEvent = Extract<WorkerEvent, { type: "poll-finished" | "poll-failed" | "poll-recovered" }>;
+
+function pollLine(log: EventLogger, event: PollEvent): void {
+  const poller = pollerFields(event.poller);
+  if (event.type === "poll-recovered") {
+    return log.info({ ...poller, failures: event.failures }, "polling works again");
+  }
+  if (event.type === "poll-failed") {
+    const level =
+      event.failures === 1
+        ? isPermanent(event.fault.kind)
+          ? "error"
+          : "warn"
+        : isMilestone(event.failures)
+          ? "warn"
+          : "debug";
+    return log[level](
+      { ...poller, code: event.fault.code, failures: event.failures, nextPollMs: Math.round(event.restMs) },
+      `${event.fault.message}; ${mend(event.fault.kind)}`,
+    );
+  }
+  for (const message of event.unreadable) {
+    log.warn(poller, `an offered job cannot be read: ${message}; it is skipped and will be offered again`);
+  }
+  log.debug(
+    {
+      ...poller,
+      limit: event.limit,
+      offered: event.offered,
+      taken: event.taken,
+      durationMs: Math.round(event.durationMs),
+      nextPollMs: Math.round(event.restMs),
+    },
+    "polled",
+  );
+}
+
+type JobEvent = Extract<
+  WorkerEvent,
+  {
+    type:
+      | "job-started"
+      | "callback-awaited"
+      | "job-settled"
+      | "job-reported"
+      | "job-left"
+      | "handler-abandoned"
+      | "job-recovered";
+  }
+>;
+
+function jobLine(log: EventLogger, event: JobEvent): void {
+  const job = jobFields(event.key);
+  switch (event.type) {
+    case "job-started":
+      return log.info(
+        {
+          ...job,
+          handler: event.handler,
+          pipeline: event.pipelineName,
+          action: event.actionName,
+          actionExecutionId: event.actionExecutionId,
+          continuation: event.isContinuation || undefined,
+          pickupMs: Math.round(event.pickupMs),
+          deadline: new Date(event.deadlineMs).toISOString(),
+        },
+        "job started",
+      );
+    case "callback-awaited":
+      return log.info(
+        { ...job, until: new Date(event.untilMs).toISOString() },
+        "the service works on; waiting for its callback",
+      );
+    case "job-settled":
+      return log.debug(
+        { ...job, outcome: event.outcome.kind, cause: event.cause, durationMs: Math.round(event.durationMs) },
+        "outcome settled",
+      );
+    case "job-reported":
+      return reportedLine(log, event);
+    case "job-left":
+      return log.error({ ...job, state: event.state }, `job left while CodePipeline waits for it: ${event.message}`);
+    case "handler-abandoned":
+      return log.error(
+        { ...job, handler: event.handler },
+        "the handler did not stop when it was told to; its job was settled without it and it may still use memory and CPU",
+      );
+    case "job-recovered":
+      return log.info({ ...job, state: event.state, ageMs: event.ageMs }, "job of an earlier process taken up again");
+  }
+}
+
+function reportedLine(log: EventLogger, event: Extract<WorkerEvent, { type: "job-reported" }>): void {
+  const { outcome } = event;
+  const fields = {
+    ...jobFields(event.key),
+    outcome: outcome.kind,
+    owedMs: Math.round(event.owedMs),
+    ...(event.attempts > 1 ? { attempts: event.attempts } : {}),
+    ...(event.isPresumed ? { presumed: true } : {}),
+    ...(outcome.externalExecutionId ? { externalExecutionId: outcome.externalExecutionId } : {}),
+  };
+  switch (outcome.kind) {
+    case "succeeded":
+      return log.info({ ...fields, summary: outcome.summary }, "job succeeded");
+    case "continued":
+      return log.info(
+        { ...fields, percentComplete: outcome.percentComplete, summary: outcome.summary },
+        "job continued",
+      );
+    case "failed":
+      return log.warn({ ...fields, failureType: outcome.type, failure: outcome.message }, "job failed");
+  }
+}
+
+/** The fields by which every line of one job is found. */
+export function jobFields(key: JobKey): Fields {
+  return {
+    jobId: key.jobId,
+    actionType: actionTypeName(key.actionType),
+    region: key.region,
+    ...(key.clientId ? { clientId: key.clientId } : {}),
+  };
+}
+
+function pollerFields(poller: PollerName): Fields {
+  return { actionType: actionTypeName(poller.actionType), region: poller.region };
+}
+
+function droppedLevel(reason: LostReason, from: string): "debug" | "info" | "warn" | "error" {
+  // After the work was done a lost job is a lost outcome.
+  if (from === "running" || from === "settled") return "error";
+  switch (reason) {
+    case "not-ours":
+    case "draining":
+    case "taken-over":
+      return "info";
+    case "gone":
+    case "over":
+    case "no-details":
+    case "token-rejected":
+    case "released":
+    case "ledger-unwritable":
+      return "warn";
+    case "refused":
+      return "error";
+  }
+}
+
+function isPermanent(kind: string): boolean {
+  return kind === "denied" || kind === "misconfigured" || kind === "rejected";
+}
+
+function mend(kind: string): string {
+  switch (kind) {
+    case "denied":
+      return "check the credentials and the policy of this process, and its clock";
+    case "misconfigured":
+      return "check category, owner, provider, version and Region of the action type";
+    case "rejected":
+      return "check the action type's configuration";
+    case "throttled":
+      return "polling slows down";
+    default:
+      return "polling goes on";
+  }
+}
+
+/** 1, 3, 10, 30, 100, …: a fault that lasts is told again, ever more rarely. */
+function isMilestone(count: number): boolean {
+  const power = 10 ** Math.floor(Math.log10(count));
+  return count > 2 && (count === power || count === 3 * power);
+}

@@ -1,0 +1,150 @@
+// From details to "ours" or "not ours". The one hard case: an acknowledge whose answer was lost, and then
+// InvalidNonceException: either our first attempt won, or somebody else did.
+import { GatewayError, isPassing } from "../codepipeline/gateway.js";
+import type { Job, Nonce } from "../job/job.js";
+import type { LostReason } from "../job/lifecycle.js";
+import { LedgerError } from "../ledger/ledger.js";
+import { retrying } from "../std/retry.js";
+import type { JobInFlight } from "./in-flight.js";
+import { faultOf, type Parts } from "./parts.js";
+
+/** `unanswered`: we stopped before CodePipeline said anything; it may be ours. */
+export type Claim =
+  | { readonly kind: "ours" }
+  | { readonly kind: "lost"; readonly reason: LostReason; readonly message: string }
+  | { readonly kind: "unanswered"; readonly message: string };
+
+interface Asking {
+  nonce: Nonce;
+  /** True once an attempt may have reached the service without our knowing its answer. */
+  isAmbiguous: boolean;
+}
+
+/** AcknowledgeThirdPartyJob or AcknowledgeJob until it is answered or the work scope ends. Throws only bugs. */
+export async function acknowledge(parts: Parts, flight: JobInFlight, job: Job, wasSentBefore = false): Promise<Claim> {
+  const { clock, random, mask } = parts.world;
+  const asking: Asking = { nonce: job.nonce, isAmbiguous: wasSentBefore };
+  try {
+    return await retrying(
+      {
+        policy: parts.limits.retry.acknowledge,
+        clock,
+        random,
+        signal: parts.scopes.work,
+        shouldRetry: (error) => error instanceof GatewayError && (isPassing(error.kind) || error.kind === "aborted"),
+        retryAfterMs: (error) => (error instanceof GatewayError ? error.retryAfterMs : undefined),
+        onRetry: ({ attempt, delayMs, error }) => {
+          if (error instanceof GatewayError) {
+            parts.emit({ type: "call-retried", key: flight.key, fault: faultOf(error, mask), attempt, delayMs });
+          }
+        },
+      },
+      () => askOnce(parts, flight, asking),
+    );
+  } catch (error) {
+    return claimFrom(error, asking, parts);
+  }
+}
+
+async function askOnce(parts: Parts, flight: JobInFlight, asking: Asking): Promise<Claim> {
+  const gateway = parts.world.gateway(flight.key.region, flight.key.actionType.owner);
+  if (flight.newerOffer) {
+    // A repeated offer means that no acknowledge of the job has been taken yet, ours included.
+    asking.nonce = flight.newerOffer.nonce;
+    asking.isAmbiguous = false;
+    flight.newerOffer = undefined;
+  }
+  await flight.guard({ type: "acknowledge-sent", nonce: asking.nonce });
+  try {
+    return claimOf(await gateway.acknowledge(flight.key, asking.nonce, parts.scopes.work));
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    if (error.isAmbiguous) asking.isAmbiguous = true;
+    if (error.kind === "not-ours" && asking.isAmbiguous) return decide(parts, flight, asking, error);
+    throw error;
+  }
+}
+
+/**
+ * InvalidNonceException after an attempt without an answer. The nonce of fresh details tells: as long as it is the
+ * one that we sent, nobody was offered the job since, so the attempt that used it up was ours. A new nonce means a
+ * new offer: then the first attempt never arrived, or somebody else has it now, and one more question decides.
+ */
+async function decide(parts: Parts, flight: JobInFlight, asking: Asking, refusal: GatewayError): Promise<Claim> {
+  const gateway = parts.world.gateway(flight.key.region, flight.key.actionType.owner);
+  const fresh = await gateway.detailsAgain(flight.key, parts.scopes.work);
+  if (fresh.nonce === undefined || fresh.nonce === asking.nonce) return { kind: "ours" };
+  asking.nonce = fresh.nonce;
+  asking.isAmbiguous = false;
+  await flight.guard({ type: "acknowledge-sent", nonce: asking.nonce });
+  try {
+    return claimOf(await gateway.acknowledge(flight.key, asking.nonce, parts.scopes.work));
+  } catch (error) {
+    if (error instanceof GatewayError && error.isAmbiguous) asking.isAmbiguous = true;
+    if (error instanceof GatewayError && error.kind === "not-ours") {
+      return { kind: "lost", reason: "not-ours", message: refusal.message };
+    }
+    throw error;
+  }
+}
+
+function claimOf(status: string | undefined): Claim {
+  switch (status) {
+    case "InProgress":
+      return { kind: "ours" };
+    case "TimedOut":
+    case "Succeeded":
+    case "Failed":
+      return { kind: "lost", reason: "over", message: `CodePipeline says that the job is already ${status}` };
+    case "Created":
+    case "Queued":
+    case "Dispatched":
+      return { kind: "lost", reason: "not-ours", message: `the acknowledge was answered ${status}, not InProgress` };
+    default:
+      return {
+        kind: "lost",
+        reason: "not-ours",
+        message: `the acknowledge was answered with ${status === undefined ? "no status" : "an unknown status"}; not run`,
+      };
+  }
+}
+
+function claimFrom(error: unknown, asking: Asking, parts: Parts): Claim {
+  if (error instanceof LedgerError) {
+    // A job that was never asked for is simply offered again; one that was may be ours.
+    return asking.isAmbiguous
+      ? { kind: "unanswered", message: error.message }
+      : { kind: "lost", reason: "ledger-unwritable", message: error.message };
+  }
+  if (!(error instanceof GatewayError)) {
+    if (parts.scopes.work.aborted) return unanswered(asking, "stopped before the acknowledge was answered");
+    throw error;
+  }
+  const message = parts.world.mask(error.message);
+  switch (error.kind) {
+    case "not-ours":
+      return { kind: "lost", reason: "not-ours", message };
+    case "gone":
+      return { kind: "lost", reason: "gone", message };
+    case "over":
+      return { kind: "lost", reason: "over", message };
+    case "token-rejected":
+      return { kind: "lost", reason: "token-rejected", message };
+    case "rejected":
+    case "misconfigured":
+      return { kind: "lost", reason: "refused", message };
+    case "aborted":
+    case "throttled":
+    case "unavailable":
+    case "denied":
+    case "token-unavailable":
+      return unanswered(asking, message);
+  }
+}
+
+function unanswered(asking: Asking, message: string): Claim {
+  // Refusals alone (throttled, denied) have changed nothing at CodePipeline: the job is offered again.
+  return asking.isAmbiguous
+    ? { kind: "unanswered", message }
+    : { kind: "lost", reason: "draining", message: `not acknowledged before the stop: ${message}` };
+}

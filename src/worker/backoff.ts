@@ -1,0 +1,75 @@
+// Pure: how long a poller rests after what its poll brought. Three curves: empty polls grow slowly to the maximum
+// interval, failures steeply to theirs, throttling more steeply still.
+import type { GatewayFaultKind } from "../codepipeline/gateway.js";
+import { ceilingMs, type RetryPolicyMs } from "../std/retry.js";
+
+export interface BackoffPolicy {
+  readonly minIntervalMs: number;
+  readonly maxIntervalMs: number;
+  readonly failed: RetryPolicyMs;
+  readonly throttled: RetryPolicyMs;
+}
+
+/** How many polls of each sort came in a row. */
+export interface BackoffState {
+  readonly empty: number;
+  readonly failed: number;
+  readonly throttled: number;
+}
+
+export type PollResult =
+  /** Every slot that was polled for got a new job: there are likely more. */
+  | { readonly kind: "full" }
+  | { readonly kind: "some" }
+  | { readonly kind: "empty" }
+  | { readonly kind: "failed"; readonly fault: GatewayFaultKind; readonly retryAfterMs: number | undefined };
+
+export const rested: BackoffState = { empty: 0, failed: 0, throttled: 0 };
+
+/** An empty poll multiplies the interval by this. */
+const emptyFactor = 1.5;
+/** Polls of a fleet drift apart: each rest is shortened by up to this part. */
+const jitterPart = 0.2;
+/** A service that asks for more is asked sooner all the same: a poll is cheap and customers wait. */
+const retryAfterMaxMs = 60_000;
+
+/** The next state and the rest in ms before the next poll. `random` is in [0, 1). */
+export function next(
+  state: BackoffState,
+  result: PollResult,
+  policy: BackoffPolicy,
+  random: () => number,
+): { readonly state: BackoffState; readonly restMs: number } {
+  switch (result.kind) {
+    case "full":
+      return { state: rested, restMs: 0 };
+    case "some":
+      return { state: rested, restMs: shortened(policy.minIntervalMs, random) };
+    case "empty": {
+      const intervalMs = Math.min(
+        policy.maxIntervalMs,
+        policy.minIntervalMs * emptyFactor ** Math.min(state.empty, 100),
+      );
+      return { state: { empty: state.empty + 1, failed: 0, throttled: 0 }, restMs: shortened(intervalMs, random) };
+    }
+    case "failed": {
+      const isThrottled = result.fault === "throttled";
+      const count = 1 + (isThrottled ? state.throttled : state.failed);
+      const ceiling = ceilingMs(isThrottled ? policy.throttled : policy.failed, Math.min(count, 100));
+      // Lengthened, not shortened: an outage must not see more than one call in each interval.
+      const restMs = ceiling + random() * Math.min(1_000, ceiling * jitterPart);
+      return {
+        state: {
+          empty: state.empty,
+          failed: isThrottled ? state.failed : count,
+          throttled: isThrottled ? count : state.throttled,
+        },
+        restMs: Math.max(restMs, Math.min(result.retryAfterMs ?? 0, retryAfterMaxMs)),
+      };
+    }
+  }
+}
+
+function shortened(ms: number, random: () => number): number {
+  return ms * (1 - jitterPart * random());
+}

@@ -1,0 +1,149 @@
+// What the engine says happened, once, as typed events; logs, metrics and the status page only read them.
+// An event holds no secret: ids, counts, times, and texts that were masked before.
+import type { GatewayFaultKind } from "../codepipeline/gateway.js";
+import type { ActionType, JobKey, Region } from "../job/job.js";
+import type { JobEventType, JobState, LostReason } from "../job/lifecycle.js";
+import type { Outcome } from "../job/outcome.js";
+
+/** Names one polling loop. */
+export interface PollerName {
+  readonly region: Region;
+  readonly actionType: ActionType;
+}
+
+/** A failed call, as much of it as may be shown. */
+export interface Fault {
+  readonly kind: GatewayFaultKind;
+  readonly operation: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Why a handler's run ended. The first cause wins. */
+export type EndCause =
+  /** It gave an outcome. */
+  | "returned"
+  /** It threw, or its process or service failed. */
+  | "threw"
+  /** The job's own time limit. */
+  | "timed-out"
+  /** A stop that would not wait any longer. */
+  | "stopped"
+  /** Another replica took the job over. */
+  | "lease-lost"
+  /** The process that ran it died. */
+  | "interrupted"
+  /** No handler by that name. */
+  | "no-handler"
+  /** A bug of ours. */
+  | "bug";
+
+export type WorkerEvent = { readonly atMs: number } & (
+  | { readonly type: "worker-started"; readonly pollers: number; readonly slots: number }
+  /** A poll answered. `taken`: jobs that were new to us; the rest were repeats, or could not be read. */
+  | {
+      readonly type: "poll-finished";
+      readonly poller: PollerName;
+      readonly limit: number;
+      readonly offered: number;
+      readonly taken: number;
+      readonly unreadable: readonly string[];
+      readonly durationMs: number;
+      readonly restMs: number;
+    }
+  /** A poll failed; `failures` counts how many in a row. */
+  | {
+      readonly type: "poll-failed";
+      readonly poller: PollerName;
+      readonly fault: Fault;
+      readonly failures: number;
+      readonly durationMs: number;
+      readonly restMs: number;
+    }
+  /** The first good poll after failures. */
+  | { readonly type: "poll-recovered"; readonly poller: PollerName; readonly failures: number }
+  /** A poll offered a job that is in flight here or ended a short while ago. */
+  | { readonly type: "offer-repeated"; readonly key: JobKey }
+  /** Every step of the reducer, in order. */
+  | {
+      readonly type: "job-changed";
+      readonly key: JobKey;
+      readonly from: JobState;
+      readonly to: JobState;
+      readonly by: JobEventType;
+    }
+  /** The job is ours and its handler begins. `pickupMs`: since the poll's answer. */
+  | {
+      readonly type: "job-started";
+      readonly key: JobKey;
+      readonly handler: string;
+      readonly pickupMs: number;
+      readonly deadlineMs: number;
+      readonly isContinuation: boolean;
+      readonly pipelineName: string | undefined;
+      readonly actionName: string | undefined;
+      readonly actionExecutionId: string | undefined;
+    }
+  /** A service answered 202; it delivers the outcome later. */
+  | { readonly type: "callback-awaited"; readonly key: JobKey; readonly untilMs: number }
+  /** The outcome is fixed. Texts are masked. */
+  | {
+      readonly type: "job-settled";
+      readonly key: JobKey;
+      readonly outcome: Outcome;
+      readonly cause: EndCause;
+      readonly durationMs: number;
+    }
+  /** CodePipeline has the result. `attempts`: puts that it took. */
+  | {
+      readonly type: "job-reported";
+      readonly key: JobKey;
+      readonly outcome: Outcome;
+      readonly attempts: number;
+      readonly owedMs: number;
+      /** True when it was accepted by an earlier attempt whose answer was lost. */
+      readonly isPresumed: boolean;
+    }
+  /** Over without a result of ours; `from` says how far it had come. */
+  | {
+      readonly type: "job-dropped";
+      readonly key: JobKey;
+      readonly from: JobState;
+      readonly reason: LostReason;
+      readonly message: string;
+    }
+  /** A call for one job failed and is made again. */
+  | {
+      readonly type: "call-retried";
+      readonly key: JobKey;
+      readonly fault: Fault;
+      readonly attempt: number;
+      readonly delayMs: number;
+    }
+  /** CodePipeline refused a result as invalid; a short failure is put in its place. */
+  | { readonly type: "result-refused"; readonly key: JobKey; readonly fault: Fault }
+  /** Stopped while CodePipeline still waits for us; `state` says for what. */
+  | { readonly type: "job-left"; readonly key: JobKey; readonly state: JobState; readonly message: string }
+  /** A handler did not stop when it was told to; its job was settled without it. */
+  | { readonly type: "handler-abandoned"; readonly key: JobKey; readonly handler: string }
+  /** A job that an earlier process left is taken up again. */
+  | { readonly type: "job-recovered"; readonly key: JobKey; readonly state: JobState; readonly ageMs: number }
+  /** The ledger could not be used. */
+  | { readonly type: "ledger-failed"; readonly key: JobKey | undefined; readonly message: string }
+  /** Our own broken promise. */
+  | { readonly type: "bug"; readonly key: JobKey | undefined; readonly message: string; readonly stack: string }
+  | { readonly type: "paused" }
+  | { readonly type: "resumed" }
+  | { readonly type: "drain-started"; readonly inFlight: number; readonly timeoutMs: number }
+  /** The drain's time is over, or a second signal came: handlers are aborted. */
+  | { readonly type: "drain-hurried"; readonly inFlight: number; readonly reason: string }
+  | { readonly type: "drain-finished"; readonly owed: number; readonly durationMs: number }
+);
+
+/** An event without its time, as the engine's parts write it. */
+export type UntimedEvent = WorkerEvent extends infer E ? (E extends WorkerEvent ? Omit<E, "atMs"> : never) : never;
+
+/** Reads events. What it throws never reaches the engine. */
+export type Observe = (event: WorkerEvent) => void;
+/** How the engine's parts speak; worker.ts adds the time. */
+export type Emit = (event: UntimedEvent) => void;

@@ -1,0 +1,148 @@
+// Runs one job's handler under its deadline and its abort signal and says what came of it. The first cause wins:
+// gave an outcome, threw, ran out of time, was stopped, lost its lease. Whatever the handler does, this ends.
+import type { HandlerCall, JobHandler } from "../handlers/handler.js";
+import { failureFrom } from "../job/failure.js";
+import type { Job } from "../job/job.js";
+import { failed, type Outcome, outcomeFrom } from "../job/outcome.js";
+import type { EndCause } from "./events.js";
+import type { JobInFlight } from "./in-flight.js";
+import type { Parts } from "./parts.js";
+
+/** `left`: stopped while a service still works for it; the next process goes on waiting. */
+export type Ending =
+  | { readonly kind: "ended"; readonly outcome: Outcome; readonly cause: EndCause }
+  | { readonly kind: "left" }
+  | { readonly kind: "taken-over" };
+
+/** A handler that was told to stop is waited for a little longer than it was promised, then left behind. */
+const abandonMarginMs = 2_000;
+
+type Run = { readonly kind: "gave"; readonly value: unknown } | { readonly kind: "threw"; readonly error: unknown };
+type Stop = "timed-out" | "stopped" | "lease-lost";
+
+/** Runs the handler to its end. Never rejects. */
+export async function handle(
+  parts: Parts,
+  flight: JobInFlight,
+  job: Job,
+  handler: JobHandler,
+  deadlineMs: number,
+): Promise<Ending> {
+  const { clock } = parts.world;
+  const abort = new AbortController();
+  const stop = once<Stop>();
+  const end = (cause: Stop, reason: string) => {
+    if (stop.isDone()) return;
+    stop.done(cause);
+    abort.abort(new Error(reason));
+  };
+  const cancelDeadline = clock.after(deadlineMs - clock.now(), () => {
+    end("timed-out", `the job's time limit of ${seconds(flight.lane.jobTimeoutMs)} is over`);
+  });
+  const stopListening = listen([
+    [parts.scopes.work, () => end("stopped", "partnerd stops")],
+    [flight.lease.lost, () => end("lease-lost", "another replica took the job over")],
+  ]);
+  try {
+    const run = start(handler, callOf(parts, flight, job, deadlineMs, abort.signal), flight);
+    const first = await Promise.race([run, stop.promise]);
+    if (typeof first === "object") return { kind: "ended", ...endOf(first, job, parts) };
+    return await afterStop(parts, flight, job, handler, run, first);
+  } finally {
+    cancelDeadline();
+    stopListening();
+  }
+}
+
+async function afterStop(
+  parts: Parts,
+  flight: JobInFlight,
+  job: Job,
+  handler: JobHandler,
+  run: Promise<Run>,
+  cause: Stop,
+): Promise<Ending> {
+  const { clock } = parts.world;
+  const graceMs = parts.limits.shutdown.cancelGraceMs + abandonMarginMs;
+  const graceOver = new AbortController();
+  const late = await Promise.race([run, clock.sleep(graceMs, graceOver.signal).then(() => undefined)]);
+  graceOver.abort();
+  if (late === undefined) {
+    parts.emit({ type: "handler-abandoned", key: flight.key, handler: handler.description });
+  }
+  if (cause === "lease-lost") return { kind: "taken-over" };
+  if (cause === "timed-out") {
+    const message = `the job took longer than its limit of ${seconds(flight.lane.jobTimeoutMs)} (jobTimeout) and was stopped`;
+    return { kind: "ended", outcome: failed(message), cause };
+  }
+  // A handler that used the last moment to say how far it came is believed: `continued` saves its work.
+  if (late?.kind === "gave") return { kind: "ended", ...endOf(late, job, parts) };
+  if (flight.callback && parts.world.ledger.isDurable) return { kind: "left" };
+  const message = "partnerd was stopped before the job ended; run the action again";
+  return { kind: "ended", outcome: failed(message, { type: "SystemUnavailable" }), cause };
+}
+
+function start(handler: JobHandler, call: HandlerCall, flight: JobInFlight): Promise<Run> {
+  const { callback } = flight;
+  const begin = async () => (callback && handler.resume ? handler.resume(call, callback) : handler.run(call));
+  return begin().then(
+    (value): Run => ({ kind: "gave", value }),
+    (error: unknown): Run => ({ kind: "threw", error }),
+  );
+}
+
+function callOf(parts: Parts, flight: JobInFlight, job: Job, deadlineMs: number, signal: AbortSignal): HandlerCall {
+  return {
+    job,
+    deadlineMs,
+    signal,
+    draining: parts.scopes.poll,
+    log: parts.world.jobLog(flight.key),
+    awaitCallback: async (callback) => {
+      await flight.note({ type: "callback-awaited", ...callback });
+      flight.callback = callback;
+      parts.emit({ type: "callback-awaited", key: flight.key, untilMs: callback.deadlineMs });
+    },
+  };
+}
+
+function endOf(run: Run, job: Job, parts: Parts): { readonly outcome: Outcome; readonly cause: EndCause } {
+  const { mask } = parts.world;
+  if (run.kind === "gave") {
+    return { outcome: masked(outcomeFrom(run.value, job.key.actionType.owner), mask), cause: "returned" };
+  }
+  return { outcome: masked({ kind: "failed", ...failureFrom(run.error) }, mask), cause: "threw" };
+}
+
+/** The outcome with secrets masked in the texts that people read; tokens and identifiers stay as they are. */
+function masked(outcome: Outcome, mask: (text: string) => string): Outcome {
+  if (outcome.kind === "failed") return { ...outcome, message: mask(outcome.message) };
+  return outcome.summary === undefined ? outcome : { ...outcome, summary: mask(outcome.summary) };
+}
+
+function listen(pairs: readonly (readonly [AbortSignal | undefined, () => void])[]): () => void {
+  for (const [signal, listener] of pairs) {
+    if (signal?.aborted) listener();
+    else signal?.addEventListener("abort", listener, { once: true });
+  }
+  return () => {
+    for (const [signal, listener] of pairs) signal?.removeEventListener("abort", listener);
+  };
+}
+
+function once<T>() {
+  const { promise, resolve } = Promise.withResolvers<T>();
+  let isDone = false;
+  return {
+    promise,
+    isDone: () => isDone,
+    done: (value: T) => {
+      isDone = true;
+      resolve(value);
+    },
+  };
+}
+
+function seconds(ms: number): string {
+  return ms % 60_000 === 0 ? `${ms / 60_000} min` : `${ms / 1_000} s`;
+}

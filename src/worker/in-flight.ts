@@ -1,0 +1,84 @@
+// One job while it is ours to look after: its state, moved only by the reducer, and written to the ledger before
+// what it guards. When the ledger fails later on, the job goes on and its events are written when the ledger can.
+import type { Job, JobKey } from "../job/job.js";
+import { type JobEvent, type JobState, transition } from "../job/lifecycle.js";
+import type { Lease, Ledger } from "../ledger/ledger.js";
+import type { Emit } from "./events.js";
+import type { LaneConfig } from "./lane.js";
+import type { Slot } from "./slots.js";
+
+export interface JobInFlightOptions {
+  readonly lane: LaneConfig;
+  readonly lease: Lease;
+  readonly slot: Slot;
+  readonly ledger: Ledger;
+  readonly emit: Emit;
+  /** When the poll that brought it answered, in ms of the monotonic clock. */
+  readonly polledAtMs: number;
+}
+
+export class JobInFlight {
+  readonly key: JobKey;
+  readonly lane: LaneConfig;
+  readonly lease: Lease;
+  readonly slot: Slot;
+  readonly polledAtMs: number;
+  /** A later poll offered the job again while we ask for it: its nonce is the newer one. */
+  newerOffer: Job | undefined;
+  /** Set once a service answered 202. */
+  callback: { readonly tokenHash: string; readonly deadlineMs: number } | undefined;
+  readonly #ledger: Ledger;
+  readonly #emit: Emit;
+  #state: JobState;
+  #unwritten: JobEvent[] = [];
+
+  constructor(options: JobInFlightOptions) {
+    this.key = options.lease.key;
+    this.lane = options.lane;
+    this.lease = options.lease;
+    this.slot = options.slot;
+    this.polledAtMs = options.polledAtMs;
+    this.#ledger = options.ledger;
+    this.#emit = options.emit;
+    this.#state = options.lease.state;
+  }
+
+  get state(): JobState {
+    return this.#state;
+  }
+
+  /** Records the event, then moves. Throws LedgerError, and then nothing has moved: for what must be durable first. */
+  async guard(event: JobEvent): Promise<void> {
+    const to = transition(this.#state, event);
+    await this.#write(event);
+    this.#move(to, event);
+  }
+
+  /** Moves whether or not the ledger can be written: for what has happened already. */
+  async note(event: JobEvent): Promise<void> {
+    const to = transition(this.#state, event);
+    try {
+      await this.#write(event);
+    } catch (error) {
+      this.#unwritten.push(event);
+      this.#emit({ type: "ledger-failed", key: this.key, message: error instanceof Error ? error.message : "unknown" });
+    }
+    this.#move(to, event);
+  }
+
+  async #write(event: JobEvent): Promise<void> {
+    // What an earlier fault left out comes first: the ledger runs the same reducer.
+    while (this.#unwritten.length > 0) {
+      const [first] = this.#unwritten;
+      if (first) await this.#ledger.record(this.lease, first);
+      this.#unwritten = this.#unwritten.slice(1);
+    }
+    await this.#ledger.record(this.lease, event);
+  }
+
+  #move(to: JobState, event: JobEvent): void {
+    const from = this.#state;
+    this.#state = to;
+    this.#emit({ type: "job-changed", key: this.key, from, to, by: event.type });
+  }
+}

@@ -1,0 +1,24 @@
+// One configured action type in one Region, as the engine sees it.
+import { type ActionType, actionTypeName, type JobKey, type Region } from "../job/job.js";
+
+export interface LaneConfig {
+  readonly region: Region;
+  readonly actionType: ActionType;
+  /** The handler's name in the configuration. */
+  readonly handler: string;
+  readonly maxConcurrentJobs: number;
+  readonly jobTimeoutMs: number;
+  readonly afterCrash: "fail" | "rerun";
+  /** Configuration properties whose values are secret. */
+  readonly secretProperties: readonly string[];
+}
+
+/** Names a lane: one poller, one way to slots. */
+export function laneName(lane: { readonly region: Region; readonly actionType: ActionType }): string {
+  return `${lane.region} ${actionTypeName(lane.actionType)}`;
+}
+
+/** The lane that a job came by. */
+export function laneOf(lanes: ReadonlyMap<string, LaneConfig>, key: JobKey): LaneConfig | undefined {
+  return lanes.get(laneName(key));
+}

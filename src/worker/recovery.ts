@@ -1,0 +1,143 @@
+// At start: takes up what an earlier process left. Owed outcomes are put, interrupted jobs settled or run again,
+// unanswered acknowledges asked again. It queues for slots like any poller, so new work and old debts share them.
+import { GatewayError, isPassing } from "../codepipeline/gateway.js";
+import type { Job } from "../job/job.js";
+import { recoveryFor } from "../job/lifecycle.js";
+import { failed } from "../job/outcome.js";
+import type { UnfinishedJob } from "../ledger/ledger.js";
+import { retrying } from "../std/retry.js";
+import { JobInFlight } from "./in-flight.js";
+import { laneName, laneOf } from "./lane.js";
+import { faultOf, type Parts } from "./parts.js";
+import type { Runner } from "./runner.js";
+import type { Slots } from "./slots.js";
+
+const interrupted =
+  "partnerd stopped without warning while it worked this job, so its outcome is unknown; run the action again";
+
+/** Takes up every unfinished job. Resolves when each has been set going, or the poll scope ends. */
+export async function recover(
+  parts: Parts,
+  runner: Runner,
+  slots: Slots,
+  unfinished: readonly UnfinishedJob[],
+): Promise<void> {
+  for (const found of unfinished) {
+    const { key } = found.lease;
+    const lane = laneOf(parts.lanes, key);
+    if (!lane) {
+      const message = "its action type is no longer configured here; it stays in the ledger";
+      parts.emit({ type: "job-left", key, state: found.lease.state, message });
+      continue;
+    }
+    const reservation = await slots.take(laneName(lane), 1, parts.scopes.poll);
+    const slot = reservation?.use();
+    if (!slot) {
+      parts.emit({ type: "job-left", key, state: found.lease.state, message: "stopped before it was taken up again" });
+      continue;
+    }
+    const { clock, ledger } = parts.world;
+    const polledAtMs = clock.monotonic();
+    const flight = new JobInFlight({ lane, lease: found.lease, slot, ledger, emit: parts.emit, polledAtMs });
+    parts.emit({ type: "job-recovered", key, state: flight.state, ageMs: clock.now() - found.takenAtMs });
+    runner.go(flight, () => takeUp(parts, runner, flight, found));
+  }
+}
+
+async function takeUp(parts: Parts, runner: Runner, flight: JobInFlight, found: UnfinishedJob): Promise<void> {
+  switch (recoveryFor(flight.state)) {
+    case "forget":
+      return;
+    case "report-again":
+      if (!found.outcome) throw new Error("bug: a settled job without its outcome in the ledger");
+      return runner.pay(flight, found.outcome, true);
+    case "acknowledge-again":
+      return acknowledgeAgain(parts, runner, flight, found);
+    case "settle-as-interrupted":
+      return resume(parts, runner, flight, found);
+  }
+}
+
+async function acknowledgeAgain(
+  parts: Parts,
+  runner: Runner,
+  flight: JobInFlight,
+  found: UnfinishedJob,
+): Promise<void> {
+  const job = await freshDetails(parts, runner, flight, found);
+  if (!job) return;
+  const forget = runner.keepSecretsOf(flight, job);
+  try {
+    // The nonce that was sent: with a newer one from fresh details the service could not tell us from a stranger.
+    const asked = found.nonce === undefined ? job : { ...job, nonce: found.nonce };
+    if (!(await runner.claim(flight, asked, true))) return;
+    await runner.work(flight, job);
+  } finally {
+    forget();
+  }
+}
+
+async function resume(parts: Parts, runner: Runner, flight: JobInFlight, found: UnfinishedJob): Promise<void> {
+  const { clock } = parts.world;
+  const isWaiting = found.callback !== undefined;
+  if (!isWaiting && flight.lane.afterCrash === "fail") {
+    const outcome = failed(interrupted, { type: "SystemUnavailable" });
+    return runner.settle(flight, outcome, "interrupted", clock.monotonic());
+  }
+  const job = await freshDetails(parts, runner, flight, found);
+  if (!job) return;
+  const forget = runner.keepSecretsOf(flight, job);
+  try {
+    flight.callback = found.callback;
+    await runner.work(flight, job, found.callback?.deadlineMs);
+  } finally {
+    forget();
+  }
+}
+
+/** Details of a job that may be ours. Only an answer that it is gone lets go of it. */
+async function freshDetails(
+  parts: Parts,
+  runner: Runner,
+  flight: JobInFlight,
+  found: UnfinishedJob,
+): Promise<Job | undefined> {
+  const { emit, limits, scopes, world } = parts;
+  const gateway = world.gateway(flight.key.region, flight.key.actionType.owner);
+  try {
+    const fresh = await retrying(
+      {
+        policy: { ...limits.retry.acknowledge, maxElapsedMs: Number.POSITIVE_INFINITY },
+        clock: world.clock,
+        random: world.random,
+        signal: scopes.work,
+        shouldRetry: (error) => error instanceof GatewayError && (isPassing(error.kind) || isMendable(error)),
+        retryAfterMs: (error) => (error instanceof GatewayError ? error.retryAfterMs : undefined),
+        onRetry: ({ attempt, delayMs, error }) => {
+          // Waiting for CodePipeline or for a mended token is not work.
+          flight.slot.park();
+          if (!(error instanceof GatewayError)) return;
+          emit({ type: "call-retried", key: flight.key, fault: faultOf(error, world.mask), attempt, delayMs });
+        },
+      },
+      () => gateway.detailsAgain(flight.key, scopes.work),
+    );
+    const nonce = fresh.nonce ?? found.nonce;
+    if (nonce === undefined) throw new Error("bug: an acknowledged job without its nonce in the ledger");
+    return { ...fresh, nonce };
+  } catch (error) {
+    if (scopes.work.aborted) {
+      const message = "stopped before its details came";
+      emit({ type: "job-left", key: flight.key, state: flight.state, message });
+      return undefined;
+    }
+    if (!(error instanceof GatewayError)) throw error;
+    const reason = error.kind === "gone" ? "gone" : error.kind === "over" ? "over" : "refused";
+    await runner.lose(flight, reason, world.mask(error.message));
+    return undefined;
+  }
+}
+
+function isMendable(error: GatewayError): boolean {
+  return error.kind === "token-rejected" || error.kind === "misconfigured" || error.kind === "aborted";
+}

@@ -1,0 +1,107 @@
+// Puts an outcome to CodePipeline: patient, bounded only by the job's life and the report scope, and never twice
+// once it was accepted. A put whose answer was lost and that is then refused as "over" was accepted.
+import { GatewayError, isPassing } from "../codepipeline/gateway.js";
+import type { LostReason } from "../job/lifecycle.js";
+import { failed, type Outcome } from "../job/outcome.js";
+import { retrying } from "../std/retry.js";
+import type { JobInFlight } from "./in-flight.js";
+import { faultOf, type Parts } from "./parts.js";
+
+/** `owed`: stopped, or out of patience, before CodePipeline took it. */
+export type ReportEnd =
+  | { readonly kind: "accepted"; readonly attempts: number; readonly isPresumed: boolean; readonly outcome: Outcome }
+  | { readonly kind: "lost"; readonly reason: LostReason; readonly message: string }
+  | { readonly kind: "owed"; readonly message: string };
+
+interface Putting {
+  outcome: Outcome;
+  attempts: number;
+  /** True once an attempt may have been recorded without our knowing. */
+  isAmbiguous: boolean;
+  isReplaced: boolean;
+}
+
+/** Puts the outcome until CodePipeline takes it, says that the job is over, or the report scope ends. */
+export async function report(
+  parts: Parts,
+  flight: JobInFlight,
+  outcome: Outcome,
+  wasSentBefore = false,
+): Promise<ReportEnd> {
+  const { clock, random, mask } = parts.world;
+  const putting: Putting = { outcome, attempts: 0, isAmbiguous: wasSentBefore, isReplaced: false };
+  try {
+    return await retrying(
+      {
+        policy: parts.limits.retry.report,
+        clock,
+        random,
+        signal: parts.scopes.report,
+        shouldRetry: (error) => error instanceof GatewayError && isWorthRepeating(error),
+        retryAfterMs: (error) => (error instanceof GatewayError ? error.retryAfterMs : undefined),
+        onRetry: ({ attempt, delayMs, error }) => {
+          // The work is done: while the result waits for CodePipeline, others may use the slot.
+          flight.slot.park();
+          if (error instanceof GatewayError) {
+            parts.emit({ type: "call-retried", key: flight.key, fault: faultOf(error, mask), attempt, delayMs });
+          }
+        },
+      },
+      () => putOnce(parts, flight, putting),
+    );
+  } catch (error) {
+    if (error instanceof GatewayError) return { kind: "owed", message: mask(error.message) };
+    if (parts.scopes.report.aborted) return { kind: "owed", message: "stopped before the result was put" };
+    throw error;
+  }
+}
+
+/** A refused token may be mended by the partner at any time; the result is kept for that. */
+function isWorthRepeating(error: GatewayError): boolean {
+  return (
+    isPassing(error.kind) ||
+    error.kind === "aborted" ||
+    error.kind === "token-rejected" ||
+    error.kind === "misconfigured"
+  );
+}
+
+async function putOnce(parts: Parts, flight: JobInFlight, putting: Putting): Promise<ReportEnd> {
+  const gateway = parts.world.gateway(flight.key.region, flight.key.actionType.owner);
+  putting.attempts += 1;
+  try {
+    await gateway.put(flight.key, putting.outcome, parts.scopes.report);
+    return accepted(putting, false);
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    if (error.isAmbiguous) putting.isAmbiguous = true;
+    const message = parts.world.mask(error.message);
+    switch (error.kind) {
+      case "over":
+      case "gone":
+        if (putting.isAmbiguous) return accepted(putting, true);
+        return { kind: "lost", reason: error.kind, message };
+      case "rejected":
+      case "not-ours":
+        return replace(parts, flight, putting, error);
+      default:
+        throw error;
+    }
+  }
+}
+
+function accepted(putting: Putting, isPresumed: boolean): ReportEnd {
+  return { kind: "accepted", attempts: putting.attempts, isPresumed, outcome: putting.outcome };
+}
+
+/** A result that CodePipeline will never take would let the job hang: a short failure goes in its place, once. */
+async function replace(parts: Parts, flight: JobInFlight, putting: Putting, error: GatewayError): Promise<ReportEnd> {
+  const message = parts.world.mask(error.message);
+  if (putting.isReplaced) return { kind: "lost", reason: "refused", message };
+  parts.emit({ type: "result-refused", key: flight.key, fault: faultOf(error, parts.world.mask) });
+  putting.isReplaced = true;
+  putting.outcome = failed(
+    `CodePipeline refused the result of this job as invalid (${error.code}); see partnerd's log`,
+  );
+  return putOnce(parts, flight, putting);
+}

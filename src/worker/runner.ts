@@ -1,0 +1,301 @@
+// One job, top to bottom: lease, details, acknowledge, handler, outcome, report. Every step may fail without
+// hurting another job; once a job is acknowledged it leaves only by an accepted result, or stays in the ledger.
+import { GatewayError, isPassing } from "../codepipeline/gateway.js";
+import { type Job, type JobKey, jobKeyName, type PolledJob } from "../job/job.js";
+import { isOwed, type LostReason } from "../job/lifecycle.js";
+import { failed, type Outcome } from "../job/outcome.js";
+import { LedgerError } from "../ledger/ledger.js";
+import { retrying } from "../std/retry.js";
+import { acknowledge } from "./acknowledging.js";
+import type { EndCause } from "./events.js";
+import { type Ending, handle } from "./handling.js";
+import { JobInFlight } from "./in-flight.js";
+import { laneOf } from "./lane.js";
+import { faultOf, type Parts } from "./parts.js";
+import { report } from "./reporter.js";
+import type { Slot } from "./slots.js";
+
+/** Runs jobs and knows which are in flight. */
+export class Runner {
+  readonly #parts: Parts;
+  readonly #flights = new Map<string, JobInFlight>();
+  readonly #idle = new Set<() => void>();
+  #left = 0;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  get inFlight(): number {
+    return this.#flights.size;
+  }
+
+  /** Jobs that were left while CodePipeline waits for us. */
+  get left(): number {
+    return this.#left;
+  }
+
+  /** Every job in flight: for the dump and the status page. */
+  flights(): Iterable<JobInFlight> {
+    return this.#flights.values();
+  }
+
+  /** Resolves when no job is in flight. */
+  whenIdle(): Promise<void> {
+    return this.#flights.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.add(resolve));
+  }
+
+  /**
+   * Leases a polled job and sets it going. Resolves true once it is leased, false when the offer is a repeat or the
+   * ledger cannot be used; then the slot is free again. Never rejects.
+   */
+  async take(polled: PolledJob, slot: Slot, polledAtMs: number): Promise<boolean> {
+    const { emit, lanes, world } = this.#parts;
+    const { key } = polled;
+    const name = jobKeyName(key);
+    const lane = laneOf(lanes, key);
+    const known = this.#flights.get(name);
+    if (known) {
+      if (polled.job) known.newerOffer = polled.job;
+      emit({ type: "offer-repeated", key });
+      slot.free();
+      return false;
+    }
+    try {
+      const lease = lane && (await world.ledger.lease(key));
+      if (!lane || !lease || this.#flights.has(name)) {
+        emit({ type: "offer-repeated", key });
+        slot.free();
+        return false;
+      }
+      const flight = new JobInFlight({ lane, lease, slot, ledger: world.ledger, emit, polledAtMs });
+      this.go(flight, () => this.#story(flight, polled));
+      return true;
+    } catch (error) {
+      slot.free();
+      if (error instanceof LedgerError) emit({ type: "ledger-failed", key, message: error.message });
+      else this.#bug(error, key);
+      return false;
+    }
+  }
+
+  /** Looks after a flight from here to its end: slot, lease and the count of what is in flight. Never rejects. */
+  go(flight: JobInFlight, story: () => Promise<void>): void {
+    const name = jobKeyName(flight.key);
+    this.#flights.set(name, flight);
+    const finished = story()
+      .catch((error: unknown) => this.#bugInJob(flight, error))
+      .catch((error: unknown) => this.#bug(error, flight.key))
+      .finally(async () => {
+        flight.slot.free();
+        if (isOwed(flight.state)) this.#left += 1;
+        await this.#parts.world.ledger.release(flight.lease);
+      });
+    void finished
+      .catch((error: unknown) => this.#bug(error, flight.key))
+      .finally(() => {
+        this.#flights.delete(name);
+        if (this.#flights.size > 0) return;
+        for (const resolve of this.#idle) resolve();
+        this.#idle.clear();
+      });
+  }
+
+  /** The life of a job that a poll offered. */
+  async #story(flight: JobInFlight, polled: PolledJob): Promise<void> {
+    const job = await this.#details(flight, polled);
+    if (!job) return;
+    await flight.note({ type: "details-received" });
+    if (this.#parts.scopes.poll.aborted) {
+      return this.lose(flight, "draining", "a drain began before it was acknowledged");
+    }
+    const forget = this.keepSecretsOf(flight, job);
+    try {
+      if (!(await this.claim(flight, job, false))) return;
+      await this.work(flight, job);
+    } finally {
+      forget();
+    }
+  }
+
+  /** Acknowledges; true when the job is ours. */
+  async claim(flight: JobInFlight, job: Job, wasSentBefore: boolean): Promise<boolean> {
+    const claim = await acknowledge(this.#parts, flight, job, wasSentBefore);
+    if (claim.kind === "lost") {
+      await this.lose(flight, claim.reason, claim.message);
+      return false;
+    }
+    if (claim.kind === "unanswered") {
+      this.#parts.emit({ type: "job-left", key: flight.key, state: flight.state, message: claim.message });
+      return false;
+    }
+    await flight.note({ type: "acknowledge-accepted" });
+    return true;
+  }
+
+  /** Runs the handler of a job that is ours and reports what came of it. */
+  async work(flight: JobInFlight, job: Job, deadlineMs?: number): Promise<void> {
+    const { emit, world } = this.#parts;
+    const { clock } = world;
+    const handler = world.handlers.get(flight.lane.handler);
+    const startedMs = clock.monotonic();
+    if (!handler) {
+      const outcome = failed(`no handler called ${flight.lane.handler} is configured`, { type: "ConfigurationError" });
+      return this.settle(flight, outcome, "no-handler", startedMs);
+    }
+    const untilMs = deadlineMs ?? clock.now() + flight.lane.jobTimeoutMs;
+    emit({
+      type: "job-started",
+      key: flight.key,
+      handler: flight.lane.handler,
+      pickupMs: startedMs - flight.polledAtMs,
+      deadlineMs: untilMs,
+      isContinuation: job.continuationToken !== undefined,
+      pipelineName: job.pipeline.pipelineName,
+      actionName: job.pipeline.actionName,
+      actionExecutionId: job.pipeline.actionExecutionId,
+    });
+    const ending: Ending = await handle(this.#parts, flight, job, handler, untilMs);
+    switch (ending.kind) {
+      case "ended":
+        return this.settle(flight, ending.outcome, ending.cause, startedMs);
+      case "left":
+        emit({
+          type: "job-left",
+          key: flight.key,
+          state: flight.state,
+          message: "a service still works for it; the next start goes on waiting for its callback",
+        });
+        return;
+      case "taken-over":
+        return this.lose(flight, "taken-over", "another replica took the job over; nothing is reported from here");
+    }
+  }
+
+  /** Fixes the outcome, then owes it until CodePipeline has it. */
+  async settle(flight: JobInFlight, outcome: Outcome, cause: EndCause, startedMs: number): Promise<void> {
+    const { emit, world } = this.#parts;
+    await flight.note({ type: "outcome-settled", outcome });
+    emit({ type: "job-settled", key: flight.key, outcome, cause, durationMs: world.clock.monotonic() - startedMs });
+    await this.pay(flight, outcome, false);
+  }
+
+  /** Puts an outcome that is owed. */
+  async pay(flight: JobInFlight, outcome: Outcome, wasSentBefore: boolean): Promise<void> {
+    const { emit, world } = this.#parts;
+    const owedSinceMs = world.clock.monotonic();
+    const end = await report(this.#parts, flight, outcome, wasSentBefore);
+    switch (end.kind) {
+      case "accepted":
+        await flight.note({ type: "report-accepted" });
+        emit({
+          type: "job-reported",
+          key: flight.key,
+          outcome: end.outcome,
+          attempts: end.attempts,
+          owedMs: world.clock.monotonic() - owedSinceMs,
+          isPresumed: end.isPresumed,
+        });
+        return;
+      case "lost":
+        return this.lose(flight, end.reason, end.message);
+      case "owed":
+        emit({ type: "job-left", key: flight.key, state: flight.state, message: end.message });
+        return;
+    }
+  }
+
+  /** Lets go of a job without a result. */
+  async lose(flight: JobInFlight, reason: LostReason, message: string): Promise<void> {
+    const from = flight.state;
+    await flight.note({ type: "job-lost", reason });
+    this.#parts.emit({ type: "job-dropped", key: flight.key, from, reason, message });
+  }
+
+  /** Masks a job's secrets until the returned function is called. */
+  keepSecretsOf(flight: JobInFlight, job: Job): () => void {
+    const credentials = job.access?.credentials;
+    const values = credentials
+      ? [credentials.secretAccessKey.reveal(), credentials.sessionToken.reveal(), credentials.accessKeyId.reveal()]
+      : [];
+    for (const name of flight.lane.secretProperties) {
+      const value = job.configuration[name];
+      if (value) values.push(value);
+    }
+    return this.#parts.world.keepSecrets(values);
+  }
+
+  /** Details, tried again while that makes sense; given up, the job is left to be offered again. */
+  async #details(flight: JobInFlight, polled: PolledJob): Promise<Job | undefined> {
+    const { emit, limits, scopes, world } = this.#parts;
+    const gateway = world.gateway(flight.key.region, flight.key.actionType.owner);
+    try {
+      return await retrying(
+        {
+          policy: limits.retry.details,
+          clock: world.clock,
+          random: world.random,
+          signal: scopes.poll,
+          shouldRetry: (error) => error instanceof GatewayError && isPassing(error.kind),
+          retryAfterMs: (error) => (error instanceof GatewayError ? error.retryAfterMs : undefined),
+          onRetry: ({ attempt, delayMs, error }) => {
+            if (!(error instanceof GatewayError)) return;
+            emit({ type: "call-retried", key: flight.key, fault: faultOf(error, world.mask), attempt, delayMs });
+          },
+        },
+        () => gateway.details(polled, scopes.poll),
+      );
+    } catch (error) {
+      if (scopes.poll.aborted) {
+        await this.lose(flight, "draining", "a drain began before its details came");
+        return undefined;
+      }
+      if (!(error instanceof GatewayError)) throw error;
+      await this.lose(flight, lostReason(error), world.mask(error.message));
+      return undefined;
+    }
+  }
+
+  /** A job of ours that met a bug of ours still ends with a result: the customer must not wait for nothing. */
+  async #bugInJob(flight: JobInFlight, error: unknown): Promise<void> {
+    this.#bug(error, flight.key);
+    if (flight.state === "running") {
+      const outcome = failed("partnerd met an internal error while it worked this job; see its log", {
+        type: "SystemUnavailable",
+      });
+      return this.settle(flight, outcome, "bug", this.#parts.world.clock.monotonic());
+    }
+    if (flight.state === "polled" || flight.state === "detailed") {
+      return this.lose(flight, "no-details", "an internal error before it was acknowledged");
+    }
+  }
+
+  #bug(error: unknown, key: JobKey): void {
+    const isError = error instanceof Error;
+    const { mask } = this.#parts.world;
+    this.#parts.emit({
+      type: "bug",
+      key,
+      message: mask(isError ? error.message : String(error)),
+      stack: mask(isError ? (error.stack ?? "") : ""),
+    });
+  }
+}
+
+function lostReason(error: GatewayError): LostReason {
+  switch (error.kind) {
+    case "gone":
+      return "gone";
+    case "over":
+      return "over";
+    case "token-rejected":
+      return "token-rejected";
+    case "not-ours":
+      return "not-ours";
+    case "rejected":
+    case "misconfigured":
+      return "refused";
+    default:
+      return "no-details";
+  }
+}

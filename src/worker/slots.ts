@@ -1,0 +1,186 @@
+// The right to run jobs: slots are taken first, polls come second. One limit for the worker, one for each action
+// type. A lane is one poller's way to slots; lanes wait in one queue, so that none starves.
+
+/** One poller's limits. Lanes of the same `group` (action type) share its limit. */
+export interface Lane {
+  readonly name: string;
+  readonly group: string;
+}
+
+/** Slots that one poll may fill. */
+export interface Reservation {
+  readonly size: number;
+  /** Makes one of them a job's slot. `undefined`: all are used. */
+  use(): Slot | undefined;
+  /** Gives back those that were not used. Idempotent. */
+  giveBack(): void;
+}
+
+/** One job's slot. */
+export interface Slot {
+  /**
+   * The job waits for CodePipeline to take its result: it works no more, so others may run. Parked jobs hold back
+   * only their own lane. Idempotent.
+   */
+  park(): void;
+  /** Idempotent. */
+  free(): void;
+}
+
+interface Counted {
+  busy: number;
+  readonly max: number;
+}
+
+interface LaneCount {
+  readonly lane: Lane;
+  readonly group: Counted;
+  parked: number;
+}
+
+interface Waiter {
+  readonly count: LaneCount;
+  readonly want: number;
+  readonly grant: (reservation: Reservation | undefined) => void;
+}
+
+export class Slots {
+  readonly #all: Counted;
+  readonly #groups = new Map<string, Counted>();
+  readonly #lanes = new Map<string, LaneCount>();
+  readonly #waiters = new Set<Waiter>();
+
+  constructor(options: { readonly max: number }) {
+    this.#all = { busy: 0, max: options.max };
+  }
+
+  /** Opens a lane; the first of a group sets the group's limit. */
+  open(lane: Lane, max: number): void {
+    const group = this.#groups.get(lane.group) ?? { busy: 0, max: Math.min(max, this.#all.max) };
+    this.#groups.set(lane.group, group);
+    this.#lanes.set(lane.name, { lane, group, parked: 0 });
+  }
+
+  /** Slots taken now, reserved ones included. */
+  get busy(): number {
+    return this.#all.busy;
+  }
+
+  get max(): number {
+    return this.#all.max;
+  }
+
+  /** Jobs whose results are owed without a slot. */
+  get parked(): number {
+    let parked = 0;
+    for (const count of this.#lanes.values()) parked += count.parked;
+    return parked;
+  }
+
+  /** How many the lane could have now. */
+  freeFor(laneName: string): number {
+    return this.#grantable(this.#lane(laneName));
+  }
+
+  /**
+   * At least one and at most `want` slots, as soon as the lane may have any; `undefined` when the signal aborts.
+   * With several lanes one takes at most half of what is free, so that a poll that hangs never holds all of it.
+   */
+  take(laneName: string, want: number, signal: AbortSignal): Promise<Reservation | undefined> {
+    const count = this.#lane(laneName);
+    if (signal.aborted) return Promise.resolve(undefined);
+    // Waiters that came earlier could not be served, or they would not be waiting; only equals must queue.
+    const now = this.#isFirst(count) ? this.#grantable(count) : 0;
+    if (now > 0) return Promise.resolve(this.#reserve(count, Math.min(now, want)));
+    return new Promise((resolve) => {
+      const waiter: Waiter = {
+        count,
+        want,
+        grant: (reservation) => {
+          this.#waiters.delete(waiter);
+          signal.removeEventListener("abort", onAbort);
+          resolve(reservation);
+        },
+      };
+      const onAbort = () => waiter.grant(undefined);
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.#waiters.add(waiter);
+    });
+  }
+
+  #lane(name: string): LaneCount {
+    const count = this.#lanes.get(name);
+    if (!count) throw new Error(`bug: no lane ${name}`);
+    return count;
+  }
+
+  /** True unless somebody who waits for the same limits came before. */
+  #isFirst(count: LaneCount): boolean {
+    for (const waiter of this.#waiters) {
+      if (waiter.count.group === count.group || this.#all.busy >= this.#all.max) return false;
+    }
+    return true;
+  }
+
+  #grantable(count: LaneCount): number {
+    const { group } = count;
+    const free = this.#all.max - this.#all.busy;
+    const share = this.#lanes.size > 1 ? Math.ceil(free / 2) : free;
+    return Math.max(0, Math.min(share, group.max - group.busy, group.max - count.parked));
+  }
+
+  #reserve(count: LaneCount, size: number): Reservation {
+    this.#all.busy += size;
+    count.group.busy += size;
+    let left = size;
+    return {
+      size,
+      use: () => {
+        if (left === 0) return undefined;
+        left -= 1;
+        return this.#slot(count);
+      },
+      giveBack: () => {
+        const unused = left;
+        left = 0;
+        if (unused > 0) this.#release(count, unused);
+      },
+    };
+  }
+
+  #slot(count: LaneCount): Slot {
+    let state: "held" | "parked" | "free" = "held";
+    return {
+      park: () => {
+        if (state !== "held") return;
+        state = "parked";
+        count.parked += 1;
+        this.#release(count, 1);
+      },
+      free: () => {
+        const was = state;
+        state = "free";
+        if (was === "held") this.#release(count, 1);
+        if (was === "parked") {
+          count.parked -= 1;
+          this.#serve();
+        }
+      },
+    };
+  }
+
+  #release(count: LaneCount, size: number): void {
+    this.#all.busy -= size;
+    count.group.busy -= size;
+    this.#serve();
+  }
+
+  /** Grants in the order of waiting; one who cannot be served yet does not hold up those behind. */
+  #serve(): void {
+    for (const waiter of this.#waiters) {
+      if (this.#all.busy >= this.#all.max) return;
+      const size = Math.min(this.#grantable(waiter.count), waiter.want);
+      if (size > 0) waiter.grant(this.#reserve(waiter.count, size));
+    }
+  }
+}

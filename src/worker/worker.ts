@@ -1,0 +1,201 @@
+// The engine as a whole: starts recovery and the pollers, and stops in three steps, each with its own scope:
+// polls first, handlers when the drain's time is over, puts last. `stop` always settles.
+
+import type { Emit, Observe } from "./events.js";
+import { type LaneConfig, laneName } from "./lane.js";
+import type { Parts, WorkerLimits, World } from "./parts.js";
+import { type Budget, Poller } from "./poller.js";
+import { recover } from "./recovery.js";
+import { Runner } from "./runner.js";
+import { Slots } from "./slots.js";
+
+export interface WorkerOptions {
+  readonly world: World;
+  readonly lanes: readonly LaneConfig[];
+  readonly limits: WorkerLimits;
+  readonly observe: Observe;
+}
+
+/** How a worker ended. */
+export interface WorkerEnd {
+  /** Jobs that CodePipeline waits for and that we could not bring to an end. */
+  readonly owed: number;
+}
+
+/** How often a ledger that cannot be written is looked at again. */
+const ledgerLookMs = 1_000;
+
+export class Worker {
+  readonly #options: WorkerOptions;
+  readonly #poll = new AbortController();
+  readonly #work = new AbortController();
+  readonly #report = new AbortController();
+  readonly #parts: Parts;
+  readonly #slots: Slots;
+  readonly #runner: Runner;
+  #pollers: readonly Poller[] = [];
+  #running: Promise<unknown> | undefined;
+  #stopping: Promise<WorkerEnd> | undefined;
+  #pause: PromiseWithResolvers<void> | undefined;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    const { clock } = options.world;
+    const emit: Emit = (event) => {
+      try {
+        options.observe({ ...event, atMs: clock.now() });
+      } catch {
+        // A reader of events must never reach the engine; daemon.ts reports what its readers throw.
+      }
+    };
+    this.#parts = {
+      world: options.world,
+      limits: options.limits,
+      scopes: { poll: this.#poll.signal, work: this.#work.signal, report: this.#report.signal },
+      emit,
+      lanes: new Map(options.lanes.map((lane) => [laneName(lane), lane])),
+    };
+    this.#slots = new Slots({ max: options.limits.maxConcurrentJobs });
+    for (const lane of options.lanes) {
+      const { owner, category, provider, version } = lane.actionType;
+      const group = [owner, category, provider, version].join("/");
+      this.#slots.open({ name: laneName(lane), group }, lane.maxConcurrentJobs);
+    }
+    this.#runner = new Runner(this.#parts);
+  }
+
+  get slots(): { readonly busy: number; readonly max: number; readonly parked: number } {
+    return { busy: this.#slots.busy, max: this.#slots.max, parked: this.#slots.parked };
+  }
+
+  get inFlight(): number {
+    return this.#runner.inFlight;
+  }
+
+  /** True when any poller's last poll failed. */
+  get isFailing(): boolean {
+    return this.#pollers.some((poller) => poller.isFailing);
+  }
+
+  /** Takes up what an earlier process left and starts to poll. Throws LedgerError if the ledger cannot be read. */
+  async start(): Promise<void> {
+    await this.#begin({ left: Number.POSITIVE_INFINITY, promised: 0 });
+  }
+
+  /**
+   * One pass: works what is waiting, until polls have brought nothing for `idleEndMs` or `maxJobs` were taken, then
+   * waits for the jobs in flight. Call stop() afterwards all the same.
+   */
+  async once(pass: { readonly idleEndMs: number; readonly maxJobs: number }): Promise<void> {
+    await this.#begin({ left: pass.maxJobs, promised: 0 }, pass.idleEndMs);
+    await this.#running;
+    if (!this.#poll.signal.aborted) await this.#runner.whenIdle();
+  }
+
+  /** Stops polling until resume(); jobs in flight go on. */
+  pause(): void {
+    if (this.#pause) return;
+    this.#pause = Promise.withResolvers<void>();
+    this.#parts.emit({ type: "paused" });
+  }
+
+  resume(): void {
+    if (!this.#pause) return;
+    this.#pause.resolve();
+    this.#pause = undefined;
+    this.#parts.emit({ type: "resumed" });
+  }
+
+  /** Polls now instead of after the rest. */
+  wake(): void {
+    for (const poller of this.#pollers) poller.wake();
+  }
+
+  /** Drains and ends. Idempotent; resolves within the three shutdown limits together. */
+  stop(): Promise<WorkerEnd> {
+    this.#stopping ??= this.#drain();
+    return this.#stopping;
+  }
+
+  /** Ends a drain's waiting now: handlers are aborted, what is owed is still put. */
+  hurry(reason: string): void {
+    void this.stop();
+    if (this.#work.signal.aborted) return;
+    this.#parts.emit({ type: "drain-hurried", inFlight: this.inFlight, reason });
+    this.#work.abort(new Error(reason));
+  }
+
+  async #begin(budget: Budget, idleEndMs?: number): Promise<void> {
+    const { parts, slots, runner } = { parts: this.#parts, slots: this.#slots, runner: this.#runner };
+    const unfinished = await parts.world.ledger.unfinished();
+    this.#pollers = this.#options.lanes.map(
+      (lane) =>
+        new Poller({
+          parts,
+          lane,
+          slots,
+          runner,
+          gate: (signal) => this.#gate(signal),
+          budget,
+          ...(idleEndMs === undefined ? {} : { idleEndMs }),
+        }),
+    );
+    parts.emit({ type: "worker-started", pollers: this.#pollers.length, slots: slots.max });
+    this.#running = Promise.all([
+      recover(parts, runner, slots, unfinished),
+      ...this.#pollers.map((poller) => poller.run()),
+    ]);
+  }
+
+  async #gate(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      if (this.#pause) {
+        await Promise.race([this.#pause.promise, aborted(signal)]);
+      } else if (!this.#parts.world.ledger.health().writable) {
+        // Without a record nothing new may be acknowledged; the ledger itself tries to come back.
+        await this.#parts.world.clock.sleep(ledgerLookMs, signal);
+      } else {
+        return;
+      }
+    }
+  }
+
+  async #drain(): Promise<WorkerEnd> {
+    const { clock } = this.#parts.world;
+    const { drainTimeoutMs, cancelGraceMs, reportTimeoutMs } = this.#options.limits.shutdown;
+    const startedMs = clock.monotonic();
+    this.#parts.emit({ type: "drain-started", inFlight: this.inFlight, timeoutMs: drainTimeoutMs });
+    this.#poll.abort(new Error("partnerd drains"));
+    await this.#idleWithin(drainTimeoutMs, this.#work.signal);
+    if (this.inFlight > 0) {
+      this.hurry("the drain's time is over");
+      await this.#idleWithin(cancelGraceMs + reportTimeoutMs);
+    }
+    this.#work.abort(new Error("partnerd stops"));
+    this.#report.abort(new Error("partnerd stops"));
+    // What is left only has to notice its abort; a handler that does not is left behind by its own limit.
+    await this.#idleWithin(abortedSettleMs);
+    await this.#running;
+    const owed = this.#runner.left + this.inFlight;
+    this.#parts.emit({ type: "drain-finished", owed, durationMs: clock.monotonic() - startedMs });
+    return { owed };
+  }
+
+  /** Waits until no job is in flight, at most so long, or until the signal aborts. */
+  async #idleWithin(ms: number, signal?: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const onAbort = () => over.abort();
+    if (signal?.aborted) return;
+    signal?.addEventListener("abort", onAbort, { once: true });
+    void this.#runner.whenIdle().then(onAbort);
+    await this.#parts.world.clock.sleep(ms, over.signal);
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/** How long jobs have to notice that everything was aborted. */
+const abortedSettleMs = 500;
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}

@@ -98,6 +98,9 @@ function callOf(parts: Parts, flight: JobInFlight, job: Job, deadlineMs: number,
     signal,
     draining: parts.scopes.poll,
     log: parts.world.jobLog(flight.key),
+    get outcomeRecorded() {
+      return flight.outcomeRecorded();
+    },
     awaitCallback: async (callback) => {
       await flight.note({ type: "callback-awaited", ...callback });
       flight.callback = callback;

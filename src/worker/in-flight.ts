@@ -31,6 +31,7 @@ export class JobInFlight {
   readonly #emit: Emit;
   #state: JobState;
   #unwritten: JobEvent[] = [];
+  #recorded: PromiseWithResolvers<void> | undefined;
 
   constructor(options: JobInFlightOptions) {
     this.key = options.lease.key;
@@ -47,6 +48,21 @@ export class JobInFlight {
     return this.#state;
   }
 
+  /** Resolves once the outcome is in the ledger; rejects when it cannot be, or when the job ends without one. */
+  outcomeRecorded(): Promise<void> {
+    if (!this.#recorded) {
+      this.#recorded = Promise.withResolvers<void>();
+      // Most jobs have nobody who asks: the rejection must not count as unhandled.
+      this.#recorded.promise.catch(() => {});
+    }
+    return this.#recorded.promise;
+  }
+
+  /** The job is over, or left: nobody waits for its outcome any longer. */
+  end(): void {
+    this.#recorded?.reject(new Error("the job ended without an outcome of its handler"));
+  }
+
   /** Records the event, then moves. Throws LedgerError, and then nothing has moved: for what must be durable first. */
   async guard(event: JobEvent): Promise<void> {
     const to = transition(this.#state, event);
@@ -59,8 +75,10 @@ export class JobInFlight {
     const to = transition(this.#state, event);
     try {
       await this.#write(event);
+      if (event.type === "outcome-settled") this.#recorded?.resolve();
     } catch (error) {
       this.#unwritten.push(event);
+      if (event.type === "outcome-settled") this.#recorded?.reject(error);
       this.#emit({ type: "ledger-failed", key: this.key, message: error instanceof Error ? error.message : "unknown" });
     }
     this.#move(to, event);

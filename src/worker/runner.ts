@@ -87,6 +87,7 @@ export class Runner {
       .catch((error: unknown) => this.#bugInJob(flight, error))
       .catch((error: unknown) => this.#bug(error, flight.key))
       .finally(async () => {
+        flight.end();
         flight.slot.free();
         if (isOwed(flight.state)) this.#left += 1;
         await this.#parts.world.ledger.release(flight.lease);

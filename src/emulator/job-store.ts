@@ -1,0 +1,97 @@
+// Where the jobs of all Regions are: by id, in queues per action type and query value, and counted by status.
+// Only keeps; which status follows which is decided in jobs.ts. No call costs more than the jobs it touches.
+import type { JobRecord, JobStatus } from "./job.js";
+import { isOver, typeKey } from "./job.js";
+
+/** How many jobs there are of each status. */
+export type JobCounts = Record<JobStatus, number>;
+
+/** Holds the jobs; forgets the oldest that are over, beyond a limit. */
+export class JobStore {
+  readonly #byId = new Map<string, JobRecord>();
+  readonly #queues = new Map<string, Set<JobRecord>>();
+  readonly #over = new Set<JobRecord>();
+  readonly #counts = noCounts();
+
+  has(region: string, id: string): boolean {
+    return this.#byId.has(jobKey(region, id));
+  }
+
+  find(region: string, id: string): JobRecord | undefined {
+    return this.#byId.get(jobKey(region, id));
+  }
+
+  /** Finds a job whatever its Region; the first if several have the id. */
+  findAnywhere(id: string): JobRecord | undefined {
+    for (const job of this.#byId.values()) if (job.seed.id === id) return job;
+    return undefined;
+  }
+
+  /** In order of creation. */
+  all(): IterableIterator<JobRecord> {
+    return this.#byId.values();
+  }
+
+  counts(): JobCounts {
+    return { ...this.#counts };
+  }
+
+  add(job: JobRecord): void {
+    this.#byId.set(jobKey(job.seed.region, job.seed.id), job);
+    this.#counts[job.status]++;
+  }
+
+  /** Files the job under its new status; beyond `keepOver` the oldest job that is over is forgotten. */
+  move(job: JobRecord, to: JobStatus, keepOver: number): void {
+    if (job.status === "Queued") this.#queue(job).delete(job);
+    this.#counts[job.status]--;
+    this.#counts[to]++;
+    job.status = to;
+    if (to === "Queued") this.#queue(job).add(job);
+    if (!isOver(to)) return;
+    this.#over.add(job);
+    for (const oldest of this.#over) {
+      if (this.#over.size <= keepOver) break;
+      this.#over.delete(oldest);
+      this.#byId.delete(jobKey(oldest.seed.region, oldest.seed.id));
+      this.#counts[oldest.status]--;
+    }
+  }
+
+  /** Up to `limit` queued jobs, the longest waiting first; they stay queued. */
+  waiting(queue: { region: string; actionType: string; queryValue: string | undefined }, limit: number): JobRecord[] {
+    const found: JobRecord[] = [];
+    for (const job of this.#queues.get(queueKey(queue)) ?? []) {
+      if (found.length >= limit) break;
+      found.push(job);
+    }
+    return found;
+  }
+
+  clear(): void {
+    this.#byId.clear();
+    this.#queues.clear();
+    this.#over.clear();
+    Object.assign(this.#counts, noCounts());
+  }
+
+  #queue(job: JobRecord): Set<JobRecord> {
+    const { region, actionType, queryValue } = job.seed;
+    const key = queueKey({ region, actionType: typeKey(actionType), queryValue });
+    const queue = this.#queues.get(key) ?? new Set();
+    this.#queues.set(key, queue);
+    return queue;
+  }
+}
+
+function noCounts(): JobCounts {
+  return { Created: 0, Queued: 0, Dispatched: 0, InProgress: 0, TimedOut: 0, Succeeded: 0, Failed: 0 };
+}
+
+function jobKey(region: string, id: string): string {
+  return `${region} ${id}`;
+}
+
+function queueKey(queue: { region: string; actionType: string; queryValue: string | undefined }): string {
+  return `${queue.region} ${queue.actionType} ${queue.queryValue ?? ""}`;
+}

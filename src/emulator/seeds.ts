@@ -1,0 +1,145 @@
+// From the documents that users write to the records that the emulator keeps: fills in what was left out and tells
+// what does not fit together. Adds nothing itself.
+import { randomUUID } from "node:crypto";
+import type { ActionTypeRecord, ActionTypes } from "./action-types.js";
+import { emulatedAccount } from "./action-types.js";
+import { defaultRegion } from "./api.js";
+import type { Clients } from "./clients.js";
+import type { ActionTypeDocument, ArtifactDocument, JobsDocument } from "./documents.js";
+import { Mistakes } from "./documents.js";
+import type { ActionTypeId, Artifact, JobSeed } from "./job.js";
+import { typeKey } from "./job.js";
+import type { JobStore } from "./job-store.js";
+import type { Settings } from "./settings.js";
+
+/** The customer of third-party jobs that name none. */
+export const defaultClient = {
+  clientId: "00000000-0000-4000-8000-000000000001",
+  clientToken: "emulated-client-token",
+} as const;
+
+const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** The type's id with what was left out. */
+export function idOf(document: JobsDocument["actionType"]): ActionTypeId {
+  const { category = "Test", owner = "ThirdParty", provider, version = "1" } = document;
+  return { category, owner, provider, version };
+}
+
+/** One record per Region. */
+export function actionTypesOf(document: ActionTypeDocument): readonly ActionTypeRecord[] {
+  return (document.regions ?? [defaultRegion]).map((region) => ({
+    id: idOf(document),
+    region,
+    ...(document.description !== undefined && { description: document.description }),
+    properties: (document.properties ?? []).map((property) => ({
+      required: property.queryable ?? false,
+      key: false,
+      secret: false,
+      ...property,
+    })),
+    inputs: document.inputs ?? { minimumCount: 0, maximumCount: 5 },
+    outputs: document.outputs ?? { minimumCount: 0, maximumCount: 5 },
+    ...(document.jobTimeout !== undefined && { jobTimeoutS: document.jobTimeout }),
+    ...(document.settings && { settings: document.settings }),
+  }));
+}
+
+/** The jobs that the document asks for. Throws Mistakes. */
+export function jobSeedsOf(
+  document: JobsDocument,
+  at: {
+    readonly types: ActionTypes;
+    readonly clients: Clients;
+    readonly store: JobStore;
+    readonly settings: Settings;
+  },
+): readonly JobSeed[] {
+  const region = document.region ?? defaultRegion;
+  const id = idOf(document.actionType);
+  const type = at.types.find(region, id);
+  if (!type) throw new Mistakes([`actionType: there is no ${typeKey(id)} in ${region}; add it first`]);
+  const ids = document.ids ?? Array.from({ length: document.count ?? 1 }, () => randomUUID());
+  const mistakes = [
+    ...mistakesInIds(document, id, ids, (jobId) => at.store.has(region, jobId)),
+    ...mistakesInClient(document, id, at.clients),
+  ];
+  if (mistakes.length > 0) throw new Mistakes(mistakes);
+  const queryable = type.properties.find((property) => property.queryable);
+  const queryValue = queryable && document.configuration?.[queryable.name];
+  const typeTimeoutMs = type.jobTimeoutS === undefined ? undefined : type.jobTimeoutS * 1_000;
+  return ids.map((jobId) => ({
+    id: jobId,
+    region,
+    actionType: id,
+    ...(id.owner === "Custom"
+      ? { flavour: "Custom", accountId: document.accountId ?? emulatedAccount }
+      : { flavour: "ThirdParty", clientId: document.clientId ?? defaultClient.clientId }),
+    configuration: document.configuration ?? {},
+    ...(queryValue !== undefined && { queryValue }),
+    ...contextOf(document, id, region),
+    ...(document.encryptionKeyId !== undefined && { encryptionKeyId: document.encryptionKeyId }),
+    ...(document.continuationToken !== undefined && { continuationToken: document.continuationToken }),
+    delayMs: document.delayMs ?? 0,
+    jobTimeoutMs: document.jobTimeoutMs ?? typeTimeoutMs ?? at.settings.jobTimeoutMs,
+  }));
+}
+
+/** Pipeline and artifacts: each job is an action execution of its own. */
+function contextOf(
+  document: JobsDocument,
+  id: ActionTypeId,
+  region: string,
+): Pick<JobSeed, "pipeline" | "inputs" | "outputs"> {
+  const { pipeline = {} } = document;
+  const name = pipeline.name ?? "emulated-pipeline";
+  const artifact = ({ name: artifactName, revision, bucket, key }: ArtifactDocument): Artifact => ({
+    name: artifactName,
+    ...(revision !== undefined && { revision }),
+    bucket: bucket ?? `codepipeline-${region}-emulated`,
+    // Keys have no file extension, as the real ones.
+    key: key ?? `${name.slice(0, 20)}/${artifactName.slice(0, 10)}/${randomUUID().slice(0, 7)}`,
+  });
+  return {
+    pipeline: {
+      name,
+      stage: pipeline.stage ?? "Emulated",
+      action: pipeline.action ?? id.provider,
+      actionExecutionId: pipeline.actionExecutionId ?? randomUUID(),
+      executionId: pipeline.executionId ?? randomUUID(),
+    },
+    inputs: (document.inputs ?? []).map(artifact),
+    outputs: (document.outputs ?? []).map(artifact),
+  };
+}
+
+function mistakesInIds(
+  document: JobsDocument,
+  id: ActionTypeId,
+  ids: readonly string[],
+  isTaken: (jobId: string) => boolean,
+): readonly string[] {
+  if (!document.ids) return [];
+  const mistakes: string[] = [];
+  if (document.count !== undefined) mistakes.push("count: give either count or ids");
+  if (new Set(ids).size !== ids.length) mistakes.push("ids: an id is given twice");
+  if (ids.some(isTaken)) mistakes.push("ids: there is a job with such an id already");
+  if (id.owner === "Custom" && !ids.every((jobId) => uuidPattern.test(jobId))) {
+    mistakes.push("ids: the id of a custom job must be a lower-case UUID");
+  }
+  return mistakes;
+}
+
+function mistakesInClient(document: JobsDocument, id: ActionTypeId, clients: Clients): readonly string[] {
+  const { clientId, clientToken, accountId } = document;
+  if (id.owner === "Custom") {
+    return clientId === undefined && clientToken === undefined ? [] : ["clientId: custom jobs have no client"];
+  }
+  const mistakes: string[] = [];
+  if (accountId !== undefined) mistakes.push("accountId: third-party jobs have no account id");
+  if (clientId === undefined && clientToken !== undefined) mistakes.push("clientToken: give the clientId too");
+  if (clientId !== undefined && clientToken === undefined && !clients.has(clientId)) {
+    mistakes.push("clientId: is not known; add the client first, or give its clientToken too");
+  }
+  return mistakes;
+}

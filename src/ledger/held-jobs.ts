@@ -84,11 +84,11 @@ export class HeldJobs<Held extends HeldJob = HeldJob> {
     if (isRemembered(job.record)) this.remember(name, 0);
   }
 
-  /** Every owed job that nobody works on, leased to the caller; `isWanted` may leave some out. */
-  takeOwed(isWanted: (job: Held) => boolean = () => true): UnfinishedJob[] {
+  /** Every owed job that nobody works on, leased to the caller. */
+  takeOwed(): UnfinishedJob[] {
     const owed: UnfinishedJob[] = [];
     for (const job of this.#held.values()) {
-      if (job.lease !== undefined || !isOwed(job.record.state) || !isWanted(job)) continue;
+      if (job.lease !== undefined || !isOwed(job.record.state)) continue;
       job.lease = new HeldLease(job);
       owed.push(unfinishedJob(job.lease, job.record));
     }

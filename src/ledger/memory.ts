@@ -17,6 +17,7 @@ export interface MemoryLedgerOptions {
 
 /** Holds jobs in memory only; what is owed when the process dies is lost. */
 export class MemoryLedger implements Ledger {
+  readonly isDurable = false;
   readonly #clock: Clock;
   readonly #jobs: HeldJobs;
   #isClosed = false;

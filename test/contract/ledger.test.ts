@@ -1,15 +1,23 @@
 // What every ledger promises the engine, run over each implementation.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { ActionType, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
 import { type JobEvent, type JobState, type LostReason, transition } from "../../src/job/lifecycle.js";
 import { failed, succeeded } from "../../src/job/outcome.js";
 import type { Ledger } from "../../src/ledger/ledger.js";
 import { MemoryLedger } from "../../src/ledger/memory.js";
+import { SqliteLedger } from "../../src/ledger/sqlite.js";
 import { FakeClock } from "../support/fake-clock.js";
 
 const recentMs = 60_000;
 const recentMax = 100;
+
+const folder = mkdtempSync(join(tmpdir(), "partnerd-ledger-"));
+let files = 0;
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 interface Opened {
   readonly ledger: Ledger;
@@ -22,6 +30,15 @@ const implementations: readonly { name: string; open: (options?: { recentMax?: n
     open: async (options = {}) => {
       const clock = new FakeClock();
       return { clock, ledger: new MemoryLedger({ clock, recentMs, recentMax, ...options }) };
+    },
+  },
+  {
+    name: "sqlite",
+    open: async (options = {}) => {
+      const clock = new FakeClock();
+      const path = join(folder, `${files++}.db`);
+      const limits = { recentMs, recentMax, commitTimeoutMs: 30_000, probeIntervalMs: 1_000, ...options };
+      return { clock, ledger: await SqliteLedger.open({ path, clock, onHealth: () => {}, ...limits }) };
     },
   },
 ];
@@ -61,6 +78,8 @@ const offeredAgain: readonly LostReason[] = [
   "token-rejected",
   "draining",
   "refused",
+  "ledger-unwritable",
+  "taken-over",
   "released",
 ];
 

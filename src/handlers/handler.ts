@@ -66,6 +66,11 @@ export interface HandlerCall {
    * the job; the next process goes on waiting.
    */
   awaitCallback(callback: { readonly tokenHash: string; readonly deadlineMs: number }): Promise<void>;
+  /**
+   * Resolves once what `run` gave is as durable as the ledger makes it; a service that delivers its outcome by
+   * callback is told "accepted" only then. Absent: as soon as `run` has it. Rejects when it cannot be recorded.
+   */
+  readonly outcomeRecorded?: Promise<void>;
 }
 
 /** One configured handler. Built and checked at start; `run` may be called many times at once. */

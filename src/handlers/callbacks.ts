@@ -1,0 +1,168 @@
+// Outcomes that services promised to deliver later: one expectation for each job that an http handler works, proved by
+// a bearer token of which only the SHA-256 is kept. Knows nothing of HTTP; the admin server calls `deliver`.
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import type { JobKey } from "../job/job.js";
+import type { Clock } from "../std/clock.js";
+
+/** How a delivery ended; the admin server answers 200, 409, 404, 401 and 503 in this order. */
+export type Delivery =
+  /** A waiting run took the outcome, and it is recorded. */
+  | "accepted"
+  /** This job has had its outcome; nothing is left to do. */
+  | "already-delivered"
+  /** Nothing waits for this job (any more): it ended, or this daemon never had it. */
+  | "unknown-job"
+  | "wrong-token"
+  /** Taken, but the ledger has not recorded it (yet): deliver it again. */
+  | "not-recorded";
+
+export interface CallbacksOptions {
+  /** Base of the callback URLs, such as `http://127.0.0.1:9464`; `undefined` while there is no admin port. */
+  readonly baseUrl: () => string | undefined;
+  /** How many ended expectations are remembered, so that a repeated delivery is told so. */
+  readonly endedKept: number;
+  /** How long a delivery waits for its outcome to be recorded. */
+  readonly recordWaitMs: number;
+  readonly clock: Clock;
+}
+
+/** An outcome that is waited for. */
+export interface Expectation {
+  /** SHA-256 of the token, in hex. */
+  readonly tokenHash: string;
+  /** Settles with the first outcome delivered; never, if none is before `end`. */
+  readonly outcome: Promise<unknown>;
+  /** Nobody waits any more: later deliveries are refused. False when an outcome had been delivered before. */
+  end(): boolean;
+}
+
+/** A new expectation, with what the service must be told. */
+export interface NewExpectation extends Expectation {
+  readonly url: string;
+  readonly token: string;
+}
+
+interface Entry {
+  readonly jobId: string;
+  readonly tokenHash: Buffer;
+  isDelivered: boolean;
+  isWaiting: boolean;
+  readonly take: (body: unknown) => void;
+  readonly recorded: Promise<void> | undefined;
+}
+
+const tokenBytes = 32;
+
+/** Holds what is waited for, and hands each delivered outcome to the run that waits for it. */
+export class Callbacks {
+  readonly #options: CallbacksOptions;
+  /** By job id; several, because ids are unique only within a Region. The token tells them apart. */
+  readonly #entries = new Map<string, Entry[]>();
+  /** Ended entries, oldest first. */
+  readonly #ended: Entry[] = [];
+  #waiting = 0;
+
+  constructor(options: CallbacksOptions) {
+    this.#options = options;
+  }
+
+  /** How many outcomes are waited for. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Begins to wait for an outcome; `undefined` when no URL can be given, because there is no admin port. */
+  expect(key: JobKey, recorded?: Promise<void>): NewExpectation | undefined {
+    const base = this.#options.baseUrl();
+    if (base === undefined) return undefined;
+    const token = randomBytes(tokenBytes).toString("base64url");
+    const url = `${base.replace(/\/+$/, "")}/jobs/${pathSegment(key.jobId)}/outcome`;
+    return { url, token, ...this.#enter(key, hashOf(token), recorded) };
+  }
+
+  /** Goes on waiting for an outcome that an earlier process was promised. */
+  resume(key: JobKey, tokenHash: string, recorded?: Promise<void>): Expectation {
+    return this.#enter(key, Buffer.from(tokenHash, "hex"), recorded);
+  }
+
+  /** Hands over an outcome. Resolves when it is recorded, as far as the waiting run can tell; never rejects. */
+  async deliver(delivery: {
+    readonly jobId: string;
+    readonly bearer: string;
+    readonly body: unknown;
+  }): Promise<Delivery> {
+    const entries = this.#entries.get(delivery.jobId);
+    if (!entries) return "unknown-job";
+    const hash = hashOf(delivery.bearer);
+    // Every entry is compared, so that the time taken tells nothing; there is hardly ever more than one.
+    const entry = entries.filter((each) => isSame(each.tokenHash, hash)).at(-1);
+    if (!entry) return "wrong-token";
+    if (entry.isDelivered) return (await this.#isRecorded(entry)) ? "already-delivered" : "not-recorded";
+    if (!entry.isWaiting) return "unknown-job";
+    entry.isDelivered = true;
+    entry.take(delivery.body);
+    return (await this.#isRecorded(entry)) ? "accepted" : "not-recorded";
+  }
+
+  #enter(key: JobKey, tokenHash: Buffer, recorded: Promise<void> | undefined): Expectation {
+    let take = (_body: unknown) => {};
+    const outcome = new Promise<unknown>((resolve) => {
+      take = resolve;
+    });
+    const entry: Entry = { jobId: key.jobId, tokenHash, isDelivered: false, isWaiting: true, take, recorded };
+    // A rejection is looked at when a delivery asks; before that it must not count as unhandled.
+    recorded?.catch(() => {});
+    const entries = this.#entries.get(key.jobId);
+    if (entries) entries.push(entry);
+    else this.#entries.set(key.jobId, [entry]);
+    this.#waiting += 1;
+    return { tokenHash: tokenHash.toString("hex"), outcome, end: () => this.#end(entry) };
+  }
+
+  async #isRecorded({ recorded }: Entry): Promise<boolean> {
+    if (!recorded) return true;
+    const { clock, recordWaitMs } = this.#options;
+    const answered = new AbortController();
+    try {
+      const isRecorded = recorded.then(() => true);
+      const isTooLate = clock.sleep(recordWaitMs, answered.signal).then(() => false);
+      return await Promise.race([isRecorded, isTooLate]);
+    } catch {
+      // Why is the ledger's to say, and it does; the service only has to know that it must come again.
+      return false;
+    } finally {
+      answered.abort();
+    }
+  }
+
+  #end(entry: Entry): boolean {
+    if (!entry.isWaiting) return !entry.isDelivered;
+    entry.isWaiting = false;
+    this.#waiting -= 1;
+    this.#ended.push(entry);
+    while (this.#ended.length > this.#options.endedKept) {
+      const oldest = this.#ended.shift();
+      if (oldest) this.#forget(oldest);
+    }
+    return !entry.isDelivered;
+  }
+
+  #forget(entry: Entry): void {
+    const left = (this.#entries.get(entry.jobId) ?? []).filter((each) => each !== entry);
+    if (left.length === 0) this.#entries.delete(entry.jobId);
+    else this.#entries.set(entry.jobId, left);
+  }
+}
+
+/** The id as one path segment. A lone surrogate cannot be encoded; such an id is as good as any with U+FFFD. */
+function pathSegment(jobId: string): string {
+  return encodeURIComponent(Buffer.from(jobId, "utf8").toString("utf8"));
+}
+
+function hashOf(token: string): Buffer {
+  return createHash("sha256").update(token, "utf8").digest();
+}
+
+function isSame(expected: Buffer, given: Buffer): boolean {
+  return expected.length === given.length && timingSafeEqual(expected, given);
+}

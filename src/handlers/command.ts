@@ -1,0 +1,154 @@
+// A handler that is a program in any language: the job document on stdin, a verdict from the outcome file or the exit
+// code, output as the job's log lines. Never hands on the daemon's own environment, above all no AWS credentials.
+import { join } from "node:path";
+import { JobFailure, messageOf } from "../job/failure.js";
+import { cut } from "../job/limits.js";
+import type { Clock } from "../std/clock.js";
+import { type GroupEnd, runGroup } from "../std/process-tree.js";
+import { failureOfExit, failureOfStart } from "./exit-verdict.js";
+import type { HandlerCall, JobHandler } from "./handler.js";
+import { makeJobFolder, readOutcomeFile, removeJobFolder } from "./job-folder.js";
+import { JobOutput } from "./job-output.js";
+import type { JobMasker } from "./masker.js";
+import { OpenCalls } from "./open-calls.js";
+import { jobDocument } from "./wire.js";
+
+export interface CommandHandlerOptions {
+  /** Program and arguments. A program with a slash is absolute; any other is searched in PATH. */
+  readonly command: readonly [string, ...string[]];
+  /** The configured variables. */
+  readonly env: Readonly<Record<string, string>>;
+  /** The daemon's own environment, of which only `inheritedNames` are handed on. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Holds the jobs' folders. */
+  readonly workDir: string;
+  /** Between SIGTERM and SIGKILL. */
+  readonly cancelGraceMs: number;
+  readonly clock: Clock;
+  readonly masker: JobMasker;
+}
+
+/** All that a command inherits. */
+const inheritedNames = ["PATH", "HOME", "LANG", "TZ"] as const;
+const outcomeFileName = "outcome.json";
+const descriptionMaxChars = 200;
+
+/** Runs jobs by starting a program for each. */
+export class CommandHandler implements JobHandler {
+  readonly kind = "command";
+  readonly description: string;
+  readonly #options: CommandHandlerOptions;
+  readonly #calls = new OpenCalls();
+
+  constructor(options: CommandHandlerOptions) {
+    this.#options = options;
+    this.description = cut(options.command.join(" "), descriptionMaxChars);
+  }
+
+  run(call: HandlerCall): Promise<unknown> {
+    return this.#calls.within(call.signal, (signal) => this.#run(call, signal));
+  }
+
+  close(): Promise<void> {
+    return this.#calls.close();
+  }
+
+  async #run(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
+    const folder = await this.#makeFolder(call);
+    try {
+      const output = new JobOutput({ masker: this.#options.masker, log: call.log });
+      const end = await this.#execute({ call, signal, folder, output });
+      output.end();
+      if (end.isAborted) throw signal.reason;
+      if (end.hadLeftovers) call.log.warn("the handler left processes behind when it exited; they were killed");
+      return await this.#verdict({ call, end, folder, tail: output.tail() });
+    } finally {
+      await this.#removeFolder(call, folder);
+    }
+  }
+
+  async #execute(work: {
+    readonly call: HandlerCall;
+    readonly signal: AbortSignal;
+    readonly folder: string;
+    readonly output: JobOutput;
+  }): Promise<GroupEnd> {
+    const { call, signal, folder, output } = work;
+    const [program, ...args] = this.#options.command;
+    try {
+      return await runGroup({
+        program,
+        args,
+        cwd: folder,
+        env: this.#environmentOf(call, folder),
+        input: `${JSON.stringify(jobDocument(call))}\n`,
+        onOutput: (stream, chunk) => output.write(stream, chunk),
+        signal,
+        graceMs: this.#options.cancelGraceMs,
+        clock: this.#options.clock,
+      });
+    } catch (error) {
+      call.log.error(`the handler could not be started: ${messageOf(error)}`);
+      throw failureOfStart(error);
+    }
+  }
+
+  /** The document wins over the exit code, unless it cannot be read and the exit code says that it failed anyway. */
+  async #verdict(ended: {
+    readonly call: HandlerCall;
+    readonly end: GroupEnd;
+    readonly folder: string;
+    readonly tail: string;
+  }): Promise<unknown> {
+    const { call, end, folder, tail } = ended;
+    const found = await readOutcomeFile(join(folder, outcomeFileName));
+    if (found.kind === "document") return found.value;
+    const failure = failureOfExit(end, tail);
+    if (found.kind === "unreadable") {
+      const message = `the outcome document that the handler wrote ${found.why}`;
+      if (!failure) throw new JobFailure("JobFailed", message);
+      call.log.warn(`${message}; its exit decides`);
+    }
+    if (failure) throw failure;
+    return { kind: "succeeded" };
+  }
+
+  #environmentOf(call: HandlerCall, folder: string): Record<string, string> {
+    const { environment, env } = this.#options;
+    const inherited = inheritedNames.map((name) => [name, environment[name]] as const);
+    const { key, continuationToken } = call.job;
+    const own: readonly (readonly [string, string | undefined])[] = [
+      ["PARTNERD_JOB_ID", key.jobId],
+      ["PARTNERD_REGION", key.region],
+      ["PARTNERD_CONTINUATION_TOKEN", continuationToken],
+      ["PARTNERD_DEADLINE", new Date(call.deadlineMs).toISOString()],
+      ["PARTNERD_OUTCOME", join(folder, outcomeFileName)],
+    ];
+    const all: Record<string, string> = {};
+    for (const [name, value] of [...inherited, ...Object.entries(env), ...own]) {
+      // A NUL cannot be in a variable; an id or token that holds one is whole in the document on stdin.
+      if (value !== undefined && !value.includes("\0")) all[name] = value;
+    }
+    return all;
+  }
+
+  async #makeFolder(call: HandlerCall): Promise<string> {
+    try {
+      return await makeJobFolder(this.#options.workDir);
+    } catch (error) {
+      call.log.error(`no folder could be made for the job: ${messageOf(error)}`);
+      const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
+      throw new JobFailure("SystemUnavailable", `the worker could not make a folder for the job${code}`, {
+        cause: error,
+      });
+    }
+  }
+
+  async #removeFolder(call: HandlerCall, folder: string): Promise<void> {
+    try {
+      await removeJobFolder(folder);
+    } catch (error) {
+      call.log.warn(`the job's folder could not be removed: ${messageOf(error)}`, { folder });
+    }
+  }
+}

@@ -1,0 +1,96 @@
+// One POST and its answer over node:http or node:https, with a limit on its time and on the size of the answer.
+// Follows no redirects, tries nothing twice, and knows neither jobs nor outcomes.
+import type * as http from "node:http";
+import type { Clock } from "../std/clock.js";
+
+/** `node:http` or `node:https`: only what is used is loaded. */
+export type Transport = Pick<typeof http, "request" | "Agent">;
+
+export interface Post {
+  readonly transport: Transport;
+  readonly agent: http.Agent;
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  /** For the whole answer: connecting, sending, headers and body. */
+  readonly timeoutMs: number;
+  readonly answerMaxBytes: number;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly body: Buffer;
+  /** False when the body broke off, came too slowly or was too large. */
+  readonly isWhole: boolean;
+}
+
+/** The request had no answer: not even a status came back. `code` is the system's name for why. */
+export class NoAnswer extends Error {
+  readonly code: string;
+
+  constructor(code: string, cause?: unknown) {
+    super(`no answer (${code})`, cause === undefined ? undefined : { cause });
+    this.name = "NoAnswer";
+    this.code = code;
+  }
+}
+
+/** "Accepted": the status says it all, and the body is not waited for. */
+const acceptedStatus = 202;
+
+/** Sends one POST. Rejects with NoAnswer, or with the signal's reason when it aborts before there is an answer. */
+export function post(options: Post): Promise<Answer> {
+  const { signal, clock, timeoutMs, answerMaxBytes } = options;
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const { transport, url, agent, headers, body } = options;
+    const request = transport.request(url, { method: "POST", agent, headers });
+    const chunks: Buffer[] = [];
+    let size = 0;
+    let response: http.IncomingMessage | undefined;
+    const answered = (isWhole: boolean) => {
+      if (!response) return;
+      const { statusCode = 0, headers } = response;
+      resolve({ status: statusCode, headers, body: Buffer.concat(chunks), isWhole });
+    };
+    /** Ends the exchange; once there is a status it is the answer, however broken the rest. */
+    const end = (reason: unknown) => {
+      answered(false);
+      reject(reason);
+      letGo();
+      request.destroy();
+    };
+    const letGo = () => {
+      cancelTimer();
+      signal.removeEventListener("abort", aborted);
+    };
+    const aborted = () => end(signal.reason);
+    signal.addEventListener("abort", aborted, { once: true });
+    const cancelTimer = clock.after(timeoutMs, () => end(new NoAnswer("ETIMEDOUT")));
+
+    request.on("error", (error) => end(new NoAnswer(codeOf(error), error)));
+    request.on("close", () => end(new NoAnswer("ECONNRESET")));
+    request.on("response", (incoming) => {
+      response = incoming;
+      incoming.on("error", (error) => end(error));
+      incoming.on("end", () => {
+        answered(incoming.complete);
+        letGo();
+      });
+      incoming.on("data", (chunk: Buffer) => {
+        size += chunk.length;
+        if (size > answerMaxBytes) end(new NoAnswer("EMSGSIZE"));
+        else chunks.push(chunk);
+      });
+      if (incoming.statusCode === acceptedStatus) answered(true);
+    });
+    request.end(body);
+  });
+}
+
+function codeOf(error: Error): string {
+  return "code" in error && typeof error.code === "string" ? error.code : error.name;
+}

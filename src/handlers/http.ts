@@ -1,0 +1,271 @@
+// A handler that is somebody's HTTP service: the job document is POSTed, signed, and the outcome comes back at once
+// (200) or later by callback (202). Knows the job document, never a client token or the artifact credentials.
+import type { Agent } from "node:http";
+import { JobFailure, messageOf } from "../job/failure.js";
+import type { Clock } from "../std/clock.js";
+import { type RetryPolicyMs, retrying } from "../std/retry.js";
+import type { Callbacks, Expectation, NewExpectation } from "./callbacks.js";
+import type { HandlerCall, JobHandler } from "./handler.js";
+import { NoAnswer, post, type Transport } from "./http-exchange.js";
+import { Unanswered, type Verdict, verdictOf } from "./http-verdict.js";
+import type { JobMasker } from "./masker.js";
+import { following, OpenCalls } from "./open-calls.js";
+import { type HttpJobDocument, jobDocument } from "./wire.js";
+
+/** Signs a request; made from the configured secret by the Standard Webhooks library. */
+export interface RequestSigner {
+  sign(id: string, at: Date, body: string): string;
+}
+
+export interface HttpHandlerOptions {
+  readonly url: URL;
+  /** Absent: requests are not signed. */
+  readonly signer?: RequestSigner | undefined;
+  /** Time for one whole answer. */
+  readonly requestTimeoutMs: number;
+  /** Between attempts; the job's deadline holds besides. */
+  readonly retry: RetryPolicyMs;
+  readonly clock: Clock;
+  readonly callbacks: Callbacks;
+  readonly masker: JobMasker;
+  /** `node:http` or `node:https`, as the URL needs. */
+  readonly transport: Transport;
+}
+
+/** An outcome document is small; what is larger is no outcome. */
+const answerMaxBytes = 1024 * 1024;
+/** An idle connection is let go before the usual proxy or server does it under our feet. */
+const idleConnectionMs = 4_000;
+/** Trying ends this much before the deadline, so that the job fails with the reason and not with "too late". */
+const lastWordMs = 500;
+/** ... but never takes more than this share of a short job's time. */
+const lastWordShare = 0.05;
+
+/** Runs jobs by asking a service. */
+export class HttpHandler implements JobHandler {
+  readonly kind = "http";
+  readonly description: string;
+  readonly #options: HttpHandlerOptions;
+  readonly #agent: Agent;
+  readonly #calls = new OpenCalls();
+
+  constructor(options: HttpHandlerOptions) {
+    this.#options = options;
+    this.description = options.url.origin + options.url.pathname;
+    this.#agent = new options.transport.Agent({ keepAlive: true, timeout: idleConnectionMs });
+  }
+
+  run(call: HandlerCall): Promise<unknown> {
+    return this.#calls.within(call.signal, (signal) => this.#run(call, signal));
+  }
+
+  /** Goes on waiting for a callback that an earlier process was promised. */
+  resume(call: HandlerCall, callback: { readonly tokenHash: string; readonly deadlineMs: number }): Promise<unknown> {
+    return this.#calls.within(call.signal, async (signal) => {
+      const { callbacks } = this.#options;
+      const expectation = callbacks.resume(call.job.key, callback.tokenHash, call.outcomeRecorded);
+      return this.#delivered({ expectation, signal, deadlineMs: callback.deadlineMs });
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#calls.close();
+    this.#agent.destroy();
+  }
+
+  async #run(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
+    const { callbacks, masker } = this.#options;
+    const patience = following(signal);
+    const expectation = callbacks.expect(call.job.key, call.outcomeRecorded);
+    const release = expectation ? masker.keep([expectation.token]) : () => {};
+    try {
+      const posted = this.#posted({
+        call,
+        signal,
+        patience: patience.controller,
+        document: documentOf(call, expectation),
+      });
+      if (!expectation) return outcomeWithoutPort(await posted);
+      // The service may deliver before its 202 is seen here, or although its answer was lost.
+      const delivered = expectation.outcome.then((outcome) => ({ outcome }));
+      const verdict = await Promise.race([posted, delivered]);
+      if (verdict !== "promised") return verdict.outcome;
+      await this.#recordPromise(call, expectation.tokenHash);
+      return await this.#delivered({ expectation, signal, deadlineMs: call.deadlineMs });
+    } catch (error) {
+      // What was delivered and accepted counts, whatever else went wrong meanwhile.
+      if (!expectation || expectation.end()) throw error;
+      return await expectation.outcome;
+    } finally {
+      expectation?.end();
+      // No further attempt; one that is under way may end by itself, since its service may be about to answer 202.
+      patience.controller.abort();
+      patience.release();
+      release();
+    }
+  }
+
+  /** Posts until there is a verdict. Rejects with SystemUnavailable shortly before the deadline. */
+  async #posted(work: {
+    readonly call: HandlerCall;
+    readonly signal: AbortSignal;
+    readonly patience: AbortController;
+    readonly document: HttpJobDocument;
+  }): Promise<Verdict> {
+    const { call, signal, patience } = work;
+    const { clock, retry } = this.#options;
+    const body = Buffer.from(JSON.stringify(work.document));
+    const leftMs = call.deadlineMs - clock.now();
+    const lastMs = call.deadlineMs - Math.min(lastWordMs, leftMs * lastWordShare);
+    let attempts = 0;
+    try {
+      return await retrying(
+        {
+          policy: retry,
+          clock,
+          signal: patience.signal,
+          shouldRetry: (error) => error instanceof Unanswered,
+          retryAfterMs: (error) => (error instanceof Unanswered ? error.retryAfterMs : undefined),
+          onRetry: ({ attempt, delayMs, error }) => {
+            const isTooLate = clock.now() + delayMs >= lastMs;
+            const next = isTooLate ? "no time is left to try again" : `trying again in ${Math.round(delayMs)} ms`;
+            call.log.warn(`the handler's service ${this.#masked(messageOf(error))}; ${next}`, { attempt });
+            if (isTooLate) patience.abort();
+          },
+        },
+        async (attempt) => {
+          attempts = attempt;
+          return this.#attempt({ call, signal, body, timeLeftMs: lastMs - clock.now() });
+        },
+      );
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (error instanceof JobFailure) throw new JobFailure(error.type, this.#masked(error.message));
+      if (!(error instanceof Unanswered)) throw error;
+      throw new JobFailure("SystemUnavailable", unavailable(attempts, this.#masked(error.message)), { cause: error });
+    }
+  }
+
+  async #attempt(attempt: {
+    readonly call: HandlerCall;
+    readonly signal: AbortSignal;
+    readonly body: Buffer;
+    readonly timeLeftMs: number;
+  }): Promise<Verdict> {
+    const { url, transport, clock, requestTimeoutMs } = this.#options;
+    const { call, signal, body, timeLeftMs } = attempt;
+    if (timeLeftMs <= 0) throw new Unanswered("could not be asked in the time that was left");
+    try {
+      const answer = await post({
+        transport,
+        agent: this.#agent,
+        url,
+        headers: this.#headers(call, body),
+        body,
+        timeoutMs: Math.min(requestTimeoutMs, timeLeftMs),
+        answerMaxBytes,
+        signal,
+        clock,
+      });
+      return verdictOf(answer, clock.now());
+    } catch (error) {
+      if (error instanceof NoAnswer) throw new Unanswered(`gave no answer (${error.code})`, { cause: error });
+      throw error;
+    }
+  }
+
+  #headers(call: HandlerCall, body: Buffer): Record<string, string> {
+    const { signer, clock } = this.#options;
+    const headers = {
+      "content-type": "application/json",
+      "content-length": String(body.length),
+      accept: "application/json",
+      // A compressed answer could unfold beyond every limit.
+      "accept-encoding": "identity",
+      "user-agent": "partnerd",
+    };
+    if (!signer) return headers;
+    const id = headerSafe(call.job.key.jobId);
+    const seconds = Math.floor(clock.now() / 1_000);
+    return {
+      ...headers,
+      // The same for every attempt: by it the service knows a repeated request. The time and signature are new.
+      "webhook-id": id,
+      "webhook-timestamp": String(seconds),
+      "webhook-signature": signer.sign(id, new Date(seconds * 1_000), body.toString("utf8")),
+    };
+  }
+
+  #masked(text: string): string {
+    return this.#options.masker.mask(text);
+  }
+
+  /** Not recorded is no reason to fail a job that a service works: only a crash would now interrupt it. */
+  async #recordPromise(call: HandlerCall, tokenHash: string): Promise<void> {
+    try {
+      await call.awaitCallback({ tokenHash, deadlineMs: call.deadlineMs });
+    } catch (error) {
+      call.log.warn(`the wait for the handler's callback could not be recorded: ${messageOf(error)}`);
+    }
+  }
+
+  /** The delivered outcome; rejects at the deadline and with the signal's reason, unless it was delivered before. */
+  async #delivered(wait: {
+    readonly expectation: Expectation;
+    readonly signal: AbortSignal;
+    readonly deadlineMs: number;
+  }): Promise<unknown> {
+    const { clock } = this.#options;
+    const { expectation, signal, deadlineMs } = wait;
+    let stop = () => {};
+    try {
+      return await new Promise((resolve, reject) => {
+        const giveUp = (reason: unknown) => {
+          if (expectation.end()) reject(reason);
+        };
+        const aborted = () => giveUp(signal.reason);
+        const cancelTimer = clock.after(Math.max(0, deadlineMs - clock.now()), () => giveUp(notDelivered()));
+        stop = () => {
+          cancelTimer();
+          signal.removeEventListener("abort", aborted);
+        };
+        signal.addEventListener("abort", aborted, { once: true });
+        if (signal.aborted) aborted();
+        void expectation.outcome.then(resolve);
+      });
+    } finally {
+      stop();
+      expectation.end();
+    }
+  }
+}
+
+function documentOf(call: HandlerCall, expectation: NewExpectation | undefined): HttpJobDocument {
+  const document = jobDocument(call);
+  return expectation ? { ...document, callback: { url: expectation.url, token: expectation.token } } : document;
+}
+
+function outcomeWithoutPort(verdict: Verdict): unknown {
+  if (verdict !== "promised") return verdict.outcome;
+  throw new JobFailure(
+    "JobFailed",
+    "the handler's service answered 202, but this partnerd has no admin port to which it could deliver the outcome; it was given no callback and must answer 200 with the outcome",
+  );
+}
+
+function unavailable(attempts: number, last: string): string {
+  const times = attempts === 1 ? "1 attempt" : `${attempts} attempts`;
+  return `the handler's service gave no outcome in the time of this job (${times}); at last it ${last}`;
+}
+
+function notDelivered(): JobFailure {
+  return new JobFailure(
+    "JobFailed",
+    "the handler's service answered 202 but delivered no outcome by the job's deadline",
+  );
+}
+
+/** The id as a header value; one that no header can carry is percent-encoded. */
+function headerSafe(id: string): string {
+  return /^[\x21-\x7e]+$/.test(id) ? id : encodeURIComponent(Buffer.from(id, "utf8").toString("utf8"));
+}

@@ -1,0 +1,84 @@
+// The private folder that a command works in, and the outcome document that it may leave there. What a child made is
+// hostile: links are not followed, pipes are not waited for, sizes are limited, and removal copes with any modes.
+import { constants } from "node:fs";
+import { chmod, lstat, mkdir, mkdtemp, open, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+
+/** What was found in the file that PARTNERD_OUTCOME names. */
+export type OutcomeFile =
+  | { readonly kind: "none" }
+  | { readonly kind: "document"; readonly value: unknown }
+  /** `why` completes "the outcome document …". */
+  | { readonly kind: "unreadable"; readonly why: string };
+
+const outcomeMaxBytes = 1024 * 1024;
+
+/** Makes a folder (0700) that nobody else has, under `workDir`; its name says nothing of the job. */
+export async function makeJobFolder(workDir: string): Promise<string> {
+  await mkdir(workDir, { recursive: true, mode: 0o700 });
+  return mkdtemp(join(workDir, "job-"));
+}
+
+/** Removes a folder with all that is in it, also what was made read-only. Throws when that fails. */
+export async function removeJobFolder(folder: string): Promise<void> {
+  try {
+    await rm(folder, { recursive: true, force: true, maxRetries: 2 });
+  } catch {
+    await openUp(folder);
+    await rm(folder, { recursive: true, force: true, maxRetries: 2 });
+  }
+}
+
+/** Reads the outcome document, if there is one. Never throws. */
+export async function readOutcomeFile(path: string): Promise<OutcomeFile> {
+  let bytes: Buffer | string;
+  try {
+    bytes = await boundedRead(path);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOENT") return { kind: "none" };
+    const why = code === "ELOOP" ? notAFile : `cannot be read (${String(code ?? error)})`;
+    return { kind: "unreadable", why };
+  }
+  if (typeof bytes === "string") return { kind: "unreadable", why: bytes };
+  const text = bytes.toString("utf8").replace(/^\uFEFF/, "");
+  if (text.trim() === "") return { kind: "unreadable", why: "is empty" };
+  try {
+    return { kind: "document", value: JSON.parse(text) as unknown };
+  } catch {
+    // The parser's own message quotes the text, which may hold a secret.
+    return { kind: "unreadable", why: "is not JSON" };
+  }
+}
+
+const notAFile = "is not a regular file";
+
+/** The bytes, or what is wrong with the file. */
+async function boundedRead(path: string): Promise<Buffer | string> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const stats = await file.stat();
+    if (!stats.isFile()) return notAFile;
+    // One byte more than allowed: the file may still grow while it is read.
+    const buffer = Buffer.alloc(Math.min(stats.size, outcomeMaxBytes) + 1);
+    let size = 0;
+    while (size < buffer.length) {
+      const { bytesRead } = await file.read(buffer, size, buffer.length - size, size);
+      if (bytesRead === 0) return buffer.subarray(0, size);
+      size += bytesRead;
+    }
+    return `is larger than ${outcomeMaxBytes} bytes`;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Gives us back the right to list and change every folder below; links are left alone. */
+async function openUp(folder: string): Promise<void> {
+  const stats = await lstat(folder);
+  if (!stats.isDirectory()) return;
+  await chmod(folder, 0o700);
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (entry.isDirectory()) await openUp(join(folder, entry.name));
+  }
+}

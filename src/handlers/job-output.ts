@@ -1,0 +1,103 @@
+// What a command prints, on its way to the job's log: decoded, plain, masked, cut into lines, and limited, while the
+// end of stderr is kept for the failure message. Never blocks the child: what is over the limit is read and dropped.
+import { StringDecoder } from "node:string_decoder";
+import { shortenFront } from "../job/limits.js";
+import { MaskedLines } from "../std/masking.js";
+import type { JobLogger } from "./handler.js";
+import type { JobMasker } from "./masker.js";
+import { PlainTextStream } from "./plain-text.js";
+
+/** Longer lines go out in several. */
+const lineMaxChars = 16 * 1024;
+/** Of one job, both streams together; a job that prints more is debugging into the wrong place. */
+const loggedMaxChars = 10 * 1024 * 1024;
+const loggedMaxLines = 100_000;
+/** Under the API's 5,000 for a failure message. */
+const tailMaxChars = 4_000;
+
+type StreamName = "stdout" | "stderr";
+
+/** Takes the output of one job's process. */
+export class JobOutput {
+  readonly #log: JobLogger;
+  readonly #lines: Readonly<Record<StreamName, OutputLines>>;
+  readonly #tail: string[] = [];
+  #tailChars = 0;
+  #loggedChars = 0;
+  #loggedLines = 0;
+  #isOverLimit = false;
+
+  constructor(options: { readonly masker: JobMasker; readonly log: JobLogger }) {
+    this.#log = options.log;
+    const lines = (stream: StreamName) =>
+      new OutputLines(options.masker, (line) => {
+        if (stream === "stderr") this.#remember(line);
+        this.#say(stream, line);
+      });
+    this.#lines = { stdout: lines("stdout"), stderr: lines("stderr") };
+  }
+
+  write(stream: StreamName, chunk: Buffer): void {
+    // Nobody will see it; stderr goes on, because its end tells the cause.
+    if (this.#isOverLimit && stream === "stdout") return;
+    this.#lines[stream].write(chunk);
+  }
+
+  /** Lets go of last lines without an end. */
+  end(): void {
+    this.#lines.stdout.end();
+    this.#lines.stderr.end();
+  }
+
+  /** The end of stderr, masked; empty when nothing was printed there. */
+  tail(): string {
+    return shortenFront(this.#tail.join("\n").trim(), tailMaxChars);
+  }
+
+  #remember(line: string): void {
+    this.#tail.push(line);
+    this.#tailChars += line.length + 1;
+    while (this.#tailChars - (this.#tail[0]?.length ?? 0) - 1 > tailMaxChars) {
+      this.#tailChars -= (this.#tail.shift()?.length ?? 0) + 1;
+    }
+  }
+
+  #say(stream: StreamName, line: string): void {
+    if (this.#isOverLimit || line.trim() === "") return;
+    this.#loggedChars += line.length;
+    this.#loggedLines += 1;
+    if (this.#loggedChars > loggedMaxChars || this.#loggedLines > loggedMaxLines) {
+      this.#isOverLimit = true;
+      this.#log.warn("the handler printed very much; its further output is left out", {
+        lines: this.#loggedLines - 1,
+      });
+      return;
+    }
+    this.#log.info(line, { stream });
+  }
+}
+
+/** One stream's bytes to plain, masked lines. */
+class OutputLines {
+  readonly #decoder = new StringDecoder("utf8");
+  readonly #plain = new PlainTextStream();
+  readonly #lines: MaskedLines;
+
+  constructor(masker: JobMasker, onLine: (line: string) => void) {
+    this.#lines = new MaskedLines({
+      mask: (text) => masker.mask(text),
+      longestSecret: () => masker.longestSecret(),
+      maxLineLength: lineMaxChars,
+      onLine,
+    });
+  }
+
+  write(chunk: Buffer): void {
+    this.#lines.write(this.#plain.write(this.#decoder.write(chunk)));
+  }
+
+  end(): void {
+    this.#lines.write(this.#plain.write(this.#decoder.end()) + this.#plain.end());
+    this.#lines.end();
+  }
+}

@@ -1,0 +1,63 @@
+// Finds the handler function in a partner's ES module. Everything that can be wrong with the file is said in one
+// sentence with its mend; what the module does when it is imported is its own business, except never to finish.
+import { stat } from "node:fs/promises";
+import { pathToFileURL } from "node:url";
+import { messageOf } from "../job/failure.js";
+import { cut } from "../job/limits.js";
+import type { Clock } from "../std/clock.js";
+import type { HandlerJob } from "./handler.js";
+import { Unbuildable } from "./unbuildable.js";
+
+/** A module that awaits the world at its top level must not keep the daemon from starting for ever. */
+const importMaxMs = 30_000;
+const reasonMaxChars = 600;
+
+/** The function that the module exports as `handler`, or else as its default. Throws Unbuildable. */
+export async function loadHandlerFunction(path: string, clock: Clock): Promise<(job: HandlerJob) => unknown> {
+  const stats = await stat(path).catch((error: unknown) => {
+    throw new Unbuildable(`cannot read the module ${path} (${messageOf(error)}); correct \`path\``);
+  });
+  if (!stats.isFile()) throw new Unbuildable(`${path} is not a file; name the module's file itself in \`path\``);
+  const exported = await importWithin(path, clock);
+  const handler = handlerIn(exported);
+  if (!handler) {
+    const names = Object.keys(exported).join(", ") || "nothing";
+    throw new Unbuildable(
+      `the module ${path} exports no handler function (it exports ${cut(names, reasonMaxChars)}); write \`export async function handler(job) { … }\` or export the function as default`,
+    );
+  }
+  return handler;
+}
+
+async function importWithin(path: string, clock: Clock): Promise<Record<string, unknown>> {
+  const done = new AbortController();
+  const imported: Promise<Record<string, unknown>> = import(pathToFileURL(path).href);
+  const tooLate = clock.sleep(importMaxMs, done.signal).then(() => undefined);
+  try {
+    const exported = await Promise.race([imported, tooLate]);
+    if (exported) return exported;
+  } catch (error) {
+    throw new Unbuildable(`the module ${path} cannot be imported: ${reasonOf(error)}; mend the module`);
+  } finally {
+    done.abort();
+  }
+  throw new Unbuildable(
+    `the module ${path} did not finish importing within ${importMaxMs / 1_000} s; move the awaits at its top level into the handler`,
+  );
+}
+
+/** A syntax error tells its place only in the first lines of its stack. */
+function reasonOf(error: unknown): string {
+  const message = messageOf(error);
+  if (!(error instanceof SyntaxError)) return cut(message, reasonMaxChars);
+  const place = /^file:\/\/(.+:\d+)$/m.exec(error.stack ?? "")?.[1];
+  return cut(place === undefined ? message : `${message} (at ${place})`, reasonMaxChars);
+}
+
+function handlerIn(exported: Record<string, unknown>): ((job: HandlerJob) => unknown) | undefined {
+  const byDefault = exported["default"];
+  // A CommonJS module shows its exports as the members of its default.
+  const inner = typeof byDefault === "object" && byDefault !== null && "handler" in byDefault && byDefault.handler;
+  const found = [exported["handler"], byDefault, inner].find((each) => typeof each === "function");
+  return found as ((job: HandlerJob) => unknown) | undefined;
+}

@@ -1,0 +1,61 @@
+// Checks before the first job that a command can be started, so that a missing program is found at start and not by
+// a customer. What is true now may change: the start of each job is looked at again.
+import { constants } from "node:fs";
+import { access, mkdir, stat } from "node:fs/promises";
+import { delimiter, isAbsolute, join } from "node:path";
+import { messageOf } from "../job/failure.js";
+import { Unbuildable } from "./unbuildable.js";
+
+/** Throws Unbuildable when the program is not there, is no file or may not be executed. */
+export async function checkProgram(program: string, pathVariable: string | undefined): Promise<void> {
+  if (program.includes("/")) {
+    const trouble = await troubleWith(program);
+    if (trouble !== undefined) throw new Unbuildable(trouble);
+    return;
+  }
+  for (const folder of (pathVariable ?? "").split(delimiter)) {
+    if (isAbsolute(folder) && (await troubleWith(join(folder, program))) === undefined) return;
+  }
+  throw new Unbuildable(
+    `the program ${program} is in no folder of PATH; install it, or write its path (./${program} for one beside the configuration)`,
+  );
+}
+
+/** Throws Unbuildable when jobs' folders cannot be made in `workDir`. */
+export async function checkWorkDir(workDir: string): Promise<void> {
+  try {
+    await mkdir(workDir, { recursive: true, mode: 0o700 });
+    await access(workDir, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new Unbuildable(
+      `jobs' folders cannot be made in ${workDir} (${messageOf(error)}); set artifacts.workDir to a folder that partnerd may write`,
+    );
+  }
+}
+
+/** Throws Unbuildable when a variable cannot be set, or would hide one of ours. */
+export function checkVariables(env: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(env)) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+      throw new Unbuildable(`the variable name ${JSON.stringify(name)} is not made of letters, digits and _`);
+    }
+    if (name.startsWith("PARTNERD_")) {
+      throw new Unbuildable(`the variable ${name} is not yours to set: PARTNERD_ belongs to partnerd; rename it`);
+    }
+    if (value.includes("\0")) throw new Unbuildable(`the value of the variable ${name} holds a NUL; take it out`);
+  }
+}
+
+async function troubleWith(path: string): Promise<string | undefined> {
+  try {
+    if (!(await stat(path)).isFile()) return `the program ${path} is not a file; correct \`command\``;
+  } catch (error) {
+    return `the program ${path} cannot be found (${messageOf(error)}); correct \`command\``;
+  }
+  try {
+    await access(path, constants.X_OK);
+    return undefined;
+  } catch {
+    return `the program ${path} may not be executed; run \`chmod +x ${path}\``;
+  }
+}

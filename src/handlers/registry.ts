@@ -1,0 +1,142 @@
+// Builds the configured handlers, checks all of them before any job is taken, and finds them by name. Loads only the
+// kinds that are used. It knows the settings by their shape; where they come from is the configuration's business.
+import type { Secret } from "../job/secret.js";
+import type { Clock } from "../std/clock.js";
+import type { RetryPolicyMs } from "../std/retry.js";
+import type { Callbacks } from "./callbacks.js";
+import type { HandlerCall, HandlerRegistry, JobHandler } from "./handler.js";
+import type { JobMasker } from "./masker.js";
+import type { JobArtifacts } from "./module.js";
+import { HandlersError, Unbuildable } from "./unbuildable.js";
+
+export { HandlersError } from "./unbuildable.js";
+
+/** One handler as it is configured. */
+export type HandlerSettings = ModuleSettings | CommandSettings | HttpSettings;
+
+export interface ModuleSettings {
+  readonly kind: "module";
+  /** Absolute. */
+  readonly path: string;
+}
+
+export interface CommandSettings {
+  readonly kind: "command";
+  /** Program and arguments; a program with a slash is absolute here. */
+  readonly command: readonly [string, ...string[]];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface HttpSettings {
+  readonly kind: "http";
+  readonly url: string;
+  /** `whsec_…`. */
+  readonly secret?: Secret<string>;
+  readonly requestTimeoutMs: number;
+}
+
+/** What handlers of all kinds are built from. */
+export interface HandlersOptions {
+  readonly handlers: Readonly<Record<string, HandlerSettings>>;
+  readonly clock: Clock;
+  readonly masker: JobMasker;
+  /** Where http handlers wait for later outcomes; the admin server delivers to the same object. */
+  readonly callbacks: Callbacks;
+  /** Of http handlers. */
+  readonly retry: RetryPolicyMs;
+  /** Holds the folders of commands' jobs. */
+  readonly workDir: string;
+  /** How long a handler may take to stop once it is told to. */
+  readonly cancelGraceMs: number;
+  /** The daemon's own environment, from which commands inherit PATH, HOME, LANG and TZ. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Told when a module handler did not stop in time. */
+  readonly onAbandoned?: (name: string, call: HandlerCall) => void;
+  /** How module handlers reach their artifacts; absent: they are told that there is no artifact store. */
+  readonly artifacts?: (call: HandlerCall) => JobArtifacts;
+}
+
+/** Builds all handlers. Throws HandlersError, which lists every one that cannot be built, with what to do. */
+export async function buildHandlers(options: HandlersOptions): Promise<HandlerRegistry> {
+  const mistakes: string[] = [];
+  const built = new Map<string, JobHandler>();
+  const secrets = Object.values(options.handlers).flatMap((each) =>
+    each.kind === "http" && each.secret ? [each.secret.reveal()] : [],
+  );
+  const release = options.masker.keep(secrets);
+  await Promise.all(
+    Object.entries(options.handlers).map(async ([name, settings]) => {
+      try {
+        built.set(name, await buildHandler(name, settings, options));
+      } catch (error) {
+        if (!(error instanceof Unbuildable)) throw error;
+        mistakes.push(`handler ${JSON.stringify(name)}: ${error.message}`);
+      }
+    }),
+  );
+  const close = async () => {
+    await Promise.all([...built.values()].map((handler) => handler.close()));
+    release();
+  };
+  if (mistakes.length > 0) {
+    await close();
+    throw new HandlersError(mistakes.sort());
+  }
+  return { get: (name) => built.get(name), close };
+}
+
+function buildHandler(name: string, settings: HandlerSettings, options: HandlersOptions): Promise<JobHandler> {
+  switch (settings.kind) {
+    case "module":
+      return buildModule(name, settings, options);
+    case "command":
+      return buildCommand(settings, options);
+    case "http":
+      return buildHttp(settings, options);
+  }
+}
+
+async function buildModule(name: string, settings: ModuleSettings, options: HandlersOptions): Promise<JobHandler> {
+  const [{ ModuleHandler }, { loadHandlerFunction }] = await Promise.all([
+    import("./module.js"),
+    import("./module-loading.js"),
+  ]);
+  const { clock, cancelGraceMs, onAbandoned, artifacts } = options;
+  return new ModuleHandler({
+    description: settings.path,
+    handler: await loadHandlerFunction(settings.path, clock),
+    clock,
+    cancelGraceMs,
+    onAbandoned: onAbandoned && ((call) => onAbandoned(name, call)),
+    artifacts,
+  });
+}
+
+async function buildCommand(settings: CommandSettings, options: HandlersOptions): Promise<JobHandler> {
+  const [{ CommandHandler }, { checkProgram, checkVariables, checkWorkDir }] = await Promise.all([
+    import("./command.js"),
+    import("./program-check.js"),
+  ]);
+  const { command, env } = settings;
+  const { environment, workDir, cancelGraceMs, clock, masker } = options;
+  if (command.some((word) => word.includes("\0")) || command[0] === "") {
+    throw new Unbuildable("the command has an empty program or a NUL in it; correct `command`");
+  }
+  checkVariables(env);
+  await checkProgram(command[0], env["PATH"] ?? environment["PATH"]);
+  await checkWorkDir(workDir);
+  return new CommandHandler({ command, env, environment, workDir, cancelGraceMs, clock, masker });
+}
+
+async function buildHttp(settings: HttpSettings, options: HandlersOptions): Promise<JobHandler> {
+  const [{ HttpHandler }, { checkedUrl, signerOf }] = await Promise.all([
+    import("./http.js"),
+    import("./http-settings.js"),
+  ]);
+  const url = checkedUrl(settings.url);
+  const signer = settings.secret && (await signerOf(settings.secret));
+  const transport = url.protocol === "https:" ? await import("node:https") : await import("node:http");
+  const { clock, callbacks, masker, retry } = options;
+  const { requestTimeoutMs } = settings;
+  return new HttpHandler({ url, signer, transport, clock, callbacks, masker, retry, requestTimeoutMs });
+}

@@ -1,0 +1,194 @@
+// The JSON that a foreign handler sees: the job document, and the JSON Schemas of it and of the outcome document.
+// Knows only what may leave the daemon: never the nonce, a client token or the artifact credentials.
+import { failureTypes } from "../job/failure.js";
+import { limits, outputVariableName, percentMax } from "../job/limits.js";
+import type { HandlerCall, JobDocument } from "./handler.js";
+
+/** Where a service delivers the outcome of a job that it answered with 202. */
+export interface CallbackAddress {
+  readonly url: string;
+  /** Sent back as `Authorization: Bearer TOKEN`; good for this one job. */
+  readonly token: string;
+}
+
+/** The job document as an http handler gets it. */
+export interface HttpJobDocument extends JobDocument {
+  /** Absent when the daemon has no admin port: the service must then answer 200 with the outcome. */
+  readonly callback?: CallbackAddress;
+}
+
+/** The job document (version 1) of a call: a copy, so that nothing a handler does to it reaches the engine. */
+export function jobDocument(call: Pick<HandlerCall, "job" | "deadlineMs">): JobDocument {
+  const { job } = call;
+  const { key, pipeline } = job;
+  const { category, owner, provider, version } = key.actionType;
+  return {
+    version: 1,
+    jobId: key.jobId,
+    region: key.region,
+    ...(key.clientId === undefined ? {} : { clientId: key.clientId }),
+    ...(job.accountId === undefined ? {} : { accountId: job.accountId }),
+    actionType: { category, owner, provider, version },
+    // Object.entries and fromEntries keep a property called __proto__ a property.
+    configuration: Object.fromEntries(Object.entries(job.configuration)),
+    pipeline: {
+      ...(pipeline.pipelineName === undefined ? {} : { pipelineName: pipeline.pipelineName }),
+      ...(pipeline.stageName === undefined ? {} : { stageName: pipeline.stageName }),
+      ...(pipeline.actionName === undefined ? {} : { actionName: pipeline.actionName }),
+      ...(pipeline.actionExecutionId === undefined ? {} : { actionExecutionId: pipeline.actionExecutionId }),
+      ...(pipeline.pipelineArn === undefined ? {} : { pipelineArn: pipeline.pipelineArn }),
+      ...(pipeline.pipelineExecutionId === undefined ? {} : { pipelineExecutionId: pipeline.pipelineExecutionId }),
+    },
+    ...(job.continuationToken === undefined ? {} : { continuationToken: job.continuationToken }),
+    inputs: job.inputs.map(({ name, revision }) => ({ name, ...(revision === undefined ? {} : { revision }) })),
+    outputs: job.outputs.map(({ name }) => ({ name })),
+    deadline: new Date(call.deadlineMs).toISOString(),
+  };
+}
+
+const text = { type: "string" } as const;
+
+/** JSON Schema of the job document. Readers must allow members that they do not know: later versions may add some. */
+export const jobDocumentSchema = {
+  $schema: "https://json-schema.org/draft/2020-12/schema",
+  title: "partnerd job document, version 1",
+  description:
+    "What every handler is given: on stdin (command), as the body of a POST (http), as the argument (module).",
+  type: "object",
+  required: ["version", "jobId", "region", "actionType", "configuration", "pipeline", "inputs", "outputs", "deadline"],
+  properties: {
+    version: { const: 1 },
+    jobId: {
+      description: "Opaque: any characters, also unsafe ones. Never use it as a file name as it is.",
+      type: "string",
+      minLength: 1,
+      maxLength: limits.thirdPartyJobId,
+    },
+    region: { description: "The AWS Region of the pipeline.", ...text },
+    clientId: { description: "Who the customer is. Third-party jobs only.", ...text },
+    accountId: { description: "The customer's AWS account. Custom jobs only.", ...text },
+    actionType: {
+      type: "object",
+      required: ["category", "owner", "provider", "version"],
+      properties: {
+        category: text,
+        owner: { enum: ["ThirdParty", "Custom"] },
+        provider: text,
+        version: text,
+      },
+    },
+    configuration: {
+      description: "The action's configuration; values of secret properties are in clear.",
+      type: "object",
+      additionalProperties: text,
+    },
+    pipeline: {
+      description: "Where in the customer's pipeline the job stands. ARN and execution id exist for custom jobs only.",
+      type: "object",
+      properties: {
+        pipelineName: text,
+        stageName: text,
+        actionName: text,
+        actionExecutionId: { description: "The same for all jobs of one action execution.", ...text },
+        pipelineArn: text,
+        pipelineExecutionId: text,
+      },
+    },
+    continuationToken: {
+      description: "What the job before this one gave with `continued`. Absent: the action starts afresh.",
+      type: "string",
+      minLength: 1,
+      maxLength: limits.continuationToken,
+    },
+    inputs: {
+      type: "array",
+      items: { type: "object", required: ["name"], properties: { name: text, revision: text } },
+    },
+    outputs: { type: "array", items: { type: "object", required: ["name"], properties: { name: text } } },
+    deadline: {
+      description: "When the handler is aborted and the job failed.",
+      type: "string",
+      format: "date-time",
+    },
+    callback: {
+      description: "http handlers only: where an outcome goes after a 202, with `Authorization: Bearer TOKEN`.",
+      type: "object",
+      required: ["url", "token"],
+      properties: { url: { type: "string", format: "uri" }, token: text },
+    },
+  },
+} as const;
+
+const summary = {
+  description: `Shown in the console; shortened to ${limits.executionSummary} characters.`,
+  ...text,
+} as const;
+const externalExecutionId = {
+  description: `Fills {ExternalExecutionId} in the action type's link; shortened to ${limits.externalExecutionId} characters.`,
+  ...text,
+} as const;
+
+/** JSON Schema of the outcome document: what a handler must give. */
+export const outcomeDocumentSchema = {
+  $schema: "https://json-schema.org/draft/2020-12/schema",
+  title: "partnerd outcome document, version 1",
+  description: "What a handler gives: returned (module), in the file PARTNERD_OUTCOME (command), as the answer (http).",
+  oneOf: [
+    {
+      title: "The action is done.",
+      type: "object",
+      required: ["kind"],
+      properties: {
+        kind: { const: "succeeded" },
+        summary,
+        externalExecutionId,
+        revision: {
+          type: "object",
+          required: ["revision", "changeIdentifier"],
+          properties: {
+            revision: { type: "string", minLength: 1 },
+            changeIdentifier: { type: "string", minLength: 1 },
+            created: { type: "string", format: "date-time" },
+            summary: text,
+          },
+        },
+        outputVariables: {
+          description: "Custom actions only; 122,880 bytes in all.",
+          type: "object",
+          propertyNames: { pattern: outputVariableName.source },
+          additionalProperties: text,
+        },
+      },
+      not: { required: ["continuationToken"] },
+    },
+    {
+      title: "This job is done, the action is not: CodePipeline offers a new job that carries the token.",
+      type: "object",
+      required: ["kind", "continuationToken"],
+      properties: {
+        kind: { const: "continued" },
+        continuationToken: {
+          description: "Enough for any worker to go on. No secret in it.",
+          type: "string",
+          minLength: 1,
+          maxLength: limits.continuationToken,
+        },
+        percentComplete: { type: "integer", minimum: 0, maximum: percentMax },
+        summary,
+        externalExecutionId,
+      },
+      not: { required: ["outputVariables"] },
+    },
+    {
+      title: "The action failed.",
+      type: "object",
+      required: ["kind"],
+      properties: {
+        kind: { const: "failed" },
+        type: { description: "JobFailed unless told.", enum: failureTypes },
+        message: { description: `Why; shortened to ${limits.failureMessage} characters.`, ...text },
+        externalExecutionId,
+      },
+    },
+  ],
+} as const;

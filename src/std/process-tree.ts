@@ -1,0 +1,153 @@
+// A child process with all its descendants: started in a process group of its own, fed, read, and ended as a whole.
+// Knows nothing of jobs. Out of its reach: a descendant that made a session of its own (setsid) lives on, but its
+// hold on our pipes does not keep us waiting. POSIX only.
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import type { Readable, Writable } from "node:stream";
+import type { Clock } from "./clock.js";
+
+export interface GroupOptions {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  /** The whole environment; nothing is inherited. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Written to stdin, which is closed then; a child that does not read it is no error. */
+  readonly input: string;
+  readonly onOutput: (stream: "stdout" | "stderr", chunk: Buffer) => void;
+  /** Ends the group: SIGTERM, and SIGKILL after the grace. */
+  readonly signal: AbortSignal;
+  readonly graceMs: number;
+  readonly clock: Clock;
+}
+
+/** How the group ended. Both of code and signal are null when even SIGKILL did not end the child in time. */
+export interface GroupEnd {
+  readonly exitCode: number | null;
+  readonly exitSignal: NodeJS.Signals | null;
+  /** True when the signal aborted before the child had exited by itself. */
+  readonly isAborted: boolean;
+  /** True when the child left descendants behind, which were killed. */
+  readonly hadLeftovers: boolean;
+}
+
+/** After the child's exit its pipes are read on for so long: something like `tee` may still be flushing. */
+const flushMs = 1_000;
+/** A process in an uninterruptible wait does not die of SIGKILL; so long it is given, then it is left. */
+const killWaitMs = 2_000;
+/** How often a group is looked at while its grace runs; the kernel tells of the leader's end only. */
+const lookMs = 25;
+
+type Child = ChildProcessByStdio<Writable, Readable, Readable>;
+type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
+
+/**
+ * Runs a program to its end. Resolves when the child has exited and its output is read, soon after an abort in any
+ * case. Rejects with the system's error when the program cannot be started.
+ */
+export async function runGroup(options: GroupOptions): Promise<GroupEnd> {
+  const { signal, clock } = options;
+  const child = await started(options);
+  const group = child.pid;
+  let exit: Exit | undefined;
+  const exited = new Promise<void>((resolve) => {
+    child.once("exit", (code, exitSignal) => {
+      exit = { code, signal: exitSignal };
+      resolve();
+    });
+  });
+  const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const abort = abortOf(signal);
+  try {
+    await Promise.race([exited, abort.aborted]);
+    const isAborted = exit === undefined;
+    if (isAborted && group !== undefined) {
+      await endGroup({ group, graceMs: options.graceMs, clock });
+      await within(killWaitMs, exited, clock);
+    }
+    await within(flushMs, closed, clock);
+    const hadLeftovers = group !== undefined && signalGroup(group, "SIGKILL");
+    if (hadLeftovers) await within(flushMs, closed, clock);
+    const last = exit as Exit | undefined;
+    return { exitCode: last?.code ?? null, exitSignal: last?.signal ?? null, isAborted, hadLeftovers };
+  } finally {
+    abort.release();
+    letGo(child);
+  }
+}
+
+/** Tells a group to end, waits until nobody is left in it, and kills who is left after the grace. */
+export async function endGroup(end: {
+  readonly group: number;
+  readonly graceMs: number;
+  readonly clock: Clock;
+}): Promise<void> {
+  const { group, graceMs, clock } = end;
+  const untilMs = clock.monotonic() + graceMs;
+  let isAlive = signalGroup(group, "SIGTERM");
+  // A stopped process takes its SIGTERM only when it goes on.
+  signalGroup(group, "SIGCONT");
+  while (isAlive) {
+    const leftMs = untilMs - clock.monotonic();
+    if (leftMs <= 0) break;
+    await clock.sleep(Math.min(lookMs, leftMs));
+    isAlive = signalGroup(group, 0);
+  }
+  signalGroup(group, "SIGKILL");
+}
+
+/** Sends a signal (0: none) to every process of a group. False when there is nobody. */
+export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(-group, signal);
+    return true;
+  } catch (error) {
+    // EPERM: somebody is there, but under another user (a setuid program).
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
+/** The running child; its output is read and its input written from the first moment on. */
+function started(options: GroupOptions): Promise<Child> {
+  return new Promise((resolve, reject) => {
+    // Some errors (E2BIG) are thrown, others (ENOENT) are events: both reject.
+    const child = spawn(options.program, options.args, {
+      cwd: options.cwd,
+      env: options.env,
+      detached: true,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    child.once("spawn", () => resolve(child));
+    child.on("error", reject);
+    child.stdout.on("data", (chunk: Buffer) => options.onOutput("stdout", chunk));
+    child.stderr.on("data", (chunk: Buffer) => options.onOutput("stderr", chunk));
+    // A pipe that breaks is the child's business: it shows in how it exits.
+    for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.on("error", () => {});
+    child.stdin.end(options.input);
+  });
+}
+
+function abortOf(signal: AbortSignal): { readonly aborted: Promise<void>; readonly release: () => void } {
+  let release = () => {};
+  const aborted = new Promise<void>((resolve) => {
+    const listener = () => resolve();
+    release = () => signal.removeEventListener("abort", listener);
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", listener, { once: true });
+  });
+  return { aborted, release };
+}
+
+/** Waits for the promise, but no longer than `ms`. */
+async function within(ms: number, promise: Promise<void>, clock: Clock): Promise<void> {
+  const done = new AbortController();
+  await Promise.race([promise, clock.sleep(ms, done.signal)]);
+  done.abort();
+}
+
+/** Closes our ends of the pipes, whoever else still holds the others. */
+function letGo(child: Child): void {
+  child.stdin.destroy();
+  child.stdout.destroy();
+  child.stderr.destroy();
+  child.unref();
+}

@@ -1,0 +1,91 @@
+// describeError and errorRecord: whatever is thrown, one bounded line and one plain object.
+import { describe, expect, it } from "vitest";
+import { describeError, errorRecord } from "../../../src/std/errors.js";
+
+class Hostile extends Error {
+  override get message(): string {
+    throw new Error("no message for you");
+  }
+}
+
+describe("describeError", () => {
+  const deep = Array.from({ length: 20 }).reduce<Error>(
+    (cause, _, n) => new Error(`level ${n}`, { cause }),
+    new Error("root"),
+  );
+  const circular = new Error("round and round");
+  circular.cause = circular;
+
+  it.each([
+    ["an error", new Error("it broke"), "it broke"],
+    ["its code", Object.assign(new Error("it broke"), { code: "EPIPE" }), "it broke (EPIPE)"],
+    ["a code once", Object.assign(new Error("write EPIPE"), { code: "EPIPE" }), "write EPIPE"],
+    ["its causes", new Error("a", { cause: new Error("b", { cause: "c" }) }), "a; caused by: b; caused by: c"],
+    ["a repeated cause once", new Error("a: b", { cause: new Error("b") }), "a: b"],
+    [
+      "several failed attempts",
+      new AggregateError([new Error("refused ::1"), new Error("refused 127")]),
+      "refused ::1",
+    ],
+    ["a message of several lines", new Error("a\n  b\r\nc"), "a b c"],
+    ["an error without a message", new TypeError(), "TypeError"],
+    ["a string", "plain", "plain"],
+    ["nothing", undefined, "undefined"],
+    ["an object", { a: 1 }, '{"a":1}'],
+    ["a number", 7n, "7"],
+    ["a symbol", Symbol("x"), "Symbol(x)"],
+    ["an error that is its own cause", circular, "round and round"],
+    ["an error whose message throws", new Hostile(), "Error"],
+  ])("tells %s", (_, thrown, expected) => {
+    expect(describeError(thrown)).toBe(expected);
+  });
+
+  it("ends after a few causes and never grows long", () => {
+    expect(describeError(deep).split("caused by")).toHaveLength(5);
+    expect(describeError(new Error("x".repeat(1e6), { cause: new Error("y".repeat(1e6)) })).length).toBeLessThan(5_000);
+  });
+
+  it("says so when a value cannot be shown", () => {
+    const closed = new Proxy(
+      {},
+      {
+        get: () => {
+          throw new Error("closed");
+        },
+        ownKeys: () => {
+          throw new Error("closed");
+        },
+      },
+    );
+    expect(describeError(closed)).toBe("a value that cannot be shown");
+    const round: Record<string, unknown> = {};
+    round["self"] = round;
+    expect(describeError(round)).toBe("a value that cannot be shown");
+  });
+});
+
+describe("errorRecord", () => {
+  it("keeps name, message, code, stack and causes, and nothing that a library hung on", () => {
+    const error = Object.assign(new Error("denied", { cause: new RangeError("why") }), {
+      name: "AccessDeniedException",
+      code: 403,
+      $response: { body: "secret" },
+      $metadata: { requestId: "1" },
+    });
+    const record = errorRecord(error);
+    expect(record).toMatchObject({
+      type: "AccessDeniedException",
+      message: "denied",
+      code: "403",
+      cause: { type: "RangeError", message: "why" },
+    });
+    expect(Object.keys(record).sort()).toEqual(["cause", "code", "message", "stack", "type"]);
+    expect(record.stack).toContain("errors.test");
+  });
+
+  it("bounds the stack", () => {
+    const error = new Error("x");
+    error.stack = "s".repeat(1e6);
+    expect(errorRecord(error).stack?.length).toBeLessThan(5_000);
+  });
+});

@@ -23,6 +23,7 @@ export const outputVariableName = /^[A-Za-z0-9@_-]+$/;
 export const percentMax = 100;
 
 const mark = " … [shortened by partnerd]";
+const frontMark = "[shortened by partnerd] … ";
 
 /** At most `max` UTF-16 units, never half a surrogate pair. */
 export function cut(text: string, max: number): string {
@@ -41,8 +42,12 @@ export function shorten(text: string, max: number): string {
 /** The last `max` characters, marked in front: for logs whose end tells the cause. */
 export function shortenFront(text: string, max: number): string {
   if (text.length <= max) return text;
-  const front = "[shortened by partnerd] … ";
-  const tail = text.slice(text.length - (max - front.length));
+  return max <= frontMark.length ? cutFront(text, max) : frontMark + cutFront(text, max - frontMark.length);
+}
+
+/** The last `max` UTF-16 units, never half a surrogate pair. */
+function cutFront(text: string, max: number): string {
+  const tail = text.slice(text.length - max);
   const first = tail.charCodeAt(0);
-  return front + (first >= 0xdc00 && first <= 0xdfff ? tail.slice(1) : tail);
+  return first >= 0xdc00 && first <= 0xdfff ? tail.slice(1) : tail;
 }

@@ -1,0 +1,125 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { cut, limits, outputVariableName, shorten, shortenFront } from "../../../src/job/limits.js";
+
+const mark = " … [shortened by partnerd]";
+const frontMark = "[shortened by partnerd] … ";
+
+/** Texts of whole characters, many of them outside the basic plane. */
+const wholeText = fc.string({ unit: fc.constantFrom("a", "é", "漢", "😀", "👩‍👩‍👧", "\n", "🏳️‍🌈"), maxLength: 120 });
+/** Any UTF-16 units at all, halves of pairs included. */
+const anyUnits = fc
+  .array(fc.oneof(fc.integer({ min: 0, max: 0xffff }), fc.integer({ min: 0xd7ff, max: 0xe000 })), { maxLength: 120 })
+  .map((units) => String.fromCharCode(...units));
+const max = fc.integer({ min: 0, max: 150 });
+
+describe("cut", () => {
+  it("keeps a text that fits as it is", () => {
+    expect(cut("abc", 3)).toBe("abc");
+    expect(cut("", 0)).toBe("");
+  });
+
+  it("drops the half of a pair that would be left at the end", () => {
+    expect(cut("ab😀", 3)).toBe("ab");
+    expect(cut("ab😀", 4)).toBe("ab😀");
+    expect(cut("😀", 1)).toBe("");
+    expect(cut("😀😀", 3)).toBe("😀");
+  });
+
+  it("gives at most max units, always a beginning of the text", () => {
+    fc.assert(
+      fc.property(anyUnits, max, (text, most) => {
+        const result = cut(text, most);
+        expect(result.length).toBeLessThanOrEqual(most);
+        expect(text.startsWith(result)).toBe(true);
+        // It gives away no more than the one unit that would have been half a pair.
+        expect(result.length).toBeGreaterThanOrEqual(Math.min(text.length, most) - 1);
+      }),
+    );
+  });
+});
+
+describe.each([
+  ["shorten", shorten, mark],
+  ["shortenFront", shortenFront, frontMark],
+] as const)("%s", (_name, shortened, itsMark) => {
+  it("is never longer than max, whatever the text", () => {
+    fc.assert(
+      fc.property(fc.oneof(wholeText, anyUnits), max, (text, most) => {
+        expect(shortened(text, most).length).toBeLessThanOrEqual(most);
+      }),
+    );
+  });
+
+  it("never leaves half a character of a text that was whole", () => {
+    fc.assert(
+      fc.property(wholeText, max, (text, most) => {
+        expect(shortened(text, most).isWellFormed()).toBe(true);
+      }),
+    );
+  });
+
+  it("shows the mark whenever it takes something away and the mark has room", () => {
+    fc.assert(
+      fc.property(anyUnits, max, (text, most) => {
+        const result = shortened(text, most);
+        if (text.length <= most) expect(result).toBe(text);
+        else if (most > itsMark.length) expect(result).toContain(itsMark);
+        else expect(result).not.toContain(itsMark);
+      }),
+    );
+  });
+
+  it("uses the room it has: at most one unit is given away", () => {
+    fc.assert(
+      fc.property(anyUnits, max, (text, most) => {
+        const room = Math.min(text.length, most);
+        expect(shortened(text, most).length).toBeGreaterThanOrEqual(room - 1);
+      }),
+    );
+  });
+});
+
+describe("shorten", () => {
+  it("keeps the beginning and marks the end", () => {
+    const result = shorten("x".repeat(6_000), limits.failureMessage);
+    expect(result).toHaveLength(5_000);
+    expect(result.endsWith(mark)).toBe(true);
+    expect(result.startsWith("xxxx")).toBe(true);
+  });
+
+  it("cuts a pair that lies across the cut whole", () => {
+    const max = 60;
+    const keep = max - mark.length;
+    const text = `${"a".repeat(keep - 1)}😀${"b".repeat(50)}`;
+    expect(shorten(text, max)).toBe(`${"a".repeat(keep - 1)}${mark}`);
+  });
+
+  it("takes a text of a hundred million characters in its stride", () => {
+    expect(shorten("y".repeat(100_000_000), limits.executionSummary)).toHaveLength(2_048);
+  });
+});
+
+describe("shortenFront", () => {
+  it("keeps the end and marks the front", () => {
+    const result = shortenFront(`${"x".repeat(6_000)}the cause`, 100);
+    expect(result).toHaveLength(100);
+    expect(result.startsWith(frontMark)).toBe(true);
+    expect(result.endsWith("the cause")).toBe(true);
+  });
+
+  it("keeps the end even where the mark has no room", () => {
+    expect(shortenFront("a long story and the cause", 5)).toBe("cause");
+    expect(shortenFront("abc", 0)).toBe("");
+  });
+});
+
+describe("names of output variables", () => {
+  it.each(["a", "A-1_b@c", "9", "__proto__"])("takes %j", (name) => {
+    expect(outputVariableName.test(name)).toBe(true);
+  });
+
+  it.each(["", " ", "a b", "a.b", "ä", "a\n", "\na", "a=b", "a/b"])("refuses %j", (name) => {
+    expect(outputVariableName.test(name)).toBe(false);
+  });
+});

@@ -80,7 +80,9 @@ const moves: Readonly<Record<JobState, Partial<Record<JobEventType, JobState>>>>
 
 /** The state after the event. Throws when the pair is illegal: that is a bug of ours, not of the world. */
 export function transition(state: JobState, event: { readonly type: JobEventType }): JobState {
-  const next = moves[state][event.type];
+  // Own members only: a name out of a damaged record, such as "constructor", is no state and no event.
+  const row = Object.hasOwn(moves, state) ? moves[state] : {};
+  const next = Object.hasOwn(row, event.type) ? row[event.type] : undefined;
   if (next === undefined) throw new Error(`bug: a job that is ${state} cannot take the event ${event.type}`);
   return next;
 }

@@ -2,6 +2,7 @@
 // Knows nothing of jobs. Out of its reach: a descendant that made a session of its own (setsid) lives on, but its
 // hold on our pipes does not keep us waiting. POSIX only.
 import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
 import type { Readable, Writable } from "node:stream";
 import type { Clock } from "./clock.js";
 
@@ -34,8 +35,9 @@ export interface GroupEnd {
 const flushMs = 1_000;
 /** A process in an uninterruptible wait does not die of SIGKILL; so long it is given, then it is left. */
 const killWaitMs = 2_000;
-/** How often a group is looked at while its grace runs; the kernel tells of the leader's end only. */
-const lookMs = 25;
+/** How often a group is looked at while its grace runs, less and less often; the kernel tells of the leader only. */
+const lookMinMs = 25;
+const lookMaxMs = 200;
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
@@ -61,12 +63,15 @@ export async function runGroup(options: GroupOptions): Promise<GroupEnd> {
     await Promise.race([exited, abort.aborted]);
     const isAborted = exit === undefined;
     if (isAborted && group !== undefined) {
-      await endGroup({ group, graceMs: options.graceMs, clock });
+      await endGroup({ group, graceMs: options.graceMs, clock, isLeaderGone: () => exit !== undefined });
       await within(killWaitMs, exited, clock);
     }
     await within(flushMs, closed, clock);
-    const hadLeftovers = group !== undefined && signalGroup(group, "SIGKILL");
-    if (hadLeftovers) await within(flushMs, closed, clock);
+    const hadLeftovers = group !== undefined && (await hasLiving(group));
+    if (hadLeftovers) {
+      signalGroup(group, "SIGKILL");
+      await within(flushMs, closed, clock);
+    }
     const last = exit as Exit | undefined;
     return { exitCode: last?.code ?? null, exitSignal: last?.signal ?? null, isAborted, hadLeftovers };
   } finally {
@@ -76,23 +81,47 @@ export async function runGroup(options: GroupOptions): Promise<GroupEnd> {
 }
 
 /** Tells a group to end, waits until nobody is left in it, and kills who is left after the grace. */
-export async function endGroup(end: {
+async function endGroup(end: {
   readonly group: number;
   readonly graceMs: number;
   readonly clock: Clock;
+  readonly isLeaderGone: () => boolean;
 }): Promise<void> {
-  const { group, graceMs, clock } = end;
+  const { group, graceMs, clock, isLeaderGone } = end;
   const untilMs = clock.monotonic() + graceMs;
-  let isAlive = signalGroup(group, "SIGTERM");
+  signalGroup(group, "SIGTERM");
   // A stopped process takes its SIGTERM only when it goes on.
   signalGroup(group, "SIGCONT");
-  while (isAlive) {
+  let waitMs = lookMinMs;
+  while (!isLeaderGone() || (await hasLiving(group))) {
     const leftMs = untilMs - clock.monotonic();
     if (leftMs <= 0) break;
-    await clock.sleep(Math.min(lookMs, leftMs));
-    isAlive = signalGroup(group, 0);
+    await clock.sleep(Math.min(waitMs, leftMs));
+    waitMs = Math.min(waitMs * 2, lookMaxMs);
   }
   signalGroup(group, "SIGKILL");
+}
+
+/** True when somebody in the group lives. Orphans that are dead but that init has not looked at do not count. */
+async function hasLiving(group: number): Promise<boolean> {
+  if (!signalGroup(group, 0)) return false;
+  try {
+    for (const name of await readdir("/proc")) {
+      if (/^\d+$/.test(name) && (await livesIn(group, name))) return true;
+    }
+    return false;
+  } catch {
+    // No /proc to ask: not Linux. Then what the kernel said above must do.
+    return true;
+  }
+}
+
+async function livesIn(group: number, pid: string): Promise<boolean> {
+  // A process that ended meanwhile has no stat any more.
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  // `pid (name) state ppid pgrp …`; the name may hold anything, also parentheses.
+  const [state, , pgrp] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return Number(pgrp) === group && state !== "Z" && state !== "X";
 }
 
 /** Sends a signal (0: none) to every process of a group. False when there is nobody. */

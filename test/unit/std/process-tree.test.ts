@@ -1,0 +1,197 @@
+import { getEventListeners } from "node:events";
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { type GroupEnd, type GroupOptions, runGroup, signalGroup } from "../../../src/std/process-tree.js";
+import { FakeClock, settle } from "../../support/fake-clock.js";
+
+const graceMs = 5_000;
+const controllers: AbortController[] = [];
+
+afterEach(() => {
+  for (const controller of controllers.splice(0)) controller.abort();
+});
+
+/** A shell script under way, with its output to read and wait on. */
+function running(script: string, overrides: Partial<GroupOptions> = {}) {
+  const clock = new FakeClock();
+  const controller = new AbortController();
+  controllers.push(controller);
+  const output = { stdout: "", stderr: "" };
+  let look = () => {};
+  const end = runGroup({
+    program: "/bin/sh",
+    args: ["-c", script],
+    cwd: tmpdir(),
+    env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin" },
+    input: "",
+    onOutput: (stream, chunk) => {
+      output[stream] += chunk.toString();
+      look();
+    },
+    signal: controller.signal,
+    graceMs,
+    clock,
+    ...overrides,
+  });
+  return {
+    clock,
+    output,
+    end,
+    signal: controller.signal,
+    abort: () => controller.abort(new Error("enough")),
+    /** Resolves with the match once stdout shows the pattern. */
+    shows: (pattern: RegExp) =>
+      new Promise<RegExpExecArray>((resolve) => {
+        look = () => {
+          const found = pattern.exec(output.stdout);
+          if (found) resolve(found);
+        };
+        look();
+      }),
+  };
+}
+
+/** Lets the clock run on until the group has ended. */
+async function passing(clock: FakeClock, end: Promise<GroupEnd>): Promise<GroupEnd> {
+  let isSettled = false;
+  void end.then(() => {
+    isSettled = true;
+  });
+  while (!isSettled) await clock.advance(25);
+  return end;
+}
+
+describe("runGroup", () => {
+  it("feeds a program, reads it and tells its exit code", async () => {
+    const run = running("cat; echo done >&2; exit 3", { input: "the input" });
+    expect(await run.end).toEqual({ exitCode: 3, exitSignal: null, isAborted: false, hadLeftovers: false });
+    expect(run.output).toEqual({ stdout: "the input", stderr: "done\n" });
+    expect(run.clock.pending).toBe(0);
+    expect(getEventListeners(run.signal, "abort")).toEqual([]);
+  });
+
+  it("tells the signal that a program died of", async () => {
+    expect(await running("kill -SEGV $$").end).toMatchObject({ exitCode: null, exitSignal: "SIGSEGV" });
+  });
+
+  it("gives the program the environment it is told and nothing else", async () => {
+    const run = running("exec env", { env: { PATH: "/usr/bin:/bin", ONLY: "this" } });
+    await run.end;
+    const names = run.output.stdout.split("\n").map((line) => line.split("=")[0]);
+    // PWD is the shell's own.
+    expect(names.filter((name) => name !== "" && name !== "PWD" && name !== "_").sort()).toEqual(["ONLY", "PATH"]);
+  });
+
+  it("does not mind a program that reads none of a large input", async () => {
+    const run = running("exec true", { input: "x".repeat(4 * 1024 * 1024) });
+    expect(await run.end).toMatchObject({ exitCode: 0, isAborted: false });
+  });
+
+  it("reads all that a program printed just before it exited", async () => {
+    const run = running("head -c 3000000 /dev/zero | tr '\\0' x");
+    await run.end;
+    expect(run.output.stdout).toHaveLength(3_000_000);
+  });
+
+  it.each([
+    ["a program that does not exist", { program: "/nonexistent/program" }, "ENOENT"],
+    ["a folder that does not exist", { cwd: "/nonexistent" }, "ENOENT"],
+    ["a program that is a folder", { program: tmpdir() }, "EACCES"],
+    ["arguments over the system's limit", { args: ["-c", "true", "x".repeat(3 * 1024 * 1024)] }, "E2BIG"],
+  ])("rejects %s", async (_what, overrides, code) => {
+    const run = running("", overrides);
+    await expect(run.end).rejects.toMatchObject({ code });
+    expect(run.clock.pending).toBe(0);
+  });
+
+  it("asks first: SIGTERM reaches the program and its children, who may finish within the grace", async () => {
+    const child = `sh -c 'trap "echo child-bye; exit 0" TERM; echo child-up; while :; do sleep 0.01; done' &`;
+    const run = running(`trap "wait; echo bye; exit 0" TERM; ${child} while :; do wait; done`);
+    await run.shows(/child-up/);
+    run.abort();
+    await run.shows(/child-bye\nbye/);
+    expect(await passing(run.clock, run.end)).toMatchObject({ exitCode: 0, isAborted: true });
+    expect(run.clock.pending).toBe(0);
+  });
+
+  it("lets a child have its whole grace although the program went at once", async () => {
+    const run = running(`sh -c 'trap "echo asked" TERM; echo up $$; while :; do sleep 0.01; done' & wait`);
+    await run.shows(/up/);
+    run.abort();
+    await run.shows(/asked/);
+    await run.clock.advance(graceMs - 50);
+    let isSettled = false;
+    void run.end.then(() => {
+      isSettled = true;
+    });
+    await settle();
+    expect(isSettled).toBe(false);
+    await passing(run.clock, run.end);
+  });
+
+  it("kills after the grace, grandchildren that ignore SIGTERM included", async () => {
+    const grandchild = `sh -c "trap '' TERM; echo grandchild; while :; do sleep 60; done"`;
+    const run = running(
+      `trap '' TERM; sh -c '${grandchild.replaceAll("'", `'"'"'`)} & wait' & echo group $$; wait; wait`,
+    );
+    const group = Number((await run.shows(/group (\d+)/))[1]);
+    await run.shows(/grandchild/);
+    run.abort();
+    await run.clock.advance(graceMs - 50);
+    expect(signalGroup(group, 0)).toBe(true);
+    expect(await passing(run.clock, run.end)).toMatchObject({ exitSignal: "SIGKILL", isAborted: true });
+  });
+
+  it("ends a program that has stopped itself", async () => {
+    const run = running("echo stopping; kill -STOP $$");
+    await run.shows(/stopping/);
+    run.abort();
+    expect(await passing(run.clock, run.end)).toMatchObject({ isAborted: true });
+  });
+
+  it("kills what a program leaves behind, so that its open pipe keeps nobody waiting", async () => {
+    const run = running("sleep 60 & echo left $!");
+    const left = Number((await run.shows(/left (\d+)/))[1]);
+    const end = await passing(run.clock, run.end);
+    expect(end).toMatchObject({ exitCode: 0, isAborted: false, hadLeftovers: true });
+    expect(isAlive(left)).toBe(false);
+  });
+
+  it("settles although a descendant that fled into a session of its own holds the pipes", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "partnerd-test-"));
+    const flee = `setsid sh -c 'echo fled $$; : >away; exec sleep 60' &`;
+    const run = running(`${flee} while [ ! -e away ]; do sleep 0.01; done; exit 0`, { cwd: folder });
+    const fled = Number((await run.shows(/fled (\d+)/))[1]);
+    expect(await passing(run.clock, run.end)).toMatchObject({ exitCode: 0, hadLeftovers: false });
+    expect(run.clock.pending).toBe(0);
+    expect(isAlive(fled)).toBe(true);
+    process.kill(fled, "SIGKILL");
+    await rm(folder, { recursive: true });
+  });
+
+  it("ends at once what is aborted while it starts", async () => {
+    const run = running("while :; do sleep 60; done");
+    run.abort();
+    expect(await passing(run.clock, run.end)).toMatchObject({ isAborted: true });
+  });
+});
+
+describe("signalGroup", () => {
+  it("says so when there is nobody", async () => {
+    const run = running("echo $$");
+    await run.end;
+    expect(signalGroup(Number(run.output.stdout), 0)).toBe(false);
+  });
+});
+
+/** True for a process that lives; a zombie that nobody has looked at yet is dead. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}

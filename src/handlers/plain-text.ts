@@ -25,7 +25,7 @@ export class PlainTextStream {
 
   /** What can be shown so far. */
   write(chunk: string): string {
-    const text = (this.#unfinished + chunk).replace(escapeSequences, "");
+    const text = this.#unfinished + chunk;
     const from = this.#unfinishedFrom(text);
     this.#unfinished = text.slice(from);
     return plainText(text.slice(0, from));

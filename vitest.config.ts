@@ -7,6 +7,14 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     maxWorkers: 2,
+    // No test ever uses this machine's own AWS credentials or configuration, or asks for an instance's.
+    env: {
+      AWS_ACCESS_KEY_ID: "AKIATESTTESTTESTTEST",
+      AWS_SECRET_ACCESS_KEY: "test-secret-key-of-nobody",
+      AWS_CONFIG_FILE: "/dev/null",
+      AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
+      AWS_EC2_METADATA_DISABLED: "true",
+    },
     dangerouslyIgnoreUnhandledErrors: false,
   },
 });

@@ -78,6 +78,8 @@ export class ThirdPartyGateway implements JobGateway {
   }
 
   async details(polled: PolledJob, signal: AbortSignal): Promise<Job> {
+    const { key } = polled;
+    if (key.clientId && this.#refused.has(key.clientId)) await this.#leaveAlone(key, key.clientId, signal);
     const { job, nonce } = await this.#details(polled.key, signal);
     return { ...job, nonce };
   }
@@ -133,8 +135,6 @@ export class ThirdPartyGateway implements JobGateway {
     const { clientId } = key;
     if (clientId === undefined) throw noClient(operation, key);
     const first = await this.#token(operation, key, clientId, signal);
-    // Within its cooldown only a token that differs from the refused one is worth a call.
-    if (this.#isCooling(clientId, first)) throw refused(operation, key, clientId, "again, still the same token");
     try {
       return await call(first.reveal());
     } catch (error) {
@@ -169,6 +169,16 @@ export class ThirdPartyGateway implements JobGateway {
         message: `${operation} for job ${key.jobId} not called: ${error instanceof Error ? error.message : String(error)}`,
       });
     }
+  }
+
+  /**
+   * No new job is taken for a client within its cooldown, unless its token is another one by now. Jobs that are
+   * ours already are not held back: their results are owed.
+   */
+  async #leaveAlone(key: JobKey, clientId: ClientId, signal: AbortSignal): Promise<void> {
+    const operation = "GetThirdPartyJobDetails";
+    const token = await this.#token(operation, key, clientId, signal);
+    if (this.#isCooling(clientId, token)) throw refused(operation, key, clientId, "lately, and it is still the same");
   }
 
   #isCooling(clientId: ClientId, token: Secret<ClientToken>): boolean {

@@ -40,7 +40,8 @@ export async function retrying<T>(options: RetryOptions, attempt: (attempt: numb
   try {
     return await attempt(1);
   } catch (error) {
-    if (options.signal.aborted || !options.shouldRetry(error)) throw error;
+    const isTooLate = options.clock.monotonic() - startedMs >= options.policy.maxElapsedMs;
+    if (options.signal.aborted || isTooLate || !options.shouldRetry(error)) throw error;
     firstError = error;
   }
   return retryAfterFirst(options, attempt, startedMs, firstError);

@@ -20,6 +20,8 @@ export interface WorkerOptions {
 export interface WorkerEnd {
   /** Jobs that CodePipeline waits for and that we could not bring to an end. */
   readonly owed: number;
+  /** True when a loop of ours broke: a bug, told by an event. */
+  readonly isBroken: boolean;
 }
 
 /** How often a ledger that cannot be written is looked at again. */
@@ -37,6 +39,8 @@ export class Worker {
   #running: Promise<unknown> | undefined;
   #stopping: Promise<WorkerEnd> | undefined;
   #pause: PromiseWithResolvers<void> | undefined;
+  #isBroken = false;
+  readonly #ended = Promise.withResolvers<WorkerEnd>();
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -70,6 +74,11 @@ export class Worker {
 
   get inFlight(): number {
     return this.#runner.inFlight;
+  }
+
+  /** Resolves when the worker has stopped, for whatever reason. */
+  get ended(): Promise<WorkerEnd> {
+    return this.#ended.promise;
   }
 
   /** True when any poller's last poll failed. */
@@ -113,7 +122,10 @@ export class Worker {
 
   /** Drains and ends. Idempotent; resolves within the three shutdown limits together. */
   stop(): Promise<WorkerEnd> {
-    this.#stopping ??= this.#drain();
+    if (!this.#stopping) {
+      this.#stopping = this.#drain();
+      this.#stopping.then(this.#ended.resolve, this.#ended.reject);
+    }
     return this.#stopping;
   }
 
@@ -144,7 +156,13 @@ export class Worker {
     this.#running = Promise.all([
       recover(parts, runner, slots, unfinished),
       ...this.#pollers.map((poller) => poller.run()),
-    ]);
+    ]).catch((error: unknown) => {
+      // No loop may end by an error: what runs is brought to its end, and the process with it.
+      this.#isBroken = true;
+      const stack = error instanceof Error ? (error.stack ?? "") : "";
+      parts.emit({ type: "bug", key: undefined, message: `a loop broke: ${String(error)}`, stack });
+      void this.stop();
+    });
   }
 
   async #gate(signal: AbortSignal): Promise<void> {
@@ -178,7 +196,7 @@ export class Worker {
     await this.#running;
     const owed = this.#runner.left + this.inFlight;
     this.#parts.emit({ type: "drain-finished", owed, durationMs: clock.monotonic() - startedMs });
-    return { owed };
+    return { owed, isBroken: this.#isBroken };
   }
 
   /** Waits until no job is in flight, at most so long, or until the signal aborts. */

@@ -90,6 +90,13 @@ describe("retrying", () => {
     expect(calls()).toBe(3);
   });
 
+  it("makes a single attempt when it has no time for more", async () => {
+    const { options } = given({ policy: { ...policy, maxElapsedMs: 0 } });
+    const { attempt, calls } = failing(1);
+    await expect(retrying(options, attempt)).rejects.toThrow("no");
+    expect(calls()).toBe(1);
+  });
+
   it("tries again after a TypeError and after a thrown non-error", async () => {
     for (const thrown of [new TypeError("broken"), "text", undefined]) {
       const { options, clock } = given();

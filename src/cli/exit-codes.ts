@@ -1,0 +1,18 @@
+// What the process says with its exit code; the same table as in the README.
+
+export const exitCodes = {
+  /** Stopped with nothing owed. */
+  ok: 0,
+  /** Could not start, or could not go on. */
+  failed: 1,
+  /** `once --job-outcome-status`: a job failed. */
+  jobFailed: 3,
+  /** Wrong command line. */
+  usage: 64,
+  /** A bug of ours. */
+  bug: 70,
+  /** Stopped while outcomes are owed; a durable ledger has them. */
+  owed: 75,
+  /** The configuration is wrong. */
+  configuration: 78,
+} as const;

@@ -1,0 +1,99 @@
+// A job endpoint that costs as little as it can: no rules, no checks, canned answers. It runs in a process of its
+// own and is told by messages how many jobs to give out, how fast, and how slow to answer.
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** What the parent asks for. */
+export interface Order {
+  /** Jobs to give out from now on; 0: only empty polls. */
+  readonly jobs: number;
+  /** Added to every answer, in ms. */
+  readonly latencyMs: number;
+  /** Jobs per second at most; Infinity as null over IPC. */
+  readonly ratePerSecond: number | null;
+}
+
+/** What it tells the parent. */
+export type Told =
+  | { readonly type: "listening"; readonly port: number }
+  /** All jobs of the order were given out and have their results. */
+  | { readonly type: "done"; readonly elapsedMs: number; readonly calls: number; readonly polls: number };
+
+let order: Order = { jobs: 0, latencyMs: 0, ratePerSecond: null };
+let given = 0;
+let results = 0;
+let calls = 0;
+let polls = 0;
+let startedMs = 0;
+let serial = 0;
+
+const clientId = "11111111-2222-4333-8444-555555555555";
+const details = (id: string) =>
+  `{"jobDetails":{"__type":"ThirdPartyJobDetails","id":"${id}","nonce":"3","data":{"actionTypeId":{"category":"Test",` +
+  `"owner":"ThirdParty","provider":"Bench","version":"1"},"actionConfiguration":{"__type":"ActionConfiguration",` +
+  `"configuration":{"Project":"bench","Level":"2"}},"pipelineContext":{"pipelineName":"bench","stage":{"name":"Test"},` +
+  `"action":{"name":"Bench","actionExecutionId":"${id}"}},"inputArtifacts":[{"name":"Source","location":{"type":"S3",` +
+  `"s3Location":{"bucketName":"bench","objectKey":"bench/Source/abc"}}}],"outputArtifacts":[],"artifactCredentials":` +
+  `{"accessKeyId":"ASIABENCH${serial}","secretAccessKey":"secret-of-${id}","sessionToken":"session-${id}-${"t".repeat(300)}"}}}}`;
+
+function freeToGive(): number {
+  const left = order.jobs - given;
+  if (order.ratePerSecond === null) return left;
+  const due = Math.floor(((performance.now() - startedMs) / 1_000) * order.ratePerSecond);
+  return Math.min(left, Math.max(0, due - given));
+}
+
+function answer(target: string, body: string): string {
+  calls += 1;
+  if (target.endsWith("PollForThirdPartyJobs")) {
+    polls += 1;
+    const size = Math.min(freeToGive(), Number(/"maxBatchSize":\s*(\d+)/.exec(body)?.[1] ?? 1));
+    const jobs: string[] = [];
+    for (let index = 0; index < size; index++) {
+      given += 1;
+      serial += 1;
+      jobs.push(`{"clientId":"${clientId}","jobId":"00000000-0000-4000-8000-${String(serial).padStart(12, "0")}"}`);
+    }
+    return `{"jobs":[${jobs.join(",")}]}`;
+  }
+  if (target.endsWith("GetThirdPartyJobDetails")) return details(/"jobId":\s*"([^"]+)"/.exec(body)?.[1] ?? "");
+  if (target.endsWith("AcknowledgeThirdPartyJob")) return '{"status":"InProgress"}';
+  results += 1;
+  if (results === order.jobs) {
+    tell({ type: "done", elapsedMs: performance.now() - startedMs, calls, polls });
+  }
+  return "";
+}
+
+function send(response: ServerResponse, body: string): void {
+  response.writeHead(200, {
+    "content-type": "application/x-amz-json-1.1",
+    "content-length": Buffer.byteLength(body),
+  });
+  response.end(body);
+}
+
+function tell(message: Told): void {
+  process.send?.(message);
+}
+
+const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+  const chunks: Buffer[] = [];
+  request.on("data", (chunk: Buffer) => chunks.push(chunk));
+  request.on("end", () => {
+    const target = String(request.headers["x-amz-target"]);
+    const reply = () => send(response, answer(target, Buffer.concat(chunks).toString()));
+    if (order.latencyMs > 0) setTimeout(reply, order.latencyMs);
+    else reply();
+  });
+});
+process.on("message", (message: Order) => {
+  order = message;
+  given = 0;
+  results = 0;
+  calls = 0;
+  polls = 0;
+  startedMs = performance.now();
+});
+process.on("disconnect", () => process.exit(0));
+server.listen(0, "127.0.0.1", () => tell({ type: "listening", port: (server.address() as AddressInfo).port }));

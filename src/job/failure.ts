@@ -34,14 +34,18 @@ export class JobFailure extends Error {
   }
 }
 
-/** True for a JobFailure of any copy of this package: a handler may bring its own. */
+/** True for a JobFailure of any copy of this package: a handler may bring its own. Never throws. */
 export function isJobFailure(error: unknown): error is JobFailure {
-  return (
-    error instanceof Error &&
-    error.name === "JobFailure" &&
-    "type" in error &&
-    (failureTypes as readonly unknown[]).includes(error.type)
-  );
+  try {
+    return (
+      error instanceof Error &&
+      error.name === "JobFailure" &&
+      "type" in error &&
+      (failureTypes as readonly unknown[]).includes(error.type)
+    );
+  } catch {
+    return false;
+  }
 }
 
 /** Failure details within the API's limits; an empty message is replaced, a long one shortened. */
@@ -57,17 +61,27 @@ export function failureDetails(type: FailureType, message: string, externalExecu
 /** What a thrown value says of itself, whatever it is. Never throws. */
 export function messageOf(thrown: unknown): string {
   try {
-    if (thrown instanceof Error) return thrown.message || thrown.name;
-    if (typeof thrown === "string") return thrown;
-    const text = JSON.stringify(thrown);
-    return text === undefined ? String(thrown) : text;
+    return written(thrown instanceof Error ? thrown.message || thrown.name || "an error without a message" : thrown);
   } catch {
     return "a value that cannot be shown";
   }
 }
 
-/** Any thrown value as failure details: a JobFailure keeps its type, all else is `JobFailed`. */
+/** Any thrown value as failure details: a JobFailure keeps its type, all else is `JobFailed`. Never throws. */
 export function failureFrom(thrown: unknown): FailureDetails {
-  if (isJobFailure(thrown)) return failureDetails(thrown.type, thrown.message, thrown.externalExecutionId);
+  try {
+    // A handler in JavaScript may have put anything into the members.
+    if (isJobFailure(thrown)) {
+      return failureDetails(thrown.type, written(thrown.message ?? ""), written(thrown.externalExecutionId ?? ""));
+    }
+  } catch {
+    // One of its members throws when read: then it is told like any other thrown value.
+  }
   return failureDetails("JobFailed", `the handler failed: ${messageOf(thrown)}`);
+}
+
+/** A value as text. Throws what the value's own members throw. */
+function written(value: unknown): string {
+  if (typeof value === "object" && value !== null) return JSON.stringify(value) ?? String(value);
+  return String(value);
 }

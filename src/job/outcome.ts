@@ -82,9 +82,17 @@ export function outcomeFrom(value: unknown, owner: ActionOwner): Outcome {
   try {
     return checked(value, owner);
   } catch (error) {
-    if (error instanceof Impossible) return failed(`the handler gave an impossible outcome: ${error.message}`);
-    return failed("the handler gave an outcome that cannot be read (one of its members throws)");
+    return failed(reasonOf(error));
   }
+}
+
+function reasonOf(error: unknown): string {
+  try {
+    if (error instanceof Impossible) return `the handler gave an impossible outcome: ${error.message}`;
+  } catch {
+    // What a member threw cannot even be looked at, a revoked proxy for one.
+  }
+  return "the handler gave an outcome that cannot be read (one of its members throws)";
 }
 
 /** Says what is impossible in an outcome; never leaves this file. */
@@ -170,11 +178,7 @@ function checkedRevision(value: unknown): CurrentRevision {
   if (!revision || !changeIdentifier) {
     throw new Impossible('"revision" needs both "revision" and "changeIdentifier", neither of them empty');
   }
-  const created = raw["created"] instanceof Date ? raw["created"].getTime() : raw["created"];
-  const at = present(created) ? new Date(created as string | number) : undefined;
-  if (at && Number.isNaN(at.getTime())) {
-    throw new Impossible(`revision.created is ${shorten(show(raw["created"]), 80)}; write it as ISO 8601`);
-  }
+  const at = time(raw["created"]);
   const summary = text(raw, "summary", limits.revisionSummary);
   return {
     revision,
@@ -182,6 +186,16 @@ function checkedRevision(value: unknown): CurrentRevision {
     ...(at ? { created: at.toISOString() } : {}),
     ...(summary ? { summary } : {}),
   };
+}
+
+function time(value: unknown): Date | undefined {
+  if (!present(value) || value === "") return undefined;
+  const isTime = typeof value === "string" || typeof value === "number" || value instanceof Date;
+  const at = isTime ? new Date(value instanceof Date ? value.getTime() : value) : undefined;
+  if (at === undefined || Number.isNaN(at.getTime())) {
+    throw new Impossible(`revision.created is ${shorten(show(value), 80)}; write it as ISO 8601`);
+  }
+  return at;
 }
 
 function checkedVariables(value: unknown, owner: ActionOwner): Record<string, string> {
@@ -193,7 +207,6 @@ function checkedVariables(value: unknown, owner: ActionOwner): Record<string, st
     throw new Impossible("outputVariables from a third-party action (only custom actions have them)");
   }
   let bytes = 0;
-  const variables: Record<string, string> = {};
   for (const [name, variable] of entries) {
     if (!outputVariableName.test(name)) {
       throw new Impossible(
@@ -202,12 +215,12 @@ function checkedVariables(value: unknown, owner: ActionOwner): Record<string, st
     }
     if (typeof variable !== "string") throw new Impossible(`the output variable ${name} is not a string`);
     bytes += utf8Length(name) + utf8Length(variable);
-    variables[name] = variable;
   }
   if (bytes > outputVariablesMaxBytes) {
     throw new Impossible(`output variables of ${bytes} bytes (at most ${outputVariablesMaxBytes} together)`);
   }
-  return variables;
+  // Not by assignment: "__proto__" is a name that the API takes, and assigning it would lose it.
+  return Object.fromEntries(entries);
 }
 
 function execution(raw: Record<string, unknown>): { summary?: string; externalExecutionId?: string } {

@@ -24,6 +24,8 @@ export interface Rewrite {
 export interface SqliteWriterOptions {
   readonly store: SqliteStoreOptions;
   readonly clock: Clock;
+  /** Two transactions start at least so far apart, so that under load several records share one. */
+  readonly commitSpacingMs: number;
   readonly commitTimeoutMs: number;
   readonly probeIntervalMs: number;
   readonly onHealth: (health: LedgerHealth) => void;
@@ -46,6 +48,8 @@ export class SqliteWriter {
   #cancelRest: (() => void) | undefined;
   /** An answer that nobody waits for any more; the thread can be asked nothing before it. */
   #late: Promise<void> | undefined;
+  /** Monotonic. */
+  #lastCommitMs = Number.NEGATIVE_INFINITY;
   #isClosed = false;
 
   constructor(options: SqliteWriterOptions) {
@@ -99,9 +103,17 @@ export class SqliteWriter {
         this.#rest();
         break;
       }
+      await this.#keepSpacing();
       if (this.#waiting.length > 0) await this.#commit(this.#waiting.splice(0, batchMax));
     }
     this.#driving = undefined;
+  }
+
+  async #keepSpacing(): Promise<void> {
+    const { clock, commitSpacingMs } = this.#options;
+    const restMs = this.#lastCommitMs + commitSpacingMs - clock.monotonic();
+    if (restMs > 0 && !this.#isClosed) await clock.sleep(restMs);
+    this.#lastCommitMs = clock.monotonic();
   }
 
   async #commit(batch: readonly WaitingWrite[]): Promise<void> {

@@ -20,6 +20,11 @@ export interface SqliteLedgerOptions {
   readonly recentMs: number;
   /** How many such jobs at most. */
   readonly recentMax: number;
+  /**
+   * Two transactions start at least so far apart. A lone record never waits for it; under load a few ms make
+   * several records share one transaction, which costs half the CPU.
+   */
+  readonly commitSpacingMs: number;
   /** How long the disk may take for one transaction before the ledger counts as not writable. */
   readonly commitTimeoutMs: number;
   /** While the ledger is not writable: the rest between two attempts to mend it. */
@@ -57,7 +62,7 @@ export class SqliteLedger implements Ledger {
   #closing: Promise<void> | undefined;
 
   private constructor(options: SqliteLedgerOptions) {
-    const { path, clock, recentMs, recentMax, commitTimeoutMs, probeIntervalMs, onHealth } = options;
+    const { path, clock, recentMs, recentMax, ...writing } = options;
     const holder = { pid: process.pid, host: hostname(), sinceMs: clock.now() };
     this.#clock = clock;
     this.#jobs = new HeldJobs({
@@ -69,9 +74,10 @@ export class SqliteLedger implements Ledger {
     this.#writer = new SqliteWriter({
       store: { path, recentMs, recentMax, holder },
       clock,
-      commitTimeoutMs,
-      probeIntervalMs,
-      onHealth,
+      commitSpacingMs: writing.commitSpacingMs,
+      commitTimeoutMs: writing.commitTimeoutMs,
+      probeIntervalMs: writing.probeIntervalMs,
+      onHealth: writing.onHealth,
       rewrite: () => this.#rewrite(),
     });
   }

@@ -37,7 +37,14 @@ const implementations: readonly { name: string; open: (options?: { recentMax?: n
     open: async (options = {}) => {
       const clock = new FakeClock();
       const path = join(folder, `${files++}.db`);
-      const limits = { recentMs, recentMax, commitTimeoutMs: 30_000, probeIntervalMs: 1_000, ...options };
+      const limits = {
+        recentMs,
+        recentMax,
+        commitSpacingMs: 0,
+        commitTimeoutMs: 30_000,
+        probeIntervalMs: 1_000,
+        ...options,
+      };
       return { clock, ledger: await SqliteLedger.open({ path, clock, onHealth: () => {}, ...limits }) };
     },
   },

@@ -123,7 +123,7 @@ it("turns whatever a handler throws or returns into one truthful failure, and hu
       continue;
     }
     expect(job.status).toBe("Failed");
-    const document = job.result?.document as { failureDetails: { type: string; message: string } } | undefined; message: string } };
+    const document = job.result?.document as { failureDetails: { type: string; message: string } } | undefined;
     const { type, message } = document?.failureDetails ?? { type: "none", message: "" };
     expect(type).toBe("JobFailed");
     expect(message.length).toBeLessThanOrEqual(5_000);

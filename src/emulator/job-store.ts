@@ -8,28 +8,30 @@ export type JobCounts = Record<JobStatus, number>;
 
 /** Holds the jobs; forgets the oldest that are over, beyond a limit. */
 export class JobStore {
-  readonly #byId = new Map<string, JobRecord>();
+  /** In order of creation. */
+  readonly #all = new Set<JobRecord>();
+  /** An id is one Region's; several Regions may have the same. */
+  readonly #byId = new Map<string, readonly JobRecord[]>();
   readonly #queues = new Map<string, Set<JobRecord>>();
   readonly #over = new Set<JobRecord>();
   readonly #counts = noCounts();
 
   has(region: string, id: string): boolean {
-    return this.#byId.has(jobKey(region, id));
+    return this.find(region, id) !== undefined;
   }
 
   find(region: string, id: string): JobRecord | undefined {
-    return this.#byId.get(jobKey(region, id));
+    return this.#byId.get(id)?.find((job) => job.seed.region === region);
   }
 
-  /** Finds a job whatever its Region; the first if several have the id. */
+  /** Finds a job whatever its Region; the first made if several have the id. */
   findAnywhere(id: string): JobRecord | undefined {
-    for (const job of this.#byId.values()) if (job.seed.id === id) return job;
-    return undefined;
+    return this.#byId.get(id)?.[0];
   }
 
   /** In order of creation. */
   all(): IterableIterator<JobRecord> {
-    return this.#byId.values();
+    return this.#all.values();
   }
 
   counts(): JobCounts {
@@ -37,7 +39,8 @@ export class JobStore {
   }
 
   add(job: JobRecord): void {
-    this.#byId.set(jobKey(job.seed.region, job.seed.id), job);
+    this.#all.add(job);
+    this.#byId.set(job.seed.id, [...(this.#byId.get(job.seed.id) ?? []), job]);
     this.#counts[job.status]++;
   }
 
@@ -52,9 +55,7 @@ export class JobStore {
     this.#over.add(job);
     for (const oldest of this.#over) {
       if (this.#over.size <= keepOver) break;
-      this.#over.delete(oldest);
-      this.#byId.delete(jobKey(oldest.seed.region, oldest.seed.id));
-      this.#counts[oldest.status]--;
+      this.#forget(oldest);
     }
   }
 
@@ -69,10 +70,21 @@ export class JobStore {
   }
 
   clear(): void {
+    this.#all.clear();
     this.#byId.clear();
     this.#queues.clear();
     this.#over.clear();
     Object.assign(this.#counts, noCounts());
+  }
+
+  #forget(job: JobRecord): void {
+    const { id } = job.seed;
+    const others = this.#byId.get(id)?.filter((other) => other !== job) ?? [];
+    if (others.length > 0) this.#byId.set(id, others);
+    else this.#byId.delete(id);
+    this.#all.delete(job);
+    this.#over.delete(job);
+    this.#counts[job.status]--;
   }
 
   #queue(job: JobRecord): Set<JobRecord> {
@@ -86,10 +98,6 @@ export class JobStore {
 
 function noCounts(): JobCounts {
   return { Created: 0, Queued: 0, Dispatched: 0, InProgress: 0, TimedOut: 0, Succeeded: 0, Failed: 0 };
-}
-
-function jobKey(region: string, id: string): string {
-  return `${region} ${id}`;
 }
 
 function queueKey(queue: { region: string; actionType: string; queryValue: string | undefined }): string {

@@ -114,7 +114,8 @@ export class Operations {
     if (id.owner !== flavour) throw invalid(`ActionType with owner '${id.owner}' is not supported`);
     const type = this.#types.find(call.region, id);
     if (!type) throw notFound(id);
-    const queryValue = queryValueOf(type, input.queryParam);
+    // PollForThirdPartyJobs has no queryParam, whatever the type's properties.
+    const queryValue = flavour === "Custom" ? queryValueOf(type, input.queryParam) : undefined;
     const queue = { region: call.region, actionType: typeKey(id), queryValue };
     return this.#jobs.poll(queue, input.maxBatchSize, callerOf(call));
   }

@@ -60,13 +60,16 @@ export function jobSeedsOf(
   const type = at.types.find(region, id);
   if (!type) throw new Mistakes([`actionType: there is no ${typeKey(id)} in ${region}; add it first`]);
   const ids = document.ids ?? Array.from({ length: document.count ?? 1 }, () => randomUUID());
+  const queryable = id.owner === "Custom" ? type.properties.find((property) => property.queryable) : undefined;
+  const queryValue = queryable && document.configuration?.[queryable.name];
   const mistakes = [
+    ...(queryable && queryValue === undefined
+      ? [`configuration: must have ${queryable.name}, the queryable property: without it no poll finds the job`]
+      : []),
     ...mistakesInIds(document, id, ids, (jobId) => at.store.has(region, jobId)),
     ...mistakesInClient(document, id, at.clients),
   ];
   if (mistakes.length > 0) throw new Mistakes(mistakes);
-  const queryable = type.properties.find((property) => property.queryable);
-  const queryValue = queryable && document.configuration?.[queryable.name];
   const typeTimeoutMs = type.jobTimeoutS === undefined ? undefined : type.jobTimeoutS * 1_000;
   return ids.map((jobId) => ({
     id: jobId,

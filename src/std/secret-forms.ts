@@ -110,6 +110,11 @@ function addBase64Forms(text: string, add: (text: string, before: 0 | 1, after: 
     const after = bits % 6 === 0 ? 0 : 1;
     const form = shifted.toString("base64").slice(start, Math.floor(bits / 6));
     add(form, before, after);
-    if (/[+/]/.test(form)) add(form.replace(/[+/]/g, (c) => (c === "+" ? "-" : "_")), before, after);
+    if (/[+/]/.test(form))
+      add(
+        form.replace(/[+/]/g, (c) => (c === "+" ? "-" : "_")),
+        before,
+        after,
+      );
   }
 }

@@ -1,0 +1,99 @@
+// What stands in a client token file: `{clientId: token}` as YAML or JSON, checked. No message ever quotes the
+// file: what looks like a client id may be a token in the wrong place.
+import type { ClientId, ClientToken } from "../job/job.js";
+import { limits } from "../job/limits.js";
+import { Secret } from "../job/secret.js";
+
+export type TokenMap = ReadonlyMap<ClientId, Secret<ClientToken>>;
+
+/** The file cannot be used; the message says where and why, without a word of its content. */
+export class TokenDocumentError extends Error {}
+
+/** CodePipeline's ClientId. */
+const clientIdPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** One line of the plainest YAML, which means the same to every reader; nearly all files consist of such lines. */
+const plainLine = /^([0-9A-Fa-f-]{36}):[ \t]+(?:"([^"\\]*)"|'([^']*)'|([A-Za-z0-9][A-Za-z0-9+/=_.~-]*))[ \t]*$/;
+/** Mistakes told at once; a file of the wrong kind has thousands. */
+const toldMax = 5;
+
+type Entry = readonly [id: unknown, token: unknown];
+
+/** The tokens by client id, in lower case. Throws TokenDocumentError. */
+export async function parseTokenDocument(text: string): Promise<TokenMap> {
+  if (text.trim() === "") throw new TokenDocumentError("it is empty; write {} if there are no clients");
+  return checked(jsonEntries(text) ?? plainEntries(text) ?? (await yamlEntries(text)));
+}
+
+/** `undefined`: no JSON, or JSON in which two members have one name, of which JSON.parse shows only the last. */
+function jsonEntries(text: string): Entry[] | undefined {
+  if (!text.trimStart().startsWith("{")) return undefined;
+  try {
+    const entries = Object.entries(JSON.parse(text) as object);
+    const names = text.match(/"[0-9A-Fa-f-]{36}"\s*:/g)?.length ?? 0;
+    return names > entries.length ? undefined : entries;
+  } catch {
+    // YAML tells the line; JSON.parse would quote it.
+    return undefined;
+  }
+}
+
+/** A hundred times as fast as the YAML reader, which would hold up the daemon for seconds on a large file. */
+function plainEntries(text: string): Entry[] | undefined {
+  const entries: Entry[] = [];
+  for (const line of text.split(/\r?\n/)) {
+    if (/^\s*(#|$)/.test(line)) continue;
+    const [, id, doubleQuoted, singleQuoted, plain] = plainLine.exec(line) ?? [];
+    const token = doubleQuoted ?? singleQuoted ?? plain;
+    if (id === undefined || token === undefined) return undefined;
+    entries.push([id, token]);
+  }
+  return entries.length > 0 ? entries : undefined;
+}
+
+async function yamlEntries(text: string): Promise<Entry[]> {
+  const { isAlias, isMap, isScalar, LineCounter, parseDocument } = await import("yaml");
+  const lines = new LineCounter();
+  // failsafe: every scalar is a text, so that a token of digits stays what it is. Unique keys are checked below,
+  // since the reader's own check takes time by the square.
+  const options = { schema: "failsafe", uniqueKeys: false, prettyErrors: false, lineCounter: lines } as const;
+  const document = parseDocument(text, options);
+  const [error] = document.errors;
+  if (error !== undefined) {
+    throw new TokenDocumentError(`line ${lines.linePos(error.pos[0]).line} is not valid YAML or JSON (${error.code})`);
+  }
+  if (!isMap(document.contents)) throw new TokenDocumentError("it is not a map of client ids to tokens");
+  return document.contents.items.map(({ key, value }) => {
+    if (isAlias(key) || isAlias(value)) throw new TokenDocumentError("it uses aliases; write each token out");
+    return [isScalar(key) ? key.value : undefined, isScalar(value) ? value.value : value];
+  });
+}
+
+function checked(entries: readonly Entry[]): TokenMap {
+  const tokens = new Map<ClientId, Secret<ClientToken>>();
+  const mistakes: string[] = [];
+  for (const [at, [id, token]] of entries.entries()) {
+    const clientId = typeof id === "string" ? id.toLowerCase() : "";
+    const mistake = clientIdPattern.test(clientId)
+      ? tokens.has(clientId as ClientId)
+        ? "its client id stands there twice"
+        : tokenMistake(token)
+      : "its key is not a client id (a UUID)";
+    if (mistake !== undefined) mistakes.push(`entry ${at + 1}: ${mistake}`);
+    else tokens.set(clientId as ClientId, new Secret(token as ClientToken));
+  }
+  if (mistakes.length === 0) return tokens;
+  const more = mistakes.length > toldMax ? [`and ${mistakes.length - toldMax} more`] : [];
+  throw new TokenDocumentError([...mistakes.slice(0, toldMax), ...more].join("; "));
+}
+
+/** GetThirdPartyJobDetails takes tokens of 1 to 256 characters; space around one is a slip of whoever wrote it. */
+function tokenMistake(token: unknown): string | undefined {
+  if (typeof token !== "string") return "its token is not a text";
+  if (token === "") return "its token is empty";
+  if (token.length > limits.clientToken) {
+    return `its token has ${token.length} characters, at most ${limits.clientToken} are possible`;
+  }
+  if (token.trim() !== token || /\p{Cc}/u.test(token))
+    return "its token has white space around it or control characters";
+  return undefined;
+}

@@ -1,0 +1,76 @@
+// One version of a client token file: read whole, at one moment, within a limit, and told from the next version.
+import { constants } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { TokenDocumentError } from "./token-document.js";
+
+/** A file as it was at one moment. */
+export interface Version {
+  readonly text: string;
+  /** Changes whenever the file does, by whatever way. */
+  readonly fingerprint: string;
+  readonly modifiedAtMs: number;
+  readonly mode: number;
+}
+
+/** Some 130,000 clients; a larger file is a mistake, or needs another source. */
+const fileMaxBytes = 10 * 1024 * 1024;
+/** Tries to read a file that changes while it is read. */
+const readTries = 3;
+
+/** The whole file at one moment: read again if it changed meanwhile. Throws TokenDocumentError and what open throws. */
+export async function readVersion(path: string): Promise<Version> {
+  for (let attempt = 1; attempt <= readTries; attempt++) {
+    // Without blocking: a named pipe would hold up a thread for ever.
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const before = await file.stat({ bigint: true });
+      if (!before.isFile()) throw new TokenDocumentError("it is not a regular file");
+      if (before.size > fileMaxBytes) throw new TokenDocumentError(`it is larger than ${fileMaxBytes} bytes`);
+      const text = decoded(await readWhole(file));
+      const after = await file.stat({ bigint: true });
+      if (printOf(before) !== printOf(after)) continue;
+      return { text, fingerprint: printOf(after), modifiedAtMs: Number(after.mtimeMs), mode: Number(after.mode) };
+    } finally {
+      await file.close();
+    }
+  }
+  throw new TokenDocumentError("it changes all the time");
+}
+
+/** Bounded even if the file grows while it is read. */
+async function readWhole(file: FileHandle): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let total = 0;
+  for (;;) {
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(64 * 1024), 0, 64 * 1024, total);
+    if (bytesRead === 0) return Buffer.concat(chunks);
+    chunks.push(buffer.subarray(0, bytesRead));
+    total += bytesRead;
+    if (total > fileMaxBytes) throw new TokenDocumentError(`it is larger than ${fileMaxBytes} bytes`);
+  }
+}
+
+function decoded(bytes: Buffer): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new TokenDocumentError("it is not UTF-8 text");
+  }
+}
+
+/** The fingerprint of the version that is there now; throws what stat throws. */
+export async function fingerprintOf(path: string): Promise<string> {
+  return printOf(await stat(path, { bigint: true }));
+}
+
+interface Print {
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly size: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+}
+
+function printOf({ dev, ino, size, mtimeNs, ctimeNs }: Print): string {
+  return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
+}

@@ -89,13 +89,10 @@ export class Slots {
   take(laneName: string, want: number, signal: AbortSignal): Promise<Reservation | undefined> {
     const count = this.#lane(laneName);
     if (signal.aborted) return Promise.resolve(undefined);
-    // Waiters that came earlier could not be served, or they would not be waiting; only equals must queue.
-    const now = this.#isFirst(count) ? this.#grantable(count) : 0;
-    if (now > 0) return Promise.resolve(this.#reserve(count, Math.min(now, want)));
     return new Promise((resolve) => {
       const waiter: Waiter = {
         count,
-        want,
+        want: Math.max(1, want),
         grant: (reservation) => {
           this.#waiters.delete(waiter);
           signal.removeEventListener("abort", onAbort);
@@ -105,6 +102,8 @@ export class Slots {
       const onAbort = () => waiter.grant(undefined);
       signal.addEventListener("abort", onAbort, { once: true });
       this.#waiters.add(waiter);
+      // Those who came earlier could not be served, or they would not be waiting: this serves the newcomer or nobody.
+      this.#serve();
     });
   }
 
@@ -112,14 +111,6 @@ export class Slots {
     const count = this.#lanes.get(name);
     if (!count) throw new Error(`bug: no lane ${name}`);
     return count;
-  }
-
-  /** True unless somebody who waits for the same limits came before. */
-  #isFirst(count: LaneCount): boolean {
-    for (const waiter of this.#waiters) {
-      if (waiter.count.group === count.group || this.#all.busy >= this.#all.max) return false;
-    }
-    return true;
   }
 
   #grantable(count: LaneCount): number {

@@ -14,6 +14,15 @@ const meanings: Readonly<Record<number, string>> = {
   22: "the disk cannot hold so large a file",
   26: "it is not an SQLite database, or it is damaged",
 };
+/** What the system says before SQLite is asked. */
+const systemMeanings: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  ENOENT: "its folder does not exist",
+  ENOSPC: "the disk is full",
+  ENOTDIR: "its folder is not a folder",
+  EPERM: "permission denied",
+  EROFS: "the disk is read-only",
+};
 const busyCodes: readonly number[] = [5, 6];
 const damageCodes: readonly number[] = [11, 26];
 
@@ -49,6 +58,10 @@ function resultCode(error: unknown): number | undefined {
 function meaningOf(error: unknown): string {
   const own = error instanceof Error ? error.message : String(error);
   const code = resultCode(error);
-  const meaning = code === undefined ? undefined : meanings[code];
+  const meaning = code === undefined ? systemMeanings[systemCode(error)] : meanings[code];
   return meaning === undefined ? own : `${meaning} (${own})`;
+}
+
+function systemCode(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

@@ -18,7 +18,9 @@ export interface ThreadAnswer {
 }
 
 export interface SqliteThreadOptions {
-  readonly store: SqliteStoreOptions;
+  readonly path: string;
+  /** Starts the worker; `inode` names the file that an earlier one had open. */
+  readonly start: (inode: number | undefined) => Worker;
   /** Called when the thread dies while nothing is asked of it. */
   readonly onDeath: (fault: LedgerError) => void;
 }
@@ -87,9 +89,7 @@ export class SqliteThread {
   }
 
   #start(): Worker {
-    const worker = startWorker(
-      this.#inode === undefined ? this.#options.store : { ...this.#options.store, inode: this.#inode },
-    );
+    const worker = this.#options.start(this.#inode);
     this.#worker = worker;
     let cause: unknown;
     worker.on("message", (answer: ThreadAnswer) => this.#answered(answer));
@@ -113,11 +113,7 @@ export class SqliteThread {
   #died(cause: unknown): void {
     this.#worker = undefined;
     const why = cause instanceof Error ? `: ${cause.message}` : "";
-    const fault = new LedgerError(
-      "unwritable",
-      `the thread of the ledger ${this.#options.store.path} died${why}`,
-      cause,
-    );
+    const fault = new LedgerError("unwritable", `the thread of the ledger ${this.#options.path} died${why}`, cause);
     const asked = this.#asked;
     this.#asked = undefined;
     if (asked === undefined) this.#options.onDeath(fault);
@@ -125,7 +121,8 @@ export class SqliteThread {
   }
 }
 
-function startWorker(store: SqliteStoreOptions): Worker {
+/** Starts the thread that owns the file; it opens nothing before it is asked. */
+export function startSqliteWorker(store: SqliteStoreOptions): Worker {
   const isSource = import.meta.url.endsWith(".ts");
   return new Worker(new URL(isSource ? "./sqlite-worker.ts" : "./sqlite-worker.js", import.meta.url), {
     name: "ledger",

@@ -5,8 +5,7 @@ import type { Clock } from "../std/clock.js";
 import { LedgerError, type LedgerHealth } from "./ledger.js";
 import type { SqliteContents } from "./sqlite-file.js";
 import type { Write } from "./sqlite-rows.js";
-import type { SqliteStoreOptions } from "./sqlite-store.js";
-import { SqliteThread } from "./sqlite-thread.js";
+import type { SqliteThread } from "./sqlite-thread.js";
 
 /** One change that waits for the disk; exactly one of the two is called, synchronously with the answer. */
 export interface WaitingWrite {
@@ -21,8 +20,12 @@ export interface Rewrite {
   readonly onDone: () => void;
 }
 
+/** What the writer asks of its thread, one thing at a time. */
+export type WritingThread = Pick<SqliteThread, "open" | "commit" | "reopen" | "close" | "abandon">;
+
 export interface SqliteWriterOptions {
-  readonly store: SqliteStoreOptions;
+  readonly path: string;
+  readonly thread: (onDeath: (fault: LedgerError) => void) => WritingThread;
   readonly clock: Clock;
   /** Two transactions start at least so far apart, so that under load several records share one. */
   readonly commitSpacingMs: number;
@@ -39,7 +42,7 @@ const batchMax = 1_000;
 /** Writes changes in groups, each durable when it is answered. */
 export class SqliteWriter {
   readonly #options: SqliteWriterOptions;
-  readonly #thread: SqliteThread;
+  readonly #thread: WritingThread;
   #waiting: WaitingWrite[] = [];
   #health: LedgerHealth = { writable: true };
   /** The loop that writes and mends, while it runs. */
@@ -54,7 +57,7 @@ export class SqliteWriter {
 
   constructor(options: SqliteWriterOptions) {
     this.#options = options;
-    this.#thread = new SqliteThread({ store: options.store, onDeath: (fault) => this.#mendSoon(fault) });
+    this.#thread = options.thread((fault) => this.#mendSoon(fault));
   }
 
   get health(): LedgerHealth {
@@ -160,7 +163,7 @@ export class SqliteWriter {
 
   /** The answer, or a fault when the disk takes too long; then nothing is asked until the late answer is here. */
   #limited<Answer>(asked: Promise<Answer>): Promise<Answer> {
-    const { clock, commitTimeoutMs, store } = this.#options;
+    const { clock, commitTimeoutMs, path } = this.#options;
     return new Promise((resolve, reject) => {
       const cancel = clock.after(commitTimeoutMs, () => {
         this.#late = asked.then(
@@ -168,10 +171,7 @@ export class SqliteWriter {
           () => this.#cameLate(),
         );
         reject(
-          new LedgerError(
-            "unwritable",
-            `the disk of the ledger ${store.path} has not answered for ${commitTimeoutMs} ms`,
-          ),
+          new LedgerError("unwritable", `the disk of the ledger ${path} has not answered for ${commitTimeoutMs} ms`),
         );
       });
       asked.then(resolve, reject).finally(cancel);

@@ -10,6 +10,7 @@ import { type Lease, type Ledger, LedgerError, type LedgerHealth, type Unfinishe
 import { type JobRecord, recordAfter } from "./record.js";
 import type { SqliteContents } from "./sqlite-file.js";
 import { jobFrom, type Write, writeOf } from "./sqlite-rows.js";
+import { SqliteThread, startSqliteWorker } from "./sqlite-thread.js";
 import { type Rewrite, SqliteWriter } from "./sqlite-writer.js";
 
 export interface SqliteLedgerOptions {
@@ -72,7 +73,13 @@ export class SqliteLedger implements Ledger {
       create: (key, record) => new DurableJob(this.#nextId++, key, record),
     });
     this.#writer = new SqliteWriter({
-      store: { path, recentMs, recentMax, holder },
+      path,
+      thread: (onDeath) => {
+        const store = { path, recentMs, recentMax, holder };
+        const start = (inode: number | undefined) =>
+          startSqliteWorker(inode === undefined ? store : { ...store, inode });
+        return new SqliteThread({ path, onDeath, start });
+      },
       clock,
       commitSpacingMs: writing.commitSpacingMs,
       commitTimeoutMs: writing.commitTimeoutMs,
@@ -109,14 +116,16 @@ export class SqliteLedger implements Ledger {
     const job = this.#jobs.of(lease);
     const before = job.missed?.type === event.type ? job.missed.before : job.told;
     const record = recordAfter(before, event, this.#clock.now());
-    job.missed = undefined;
-    job.told = record;
     // Before the acknowledge nothing is promised, and recovery would forget it: no write.
     if (!isOwed(before.state) && !isOwed(record.state)) {
+      job.told = record;
       job.record = record;
       return;
     }
-    job.written = this.#write(job, event.type, before, record);
+    const write = writeOf(job.id, job.key, record);
+    job.missed = undefined;
+    job.told = record;
+    job.written = this.#write(write, job, event.type, before);
     await job.written;
   }
 
@@ -145,10 +154,11 @@ export class SqliteLedger implements Ledger {
     return this.#closing;
   }
 
-  #write(job: DurableJob, type: JobEvent["type"], before: JobRecord, record: JobRecord): Promise<void> {
+  #write(write: Write, job: DurableJob, type: JobEvent["type"], before: JobRecord): Promise<void> {
+    const record = job.told;
     return new Promise((resolve, reject) => {
       this.#writer.write({
-        write: writeOf(job.id, job.key, record),
+        write,
         onDone: () => {
           job.record = record;
           resolve();

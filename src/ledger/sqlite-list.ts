@@ -1,0 +1,74 @@
+// What a ledger file holds, for `partnerd jobs`: read beside the daemon that owns it, without a lock and without
+// a change. It may block for a moment, so it must never be used on a thread that serves jobs.
+import { statSync } from "node:fs";
+import type { DatabaseSync } from "node:sqlite";
+import type { JobKey } from "../job/job.js";
+import type { JobState } from "../job/lifecycle.js";
+import { LedgerError } from "./ledger.js";
+import { openingFault } from "./sqlite-faults.js";
+import { jobColumns, jobFrom } from "./sqlite-rows.js";
+import { loadSqlite, migrations, versionOf } from "./sqlite-schema.js";
+
+/** One job in a ledger file; times in ms since the epoch. */
+export interface ListedJob {
+  readonly key: JobKey;
+  readonly state: JobState;
+  /** Since when it is in this state. */
+  readonly sinceMs: number;
+  /** When it was first taken. */
+  readonly takenAtMs: number;
+  /** `running`: work goes on, or was interrupted. `owed`: the outcome waits for CodePipeline. */
+  readonly standing: "asked" | "running" | "awaits-callback" | "owed";
+  /** Set when a service works for it: until when it may call. */
+  readonly callbackDeadlineMs?: number;
+  /** Set when the outcome is fixed. */
+  readonly outcome?: "succeeded" | "continued" | "failed";
+}
+
+/** How long another program's lock is waited for. */
+const busyTimeoutMs = 2_000;
+
+/** The jobs in a ledger file, oldest first; the file may be in use. Throws LedgerError. */
+export async function listJobs(path: string): Promise<readonly ListedJob[]> {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) {
+    throw new LedgerError("unreadable", `there is no ledger ${path}: no daemon has run with this configuration yet`);
+  }
+  const { DatabaseSync } = await loadSqlite();
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(path, { readOnly: true });
+    db.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA trusted_schema = OFF`);
+    const version = versionOf(db, path, migrations.length);
+    // A daemon is just making the file.
+    if (version === 0) return [];
+    if (version < migrations.length) {
+      throw new LedgerError("unreadable", `the ledger ${path} has the older version ${version}: a start brings it up`);
+    }
+    const rows = db.prepare(`SELECT ${jobColumns.join(", ")} FROM jobs ORDER BY taken_at_ms, id`).all();
+    return rows.map(listed);
+  } catch (error) {
+    throw openingFault(path, error);
+  } finally {
+    db?.close();
+  }
+}
+
+function listed(row: Readonly<Record<string, unknown>>): ListedJob {
+  const { key, record } = jobFrom(row);
+  const { state, sinceMs, takenAtMs, outcome, callback } = record;
+  return {
+    key,
+    state,
+    sinceMs,
+    takenAtMs,
+    standing: standingOf(state, callback !== undefined),
+    ...(callback === undefined ? {} : { callbackDeadlineMs: callback.deadlineMs }),
+    ...(outcome === undefined ? {} : { outcome: outcome.kind }),
+  };
+}
+
+function standingOf(state: JobState, hasCallback: boolean): ListedJob["standing"] {
+  if (state === "acknowledging") return "asked";
+  if (state === "settled") return "owed";
+  return hasCallback ? "awaits-callback" : "running";
+}

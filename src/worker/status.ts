@@ -1,5 +1,6 @@
 // What the engine is doing now: a fold over its events. Health, the status document and the page read it.
-import { actionTypeName, jobKeyName } from "../job/job.js";
+import { actionTypeName, type JobKey, jobKeyName } from "../job/job.js";
+import type { JobState } from "../job/lifecycle.js";
 import type { Fault, PollerName, WorkerEvent } from "./events.js";
 
 /** One poller, as its last polls left it. Times in ms since the epoch. */
@@ -89,36 +90,16 @@ export class StatusBoard {
   /** Takes in one event. */
   observe(event: WorkerEvent): void {
     switch (event.type) {
-      case "poll-finished": {
-        const poller = this.#poller(event.poller);
-        poller.polls += 1;
-        poller.taken += event.taken;
-        poller.failures = 0;
-        poller.lastPollAtMs = event.atMs;
-        poller.lastGoodPollAtMs = event.atMs;
-        poller.nextPollAtMs = event.atMs + event.restMs;
-        return;
-      }
-      case "poll-failed": {
-        const poller = this.#poller(event.poller);
-        poller.polls += 1;
-        poller.failures = event.failures;
-        poller.lastFault = event.fault;
-        poller.lastPollAtMs = event.atMs;
-        poller.nextPollAtMs = event.atMs + event.restMs;
-        return;
-      }
+      case "poll-finished":
+      case "poll-failed":
+        return this.#polled(event);
       case "job-changed":
-        this.#changed(event);
-        return;
-      case "job-started": {
-        this.#totals.started += 1;
-        const job = this.#jobs.get(jobKeyName(event.key));
-        if (!job) return;
-        job.handler = event.handler;
-        job.pipelineName = event.pipelineName;
-        return;
-      }
+        return this.#changed(event);
+      case "job-started":
+        return this.#started(event);
+      case "job-recovered":
+        // Its first step may be hours away: it is owed, and must be seen, from now on.
+        return this.#add(event.key, event.state, event.atMs - event.ageMs);
       case "callback-awaited": {
         const job = this.#jobs.get(jobKeyName(event.key));
         if (job) job.isAwaitingCallback = true;
@@ -152,6 +133,29 @@ export class StatusBoard {
     }
   }
 
+  #polled(event: WorkerEvent & { type: "poll-finished" | "poll-failed" }): void {
+    const poller = this.#poller(event.poller);
+    poller.polls += 1;
+    poller.lastPollAtMs = event.atMs;
+    poller.nextPollAtMs = event.atMs + event.restMs;
+    if (event.type === "poll-failed") {
+      poller.failures = event.failures;
+      poller.lastFault = event.fault;
+      return;
+    }
+    poller.taken += event.taken;
+    poller.failures = 0;
+    poller.lastGoodPollAtMs = event.atMs;
+  }
+
+  #started(event: WorkerEvent & { type: "job-started" }): void {
+    this.#totals.started += 1;
+    const job = this.#jobs.get(jobKeyName(event.key));
+    if (!job) return;
+    job.handler = event.handler;
+    job.pipelineName = event.pipelineName;
+  }
+
   #changed(event: WorkerEvent & { type: "job-changed" }): void {
     const name = jobKeyName(event.key);
     if (event.to === "reported" || event.to === "dropped") {
@@ -162,15 +166,20 @@ export class StatusBoard {
     if (job) {
       job.state = event.to;
       job.sinceMs = event.atMs;
+      if (event.to !== "running") job.isAwaitingCallback = false;
       return;
     }
-    this.#jobs.set(name, {
-      jobId: event.key.jobId,
-      region: event.key.region,
-      actionType: actionTypeName(event.key.actionType),
-      clientId: event.key.clientId,
-      state: event.to,
-      sinceMs: event.atMs,
+    this.#add(event.key, event.to, event.atMs);
+  }
+
+  #add(key: JobKey, state: JobState, sinceMs: number): void {
+    this.#jobs.set(jobKeyName(key), {
+      jobId: key.jobId,
+      region: key.region,
+      actionType: actionTypeName(key.actionType),
+      clientId: key.clientId,
+      state,
+      sinceMs,
       handler: undefined,
       pipelineName: undefined,
       isAwaitingCallback: false,

@@ -8,6 +8,7 @@ import type { FaultDocument } from "./faults.js";
 import type { JobStatus } from "./job.js";
 import type { ControlRequest } from "./server.js";
 import type { Settings } from "./settings.js";
+import { isRecord } from "./shapes.js";
 
 /** Jobs listed when the request does not say how many. */
 const listedDefault = 100;
@@ -127,11 +128,8 @@ export class Control {
         made({ ids: emulator.addJobs(document as JobsDocument) }),
       ),
       route("POST", "faults", "puts a fault in force; answers its id", ({ document }) => {
-        const fault = document as FaultDocument;
-        if (fault.kind === "refuse-connections" && fault.ms === undefined) {
-          throw new Mistakes(["ms: is required here, since nobody could end the fault over a closed port"]);
-        }
-        return made({ id: emulator.fault(fault).id });
+        refuseLockout([document]);
+        return made({ id: emulator.fault(document as FaultDocument).id });
       }),
       route("DELETE", "faults", "ends every fault", () => {
         for (const { id } of emulator.faults()) emulator.removeFault(id);
@@ -145,6 +143,7 @@ export class Control {
         return ok(emulator.settings());
       }),
       route("POST", "scenario", "loads settings, actionTypes, clients, jobs and faults", ({ document }) => {
+        if (isRecord(document) && Array.isArray(document["faults"])) refuseLockout(document["faults"]);
         emulator.load(document as ScenarioDocument);
         return made({ jobs: emulator.counts() });
       }),
@@ -199,6 +198,14 @@ function made(document: unknown): Reply {
 
 function missing(mistake: string): Reply {
   return { status: 404, document: { mistakes: [mistake] } };
+}
+
+/** Throws Mistakes for a fault that nobody could end, since it closes the port that this API is on. */
+function refuseLockout(faults: readonly unknown[]): void {
+  const isLockout = (fault: unknown) =>
+    isRecord(fault) && fault["kind"] === "refuse-connections" && typeof fault["ms"] !== "number";
+  if (faults.some(isLockout))
+    throw new Mistakes(["ms: is required for refuse-connections, which closes this port too"]);
 }
 
 /** An empty body is an empty document. Throws Mistakes. */

@@ -76,7 +76,7 @@ export class Callbacks {
     const base = this.#options.baseUrl();
     if (base === undefined) return undefined;
     const token = randomBytes(tokenBytes).toString("base64url");
-    const url = `${base.replace(/\/+$/, "")}/jobs/${pathSegment(key.jobId)}/outcome`;
+    const url = `${base.replace(/\/+$/, "")}/jobs/${encodeURIComponent(wellFormed(key.jobId))}/outcome`;
     return { url, token, ...this.#enter(key, hashOf(token), recorded) };
   }
 
@@ -91,7 +91,7 @@ export class Callbacks {
     readonly bearer: string;
     readonly body: unknown;
   }): Promise<Delivery> {
-    const entries = this.#entries.get(delivery.jobId);
+    const entries = this.#entries.get(wellFormed(delivery.jobId));
     if (!entries) return "unknown-job";
     const hash = hashOf(delivery.bearer);
     // Every entry is compared, so that the time taken tells nothing; there is hardly ever more than one.
@@ -105,16 +105,17 @@ export class Callbacks {
   }
 
   #enter(key: JobKey, tokenHash: Buffer, recorded: Promise<void> | undefined): Expectation {
+    const jobId = wellFormed(key.jobId);
     let take = (_body: unknown) => {};
     const outcome = new Promise<unknown>((resolve) => {
       take = resolve;
     });
-    const entry: Entry = { jobId: key.jobId, tokenHash, isDelivered: false, isWaiting: true, take, recorded };
+    const entry: Entry = { jobId, tokenHash, isDelivered: false, isWaiting: true, take, recorded };
     // A rejection is looked at when a delivery asks; before that it must not count as unhandled.
     recorded?.catch(() => {});
-    const entries = this.#entries.get(key.jobId);
+    const entries = this.#entries.get(jobId);
     if (entries) entries.push(entry);
-    else this.#entries.set(key.jobId, [entry]);
+    else this.#entries.set(jobId, [entry]);
     this.#waiting += 1;
     return { tokenHash: tokenHash.toString("hex"), outcome, end: () => this.#end(entry) };
   }
@@ -154,9 +155,9 @@ export class Callbacks {
   }
 }
 
-/** The id as one path segment. A lone surrogate cannot be encoded; such an id is as good as any with U+FFFD. */
-function pathSegment(jobId: string): string {
-  return encodeURIComponent(Buffer.from(jobId, "utf8").toString("utf8"));
+/** A lone surrogate cannot be in a URL; such an id is as good as any with U+FFFD. */
+function wellFormed(jobId: string): string {
+  return Buffer.from(jobId, "utf8").toString("utf8");
 }
 
 function hashOf(token: string): Buffer {

@@ -1,0 +1,229 @@
+import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { CommandHandler } from "../../../src/handlers/command.js";
+import { type Built, build, outcomeOf, passing } from "../../fixtures/handlers/build.js";
+import { aCall, type CallOptions, jobSecrets } from "../../fixtures/handlers/call.js";
+
+const built: Built[] = [];
+afterEach(() => Promise.all(built.splice(0).map((each) => each.close())));
+
+async function given(script: string, environment: Record<string, string> = {}, env: Record<string, string> = {}) {
+  const one = await build(
+    { kind: "command", command: ["/bin/sh", "-c", script], env },
+    { environment: { PATH: process.env["PATH"], ...environment } },
+  );
+  built.push(one);
+  return one;
+}
+
+/** Runs a script to its end: what the engine makes of it, and what was logged. */
+async function ran(script: string, options: CallOptions = {}) {
+  const one = await given(script);
+  const call = aCall(options);
+  const outcome = await passing(one.clock, outcomeOf(one.handler.run(call), call));
+  return { outcome, call, log: call.log, left: await readdir(one.workDir), one };
+}
+
+describe("a command", () => {
+  it("gets the job document on stdin, and no secret of the job", async () => {
+    const { log, call } = await ran("cat", { continuationToken: "t-1", configuration: { "quo'te": 'va"lue\n' } });
+    const document = JSON.parse(log.messages.join("\n")) as Record<string, unknown>;
+    expect(document).toMatchObject({
+      version: 1,
+      jobId: call.job.key.jobId,
+      continuationToken: "t-1",
+      configuration: { "quo'te": 'va"lue\n' },
+    });
+    for (const secret of jobSecrets) expect(log.messages.join("")).not.toContain(secret);
+  });
+
+  it("gets a clean environment", async () => {
+    const { handler } = await given(
+      "env",
+      {
+        HOME: "/home/partnerd",
+        LANG: "C.UTF-8",
+        TZ: "UTC",
+        AWS_SECRET_ACCESS_KEY: "aws-secret",
+        AWS_CONTAINER_CREDENTIALS_FULL_URI: "http://169.254.170.2/x",
+        PARTNERD_ADMIN_TOKEN: "admin-secret",
+        NODE_OPTIONS: "--inspect",
+        LD_PRELOAD: "",
+      },
+      { LEVEL: "2", TZ: "Europe/Zurich" },
+    );
+    const call = aCall({ continuationToken: "t-1" });
+    await handler.run(call);
+    const variables = Object.fromEntries(call.log.messages.map((line) => line.split(/=(.*)/s).slice(0, 2)));
+    // PWD is the shell's own.
+    expect(Object.keys(variables).filter((name) => name !== "PWD" && name !== "_")).toEqual(
+      expect.arrayContaining(["PATH", "HOME", "LANG", "TZ", "LEVEL"]),
+    );
+    expect(variables).toMatchObject({
+      HOME: "/home/partnerd",
+      TZ: "Europe/Zurich",
+      LEVEL: "2",
+      PARTNERD_JOB_ID: call.job.key.jobId,
+      PARTNERD_REGION: "eu-west-1",
+      PARTNERD_CONTINUATION_TOKEN: "t-1",
+      PARTNERD_DEADLINE: "2026-01-01T01:00:00.000Z",
+    });
+    expect(Object.keys(variables).filter((name) => /AWS|ADMIN|NODE|LD_/.test(name))).toEqual([]);
+  });
+
+  it("works in an empty folder of its own, whose name tells nothing of the job", async () => {
+    const { log, call, one } = await ran('pwd; ls -A; stat -c %a .; echo "$PARTNERD_OUTCOME"');
+    const [folder, mode, outcomeFile] = log.messages;
+    expect(folder).toContain(one.workDir);
+    expect(folder).not.toContain(call.job.key.jobId);
+    expect(mode).toBe("700");
+    expect(outcomeFile).toBe(join(String(folder), "outcome.json"));
+  });
+
+  it.each([
+    ["succeeds", "touch a"],
+    ["fails", "touch a; exit 1"],
+    ["dies", "touch a; kill -KILL $$"],
+    ["leaves read-only folders", "mkdir -p a/b; touch a/b/c; chmod 500 a/b; chmod 000 a"],
+    ["removes its folder itself", 'rm -rf "$PWD"'],
+  ])("leaves no folder behind when it %s", async (_what, script) => {
+    expect((await ran(script)).left).toEqual([]);
+  });
+
+  it("leaves no folder behind when it is aborted", async () => {
+    const { handler, clock, workDir } = await given("touch a; echo started; while :; do sleep 60; done");
+    const call = aCall();
+    const run = handler.run(call);
+    run.catch(() => {});
+    await call.log.has("started");
+    call.abort(new Error("enough"));
+    await expect(passing(clock, run)).rejects.toThrow("enough");
+    expect(await readdir(workDir)).toEqual([]);
+  });
+
+  it("is asked to stop by SIGTERM and may say something on the way out", async () => {
+    const { handler, clock } = await given(
+      'trap "echo cleaning up; exit 0" TERM; echo started; while :; do sleep 0.01; done',
+    );
+    const call = aCall();
+    const run = handler.run(call);
+    run.catch(() => {});
+    await call.log.has("started");
+    call.abort(new Error("enough"));
+    await call.log.has("cleaning up");
+    await expect(passing(clock, run)).rejects.toThrow("enough");
+  });
+
+  it("may bear any job id: it names no file and breaks no variable", async () => {
+    const jobId = '../../../etc/passwd\0\n"$(reboot)';
+    const { log, left, one } = await ran(`echo "id:$(printenv PARTNERD_JOB_ID || echo none)"; cat`, { jobId });
+    expect(log.messages[0]).toBe("id:none");
+    expect(JSON.parse(String(log.messages[1]))).toMatchObject({ jobId });
+    expect(left).toEqual([]);
+    expect(await readdir(one.workDir)).toEqual([]);
+  });
+
+  it.each([
+    [75, "SystemUnavailable"],
+    [77, "PermissionError"],
+    [78, "ConfigurationError"],
+    [1, "JobFailed"],
+  ])("that exits %i without a document fails the job as %s, with the end of stderr", async (code, type) => {
+    const { outcome } = await ran(`echo progress; echo "what went wrong" >&2; exit ${code}`);
+    expect(outcome).toEqual({ kind: "failed", type, message: "what went wrong" });
+  });
+
+  it("that dies of a signal fails the job and names the signal", async () => {
+    const { outcome } = await ran("echo last words >&2; kill -KILL $$");
+    expect(outcome).toEqual({
+      kind: "failed",
+      type: "JobFailed",
+      message: "the handler was ended by SIGKILL\nlast words",
+    });
+  });
+
+  it("is judged by its document before its exit code", async () => {
+    const { outcome } = await ran(`echo '{"kind":"succeeded","summary":"fine"}' >"$PARTNERD_OUTCOME"; exit 9`);
+    expect(outcome).toEqual({ kind: "succeeded", summary: "fine" });
+  });
+
+  it("that exits 0 with a document that cannot be read fails the job, and the message says why", async () => {
+    const { outcome } = await ran('echo "not json" >"$PARTNERD_OUTCOME"');
+    expect(outcome).toMatchObject({
+      kind: "failed",
+      type: "JobFailed",
+      message: expect.stringContaining("is not JSON"),
+    });
+  });
+
+  it("that fails with a document that cannot be read is judged by its exit code, and the log tells of the document", async () => {
+    const { outcome, log } = await ran('mkfifo "$PARTNERD_OUTCOME"; echo broken >&2; exit 77');
+    expect(outcome).toEqual({ kind: "failed", type: "PermissionError", message: "broken" });
+    expect((await log.has(/not a regular file/)).level).toBe("warn");
+  });
+
+  it("has its secrets masked in the log and in the failure message", async () => {
+    const { handler, masker } = await given(
+      'echo "using $SECRET"; echo "bad token $SECRET" >&2; exit 1',
+      {},
+      { SECRET: "hunter2hunter2" },
+    );
+    masker.keep(["hunter2hunter2"]);
+    const call = aCall();
+    expect(await outcomeOf(handler.run(call), call)).toMatchObject({ message: "bad token [secret]" });
+    expect(call.log.messages.join("\n")).not.toContain("hunter2");
+  });
+
+  it("never blocks on output that nobody logs any more", async () => {
+    const { outcome, log } = await ran("yes | head -c 30000000; echo the cause >&2; exit 1");
+    expect(outcome).toMatchObject({ message: "the cause" });
+    expect(log.lines.at(-1)?.message).toContain("left out");
+  });
+
+  it("whose processes stay behind has them killed, and the log says so", async () => {
+    const { outcome, log } = await ran("sleep 60 & exit 0");
+    expect(outcome).toEqual({ kind: "succeeded" });
+    expect((await log.has(/left processes behind/)).level).toBe("warn");
+  });
+});
+
+describe("a command that cannot be started", () => {
+  it("fails the job truthfully when its program has gone since the check", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "partnerd-test-"));
+    const program = join(folder, "build.sh");
+    await writeFile(program, "#!/bin/sh\nexit 0\n");
+    await chmod(program, 0o755);
+    const one = await build({ kind: "command", command: [program], env: {} });
+    built.push(one);
+    await rm(folder, { recursive: true });
+    const call = aCall();
+    expect(await outcomeOf(one.handler.run(call), call)).toEqual({
+      kind: "failed",
+      type: "ConfigurationError",
+      message: expect.stringMatching(/could not be started.*ENOENT/),
+    });
+    expect((await call.log.has(/could not be started/)).level).toBe("error");
+    expect(await readdir(one.workDir)).toEqual([]);
+  });
+
+  it("fails the job as SystemUnavailable when no folder can be made for it", async () => {
+    const { clock, masker } = await given("exit 0");
+    const handler = new CommandHandler({
+      command: ["/bin/true"],
+      env: {},
+      environment: {},
+      workDir: "/dev/null/work",
+      cancelGraceMs: 1,
+      clock,
+      masker,
+    });
+    const call = aCall();
+    expect(await outcomeOf(handler.run(call), call)).toEqual({
+      kind: "failed",
+      type: "SystemUnavailable",
+      message: "the worker could not make a folder for the job (ENOTDIR)",
+    });
+  });
+});

@@ -47,6 +47,10 @@ const kindByName: Readonly<Record<string, GatewayFaultKind>> = {
   ProviderError: "denied",
 
   EndpointError: "misconfigured",
+
+  // Some of the service's front ends send it with HTTP 400, which would read as a refusal.
+  RequestTimeout: "unavailable",
+  RequestTimeoutException: "unavailable",
 };
 
 /** Faults that happen before a byte of the request can have arrived. */
@@ -57,7 +61,7 @@ export function faultFrom(error: unknown, operation: string, key?: JobKey): Gate
   if (error instanceof GatewayError) return error;
   const thrown = readThrown(error);
   const kind = kindOf(thrown);
-  const subject = key ? ` for job ${cut(key.jobId, 80)}` : "";
+  const subject = key ? ` for job ${oneLine(cut(key.jobId, 80))}` : "";
   const reason = thrown.code === thrown.message ? thrown.code : `${thrown.code}: ${thrown.message}`;
   return new GatewayError({
     kind,
@@ -79,9 +83,15 @@ interface Thrown {
 }
 
 function readThrown(error: unknown): Thrown {
-  if (!(error instanceof Error)) {
-    return { name: "unknown", code: "unknown", message: String(error), status: undefined, retryAfterMs: undefined };
+  const unknown = { name: "unknown", code: "unknown", status: undefined, retryAfterMs: undefined };
+  try {
+    return error instanceof Error ? readError(error) : { ...unknown, message: String(error) };
+  } catch {
+    return { ...unknown, message: "a value that cannot be shown" };
   }
+}
+
+function readError(error: Error): Thrown {
   const status = member(member(error, "$metadata"), "httpStatusCode");
   const systemCode = member(error, "code");
   const named = error.name !== "Error" && error.name !== "Unknown" ? error.name : undefined;

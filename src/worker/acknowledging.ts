@@ -10,7 +10,8 @@ import { faultOf, type Parts } from "./parts.js";
 
 /** `unanswered`: we stopped before CodePipeline said anything; it may be ours. */
 export type Claim =
-  | { readonly kind: "ours" }
+  /** `isPresumed`: our attempt used the nonce up, as far as we can tell, but InProgress was never answered. */
+  | { readonly kind: "ours"; readonly isPresumed: boolean }
   | { readonly kind: "lost"; readonly reason: LostReason; readonly message: string }
   | { readonly kind: "unanswered"; readonly message: string };
 
@@ -73,7 +74,7 @@ async function askOnce(parts: Parts, flight: JobInFlight, asking: Asking): Promi
 async function decide(parts: Parts, flight: JobInFlight, asking: Asking, refusal: GatewayError): Promise<Claim> {
   const gateway = parts.world.gateway(flight.key.region, flight.key.actionType.owner);
   const fresh = await gateway.detailsAgain(flight.key, parts.scopes.work);
-  if (fresh.nonce === undefined || fresh.nonce === asking.nonce) return { kind: "ours" };
+  if (fresh.nonce === undefined || fresh.nonce === asking.nonce) return { kind: "ours", isPresumed: true };
   asking.nonce = fresh.nonce;
   asking.isAmbiguous = false;
   await flight.guard({ type: "acknowledge-sent", nonce: asking.nonce });
@@ -88,10 +89,36 @@ async function decide(parts: Parts, flight: JobInFlight, asking: Asking, refusal
   }
 }
 
+/**
+ * Asks for a job that we presumed to be ours and that was offered again, which an acknowledged job is not. True when
+ * it is ours now for certain; false when that offer was stale, or there is no nonce to ask with. Only one question is
+ * under way at a time: its answer is everybody's. Throws GatewayError.
+ */
+export function confirm(parts: Parts, flight: JobInFlight): Promise<boolean> {
+  flight.confirming ??= confirmOnce(parts, flight).finally(() => {
+    flight.confirming = undefined;
+  });
+  return flight.confirming;
+}
+
+async function confirmOnce(parts: Parts, flight: JobInFlight): Promise<boolean> {
+  const gateway = parts.world.gateway(flight.key.region, flight.key.actionType.owner);
+  const offered = flight.newerOffer ?? (await gateway.detailsAgain(flight.key, parts.scopes.report));
+  flight.newerOffer = undefined;
+  if (offered.nonce === undefined) return false;
+  try {
+    const status = await gateway.acknowledge(flight.key, offered.nonce, parts.scopes.report);
+    if (status === "InProgress") flight.isPresumed = false;
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.kind !== "not-ours") throw error;
+  }
+  return !flight.isPresumed;
+}
+
 function claimOf(status: string | undefined): Claim {
   switch (status) {
     case "InProgress":
-      return { kind: "ours" };
+      return { kind: "ours", isPresumed: false };
     case "TimedOut":
     case "Succeeded":
     case "Failed":

@@ -25,6 +25,10 @@ export class JobInFlight {
   readonly polledAtMs: number;
   /** A later poll offered the job again while we ask for it: its nonce is the newer one. */
   newerOffer: Job | undefined;
+  /** Taken for ours although InProgress was never answered: a repeated offer says that it is not. */
+  isPresumed = false;
+  /** While such a job is asked for once more. */
+  confirming: Promise<boolean> | undefined;
   /** Set once a service answered 202. */
   callback: { readonly tokenHash: string; readonly deadlineMs: number } | undefined;
   readonly #ledger: Ledger;

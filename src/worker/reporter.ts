@@ -4,6 +4,7 @@ import { GatewayError, isPassing } from "../codepipeline/gateway.js";
 import type { LostReason } from "../job/lifecycle.js";
 import { failed, type Outcome } from "../job/outcome.js";
 import { retrying } from "../std/retry.js";
+import { confirm } from "./acknowledging.js";
 import type { JobInFlight } from "./in-flight.js";
 import { faultOf, type Parts } from "./parts.js";
 
@@ -19,7 +20,12 @@ interface Putting {
   /** True once an attempt may have been recorded without our knowing. */
   isAmbiguous: boolean;
   isReplaced: boolean;
+  /** When a result of a job that is only presumed ours was first refused. */
+  refusedAtMs: number | undefined;
 }
+
+/** Longer than any redelivery that is known; how long it really takes CodePipeline does not say. */
+const offerPatienceMs = 10 * 60_000;
 
 /** Puts the outcome until CodePipeline takes it, says that the job is over, or the report scope ends. */
 export async function report(
@@ -29,7 +35,13 @@ export async function report(
   wasSentBefore = false,
 ): Promise<ReportEnd> {
   const { clock, random, mask } = parts.world;
-  const putting: Putting = { outcome, attempts: 0, isAmbiguous: wasSentBefore, isReplaced: false };
+  const putting: Putting = {
+    outcome,
+    attempts: 0,
+    isAmbiguous: wasSentBefore,
+    isReplaced: false,
+    refusedAtMs: undefined,
+  };
   try {
     return await retrying(
       {
@@ -79,6 +91,7 @@ async function putOnce(parts: Parts, flight: JobInFlight, putting: Putting): Pro
     switch (error.kind) {
       case "over":
       case "gone":
+        if (flight.isPresumed) return claimAndPut(parts, flight, putting, error);
         if (putting.isAmbiguous) return accepted(putting, true);
         return { kind: "lost", reason: error.kind, message };
       case "rejected":
@@ -92,6 +105,33 @@ async function putOnce(parts: Parts, flight: JobInFlight, putting: Putting): Pro
 
 function accepted(putting: Putting, isPresumed: boolean): ReportEnd {
   return { kind: "accepted", attempts: putting.attempts, isPresumed, outcome: putting.outcome };
+}
+
+/**
+ * Refused although we presumed the job to be ours. Either it never was: then it is offered again, the offer lets us
+ * ask for it properly, and the result is put without running the job twice. Or an earlier put went through unseen:
+ * then no offer comes. So the result waits for an offer for a while before it counts as one or the other.
+ */
+async function claimAndPut(
+  parts: Parts,
+  flight: JobInFlight,
+  putting: Putting,
+  refusal: GatewayError,
+): Promise<ReportEnd> {
+  if (await confirm(parts, flight)) return putOnce(parts, flight, putting);
+  const nowMs = parts.world.clock.monotonic();
+  putting.refusedAtMs ??= nowMs;
+  if (nowMs - putting.refusedAtMs < offerPatienceMs) {
+    throw new GatewayError({
+      kind: "unavailable",
+      operation: refusal.operation,
+      code: refusal.code,
+      message: `${refusal.message} (its acknowledge was never answered; waiting for it to be offered again)`,
+    });
+  }
+  flight.isPresumed = false;
+  if (putting.isAmbiguous) return accepted(putting, true);
+  return { kind: "lost", reason: "over", message: parts.world.mask(refusal.message) };
 }
 
 /** A result that CodePipeline will never take would let the job hang: a short failure goes in its place, once. */

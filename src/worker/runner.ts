@@ -6,7 +6,7 @@ import { isOwed, type LostReason } from "../job/lifecycle.js";
 import { failed, type Outcome } from "../job/outcome.js";
 import { LedgerError } from "../ledger/ledger.js";
 import { retrying } from "../std/retry.js";
-import { acknowledge } from "./acknowledging.js";
+import { acknowledge, confirm } from "./acknowledging.js";
 import type { EndCause } from "./events.js";
 import { type Ending, handle } from "./handling.js";
 import { JobInFlight } from "./in-flight.js";
@@ -57,6 +57,7 @@ export class Runner {
     const known = this.#flights.get(name);
     if (known) {
       if (polled.job) known.newerOffer = polled.job;
+      if (known.isPresumed) void this.#confirm(known);
       emit({ type: "offer-repeated", key });
       slot.free();
       return false;
@@ -130,6 +131,7 @@ export class Runner {
       this.#parts.emit({ type: "job-left", key: flight.key, state: flight.state, message: claim.message });
       return false;
     }
+    flight.isPresumed = claim.isPresumed;
     await flight.note({ type: "acknowledge-accepted" });
     return true;
   }
@@ -224,6 +226,18 @@ export class Runner {
       if (value) values.push(value);
     }
     return this.#parts.world.keepSecrets(values);
+  }
+
+  /** A job that was presumed to be ours is asked for again, now that an offer shows that nobody has it. */
+  async #confirm(flight: JobInFlight): Promise<void> {
+    try {
+      await confirm(this.#parts, flight);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) return this.#bug(error, flight.key);
+      // The next offer asks again; the report does so at the latest.
+      const fault = faultOf(error, this.#parts.world.mask);
+      this.#parts.emit({ type: "call-retried", key: flight.key, fault, attempt: 1, delayMs: 0 });
+    }
   }
 
   /** Details, tried again while that makes sense; given up, the job is left to be offered again. */

@@ -26,6 +26,37 @@ export const custom = { category: "Build", owner: "Custom", provider: "Acme-Buil
 /** Quick enough for a test, slow enough to be seen. */
 const quick: RetryPolicy = { minDelayMs: 5, maxDelayMs: 40, factor: 2, maxElapsedMs: Number.POSITIVE_INFINITY };
 
+/** A door that handlers wait at: a test sees how many do, and lets them through. */
+export class Gate {
+  readonly #waiting: (() => void)[] = [];
+  readonly #watchers = new Set<() => void>();
+
+  /** Called by a handler: waits until it is let through. */
+  enter(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      for (const watcher of this.#watchers) watcher();
+    });
+  }
+
+  /** Resolves when so many wait at once. */
+  waiting(count: number): Promise<void> {
+    return new Promise((resolve) => {
+      const watcher = () => {
+        if (this.#waiting.length < count) return;
+        this.#watchers.delete(watcher);
+        resolve();
+      };
+      this.#watchers.add(watcher);
+      watcher();
+    });
+  }
+
+  release(count = 1): void {
+    for (const resolve of this.#waiting.splice(0, count)) resolve();
+  }
+}
+
 /** The rig's retry policies, to be overruled one by one. */
 export const defaultRetry: Config["retry"] = {
   poll: quick,
@@ -189,9 +220,9 @@ function configOf(options: RigOptions, emulator: Emulator, regions: readonly str
     aws: {
       endpoint: emulator.url,
       appId: "partnerd",
-      connectionTimeoutMs: 2_000,
-      socketTimeoutMs: 3_000,
-      requestTimeoutMs: 4_000,
+      connectionTimeoutMs: 1_000,
+      socketTimeoutMs: 1_000,
+      requestTimeoutMs: 1_500,
     },
     retry: defaultRetry,
   };

@@ -1,0 +1,131 @@
+// Promise: a stop takes nothing new, lets what runs end within its time, and always ends.
+import { expect, it } from "vitest";
+import { type RigOptions, startRig, thirdParty } from "../support/rig.js";
+
+const shutdown = { drainTimeoutMs: 10_000, cancelGraceMs: 200, reportTimeoutMs: 400 };
+
+it("waits for the job that runs, reports it, and owes nothing", async () => {
+  const go = Promise.withResolvers<void>();
+  let wasTold = false;
+  await using rig = await startRig({
+    handle: async (job) => {
+      job.draining.addEventListener("abort", () => {
+        wasTold = true;
+        go.resolve();
+      });
+      await go.promise;
+      return { kind: "succeeded" };
+    },
+  });
+  const id = rig.emulator.addJob({ actionType: thirdParty });
+  await rig.event("job-started");
+  const end = await rig.stop();
+  expect(wasTold).toBe(true);
+  expect(end).toEqual({ owed: 0, isBroken: false });
+  expect(rig.emulator.job(id)?.status).toBe("Succeeded");
+});
+
+it("acknowledges nothing once it drains", async () => {
+  await using rig = await startRig();
+  rig.emulator.fault({ kind: "latency", operations: ["GetThirdPartyJobDetails"], ms: 60_000 });
+  const asked = rig.emulator.waitForEvent(
+    (event) => event.type === "call-received" && event.call.operation === "GetThirdPartyJobDetails",
+  );
+  const id = rig.emulator.addJob({ actionType: thirdParty });
+  await asked;
+  const end = await rig.stop();
+  expect(end.owed).toBe(0);
+  expect(rig.emulator.job(id)?.counts.acknowledges).toBe(0);
+  expect(rig.events.some((event) => event.type === "job-dropped" && event.reason === "draining")).toBe(true);
+  const polls = rig.emulator.calls()["PollForThirdPartyJobs"];
+  rig.emulator.addJob({ actionType: thirdParty });
+  expect(rig.emulator.calls()["PollForThirdPartyJobs"]).toEqual(polls);
+});
+
+it("finishes an acknowledge that is under way, runs the job and reports it", async () => {
+  await using rig = await startRig();
+  rig.emulator.fault({ kind: "latency", operations: ["AcknowledgeThirdPartyJob"], ms: 150, times: 1 });
+  const id = rig.emulator.addJob({ actionType: thirdParty });
+  await rig.event("job-changed", (event) => event.to === "acknowledging");
+  const end = await rig.stop();
+  expect(end.owed).toBe(0);
+  expect(rig.emulator.job(id)?.status).toBe("Succeeded");
+});
+
+const stuck: RigOptions = { handle: () => new Promise(() => {}), config: { shutdown } };
+
+it("fails a handler that does not stop, when the drain's time is over", async () => {
+  await using rig = await startRig({ ...stuck, config: { shutdown: { ...shutdown, drainTimeoutMs: 50 } } });
+  const id = rig.emulator.addJob({ actionType: thirdParty });
+  await rig.event("job-started");
+  const end = await rig.stop();
+  expect(end.owed).toBe(0);
+  const job = rig.emulator.job(id);
+  expect(job?.status).toBe("Failed");
+  expect(job?.result?.document).toMatchObject({ failureDetails: { type: "SystemUnavailable" } });
+});
+
+it("stops the handlers at once when it is hurried", async () => {
+  await using rig = await startRig({
+    config: { shutdown: { ...shutdown, drainTimeoutMs: 600_000 } },
+    handle: (job) => new Promise((_, reject) => job.signal.addEventListener("abort", () => reject(job.signal.reason))),
+  });
+  const id = rig.emulator.addJob({ actionType: thirdParty });
+  await rig.event("job-started");
+  const stopped = rig.stop();
+  await rig.event("drain-started");
+  rig.daemon.worker.hurry("a second SIGTERM");
+  expect((await stopped).owed).toBe(0);
+  expect(rig.emulator.job(id)?.status).toBe("Failed");
+});
+
+it("believes a handler that says how far it came in the last moment", async () => {
+  await using rig = await startRig({
+    config: { shutdown: { ...shutdown, drainTimeoutMs: 20 } },
+    handle: (job) =>
+      new Promise((resolve) =>
+        job.signal.addEventListener("abort", () => resolve({ kind: "continued", continuationToken: "step-3" })),
+      ),
+  });
+  const id = rig.emulator.addJob({ actionType: thirdParty });
+  await rig.event("job-started");
+  await rig.stop();
+  expect(rig.emulator.job(id)?.result?.document).toMatchObject({ continuationToken: "step-3" });
+});
+
+it.each(["black-hole", "unavailable", "refuse-connections"] as const)(
+  "ends with the job owed when CodePipeline is gone (%s)",
+  async (kind) => {
+    const go = Promise.withResolvers<void>();
+    await using rig = await startRig({
+      handle: async () => {
+        await go.promise;
+        return { kind: "succeeded" };
+      },
+      config: { shutdown: { drainTimeoutMs: 50, cancelGraceMs: 50, reportTimeoutMs: 100 } },
+    });
+    rig.emulator.addJob({ actionType: thirdParty });
+    await rig.event("job-started");
+    rig.emulator.fault(kind === "refuse-connections" ? { kind, ms: 60_000 } : { kind });
+    const stopped = rig.stop();
+    go.resolve();
+    expect((await stopped).owed).toBe(1);
+    expect(rig.events.some((event) => event.type === "job-left" && event.state === "settled")).toBe(true);
+  },
+);
+
+it("stops while every poll hangs", async () => {
+  await using rig = await startRig({ isHeld: true });
+  rig.emulator.fault({ kind: "black-hole" });
+  void rig.run();
+  await rig.emulator.waitForEvent((event) => event.type === "call-received");
+  expect((await rig.stop()).owed).toBe(0);
+});
+
+it("stops while it is paused, and before it ever started", async () => {
+  await using rig = await startRig();
+  rig.daemon.worker.pause();
+  expect((await rig.stop()).owed).toBe(0);
+  await using held = await startRig({ isHeld: true });
+  expect((await held.stop()).owed).toBe(0);
+});

@@ -1,0 +1,93 @@
+import { describe, expect, it } from "vitest";
+import type { Nonce } from "../../../src/job/job.js";
+import type { JobEvent, LostReason } from "../../../src/job/lifecycle.js";
+import { succeeded } from "../../../src/job/outcome.js";
+import { isRemembered, type JobRecord, newRecord, recordAfter } from "../../../src/ledger/record.js";
+
+const detailed: JobEvent = { type: "details-received" };
+const sent: JobEvent = { type: "acknowledge-sent", nonce: "3" as Nonce };
+const accepted: JobEvent = { type: "acknowledge-accepted" };
+const awaited: JobEvent = { type: "callback-awaited", tokenHash: "abc", deadlineMs: 900 };
+const settled: JobEvent = { type: "outcome-settled", outcome: succeeded({ summary: "done" }) };
+const reported: JobEvent = { type: "report-accepted" };
+
+/** One event per ms, from 100 on. */
+function check(events: readonly JobEvent[], expected: JobRecord): void {
+  const after = events.reduce((record, event, n) => recordAfter(record, event, 101 + n), newRecord(100));
+  expect(after).toEqual(expected);
+}
+
+describe("a job's record", () => {
+  it("begins when the job is leased", () => check([], { state: "polled", takenAtMs: 100, sinceMs: 100 }));
+
+  it("keeps the nonce of the newest acknowledge, and since when it is asked", () => {
+    const again: JobEvent = { type: "acknowledge-sent", nonce: "4" as Nonce };
+    check([detailed, sent, again], { state: "acknowledging", takenAtMs: 100, sinceMs: 102, nonce: "4" as Nonce });
+  });
+
+  it("keeps the promise to a service while the job runs", () => {
+    const callback = { tokenHash: "abc", deadlineMs: 900 };
+    const nonce = "3" as Nonce;
+    check([detailed, sent, accepted, awaited], { state: "running", takenAtMs: 100, sinceMs: 103, nonce, callback });
+  });
+
+  it("holds the outcome and no promise any more once it is settled", () => {
+    const outcome = succeeded({ summary: "done" });
+    const nonce = "3" as Nonce;
+    check([detailed, sent, accepted, awaited, settled], {
+      state: "settled",
+      takenAtMs: 100,
+      sinceMs: 105,
+      nonce,
+      outcome,
+    });
+  });
+
+  it("lets go of the outcome once it is accepted", () => {
+    const nonce = "3" as Nonce;
+    check([detailed, sent, accepted, settled, reported], { state: "reported", takenAtMs: 100, sinceMs: 105, nonce });
+  });
+
+  it("says why a job was dropped", () => {
+    const lost: JobEvent = { type: "job-lost", reason: "gone" };
+    check([lost], { state: "dropped", takenAtMs: 100, sinceMs: 101, lostReason: "gone" });
+  });
+
+  it("is never changed in place", () => {
+    const before = Object.freeze(newRecord(1));
+    expect(recordAfter(before, detailed, 2)).not.toBe(before);
+    expect(before.state).toBe("polled");
+  });
+
+  it("throws on an event that is illegal in its state", () => {
+    expect(() => recordAfter(newRecord(1), reported, 2)).toThrow(
+      "bug: a job that is polled cannot take the event report-accepted",
+    );
+  });
+});
+
+describe("what is remembered", () => {
+  it.each([
+    ["over", true],
+    ["not-ours", false],
+    ["gone", false],
+    ["no-details", false],
+    ["token-rejected", false],
+    ["draining", false],
+    ["refused", false],
+    ["ledger-unwritable", false],
+    ["taken-over", false],
+    ["released", false],
+  ] satisfies [LostReason, boolean][])("of a job dropped as %s: %s", (reason, expected) => {
+    expect(isRemembered(recordAfter(newRecord(1), { type: "job-lost", reason }, 2))).toBe(expected);
+  });
+
+  it("is a job that was reported, and none that lives", () => {
+    let record = newRecord(1);
+    for (const event of [detailed, sent, accepted, settled]) {
+      record = recordAfter(record, event, 2);
+      expect(isRemembered(record)).toBe(false);
+    }
+    expect(isRemembered(recordAfter(record, reported, 3))).toBe(true);
+  });
+});

@@ -1,0 +1,40 @@
+// Who is calling: bearer tokens compared without telling by time how much of one was right, loopback addresses, and
+// browsers, which other people's pages can make call any port of the machine they run on.
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { BlockList, isIPv4, isIPv6 } from "node:net";
+
+/** The token of an `Authorization: Bearer …` header. */
+export function bearerOf(request: IncomingMessage): string | undefined {
+  return /^Bearer +([\x21-\x7e]+) *$/i.exec(request.headers.authorization ?? "")?.[1];
+}
+
+/** Compares in the same time whatever the texts are. */
+export function isSameSecret(given: string, expected: string): boolean {
+  return timingSafeEqual(digestOf(given), digestOf(expected));
+}
+
+/** True for an address or name that only this machine reaches. */
+export function isLoopback(host: string): boolean {
+  if (host.toLowerCase() === "localhost") return true;
+  const loopback = new BlockList();
+  loopback.addSubnet("127.0.0.0", 8, "ipv4");
+  loopback.addAddress("::1", "ipv6");
+  if (isIPv4(host)) return loopback.check(host, "ipv4");
+  return isIPv6(host) && loopback.check(host, "ipv6");
+}
+
+/**
+ * True for a request that a page in a browser may have sent: it names an origin, or asks for a host that is not
+ * this machine (a name that was pointed at loopback).
+ */
+export function mayBeBrowser(request: IncomingMessage): boolean {
+  const { origin, host, "sec-fetch-site": site } = request.headers;
+  if (origin !== undefined || site !== undefined) return true;
+  const name = /^(?:\[([^\]]*)\]|([^:]*))(?::\d+)?$/.exec(host ?? "");
+  return !isLoopback(name?.[1] ?? name?.[2] ?? "");
+}
+
+function digestOf(text: string): Buffer {
+  return createHash("sha256").update(text, "utf8").digest();
+}

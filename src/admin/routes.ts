@@ -1,0 +1,198 @@
+// What the admin port answers: probes, status, the callback of services, and control. What each route does is handed
+// in; this file knows only HTTP, trusts no client, and sees no secret but the tokens that prove a caller.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Secret } from "../job/secret.js";
+import { bearerOf, isSameSecret, mayBeBrowser } from "./callers.js";
+import type { Liveness, Readiness } from "./health.js";
+import { readJson } from "./json-body.js";
+
+/** How a delivered outcome was taken; answered as 200, 409, 404, 401 and 503. */
+export type DeliveryEnd = "accepted" | "already-delivered" | "unknown-job" | "wrong-token" | "not-recorded";
+
+/** A page of somebody else's making, such as the metrics. */
+export interface AdminPage {
+  readonly contentType: string;
+  readonly text: string;
+  /** What the page may load; nothing unless told. */
+  readonly contentSecurityPolicy?: string;
+}
+
+/** What the routes do, by injected functions. */
+export interface RouteOptions {
+  /** Proves who may pause, resume and wake. Without it these routes answer only on loopback, and to no browser. */
+  readonly token?: Secret<string>;
+  readonly live: () => Liveness;
+  readonly ready: () => Readiness;
+  /** Anything JSON. */
+  readonly status: () => unknown;
+  readonly deliver: (delivery: {
+    readonly jobId: string;
+    readonly bearer: string;
+    readonly body: unknown;
+  }) => Promise<DeliveryEnd>;
+  readonly pause: () => void;
+  readonly resume: () => void;
+  readonly wake: () => void;
+  /** More pages by path, for GET. */
+  readonly pages?: Readonly<Record<string, () => AdminPage | Promise<AdminPage>>>;
+  /** Told of a route that threw; its caller sees only a 500. */
+  readonly onFault?: (error: unknown) => void;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The table of routes, and what is the same for all of them. */
+export class Routes {
+  readonly #options: RouteOptions;
+  readonly #bodyMaxBytes: number;
+  readonly #reads: ReadonlyMap<string, () => Answer | Promise<Answer>>;
+  readonly #controls: ReadonlyMap<string, () => void>;
+
+  constructor(options: RouteOptions, bodyMaxBytes: number) {
+    this.#options = options;
+    this.#bodyMaxBytes = bodyMaxBytes;
+    const pages = Object.entries(options.pages ?? {}).map(
+      ([path, page]) => [path, async () => pageAnswer(await page())] as const,
+    );
+    this.#reads = new Map<string, () => Answer | Promise<Answer>>([
+      ...pages,
+      ["/livez", () => livenessAnswer(options.live())],
+      ["/readyz", () => readinessAnswer(options.ready())],
+      ["/status", () => ({ status: 200, body: options.status() })],
+    ]);
+    this.#controls = new Map([
+      ["/pause", options.pause],
+      ["/resume", options.resume],
+      ["/wake", options.wake],
+    ]);
+  }
+
+  /** Answers one request. Never rejects. */
+  async answer(request: IncomingMessage, response: ServerResponse, askForBody: () => void): Promise<void> {
+    // A client that goes away is its own affair.
+    response.on("error", () => {});
+    request.on("error", () => {});
+    try {
+      send(request, response, await this.#route(request, askForBody));
+    } catch (error) {
+      this.#options.onFault?.(error);
+      if (response.headersSent) response.destroy();
+      else send(request, response, refusal(500, "internal error"));
+    }
+  }
+
+  async #route(request: IncomingMessage, askForBody: () => void): Promise<Answer> {
+    const { method } = request;
+    const path = (request.url ?? "").replace(/[?#].*$/s, "");
+    const read = this.#reads.get(path);
+    if (read) return method === "GET" || method === "HEAD" ? read() : wrongMethod("GET, HEAD");
+    const control = this.#controls.get(path);
+    if (control) return method === "POST" ? this.#control(request, control) : wrongMethod("POST");
+    const encodedId = /^\/jobs\/([^/]*)\/outcome$/.exec(path)?.[1];
+    if (encodedId === undefined) return refusal(404, "there is nothing at this path");
+    return method === "POST" ? this.#deliver(request, encodedId, askForBody) : wrongMethod("POST");
+  }
+
+  #control(request: IncomingMessage, act: () => void): Answer {
+    const { token } = this.#options;
+    if (token !== undefined) {
+      const bearer = bearerOf(request);
+      if (bearer === undefined || !isSameSecret(bearer, token.reveal())) return unproven();
+    } else if (mayBeBrowser(request)) {
+      return refusal(403, "set admin.token to control this daemon through a browser or a proxy");
+    }
+    act();
+    return { status: 200, body: { done: true } };
+  }
+
+  async #deliver(request: IncomingMessage, encodedId: string, askForBody: () => void): Promise<Answer> {
+    const jobId = decoded(encodedId);
+    if (jobId === undefined) return refusal(400, "the job id in the path is not percent-encoded, or not 1 to 512 long");
+    const bearer = bearerOf(request);
+    if (bearer === undefined) return unproven();
+    const read = await readJson(request, { maxBytes: this.#bodyMaxBytes, askForBody });
+    if (!read.ok) return refusal(read.status, read.error);
+    return deliveryAnswer(await this.#options.deliver({ jobId, bearer, body: read.value }));
+  }
+}
+
+/** ThirdPartyJobId has up to 512 characters. */
+const jobIdMaxLength = 512;
+
+function decoded(segment: string): string | undefined {
+  try {
+    const text = decodeURIComponent(segment);
+    return text.length >= 1 && text.length <= jobIdMaxLength ? text : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function livenessAnswer(body: Liveness): Answer {
+  return { status: body.live ? 200 : 503, body };
+}
+
+function readinessAnswer(body: Readiness): Answer {
+  return { status: body.ready ? 200 : 503, body };
+}
+
+function pageAnswer(page: AdminPage): Answer {
+  const policy = page.contentSecurityPolicy;
+  return {
+    status: 200,
+    body: page.text,
+    headers: { "content-type": page.contentType, ...(policy ? { "content-security-policy": policy } : {}) },
+  };
+}
+
+function deliveryAnswer(end: DeliveryEnd): Answer {
+  switch (end) {
+    case "accepted":
+      return { status: 200, body: { accepted: true } };
+    case "already-delivered":
+      return refusal(409, "this job has had its outcome");
+    case "unknown-job":
+      return refusal(404, "no outcome is waited for under this job id");
+    case "wrong-token":
+      return unproven();
+    case "not-recorded":
+      return {
+        ...refusal(503, "the outcome could not be recorded yet; deliver it again"),
+        headers: { "retry-after": "5" },
+      };
+  }
+}
+
+function refusal(status: number, error: string): Answer {
+  return { status, body: { error } };
+}
+
+function wrongMethod(allow: string): Answer {
+  return { ...refusal(405, `use ${allow}`), headers: { allow } };
+}
+
+function unproven(): Answer {
+  return { ...refusal(401, "the bearer token is missing or wrong"), headers: { "www-authenticate": "Bearer" } };
+}
+
+function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+  if (response.destroyed) return;
+  const text = typeof answer.body === "string" ? answer.body : `${JSON.stringify(answer.body)}\n`;
+  response.writeHead(answer.status, {
+    "content-type": "application/json; charset=utf-8",
+    "content-length": Buffer.byteLength(text),
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": "default-src 'none'",
+    // What is left of such a body is not worth reading.
+    ...(answer.status === 413 ? { connection: "close" } : {}),
+    ...answer.headers,
+  });
+  response.end(request.method === "HEAD" ? undefined : text);
+}

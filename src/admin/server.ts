@@ -1,0 +1,168 @@
+// The admin port: opened where it may be, hardened against slow and greedy clients, and closed within a limit.
+// What it answers stands in routes.ts.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Clock } from "../std/clock.js";
+import { isLoopback } from "./callers.js";
+import { type RouteOptions, Routes } from "./routes.js";
+
+export interface AdminOptions extends RouteOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly clock: Clock;
+  /** Other limits than the ordinary ones; for tests. */
+  readonly limits?: AdminLimits;
+}
+
+/** What a client may cost. */
+export interface AdminLimits {
+  readonly bodyMaxBytes: number;
+  readonly headersMaxBytes: number;
+  readonly headersTimeoutMs: number;
+  /** For a whole request, body and all. */
+  readonly requestTimeoutMs: number;
+  /** Without a byte in either direction; longer than any route takes to answer. */
+  readonly idleTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly maxConnections: number;
+  /** How long close() lets requests under way go on. */
+  readonly closeTimeoutMs: number;
+}
+
+const ordinaryLimits: AdminLimits = {
+  bodyMaxBytes: 1024 * 1024,
+  headersMaxBytes: 16 * 1024,
+  headersTimeoutMs: 5_000,
+  requestTimeoutMs: 15_000,
+  idleTimeoutMs: 30_000,
+  keepAliveTimeoutMs: 5_000,
+  maxConnections: 512,
+  closeTimeoutMs: 2_000,
+};
+
+/** The port cannot be opened; the message says what to change. */
+export class AdminError extends Error {
+  readonly code: "token-missing" | "port-taken" | "not-allowed" | "no-such-host" | "failed";
+
+  constructor(code: AdminError["code"], message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = "AdminError";
+    this.code = code;
+  }
+}
+
+/** An open admin port. */
+export interface AdminServer {
+  readonly host: string;
+  readonly port: number;
+  /** Where a process on this machine reaches it. */
+  readonly url: string;
+  /** Ends it: requests under way may finish within a limit, then they are cut off. Idempotent, never rejects. */
+  close(): Promise<void>;
+}
+
+/** Opens the admin port. Throws AdminError. */
+export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
+  const { host, port, token, clock } = options;
+  if (token === undefined && !isLoopback(host)) {
+    const message = `the admin port would be open to other machines at ${host} without a token; set admin.token (PARTNERD_ADMIN_TOKEN), or admin.host to 127.0.0.1`;
+    throw new AdminError("token-missing", message);
+  }
+  const limits = options.limits ?? ordinaryLimits;
+  const server = hardened(limits);
+  const routes = new Routes(options, limits.bodyMaxBytes);
+  let closed: Promise<void> | undefined;
+  const answer = (request: IncomingMessage, response: ServerResponse, askForBody: () => void) => {
+    // While the server closes, Node would keep a connection whose answer is out until its own timeout.
+    response.once("close", () => {
+      if (closed) setImmediate(() => server.closeIdleConnections());
+    });
+    void routes.answer(request, response, askForBody);
+  };
+  server.on("request", (request, response) => answer(request, response, () => {}));
+  // The body is asked for only once the request is welcome.
+  server.on("checkContinue", (request, response) => answer(request, response, () => response.writeContinue()));
+  await listening(server, host, port);
+  server.on("error", (error) => options.onFault?.(error));
+  const bound = server.address() as AddressInfo;
+  return {
+    host,
+    port: bound.port,
+    url: `http://${reachable(host)}:${bound.port}`,
+    close() {
+      closed ??= closing(server, clock, limits.closeTimeoutMs);
+      return closed;
+    },
+  };
+}
+
+function hardened(limits: AdminLimits): Server {
+  const server = createServer({
+    maxHeaderSize: limits.headersMaxBytes,
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    // How often the two limits above are looked at; Node's own half minute would make them ten times as long.
+    connectionsCheckingInterval: Math.max(50, Math.min(1_000, limits.headersTimeoutMs / 2)),
+    noDelay: true,
+  });
+  server.maxConnections = limits.maxConnections;
+  server.setTimeout(limits.idleTimeoutMs, (socket) => socket.destroy());
+  return server;
+}
+
+async function listening(server: Server, host: string, port: number): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ host, port }, () => {
+        server.removeListener("error", reject);
+        resolve();
+      });
+    });
+  } catch (error) {
+    throw cannotListen(error, host, port);
+  }
+}
+
+function cannotListen(error: unknown, host: string, port: number): AdminError {
+  const code = (error as { code?: unknown }).code;
+  const where = `the admin port ${host}:${port}`;
+  switch (code) {
+    case "EADDRINUSE": {
+      const mend = "stop what holds it, or set admin.port to another one (0 turns it off)";
+      return new AdminError("port-taken", `${where} is taken by another process; ${mend}`, error);
+    }
+    case "EACCES":
+    case "EPERM": {
+      const mend = "set admin.port to one from 1024 on";
+      return new AdminError("not-allowed", `${where} may not be opened by this user; ${mend}`, error);
+    }
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+    case "EINVAL": {
+      const mend = "set admin.host to an address of this machine, such as 127.0.0.1 or 0.0.0.0";
+      return new AdminError("no-such-host", `${where} is not an address of this machine; ${mend}`, error);
+    }
+    default:
+      return new AdminError("failed", `${where} cannot be opened (${String(code)})`, error);
+  }
+}
+
+async function closing(server: Server, clock: Clock, closeTimeoutMs: number): Promise<void> {
+  const settled = new AbortController();
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  await Promise.race([closed, clock.sleep(closeTimeoutMs, settled.signal)]);
+  settled.abort();
+  server.closeAllConnections();
+  await closed;
+}
+
+function reachable(host: string): string {
+  if (host === "0.0.0.0" || host === "") return "127.0.0.1";
+  if (host === "::") return "[::1]";
+  return host.includes(":") ? `[${host}]` : host;
+}

@@ -83,7 +83,3 @@ describe("a fault", () => {
     expect(faultFrom(error, "op", key)).toMatchObject({ kind: "unavailable", code: "unknown", isAmbiguous: true });
   });
 });
-    revoke();
-    return proxy;
-  }
-});

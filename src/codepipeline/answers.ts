@@ -27,14 +27,14 @@ export interface SdkJobData {
 
 /** The job's data in our words. Throws UnreadableAnswer when what a handler must rely on is missing or no text. */
 export function readJobData(key: JobKey, data: SdkJobData | null | undefined, accountId?: unknown): Omit<Job, "nonce"> {
-  if (typeof data !== "object" || data === null) throw new UnreadableAnswer("the answer has no job data");
+  if (!isMap(data)) throw new UnreadableAnswer("the answer has no job data");
   const access = readAccess(data);
   const continuationToken = optionalText(data.continuationToken, "continuationToken");
   const account = optionalText(accountId, "accountId");
   return {
     key,
-    configuration: readConfiguration(data.actionConfiguration?.configuration),
-    pipeline: readPipeline(data.pipelineContext),
+    configuration: readConfiguration(data.actionConfiguration),
+    pipeline: readPipeline(optionalMap(data.pipelineContext, "pipeline context")),
     inputs: readArtifacts(data.inputArtifacts, "inputArtifacts"),
     outputs: readArtifacts(data.outputArtifacts, "outputArtifacts"),
     ...(account ? { accountId: account } : {}),
@@ -66,13 +66,10 @@ export function readList<T>(value: readonly T[] | null | undefined, name: string
   return value;
 }
 
-function readConfiguration(value: unknown): Readonly<Record<string, string>> {
+function readConfiguration(holder: ActionConfiguration | null | undefined): Readonly<Record<string, string>> {
   const configuration: Record<string, string> = Object.create(null) as Record<string, string>;
-  if (value === undefined || value === null) return configuration;
-  if (typeof value !== "object" || Array.isArray(value)) {
-    throw new UnreadableAnswer("the answer's action configuration is no map");
-  }
-  for (const [name, entry] of Object.entries(value)) {
+  const values = optionalMap(optionalMap(holder, "action configuration")?.configuration, "action configuration");
+  for (const [name, entry] of Object.entries<unknown>(values ?? {})) {
     if (entry === null || entry === undefined) continue;
     if (typeof entry !== "string") {
       throw new UnreadableAnswer(`the answer's configuration property ${cut(name, 60)} is no text`);
@@ -82,12 +79,14 @@ function readConfiguration(value: unknown): Readonly<Record<string, string>> {
   return configuration;
 }
 
-function readPipeline(context: SdkPipelineContext | null | undefined): PipelineContext {
+function readPipeline(context: SdkPipelineContext | undefined): PipelineContext {
+  const stage = optionalMap(context?.stage, "stage");
+  const action = optionalMap(context?.action, "action");
   const pipeline = {
     pipelineName: optionalText(context?.pipelineName, "pipelineName"),
-    stageName: optionalText(context?.stage?.name, "stage name"),
-    actionName: optionalText(context?.action?.name, "action name"),
-    actionExecutionId: optionalText(context?.action?.actionExecutionId, "actionExecutionId"),
+    stageName: optionalText(stage?.name, "stage name"),
+    actionName: optionalText(action?.name, "action name"),
+    actionExecutionId: optionalText(action?.actionExecutionId, "actionExecutionId"),
     pipelineArn: optionalText(context?.pipelineArn, "pipelineArn"),
     pipelineExecutionId: optionalText(context?.pipelineExecutionId, "pipelineExecutionId"),
   };
@@ -121,6 +120,16 @@ function readAccess(data: SdkJobData): ArtifactAccess | undefined {
     credentials: { accessKeyId, secretAccessKey, sessionToken },
     ...(typeof keyId === "string" && keyId !== "" ? { encryptionKeyId: keyId } : {}),
   };
+}
+
+function optionalMap<T>(value: T | null | undefined, name: string): T | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (!isMap(value)) throw new UnreadableAnswer(`the answer's ${name} is no map`);
+  return value;
+}
+
+function isMap(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function optionalText(value: unknown, name: string): string | undefined {

@@ -37,7 +37,9 @@ async function importWithin(path: string, clock: Clock): Promise<Record<string, 
     const exported = await Promise.race([imported, tooLate]);
     if (exported) return exported;
   } catch (error) {
-    throw new Unbuildable(`the module ${path} cannot be imported: ${reasonOf(error)}; mend the module`);
+    throw new Unbuildable(
+      `the module ${path} cannot be imported: ${cut(messageOf(error), reasonMaxChars)}; ${mendOf(error, path)}`,
+    );
   } finally {
     done.abort();
   }
@@ -46,12 +48,9 @@ async function importWithin(path: string, clock: Clock): Promise<Record<string, 
   );
 }
 
-/** A syntax error tells its place only in the first lines of its stack. */
-function reasonOf(error: unknown): string {
-  const message = messageOf(error);
-  if (!(error instanceof SyntaxError)) return cut(message, reasonMaxChars);
-  const place = /^file:\/\/(.+:\d+)$/m.exec(error.stack ?? "")?.[1];
-  return cut(place === undefined ? message : `${message} (at ${place})`, reasonMaxChars);
+/** A syntax error does not tell its place to who catches it, only to the terminal. */
+function mendOf(error: unknown, path: string): string {
+  return error instanceof SyntaxError ? `\`node ${path}\` shows the place` : "mend the module";
 }
 
 function handlerIn(exported: Record<string, unknown>): ((job: HandlerJob) => unknown) | undefined {

@@ -1,0 +1,105 @@
+// The second half of schema.ts: the keys of one entry of `actionTypes` and of one entry of `handlers`.
+import { duration, hiddenText, httpUrl, integer, list, oneOf, path, text, textMap } from "./formats.js";
+import type { Section } from "./setting.js";
+import { setting } from "./setting.js";
+import { commandFormat, envNameFormat, regionListFormat, webhookSecret } from "./shapes.js";
+
+/** The keys of one entry of `actionTypes`. */
+export const actionTypeSchema = {
+  provider: setting({
+    doc: "CodePipeline's provider.",
+    kind: text({ max: 35, form: /^[0-9A-Za-z_-]+$/, says: "letters, digits, - and _ only" }),
+    required: true,
+  }),
+  category: setting({
+    doc: "CodePipeline's category.",
+    kind: oneOf(["Source", "Build", "Deploy", "Test", "Invoke", "Approval", "Compute"]),
+    required: true,
+  }),
+  owner: setting({
+    doc: "CodePipeline's owner.",
+    kind: oneOf(["ThirdParty", "Custom"]),
+    required: true,
+  }),
+  version: setting({
+    doc: "CodePipeline's version, in quotes.",
+    kind: text({ max: 9, form: /^[0-9A-Za-z_-]+$/, says: "letters, digits, - and _ only" }),
+    required: true,
+  }),
+  handler: setting({ doc: "A name in `handlers`.", kind: text({ max: 64 }), required: true }),
+  regions: setting({
+    doc: "Regions in which this type is polled.",
+    kind: regionListFormat,
+    defaultText: "`regions`",
+  }),
+  maxConcurrentJobs: setting({
+    doc: "Jobs of this type worked at once, within `worker.maxConcurrentJobs`.",
+    kind: integer(1, 10_000),
+    defaultText: "`worker.maxConcurrentJobs`",
+  }),
+  jobTimeout: setting({
+    doc: "Longest time for one job; then its handler is aborted and the job fails.",
+    kind: duration("1s", "24h"),
+    // CodePipeline gives third-party actions an hour by default: an end of our own has to come well before.
+    default: "30m",
+  }),
+  afterCrash: setting({
+    doc: "What happens to a job whose handler was running when the process died; `rerun` is for handlers that may run twice.",
+    kind: oneOf(["fail", "rerun"]),
+    default: "fail",
+  }),
+  queryParam: setting({
+    doc: "The queryable property and its value, for Custom types that have one.",
+    kind: textMap({
+      key: text({ max: 50 }),
+      value: text({ max: 50, form: /^[a-zA-Z0-9_-]+$/, says: "letters, digits, - and _ only" }),
+      max: 1,
+    }),
+  }),
+  secretProperties: setting({
+    doc: "Configuration properties whose values are secret: masked wherever they turn up.",
+    // An action type has at most 10 properties.
+    kind: list(text({ max: 50 }), { name: "list of names", max: 10 }),
+    default: [],
+    defaultText: "none",
+  }),
+} satisfies Section;
+
+/** The keys of one entry of `handlers` besides `kind`, by its kind. */
+export const handlerSchemas = {
+  module: {
+    path: setting({
+      doc: "An ES module that exports `handler` (or default).",
+      kind: path(),
+      required: true,
+      isPath: true,
+    }),
+  },
+  command: {
+    command: setting({
+      doc: "Program and arguments; a program with a slash is relative to this file.",
+      kind: commandFormat,
+      required: true,
+    }),
+    env: setting({
+      doc: "Environment of the program, besides PATH, HOME, LANG, TZ and `PARTNERD_…`.",
+      kind: textMap({ key: envNameFormat, value: hiddenText({ max: 32_768, form: /^[^\0]*$/ }), max: 100 }),
+      default: new Map(),
+      defaultText: "none",
+    }),
+  },
+  http: {
+    url: setting({ doc: "Where job documents are posted.", kind: httpUrl(), required: true }),
+    secret: setting({
+      doc: "`whsec_…`: signs each request by the Standard Webhooks scheme; `secretFile` names a file that holds it.",
+      kind: webhookSecret,
+      sensitive: true,
+      hasFileForm: true,
+    }),
+    requestTimeout: setting({
+      doc: "Longest wait for one answer; the job's deadline holds besides.",
+      kind: duration("100ms", "24h"),
+      default: "30s",
+    }),
+  },
+} satisfies Readonly<Record<string, Section>>;

@@ -1,0 +1,255 @@
+// From a configuration file to a tree: reads it within limits, and takes YAML and JSON apart with the line of every
+// value. Knows syntax only, no key. What a parser says of a broken line is never repeated: it may quote a secret.
+import { constants } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
+import { dirname, extname, resolve } from "node:path";
+import type { Scalar, YAMLError } from "yaml";
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
+import { systemClock } from "../std/clock.js";
+import type { Findings, Place } from "./mistakes.js";
+import { quote } from "./mistakes.js";
+import type { Branch, Entry, Leaf, Tree } from "./tree.js";
+
+/** No configuration is larger; a log or an archive given by mistake is. */
+export const configFileMaxBytes = 1024 * 1024;
+/** Deepest real nesting is 4. */
+const depthMax = 20;
+/** Values of one file, aliases written out: hundreds of action types have some thousands. */
+const valuesMax = 50_000;
+/** A pipe's writer has 10 seconds altogether. */
+const pipePauseMs = 20;
+const pipePausesMax = 500;
+
+/** The file's contents as a map, or `undefined` and at least one mistake. `directory` is where relative names start. */
+export async function readConfigFile(file: string, directory: string, findings: Findings): Promise<Branch | undefined> {
+  const path = resolve(directory, file);
+  const text = await readTextFile(path, configFileMaxBytes);
+  if (typeof text !== "string") {
+    findings.mistake(undefined, `the configuration file ${file} ${text.problem}`, text.mend);
+    return undefined;
+  }
+  return parseConfig(text, { file, directory: dirname(path) }, findings);
+}
+
+/** True when something of this name exists, readable or not. */
+export async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    // Forbidden is not absent: reading it will say so.
+    (error: NodeJS.ErrnoException) => error.code !== "ENOENT" && error.code !== "ENOTDIR",
+  );
+}
+
+/** Why a file cannot be read, as the end of a sentence. */
+export interface Unreadable {
+  readonly problem: string;
+  readonly mend: string;
+}
+
+/** A whole text file of at most `maxBytes`. Waits for a pipe's writer, but not for ever. */
+export async function readTextFile(path: string, maxBytes: number): Promise<string | Unreadable> {
+  let handle: FileHandle | undefined;
+  try {
+    // Without O_NONBLOCK the mere opening of a pipe could wait for ever.
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const kind = await handle.stat();
+    if (kind.isDirectory()) return { problem: "is a directory", mend: "name the file in it" };
+    if (!kind.isFile() && !kind.isFIFO()) return { problem: "is not a file", mend: "name a regular file" };
+    const buffer = Buffer.alloc(maxBytes + 1);
+    const length = await readAll(handle, buffer);
+    if (length > maxBytes) return { problem: `is larger than ${maxBytes} bytes`, mend: "is it the right file?" };
+    return new TextDecoder("utf-8", { fatal: true }).decode(buffer.subarray(0, length));
+  } catch (error) {
+    return unreadable(error);
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** Reads until the end or until the buffer is full. */
+async function readAll(handle: FileHandle, buffer: Buffer): Promise<number> {
+  let length = 0;
+  let pauses = 0;
+  while (length < buffer.length) {
+    try {
+      const { bytesRead } = await handle.read(buffer, length, buffer.length - length);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    } catch (error) {
+      // EAGAIN: a pipe such as the shell's <(…) whose writer is still at work.
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN" || pauses++ >= pipePausesMax) throw error;
+      await systemClock.sleep(pipePauseMs);
+    }
+  }
+  return length;
+}
+
+/** Takes a text apart; what is wrong with it goes to `findings`. */
+export function parseConfig(
+  text: string,
+  origin: { readonly file: string; readonly directory: string },
+  findings: Findings,
+): Branch | undefined {
+  const lines = new LineCounter();
+  const placeOf = (offset: number): Place => {
+    const { line, col } = lines.linePos(offset);
+    return { kind: "file", ...origin, line, column: col };
+  };
+  // Fixed to YAML 1.2: under a `%YAML 1.1` line, `yes` would be true and 10:30 a number. The library looks for
+  // duplicate keys in quadratic time; the reader below does it in passing.
+  const document = parseDocument(text, { schema: "core", lineCounter: lines, prettyErrors: false, uniqueKeys: false });
+  const broken = [...document.errors, ...document.warnings];
+  for (const error of broken.slice(0, 10)) reportSyntax(error, placeOf, findings);
+  if (broken.length > 0) return undefined;
+  if (extname(origin.file).toLowerCase() === ".json" && !isJson(text)) {
+    findings.mistake(placeOf(0), `${origin.file} is not JSON`, "mend it, or name it .yaml");
+    return undefined;
+  }
+  const tree = new TreeReader(placeOf, findings).read(document.contents, 0);
+  if (!tree) return undefined;
+  if (tree.kind === "map") return tree;
+  const empty = tree.kind === "leaf" && tree.value === null;
+  const what = empty ? "is empty" : `holds ${tree.kind === "list" ? "a list" : "a single value"} instead of a map`;
+  findings.mistake(placeOf(0), `the configuration file ${what}`, "start from config/example.yaml");
+  return undefined;
+}
+
+/** Turns the parser's nodes into a tree, in the order of the text. */
+class TreeReader {
+  readonly #placeOf: (offset: number) => Place;
+  readonly #findings: Findings;
+  readonly #anchors = new Map<string, { readonly tree: Tree; readonly size: number }>();
+  #size = 0;
+  #tooLarge = false;
+
+  constructor(placeOf: (offset: number) => Place, findings: Findings) {
+    this.#placeOf = placeOf;
+    this.#findings = findings;
+  }
+
+  read(node: unknown, depth: number): Tree | undefined {
+    const place = this.#placeOf(startOf(node));
+    if (this.#tooLarge) return undefined;
+    if (depth > depthMax || this.#size > valuesMax) {
+      this.#tooLarge = true;
+      const what = depth > depthMax ? "is nested too deeply" : "holds too many values";
+      this.#findings.mistake(place, `the configuration ${what}`, "is it the right file?");
+      return undefined;
+    }
+    const sizeBefore = this.#size++;
+    if (isAlias(node)) return this.#alias(node.source, place);
+    const tree = isMap(node)
+      ? this.#map(node.items, place, depth)
+      : isSeq(node)
+        ? this.#list(node.items, place, depth)
+        : leaf(node, place);
+    // Known only from here on, so that an alias inside of its own anchor finds nothing.
+    const anchor = anchorOf(node);
+    if (tree && anchor) this.#anchors.set(anchor, { tree, size: this.#size - sizeBefore });
+    return tree;
+  }
+
+  #map(items: readonly { key: unknown; value: unknown }[], place: Place, depth: number): Branch {
+    const entries = new Map<string, Entry>();
+    for (const { key, value } of items) {
+      const keyPlace = this.#placeOf(startOf(key));
+      const name = keyName(key);
+      if (name === undefined) {
+        this.#findings.mistake(keyPlace, "a key is not a text", "write `key: value`");
+        continue;
+      }
+      if (entries.has(name)) {
+        this.#findings.mistake(keyPlace, `the key ${quote(name)} stands here twice`, "keep one of the two");
+        continue;
+      }
+      const tree = this.read(value, depth + 1);
+      if (tree) entries.set(name, { place: keyPlace, tree: isMissing(value) ? { ...tree, place: keyPlace } : tree });
+    }
+    return { kind: "map", entries, place };
+  }
+
+  #list(items: readonly unknown[], place: Place, depth: number): Tree {
+    const trees = items.map((item) => this.read(item, depth + 1));
+    return { kind: "list", items: trees.filter((tree) => tree !== undefined), place };
+  }
+
+  #alias(anchor: string, place: Place): Tree | undefined {
+    const target = this.#anchors.get(anchor);
+    if (!target) {
+      this.#findings.mistake(place, `the alias *${anchor} has no anchor before it`, `write &${anchor} at the original`);
+      return undefined;
+    }
+    // Counted as if it were written out: ten lines of aliases can stand for a billion values.
+    this.#size += target.size;
+    return target.tree;
+  }
+}
+
+function leaf(node: unknown, place: Place): Leaf {
+  if (!isScalar(node)) return { kind: "leaf", value: null, text: "", place };
+  return { kind: "leaf", value: node.value, text: node.source ?? String(node.value), place };
+}
+
+/** A key as text. Numbers and words such as `true` are taken as they are written. */
+function keyName(key: unknown): string | undefined {
+  if (!isScalar(key) || key.value === null) return undefined;
+  return typeof key.value === "string" ? key.value : (key as Scalar).source;
+}
+
+function startOf(node: unknown): number {
+  return (node as { range?: readonly [number, number, number] | null } | null | undefined)?.range?.[0] ?? 0;
+}
+
+function anchorOf(node: unknown): string | undefined {
+  return (node as { anchor?: string } | null | undefined)?.anchor;
+}
+
+function isMissing(node: unknown): boolean {
+  return node === null || node === undefined;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text.replace(/^\uFEFF/, ""));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function reportSyntax(error: YAMLError, placeOf: (offset: number) => Place, findings: Findings): void {
+  const [what, mend] = syntaxWords[error.code] ?? ["this is not YAML", "look at this line and the one before"];
+  findings.mistake(placeOf(error.pos[0]), what, mend);
+}
+
+const syntaxWords: Readonly<Partial<Record<YAMLError["code"], readonly [what: string, mend: string]>>> = {
+  BAD_DIRECTIVE: ["a line that starts with % is not understood", "remove it"],
+  BAD_DQ_ESCAPE: ["a \\ in a text in double quotes starts an unknown escape", "write \\\\ or use single quotes"],
+  BAD_INDENT: ["the indentation is wrong, or a bracket is not closed", "indent equal things equally, with spaces"],
+  BAD_SCALAR_START: ["a value starts with a character that YAML reserves", "put it in quotes"],
+  BLOCK_AS_IMPLICIT_KEY: ["there is a second `: ` in one line", "put the value in quotes, or on a line of its own"],
+  MISSING_CHAR: ["a character is missing: a closing quote or bracket, a comma, or the colon after a key", "add it"],
+  MULTIPLE_DOCS: ["a second document starts here (---)", "keep one document in a file; -c may be repeated"],
+  RESOURCE_EXHAUSTION: ["the configuration is nested too deeply", "is it the right file?"],
+  TAB_AS_INDENT: ["a tab is used for indentation", "use spaces"],
+  TAG_RESOLVE_FAILED: ["a tag (!…) is not understood", "remove the tag, or put the value in quotes"],
+};
+
+function unreadable(error: unknown): Unreadable {
+  const code = (error as NodeJS.ErrnoException).code;
+  switch (code) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return { problem: "does not exist", mend: "look at its name, and at the folder it is relative to" };
+    case "EACCES":
+    case "EPERM":
+      return { problem: "may not be read by this user", mend: "change its owner or its mode" };
+    case "EAGAIN":
+      return { problem: "is a pipe that nobody writes to", mend: "name a regular file" };
+    case "ERR_ENCODING_INVALID_ENCODED_DATA":
+      return { problem: "is not UTF-8 text", mend: "save it as UTF-8" };
+    default:
+      return { problem: `cannot be read (${code ?? "unknown error"})`, mend: "look at the file and its disk" };
+  }
+}

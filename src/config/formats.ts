@@ -1,0 +1,237 @@
+// What a value of the configuration may look like: one Format for each kind of value. A format looks at a value and
+// says what is wrong with it and how to write it; it never changes it, and knows neither keys nor files.
+import { isIP } from "node:net";
+import { quote } from "./mistakes.js";
+import { formatDuration, formatSize, likelyDuration, likelySize, parseDuration, parseSize } from "./units.js";
+
+/** What is wrong with a value, the end of the sentence `KEY …`; and what to do. `at` leads to a part of the value. */
+export interface Problem {
+  readonly at?: string | number;
+  readonly what: string;
+  readonly mend: string;
+}
+
+/** One kind of value. Values are what YAML gives: texts, numbers, booleans, arrays, and Maps for maps. */
+export interface Format {
+  /** For the configuration table. */
+  readonly name: string;
+  problems(value: unknown): readonly Problem[];
+  /** The value that an environment variable or a flag means; a text that means none is given back as it is. */
+  fromText(text: string): unknown;
+}
+
+/** A duration such as `10s`, within limits that are durations themselves. */
+export function duration(min: string, max: string): Format {
+  return single("duration", (value) => durationProblem(value, min, max));
+}
+
+/** A duration, or `none` for no limit. */
+export function durationOrNone(min: string, max: string): Format {
+  return single("duration or none", (value) => (value === "none" ? undefined : durationProblem(value, min, max)));
+}
+
+/** A size such as `10MiB`. */
+export function size(min: string, max: string): Format {
+  return single("size", (value) => {
+    const bytes = typeof value === "string" ? parseSize(value) : undefined;
+    if (bytes === undefined) {
+      const likely = likelySize(String(value)) ?? "10MiB";
+      const what = hasNoUnit(value) ? `is ${quote(value)}, a number without a unit` : `is ${quote(value)}, not a size`;
+      return { what, mend: `write ${likely} (units: B, KiB, MiB, GiB, TiB)` };
+    }
+    const inRange = bytes >= (parseSize(min) ?? 0) && bytes <= (parseSize(max) ?? Number.POSITIVE_INFINITY);
+    return inRange ? undefined : { what: `is ${formatSize(bytes)}`, mend: `choose from ${min} to ${max}` };
+  });
+}
+
+/** A whole number. */
+export function integer(min: number, max: number): Format {
+  return numeric("whole number", min, max, Number.isSafeInteger);
+}
+
+/** Any number. */
+export function number(min: number, max: number): Format {
+  return numeric("number", min, max, Number.isFinite);
+}
+
+/** `true` or `false`. */
+export function boolean(): Format {
+  return {
+    name: "true or false",
+    problems: (value) => (typeof value === "boolean" ? [] : [{ what: notA(value, "a yes or no"), mend: trueOrFalse }]),
+    fromText: (text) => (text === "true" ? true : text === "false" ? false : text),
+  };
+}
+
+/** One word of a list. `later` are words that a reader of the design may try, but this version does not know. */
+export function oneOf(words: readonly string[], later: readonly string[] = []): Format {
+  return single(words.join(" \\| "), (value) => {
+    if (words.includes(value as string)) return undefined;
+    const known = `choose ${words.join(", ").replace(/, ([^,]*)$/, " or $1")}`;
+    if (later.includes(value as string)) return { what: `is ${quote(value)}, not in this version`, mend: known };
+    return { what: notA(value, "one of the known words"), mend: known };
+  });
+}
+
+/** A text of limited length, of the given form. */
+export function text(rules: { max: number; name?: string; form?: RegExp; says?: string }): Format {
+  return single(rules.name ?? "text", (value) => textProblem(value, rules));
+}
+
+/** A text that no message may show. */
+export function hiddenText(rules: { min?: number; max: number; form?: RegExp; says?: string }): Format {
+  return single("text", (value) => {
+    if (typeof value !== "string") {
+      const what = value === null ? "is empty" : "is not a text";
+      return { what, mend: isScalar(value) ? "quote it" : "write a text" };
+    }
+    const min = rules.min ?? 0;
+    if (value.length < min || value.length > rules.max) {
+      return { what: `has ${value.length} characters`, mend: `write ${min} to ${rules.max}` };
+    }
+    if (!rules.form || rules.form.test(value)) return undefined;
+    return { what: `does not look like ${rules.says ?? "one"}`, mend: "look at how it was copied" };
+  });
+}
+
+/** A name of a file or folder; relative names are resolved by the reader. */
+export function path(): Format {
+  return single("path", (value) => {
+    if (typeof value === "string" && value.startsWith("~")) {
+      return { what: `is ${quote(value)}, and ~ means nothing here`, mend: "write the folder out" };
+    }
+    return textProblem(value, { max: 4_096, form: /^[^\0]+$/, says: "a path" });
+  });
+}
+
+/** An http or https URL that carries no user name, no password and no fragment. */
+export function httpUrl(): Format {
+  return single("URL", (value) => {
+    if (typeof value !== "string") return { what: notA(value, "a URL"), mend: `write "http://host:port/path"` };
+    if (value.length > 2_048 || !URL.canParse(value) || !/^https?:\/\//i.test(value)) {
+      // Not shown: a broken URL may hold a password.
+      return { what: "is not an http or https URL", mend: `write "http://host:port/path"` };
+    }
+    const url = new URL(value);
+    if (url.username !== "" || url.password !== "") {
+      return { what: "carries a user name or a password", mend: "take it out; it would show up in logs" };
+    }
+    return url.hash === "" ? undefined : { what: `ends in ${quote(url.hash)}`, mend: "remove the part from # on" };
+  });
+}
+
+/** An address to listen on: an IP address or `localhost`. */
+export function listenHost(): Format {
+  return single("IP address", (value) => {
+    if (typeof value === "string" && (isIP(value) !== 0 || value === "localhost")) return undefined;
+    return { what: notA(value, "an address to listen on"), mend: `write "127.0.0.1", "::1" or "0.0.0.0"` };
+  });
+}
+
+/** A list of texts without repeats; the environment gives it with commas. */
+export function list(item: Format, rules: { name: string; max: number }): Format {
+  return {
+    name: rules.name,
+    problems(value) {
+      if (!Array.isArray(value)) return [{ what: notA(value, "a list"), mend: "write [first, second]" }];
+      if (value.length > rules.max) return [{ what: `has ${value.length} items`, mend: `${rules.max} is the most` }];
+      return value.flatMap((each: unknown, index): Problem[] => {
+        const [problem] = item.problems(each);
+        if (problem) return [{ at: index, ...problem }];
+        return value.indexOf(each) < index ? [{ at: index, what: `repeats ${quote(each)}`, mend: "remove it" }] : [];
+      });
+    },
+    fromText: (written) => written.split(",").map((part) => part.trim()),
+  };
+}
+
+/** A map of texts. */
+export function textMap(rules: { key: Format; value: Format; max: number }): Format {
+  return {
+    name: "map",
+    problems(value) {
+      if (!(value instanceof Map)) return [{ what: notA(value, "a map"), mend: "write {name: value}" }];
+      if (value.size > rules.max) return [{ what: `has ${value.size} entries`, mend: `${rules.max} is the most` }];
+      return [...(value as Map<string, unknown>)].flatMap(([key, each]): Problem[] => {
+        const [keyProblem] = rules.key.problems(key);
+        if (keyProblem) return [{ at: key, what: `is a key that ${keyProblem.what}`, mend: keyProblem.mend }];
+        return rules.value.problems(each).map((problem) => ({ ...problem, at: key }));
+      });
+    },
+    fromText: (written) => written,
+  };
+}
+
+/** A format of one value, from a function that finds its problem. */
+export function single(name: string, problemOf: (value: unknown) => Problem | undefined): Format {
+  return {
+    name,
+    problems(value) {
+      const problem = problemOf(value);
+      return problem ? [problem] : [];
+    },
+    fromText: (written) => written,
+  };
+}
+
+/** What is wrong with a text; shows the value. */
+function textProblem(value: unknown, rules: { max: number; form?: RegExp; says?: string }): Problem | undefined {
+  if (typeof value !== "string") {
+    return { what: notA(value, "a text"), mend: isScalar(value) ? "quote it" : "write a text" };
+  }
+  if (value === "") return { what: "is empty", mend: "write a value, or remove the key" };
+  if (value.length > rules.max) {
+    return { what: `has ${value.length} characters`, mend: `${rules.max} is the most` };
+  }
+  if (rules.form && !rules.form.test(value)) {
+    return { what: `is ${quote(value)}`, mend: `write ${rules.says ?? "another one"}` };
+  }
+  return undefined;
+}
+
+const trueOrFalse = "write true or false";
+
+function numeric(name: string, min: number, max: number, isRight: (value: unknown) => boolean): Format {
+  return {
+    name,
+    problems(value) {
+      const range = `write a ${name} from ${min} to ${max}`;
+      if (typeof value === "string" && value.trim() !== "" && isRight(Number(value))) {
+        return [{ what: `is the text ${quote(value)}`, mend: `write it without quotes: ${value.trim()}` }];
+      }
+      if (!isRight(value)) return [{ what: notA(value, `a ${name}`), mend: range }];
+      return (value as number) >= min && (value as number) <= max ? [] : [{ what: `is ${quote(value)}`, mend: range }];
+    },
+    // Never parseInt: it takes 10 out of `10s`.
+    fromText: (written) => (/^-?\d{1,15}(\.\d{1,15})?$/.test(written.trim()) ? Number(written) : written),
+  };
+}
+
+function durationProblem(value: unknown, min: string, max: string): Problem | undefined {
+  const ms = typeof value === "string" ? parseDuration(value) : undefined;
+  if (ms === undefined) {
+    const likely = likelyDuration(String(value)) ?? "10s";
+    const what = hasNoUnit(value)
+      ? `is ${quote(value)}, a number without a unit`
+      : `is ${quote(value)}, not a duration`;
+    return { what, mend: `write ${likely} (units: ms, s, m, h)` };
+  }
+  if (ms >= (parseDuration(min) ?? 0) && ms <= (parseDuration(max) ?? Number.POSITIVE_INFINITY)) return undefined;
+  return { what: `is ${formatDuration(ms)}`, mend: `choose from ${min} to ${max}` };
+}
+
+function hasNoUnit(value: unknown): boolean {
+  return typeof value === "number" || (typeof value === "string" && /^\d+$/.test(value.trim()));
+}
+
+function isScalar(value: unknown): boolean {
+  return typeof value === "number" || typeof value === "boolean" || typeof value === "bigint";
+}
+
+/** `is 5, not a text`, with collections named rather than shown. */
+function notA(value: unknown, wanted: string): string {
+  if (value instanceof Map) return `is a map, not ${wanted}`;
+  if (Array.isArray(value)) return `is a list, not ${wanted}`;
+  if (value === null) return "is empty";
+  return `is ${quote(value)}, not ${wanted}`;
+}

@@ -1,0 +1,142 @@
+// From files, environment and flags to a frozen Config, or to a ConfigError with every mistake at once.
+// Order: flags over environment over files (later ones over earlier) over defaults.
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { buildConfig } from "./build.js";
+import type { Config } from "./config.js";
+import type { HandlerEntry } from "./entries.js";
+import { readActionTypes, readHandlers } from "./entries.js";
+import type { Environment, Override } from "./environment.js";
+import { withEnvironment, withOverrides } from "./environment.js";
+import { isThere, readConfigFile } from "./file.js";
+import type { Mistake } from "./mistakes.js";
+import { ConfigError, Findings } from "./mistakes.js";
+import type { Reading } from "./reader.js";
+import { readSection } from "./reader.js";
+import { checkRules } from "./rules.js";
+import { schema } from "./schema.js";
+import { Settings } from "./settings.js";
+import type { Branch } from "./tree.js";
+import { overlay } from "./tree.js";
+import { formatDuration } from "./units.js";
+
+/** Where a configuration is looked for. */
+export interface LoadOptions {
+  /** Files in order, later ones win; none: PARTNERD_CONFIG, then the usual places. */
+  readonly files: readonly string[];
+  readonly environment: Environment;
+  /** The working directory. */
+  readonly directory: string;
+  readonly overrides: readonly Override[];
+}
+
+/** A configuration that can be used. */
+export interface Loaded {
+  readonly config: Config;
+  /** Every setting with the place it came from. */
+  readonly settings: Settings;
+  readonly handlers: readonly HandlerEntry[];
+  /** Worth a look, but nothing that keeps the daemon from running. */
+  readonly warnings: readonly Mistake[];
+  /** The files that were read. */
+  readonly files: readonly string[];
+}
+
+/** Reads and checks everything. Throws ConfigError. */
+export async function loadConfig(options: LoadOptions): Promise<Loaded> {
+  const { config, settings, handlers, findings, files } = await readAll(options);
+  if (!config) throw new ConfigError(findings.mistakes);
+  return { config, settings, handlers, warnings: findings.warnings, files };
+}
+
+/** Where the admin port is, whatever else may be wrong with the configuration: a probe asks a daemon that runs. */
+export async function loadAdminAddress(options: LoadOptions): Promise<{ host: string; port: number }> {
+  const { settings, findings, files, isWhole } = await readAll(options);
+  // Without any file, the environment and the defaults say it.
+  const isKnown = isWhole || files.length === 0;
+  if (!isKnown || !settings.isSound("admin.host") || !settings.isSound("admin.port"))
+    throw new ConfigError(findings.mistakes);
+  return { host: settings.text("admin.host"), port: settings.number("admin.port") };
+}
+
+/** The usual places, the first that exists is taken. */
+const usualFiles = ["partnerd.yaml", "/etc/partnerd/partnerd.yaml"];
+
+interface Read {
+  /** Absent when there are mistakes. */
+  readonly config?: Config;
+  readonly settings: Settings;
+  readonly handlers: readonly HandlerEntry[];
+  readonly findings: Findings;
+  readonly files: readonly string[];
+  /** Every file could be taken apart. */
+  readonly isWhole: boolean;
+}
+
+async function readAll(options: LoadOptions): Promise<Read> {
+  const { directory, environment, overrides } = options;
+  const findings = new Findings();
+  const settings = new Settings();
+  const files = await filesOf(options, findings);
+  const { tree: written, isWhole } = await readFiles(files, directory, findings);
+  const withVariables = withEnvironment(written, schema, { environment, directory, findings });
+  const tree = withOverrides(withVariables, schema, { overrides, directory, findings });
+  const canGoOn = isWhole && files.length > 0;
+  // With a file missing or unreadable, all that it holds would be called missing too: such findings help nobody.
+  const reading: Reading = { settings, directory, findings: canGoOn ? findings : new Findings() };
+  await readSection(schema, tree, "", reading);
+  if (!canGoOn) return { settings, handlers: [], findings, files, isWhole };
+  const actionTypes = await readActionTypes(tree.entries.get("actionTypes")?.tree, reading);
+  const handlerTree = tree.entries.get("handlers")?.tree;
+  const handlers = await readHandlers(handlerTree, reading);
+  settleDefaults(settings, actionTypes, environment);
+  const parts = { settings, actionTypes, handlers, regionsOf: (path: string) => settings.list(`${path}.regions`) };
+  const handlerNames = new Set(handlerTree?.kind === "map" ? handlerTree.entries.keys() : []);
+  checkRules({ ...parts, findings, environment, handlerNames });
+  if (findings.mistakes.length > 0) return { settings, handlers, findings, files, isWhole };
+  return { config: buildConfig(parts), settings, handlers, findings, files, isWhole };
+}
+
+/** The files to read; none, and a mistake, when there is no configuration anywhere. */
+async function filesOf(options: LoadOptions, findings: Findings): Promise<readonly string[]> {
+  if (options.files.length > 0) return options.files;
+  const named = options.environment["PARTNERD_CONFIG"];
+  if (named) return [named];
+  for (const file of usualFiles) if (await isThere(resolve(options.directory, file))) return [file];
+  const what = `there is no configuration: neither -c nor PARTNERD_CONFIG is given, nor is there ${usualFiles.join(" or ")}`;
+  findings.mistake(undefined, what, "start from config/example.yaml");
+  return [];
+}
+
+/** All files laid over one another, in order. */
+async function readFiles(
+  files: readonly string[],
+  directory: string,
+  findings: Findings,
+): Promise<{ readonly tree: Branch; readonly isWhole: boolean }> {
+  let tree: Branch = { kind: "map", entries: new Map(), place: { kind: "default" } };
+  let isWhole = true;
+  for (const file of files) {
+    const next = await readConfigFile(file, directory, findings);
+    if (next) tree = overlay(tree, next);
+    else isWhole = false;
+  }
+  return { tree, isWhole };
+}
+
+/** Defaults that depend on the machine or on another setting. */
+function settleDefaults(settings: Settings, actionTypes: readonly string[], environment: Environment): void {
+  settings.fill("artifacts.workDir", join(tmpdir(), "partnerd"));
+  for (const name of ["AWS_REGION", "AWS_DEFAULT_REGION"]) {
+    const region = environment[name];
+    if (region) settings.fill("regions", [region], { kind: "environment", name, directory: "" });
+  }
+  settings.fill("regions", []);
+  // Never below its own lower limit, however short the polling interval is.
+  const restMs = Math.max(settings.durationMs("polling.maxInterval"), settings.durationMs("retry.poll.minDelay"));
+  settings.fill("retry.poll.maxDelay", formatDuration(restMs));
+  for (const path of actionTypes) {
+    settings.fill(`${path}.regions`, settings.get("regions"));
+    settings.fill(`${path}.maxConcurrentJobs`, settings.number("worker.maxConcurrentJobs"));
+  }
+}

@@ -1,0 +1,71 @@
+// The values that only this configuration has: Regions, the outer shape of actionTypes and handlers, a command line,
+// names of environment variables, a webhook secret. The inner keys of entries are in entry-schema.ts.
+import type { Format, Problem } from "./formats.js";
+import { list, single, text } from "./formats.js";
+import { regionPattern } from "./regions.js";
+
+/** Each action type is polled in each of its Regions by a loop of its own: more would be another kind of worker. */
+const actionTypesMax = 200;
+const handlersMax = 200;
+
+/** A list of Regions; whether they exist is looked at later, with the endpoint in view. */
+export const regionListFormat: Format = list(
+  text({ max: 40, form: regionPattern, says: `a Region such as "us-east-1"` }),
+  { name: "list of Regions", max: 60 },
+);
+
+/** `actionTypes`: a list with at least one entry. */
+export const actionTypesFormat: Format = single("list", (value) => {
+  if (!Array.isArray(value)) return { what: "is not a list", mend: "start each action type with a dash" };
+  if (value.length === 0) return { what: "is empty", mend: "name at least one action type" };
+  if (value.length <= actionTypesMax) return undefined;
+  return { what: `has ${value.length} entries`, mend: `${actionTypesMax} is the most` };
+});
+
+/** `handlers`: a map. */
+export const handlersFormat: Format = single("map", (value) => {
+  if (!(value instanceof Map)) return { what: "is not a map", mend: "write `NAME: {kind: …}`" };
+  if (value.size <= handlersMax) return undefined;
+  return { what: `has ${value.size} entries`, mend: `${handlersMax} is the most` };
+});
+
+/** A name of a handler: what is safe in logs, metrics and file names. */
+export const handlerName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+
+/** A program and its arguments, as a list: no shell ever reads it. */
+export const commandFormat: Format = {
+  name: "list of texts",
+  problems(value) {
+    if (typeof value === "string") {
+      return [{ what: "is one text, not a list", mend: "write [program, argument, …]: no shell reads it" }];
+    }
+    if (!Array.isArray(value)) return [{ what: "is not a list", mend: "write [program, argument, …]" }];
+    if (value.length === 0) return [{ what: "is empty", mend: "write [program, argument, …]" }];
+    if (value.length > 1_000) return [{ what: `has ${value.length} items`, mend: "1000 is the most" }];
+    return value.flatMap((part: unknown, index): Problem[] => {
+      if (typeof part !== "string") return [{ at: index, what: "is not a text", mend: "quote it" }];
+      if (part.includes("\0")) return [{ at: index, what: "holds a zero character", mend: "remove it" }];
+      return index === 0 && part.trim() === "" ? [{ at: 0, what: "is empty", mend: "name a program" }] : [];
+    });
+  },
+  fromText: (written) => written,
+};
+
+/** A variable's name that a handler may be given. */
+export const envNameFormat: Format = single("name", (value) => {
+  if (typeof value !== "string" || !/^[A-Za-z_][A-Za-z0-9_]{0,255}$/.test(value) || value === "__proto__") {
+    return { what: "is no name for a variable", mend: "write letters, digits and _ only" };
+  }
+  if (!value.startsWith("PARTNERD_")) return undefined;
+  return { what: "starts with PARTNERD_, which partnerd sets itself", mend: "choose another name" };
+});
+
+/** `whsec_` and 24 to 64 bytes in base64, as the Standard Webhooks specification asks. */
+export const webhookSecret: Format = single("text", (value) => {
+  const mend = "make one: echo whsec_$(openssl rand -base64 32)";
+  if (typeof value !== "string") return { what: value === null ? "is empty" : "is not a text", mend };
+  const encoded = /^whsec_([A-Za-z0-9+/]{1,200}={0,2})$/.exec(value)?.[1];
+  if (encoded === undefined || encoded.length % 4 !== 0) return { what: "is not `whsec_` and base64", mend };
+  const bytes = Buffer.from(encoded, "base64").length;
+  return bytes >= 24 && bytes <= 64 ? undefined : { what: `holds ${bytes} bytes instead of 24 to 64`, mend };
+});

@@ -1,0 +1,84 @@
+// A configuration as it was written, before anybody knows what its keys mean: values with the places they stand in,
+// and the overlay of one upon another. Maps, not objects: a key named `__proto__` is only a strange word here.
+import type { Place } from "./mistakes.js";
+
+export type Tree = Leaf | Branch | List;
+
+/** A scalar. `text` is the way it was written: `1.10` is not the number 1.1. */
+export interface Leaf {
+  readonly kind: "leaf";
+  readonly value: unknown;
+  readonly text: string;
+  readonly place: Place;
+}
+
+export interface Branch {
+  readonly kind: "map";
+  readonly entries: ReadonlyMap<string, Entry>;
+  readonly place: Place;
+}
+
+export interface List {
+  readonly kind: "list";
+  readonly items: readonly Tree[];
+  readonly place: Place;
+}
+
+/** One key of a map. `place` is the key's, `tree.place` the value's. */
+export interface Entry {
+  readonly place: Place;
+  readonly tree: Tree;
+}
+
+/** Keys that decide what their siblings mean: a map that changes one of them replaces the earlier map. */
+const decidingKeys = ["kind", "source"] as const;
+
+/** Secrets can stand in a file of their own: whoever gives one of the two forms takes back the other. */
+const secretKeys = ["token", "secret"] as const;
+
+/** The second upon the first: maps key by key, all else replaced. */
+export function overlay(under: Branch, over: Branch): Branch {
+  if (decidingKeys.some((key) => changes(under, over, key))) return over;
+  const entries = new Map(under.entries);
+  for (const [key, entry] of over.entries) {
+    const below = entries.get(key);
+    entries.set(key, below ? { place: entry.place, tree: overlaid(below.tree, entry.tree) } : entry);
+    for (const secret of secretKeys) {
+      if (key === secret && !over.entries.has(`${secret}File`)) entries.delete(`${secret}File`);
+      if (key === `${secret}File` && !over.entries.has(secret)) entries.delete(secret);
+    }
+  }
+  return { kind: "map", entries, place: over.place };
+}
+
+/** A map that holds one value at a path of keys. */
+export function treeAt(path: readonly string[], value: Tree): Branch {
+  const [key = "", ...rest] = path;
+  const tree = rest.length === 0 ? value : treeAt(rest, value);
+  return { kind: "map", entries: new Map([[key, { place: value.place, tree }]]), place: value.place };
+}
+
+/** `key:` with nothing after it, or `null`. */
+export function isEmpty(tree: Tree): boolean {
+  return tree.kind === "leaf" && tree.value === null;
+}
+
+/** What a tree is, in words for a message. */
+export function describeTree(tree: Tree): string {
+  if (tree.kind === "map") return "a map";
+  if (tree.kind === "list") return "a list";
+  if (tree.value === null) return "empty";
+  return typeof tree.value === "string" ? "a text" : `a ${typeof tree.value}`;
+}
+
+function overlaid(under: Tree, over: Tree): Tree {
+  if (under.kind === "map" && over.kind === "map") return overlay(under, over);
+  // `admin:` with nothing below it, in a later file, takes nothing away.
+  return under.kind === "map" && isEmpty(over) ? under : over;
+}
+
+function changes(under: Branch, over: Branch, key: string): boolean {
+  const before = under.entries.get(key)?.tree;
+  const after = over.entries.get(key)?.tree;
+  return before?.kind === "leaf" && after?.kind === "leaf" && before.value !== after.value;
+}

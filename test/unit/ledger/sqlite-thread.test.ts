@@ -1,0 +1,133 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Worker } from "node:worker_threads";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { LedgerError } from "../../../src/ledger/ledger.js";
+import type { JobRow, Write } from "../../../src/ledger/sqlite-rows.js";
+import { SqliteThread, startSqliteWorker } from "../../../src/ledger/sqlite-thread.js";
+
+let folder: string;
+const threads: SqliteThread[] = [];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "partnerd-thread-"));
+});
+afterEach(async () => {
+  for (const thread of threads.splice(0)) await thread.close().catch(() => thread.abandon());
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function setUp() {
+  const path = join(folder, "ledger.db");
+  const store = { path, recentMs: 1_000, recentMax: 10, holder: { pid: 1, host: "h", sinceMs: 0 } };
+  const workers: Worker[] = [];
+  const deaths: LedgerError[] = [];
+  const dead = Promise.withResolvers<void>();
+  const thread = new SqliteThread({
+    path,
+    onDeath: (fault) => {
+      deaths.push(fault);
+      dead.resolve();
+    },
+    start: (inode) => {
+      const worker = startSqliteWorker(inode === undefined ? store : { ...store, inode });
+      workers.push(worker);
+      return worker;
+    },
+  });
+  threads.push(thread);
+  return { path, thread, workers, deaths, dead: dead.promise };
+}
+
+function put(id: number): Write {
+  const row: JobRow = [
+    id,
+    "eu-west-1",
+    `job-${id}`,
+    "Custom",
+    "Test",
+    "P",
+    "1",
+    null,
+    "running",
+    5,
+    5,
+    "3",
+    null,
+    null,
+    null,
+  ];
+  return { type: "put", row };
+}
+
+describe("the ledger's thread", () => {
+  it("opens, writes, closes, and finds it all again", async () => {
+    const first = setUp();
+    expect((await first.thread.open(0)).jobs).toEqual([]);
+    await first.thread.commit([put(1), put(2)]);
+    await first.thread.close();
+    const second = setUp();
+    expect((await second.thread.open(0)).jobs).toMatchObject([{ id: 1 }, { id: 2 }]);
+  });
+
+  it("hands on the code and the words of a fault", async () => {
+    const first = setUp();
+    await first.thread.open(0);
+    await expect(setUp().thread.open(0)).rejects.toMatchObject({
+      name: "LedgerError",
+      code: "locked",
+      message: expect.stringContaining("in use by process 1 on host h"),
+    });
+  });
+
+  it("tells of its death while nothing is asked, and lets go of the lock and the file", async () => {
+    const { thread, workers, deaths, dead } = setUp();
+    await thread.open(0);
+    await thread.commit([put(1)]);
+    await workers[0]?.terminate();
+    await dead;
+    expect(deaths[0]).toMatchObject({ code: "unwritable", message: expect.stringContaining("died") });
+    await thread.reopen([put(2)]);
+    expect(workers).toHaveLength(2);
+    await thread.close();
+    expect((await setUp().thread.open(0)).jobs).toHaveLength(2);
+  });
+
+  it("fails what was asked of it when it dies", async () => {
+    const { thread, workers, deaths } = setUp();
+    await thread.open(0);
+    const asked = thread.commit([put(1)]);
+    await Promise.all([expect(asked).rejects.toMatchObject({ code: "unwritable" }), workers[0]?.terminate()]);
+    expect(deaths).toEqual([]);
+    await thread.reopen([put(1)]);
+  });
+
+  it("does not write into a file that took its file's place while it was dead", async () => {
+    const { path, thread, workers, dead } = setUp();
+    await thread.open(0);
+    await workers[0]?.terminate();
+    await dead;
+    for (const suffix of ["", "-wal", "-shm", ".lock"]) rmSync(path + suffix, { force: true });
+    const other = setUp();
+    await other.thread.open(0);
+    await other.thread.commit([put(7)]);
+    await other.thread.close();
+    await expect(thread.reopen([put(1)])).rejects.toThrow(/was replaced by another file/);
+  });
+
+  it("refuses to be asked two things at once", async () => {
+    const { thread } = setUp();
+    await thread.open(0);
+    const first = thread.commit([put(1)]);
+    await expect(thread.commit([put(2)])).rejects.toThrow("bug");
+    await first;
+  });
+
+  it("closes when it never opened, and twice", async () => {
+    const { thread } = setUp();
+    await thread.close();
+    await thread.open(0);
+    await thread.close();
+    await thread.close();
+  });
+});

@@ -1,0 +1,22 @@
+// From the command line's words to a configuration that can be worked with; otherwise every mistake on stderr.
+import { loadConfig } from "../config/load.js";
+import { ConfigError, describeMistake } from "../config/mistakes.js";
+import { exitCodes } from "./exit-codes.js";
+import type { RunFlags } from "./run.js";
+import type { RunOptions } from "./work.js";
+
+/** What run and once need; or the exit code 78 after the mistakes were told. */
+export async function loadForWork(flags: RunFlags): Promise<RunOptions | number> {
+  const environment = process.env;
+  const load = () =>
+    loadConfig({ files: flags.config, overrides: flags.overrides, environment, directory: process.cwd() });
+  try {
+    const { config, warnings } = await load();
+    for (const warning of warnings) process.stderr.write(`warning: ${describeMistake(warning)}\n`);
+    return { config, reread: async () => (await load()).config, environment };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const mistake of error.mistakes) process.stderr.write(`${describeMistake(mistake)}\n`);
+    return exitCodes.configuration;
+  }
+}

@@ -1,0 +1,9 @@
+// The version of this program, read from the package it is part of.
+import { readFileSync } from "node:fs";
+
+/** Such as `0.1.0`. */
+export function ownVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  const { version } = JSON.parse(text) as { version?: unknown };
+  return typeof version === "string" ? version : "unknown";
+}

@@ -1,0 +1,129 @@
+// What `partnerd run` and `partnerd once` share: a configuration becomes a daemon, signals become stops, ends become exit codes.
+
+import type { Config } from "../config/config.js";
+import { Daemon } from "../daemon.js";
+import { systemClock } from "../std/clock.js";
+import { describeError } from "../std/errors.js";
+import { createLog, type Log } from "../std/log.js";
+import { openLogOutput } from "../std/log-output.js";
+import { Masker } from "../std/masking.js";
+import type { WorkerEvent } from "../worker/events.js";
+import type { WorkerEnd } from "../worker/worker.js";
+import { exitCodes } from "./exit-codes.js";
+import { listenForStops } from "./stops.js";
+import { ownVersion } from "./version.js";
+
+export interface RunOptions {
+  readonly config: Config;
+  /** Reads the configuration afresh, for SIGHUP. Throws what is wrong with it. */
+  readonly reread: () => Promise<Config>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** Runs until it is told to stop. The exit code: 0, 1, 70 or 75. */
+export async function run(options: RunOptions): Promise<number> {
+  return withDaemon(options, 1, (daemon) => daemon.run());
+}
+
+export interface OnceOptions extends RunOptions {
+  /** Goes on until polls have brought nothing for so long. */
+  readonly waitMs: number;
+  readonly maxJobs: number;
+  /** Exit 3 when a job failed. */
+  readonly jobOutcomeStatus: boolean;
+}
+
+/** One pass over every action type. The exit code: 0, 1 when a poll failed to the end, 3, 70 or 75. */
+export async function once(options: OnceOptions): Promise<number> {
+  let failed = 0;
+  let isFailing = false;
+  const count = (event: WorkerEvent) => {
+    if (event.type === "job-reported" && event.outcome.kind === "failed") failed += 1;
+  };
+  const code = await withDaemon(
+    options,
+    2,
+    async (daemon) => {
+      await daemon.worker.once({ idleEndMs: options.waitMs, maxJobs: options.maxJobs });
+      isFailing = daemon.worker.isFailing;
+      return daemon.worker.stop();
+    },
+    [count],
+  );
+  if (code !== exitCodes.ok) return code;
+  if (isFailing) return exitCodes.failed;
+  return options.jobOutcomeStatus && failed > 0 ? exitCodes.jobFailed : exitCodes.ok;
+}
+
+async function withDaemon(
+  options: RunOptions,
+  logTo: 1 | 2,
+  work: (daemon: Daemon) => Promise<WorkerEnd>,
+  observers: readonly ((event: WorkerEvent) => void)[] = [],
+): Promise<number> {
+  const { config } = options;
+  const masker = new Masker();
+  const log = createLog({ ...config.log, masker, destination: openLogOutput(logTo, options.environment) });
+  return wired(options, log, masker, work, observers);
+}
+
+async function wired(
+  options: RunOptions,
+  log: Log,
+  masker: Masker,
+  work: (daemon: Daemon) => Promise<WorkerEnd>,
+  observers: readonly ((event: WorkerEvent) => void)[],
+): Promise<number> {
+  const { config, environment } = options;
+  log.info({ version: ownVersion(), node: process.versions.node }, "partnerd starts");
+  let daemon: Daemon;
+  try {
+    daemon = await Daemon.build({ config, log, masker, clock: systemClock, environment, observers });
+  } catch (error) {
+    log.error({}, `could not start: ${describeError(error)}`);
+    return exitCodes.failed;
+  }
+  const atOnce = Promise.withResolvers<"at-once">();
+  const stops = listenForStops({
+    clock: systemClock,
+    onDrain: (signal) => {
+      log.info({ signal }, "told to stop");
+      void daemon.worker.stop();
+    },
+    onHurry: (signal) => daemon.worker.hurry(`a second ${signal}`),
+    onAtOnce: () => atOnce.resolve("at-once"),
+    onDump: () => daemon.dump(),
+    onReload: () => void reload(options, log),
+  });
+  try {
+    const end = await Promise.race([work(daemon), atOnce.promise]);
+    if (end === "at-once") {
+      log.error({ inFlight: daemon.worker.inFlight }, "stopped at once by a third signal");
+      return daemon.worker.inFlight > 0 ? exitCodes.owed : exitCodes.ok;
+    }
+    await daemon.close();
+    if (end.isBroken) return exitCodes.bug;
+    return end.owed > 0 ? exitCodes.owed : exitCodes.ok;
+  } catch (error) {
+    log.error({ err: error }, `could not go on: ${describeError(error)}`);
+    await daemon.worker.stop();
+    await daemon.close();
+    return exitCodes.failed;
+  } finally {
+    stops.close();
+  }
+}
+
+/** Reads and checks the configuration. What is running is kept: this version applies no change without a restart. */
+async function reload(options: RunOptions, log: Log): Promise<void> {
+  try {
+    const next = await options.reread();
+    const changed = Object.keys(next).filter(
+      (name) => JSON.stringify(next[name as keyof Config]) !== JSON.stringify(options.config[name as keyof Config]),
+    );
+    if (changed.length === 0) log.info({}, "configuration read again: nothing changed");
+    else log.warn({ changed }, "configuration read again and found good: restart to apply what changed");
+  } catch (error) {
+    log.error({}, `configuration read again and refused, the running one stays: ${describeError(error)}`);
+  }
+}

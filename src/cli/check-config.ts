@@ -1,0 +1,56 @@
+// `partnerd check-config`: every mistake of a configuration at once, handlers loaded and files looked at; or one line
+// that says what it stands for.
+import type { Config } from "../config/config.js";
+import { checkFiles } from "../config/files.js";
+import type { LoadOptions } from "../config/load.js";
+import { loadConfig } from "../config/load.js";
+import { describeMistake } from "../config/mistakes.js";
+import type { Io } from "./cli.js";
+import { exitCodes } from "./exit-codes.js";
+
+/** Builds every handler, and says what is wrong with those that cannot be built. */
+export type CheckHandlers = (config: Config) => Promise<readonly string[]>;
+
+/** The exit code: 0 or 78. Throws ConfigError when the configuration itself is wrong. */
+export async function checkConfig(options: LoadOptions, io: Io, checkHandlers = buildsHandlers(io)): Promise<number> {
+  const loaded = await loadConfig(options);
+  const { config, settings, warnings } = loaded;
+  for (const warning of warnings) io.err(`warning: ${describeMistake(warning)}\n`);
+  const mistakes = [...(await checkFiles(config, settings)).map(describeMistake), ...(await checkHandlers(config))];
+  for (const mistake of mistakes) io.err(`${mistake}\n`);
+  if (mistakes.length > 0) return exitCodes.configuration;
+  io.out(`ok: ${summary(config)}\n`);
+  return exitCodes.ok;
+}
+
+/** What a configuration stands for, in one line. */
+function summary(config: Config): string {
+  const regions = new Set(config.actionTypes.flatMap((type) => type.regions));
+  const loops = config.actionTypes.reduce((sum, type) => sum + type.regions.length, 0);
+  const { ledger, admin } = config;
+  return [
+    `${count(config.actionTypes.length, "action type")} in ${count(regions.size, "Region")} (${count(loops, "poller")})`,
+    count(Object.keys(config.handlers).length, "handler"),
+    `up to ${count(config.worker.maxConcurrentJobs, "job")} at once`,
+    `ledger ${ledger.store === "sqlite" ? ledger.path : "in memory"}`,
+    admin.port === 0 ? "no admin port" : `admin port ${admin.host}:${admin.port}`,
+  ].join(", ");
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+function buildsHandlers({ environment, err }: Io): CheckHandlers {
+  return async (config) => {
+    const [daemon, { createLog }, { Masker }, { systemClock }] = await Promise.all([
+      import("../daemon.js"),
+      import("../std/log.js"),
+      import("../std/masking.js"),
+      import("../std/clock.js"),
+    ]);
+    const masker = new Masker();
+    const log = createLog({ level: "warn", format: "pretty", masker, destination: { write: err } });
+    return daemon.checkHandlers({ config, log, masker, clock: systemClock, environment });
+  };
+}

@@ -1,0 +1,243 @@
+// The command line: which commands there are, what they take, and the exit code of whatever comes of them.
+// Each command's code is loaded when it is called, so that `partnerd version` stays a matter of milliseconds.
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import type { Override } from "../config/environment.js";
+import type { LoadOptions } from "../config/load.js";
+import { ConfigError, describeMistake } from "../config/mistakes.js";
+import { formatDuration, likelyDuration, parseDuration } from "../config/units.js";
+import { exitCodes } from "./exit-codes.js";
+import { ownVersion } from "./version.js";
+
+/** What a command touches of the process it runs in. */
+export interface Io {
+  /** Data. */
+  readonly out: (text: string) => void;
+  /** Everything else. */
+  readonly err: (text: string) => void;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The working directory. */
+  readonly directory: string;
+}
+
+/** Runs one command. Resolves with the exit code; never rejects. */
+export async function runCli(argv: readonly string[], io: Io = processIo()): Promise<number> {
+  const result = { code: exitCodes.ok as number };
+  try {
+    await program(io, result).parseAsync(argv, { from: "user" });
+    return result.code;
+  } catch (error) {
+    // Help and version were asked for; everything else that commander throws is a wrong command line.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    if (error instanceof ConfigError) {
+      for (const mistake of error.mistakes) io.err(`${describeMistake(mistake)}\n`);
+      return exitCodes.configuration;
+    }
+    io.err(`a bug in partnerd, please report it: ${error instanceof Error ? error.stack : String(error)}\n`);
+    return exitCodes.bug;
+  }
+}
+
+interface Result {
+  code: number;
+}
+
+function program(io: Io, result: Result): Command {
+  const root = new Command("partnerd")
+    .description("Works the jobs of AWS CodePipeline action types with handlers of your own.")
+    .exitOverride()
+    .configureOutput({ writeOut: io.out, writeErr: io.err })
+    .showHelpAfterError("(--help shows what there is)")
+    .version(ownVersion(), "-V, --version", "print the version")
+    .addHelpText("after", exitCodesHelp);
+  addWork(root, result);
+  addConfigCommands(root, io, result);
+  addDemo(root, result);
+  addEmulator(root, io, result);
+  root
+    .command("version")
+    .description("print the version")
+    .action(() => io.out(`${ownVersion()}\n`));
+  return root;
+}
+
+function addWork(root: Command, result: Result): void {
+  withConfig(root.command("run"))
+    .description("the daemon: poll, work and report jobs until told to stop")
+    .action(async (flags: ConfigFlags) => {
+      const { runCommand } = await import("./run.js");
+      result.code = await runCommand({ config: flags.config, overrides: overridesOf(flags) });
+    });
+  withConfig(root.command("once"))
+    .description("poll every action type, work what is waiting, and exit")
+    .addOption(
+      new Option("--wait <duration>", "go on until polls have brought nothing for so long")
+        .argParser(durationFlag)
+        .default(0, "0s"),
+    )
+    .addOption(
+      new Option("--max-jobs <number>", "take no more jobs than this")
+        .argParser(countFlag)
+        .default(Number.POSITIVE_INFINITY, "no limit"),
+    )
+    .option("--job-outcome-status", "exit 3 if a job failed", false)
+    .action(async (flags: ConfigFlags & { wait: number; maxJobs: number; jobOutcomeStatus: boolean }) => {
+      const { onceCommand } = await import("./once.js");
+      const { config, wait: waitMs, maxJobs, jobOutcomeStatus } = flags;
+      result.code = await onceCommand({ config, overrides: overridesOf(flags), waitMs, maxJobs, jobOutcomeStatus });
+    });
+}
+
+function addDemo(root: Command, result: Result): void {
+  root
+    .command("demo")
+    .description("emulator, worker, sample handlers and jobs in one process, without an AWS account")
+    .addOption(
+      new Option("--jobs <number>", "end after so many jobs")
+        .argParser(countFlag)
+        .default(Number.POSITIVE_INFINITY, "go on until Ctrl-C"),
+    )
+    .action(async (flags: { jobs: number }) => {
+      const { demoCommand } = await import("./demo.js");
+      result.code = await demoCommand(flags);
+    });
+}
+
+function addConfigCommands(root: Command, io: Io, result: Result): void {
+  withConfig(root.command("check-config"))
+    .description("print every mistake of the configuration, and load every handler")
+    .action(async (flags: ConfigFlags) => {
+      const { checkConfig } = await import("./check-config.js");
+      result.code = await checkConfig(loadOptions(flags, io), io);
+    });
+  withConfig(root.command("print-config"))
+    .description("print the effective configuration, where each value came from, secrets masked")
+    .action(async (flags: ConfigFlags) => {
+      const [{ loadConfig }, { printConfig }] = await Promise.all([
+        import("../config/load.js"),
+        import("../config/print.js"),
+      ]);
+      const loaded = await loadConfig(loadOptions(flags, io));
+      for (const warning of loaded.warnings) io.err(`warning: ${describeMistake(warning)}\n`);
+      io.out(printConfig(loaded));
+    });
+  withConfig(root.command("healthcheck"))
+    .description("ask the admin port of a daemon on this machine whether it is well; exit 0 or 1")
+    .option("--ready", "ask whether it takes jobs, not only whether it runs", false)
+    .action(async (flags: ConfigFlags & { ready: boolean }) => {
+      const { healthcheck } = await import("./healthcheck.js");
+      result.code = await healthcheck(loadOptions(flags, io), flags.ready ? "/readyz" : "/livez", io);
+    });
+}
+
+function addEmulator(root: Command, io: Io, result: Result): void {
+  const command = root.command("emulator").description("serve a local CodePipeline job API to test handlers against");
+  // Its options are its own affair, and loading them means loading it: only when it is meant.
+  command.allowUnknownOption().allowExcessArguments().helpOption(false);
+  command.action(async (_flags: unknown, { args }: Command) => {
+    const { describeEmulator, runEmulator } = await import("./emulator.js");
+    const described = new Command("partnerd emulator").copyInheritedSettings(root);
+    describeEmulator(described);
+    described.action(async (flags: Parameters<typeof runEmulator>[0]) => {
+      result.code = await untilSignal((signal) => runEmulator(flags, signal, io));
+    });
+    await described.parseAsync(args, { from: "user" });
+  });
+}
+
+/** Runs something that ends in good order when its signal aborts: at Ctrl-C or SIGTERM. */
+async function untilSignal(run: (signal: AbortSignal) => Promise<number>): Promise<number> {
+  const stop = new AbortController();
+  const onSignal = () => stop.abort();
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, onSignal);
+  try {
+    return await run(stop.signal);
+  } finally {
+    for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, onSignal);
+  }
+}
+
+interface ConfigFlags {
+  readonly config: readonly string[];
+  readonly set: readonly Override[];
+  readonly logLevel?: string;
+  readonly logFormat?: string;
+}
+
+function withConfig(command: Command): Command {
+  return command
+    .addOption(
+      new Option("-c, --config <file>", "configuration file; may repeat, later ones win")
+        .argParser(collected)
+        .default([], "PARTNERD_CONFIG, ./partnerd.yaml, /etc/partnerd/partnerd.yaml"),
+    )
+    .addOption(
+      new Option("--set <key=value>", "a setting over file and environment, such as polling.minInterval=2s; may repeat")
+        .argParser(setFlag)
+        .default([], "none"),
+    )
+    .addOption(new Option("--log-level <level>", "short for --set log.level=…"))
+    .addOption(new Option("--log-format <format>", "short for --set log.format=…"));
+}
+
+function overridesOf(flags: ConfigFlags): readonly Override[] {
+  const { logLevel, logFormat, set } = flags;
+  return [
+    ...set,
+    ...(logLevel === undefined ? [] : [{ flag: "--log-level", key: "log.level", text: logLevel }]),
+    ...(logFormat === undefined ? [] : [{ flag: "--log-format", key: "log.format", text: logFormat }]),
+  ];
+}
+
+function loadOptions(flags: ConfigFlags, { environment, directory }: Io): LoadOptions {
+  return { files: flags.config, environment, directory, overrides: overridesOf(flags) };
+}
+
+function collected(value: string, earlier: readonly string[]): readonly string[] {
+  return [...earlier, value];
+}
+
+function setFlag(value: string, earlier: readonly Override[]): readonly Override[] {
+  const at = value.indexOf("=");
+  if (at < 1) throw new InvalidArgumentError("Write KEY=VALUE.");
+  return [...earlier, { flag: "--set", key: value.slice(0, at), text: value.slice(at + 1) }];
+}
+
+/** In ms, at most a day. */
+function durationFlag(value: string): number {
+  const ms = parseDuration(value);
+  const max = 86_400_000;
+  if (ms === undefined) throw new InvalidArgumentError(`Write ${likelyDuration(value) ?? "30s"}, with the unit.`);
+  if (ms > max) throw new InvalidArgumentError(`${formatDuration(max)} is the most.`);
+  return ms;
+}
+
+function countFlag(value: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(value)) throw new InvalidArgumentError("Write a whole number from 1 on.");
+  return Number(value);
+}
+
+const exitCodesHelp = `
+Exit codes:
+  0   stopped with nothing owed
+  1   could not start or go on; not well
+  3   a job failed (once --job-outcome-status)
+  64  wrong command line
+  70  a bug in partnerd
+  75  stopped while outcomes are still owed; they are in the ledger
+  78  wrong configuration
+`;
+
+function processIo(): Io {
+  // Whoever reads us may stop reading: `partnerd print-config | head -1` is no error.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
+  return {
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    environment: process.env,
+    directory: process.cwd(),
+  };
+}

@@ -1,0 +1,82 @@
+// `partnerd healthcheck`: asks the admin port of a daemon on this machine, for Docker's HEALTHCHECK. Always answers
+// within its limit, and works while the rest of the configuration is wrong: the daemon that runs read an earlier one.
+import { request } from "node:http";
+import type { LoadOptions } from "../config/load.js";
+import { loadAdminAddress } from "../config/load.js";
+import type { Io } from "./cli.js";
+import { exitCodes } from "./exit-codes.js";
+
+/** Docker's own limit for a health check is 30 s by default; a daemon that is well answers in milliseconds. */
+const healthcheckLimitMs = 3_000;
+/** Enough for the reasons of a daemon that is not ready. */
+const answerMaxChars = 500;
+
+/** The exit code: 0 well, 1 not well, or not to be reached. Throws ConfigError when nobody can say where to ask. */
+export async function healthcheck(
+  options: LoadOptions,
+  path: "/livez" | "/readyz",
+  io: Pick<Io, "out" | "err">,
+  limitMs: number = healthcheckLimitMs,
+): Promise<number> {
+  const { host, port } = await loadAdminAddress(options);
+  if (port === 0) {
+    io.err("not well: the admin port is off (admin.port: 0), so there is nothing to ask\n");
+    return exitCodes.failed;
+  }
+  const url = `http://${reachable(host)}:${port}${path}`;
+  try {
+    const { status, text } = await ask(url, limitMs);
+    if (status === 200) {
+      io.out(`well: ${url} answered 200\n`);
+      return exitCodes.ok;
+    }
+    io.err(`not well: ${url} answered ${status}${text === "" ? "" : ` ${text}`}\n`);
+  } catch (error) {
+    io.err(`not well: ${url} ${reason(error, limitMs)}\n`);
+  }
+  return exitCodes.failed;
+}
+
+/** The address that reaches a daemon listening on this one. */
+function reachable(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  if (host === "::") return "[::1]";
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+function ask(url: string, limitMs: number): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    // One limit for connecting, waiting and reading; the signal ends the exchange wherever it stands.
+    const call = request(url, { agent: false, signal: AbortSignal.timeout(limitMs) }, (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      const done = () => {
+        call.destroy();
+        resolve({ status: response.statusCode ?? 0, text: oneLine(text) });
+      };
+      response.on("data", (part: string) => {
+        text += part;
+        if (text.length > answerMaxChars) done();
+      });
+      response.on("end", done);
+      response.on("error", reject);
+    });
+    call.on("error", reject);
+    call.end();
+  });
+}
+
+/** An answer made fit for one line of a terminal. */
+function oneLine(text: string): string {
+  return text
+    .slice(0, answerMaxChars)
+    .replaceAll(/[\p{Cc}\s]+/gu, " ")
+    .trim();
+}
+
+function reason(error: unknown, limitMs: number): string {
+  const { code, name } = error as NodeJS.ErrnoException;
+  if (name === "AbortError" || name === "TimeoutError") return `did not answer within ${limitMs} ms`;
+  if (code === "ECONNREFUSED") return "refuses connections: no daemon listens there";
+  return `could not be asked (${code ?? name})`;
+}

@@ -133,6 +133,7 @@ function addEmulator(root: Command, io: Io, result: Result): void {
   const command = root.command("emulator").description("serve a local CodePipeline job API to test handlers against");
   // Its options are its own affair, and loading them means loading it: only when it is meant.
   command.allowUnknownOption().allowExcessArguments().helpOption(false);
+  command.addHelpText("after", "\nIts options and an example: partnerd emulator --help");
   command.action(async (_flags: unknown, { args }: Command) => {
     const { describeEmulator, runEmulator } = await import("./emulator.js");
     const described = new Command("partnerd emulator").copyInheritedSettings(root);

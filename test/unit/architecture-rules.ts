@@ -1,0 +1,205 @@
+// The house rules: who may import whom, how long things may be, and what must not stand in the code.
+// Each rule is a function from one source file to the lines that break it, each with its place and the rule's words.
+import { readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { blanked, functionsOf, importsOf, lineAt } from "../support/source-text.js";
+
+/** What one folder of `src`, or one file at its root, may import besides itself. */
+export interface Row {
+  readonly area: string;
+  /** Folders or files of `src`. */
+  readonly may: readonly string[];
+  /** Folders or files of which only types may be imported. */
+  readonly types?: readonly string[];
+  /** Packages; "any" means any but the SDK's. */
+  readonly packages: readonly string[] | "any";
+  readonly node: boolean;
+}
+
+export const contracts = [
+  "codepipeline/gateway.ts",
+  "ledger/ledger.ts",
+  "handlers/handler.ts",
+  "artifacts/artifacts.ts",
+];
+const underDaemon = ["tokens", "ledger", "artifacts", "codepipeline", "handlers", "worker", "admin"];
+
+export const rows: readonly Row[] = [
+  { area: "std", may: [], packages: ["pino", "p-retry"], node: true },
+  { area: "job", may: [], packages: [], node: false },
+  { area: "tokens", may: ["job", "std"], packages: "any", node: true },
+  { area: "ledger", may: ["job", "std"], packages: "any", node: true },
+  { area: "artifacts", may: ["job", "std"], packages: "any", node: true },
+  { area: "codepipeline", may: ["job", "std"], types: ["tokens/tokens.ts"], packages: "any", node: true },
+  { area: "handlers", may: ["job", "std"], types: ["artifacts/artifacts.ts"], packages: "any", node: true },
+  // The engine knows contracts, never an implementation, a configuration or a log.
+  { area: "worker", may: ["job", "std", ...contracts], packages: [], node: true },
+  {
+    area: "admin",
+    // Of the job's folder only how action types and jobs are written.
+    may: ["std", "job/job.ts"],
+    types: ["job", "worker/events.ts", "worker/status.ts", "config/config.ts"],
+    packages: "any",
+    node: true,
+  },
+  // A configuration wraps its secrets as it is built.
+  { area: "config", may: ["std", "job/secret.ts"], types: ["job"], packages: "any", node: true },
+  // A second, independent reading of the API: our mistakes must not cancel out.
+  { area: "emulator", may: ["std"], packages: "any", node: true },
+  { area: "testkit", may: ["job", "std", "handlers", "artifacts", "emulator"], packages: "any", node: true },
+  { area: "index", may: ["job"], types: ["handlers"], packages: [], node: false },
+  { area: "daemon", may: ["job", "std", ...underDaemon], types: ["config/config.ts"], packages: "any", node: true },
+  {
+    area: "cli",
+    may: ["daemon.ts", "config", "emulator", "std"],
+    // What the daemon's own interface is made of: the events it tells, and how it ended.
+    types: ["worker/events.ts", "worker/worker.ts"],
+    packages: "any",
+    node: true,
+  },
+  { area: "main", may: ["cli"], packages: [], node: true },
+];
+
+/** The only places that may know an SDK. */
+const sdkPlaces = [
+  "codepipeline/",
+  "artifacts/s3.ts",
+  "tokens/secrets-manager.ts",
+  "tokens/dynamodb.ts",
+  "ledger/dynamodb.ts",
+];
+const sdkPackage = /^@(?:aws-sdk|smithy|aws-crypto)\//;
+
+/** Imports whose target is known only at run time, and why. */
+const computedImports: Readonly<Record<string, string>> = {
+  "handlers/module-loading.ts": "loads the partner's own module",
+  "cli/demo.ts": "loads the sample service that a newcomer is given to read",
+};
+
+export const fileMaxLines = 300;
+/** Files over the limit, and why that is right. */
+export const longFiles: Readonly<Record<string, string>> = {};
+const functionMaxLines = 60;
+const headMaxLines = 5;
+
+/** One file of `src`; `path` is relative to it. */
+export interface SourceFile {
+  readonly path: string;
+  readonly source: string;
+}
+
+export type Rule = (file: SourceFile) => readonly string[];
+
+const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as Readonly<
+  Record<string, Readonly<Record<string, string>> | undefined>
+>;
+const declared = new Set(
+  ["dependencies", "peerDependencies", "optionalDependencies"].flatMap((part) => Object.keys(manifest[part] ?? {})),
+);
+
+export function areaOf(path: string): string {
+  return path.replace(/[/.].*$/, "");
+}
+
+function isIn(path: string, place: string): boolean {
+  return path === place || path.startsWith(place.endsWith("/") ? place : `${place}/`);
+}
+
+/** The imported file as a path within `src`. */
+function targetOf(path: string, specifier: string): string {
+  return normalize(join(dirname(path), specifier)).replace(/\.js$/, ".ts");
+}
+
+function packageOf(specifier: string): string {
+  return specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/");
+}
+
+export const importsOnlyWhatItsRowAllows: Rule = ({ path, source }) => {
+  const area = areaOf(path);
+  const row = rows.find((each) => each.area === area);
+  if (!row) return [`src/${path}: ${area} has no row in the import table`];
+  return importsOf(source).flatMap(({ line, specifier, isType }) => {
+    if (!specifier?.startsWith(".")) return [];
+    const target = targetOf(path, specifier);
+    if (areaOf(target) === area || row.may.some((place) => isIn(target, place))) return [];
+    const isTypePlace = row.types?.some((place) => isIn(target, place)) ?? false;
+    if (isTypePlace && isType) return [];
+    const allowed = [...row.may, ...(row.types ?? []).map((place) => `types of ${place}`)].join(", ") || "nothing";
+    const what = isTypePlace ? `more than types (\`import type\`) of ${target}` : target;
+    return [`src/${path}:${line} imports ${what}; ${area} may import ${allowed}`];
+  });
+};
+
+export const importsOnlyPackagesOfItsRow: Rule = ({ path, source }) => {
+  const row = rows.find((each) => each.area === areaOf(path));
+  return importsOf(source).flatMap(({ line, specifier, isType }) => {
+    const where = `src/${path}:${line}`;
+    if (specifier === undefined) {
+      return Object.hasOwn(computedImports, path) ? [] : [`${where} imports what is known only at run time`];
+    }
+    if (specifier.startsWith(".")) return [];
+    if (specifier.startsWith("node:")) return row?.node ? [] : [`${where} imports ${specifier}; ${row?.area} may not`];
+    const name = packageOf(specifier);
+    if (sdkPackage.test(name) && !sdkPlaces.some((place) => path.startsWith(place))) {
+      return [`${where} imports ${name}; an SDK may be known only in ${sdkPlaces.join(", ")}`];
+    }
+    if (row?.packages !== "any" && !row?.packages.includes(name)) {
+      return [`${where} imports ${name}; ${row?.area} may import ${row?.packages.join(", ") || "no package"}`];
+    }
+    return declared.has(name) || isType
+      ? []
+      : [`${where} imports ${name}, which package.json does not declare for users`];
+  });
+};
+
+export const isShort: Rule = ({ path, source }) => {
+  const lines = source.split("\n").length - (source.endsWith("\n") ? 1 : 0);
+  if (lines <= fileMaxLines || Object.hasOwn(longFiles, path)) return [];
+  return [`src/${path} has ${lines} lines (at most ${fileMaxLines})`];
+};
+
+export const hasShortFunctions: Rule = ({ path, source }) =>
+  functionsOf(source)
+    .filter((span) => span.lines > functionMaxLines)
+    .map((span) => `src/${path}:${span.line} ${span.name} has ${span.lines} lines (at most ${functionMaxLines})`);
+
+export const beginsWithItsPurpose: Rule = ({ path, source }) => {
+  const lines = source.replace(/^#!.*\n/, "").split("\n");
+  const head = lines.findIndex((line) => !line.startsWith("//"));
+  if (head === 0) return [`src/${path} does not begin with a comment that says what it is`];
+  if (head > headMaxLines) return [`src/${path} begins with ${head} lines of comment (at most ${headMaxLines})`];
+  return [];
+};
+
+/** A rule that a pattern must not stand in the code of any file but those of `except`. */
+function without(pattern: RegExp, what: string, except: RegExp = /^$/): Rule {
+  return ({ path, source }) => {
+    if (except.test(path)) return [];
+    const code = blanked(source);
+    return [...code.matchAll(pattern)].map((match) => `src/${path}:${lineAt(code, match.index)} ${what}`);
+  };
+}
+
+export const endsNoProcess = without(
+  /\bprocess\s*(?:\?\.|\.)\s*(?:exit|abort|reallyExit)\b|\bimport\b[^;]*\b(?:exit|abort)\b[^;]*\bfrom\s*["'] *["'];/g,
+  "ends the process; only main.ts may, by its exit code",
+  /^main\.ts$/,
+);
+export const hasNoDefaultExport = without(/\bexport\s+default\b|\bas\s+default\b/g, "has a default export");
+export const doesNotPrint = without(/\bconsole\s*(?:\?\.|\.|\[)/g, "prints by console; only cli may", /^cli\//);
+export const keepsNoState = without(/^(?:export\s+)?(?:let|var)\b/gm, "keeps state in the module; put it into a class");
+
+export const rules: readonly (readonly [string, Rule])[] = [
+  ["imports only what its row of the table allows", importsOnlyWhatItsRowAllows],
+  ["imports only packages that its folder may know and users get", importsOnlyPackagesOfItsRow],
+  [`has at most ${fileMaxLines} lines`, isShort],
+  [`has no function of more than ${functionMaxLines} lines`, hasShortFunctions],
+  ["begins with a comment that says what it is", beginsWithItsPurpose],
+  ["leaves ending the process to main.ts", endsNoProcess],
+  ["has no default export", hasNoDefaultExport],
+  ["prints only in cli", doesNotPrint],
+  ["keeps no state in a module", keepsNoState],
+];

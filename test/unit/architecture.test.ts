@@ -1,0 +1,55 @@
+// The house rules, enforced on every file under src; architecture-rules.ts holds them, with the import table as data.
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { areaOf, contracts, fileMaxLines, longFiles, rows, rules, type SourceFile } from "./architecture-rules.js";
+
+const root = normalize(fileURLToPath(new URL("../../", import.meta.url)));
+const files: readonly SourceFile[] = globSync("src/**/*.ts", { cwd: root })
+  .map((path) => path.replaceAll("\\", "/").slice("src/".length))
+  .sort()
+  .map((path) => ({ path, source: readFileSync(join(root, "src", path), "utf8") }));
+
+describe("every source file", () => {
+  it.each(rules)("%s", (_title, rule) => {
+    expect(files.length).toBeGreaterThan(50);
+    expect(files.flatMap(rule)).toEqual([]);
+  });
+
+  it("is not called long without being so", () => {
+    for (const path of Object.keys(longFiles)) {
+      const source = files.find((file) => file.path === path)?.source ?? "";
+      expect(`${path}: ${source.split("\n").length > fileMaxLines}`).toBe(`${path}: true`);
+    }
+  });
+});
+
+describe("the import table", () => {
+  it("names only folders and files that are there or are yet to come", () => {
+    const yetToCome = ["artifacts"];
+    const places = rows.flatMap((row) => [row.area, ...row.may, ...(row.types ?? [])]).map(areaOf);
+    for (const place of new Set(places)) {
+      const isThere = ["", ".ts"].some((end) => existsSync(join(root, "src", `${place}${end}`)));
+      expect(`${place}: ${isThere || yetToCome.includes(place)}`).toBe(`${place}: true`);
+    }
+  });
+
+  it("lets nobody but cli know the daemon, and nobody but main know cli", () => {
+    const knowing = (place: string) => rows.filter((row) => row.may.some((each) => areaOf(each) === place));
+    expect(knowing("daemon").map((row) => row.area)).toEqual(["cli"]);
+    expect(knowing("cli").map((row) => row.area)).toEqual(["main"]);
+    expect(knowing("emulator").map((row) => row.area)).toEqual(["testkit", "cli"]);
+  });
+
+  it("has no ring: whoever may import somebody is imported by nobody below", () => {
+    const below = (area: string, seen: readonly string[]): readonly string[] => {
+      expect(seen).not.toContain(area);
+      const row = rows.find((each) => each.area === area);
+      const next = (row?.may ?? []).filter((place) => !contracts.includes(place)).map(areaOf);
+      return next.flatMap((each) => [each, ...below(each, [...seen, area])]);
+    };
+    for (const row of rows) below(row.area, []);
+    expect(below("job", [])).toEqual([]);
+  });
+});

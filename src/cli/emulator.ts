@@ -7,6 +7,7 @@ import { Mistakes } from "../emulator/documents.js";
 import type { Emulator } from "../emulator/emulator.js";
 import { startEmulator } from "../emulator/emulator.js";
 import type { EmulatorEvent } from "../emulator/events.js";
+import { exitCodes } from "./exit-codes.js";
 
 /** The command's options as commander gives them: texts and flags. */
 export interface EmulatorFlags {
@@ -25,10 +26,6 @@ export interface Output {
   readonly err: (text: string) => void;
 }
 
-const exitOk = 0;
-const exitFailed = 1;
-const exitUsage = 64;
-const exitConfiguration = 78;
 /** A scenario is read whole. */
 const scenarioMaxBytes = 16_777_216;
 
@@ -61,7 +58,7 @@ export async function runEmulator(flags: EmulatorFlags, signal: AbortSignal, out
       ? ["--credentials: must be KEY:SECRET, or KEY:SECRET:SESSIONTOKEN"]
       : []),
   ];
-  if (mistakes.length > 0) return refuse(mistakes, exitUsage, output);
+  if (mistakes.length > 0) return refuse(mistakes, exitCodes.usage, output);
   try {
     const scenario = flags.scenario === undefined ? undefined : await readScenario(flags.scenario);
     const emulator = await startEmulator({
@@ -73,12 +70,12 @@ export async function runEmulator(flags: EmulatorFlags, signal: AbortSignal, out
       ...(scenario && { scenario }),
     });
     await serve(emulator, { flags, signal, output });
-    return exitOk;
+    return exitCodes.ok;
   } catch (error) {
-    if (error instanceof Mistakes) return refuse(error.list, exitConfiguration, output);
+    if (error instanceof Mistakes) return refuse(error.list, exitCodes.configuration, output);
     return refuse(
       [`the emulator can not start: ${error instanceof Error ? error.message : error}`],
-      exitFailed,
+      exitCodes.failed,
       output,
     );
   }

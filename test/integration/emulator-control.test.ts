@@ -286,6 +286,12 @@ test("events stream as lines, until the reader leaves", () =>
     leaving.abort();
   }));
 
+test("a document of more than 16 MiB is refused with 413, and the emulator lives", () =>
+  withEmulator(async (_emulator, url) => {
+    expect((await control(url, "scenario", " ".repeat(16_777_217))).status).toBe(413);
+    expect((await control(url, "scenario", `{}${" ".repeat(16_777_000)}`)).status).toBe(201);
+  }));
+
 test("a wrong path or method says what there is", () =>
   withEmulator(async (_emulator, url) => {
     const missing = await control(url, "job");

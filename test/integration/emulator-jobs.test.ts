@@ -303,6 +303,82 @@ describe("a poll", () => {
     }));
 });
 
+test("forty polls at once are never offered the same job, and together all of them", () =>
+  withEmulator(async (emulator, url) => {
+    const ids = emulator.addJobs({ ...custom, count: 100 });
+    const polls = Array.from({ length: 40 }, () =>
+      call(url, "PollForJobs", { actionTypeId: customType, maxBatchSize: 3 }),
+    );
+    const offered = (await Promise.all(polls)).flatMap(
+      (answer) => answer.json["jobs"] as { id: string; nonce: string }[],
+    );
+    expect(offered.map((job) => job.id).sort()).toEqual([...ids].sort());
+    expect(new Set(offered.map((job) => job.nonce)).size).toBe(100);
+  }));
+
+test("two results at once are one accepted and one refused", () =>
+  withEmulator(async (emulator, url) => {
+    const jobId = emulator.addJob(custom);
+    await takeJob(url, "Custom");
+    const failureDetails = { type: "JobFailed", message: "m" };
+    const answers = await Promise.all([
+      call(url, "PutJobSuccessResult", { jobId }),
+      call(url, "PutJobFailureResult", { jobId, failureDetails }),
+    ]);
+    expect(answers.map((answer) => answer.code).sort()).toEqual(["InvalidJobStateException", "ok"]);
+    expect(emulator.violations()).toMatchObject([{ kind: "contradictory-result", jobId }]);
+  }));
+
+test("a job times out by its own limit, else by its type's, else by the setting", async () => {
+  const clock = new FakeClock();
+  await withEmulator(
+    async (emulator) => {
+      emulator.addActionType({ provider: "Quick", jobTimeout: 60 });
+      const quick = { actionType: { provider: "Quick" } };
+      const ids = [
+        emulator.addJob({ ...quick, jobTimeoutMs: 1_000 }),
+        emulator.addJob(quick),
+        emulator.addJob(thirdParty),
+      ];
+      const over = () => ids.map((id) => emulator.job(id)?.status === "TimedOut");
+      await clock.advance(1_000);
+      expect(over()).toEqual([true, false, false]);
+      await clock.advance(59_000);
+      expect(over()).toEqual([true, true, false]);
+      await clock.advance(60_000);
+      expect(over()).toEqual([true, true, true]);
+    },
+    { clock, settings: { jobTimeoutMs: 120_000 } },
+  );
+});
+
+test("a null member counts as one left out", () =>
+  withEmulator(async (emulator, url) => {
+    const jobId = emulator.addJob(custom);
+    await takeJob(url, "Custom");
+    const result = { jobId, continuationToken: null, outputVariables: { a: "b" }, executionDetails: null };
+    expect((await call(url, "PutJobSuccessResult", result)).code).toBe("ok");
+    expect(emulator.job(jobId)).toMatchObject({ status: "Succeeded" });
+    expect(emulator.job(jobId)?.result?.document).toEqual({ outputVariables: { a: "b" } });
+  }));
+
+test("reset leaves no timer behind, whatever the jobs were doing", async () => {
+  const clock = new FakeClock();
+  await withEmulator(
+    async (emulator, url) => {
+      emulator.addJobs({ ...custom, count: 3 });
+      emulator.addJob({ ...custom, delayMs: 60_000 });
+      await takeJob(url, "Custom");
+      await call(url, "PollForJobs", { actionTypeId: customType });
+      emulator.reset();
+      expect(clock.pending).toBe(0);
+      await clock.advance(10_000_000);
+      expect(Object.values(emulator.counts())).toEqual([0, 0, 0, 0, 0, 0, 0]);
+    },
+    { clock },
+  );
+});
+
 test("Regions have jobs of their own, even with the same id", () =>
   withEmulator(async (emulator, url) => {
     emulator.addActionType({ provider: "Acme-Scan", regions: ["eu-west-1", "us-east-1"] });

@@ -1,0 +1,102 @@
+// One sample of each event of the engine, and the log lines that events make, for the tests of the event log.
+import { expect } from "vitest";
+import { eventLog } from "../../../src/admin/event-log.js";
+import type { GatewayFaultKind } from "../../../src/codepipeline/gateway.js";
+import type { ActionType, ClientId, JobId, JobKey, Region } from "../../../src/job/job.js";
+import type { JobState, LostReason } from "../../../src/job/lifecycle.js";
+import { type Outcome, succeeded } from "../../../src/job/outcome.js";
+import type { Fault, PollerName, UntimedEvent } from "../../../src/worker/events.js";
+
+export const atMs = Date.UTC(2026, 0, 1);
+const actionType: ActionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" };
+export const poller: PollerName = { region: "us-east-1" as Region, actionType };
+export const key: JobKey = { ...poller, jobId: "job-1" as JobId, clientId: "client-1" as ClientId };
+export const pollerFields = { actionType: "ThirdParty/Test/Acme-Scan/1", region: "us-east-1" };
+export const jobFields = { ...pollerFields, jobId: "job-1", clientId: "client-1" };
+
+interface Line {
+  readonly level: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly message: string;
+}
+
+/** The lines that these events make. */
+export function linesOf(...events: readonly UntimedEvent[]): readonly Line[] {
+  const lines: Line[] = [];
+  const write = (level: string) => (fields: Readonly<Record<string, unknown>>, message: string) => {
+    lines.push({ level, fields, message });
+  };
+  const read = eventLog({ debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") });
+  for (const event of events) read({ ...event, atMs });
+  return lines;
+}
+
+/** The only line that this event makes. */
+export function lineOf(event: UntimedEvent): Line {
+  const lines = linesOf(event);
+  expect(lines).toHaveLength(1);
+  return lines[0] as Line;
+}
+
+function fault(kind: GatewayFaultKind = "unavailable"): Fault {
+  return { kind, operation: "PollForThirdPartyJobs", code: "ECONNRESET", message: "PollForThirdPartyJobs failed" };
+}
+
+export function polled(unreadable: readonly string[] = []): UntimedEvent {
+  return { type: "poll-finished", poller, limit: 5, offered: 3, taken: 2, unreadable, durationMs: 9.4, restMs: 999.6 };
+}
+
+export function pollFailed(failures: number, kind: GatewayFaultKind = "unavailable"): UntimedEvent {
+  return { type: "poll-failed", poller, fault: fault(kind), failures, durationMs: 9, restMs: 1_500.4 };
+}
+
+export function retried(attempt: number): UntimedEvent {
+  return { type: "call-retried", key, fault: fault(), attempt, delayMs: 12.5 };
+}
+
+export function reported(outcome: Outcome, rest: { attempts?: number; isPresumed?: boolean } = {}): UntimedEvent {
+  return { type: "job-reported", key, outcome, attempts: 1, owedMs: 3.4, isPresumed: false, ...rest };
+}
+
+export function dropped(reason: LostReason, from: JobState): UntimedEvent {
+  return { type: "job-dropped", key, from, reason, message: "why" };
+}
+
+export const started: UntimedEvent = {
+  type: "job-started",
+  key,
+  handler: "scan",
+  pickupMs: 4.6,
+  deadlineMs: atMs + 60_000,
+  isContinuation: false,
+  pipelineName: "Shop",
+  actionName: "Scan",
+  actionExecutionId: "exec-1",
+};
+
+/** One of each type of event. A new type without an entry does not compile. */
+export const oneOfEach: Readonly<Record<UntimedEvent["type"], UntimedEvent>> = {
+  "worker-started": { type: "worker-started", pollers: 2, slots: 5 },
+  "poll-finished": polled(),
+  "poll-failed": pollFailed(1),
+  "poll-recovered": { type: "poll-recovered", poller, failures: 4 },
+  "offer-repeated": { type: "offer-repeated", key },
+  "job-changed": { type: "job-changed", key, from: "polled", to: "detailed", by: "details-received" },
+  "job-started": started,
+  "callback-awaited": { type: "callback-awaited", key, untilMs: atMs + 1_000 },
+  "job-settled": { type: "job-settled", key, outcome: succeeded(), cause: "returned", durationMs: 7.2 },
+  "job-reported": reported(succeeded()),
+  "job-dropped": dropped("not-ours", "acknowledging"),
+  "call-retried": retried(1),
+  "result-refused": { type: "result-refused", key, fault: fault("rejected") },
+  "job-left": { type: "job-left", key, state: "settled", message: "stopped" },
+  "handler-abandoned": { type: "handler-abandoned", key, handler: "scan" },
+  "job-recovered": { type: "job-recovered", key, state: "running", ageMs: 4_000 },
+  "ledger-failed": { type: "ledger-failed", key: undefined, message: "disk full" },
+  bug: { type: "bug", key: undefined, message: "broken promise", stack: "at x" },
+  paused: { type: "paused" },
+  resumed: { type: "resumed" },
+  "drain-started": { type: "drain-started", inFlight: 2, timeoutMs: 25_000 },
+  "drain-hurried": { type: "drain-hurried", inFlight: 1, reason: "second signal" },
+  "drain-finished": { type: "drain-finished", owed: 0, durationMs: 10.6 },
+};

@@ -1,0 +1,283 @@
+// What a person on duty reads: one line for each event, at its level, and for a lasting fault only now and then.
+import { describe, expect, it } from "vitest";
+import type { GatewayFaultKind } from "../../../src/codepipeline/gateway.js";
+import type { LostReason } from "../../../src/job/lifecycle.js";
+import { continued, failed, type Outcome, succeeded } from "../../../src/job/outcome.js";
+import type { UntimedEvent } from "../../../src/worker/events.js";
+import {
+  dropped,
+  jobFields,
+  key,
+  lineOf,
+  linesOf,
+  oneOfEach,
+  polled,
+  pollerFields,
+  pollFailed,
+  reported,
+  retried,
+  started,
+} from "./event-log-samples.js";
+
+describe("each event", () => {
+  it.each<readonly [UntimedEvent["type"], string, string, object]>([
+    ["worker-started", "info", "worker started", { pollers: 2, slots: 5 }],
+    [
+      "poll-finished",
+      "debug",
+      "polled",
+      { ...pollerFields, limit: 5, offered: 3, taken: 2, durationMs: 9, nextPollMs: 1_000 },
+    ],
+    [
+      "poll-failed",
+      "warn",
+      "PollForThirdPartyJobs failed; polling goes on",
+      { ...pollerFields, code: "ECONNRESET", failures: 1, nextPollMs: 1_500 },
+    ],
+    ["poll-recovered", "info", "polling works again", { ...pollerFields, failures: 4 }],
+    ["offer-repeated", "debug", "offer repeated, skipped", jobFields],
+    ["job-changed", "debug", "job changed", { ...jobFields, from: "polled", to: "detailed", by: "details-received" }],
+    [
+      "callback-awaited",
+      "info",
+      "the service works on; waiting for its callback",
+      { ...jobFields, until: "2026-01-01T00:00:01.000Z" },
+    ],
+    [
+      "job-settled",
+      "debug",
+      "outcome settled",
+      { ...jobFields, outcome: "succeeded", cause: "returned", durationMs: 7 },
+    ],
+    ["job-reported", "info", "job succeeded", { ...jobFields, outcome: "succeeded", owedMs: 3, summary: undefined }],
+    ["job-dropped", "info", "job dropped: why", { ...jobFields, reason: "not-ours", state: "acknowledging" }],
+    [
+      "call-retried",
+      "debug",
+      "PollForThirdPartyJobs failed; tried again",
+      { ...jobFields, code: "ECONNRESET", attempt: 1, delayMs: 13 },
+    ],
+    [
+      "result-refused",
+      "error",
+      "PollForThirdPartyJobs failed; a short failure is put in its place",
+      { ...jobFields, code: "ECONNRESET" },
+    ],
+    ["job-left", "error", "job left while CodePipeline waits for it: stopped", { ...jobFields, state: "settled" }],
+    [
+      "handler-abandoned",
+      "error",
+      "the handler did not stop when it was told to; its job was settled without it and it may still use memory and CPU",
+      { ...jobFields, handler: "scan" },
+    ],
+    [
+      "job-recovered",
+      "info",
+      "job of an earlier process taken up again",
+      { ...jobFields, state: "running", ageMs: 4_000 },
+    ],
+    ["ledger-failed", "error", "ledger failed: disk full", {}],
+    ["bug", "error", "a bug in partnerd: broken promise; please report it", { stack: "at x" }],
+    ["paused", "info", "paused: no job is taken until resume", {}],
+    ["resumed", "info", "resumed", {}],
+    ["drain-started", "info", "draining: no new jobs, waiting for those that run", { inFlight: 2, timeoutMs: 25_000 }],
+    ["drain-hurried", "warn", "stopping the handlers that still run: second signal", { inFlight: 1 }],
+    ["drain-finished", "info", "stopped, nothing owed", { owed: 0, durationMs: 11 }],
+  ])("%s is one line of level %s", (type, level, message, fields) => {
+    expect(lineOf(oneOfEach[type])).toEqual({ level, message, fields });
+  });
+
+  it.each(Object.values(oneOfEach))("$type makes one line, which says something and survives JSON", (event) => {
+    const { message, fields } = lineOf(event);
+    expect(message).toMatch(/^\S.*\S$/);
+    expect(() => JSON.stringify(fields)).not.toThrow();
+  });
+
+  it.each(Object.values(oneOfEach).filter((event) => "key" in event && event.key))(
+    "$type is found by its job's fields",
+    (event) => {
+      expect(lineOf(event).fields).toMatchObject(jobFields);
+    },
+  );
+
+  it("tells no client of a custom job, which has none", () => {
+    const { clientId: _, ...custom } = key;
+    expect(lineOf({ type: "offer-repeated", key: custom }).fields).toEqual({ ...pollerFields, jobId: "job-1" });
+  });
+});
+
+describe("a job's start", () => {
+  it("tells handler, pipeline and deadline", () => {
+    expect(lineOf(started)).toEqual({
+      level: "info",
+      message: "job started",
+      fields: {
+        ...jobFields,
+        handler: "scan",
+        pipeline: "Shop",
+        action: "Scan",
+        actionExecutionId: "exec-1",
+        continuation: undefined,
+        pickupMs: 5,
+        deadline: "2026-01-01T00:01:00.000Z",
+      },
+    });
+  });
+
+  it("says when it goes on with earlier work", () => {
+    expect(lineOf({ ...started, isContinuation: true } as UntimedEvent).fields["continuation"]).toBe(true);
+  });
+});
+
+describe("a job's report", () => {
+  it.each<readonly [Outcome, string, string, object]>([
+    [
+      succeeded({ summary: "fine", externalExecutionId: "e" }),
+      "info",
+      "job succeeded",
+      { summary: "fine", externalExecutionId: "e" },
+    ],
+    [
+      continued("t", { percentComplete: 40, summary: "half" }),
+      "info",
+      "job continued",
+      { percentComplete: 40, summary: "half" },
+    ],
+    [
+      failed("no disk", { type: "SystemUnavailable" }),
+      "warn",
+      "job failed",
+      { failureType: "SystemUnavailable", failure: "no disk" },
+    ],
+  ])("tells the outcome %o", (outcome, level, message, fields) => {
+    const line = lineOf(reported(outcome));
+    expect(line).toMatchObject({ level, message, fields: { ...jobFields, outcome: outcome.kind, ...fields } });
+  });
+
+  it("tells attempts only when it took several, and a presumption only when there is one", () => {
+    expect(Object.keys(lineOf(reported(succeeded())).fields)).not.toContain("attempts");
+    expect(Object.keys(lineOf(reported(succeeded())).fields)).not.toContain("presumed");
+    expect(lineOf(reported(succeeded(), { attempts: 3, isPresumed: true })).fields).toMatchObject({
+      attempts: 3,
+      presumed: true,
+    });
+  });
+
+  it("shows neither a continuation token nor output variables, which are the customer's", () => {
+    const outcomes = [continued("token-hidden"), succeeded({ outputVariables: { A: "value-hidden" } })];
+    const events = outcomes.flatMap((outcome): readonly UntimedEvent[] => [
+      reported(outcome),
+      { type: "job-settled", key, outcome, cause: "returned", durationMs: 1 },
+    ]);
+    expect(JSON.stringify(linesOf(...events))).not.toContain("hidden");
+  });
+});
+
+describe("the end of a drain", () => {
+  it("is an error while outcomes are owed", () => {
+    expect(lineOf({ type: "drain-finished", owed: 2, durationMs: 10 })).toEqual({
+      level: "error",
+      message: "stopped while outcomes are owed",
+      fields: { owed: 2, durationMs: 10 },
+    });
+  });
+});
+
+describe("a dropped job", () => {
+  const levels: Readonly<Record<LostReason, string>> = {
+    "not-ours": "info",
+    draining: "info",
+    "taken-over": "info",
+    gone: "warn",
+    over: "warn",
+    "no-details": "warn",
+    "token-rejected": "warn",
+    released: "warn",
+    "ledger-unwritable": "warn",
+    refused: "error",
+  };
+
+  it.each(Object.entries(levels))("that is %s before the work is of level %s", (reason, level) => {
+    for (const from of ["polled", "detailed", "acknowledging"] as const) {
+      expect(lineOf(dropped(reason as LostReason, from)).level).toBe(level);
+    }
+  });
+
+  it.each(Object.keys(levels) as LostReason[])("that is %s after the work is a lost outcome: an error", (reason) => {
+    for (const from of ["running", "settled"] as const) expect(lineOf(dropped(reason, from)).level).toBe("error");
+  });
+});
+
+describe("a fault that lasts", () => {
+  /** The counts at which a line comes that people see. */
+  const milestones = [3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000];
+
+  it("is told when polling begins to fail, and ever more rarely while it does", () => {
+    const counts = [...Array.from({ length: 3_001 }, (_, at) => at + 1), 10_000, 30_000, 100_000, 300_000, 1_000_000];
+    const told = counts.filter((count) => lineOf(pollFailed(count)).level === "warn");
+    expect(told).toEqual([1, ...milestones]);
+  });
+
+  it("is told for one job's call from the third attempt on", () => {
+    const counts = Array.from({ length: 1_001 }, (_, at) => at + 1);
+    const told = counts.filter((count) => lineOf(retried(count)).level === "warn");
+    expect(told).toEqual(milestones.filter((count) => count <= 1_001));
+  });
+
+  it("is an error at its first poll when it will not pass by itself", () => {
+    for (const kind of ["denied", "misconfigured", "rejected"] as const) {
+      expect(linesOf(pollFailed(1, kind), pollFailed(2, kind), pollFailed(3, kind)).map((line) => line.level)).toEqual([
+        "error",
+        "debug",
+        "warn",
+      ]);
+    }
+  });
+
+  it.each<readonly [GatewayFaultKind, string]>([
+    ["denied", "check the credentials and the policy of this process, and its clock"],
+    ["misconfigured", "check category, owner, provider, version and Region of the action type"],
+    ["rejected", "check the action type's configuration"],
+    ["throttled", "polling slows down"],
+    ["unavailable", "polling goes on"],
+  ])("says what to do about it when it is %s", (kind, mend) => {
+    expect(lineOf(pollFailed(1, kind)).message).toBe(`PollForThirdPartyJobs failed; ${mend}`);
+  });
+});
+
+describe("offers that cannot be read", () => {
+  it("are told one by one, besides the poll", () => {
+    expect(linesOf(polled(["the answer has no jobId", "the answer has no nonce"]))).toMatchObject([
+      {
+        level: "warn",
+        message: "an offered job cannot be read: the answer has no jobId; it is skipped and will be offered again",
+      },
+      {
+        level: "warn",
+        message: "an offered job cannot be read: the answer has no nonce; it is skipped and will be offered again",
+      },
+      { level: "debug", message: "polled" },
+    ]);
+  });
+});
+
+describe("every line", () => {
+  it("has no field that could hold a secret", () => {
+    const names = Object.values(oneOfEach).flatMap((event) =>
+      linesOf(event).flatMap((line) => Object.keys(line.fields)),
+    );
+    expect(
+      names.filter((name) => /token|secret|nonce|credential|password|configuration|variables/i.test(name)),
+    ).toEqual([]);
+  });
+
+  it("takes no member along that an event should not have had", () => {
+    for (const event of Object.values(oneOfEach)) {
+      const overfull = Object.assign(
+        { ...event },
+        { clientToken: "hidden", nonce: "hidden", job: { secret: "hidden" } },
+      );
+      expect(JSON.stringify(linesOf(overfull))).not.toContain("hidden");
+    }
+  });
+});

@@ -44,12 +44,21 @@ async function work(ledger: SqliteLedger, jobId: string): Promise<void> {
     say(`repeat ${jobId}`);
     return;
   }
-  for (const event of eventsOf(jobId)) {
-    say(`try ${jobId} ${event.type}`);
-    await ledger.record(lease, event);
-    say(`done ${jobId} ${lease.state}`);
+  try {
+    for (const event of eventsOf(jobId)) {
+      say(`try ${jobId} ${event.type}`);
+      await ledger.record(lease, event);
+      say(`done ${jobId} ${lease.state}`);
+    }
+  } catch (error) {
+    say(`fault ${error instanceof Error ? error.message : String(error)}`);
+    if (lease.state !== "detailed") throw error;
+    // As the runner does: what could not be written is not asked for.
+    await ledger.record(lease, { type: "job-lost", reason: "ledger-unwritable" });
+    say(`unasked ${jobId}`);
+  } finally {
+    await ledger.release(lease);
   }
-  await ledger.release(lease);
 }
 
 let next = 0;
@@ -57,8 +66,7 @@ async function slot(ledger: SqliteLedger): Promise<never> {
   for (;;) {
     try {
       await work(ledger, `${prefix}-${next++}`);
-    } catch (error) {
-      say(`fault ${error instanceof Error ? error.message : String(error)}`);
+    } catch {
       await systemClock.sleep(10);
     }
   }

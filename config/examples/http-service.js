@@ -5,8 +5,9 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 
 const key = Buffer.from((process.env.WEBHOOK_SECRET ?? "").replace(/^whsec_/, ""), "base64");
-if (key.length < 24)
+if (key.length < 24) {
   throw new Error('WEBHOOK_SECRET is missing; make one with: echo "whsec_$(openssl rand -base64 32)"');
+}
 
 /** Jobs at work, by id: a request may come twice, and a job must not be worked twice. Yours would be in a database. */
 const atWork = new Map();
@@ -21,9 +22,8 @@ const server = createServer(async (request, answer) => {
   if (!atWork.has(job.jobId)) atWork.set(job.jobId, scan(job));
   // Quick work is answered at once. For what takes longer: 202, and the outcome goes to the callback.
   if (job.configuration.Depth !== "full") {
-    return answer
-      .writeHead(200, { "content-type": "application/json" })
-      .end(JSON.stringify(await atWork.get(job.jobId)));
+    const outcome = await atWork.get(job.jobId);
+    return answer.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(outcome));
   }
   answer.writeHead(202).end();
   await deliver(job.callback, await atWork.get(job.jobId));
@@ -32,8 +32,9 @@ const server = createServer(async (request, answer) => {
 /** The work. It gives an outcome: succeeded, continued or failed. */
 async function scan(job) {
   const { Target = "main" } = job.configuration;
-  if (Target.includes(".."))
+  if (Target.includes("..")) {
     return { kind: "failed", type: "ConfigurationError", message: `no such target: ${Target}` };
+  }
   return { kind: "succeeded", summary: `${Target}: nothing found`, externalExecutionId: `scan-${job.jobId}` };
 }
 

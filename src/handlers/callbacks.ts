@@ -73,6 +73,8 @@ export class Callbacks {
 
   /** Begins to wait for an outcome; `undefined` when no URL can be given, because there is no admin port. */
   expect(key: JobKey, recorded?: Promise<void>): NewExpectation | undefined {
+    // A rejection is looked at when a delivery asks; before that it must not count as unhandled.
+    recorded?.catch(() => {});
     const base = this.#options.baseUrl();
     if (base === undefined) return undefined;
     const token = randomBytes(tokenBytes).toString("base64url");
@@ -82,6 +84,7 @@ export class Callbacks {
 
   /** Goes on waiting for an outcome that an earlier process was promised. */
   resume(key: JobKey, tokenHash: string, recorded?: Promise<void>): Expectation {
+    recorded?.catch(() => {});
     return this.#enter(key, Buffer.from(tokenHash, "hex"), recorded);
   }
 
@@ -111,8 +114,6 @@ export class Callbacks {
       take = resolve;
     });
     const entry: Entry = { jobId, tokenHash, isDelivered: false, isWaiting: true, take, recorded };
-    // A rejection is looked at when a delivery asks; before that it must not count as unhandled.
-    recorded?.catch(() => {});
     const entries = this.#entries.get(jobId);
     if (entries) entries.push(entry);
     else this.#entries.set(jobId, [entry]);

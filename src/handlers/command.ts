@@ -59,7 +59,7 @@ export class CommandHandler implements JobHandler {
       const output = new JobOutput({ masker: this.#options.masker, log: call.log });
       const end = await this.#execute({ call, signal, folder, output });
       output.end();
-      if (end.isAborted) throw signal.reason;
+      if (end.isAborted) return await lastWord(folder, signal);
       if (end.hadLeftovers) call.log.warn("the handler left processes behind when it exited; they were killed");
       return await this.#verdict({ call, end, folder, tail: output.tail() });
     } finally {
@@ -151,4 +151,11 @@ export class CommandHandler implements JobHandler {
       call.log.warn(`the job's folder could not be removed: ${messageOf(error)}`, { folder });
     }
   }
+}
+
+/** What a command that was told to stop wrote before it did, such as `continued`; else the reason to stop. */
+async function lastWord(folder: string, signal: AbortSignal): Promise<unknown> {
+  const found = await readOutcomeFile(join(folder, outcomeFileName));
+  if (found.kind === "document") return found.value;
+  throw signal.reason;
 }

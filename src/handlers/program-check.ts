@@ -21,6 +21,15 @@ export async function checkProgram(program: string, pathVariable: string | undef
   );
 }
 
+/** Throws Unbuildable for `[node, ./handler.js]`: a command runs in a folder of its own, where no such file is. */
+export function checkArguments(words: readonly string[]): void {
+  const lost = words.find((word) => /^\.\.?\//.test(word) && !/^\.\/(inputs|outputs)(\/|$)/.test(word));
+  if (lost === undefined) return;
+  throw new Unbuildable(
+    `the argument ${lost} is a relative path, but a command runs in its job's own folder, which begins empty; write an absolute path`,
+  );
+}
+
 /** Throws Unbuildable when jobs' folders cannot be made in `workDir`. */
 export async function checkWorkDir(workDir: string): Promise<void> {
   try {

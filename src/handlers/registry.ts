@@ -113,7 +113,7 @@ async function buildModule(name: string, settings: ModuleSettings, options: Hand
 }
 
 async function buildCommand(settings: CommandSettings, options: HandlersOptions): Promise<JobHandler> {
-  const [{ CommandHandler }, { checkProgram, checkVariables, checkWorkDir }] = await Promise.all([
+  const [{ CommandHandler }, { checkArguments, checkProgram, checkVariables, checkWorkDir }] = await Promise.all([
     import("./command.js"),
     import("./program-check.js"),
   ]);
@@ -122,6 +122,7 @@ async function buildCommand(settings: CommandSettings, options: HandlersOptions)
   if (command.some((word) => word.includes("\0")) || command[0] === "") {
     throw new Unbuildable("the command has an empty program or a NUL in it; correct `command`");
   }
+  checkArguments(command.slice(1));
   checkVariables(env);
   await checkProgram(command[0], env["PATH"] ?? environment["PATH"]);
   await checkWorkDir(workDir);

@@ -33,8 +33,10 @@ export interface GroupEnd {
 
 /** After the child's exit its pipes are read on for so long: something like `tee` may still be flushing. */
 const flushMs = 1_000;
+/** After an abort it is only what the pipes still hold. */
+const abortFlushMs = 250;
 /** A process in an uninterruptible wait does not die of SIGKILL; so long it is given, then it is left. */
-const killWaitMs = 2_000;
+const killWaitMs = 1_000;
 /** How often a group is looked at while its grace runs, less and less often; the kernel tells of the leader only. */
 const lookMinMs = 25;
 const lookMaxMs = 200;
@@ -66,11 +68,11 @@ export async function runGroup(options: GroupOptions): Promise<GroupEnd> {
       await endGroup({ group, graceMs: options.graceMs, clock, isLeaderGone: () => exit !== undefined });
       await within(killWaitMs, exited, clock);
     }
-    await within(flushMs, closed, clock);
+    await within(isAborted ? abortFlushMs : flushMs, closed, clock);
     const hadLeftovers = group !== undefined && (await hasLiving(group));
     if (hadLeftovers) {
       signalGroup(group, "SIGKILL");
-      await within(flushMs, closed, clock);
+      await within(abortFlushMs, closed, clock);
     }
     const last = exit as Exit | undefined;
     return { exitCode: last?.code ?? null, exitSignal: last?.signal ?? null, isAborted, hadLeftovers };

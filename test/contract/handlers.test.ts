@@ -1,8 +1,8 @@
 // One suite for handlers of every kind: what the engine may count on, whoever wrote the handler and in what.
 import { getEventListeners } from "node:events";
 import { afterEach, describe, expect, it } from "vitest";
-import type { HandlerSettings } from "../../src/handlers/registry.js";
-import { type Built, build, fixture, outcomeOf, passing } from "../fixtures/handlers/build.js";
+import type { HandlerSettings, HandlersOptions } from "../../src/handlers/registry.js";
+import { type Built, build, fixture, graceMs, outcomeOf, realTime } from "../fixtures/handlers/build.js";
 import { aCall, type TestCall } from "../fixtures/handlers/call.js";
 import { commonBehaviours, type Service, startService } from "../fixtures/handlers/service.js";
 
@@ -44,8 +44,8 @@ afterEach(async () => {
 });
 
 describe.each(kinds)("a $name handler", (kind) => {
-  const open = async (behaviour: string): Promise<Built> => {
-    const one = await build(await kind.settings(behaviour));
+  const open = async (behaviour: string, overrides: Partial<HandlersOptions> = {}): Promise<Built> => {
+    const one = await build(await kind.settings(behaviour), overrides);
     built.push(one);
     return one;
   };
@@ -116,15 +116,14 @@ describe.each(kinds)("a $name handler", (kind) => {
   });
 
   it("stops a run when its signal aborts, and rejects with the reason", async () => {
-    const { handler, clock } = await open("hangs-until-abort");
-    const call = aCall();
+    const { handler } = await open("hangs-until-abort", realTime);
+    const call = aCall({ deadlineMs: Date.now() + 3_600_000 });
     const run = handler.run(call);
     await kind.started(call);
     const reason = new Error("the deadline passed");
     const ended = expect(run).rejects.toBe(reason);
     call.abort(reason);
-    await passing(clock, ended);
-    expect(clock.pending).toBe(0);
+    await ended;
   });
 
   it("settles after the grace when the handler ignores the abort", async () => {
@@ -138,7 +137,9 @@ describe.each(kinds)("a $name handler", (kind) => {
       (error: unknown) => error,
     );
     call.abort(reason);
-    const error = await passing(clock, ended);
+    await clock.advance(graceMs);
+    const error = await ended;
+    expect(clock.pending).toBe(0);
     if (kind.name === "module") {
       expect(error).toMatchObject({ name: "HandlerAbandoned", cause: reason });
       expect(abandoned).toEqual([call]);
@@ -182,12 +183,12 @@ describe.each(kinds)("a $name handler", (kind) => {
   });
 
   it("ends its runs when it is closed, and takes no more", async () => {
-    const { handler, clock } = await open("hangs-until-abort");
-    const call = aCall();
+    const { handler } = await open("hangs-until-abort", realTime);
+    const call = aCall({ deadlineMs: Date.now() + 3_600_000 });
     const run = handler.run(call);
     await kind.started(call);
     const ended = expect(run).rejects.toMatchObject({ name: "HandlerClosed" });
-    await passing(clock, handler.close());
+    await handler.close();
     await ended;
     await expect(handler.run(aCall())).rejects.toMatchObject({ name: "HandlerClosed" });
     await expect(handler.close()).resolves.toBeUndefined();

@@ -3,16 +3,24 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { CommandHandler } from "../../../src/handlers/command.js";
-import { type Built, build, outcomeOf, passing } from "../../fixtures/handlers/build.js";
+import type { HandlersOptions } from "../../../src/handlers/registry.js";
+import { systemClock } from "../../../src/std/clock.js";
+import { type Built, build, outcomeOf, realTime, waitedFor } from "../../fixtures/handlers/build.js";
 import { aCall, type CallOptions, jobSecrets } from "../../fixtures/handlers/call.js";
+import { FakeClock } from "../../support/fake-clock.js";
 
 const built: Built[] = [];
 afterEach(() => Promise.all(built.splice(0).map((each) => each.close())));
 
-async function given(script: string, environment: Record<string, string> = {}, env: Record<string, string> = {}) {
+async function given(
+  script: string,
+  environment: Record<string, string> = {},
+  env: Record<string, string> = {},
+  overrides: Partial<HandlersOptions> = {},
+) {
   const one = await build(
     { kind: "command", command: ["/bin/sh", "-c", script], env },
-    { environment: { PATH: process.env["PATH"], ...environment } },
+    { ...realTime, environment: { PATH: process.env["PATH"], ...environment }, ...overrides },
   );
   built.push(one);
   return one;
@@ -22,7 +30,7 @@ async function given(script: string, environment: Record<string, string> = {}, e
 async function ran(script: string, options: CallOptions = {}) {
   const one = await given(script);
   const call = aCall(options);
-  const outcome = await passing(one.clock, outcomeOf(one.handler.run(call), call));
+  const outcome = await outcomeOf(one.handler.run(call), call);
   return { outcome, call, log: call.log, left: await readdir(one.workDir), one };
 }
 
@@ -93,27 +101,39 @@ describe("a command", () => {
   });
 
   it("leaves no folder behind when it is aborted", async () => {
-    const { handler, clock, workDir } = await given("touch a; echo started; while :; do sleep 60; done");
+    const { handler, workDir } = await given("touch a; echo started; while :; do sleep 60; done");
     const call = aCall();
     const run = handler.run(call);
     run.catch(() => {});
     await call.log.has("started");
     call.abort(new Error("enough"));
-    await expect(passing(clock, run)).rejects.toThrow("enough");
+    await expect(run).rejects.toThrow("enough");
     expect(await readdir(workDir)).toEqual([]);
   });
 
   it("is asked to stop by SIGTERM and may say something on the way out", async () => {
-    const { handler, clock } = await given(
-      'trap "echo cleaning up; exit 0" TERM; echo started; while :; do sleep 0.01; done',
-    );
+    const { handler } = await given('trap "echo cleaning up; exit 0" TERM; echo started; while :; do sleep 0.01; done');
     const call = aCall();
     const run = handler.run(call);
     run.catch(() => {});
     await call.log.has("started");
     call.abort(new Error("enough"));
     await call.log.has("cleaning up");
-    await expect(passing(clock, run)).rejects.toThrow("enough");
+    await expect(run).rejects.toThrow("enough");
+  });
+
+  it("may use the grace to say how far it came", async () => {
+    const { handler, workDir } = await given(
+      `trap 'echo "{\\"kind\\":\\"continued\\",\\"continuationToken\\":\\"half\\"}" >"$PARTNERD_OUTCOME"; echo saved; exit 0' TERM
+       echo started; while :; do sleep 0.01; done`,
+    );
+    const call = aCall();
+    const run = handler.run(call);
+    await call.log.has("started");
+    call.abort(new Error("enough"));
+    await call.log.has("saved");
+    expect(await run).toEqual({ kind: "continued", continuationToken: "half" });
+    expect(await readdir(workDir)).toEqual([]);
   });
 
   it("may bear any job id: it names no file and breaks no variable", async () => {
@@ -183,9 +203,14 @@ describe("a command", () => {
   });
 
   it("whose processes stay behind has them killed, and the log says so", async () => {
-    const { outcome, log } = await ran("sleep 60 & exit 0");
-    expect(outcome).toEqual({ kind: "succeeded" });
-    expect((await log.has(/left processes behind/)).level).toBe("warn");
+    const clock = new FakeClock();
+    const { handler } = await given("sleep 60 & exit 0", {}, {}, { clock });
+    const call = aCall();
+    const run = handler.run(call);
+    await waitedFor(clock);
+    await clock.advance(1_000);
+    expect(await run).toEqual({ kind: "succeeded" });
+    expect((await call.log.has(/left processes behind/)).level).toBe("warn");
   });
 });
 
@@ -209,14 +234,14 @@ describe("a command that cannot be started", () => {
   });
 
   it("fails the job as SystemUnavailable when no folder can be made for it", async () => {
-    const { clock, masker } = await given("exit 0");
+    const { masker } = await given("exit 0");
     const handler = new CommandHandler({
       command: ["/bin/true"],
       env: {},
       environment: {},
       workDir: "/dev/null/work",
       cancelGraceMs: 1,
-      clock,
+      clock: systemClock,
       masker,
     });
     const call = aCall();

@@ -191,6 +191,13 @@ describe("a command", () => {
     expect(await mistakeOf(command("sh", "a\0b"))).toMatch(/NUL/);
   });
 
+  it("is refused with an argument that would be looked for in the job's empty folder", async () => {
+    expect(await mistakeOf(command("sh", "./handler.sh"))).toMatch(/argument \.\/handler\.sh .*absolute path/);
+    expect(await mistakeOf(command("sh", "-x", "../handler.sh"))).toMatch(/argument \.\.\/handler\.sh/);
+    const fine = command("sh", "-c", "./inputs/Source/build.sh", "./inputs/Source", "./outputs", ".", "a/b");
+    expect((await given({ it: fine }).registry).get("it")).toBeDefined();
+  });
+
   it("is searched in the PATH that it will have", async () => {
     const program = join(folder, "acme-build");
     await writeFile(program, "#!/bin/sh\n");

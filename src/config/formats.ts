@@ -35,8 +35,8 @@ export function size(min: string, max: string): Format {
   return single("size", (value) => {
     const bytes = typeof value === "string" ? parseSize(value) : undefined;
     if (bytes === undefined) {
-      const likely = likelySize(String(value)) ?? "10MiB";
-      const what = hasNoUnit(value) ? `is ${quote(value)}, a number without a unit` : `is ${quote(value)}, not a size`;
+      const likely = likelySize(typeof value === "object" ? "" : String(value)) ?? "10MiB";
+      const what = hasNoUnit(value) ? `is ${quote(value)}, a number without a unit` : notA(value, "a size");
       return { what, mend: `write ${likely} (units: B, KiB, MiB, GiB, TiB)` };
     }
     const inRange = bytes >= (parseSize(min) ?? 0) && bytes <= (parseSize(max) ?? Number.POSITIVE_INFINITY);
@@ -150,7 +150,8 @@ export function textMap(rules: { key: Format; value: Format; max: number }): For
   return {
     name: "map",
     problems(value) {
-      if (!(value instanceof Map)) return [{ what: notA(value, "a map"), mend: "write {name: value}" }];
+      // Not shown: these maps hold tokens and variables.
+      if (!(value instanceof Map)) return [{ what: "is not a map", mend: "write {name: value}" }];
       if (value.size > rules.max) return [{ what: `has ${value.size} entries`, mend: `${rules.max} is the most` }];
       return [...(value as Map<string, unknown>)].flatMap(([key, each]): Problem[] => {
         const [keyProblem] = rules.key.problems(key);
@@ -210,10 +211,8 @@ function numeric(name: string, min: number, max: number, isRight: (value: unknow
 function durationProblem(value: unknown, min: string, max: string): Problem | undefined {
   const ms = typeof value === "string" ? parseDuration(value) : undefined;
   if (ms === undefined) {
-    const likely = likelyDuration(String(value)) ?? "10s";
-    const what = hasNoUnit(value)
-      ? `is ${quote(value)}, a number without a unit`
-      : `is ${quote(value)}, not a duration`;
+    const likely = likelyDuration(typeof value === "object" ? "" : String(value)) ?? "10s";
+    const what = hasNoUnit(value) ? `is ${quote(value)}, a number without a unit` : notA(value, "a duration");
     return { what, mend: `write ${likely} (units: ms, s, m, h)` };
   }
   if (ms >= (parseDuration(min) ?? 0) && ms <= (parseDuration(max) ?? Number.POSITIVE_INFINITY)) return undefined;

@@ -105,6 +105,8 @@ export function describePlace(place: Place | undefined): string {
 
 /** A text of the user's, quoted and made harmless for a one-line message: cut, and without control characters. */
 export function quote(value: unknown): string {
-  const text = typeof value === "bigint" ? String(value) : (JSON.stringify(value) ?? String(value));
+  // JSON knows neither infinite nor big numbers.
+  const isNumber = typeof value === "number" || typeof value === "bigint";
+  const text = isNumber ? String(value) : (JSON.stringify(value) ?? String(value));
   return text.length <= 80 ? text : `${text.slice(0, 77)}…`;
 }

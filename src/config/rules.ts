@@ -73,7 +73,8 @@ function checkClientTokens({ settings, findings, actionTypes }: Checked): void {
   const source = settings.text("clientTokens.source");
   const wanted = source === "file" ? "path" : "tokens";
   const unused = source === "file" ? "tokens" : "path";
-  if (settings.isGiven(`clientTokens.${unused}`)) {
+  const isEmptyMap = unused === "tokens" && settings.map("clientTokens.tokens").size === 0;
+  if (settings.isGiven(`clientTokens.${unused}`) && !isEmptyMap) {
     const mend = unused === "path" ? "write source: file, or remove it" : "write source: static, or remove it";
     const what = `clientTokens.${unused} is not used by the source ${source}`;
     findings.mistake(settings.place(`clientTokens.${unused}`), what, mend);

@@ -8,11 +8,10 @@ const sizeUnits = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 *
 type DurationUnit = keyof typeof durationUnits;
 type SizeUnit = keyof typeof sizeUnits;
 
-/** The ms of a duration such as `10s`; `undefined` when the text is none. */
+/** The ms of a duration such as `10s`; `undefined` when the text is none, or more than a number holds exactly. */
 export function parseDuration(text: string): number | undefined {
-  // Nine digits of hours are still a safe integer of milliseconds.
-  const match = /^(\d{1,9})(ms|s|m|h)$/.exec(text);
-  return match ? Number(match[1]) * durationUnits[match[2] as DurationUnit] : undefined;
+  const match = /^(\d{1,16})(ms|s|m|h)$/.exec(text);
+  return match ? safe(Number(match[1]) * durationUnits[match[2] as DurationUnit]) : undefined;
 }
 
 /** A whole number of ms in its largest unit: what parseDuration reads back as the same number. */
@@ -25,9 +24,8 @@ export function formatDuration(ms: number): string {
 
 /** The bytes of a size such as `10MiB`; `undefined` when the text is none, or more than a number holds exactly. */
 export function parseSize(text: string): number | undefined {
-  const match = /^(\d{1,15})(B|KiB|MiB|GiB|TiB)$/.exec(text);
-  const bytes = match ? Number(match[1]) * sizeUnits[match[2] as SizeUnit] : undefined;
-  return bytes !== undefined && Number.isSafeInteger(bytes) ? bytes : undefined;
+  const match = /^(\d{1,16})(B|KiB|MiB|GiB|TiB)$/.exec(text);
+  return match ? safe(Number(match[1]) * sizeUnits[match[2] as SizeUnit]) : undefined;
 }
 
 /** A whole number of bytes in its largest unit: what parseSize reads back as the same number. */
@@ -55,6 +53,10 @@ export function likelySize(written: string): string | undefined {
   if (!match) return undefined;
   const prefix = (match[2] ?? "").toUpperCase();
   return `${Number(match[1])}${prefix === "" ? "MiB" : `${prefix}iB`}`;
+}
+
+function safe(value: number): number | undefined {
+  return Number.isSafeInteger(value) ? value : undefined;
 }
 
 const durationWords: Readonly<Record<string, DurationUnit | undefined>> = Object.assign(Object.create(null), {

@@ -1,11 +1,24 @@
 // A log line for people: `12:01:02.345 info  job started  jobId=… region=…`. Reads the JSON line, so that both
 // formats say the same. Control characters are shown, never sent: a handler's output must not steer a terminal.
 
+/** Fields that a line about a job shows only as JSON: a person follows the story, a program wants the rest. */
+const leftOut = new Set([
+  "region",
+  "actionExecutionId",
+  "deadline",
+  "pickupMs",
+  "owedMs",
+  "outcome",
+  "action",
+  "stream",
+]);
+
 const colors: Readonly<Record<string, number>> = { debug: 90, info: 32, warn: 33, error: 31 };
 
 /** The line of one JSON log line, local time; a stack follows on indented lines. */
 export function prettyLine(json: string, isColored: boolean): string {
-  const { time, level, msg, stack, err, ...fields } = JSON.parse(json) as Record<string, unknown>;
+  const { time, level, msg, stack, err, ...all } = JSON.parse(json) as Record<string, unknown>;
+  const { subject, fields } = aboutJob(all);
   const paint = (code: number, text: string) => (isColored ? `\u001b[${code}m${text}\u001b[0m` : text);
   const shownLevel = paint(colors[String(level)] ?? 0, plain(String(level)).padEnd(5));
   const error = (err ?? {}) as Record<string, unknown>;
@@ -14,9 +27,23 @@ export function prettyLine(json: string, isColored: boolean): string {
   const shownFields = Object.entries(parts)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${paint(90, `${plain(name)}=`)}${fieldText(value)}`);
-  const line = [`${paint(90, timeOfDay(time))} ${shownLevel} ${plain(String(msg ?? ""))}`, shownFields.join(" ")];
+  const about = subject === "" ? "" : `${paint(36, subject)} `;
+  const line = [
+    `${paint(90, timeOfDay(time))} ${shownLevel} ${about}${plain(String(msg ?? ""))}`,
+    shownFields.join(" "),
+  ];
   const trace = stack ?? error["stack"];
   return `${line.filter((part) => part !== "").join("  ")}\n${traceLines(level === "error" ? trace : undefined)}`;
+}
+
+/** A line about a job begins with whose it is and the first characters of its id: enough to follow one story. */
+function aboutJob(all: Record<string, unknown>): { subject: string; fields: Record<string, unknown> } {
+  const { jobId, actionType, clientId, ...rest } = all;
+  if (typeof jobId !== "string" || typeof actionType !== "string") return { subject: "", fields: all };
+  const provider = actionType.split("/").at(-2) ?? actionType;
+  const fields = Object.fromEntries(Object.entries(rest).filter(([name]) => !leftOut.has(name)));
+  if (typeof clientId === "string") fields["client"] = clientId.slice(0, 8);
+  return { subject: plain(`${provider} ${jobId.slice(0, 8)}`), fields };
 }
 
 function timeOfDay(time: unknown): string {

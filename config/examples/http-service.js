@@ -12,7 +12,14 @@ if (key.length < 24) {
 /** Jobs at work, by id: a request may come twice, and a job must not be worked twice. Yours would be in a database. */
 const atWork = new Map();
 
-const server = createServer(async (request, answer) => {
+const server = createServer((request, answer) => {
+  serve(request, answer).catch((error) => {
+    console.error(error);
+    answer.destroy(); // No answer: partnerd tries again.
+  });
+});
+
+async function serve(request, answer) {
   const chunks = [];
   for await (const chunk of request) chunks.push(chunk);
   const body = Buffer.concat(chunks).toString();
@@ -21,13 +28,13 @@ const server = createServer(async (request, answer) => {
   const job = JSON.parse(body);
   if (!atWork.has(job.jobId)) atWork.set(job.jobId, scan(job));
   // Quick work is answered at once. For what takes longer: 202, and the outcome goes to the callback.
-  if (job.configuration.Depth !== "full") {
+  if (job.configuration.Depth !== "full" || !job.callback) {
     const outcome = await atWork.get(job.jobId);
     return answer.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(outcome));
   }
   answer.writeHead(202).end();
   await deliver(job.callback, await atWork.get(job.jobId));
-});
+}
 
 /** The work. It gives an outcome: succeeded, continued or failed. */
 async function scan(job) {

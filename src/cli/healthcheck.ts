@@ -3,6 +3,7 @@
 import { request } from "node:http";
 import type { LoadOptions } from "../config/load.js";
 import { loadAdminAddress } from "../config/load.js";
+import { ConfigError, describeMistake } from "../config/mistakes.js";
 import type { Io } from "./cli.js";
 import { exitCodes } from "./exit-codes.js";
 
@@ -11,14 +12,16 @@ const healthcheckLimitMs = 3_000;
 /** Enough for the reasons of a daemon that is not ready. */
 const answerMaxChars = 500;
 
-/** The exit code: 0 well, 1 not well, or not to be reached. Throws ConfigError when nobody can say where to ask. */
+/** The exit code: 0 well, 1 not well, not to be reached, or nobody can say where to ask: Docker knows only these two. */
 export async function healthcheck(
   options: LoadOptions,
   path: "/livez" | "/readyz",
   io: Pick<Io, "out" | "err">,
   limitMs: number = healthcheckLimitMs,
 ): Promise<number> {
-  const { host, port } = await loadAdminAddress(options);
+  const address = await addressOf(options, io);
+  if (!address) return exitCodes.failed;
+  const { host, port } = address;
   if (port === 0) {
     io.err("not well: the admin port is off (admin.port: 0), so there is nothing to ask\n");
     return exitCodes.failed;
@@ -35,6 +38,16 @@ export async function healthcheck(
     io.err(`not well: ${url} ${reason(error, limitMs)}\n`);
   }
   return exitCodes.failed;
+}
+
+async function addressOf(options: LoadOptions, io: Pick<Io, "err">) {
+  try {
+    return await loadAdminAddress(options);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const mistake of error.mistakes) io.err(`${describeMistake(mistake)}\n`);
+    return undefined;
+  }
 }
 
 /** The address that reaches a daemon listening on this one. */

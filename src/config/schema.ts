@@ -36,8 +36,8 @@ export const schema = {
     default: false,
     env: "PARTNERD_ALLOW_UNKNOWN_REGIONS",
   }),
-  actionTypes: setting({ doc: "The action types to work; see below.", kind: actionTypesFormat, required: true }),
-  handlers: setting({ doc: "The code that does the work, by name; see below.", kind: handlersFormat, required: true }),
+  actionTypes: setting({ doc: "The action types to work, a list.", kind: actionTypesFormat, required: true }),
+  handlers: setting({ doc: "The code that does the work, by name.", kind: handlersFormat, required: true }),
   clientTokens: {
     source: setting({
       doc: "Where client tokens come from; needed for third-party action types.",

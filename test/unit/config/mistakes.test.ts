@@ -346,8 +346,8 @@ describe("action types", () => {
 
   it("misses both lists in a file that has neither", async () => {
     await check("log: { level: info }\n", [
-      "1: actionTypes is missing; add it: The action types to work; see below",
-      "1: handlers is missing; add it: The code that does the work, by name; see below",
+      "1: actionTypes is missing; add it: The action types to work, a list",
+      "1: handlers is missing; add it: The code that does the work, by name",
     ]);
   });
 });

@@ -1,0 +1,116 @@
+// The built program as a shell sees it: what it writes where, and how it ends. Needs `npm run build`.
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it, onTestFinished } from "vitest";
+
+const program = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
+const example = fileURLToPath(new URL("../../config/example.yaml", import.meta.url));
+
+interface Started {
+  readonly child: ChildProcess;
+  /** Resolves when this stands in what it wrote to stdout. */
+  readonly says: (pattern: RegExp) => Promise<void>;
+  readonly ended: Promise<{ code: number | null; signal: string | null; out: string; err: string }>;
+}
+
+/** Starts the program in a folder of its own; it never outlives the test. */
+function start(argv: readonly string[], files: Readonly<Record<string, string>> = {}): Started {
+  const cwd = mkdtempSync(join(tmpdir(), "partnerd-e2e-"));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(cwd, name), text);
+  const env = { PATH: process.env["PATH"], HOME: cwd };
+  const child = spawn(process.execPath, [program, ...argv], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+  onTestFinished(() => {
+    child.kill("SIGKILL");
+    rmSync(cwd, { recursive: true, force: true });
+  });
+  let out = "";
+  let err = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    out += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    err += text;
+  });
+  return {
+    child,
+    says: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = () => pattern.test(out) && resolve();
+        look();
+        child.stdout.on("data", look);
+        child.once("close", () => reject(new Error(`it ended without saying ${pattern}: ${out}${err}`)));
+      }),
+    ended: new Promise((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", (code, signal) => resolve({ code, signal, out, err }));
+    }),
+  };
+}
+
+describe("the built program", () => {
+  it("can be executed, and knows its version", async () => {
+    accessSync(program, constants.X_OK);
+    expect(await start(["version"]).ended).toEqual({
+      code: 0,
+      signal: null,
+      out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+      err: "",
+    });
+  });
+
+  it("finds the example right, from any folder", async () => {
+    expect(await start(["check-config", "-c", example]).ended).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^ok: 3 action types in 2 Regions \(5 pollers\), 3 handlers, /),
+      err: "",
+    });
+  });
+
+  it.each(["run", "once", "check-config", "print-config"])(
+    "%s ends in 78 with every mistake on stderr",
+    async (command) => {
+      const { code, out, err } = await start([command], {
+        "partnerd.yaml": "colour: red\npolling: { minInterval: 1 }\n",
+      }).ended;
+      expect({ code, out }).toEqual({ code: 78, out: "" });
+      expect(err.trimEnd().split("\n")).toEqual([
+        expect.stringMatching(/^partnerd\.yaml:1: the key colour is unknown; /),
+        expect.stringMatching(/^partnerd\.yaml:1: actionTypes is missing; /),
+        expect.stringMatching(/^partnerd\.yaml:1: handlers is missing; /),
+        expect.stringMatching(/^partnerd\.yaml:2: polling\.minInterval is 1, a number without a unit; /),
+      ]);
+    },
+  );
+
+  it.each(["run", "once"])("%s ends in 78 when there is no configuration at all", async (command) => {
+    const { code, err } = await start([command]).ended;
+    expect({ code, err }).toEqual({ code: 78, err: expect.stringMatching(/^there is no configuration: .*\n$/) });
+  });
+
+  it("ends in 64 after a wrong command line", async () => {
+    expect(await start(["rnu"]).ended).toMatchObject({ code: 64, out: "" });
+  });
+
+  it("says in one line that no daemon is there to be well", async () => {
+    const { code, out, err } = await start(["healthcheck", "--set", "admin.port=1"]).ended;
+    expect({ code, out }).toEqual({ code: 1, out: "" });
+    expect(err).toMatch(/^not well: http:\/\/127\.0\.0\.1:1\/livez .*\n$/);
+  });
+
+  it("minds nothing when its reader has gone away", async () => {
+    const started = start(["print-config", "-c", example]);
+    started.child.stdout?.destroy();
+    expect(await started.ended).toMatchObject({ code: 0, signal: null, err: "" });
+  });
+
+  it.each(["SIGTERM", "SIGINT"] as const)("ends its emulator in good order at %s", async (signal) => {
+    const started = start(["emulator", "--port", "0"]);
+    await started.says(/listens on http:\/\/127\.0\.0\.1:\d+/);
+    started.child.kill(signal);
+    expect(await started.ended).toMatchObject({ code: 0, signal: null, err: "" });
+  });
+});

@@ -1,29 +1,44 @@
 // Hides secrets by value: whatever is on its way to a log passes here, so that a secret printed by anyone, in any
 // usual spelling, shows as [secret]. Knows nothing of jobs. The cost of a line does not grow with the number of
-// secrets, since hundreds come and go each second.
-import { type SecretForm, secretForms, secretMark, secretMinLength } from "./secret-forms.js";
+// secrets, since hundreds come and go each second, and no text and no secret can make it grow by the square.
+import { HashedText, hashOf } from "./hashed-text.js";
+import { formsOf, partsOf, type SecretForm, secretMark, secretMinLength } from "./secret-forms.js";
 
 export { MaskedLines, type MaskedLinesOptions } from "./masked-lines.js";
 export { secretMark };
 
 /** Released secrets that are still masked, since lines about a job may come after its end. */
 const rememberedMax = 5_000;
-/** The same in characters of all their forms: about 8 MB. */
+/** Forgotten in lots, because a Map whose first entries are gone is slow to begin with. */
+const forgottenAtOnce = 500;
+/** Most characters of all that is remembered, and how many are left when it was too much. */
 const rememberedCharactersMax = 8_000_000;
+const rememberedCharactersKept = 7_000_000;
 /** Windows of four characters are hashed to this many bits; 2 MiB of counters, nearly all of them zero. */
 const filterBits = 20;
 /** Windows tried when a form looks for one that it shares with nobody. */
 const anchorTries = 32;
+/** Characters compared one by one in a text, for each of its own, before hashes are used. */
+const comparedMax = 16;
 
-/** One spelling of one secret, found by a window of four of its characters. */
-interface Pattern extends SecretForm {
+/** One spelling, found by a window of four characters of its tail. */
+interface Pattern {
+  readonly form: SecretForm;
   readonly key: number;
-  /** Where the window starts within the text. */
-  readonly anchor: number;
+  /** From the start of the window to the end of the form. */
+  readonly toEnd: number;
+  /** Of the whole form; `undefined` until it is needed. */
+  hash: number | undefined;
+}
+
+/** A part of one or more secrets; many keys have the same first lines. */
+interface Part {
+  readonly patterns: readonly Pattern[];
+  uses: number;
 }
 
 interface Known {
-  readonly patterns: readonly Pattern[];
+  readonly parts: ReadonlySet<string>;
   readonly characters: number;
   holders: number;
 }
@@ -40,6 +55,7 @@ export class Masker {
   /** Those of #known that nobody holds any more, the longest released first. */
   readonly #remembered = new Map<string, Known>();
   #rememberedCharacters = 0;
+  readonly #parts = new Map<string, Part>();
   #filter: Uint16Array | undefined;
   readonly #byKey = new Map<number, Pattern[]>();
   #longest = 0;
@@ -78,9 +94,15 @@ export class Masker {
       if (this.#remembered.delete(value)) this.#rememberedCharacters -= known.characters;
       return;
     }
-    const patterns = secretForms(value).map((form) => this.#learn(form));
-    const characters = patterns.reduce((sum, { text }) => sum + text.length, 0);
-    this.#known.set(value, { patterns, characters, holders: 1 });
+    const parts = partsOf(value);
+    let characters = value.length;
+    for (const text of parts) {
+      const part = this.#parts.get(text);
+      if (part) part.uses++;
+      else this.#parts.set(text, { patterns: formsOf(text).map((form) => this.#learn(form)), uses: 1 });
+      characters += text.length;
+    }
+    this.#known.set(value, { parts, characters, holders: 1 });
   }
 
   #release(value: string): void {
@@ -88,34 +110,44 @@ export class Masker {
     if (known === undefined || --known.holders > 0) return;
     this.#remembered.set(value, known);
     this.#rememberedCharacters += known.characters;
-    for (const [oldest, { patterns, characters }] of this.#remembered) {
-      if (this.#remembered.size <= rememberedMax && this.#rememberedCharacters <= rememberedCharactersMax) break;
+    const isTooMuch = this.#rememberedCharacters > rememberedCharactersMax;
+    if (isTooMuch || this.#remembered.size >= rememberedMax + forgottenAtOnce) this.#forgetOldest();
+  }
+
+  #forgetOldest(): void {
+    for (const [oldest, { parts, characters }] of this.#remembered) {
+      if (this.#remembered.size <= rememberedMax && this.#rememberedCharacters <= rememberedCharactersKept) return;
       this.#remembered.delete(oldest);
       this.#known.delete(oldest);
       this.#rememberedCharacters -= characters;
-      for (const pattern of patterns) this.#unlearn(pattern);
+      for (const text of parts) {
+        const part = this.#parts.get(text);
+        if (part === undefined || --part.uses > 0) continue;
+        this.#parts.delete(text);
+        for (const pattern of part.patterns) this.#unlearn(pattern);
+      }
     }
   }
 
   #learn(form: SecretForm): Pattern {
-    this.#filter ??= new Uint16Array(2 ** filterBits);
-    const last = form.text.length - secretMinLength;
+    const { tail } = form;
+    const last = tail.length - secretMinLength;
     const step = Math.max(1, Math.ceil(last / anchorTries));
-    let best = { anchor: last, key: windowAt(form.text, last), sharers: Number.POSITIVE_INFINITY };
+    let best = { toEnd: secretMinLength, key: 0, sharers: Number.POSITIVE_INFINITY };
     // From the end, because secrets of one kind begin alike.
-    for (let anchor = last; anchor >= 0 && best.sharers > 0; anchor -= step) {
-      const key = windowAt(form.text, anchor);
+    for (let at = last; at >= 0 && best.sharers > 0; at -= step) {
+      const key = windowAt(tail, at);
       const sharers = this.#byKey.get(key)?.length ?? 0;
-      if (sharers < best.sharers) best = { anchor, key, sharers };
+      if (sharers < best.sharers) best = { toEnd: tail.length - at, key, sharers };
     }
-    const pattern = { ...form, key: best.key, anchor: best.anchor };
+    const pattern = { form, key: best.key, toEnd: best.toEnd, hash: undefined };
     const sharing = this.#byKey.get(pattern.key);
     if (sharing) sharing.push(pattern);
     else {
       this.#byKey.set(pattern.key, [pattern]);
       this.#count(pattern.key, 1);
     }
-    this.#longest = Math.max(this.#longest, form.text.length + form.before + form.after);
+    this.#longest = Math.max(this.#longest, form.maxLength + form.before + form.after);
     return pattern;
   }
 
@@ -129,18 +161,17 @@ export class Masker {
   }
 
   #count(key: number, change: number): void {
-    const filter = this.#filter;
-    if (filter === undefined) return;
+    this.#filter ??= new Uint16Array(2 ** filterBits);
     const slot = slotOf(key);
-    filter[slot] = (filter[slot] ?? 0) + change;
+    this.#filter[slot] = (this.#filter[slot] ?? 0) + change;
   }
 
-  /** Start and end of every match, flat, unordered; `undefined` when there is none. */
-  #find(text: string): number[] | undefined {
+  #find(text: string): Ranges | undefined {
     const filter = this.#filter;
     if (filter === undefined) return undefined;
     const { length } = text;
-    let ranges: number[] | undefined;
+    let comparer: Comparer | undefined;
+    let ranges: Ranges | undefined;
     // The window moves on by one shift: what windowAt computes, in one step instead of four.
     let key = windowAt(text, 0) << 8;
     for (let end = secretMinLength - 1; end < length; end++) {
@@ -148,17 +179,68 @@ export class Masker {
       key = (key >>> 8) | ((code ^ (code >>> 8)) << 24);
       if (filter[slotOf(key)] === 0) continue;
       for (const pattern of this.#byKey.get(key) ?? []) {
-        const from = end + 1 - secretMinLength - pattern.anchor;
-        if (from < 0 || !text.startsWith(pattern.text, from) || isOwnMark(text, pattern.text, from)) continue;
-        const to = from + pattern.text.length;
-        ranges ??= [];
-        ranges.push(
-          pattern.before === 1 && isBase64(text.charCodeAt(from - 1)) ? from - 1 : from,
-          pattern.after === 1 && isBase64(text.charCodeAt(to)) ? to + 1 : to,
+        const to = end + 1 - secretMinLength + pattern.toEnd;
+        comparer ??= new Comparer(text);
+        const from = comparer.startOf(pattern, to);
+        if (from === undefined) continue;
+        ranges ??= new Ranges();
+        const { before, after } = pattern.form;
+        ranges.add(
+          before === 1 && isBase64(text.charCodeAt(from - 1)) ? from - 1 : from,
+          after === 1 && isBase64(text.charCodeAt(to)) ? to + 1 : to,
         );
       }
     }
     return ranges;
+  }
+}
+
+/** Compares forms with one text: character by character as long as that stays cheap, by hash from then on. */
+class Comparer {
+  readonly #text: string;
+  #left: number;
+  #hashed: HashedText | undefined;
+
+  constructor(text: string) {
+    this.#text = text;
+    this.#left = text.length * comparedMax;
+  }
+
+  /** Where the form starts that ends at `to`; `undefined` when it is another text that stands there. */
+  startOf(pattern: Pattern, to: number): number | undefined {
+    const text = this.#text;
+    const { tail } = pattern.form;
+    if (to > text.length || to < tail.length || !text.startsWith(tail, to - tail.length)) return undefined;
+    const whole = pattern.form.text();
+    const from = to - whole.length;
+    if (from < 0 || isOwnMark(text, whole, from)) return undefined;
+    return whole.length === tail.length || this.#isAt(whole, pattern, from) ? from : undefined;
+  }
+
+  #isAt(whole: string, pattern: Pattern, from: number): boolean {
+    this.#left -= whole.length;
+    if (this.#left > 0) return this.#text.startsWith(whole, from);
+    this.#hashed ??= new HashedText(this.#text);
+    pattern.hash ??= hashOf(whole);
+    return this.#hashed.has(pattern.hash, from, from + whole.length);
+  }
+}
+
+/** Places of a text, merged where they overlap or touch. */
+class Ranges {
+  readonly #ranges: { from: number; to: number }[] = [];
+
+  add(from: number, to: number): void {
+    const last = this.#ranges.at(-1);
+    if (last === undefined || from > last.to || to < last.from) this.#ranges.push({ from, to });
+    else {
+      last.from = Math.min(last.from, from);
+      last.to = Math.max(last.to, to);
+    }
+  }
+
+  inOrder(): readonly { readonly from: number; readonly to: number }[] {
+    return this.#ranges.sort((a, b) => a.from - b.from);
   }
 }
 
@@ -177,37 +259,24 @@ function slotOf(key: number): number {
   return Math.imul(key, 0x9e3779b1) >>> (32 - filterBits);
 }
 
-/** NaN, from beyond the text, is not one. */
+/** In either alphabet. NaN, from beyond the text, is not one. */
 function isBase64(code: number): boolean {
-  return (
-    (code >= 0x30 && code <= 0x39) ||
-    (code >= 0x41 && code <= 0x5a) ||
-    (code >= 0x61 && code <= 0x7a) ||
-    code === 0x2b ||
-    code === 0x2f ||
-    code === 0x2d ||
-    code === 0x5f
-  );
+  return /[\w+/-]/.test(String.fromCharCode(code));
 }
 
 /** True inside a mark: somebody's password is "secret", and masking twice must change nothing. */
 function isOwnMark(text: string, secret: string, from: number): boolean {
   if (secret.length > secretMark.length) return false;
   const within = secretMark.indexOf(secret);
-  return within >= 0 && text.startsWith(secretMark, from - within) && from >= within;
+  return within >= 0 && from >= within && text.startsWith(secretMark, from - within);
 }
 
-function replaceRanges(text: string, flat: readonly number[]): string {
-  const ranges: [number, number][] = [];
-  for (let at = 0; at < flat.length; at += 2) ranges.push([flat[at] ?? 0, flat[at + 1] ?? 0]);
-  ranges.sort((a, b) => a[0] - b[0]);
+function replaceRanges(text: string, ranges: Ranges): string {
   let masked = "";
-  let shownTo = 0;
   let hiddenTo = -1;
-  for (const [from, to] of ranges) {
-    if (from > hiddenTo) masked += text.slice(shownTo, from) + secretMark;
+  for (const { from, to } of ranges.inOrder()) {
+    if (from > hiddenTo) masked += text.slice(Math.max(0, hiddenTo), from) + secretMark;
     hiddenTo = Math.max(hiddenTo, to);
-    shownTo = hiddenTo;
   }
-  return masked + text.slice(shownTo);
+  return masked + text.slice(Math.max(0, hiddenTo));
 }

@@ -118,7 +118,7 @@ describe("MaskedLines", () => {
           for (const line of whole) for (const value of secrets) expect(line).not.toContain(value);
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 

@@ -111,8 +111,9 @@ export class Jobs {
       job.acknowledgedAtMs = this.#clock.now();
       this.#move(job, "InProgress");
     }
+    const entry = { ...caller, answer: isRefused ? "InvalidNonceException" : job.status };
     job.counts.acknowledges++;
-    remember(job.acknowledges, { ...caller, answer: isRefused ? "InvalidNonceException" : job.status });
+    remember(job.acknowledges, entry, !isRefused && !isRepeat);
     if (isRefused) throw new ApiError("InvalidNonceException", `The nonce for job ${job.seed.id} is not valid`);
     return job.status;
   }
@@ -123,7 +124,7 @@ export class Jobs {
     const { kind, document } = result;
     const entry: ResultEntry = { ...caller, kind, document, answer: refusal?.code ?? "accepted" };
     job.counts.results++;
-    remember(job.results, entry);
+    remember(job.results, entry, refusal === undefined);
     if (refusal) {
       this.#judgeRefusedPut(job, entry);
       throw refusal;
@@ -239,6 +240,8 @@ function gone(job: JobRecord, code: "JobNotFoundException" | "InvalidJobExceptio
   return new ApiError(isKnownCode ? code : "JobNotFoundException", `Job ${job.seed.id} can not be found`);
 }
 
-function remember<Entry>(list: Entry[], entry: Entry): void {
+/** Keeps the first entries; one that changed the job is kept even then, in place of the last. */
+function remember<Entry>(list: Entry[], entry: Entry, isDecisive = false): void {
   if (list.length < historyMax) list.push(entry);
+  else if (isDecisive) list[historyMax - 1] = entry;
 }

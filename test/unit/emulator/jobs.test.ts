@@ -355,6 +355,22 @@ test("histories keep their first fifty entries, and the counts go on", () => {
   expect(job.counts.details).toBe(101);
 });
 
+test("a history that is full still tells what decided the job", () => {
+  const { jobs, dispatched } = setUp();
+  const { job, nonce } = dispatched();
+  for (let times = 0; times < 60; times++) {
+    codeOf(() => jobs.put(job, failed, caller));
+    codeOf(() => jobs.acknowledge(job, "wrong", caller));
+  }
+  jobs.acknowledge(job, nonce, caller);
+  jobs.put(job, succeeded, caller);
+  for (let times = 0; times < 60; times++) codeOf(() => jobs.put(job, failed, caller));
+  expect([job.acknowledges.length, job.results.length]).toEqual([50, 50]);
+  expect(job.acknowledges.at(-1)?.answer).toBe("InProgress");
+  expect(job.results.at(-1)).toMatchObject({ kind: "success", answer: "accepted" });
+  expect(job.counts).toMatchObject({ acknowledges: 61, results: 121 });
+});
+
 test("whatever workers do, a job has at most one accepted result, and only after an acknowledge", async () => {
   const step = fc.constantFrom(
     "poll",

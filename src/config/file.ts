@@ -177,7 +177,11 @@ class TreeReader {
   #alias(anchor: string, place: Place): Tree | undefined {
     const target = this.#anchors.get(anchor);
     if (!target) {
-      this.#findings.mistake(place, `the alias *${anchor} has no anchor before it`, `write &${anchor} at the original`);
+      this.#findings.mistake(
+        place,
+        `the alias ${quote(`*${anchor}`)} has no anchor before it`,
+        "write & and its name there",
+      );
       return undefined;
     }
     // Counted as if it were written out: ten lines of aliases can stand for a billion values.

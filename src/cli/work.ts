@@ -95,6 +95,7 @@ async function wired(
     onDump: () => daemon.dump(),
     onReload: () => void reload(options, log),
   });
+  const strays = catchStrays(config, log, daemon);
   try {
     const end = await Promise.race([work(daemon), atOnce.promise]);
     if (end === "at-once") {
@@ -102,7 +103,7 @@ async function wired(
       return daemon.worker.inFlight > 0 ? exitCodes.owed : exitCodes.ok;
     }
     await daemon.close();
-    if (end.isBroken) return exitCodes.bug;
+    if (end.isBroken || strays.isBug()) return exitCodes.bug;
     return end.owed > 0 ? exitCodes.owed : exitCodes.ok;
   } catch (error) {
     log.error({ err: error }, `could not go on: ${describeError(error)}`);
@@ -111,7 +112,38 @@ async function wired(
     return exitCodes.failed;
   } finally {
     stops.close();
+    strays.close();
   }
+}
+
+/**
+ * What is thrown outside of any promise that somebody waits for. Where module handlers run, it is most likely one
+ * of them (a forgotten await, a throw in a timer), and no reason to hurt other jobs. Where none does it is a bug of
+ * ours: what runs is brought to its end, and then the process.
+ */
+function catchStrays(config: Config, log: Log, daemon: Daemon) {
+  const hasModules = Object.values(config.handlers).some(({ kind }) => kind === "module");
+  let isBug = false;
+  const onStray = (error: unknown) => {
+    const stack = error instanceof Error ? (error.stack ?? "") : "";
+    const what = `an error that nobody waits for: ${describeError(error)}`;
+    if (hasModules) {
+      log.error({ stack }, `${what}; most likely a module handler forgot an await; its job goes on`);
+      return;
+    }
+    isBug = true;
+    log.error({ stack }, `a bug in partnerd: ${what}; draining, please report it`);
+    void daemon.worker.stop();
+  };
+  process.on("unhandledRejection", onStray);
+  process.on("uncaughtException", onStray);
+  return {
+    isBug: () => isBug,
+    close: () => {
+      process.off("unhandledRejection", onStray);
+      process.off("uncaughtException", onStray);
+    },
+  };
 }
 
 /** Reads and checks the configuration. What is running is kept: this version applies no change without a restart. */

@@ -1,6 +1,7 @@
 // What `partnerd run` and `partnerd once` share: a configuration becomes a daemon, signals become stops, ends become exit codes.
 
 import type { Config } from "../config/config.js";
+import { fingerprints } from "../config/fingerprint.js";
 import { Daemon } from "../daemon.js";
 import { systemClock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
@@ -150,9 +151,8 @@ function catchStrays(config: Config, log: Log, daemon: Daemon) {
 async function reload(options: RunOptions, log: Log): Promise<void> {
   try {
     const next = await options.reread();
-    const changed = Object.keys(next).filter(
-      (name) => JSON.stringify(next[name as keyof Config]) !== JSON.stringify(options.config[name as keyof Config]),
-    );
+    const [now, then] = [fingerprints(options.config), fingerprints(next)];
+    const changed = Object.keys(then).filter((name) => now[name] !== then[name]);
     if (changed.length === 0) log.info({}, "configuration read again: nothing changed");
     else log.warn({ changed }, "configuration read again and found good: restart to apply what changed");
   } catch (error) {

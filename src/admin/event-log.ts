@@ -56,9 +56,8 @@ export function eventLog(log: EventLogger): (event: WorkerEvent) => void {
           `a bug in partnerd: ${event.message}; please report it`,
         );
       case "paused":
-        return log.info({}, "paused: no job is taken until resume");
       case "resumed":
-        return log.info({}, "resumed");
+        return log.info({}, event.type === "paused" ? "paused: no job is taken until resume" : "resumed");
       case "drain-started":
         return log.info(
           { inFlight: event.inFlight, timeoutMs: event.timeoutMs },

@@ -1,12 +1,12 @@
 // One job, top to bottom: lease, details, acknowledge, handler, outcome, report. Every step may fail without
 // hurting another job; once a job is acknowledged it leaves only by an accepted result, or stays in the ledger.
-import { GatewayError, isPassing } from "../codepipeline/gateway.js";
+import { GatewayError } from "../codepipeline/gateway.js";
 import { type Job, type JobKey, jobKeyName, type PolledJob } from "../job/job.js";
 import { isOwed, type LostReason } from "../job/lifecycle.js";
 import { failed, type Outcome } from "../job/outcome.js";
 import { LedgerError } from "../ledger/ledger.js";
-import { retrying } from "../std/retry.js";
 import { acknowledge, confirm } from "./acknowledging.js";
+import { getDetails } from "./details.js";
 import type { EndCause } from "./events.js";
 import { type Ending, handle } from "./handling.js";
 import { JobInFlight } from "./in-flight.js";
@@ -105,8 +105,9 @@ export class Runner {
 
   /** The life of a job that a poll offered. */
   async #story(flight: JobInFlight, polled: PolledJob): Promise<void> {
-    const job = await this.#details(flight, polled);
-    if (!job) return;
+    const answer = await getDetails(this.#parts, flight, polled);
+    if (answer.kind === "lost") return this.lose(flight, answer.reason, answer.message);
+    const { job } = answer;
     await flight.note({ type: "details-received" });
     if (this.#parts.scopes.poll.aborted) {
       return this.lose(flight, "draining", "a drain began before it was acknowledged");
@@ -240,37 +241,6 @@ export class Runner {
     }
   }
 
-  /** Details, tried again while that makes sense; given up, the job is left to be offered again. */
-  async #details(flight: JobInFlight, polled: PolledJob): Promise<Job | undefined> {
-    const { emit, limits, scopes, world } = this.#parts;
-    const gateway = world.gateway(flight.key.region, flight.key.actionType.owner);
-    try {
-      return await retrying(
-        {
-          policy: limits.retry.details,
-          clock: world.clock,
-          random: world.random,
-          signal: scopes.poll,
-          shouldRetry: (error) => error instanceof GatewayError && isPassing(error.kind),
-          retryAfterMs: (error) => (error instanceof GatewayError ? error.retryAfterMs : undefined),
-          onRetry: ({ attempt, delayMs, error }) => {
-            if (!(error instanceof GatewayError)) return;
-            emit({ type: "call-retried", key: flight.key, fault: faultOf(error, world.mask), attempt, delayMs });
-          },
-        },
-        () => gateway.details(polled, scopes.poll),
-      );
-    } catch (error) {
-      if (scopes.poll.aborted) {
-        await this.lose(flight, "draining", "a drain began before its details came");
-        return undefined;
-      }
-      if (!(error instanceof GatewayError)) throw error;
-      await this.lose(flight, lostReason(error), world.mask(error.message));
-      return undefined;
-    }
-  }
-
   /** A job of ours that met a bug of ours still ends with a result: the customer must not wait for nothing. */
   async #bugInJob(flight: JobInFlight, error: unknown): Promise<void> {
     this.#bug(error, flight.key);
@@ -294,23 +264,5 @@ export class Runner {
       message: mask(isError ? error.message : String(error)),
       stack: mask(isError ? (error.stack ?? "") : ""),
     });
-  }
-}
-
-function lostReason(error: GatewayError): LostReason {
-  switch (error.kind) {
-    case "gone":
-      return "gone";
-    case "over":
-      return "over";
-    case "token-rejected":
-      return "token-rejected";
-    case "not-ours":
-      return "not-ours";
-    case "rejected":
-    case "misconfigured":
-      return "refused";
-    default:
-      return "no-details";
   }
 }

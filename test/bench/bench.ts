@@ -46,7 +46,10 @@ async function throughput(): Promise<void> {
       spread(rows.map((row) => row.jobsPerSecond)),
       spread(rows.map((row) => row.cpuMicrosPerJob)),
       spread(rows.map((row) => row.rssMegabytes)),
-      spread(rows.map((row) => row.callsPerJob), 2),
+      spread(
+        rows.map((row) => row.callsPerJob),
+        2,
+      ),
     ];
     console.log(`${name.padEnd(26)}${cells.map((cell) => cell.padStart(24)).join("")}`);
   }
@@ -104,7 +107,8 @@ async function pickup(): Promise<void> {
     .slice(400)
     .sort((a, b) => a - b);
   await contestant.stop();
-  const above = (part: number) => ((pickups[Math.floor(pickups.length * part)] ?? Number.NaN) - 2 * latencyMs).toFixed(1);
+  const above = (part: number) =>
+    ((pickups[Math.floor(pickups.length * part)] ?? Number.NaN) - 2 * latencyMs).toFixed(1);
   console.log(
     `\npickup at 200 jobs/s, ${latencyMs} ms a call (${pickups.length} jobs), above two round trips: ` +
       `p50 ${above(0.5)} ms, p95 ${above(0.95)} ms, p99 ${above(0.99)} ms`,

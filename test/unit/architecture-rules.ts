@@ -48,7 +48,15 @@ export const rows: readonly Row[] = [
   { area: "emulator", may: ["std"], packages: "any", node: true },
   { area: "testkit", may: ["job", "std", "handlers", "artifacts", "emulator"], packages: "any", node: true },
   { area: "index", may: ["job"], types: ["handlers"], packages: [], node: false },
-  { area: "daemon", may: ["job", "std", ...underDaemon], types: ["config/config.ts"], packages: "any", node: true },
+  // Builds what daemon.ts wires: together they are the composition root.
+  { area: "parts", may: ["job", "std", ...underDaemon], types: ["config/config.ts"], packages: [], node: true },
+  {
+    area: "daemon",
+    may: ["parts.ts", "job", "std", ...underDaemon],
+    types: ["config/config.ts"],
+    packages: "any",
+    node: true,
+  },
   {
     area: "cli",
     may: ["daemon.ts", "config", "emulator", "std"],

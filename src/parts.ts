@@ -1,0 +1,212 @@
+// Builds each part that a configuration asks for, loading only what it names; the one place that knows every
+// implementation. Opens in order and, when one part cannot be had, lets go of the earlier ones.
+import type { JobGateway } from "./codepipeline/gateway.js";
+import type { Config } from "./config/config.js";
+import { Callbacks } from "./handlers/callbacks.js";
+import type { HandlerRegistry } from "./handlers/handler.js";
+import { buildHandlers } from "./handlers/registry.js";
+import { type ActionOwner, actionTypeName, type Region } from "./job/job.js";
+import type { Ledger } from "./ledger/ledger.js";
+import type { Clock } from "./std/clock.js";
+import type { Log } from "./std/log.js";
+import type { Masker } from "./std/masking.js";
+import type { TokenFileEvent } from "./tokens/file.js";
+import { MaskedTokens } from "./tokens/masked-tokens.js";
+import type { ClientTokens } from "./tokens/tokens.js";
+import type { Observe } from "./worker/events.js";
+import type { LaneConfig } from "./worker/lane.js";
+
+/** What parts are built from. */
+export interface PartsOptions {
+  readonly config: Config;
+  readonly log: Log;
+  readonly masker: Masker;
+  readonly clock: Clock;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** The parts, wired. */
+export interface BuiltParts {
+  readonly gateway: (region: Region, owner: ActionOwner) => JobGateway;
+  readonly handlers: HandlerRegistry;
+  readonly ledger: Ledger;
+  readonly callbacks: Callbacks;
+  readonly closing: { readonly name: string; readonly close: () => Promise<void> | void }[];
+  /** Base of callback URLs, once the admin port is open. */
+  adminUrl: string | undefined;
+}
+
+/** Ended callbacks are remembered so that a repeated delivery is told so; a delivery waits so long for its record. */
+export const callbackLimits = { endedKept: 10_000, recordWaitMs: 10_000 };
+/** Jobs that ended are remembered for so long, since polls may repeat them; and so many at most. */
+const recentLimits = { recentMs: 3_600_000, recentMax: 20_000 };
+/** How often the client token file is looked at; a client that it lacks makes it be looked at once. */
+const tokenFileCheckMs = 2_000;
+/** A few records share a transaction; a disk that takes longer is as good as none, and is tried again. */
+const sqlitePace = { commitSpacingMs: 5, commitTimeoutMs: 30_000, probeIntervalMs: 5_000 };
+
+/** Builds all of them. Throws what the first that cannot be built says. */
+export async function buildParts(options: PartsOptions, observe: Observe): Promise<BuiltParts> {
+  const { config, clock, log, masker } = options;
+  const closing: BuiltParts["closing"] = [];
+  try {
+    const releaseToken = masker.keep(config.admin.token ? [config.admin.token.reveal()] : []);
+    closing.push({ name: "admin token", close: releaseToken });
+    const tokens = new MaskedTokens({
+      source: await tokensOf(options),
+      keepSecrets: (values) => masker.keep(values),
+    });
+    closing.push({ name: "client tokens", close: () => tokens.close() });
+    const ledger = await ledgerOf(options);
+    closing.push({ name: "ledger", close: () => ledger.close() });
+    const callbacks: Callbacks = new Callbacks({ ...callbackLimits, baseUrl: () => built.adminUrl, clock });
+    const handlers = await handlersOf(options, callbacks, observe);
+    closing.push({ name: "handlers", close: () => handlers.close() });
+    const { gateway, close } = await gatewaysOf(config, tokens, clock);
+    closing.push({ name: "clients", close });
+    const built: BuiltParts = { gateway, handlers, ledger, callbacks, closing, adminUrl: undefined };
+    return built;
+  } catch (error) {
+    for (const part of closing.toReversed()) await closeQuietly(part, log);
+    throw error;
+  }
+}
+
+async function tokensOf({ config, clock, log }: PartsOptions): Promise<ClientTokens> {
+  const { clientTokens } = config;
+  switch (clientTokens.source) {
+    case "static": {
+      const { StaticClientTokens } = await import("./tokens/static.js");
+      return new StaticClientTokens({ tokens: clientTokens.tokens });
+    }
+    case "file": {
+      const { openFileTokens } = await import("./tokens/file.js");
+      return openFileTokens({
+        path: clientTokens.path,
+        clock,
+        checkIntervalMs: tokenFileCheckMs,
+        onEvent: (event) => tokenFileLine(log, event),
+      });
+    }
+  }
+}
+
+function tokenFileLine(log: Log, event: TokenFileEvent): void {
+  switch (event.type) {
+    case "reloaded":
+      return log.info({ clients: event.clients }, "client token file read again");
+    case "broken":
+      return log.error({}, `client token file refused, the earlier tokens stay in force: ${event.message}`);
+    case "vanished":
+      return log.error({}, "client token file is gone, the earlier tokens stay in force: put it back");
+    case "back":
+      return log.info({}, "client token file is back");
+    case "readable-by-all":
+      return log.warn({ mode: event.mode }, "client token file can be read by every user: chmod 600");
+  }
+}
+
+async function ledgerOf({ config, clock, log }: PartsOptions): Promise<Ledger> {
+  switch (config.ledger.store) {
+    case "memory": {
+      const { MemoryLedger } = await import("./ledger/memory.js");
+      return new MemoryLedger({ clock, ...recentLimits });
+    }
+    case "sqlite": {
+      const { SqliteLedger } = await import("./ledger/sqlite.js");
+      return SqliteLedger.open({
+        path: config.ledger.path,
+        clock,
+        ...recentLimits,
+        ...sqlitePace,
+        onHealth: (health) =>
+          health.writable
+            ? log.info({}, "the ledger can be written again")
+            : log.error({}, `the ledger cannot be written, so no new job is taken: ${health.reason ?? "unknown"}`),
+      });
+    }
+  }
+}
+
+/** Builds every configured handler. Throws HandlersError. */
+export function handlersOf(options: PartsOptions, callbacks: Callbacks, observe: Observe): Promise<HandlerRegistry> {
+  const { config, clock, masker, environment } = options;
+  return buildHandlers({
+    handlers: config.handlers,
+    clock,
+    masker,
+    callbacks,
+    retry: config.retry.handler,
+    workDir: config.artifacts.workDir,
+    cancelGraceMs: config.shutdown.cancelGraceMs,
+    environment,
+    onAbandoned: (name, call) =>
+      observe({ type: "handler-abandoned", key: call.job.key, handler: name, atMs: clock.now() }),
+  });
+}
+
+async function gatewaysOf(config: Config, tokens: ClientTokens, clock: Clock) {
+  const [{ RegionClient }, { ThirdPartyGateway }, { CustomGateway }] = await Promise.all([
+    import("./codepipeline/client.js"),
+    import("./codepipeline/third-party.js"),
+    import("./codepipeline/custom.js"),
+  ]);
+  const lanes = lanesOf(config);
+  const { endpoint, ...aws } = config.aws;
+  const regions = [...new Set(lanes.map((lane) => lane.region))].map((region) => {
+    // Every job and every poller may have one call under way.
+    const maxSockets = config.worker.maxConcurrentJobs * 2 + lanes.length;
+    const client = new RegionClient({ region, endpoint, maxSockets, ...aws });
+    const { clientCooldownMs } = config.retry;
+    const queryParams = queryParamsOf(config, region);
+    const flavours: Record<ActionOwner, JobGateway> = {
+      ThirdParty: new ThirdPartyGateway({ region, client, tokens, clock, clientCooldownMs }),
+      Custom: new CustomGateway({ region, client, queryParams }),
+    };
+    return { region, client, flavours };
+  });
+  const byRegion = new Map(regions.map(({ region, flavours }) => [region, flavours]));
+  return {
+    gateway: (region: Region, owner: ActionOwner) => {
+      const gateway = byRegion.get(region)?.[owner];
+      if (!gateway) throw new Error(`bug: no gateway for ${owner} jobs of ${region}`);
+      return gateway;
+    },
+    close: () => {
+      for (const { client } of regions) client.close();
+    },
+  };
+}
+
+/** By action type name; one type may be asked for different values in different Regions. */
+function queryParamsOf(config: Config, region: Region): ReadonlyMap<string, Readonly<Record<string, string>>> {
+  const here = config.actionTypes.filter((type) => type.regions.includes(region));
+  return new Map(here.flatMap((type) => (type.queryParam ? [[actionTypeName(type), type.queryParam] as const] : [])));
+}
+
+/** One lane for each action type in each of its Regions. */
+export function lanesOf(config: Config): readonly LaneConfig[] {
+  return config.actionTypes.flatMap((type) =>
+    type.regions.map((region) => ({
+      region,
+      actionType: { category: type.category, owner: type.owner, provider: type.provider, version: type.version },
+      handler: type.handler,
+      maxConcurrentJobs: type.maxConcurrentJobs,
+      jobTimeoutMs: type.jobTimeoutMs,
+      afterCrash: type.afterCrash,
+      secretProperties: type.secretProperties,
+    })),
+  );
+}
+
+/** Lets go of a part; a failure is told and keeps nobody else from closing. */
+export async function closeQuietly(
+  part: { readonly name: string; readonly close: () => Promise<void> | void },
+  log: Log,
+): Promise<void> {
+  try {
+    await part.close();
+  } catch (error) {
+    log.error({ err: error }, `could not close the ${part.name}`);
+  }
+}

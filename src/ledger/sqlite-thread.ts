@@ -36,6 +36,8 @@ export class SqliteThread {
   #worker: Worker | undefined;
   #asked: Asked | undefined;
   #inode: number | undefined;
+  /** Its end is wanted: it may come in the same turn as its last answer, before anybody has seen that. */
+  #isClosing = false;
 
   constructor(options: SqliteThreadOptions) {
     this.#options = options;
@@ -63,9 +65,11 @@ export class SqliteThread {
   async close(): Promise<void> {
     const worker = this.#worker;
     if (worker === undefined) return;
+    this.#isClosing = true;
     try {
       await this.#ask({ type: "close" });
     } finally {
+      this.#isClosing = false;
       this.#worker = undefined;
       await worker.terminate();
     }
@@ -116,8 +120,8 @@ export class SqliteThread {
     const fault = new LedgerError("unwritable", `the thread of the ledger ${this.#options.path} died${why}`, cause);
     const asked = this.#asked;
     this.#asked = undefined;
-    if (asked === undefined) this.#options.onDeath(fault);
-    else asked.reject(fault);
+    if (asked !== undefined) asked.reject(fault);
+    else if (!this.#isClosing) this.#options.onDeath(fault);
   }
 }
 

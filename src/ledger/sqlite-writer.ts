@@ -69,6 +69,7 @@ export class SqliteWriter {
     try {
       return await this.#limited(this.#thread.open(this.#options.clock.now()));
     } catch (error) {
+      this.#isClosed = true;
       await this.#closeThread();
       throw error;
     }
@@ -187,8 +188,9 @@ export class SqliteWriter {
   }
 
   #mendSoon(fault: LedgerError): void {
+    if (this.#isClosed) return;
     this.#turnUnwritable(fault);
-    if (!this.#isClosed) this.#wake();
+    this.#wake();
   }
 
   #turnUnwritable(fault: LedgerError): void {

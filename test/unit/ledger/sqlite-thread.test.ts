@@ -1,3 +1,4 @@
+import { EventEmitter } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -113,6 +114,36 @@ describe("the ledger's thread", () => {
     await other.thread.commit([put(7)]);
     await other.thread.close();
     await expect(thread.reopen([put(1)])).rejects.toThrow(/was replaced by another file/);
+  });
+
+  it("is not taken for dead when its end comes in one turn with its last answer", async () => {
+    const worker = Object.assign(new EventEmitter(), { postMessage: () => {}, terminate: async () => 0 });
+    const deaths: LedgerError[] = [];
+    const thread = new SqliteThread({
+      path: "/ledger.db",
+      onDeath: (fault) => deaths.push(fault),
+      start: () => worker as unknown as Worker,
+    });
+    const opening = thread.open(0);
+    worker.emit("message", { contents: { inode: 1, jobs: [], ended: [] } });
+    await opening;
+    const closing = thread.close();
+    worker.emit("message", {});
+    worker.emit("exit", 0);
+    await closing;
+    expect(deaths).toEqual([]);
+  });
+
+  it("says so when it dies while it closes", async () => {
+    const worker = Object.assign(new EventEmitter(), { postMessage: () => {}, terminate: async () => 0 });
+    const onDeath = () => expect.unreachable();
+    const thread = new SqliteThread({ path: "/ledger.db", onDeath, start: () => worker as unknown as Worker });
+    const opening = thread.open(0);
+    worker.emit("message", { contents: { inode: 1, jobs: [], ended: [] } });
+    await opening;
+    const closing = expect(thread.close()).rejects.toMatchObject({ code: "unwritable" });
+    worker.emit("exit", 1);
+    await closing;
   });
 
   it("refuses to be asked two things at once", async () => {

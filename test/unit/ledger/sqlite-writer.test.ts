@@ -324,8 +324,21 @@ describe("a thread that dies", () => {
     expect(health).toHaveLength(2);
   });
 
+  it("after a start that failed does not take the file behind everybody's back", async () => {
+    const { thread, writer, health } = setUp();
+    const opening = expect(writer.open()).rejects.toThrow("in use");
+    thread.now.fail("in use");
+    await settle();
+    thread.die(new LedgerError("unwritable", "the thread died"));
+    thread.now.answer();
+    await opening;
+    await settle();
+    expect(thread.log).toEqual(["open", "close"]);
+    expect(health).toEqual([]);
+  });
+
   it("after the close is nobody's concern", async () => {
-    const { thread, writer } = setUp();
+    const { thread, writer, health } = setUp();
     const closing = writer.close();
     await settle();
     thread.now.answer();
@@ -333,6 +346,7 @@ describe("a thread that dies", () => {
     thread.die(new LedgerError("unwritable", "the thread died"));
     await settle();
     expect(thread.log).toEqual(["close"]);
+    expect(health).toEqual([]);
   });
 });
 

@@ -65,7 +65,10 @@ export function buildConfig(parts: Parts): Config {
     retry: {
       poll: policyOf("poll", settings),
       throttledPoll: policyOf("throttledPoll", settings),
-      details: policyOf("details", settings),
+      details: {
+        ...policyOf("details", settings),
+        maxElapsedMs: ms("retry.details.maxElapsed"),
+      },
       acknowledge: policyOf("acknowledge", settings),
       report: policyOf("report", settings),
       handler: policyOf("handler", settings),
@@ -132,7 +135,7 @@ function policyOf(name: string, settings: Settings): RetryPolicy {
     minDelayMs: settings.durationMs(`retry.${name}.minDelay`),
     maxDelayMs: settings.durationMs(`retry.${name}.maxDelay`),
     factor: settings.number(`retry.${name}.factor`),
-    maxElapsedMs: settings.durationMs(`retry.${name}.maxElapsed`),
+    maxElapsedMs: Number.POSITIVE_INFINITY,
   };
 }
 

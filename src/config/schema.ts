@@ -286,11 +286,16 @@ function policy(
       default: defaults.factor,
       env: `${env}_FACTOR`,
     }),
-    maxElapsed: setting({
-      doc: `How long after the first attempt ${what} is the last; \`none\`: never.`,
-      kind: durationOrNone("10ms", day),
-      default: defaults.maxElapsed ?? "none",
-      env: `${env}_MAX_ELAPSED`,
-    }),
+    // Only details are given up: an acknowledge is asked until it is answered, a result is owed until it is accepted.
+    ...(defaults.maxElapsed
+      ? {
+          maxElapsed: setting({
+            doc: `How long after the first attempt ${what} is the last; \`none\`: never.`,
+            kind: durationOrNone("10ms", day),
+            default: defaults.maxElapsed,
+            env: `${env}_MAX_ELAPSED`,
+          }),
+        }
+      : {}),
   };
 }

@@ -112,7 +112,7 @@ admin: { token: hunter2-hunter2-hunter2 }`,
         },
       ],
       handlers: { h: { kind: "command", command: ["./h.sh", "-v"], env: { LEVEL: "2" } } },
-      retry: { report: { factor: 1.5, maxElapsed: "1h" } },
+      retry: { report: { factor: 1.5 } },
     };
     const directory = folder({ "a.json": JSON.stringify(json, null, "\t") });
     const { config } = await loadConfig({ files: ["a.json"], environment: {}, directory, overrides: [] });

@@ -61,8 +61,8 @@ const rows: Readonly<Record<string, readonly (readonly [lines: string, mistakes:
       ["1: retry.report.factor is NaN, not a number; write a number from 1 to 10"],
     ],
     [
-      "retry: { report: { maxElapsed: never } }",
-      [`1: retry.report.maxElapsed is "never", not a duration; write 10s (units: ms, s, m, h)`],
+      "retry: { details: { maxElapsed: never } }",
+      [`1: retry.details.maxElapsed is "never", not a duration; write 10s (units: ms, s, m, h)`],
     ],
     ["admin: { port: 70000 }", ["1: admin.port is 70000; write a whole number from 0 to 65535"]],
     ["allowUnknownRegions: yes", [`1: allowUnknownRegions is "yes", not a yes or no; write true or false`]],

@@ -1,0 +1,25 @@
+// Promise: what README.md says about settings, exit codes and commands is what the program does.
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import { exitCodes } from "../../src/cli/exit-codes.js";
+import { configurationTable } from "../../src/config/table.js";
+
+const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+
+it("holds the configuration table of the schema, to the letter", () => {
+  expect(readme).toContain(configurationTable());
+});
+
+it("holds every exit code and no other", () => {
+  const table = readme.slice(readme.indexOf("| exit code"), readme.indexOf("The admin port"));
+  const told = [...table.matchAll(/^\| (\d+) \|/gm)].map((match) => Number(match[1]));
+  expect(told).toEqual(Object.values(exitCodes));
+});
+
+it("names only files that exist", () => {
+  for (const [, path = ""] of readme.matchAll(/`(config\/[^`]*|ARCHITECTURE\.md)`/g)) {
+    expect(() => readFileSync(new URL(`../../${path.replace(/\/$/, "")}`, import.meta.url)), path).not.toThrow(
+      /ENOENT/,
+    );
+  }
+});

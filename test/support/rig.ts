@@ -80,6 +80,12 @@ export interface RigOptions {
   readonly tokens?: Readonly<Record<string, string>>;
   /** Left out: the daemon polls at once. */
   readonly isHeld?: boolean;
+  /** What of `aws` is otherwise than the rig's. */
+  readonly aws?: Partial<Config["aws"]>;
+  /** What the daemon sees as its environment, besides PATH. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** The emulator of another rig, which goes on after this one's end. */
+  readonly sharedEmulator?: Emulator;
 }
 
 type EventType = WorkerEvent["type"];
@@ -105,7 +111,7 @@ export interface Rig extends AsyncDisposable {
 
 /** Starts both; `await using` stops both. */
 export async function startRig(options: RigOptions = {}): Promise<Rig> {
-  const emulator = await startEmulator({ ...options.emulator });
+  const emulator = options.sharedEmulator ?? (await startEmulator({ ...options.emulator }));
   const regions = options.regions ?? ["us-east-1"];
   const actionTypes: readonly Partial<ActionTypeConfig>[] = options.actionTypes ?? [thirdParty, custom];
   for (const type of actionTypes) {
@@ -132,7 +138,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     events.push(event);
     for (const watcher of watchers) watcher(event);
   };
-  const environment = { PATH: process.env["PATH"] };
+  const environment = { PATH: process.env["PATH"], ...options.environment };
   const daemon = await Daemon.build({ config, log, masker, clock: systemClock, environment, observers: [observe] });
   let ended: Promise<WorkerEnd> | undefined;
   const run = () => (ended ??= daemon.run());
@@ -160,7 +166,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     async [Symbol.asyncDispose]() {
       daemon.worker.hurry("the test is over");
       await stop();
-      await emulator.close();
+      if (!options.sharedEmulator) await emulator.close();
       rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -223,6 +229,7 @@ function configOf(options: RigOptions, emulator: Emulator, regions: readonly str
       connectionTimeoutMs: 1_000,
       socketTimeoutMs: 1_000,
       requestTimeoutMs: 1_500,
+      ...options.aws,
     },
     retry: defaultRetry,
   };

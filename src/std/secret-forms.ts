@@ -61,9 +61,7 @@ function eagerForms(part: string): MakeForm {
 }
 
 function lazyForms(part: string): MakeForm {
-  const cut = part.length - tailLength;
-  // Never between the halves of a pair: each alone is spelled differently.
-  const start = /[\udc00-\udfff]/.test(part.charAt(cut)) ? cut - 1 : cut;
+  const start = wholeAt(part, part.length - tailLength);
   const end = part.slice(start);
   const phase = Buffer.byteLength(part.slice(0, start)) % 3;
   // No way to write it makes more than nine characters of one, and of most it makes one.
@@ -88,10 +86,11 @@ export function partsOf(secret: string): Set<string> {
   const parts = new Set<string>();
   if (trimmed.length < secretMinLength) return parts;
   const add = (text: string): void => {
-    for (let from = 0; from < text.length; from += pieceMaxLength) {
+    for (let to = 0; to < text.length; ) {
       // The last piece reaches back, so that none is too short to be masked.
-      const start = Math.max(0, Math.min(from, text.length - pieceMaxLength));
-      parts.add(text.slice(start, start + pieceMaxLength));
+      const start = wholeAt(text, Math.max(0, Math.min(to, text.length - pieceMaxLength + 1)));
+      to = wholeAt(text, start + pieceMaxLength);
+      parts.add(text.slice(start, to));
     }
   };
   add(secret);
@@ -103,6 +102,11 @@ export function partsOf(secret: string): Set<string> {
     if (text.length >= secretLineMinLength && !/^-----(BEGIN|END) [A-Z0-9 ]+-----$/.test(text)) add(text);
   }
   return parts;
+}
+
+/** The place, or the one before it where it lies between the halves of a pair: each alone is spelled differently. */
+function wholeAt(text: string, at: number): number {
+  return /[\udc00-\udfff]/.test(text.charAt(at)) && /[\ud800-\udbff]/.test(text.charAt(at - 1)) ? at - 1 : at;
 }
 
 const same: Spell = (text) => text;

@@ -6,7 +6,7 @@ import type { Secret } from "../job/secret.js";
 import type { Clock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
 import { parseTokenDocument, TokenDocumentError, type TokenMap } from "./token-document.js";
-import { fingerprintOf, readVersion, type Version } from "./token-version.js";
+import { fileAt, type TokenFile, type Version } from "./token-version.js";
 import { type ClientTokens, TokenError } from "./tokens.js";
 
 /** What became of the file. No event holds a token. */
@@ -36,20 +36,27 @@ const settledAfterMs = 2_000;
 
 /** Reads the file and watches it. Throws TokenError when it cannot be used: a daemon does not start without. */
 export async function openFileTokens(options: FileTokensOptions): Promise<FileClientTokens> {
-  const { path } = options;
+  const file = fileAt(options.path);
   try {
-    const version = await readVersion(path);
+    const version = await file.read();
     const tokens = await parseTokenDocument(version.text);
-    return new FileClientTokens({ ...options, version, tokens });
+    return new FileClientTokens({ ...options, file, version, tokens });
   } catch (error) {
-    const message = `the client token file ${path} cannot be used: ${reasonOf(error)}`;
+    const message = `the client token file ${options.path} cannot be used: ${reasonOf(error)}`;
     throw new TokenError("source-unavailable", message, error instanceof TokenDocumentError ? undefined : error);
   }
 }
 
+/** A file that has been read once, and how to look at it again. */
+export interface WatchedFile {
+  readonly file: TokenFile;
+  readonly version: Version;
+  readonly tokens: TokenMap;
+}
+
 /** Built by openFileTokens. */
 export class FileClientTokens implements ClientTokens {
-  readonly #options: FileTokensOptions;
+  readonly #options: FileTokensOptions & { readonly file: TokenFile };
   #tokens: TokenMap;
   /** The last version looked at, good or not; `undefined`: look again in any case. */
   #fingerprint: string | undefined;
@@ -65,7 +72,7 @@ export class FileClientTokens implements ClientTokens {
   #cancelTimer: () => void = () => {};
   #isClosed = false;
 
-  constructor(options: FileTokensOptions & { readonly version: Version; readonly tokens: TokenMap }) {
+  constructor(options: FileTokensOptions & WatchedFile) {
     this.#options = options;
     this.#tokens = options.tokens;
     this.#saw(options.version);
@@ -129,9 +136,10 @@ export class FileClientTokens implements ClientTokens {
 
   async #check(): Promise<void> {
     if (this.#isClosed) return;
+    const { file } = this.#options;
     try {
-      if ((await fingerprintOf(this.#options.path)) === this.#fingerprint) return;
-      const version = await readVersion(this.#options.path);
+      if ((await file.fingerprint()) === this.#fingerprint) return;
+      const version = await file.read();
       this.#cameBack();
       this.#saw(version);
       await this.#take(version);

@@ -3,6 +3,11 @@ import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { TokenDocumentError } from "./token-document.js";
 
+/** Some 130,000 clients; a larger file is a mistake, or needs another source. */
+const fileMaxBytes = 10 * 1024 * 1024;
+/** Tries to read a file that changes while it is read. */
+const readTries = 3;
+
 /** A file as it was at one moment. */
 export interface Version {
   readonly text: string;
@@ -12,13 +17,24 @@ export interface Version {
   readonly mode: number;
 }
 
-/** Some 130,000 clients; a larger file is a mistake, or needs another source. */
-const fileMaxBytes = 10 * 1024 * 1024;
-/** Tries to read a file that changes while it is read. */
-const readTries = 3;
+/** A file that is looked at again and again. */
+export interface TokenFile {
+  /** Of the version that is there now. Throws what stat throws. */
+  fingerprint(): Promise<string>;
+  /** The whole file at one moment. Throws TokenDocumentError and what open throws. */
+  read(): Promise<Version>;
+}
 
-/** The whole file at one moment: read again if it changed meanwhile. Throws TokenDocumentError and what open throws. */
-export async function readVersion(path: string): Promise<Version> {
+/** The file at a path, whatever stands there at each look. */
+export function fileAt(path: string): TokenFile {
+  return {
+    fingerprint: async () => printOf(await stat(path, { bigint: true })),
+    read: () => readVersion(path),
+  };
+}
+
+/** Reads again what changed while it was read. */
+async function readVersion(path: string): Promise<Version> {
   for (let attempt = 1; attempt <= readTries; attempt++) {
     // Without blocking: a named pipe would hold up a thread for ever.
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -56,11 +72,6 @@ function decoded(bytes: Buffer): string {
   } catch {
     throw new TokenDocumentError("it is not UTF-8 text");
   }
-}
-
-/** The fingerprint of the version that is there now; throws what stat throws. */
-export async function fingerprintOf(path: string): Promise<string> {
-  return printOf(await stat(path, { bigint: true }));
 }
 
 interface Print {

@@ -15,13 +15,14 @@ import { Secret } from "../../../src/job/secret.js";
 import { systemClock } from "../../../src/std/clock.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
+/** Times longer than any test may take: what waits for one of them by mistake fails. */
 const limits: AdminLimits = {
   bodyMaxBytes: 1_000,
   headersMaxBytes: 4_096,
-  headersTimeoutMs: 10_000,
-  requestTimeoutMs: 20_000,
-  idleTimeoutMs: 20_000,
-  keepAliveTimeoutMs: 20_000,
+  headersTimeoutMs: 100_000,
+  requestTimeoutMs: 100_000,
+  idleTimeoutMs: 100_000,
+  keepAliveTimeoutMs: 100_000,
   maxConnections: 20,
   closeTimeoutMs: 5_000,
 };

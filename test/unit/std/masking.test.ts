@@ -70,6 +70,25 @@ describe("Masker", () => {
     }
   });
 
+  it("leaves nothing of a secret in base64, and everything of its neighbours", () => {
+    const letters = Array.from({ length: 300 }, (_, at) => String.fromCharCode(33 + ((at * at * 7 + at) % 93))).join(
+      "",
+    );
+    for (const length of [4, 5, 6, 7, 31, 95, 96, 97, 98, 99, 100, 130, 300]) {
+      const secret = letters.slice(-length);
+      for (const before of ["", "u", "us", "use", "user:"]) {
+        for (const after of ["", "x", "xy", "xyz"]) {
+          const text = Buffer.from(before + secret + after)
+            .toString("base64")
+            .replace(/=+$/, "");
+          const hiddenFrom = Math.floor((before.length * 8) / 6);
+          const hiddenTo = Math.ceil(((before.length + length) * 8) / 6);
+          expect(masked([secret], text)).toBe(`${text.slice(0, hiddenFrom)}[secret]${text.slice(hiddenTo)}`);
+        }
+      }
+    }
+  });
+
   it("masks each longer line of a secret of several lines, and not the armour around a key", () => {
     const key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----\n";
     expect(masked([key], "line: hkiG9w0BAQEFAASC.")).toBe("line: [secret].");

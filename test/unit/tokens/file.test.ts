@@ -1,13 +1,16 @@
 // The client token file while the daemon runs: every way to change a file is noticed, and none that goes wrong
 // takes a working token away.
 import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, rename, rm, symlink, truncate, unlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ClientId } from "../../../src/job/job.js";
-import { type FileClientTokens, openFileTokens, type TokenFileEvent } from "../../../src/tokens/file.js";
-import { FakeClock } from "../../support/fake-clock.js";
+import { FileClientTokens, openFileTokens, type TokenFileEvent } from "../../../src/tokens/file.js";
+import { parseTokenDocument } from "../../../src/tokens/token-document.js";
+import { fileAt, type TokenFile, type Version } from "../../../src/tokens/token-version.js";
+import { FakeClock, settle } from "../../support/fake-clock.js";
 
 const a = "0a1b2c3d-0000-4000-8000-00000000000a" as ClientId;
 const b = "0a1b2c3d-0000-4000-8000-00000000000b" as ClientId;
@@ -191,14 +194,6 @@ describe("a client token file that changes", () => {
     expect(await token(a)).toBe("new");
   });
 
-  it("gives a look that began before the change to nobody who asks after it", async () => {
-    const { tokens, token } = await opening(`${a}: one\n`);
-    const early = tokens.resolve(b, signal).catch((error: unknown) => error);
-    await replace(`${a}: one\n${b}: two\n`);
-    expect(await token(b)).toBe("two");
-    await early;
-  });
-
   it("tells nothing when it is touched or saved without a change", async () => {
     const { look, events } = await opening(`${a}: one\n`);
     await utimes(path, new Date(), new Date());
@@ -207,14 +202,114 @@ describe("a client token file that changes", () => {
     await look();
     expect(events).toEqual([]);
   });
+});
 
-  it("is read once more while it is young, since its times may not show the next change", async () => {
-    // The clock stands behind the file's time, so every look reads; none of them tells anything.
-    const { look, events, token } = await opening(`${a}: one\n`, new FakeClock(0));
-    await look();
-    await look();
-    expect(events).toEqual([]);
-    expect(await token(a)).toBe("one");
+describe("looks at a client token file", () => {
+  /** A file whose reads a test holds back and lets go; every look reads. */
+  function heldFile() {
+    const waiting: ((text: string) => void)[] = [];
+    let reads = 0;
+    const version = (text: string): Version => ({ text, fingerprint: text, modifiedAtMs: 0, mode: 0o600 });
+    return {
+      waiting,
+      reads: () => reads,
+      version,
+      file: {
+        fingerprint: async () => `look ${reads}`,
+        read: () => {
+          reads++;
+          return new Promise<Version>((resolve) => waiting.push((text) => resolve(version(text))));
+        },
+      } satisfies TokenFile,
+    };
+  }
+
+  async function watching(file: TokenFile, version: Version, clock = new FakeClock()) {
+    const events: TokenFileEvent[] = [];
+    const onEvent = (event: TokenFileEvent) => events.push(event);
+    const tokens = new FileClientTokens({
+      path,
+      checkIntervalMs,
+      clock,
+      onEvent,
+      file,
+      version,
+      tokens: await parseTokenDocument(version.text),
+    });
+    opened.push(tokens);
+    return { tokens, events, clock };
+  }
+
+  it("that began before somebody asked do not answer them; all who ask meanwhile share the next one", async () => {
+    const { file, version, waiting, reads } = heldFile();
+    const { tokens } = await watching(file, version("{}"));
+    const early = tokens.resolve(a, signal).catch((error: unknown) => error);
+    await settle();
+    const later = [tokens.resolve(b, signal), tokens.resolve(b, signal), tokens.resolve(b, signal)];
+    waiting.shift()?.("{}");
+    expect(await early).toMatchObject({ code: "unknown-client" });
+    await settle();
+    expect(reads()).toBe(2);
+    waiting.shift()?.(`${b}: two`);
+    expect((await Promise.all(later)).map((token) => token.reveal())).toEqual(["two", "two", "two"]);
+  });
+
+  it("hold up nobody who has given up, nor those whose client is known", async () => {
+    const { file, version } = heldFile();
+    const { tokens } = await watching(file, version(`${a}: one`));
+    const stop = new AbortController();
+    const asked = tokens.resolve(b, stop.signal);
+    await settle();
+    expect((await tokens.resolve(a, signal)).reveal()).toBe("one");
+    stop.abort(new Error("too late"));
+    await expect(asked).rejects.toMatchObject({ code: "source-unavailable", cause: new Error("too late") });
+    await expect(tokens.resolve(b, stop.signal)).rejects.toMatchObject({ code: "source-unavailable" });
+  });
+
+  it("read a young version once more, since its times may not show the next change", async () => {
+    const clock = new FakeClock();
+    let text = `${a}: one`;
+    let reads = 0;
+    const young = (): Version => ({ text, fingerprint: "the same", modifiedAtMs: clock.now() - 500, mode: 0o600 });
+    const file = {
+      fingerprint: async () => "the same",
+      read: async () => {
+        reads++;
+        return { ...young(), modifiedAtMs: clock.now() - 2_001 };
+      },
+    };
+    const { tokens, events } = await watching(file, young(), clock);
+    text = `${a}: two`;
+    await clock.advance(checkIntervalMs);
+    expect((await tokens.resolve(a, signal)).reveal()).toBe("two");
+    expect(events).toEqual([{ type: "reloaded", clients: 1 }]);
+    // By now it is old enough to be told from the next version.
+    await clock.advance(5 * checkIntervalMs);
+    expect(reads).toBe(1);
+  });
+
+  it("go on at their interval, one at a time", async () => {
+    const { file, version, waiting, reads } = heldFile();
+    const { clock } = await watching(file, version("{}"));
+    await clock.advance(checkIntervalMs);
+    expect([reads(), clock.pending]).toEqual([1, 0]);
+    waiting.shift()?.("{}");
+    await settle();
+    expect(clock.pending).toBe(1);
+    await clock.advance(checkIntervalMs);
+    expect(reads()).toBe(2);
+  });
+
+  it("never take a mixture of two versions for one", async () => {
+    const [first, second] = ["1", "2"].map((digit) => `# ${digit.repeat(1_000_000)}\n`) as [string, string];
+    for (let turns = 0; turns < 25; turns++) {
+      await writeFile(path, first);
+      const reading = fileAt(path).read();
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+      writeFileSync(path, second);
+      const { text } = await reading;
+      expect(text === first || text === second).toBe(true);
+    }
   });
 });
 
@@ -303,13 +398,5 @@ describe("a client token file that goes wrong", () => {
     opened.push(tokens);
     await replace(`${b}: two\n`);
     expect((await tokens.resolve(b, signal)).reveal()).toBe("two");
-  });
-
-  it("keeps nobody waiting who has given up", async () => {
-    const { tokens } = await opening(`${a}: one\n`);
-    const stop = new AbortController();
-    const asked = tokens.resolve(b, stop.signal);
-    stop.abort(new Error("too late"));
-    await expect(asked).rejects.toMatchObject({ code: "source-unavailable", cause: new Error("too late") });
   });
 });

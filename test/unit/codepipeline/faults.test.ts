@@ -170,7 +170,8 @@ describe("what may have happened at CodePipeline", () => {
       "a page instead of an answer",
       Object.assign(new SyntaxError("Unexpected token <"), { $metadata: { httpStatusCode: 200 } }),
     ],
-    ["an answer that breaks the SDK's reader", brokenReader()],
+    ["an answer that breaks the SDK's reader", brokenReader(new TypeError("Cannot read properties of undefined"))],
+    ["an answer too deep for the SDK's reader", brokenReader(new RangeError("Maximum call stack size exceeded"))],
     ["anything that nobody knows", new Error("?")],
   ])("is unknown after %s", (_what, error) => {
     expect(faultFrom(error, "AcknowledgeJob", key)).toMatchObject({ kind: "unavailable", isAmbiguous: true });
@@ -199,10 +200,8 @@ describe("what may have happened at CodePipeline", () => {
     expect(faultFrom(page(429), "op", key)).toMatchObject({ kind: "throttled", isAmbiguous: false });
   });
 
-  function brokenReader(): Error {
-    const error = new TypeError("Cannot read properties of undefined (reading 'map')");
-    Object.defineProperty(error, "$response", { value: { headers: {} }, enumerable: false });
-    return error;
+  function brokenReader(error: Error): Error {
+    return Object.defineProperty(error, "$response", { value: { headers: {} }, enumerable: false });
   }
 });
 
@@ -216,6 +215,12 @@ describe("answers that are not CodePipeline's", () => {
     expect(fault.message).toBe(
       "PollForJobs failed: unreadable-answer: the answer is not CodePipeline's JSON (HTTP 502)",
     );
+  });
+
+  it.each([TypeError, RangeError])("are told as such when the SDK's reader broke on them with a %o", (ErrorClass) => {
+    const error = Object.defineProperty(new ErrorClass("x is not iterable"), "$response", { value: {} });
+    expect(faultFrom(error, "PollForJobs")).toMatchObject({ kind: "unavailable", code: "unreadable-answer" });
+    expect(faultFrom(new ErrorClass("a bug of ours"), "PollForJobs").code).toBe(ErrorClass.name);
   });
 
   it("are told even when there was no status", () => {

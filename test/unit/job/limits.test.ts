@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { cut, limits, outputVariableName, shorten, shortenFront } from "../../../src/job/limits.js";
+import {
+  cut,
+  limits,
+  outputVariableName,
+  outputVariablesMaxBytes,
+  percentMax,
+  shorten,
+  shortenFront,
+} from "../../../src/job/limits.js";
 
 const mark = " … [shortened by partnerd]";
 const frontMark = "[shortened by partnerd] … ";
@@ -13,6 +21,25 @@ const anyUnits = fc
   .map((units) => String.fromCharCode(...units));
 const max = fc.integer({ min: 0, max: 150 });
 
+describe("the limits", () => {
+  it("are those of CodePipeline's service model and quotas", () => {
+    expect({ ...limits, outputVariablesMaxBytes, percentMax }).toEqual({
+      failureMessage: 5_000,
+      executionSummary: 2_048,
+      externalExecutionId: 1_500,
+      continuationToken: 2_048,
+      revision: 1_500,
+      revisionChangeIdentifier: 100,
+      revisionSummary: 2_048,
+      clientToken: 256,
+      nonce: 50,
+      thirdPartyJobId: 512,
+      outputVariablesMaxBytes: 122_880,
+      percentMax: 100,
+    });
+  });
+});
+
 describe("cut", () => {
   it("keeps a text that fits as it is", () => {
     expect(cut("abc", 3)).toBe("abc");
@@ -24,6 +51,11 @@ describe("cut", () => {
     expect(cut("ab😀", 4)).toBe("ab😀");
     expect(cut("😀", 1)).toBe("");
     expect(cut("😀😀", 3)).toBe("😀");
+  });
+
+  it("knows the first and the last half of each sort, and nothing beside them", () => {
+    for (const high of ["\ud800", "\udbff"]) expect(cut(`a${high}\udc00`, 2)).toBe("a");
+    for (const other of ["\ud7ff", "\udc00", "\udfff", "\ue000"]) expect(cut(`a${other}b`, 2)).toBe(`a${other}`);
   });
 
   it("gives at most max units, always a beginning of the text", () => {
@@ -70,6 +102,14 @@ describe.each([
     );
   });
 
+  it("leaves a text of exactly max as it is, and uses exactly max for a longer one", () => {
+    for (const most of [1, itsMark.length - 1, itsMark.length, itsMark.length + 1, 99]) {
+      expect(shortened("x".repeat(most), most)).toBe("x".repeat(most));
+      expect(shortened("x".repeat(most + 1), most)).toHaveLength(most);
+    }
+    expect(shortened("x".repeat(99), itsMark.length)).toBe("x".repeat(itsMark.length));
+  });
+
   it("uses the room it has: at most one unit is given away", () => {
     fc.assert(
       fc.property(anyUnits, max, (text, most) => {
@@ -106,6 +146,11 @@ describe("shortenFront", () => {
     expect(result).toHaveLength(100);
     expect(result.startsWith(frontMark)).toBe(true);
     expect(result.endsWith("the cause")).toBe(true);
+  });
+
+  it("drops the half of a pair that would be left at the front", () => {
+    for (const low of ["\udc00", "\udfff"]) expect(shortenFront(`ab\ud83d${low}c`, 2)).toBe("c");
+    for (const other of ["\ud7ff", "\udbff", "\ue000"]) expect(shortenFront(`ab${other}c`, 2)).toBe(`${other}c`);
   });
 
   it("keeps the end even where the mark has no room", () => {

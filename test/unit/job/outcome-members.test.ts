@@ -183,6 +183,12 @@ describe("output variables", () => {
     ["of two bytes", "é", 2],
     ["of three bytes", "漢", 3],
     ["of four bytes", "😀", 4],
+    ["that are the last of one byte", "\u007f", 1],
+    ["that are the first of two bytes", "\u0080", 2],
+    ["that are the last of two bytes", "\u07ff", 2],
+    ["that are the first of three bytes", "\u0800", 3],
+    ["that are the last of three bytes", "\uffff", 3],
+    ["that are the first of four bytes", "\u{10000}", 4],
     ["that are half a pair, three bytes on the wire", "\ud83d", 3],
   ])("may have 122,880 bytes together, names counted, with characters %s", (_what, character, bytes) => {
     const room = 122_880 - "A".length - "B".length;

@@ -120,6 +120,7 @@ describe("jobs", () => {
   it("are shown with their state and since when from the first step on", () => {
     const { move, look } = given();
     move(key("j1"), "detailed", 10);
+    expect(look().jobs).toMatchObject([{ state: "detailed", sinceMs: startMs + 10, isAwaitingCallback: false }]);
     move(key("j1"), "acknowledging", 20);
     expect(look().jobs).toEqual([
       {

@@ -81,6 +81,15 @@ describe("MaskedLines", () => {
     }
   });
 
+  it("cuts nothing before it has seen every secret that may lie across the cut", () => {
+    const secrets = ["abcdefghijklmnopqrstuvwxyz0123", "3ABCDEFGHIJKLMNOPQRSTUVWXYZ456"];
+    const text = `${secrets[0]}${secrets[1]?.slice(1)}${".".repeat(200)}`;
+    const lines = linesOf([...text], { secrets, maxLineLength: 10 });
+    expect(lines).toEqual(["[secret] … [the rest of this line is left out]"]);
+    expect(linesOf([text], { secrets, maxLineLength: 10 })).toEqual(lines);
+    expect(linesOf([...text], { secrets, maxLineLength: 25 }).join("")).toBe(`[secret]${".".repeat(200)}`);
+  });
+
   it("cuts an endless row of secrets between them", () => {
     const secret = "wJalrXUtnFEMI-K7MDENG-bPxRfiCY";
     const halves = Array.from({ length: 2_000 }, () => [secret.slice(0, 15), secret.slice(15)]).flat();

@@ -1,0 +1,248 @@
+// Kill anywhere: daemons that are killed by SIGKILL at fault points drawn from a seed and started again on the same
+// ledger, against an emulator; then what must hold is looked at. A run is one emulator, one ledger and several kills.
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { type Emulator, startEmulator } from "../../src/emulator/emulator.js";
+import type { JobView } from "../../src/emulator/job.js";
+import { seededRandom } from "../../src/emulator/random.js";
+import type { Settings } from "../../src/emulator/settings.js";
+import { sourceHook } from "../support/source-hook.js";
+import type { ChildOrder } from "./daemon-child.js";
+
+export interface KillOptions {
+  /** How many kills in all. */
+  readonly points: number;
+  readonly seed: number;
+  /** Told after each run: kills so far. */
+  readonly onProgress?: (kills: number) => void;
+}
+
+export interface KillReport {
+  readonly kills: number;
+  readonly runs: number;
+  readonly jobs: number;
+  /** How often a daemon died at each point. */
+  readonly places: ReadonlyMap<string, number>;
+  /** What must not be; each line begins with the seed of its run. */
+  readonly breaches: readonly string[];
+}
+
+const killsPerRun = 8;
+const runsAtOnce = 2;
+const jobsPerStart = 5;
+/** About what the points of so many jobs come to, so that every part of their lives is met. */
+const pointsMax = 240;
+/** Generous: a child starts in half a second, and two cores are shared. */
+const childLimitMs = 40_000;
+const deeds = ["succeeds", "fails", "throws", "continues", "takes-time"];
+
+const actionTypes = [
+  { category: "Test", owner: "ThirdParty", provider: "Fail", version: "1", afterCrash: "fail" },
+  { category: "Build", owner: "Custom", provider: "Fail", version: "1", afterCrash: "fail" },
+  { category: "Test", owner: "ThirdParty", provider: "Rerun", version: "1", afterCrash: "rerun" },
+  { category: "Build", owner: "Custom", provider: "Rerun", version: "1", afterCrash: "rerun" },
+] as const;
+
+/** Kills until there were so many kills. Never rejects for what a daemon does: that is a breach. */
+export async function killAnywhere(options: KillOptions): Promise<KillReport> {
+  const seeds = seededRandom(options.seed);
+  const places = new Map<string, number>();
+  const breaches: string[] = [];
+  const total = { kills: 0, runs: 0, jobs: 0, begun: 0 };
+  const lane = async () => {
+    while (total.begun < options.points) {
+      const kills = Math.min(killsPerRun, options.points - total.begun);
+      total.begun += kills;
+      const seed = Math.floor(seeds() * 2 ** 31);
+      const run = await runOnce(seed, kills);
+      total.runs += 1;
+      total.jobs += run.jobs;
+      total.kills += run.places.length;
+      for (const place of run.places) places.set(place, (places.get(place) ?? 0) + 1);
+      breaches.push(...run.breaches.map((breach) => `run ${seed} (${kills} kills): ${breach}`));
+      options.onProgress?.(total.kills);
+    }
+  };
+  await Promise.all(Array.from({ length: runsAtOnce }, lane));
+  return { kills: total.kills, runs: total.runs, jobs: total.jobs, places, breaches };
+}
+
+/** One emulator, one ledger, so many kills, and a last start that nobody kills. */
+export async function runOnce(
+  seed: number,
+  kills: number,
+): Promise<{ readonly jobs: number; readonly places: readonly string[]; readonly breaches: readonly string[] }> {
+  const random = seededRandom(seed);
+  const folder = mkdtempSync(join(tmpdir(), "partnerd-anywhere-"));
+  const settings = settingsFrom(random);
+  const emulator = await startEmulator({ seed, settings });
+  const breaches: string[] = [];
+  const places: string[] = [];
+  try {
+    for (const { afterCrash: _, ...type } of actionTypes) emulator.addActionType(type);
+    const child = { emulator, folder, breaches };
+    for (let kill = 0; kill < kills; kill++) {
+      addJobs(emulator, random);
+      const killAt = 1 + Math.floor(random() * pointsMax);
+      const place = await killedChild(child, { killAt, midMs: Math.floor(random() * 6) });
+      if (place) places.push(place);
+    }
+    await lastChild(child);
+    breaches.push(...breachesIn(emulator, readJournal(folder)));
+    const told = breaches.map((breach) => `${breach}; emulator: ${JSON.stringify(settings)}`);
+    return { jobs: emulator.jobs().length, places, breaches: told };
+  } finally {
+    await emulator.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** What the real service has not told us, in every combination. */
+function settingsFrom(random: () => number): Partial<Settings> {
+  const pick = <T>(...values: readonly [T, ...T[]]): T => values[Math.floor(random() * values.length)] ?? values[0];
+  return {
+    redeliveryMs: pick(60, 300, 1_200),
+    continuationDelayMs: pick(0, 30),
+    repeatedAcknowledge: pick("InProgress", "InvalidNonceException"),
+    freshNonceAtRedelivery: pick(true, false),
+    freshNonceAtDetails: pick(false, true),
+    putAfterEnd: pick("InvalidJobStateException", "JobNotFoundException"),
+    detailsAfterEnd: pick("answered", "InvalidJobException", "JobNotFoundException"),
+  };
+}
+
+function addJobs(emulator: Emulator, random: () => number): void {
+  for (let n = 0; n < jobsPerStart; n++) {
+    const { afterCrash: _, ...actionType } = actionTypes[Math.floor(random() * actionTypes.length)] ?? actionTypes[0];
+    emulator.addJob({ actionType, pipeline: { action: deeds[Math.floor(random() * deeds.length)] ?? "succeeds" } });
+  }
+}
+
+interface ChildPlace {
+  readonly emulator: Emulator;
+  readonly folder: string;
+  readonly breaches: string[];
+}
+
+/** Runs a daemon to its kill and says where that was. */
+async function killedChild(
+  place: ChildPlace,
+  kill: Pick<ChildOrder, "killAt" | "midMs">,
+): Promise<string | undefined> {
+  const child = startChild(place, kill);
+  const lines = await child.lines;
+  const killed = lines.find((line) => line.startsWith("killed "));
+  if (!killed) place.breaches.push(`a daemon did not come to point ${kill.killAt}: ${lines.slice(-3).join(" | ")}`);
+  return killed?.slice("killed ".length);
+}
+
+/** Runs a daemon until every job is over, then ends it in good order. */
+async function lastChild(place: ChildPlace): Promise<void> {
+  const { emulator, breaches } = place;
+  const child = startChild(place, { killAt: 0, midMs: 0 });
+  const areAllOver = () => {
+    const { Created, Queued, Dispatched, InProgress } = emulator.counts();
+    return Created + Queued + Dispatched + InProgress === 0;
+  };
+  try {
+    await emulator.waitFor(areAllOver, { limitMs: childLimitMs / 2, what: "the end of every job" });
+  } catch {
+    // Which jobs are not over is told one by one below.
+  }
+  child.end();
+  const lines = await child.lines;
+  if (!lines.includes("ended 0 false")) breaches.push(`the last daemon ended as: ${lines.slice(-3).join(" | ")}`);
+}
+
+function startChild({ emulator, folder, breaches }: ChildPlace, kill: Pick<ChildOrder, "killAt" | "midMs">) {
+  const { clientId, clientToken } = emulator.defaultClient;
+  const journal = join(folder, "journal");
+  const order: ChildOrder = { endpoint: emulator.url, clientId, clientToken, folder, journal, ...kill, actionTypes };
+  const script = join(import.meta.dirname, "daemon-child.ts");
+  const child = spawn(process.execPath, ["--import", sourceHook, script, JSON.stringify(order)], {
+    stdio: ["pipe", "pipe", "inherit"],
+    env: {
+      PATH: process.env["PATH"],
+      AWS_ACCESS_KEY_ID: "AKIATESTTESTTESTTEST",
+      AWS_SECRET_ACCESS_KEY: "test-secret-key-of-nobody",
+      AWS_CONFIG_FILE: "/dev/null",
+      AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
+      AWS_EC2_METADATA_DISABLED: "true",
+      NODE_COMPILE_CACHE: join(tmpdir(), `partnerd-compiled-${process.getuid?.() ?? 0}`),
+    },
+  });
+  // A child that died already reads no more: no fault of its own.
+  child.stdin.on("error", () => {});
+  const limit = setTimeout(() => {
+    breaches.push("a daemon hung and had to be killed");
+    child.kill("SIGKILL");
+  }, childLimitMs);
+  const lines = (async () => {
+    const seen: string[] = [];
+    for await (const line of createInterface({ input: child.stdout })) {
+      seen.push(line);
+      if (line.startsWith("wrong ") || line.startsWith("log ")) breaches.push(`a daemon said: ${line}`);
+    }
+    clearTimeout(limit);
+    return seen;
+  })();
+  return { lines, end: () => child.stdin.end() };
+}
+
+interface Journal {
+  /** How often the handler was started, by job. */
+  readonly started: ReadonlyMap<string, number>;
+  /** The outcomes that were in the ledger, by job. */
+  readonly settled: ReadonlyMap<string, readonly string[]>;
+}
+
+function readJournal(folder: string): Journal {
+  const path = join(folder, "journal");
+  const started = new Map<string, number>();
+  const settled = new Map<string, string[]>();
+  for (const line of existsSync(path) ? readFileSync(path, "utf8").split("\n") : []) {
+    const [, what, jobId = "", text = ""] = /^(\w+) (\S+) ?(.*)$/.exec(line) ?? [];
+    if (what === "started") started.set(jobId, (started.get(jobId) ?? 0) + 1);
+    if (what === "settled") settled.set(jobId, [...(settled.get(jobId) ?? []), text]);
+  }
+  return { started, settled };
+}
+
+function breachesIn(emulator: Emulator, journal: Journal): string[] {
+  const contradictions = emulator.violations().filter(({ kind }) => kind === "contradictory-result");
+  return [
+    ...contradictions.map(({ jobId, message }) => `job ${jobId}: contradictory result: ${message}`),
+    ...emulator.jobs().flatMap((job) => breachesOf(job, journal).map((breach) => `${breach}; ${storyOf(job, journal)}`)),
+  ];
+}
+
+function breachesOf(job: JobView, { started, settled }: Journal): string[] {
+  const breaches: string[] = [];
+  const accepted = job.results.filter(({ answer }) => answer === "accepted");
+  if (accepted.length !== 1) breaches.push(`job ${job.id} has ${accepted.length} accepted results`);
+  const starts = started.get(job.id) ?? 0;
+  if (job.actionType.provider === "Fail" && starts > 1) breaches.push(`job ${job.id} was started ${starts} times`);
+  const outcomes = settled.get(job.id) ?? [];
+  if (outcomes.length > 1) breaches.push(`job ${job.id} was settled ${outcomes.length} times`);
+  const document = JSON.stringify(job.result?.document ?? {});
+  for (const outcome of outcomes) {
+    if (!document.includes(outcome)) breaches.push(`job ${job.id} was settled otherwise than it was reported`);
+  }
+  return breaches;
+}
+
+function storyOf(job: JobView, { started, settled }: Journal): string {
+  const { id, status, actionType, counts, acknowledges, results } = job;
+  return JSON.stringify({
+    status,
+    actionType: `${actionType.owner}/${actionType.provider}`,
+    counts,
+    acknowledges: acknowledges.map(({ answer }) => answer),
+    results: results.map(({ kind, answer }) => `${kind} ${answer}`),
+    started: started.get(id) ?? 0,
+    settled: settled.get(id)?.length ?? 0,
+  });
+}

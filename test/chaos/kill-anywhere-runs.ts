@@ -128,10 +128,7 @@ interface ChildPlace {
 }
 
 /** Runs a daemon to its kill and says where that was. */
-async function killedChild(
-  place: ChildPlace,
-  kill: Pick<ChildOrder, "killAt" | "midMs">,
-): Promise<string | undefined> {
+async function killedChild(place: ChildPlace, kill: Pick<ChildOrder, "killAt" | "midMs">): Promise<string | undefined> {
   const child = startChild(place, kill);
   const lines = await child.lines;
   const killed = lines.find((line) => line.startsWith("killed "));
@@ -215,7 +212,9 @@ function breachesIn(emulator: Emulator, journal: Journal): string[] {
   const contradictions = emulator.violations().filter(({ kind }) => kind === "contradictory-result");
   return [
     ...contradictions.map(({ jobId, message }) => `job ${jobId}: contradictory result: ${message}`),
-    ...emulator.jobs().flatMap((job) => breachesOf(job, journal).map((breach) => `${breach}; ${storyOf(job, journal)}`)),
+    ...emulator
+      .jobs()
+      .flatMap((job) => breachesOf(job, journal).map((breach) => `${breach}; ${storyOf(job, journal)}`)),
   ];
 }
 

@@ -15,9 +15,8 @@ import { listJobs } from "../../src/ledger/sqlite-list.js";
 import type { JobRow, Write } from "../../src/ledger/sqlite-rows.js";
 import { loadSqlite, migrations } from "../../src/ledger/sqlite-schema.js";
 import { systemClock } from "../../src/std/clock.js";
+import { sourceHook } from "../support/source-hook.js";
 
-/** Lets plain Node run the sources: their imports end in `.js`, their files in `.ts`. */
-const sourceHook = `data:text/javascript,import m from "node:module";m.registerHooks({resolve:(s,c,n)=>n(s.replace(/^(\\..*)\\.js$/,"$1.ts"),c)})`;
 const child = join(import.meta.dirname, "ledger-child.ts");
 const seed = Number(process.env["PARTNERD_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const rounds = Number(process.env["PARTNERD_KILLS"] ?? 12);

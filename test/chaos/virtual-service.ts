@@ -1,0 +1,235 @@
+// CodePipeline's job rules in process and in virtual time, for matrices that last for hours: offers, nonces,
+// redelivery, one result for each job, and outages as the gateway sees them. Keeps every call with its time.
+import { faultFrom } from "../../src/codepipeline/faults.js";
+import { GatewayError, type JobGateway, type PollAnswer } from "../../src/codepipeline/gateway.js";
+import type { ActionType, Job, JobId, JobKey, Nonce, PolledJob, Region } from "../../src/job/job.js";
+import { actionTypeName } from "../../src/job/job.js";
+import type { Outcome } from "../../src/job/outcome.js";
+import type { Clock } from "../../src/std/clock.js";
+
+export const outageKinds = [
+  "refused",
+  "black hole",
+  "reset mid-body",
+  "500",
+  "503",
+  "throttled",
+  "30 s slow",
+  "HTML with 200",
+  "clock one hour off",
+  "expired credentials",
+  "token source down",
+] as const;
+export type OutageKind = (typeof outageKinds)[number];
+
+type Operation = "poll" | "details" | "acknowledge" | "put";
+
+export interface Call {
+  readonly operation: Operation;
+  readonly actionType: string;
+  readonly jobId: JobId | undefined;
+  readonly atMs: number;
+  /** What a poll asked for. */
+  readonly limit: number | undefined;
+  /** Offered to us and not over, when the call came. */
+  readonly held: number;
+  readonly answer: "answered" | "failed" | "under way";
+}
+
+type Writable = { -readonly [Name in keyof Call]: Call[Name] };
+
+interface Served {
+  readonly key: JobKey;
+  nonce: number;
+  state: "queued" | "dispatched" | "in-progress" | "over";
+  offerAgainAtMs: number;
+  readonly results: Outcome[];
+}
+
+/** A poll's offer that nobody acknowledges is made again after this long. */
+const redeliveryMs = 60_000;
+/** aws.socketTimeout by default: how long the client waits for a silent service. */
+export const clientTimeoutMs = 10_000;
+
+/** One Region's service; it serves both flavours by the same rules. */
+export class VirtualService implements JobGateway {
+  readonly #clock: Clock;
+  readonly #jobs = new Map<string, Served>();
+  readonly #calls: Writable[] = [];
+  outage: OutageKind | undefined;
+  /** Told of each call before it is served. */
+  onCall: (call: Call) => void = () => {};
+
+  constructor(options: { readonly clock: Clock }) {
+    this.#clock = options.clock;
+  }
+
+  get calls(): readonly Call[] {
+    return this.#calls;
+  }
+
+  get jobs(): readonly Served[] {
+    return [...this.#jobs.values()];
+  }
+
+  get isAllOver(): boolean {
+    return this.jobs.every((job) => job.state === "over");
+  }
+
+  addJob(actionType: ActionType, name: string): JobId {
+    const jobId = name as JobId;
+    const key: JobKey = { region: "us-east-1" as Region, actionType, jobId };
+    this.#jobs.set(name, { key, nonce: 0, state: "queued", offerAgainAtMs: 0, results: [] });
+    return jobId;
+  }
+
+  poll(actionType: ActionType, limit: number, signal: AbortSignal): Promise<PollAnswer> {
+    return this.#serve({ operation: "poll", actionType, limit }, signal, () => {
+      const nowMs = this.#clock.monotonic();
+      const type = actionTypeName(actionType);
+      const free = this.jobs.filter(
+        (job) =>
+          actionTypeName(job.key.actionType) === type &&
+          (job.state === "queued" || (job.state === "dispatched" && job.offerAgainAtMs <= nowMs)),
+      );
+      const jobs = free.slice(0, limit).map((job): PolledJob => {
+        job.state = "dispatched";
+        job.nonce += 1;
+        job.offerAgainAtMs = nowMs + redeliveryMs;
+        return { key: job.key };
+      });
+      return { jobs, unreadable: [] };
+    });
+  }
+
+  details(polled: PolledJob, signal: AbortSignal): Promise<Job> {
+    return this.#details(polled.key, signal);
+  }
+
+  detailsAgain(key: JobKey, signal: AbortSignal): Promise<Job> {
+    return this.#details(key, signal);
+  }
+
+  acknowledge(key: JobKey, nonce: Nonce, signal: AbortSignal): Promise<string> {
+    return this.#serve({ operation: "acknowledge", actionType: key.actionType, key }, signal, () => {
+      const job = this.#job(key, "acknowledge");
+      // The harder reading of the API: a nonce is used up by the first acknowledge that arrives.
+      if (job.state !== "dispatched" || nonce !== String(job.nonce)) throw refusal("not-ours", "acknowledge", key);
+      job.state = "in-progress";
+      return "InProgress";
+    });
+  }
+
+  put(key: JobKey, outcome: Outcome, signal: AbortSignal): Promise<void> {
+    return this.#serve({ operation: "put", actionType: key.actionType, key }, signal, () => {
+      const job = this.#job(key, "put");
+      if (job.state !== "in-progress") throw refusal("over", "put", key);
+      job.state = "over";
+      job.results.push(outcome);
+    });
+  }
+
+  async #details(key: JobKey, signal: AbortSignal): Promise<Job> {
+    return this.#serve({ operation: "details", actionType: key.actionType, key }, signal, () => {
+      const job = this.#job(key, "details");
+      return { key, nonce: String(job.nonce) as Nonce, configuration: {}, pipeline: {}, inputs: [], outputs: [] };
+    });
+  }
+
+  #job(key: JobKey, operation: Operation): Served {
+    const job = this.#jobs.get(key.jobId);
+    if (!job) throw refusal("gone", operation, key);
+    return job;
+  }
+
+  async #serve<T>(
+    asked: { operation: Operation; actionType: ActionType; key?: JobKey; limit?: number },
+    signal: AbortSignal,
+    deed: () => T,
+  ): Promise<T> {
+    const { operation, actionType, key, limit } = asked;
+    const held = this.jobs.filter((job) => job.state === "dispatched" || job.state === "in-progress").length;
+    const atMs = this.#clock.monotonic();
+    const call: Writable = {
+      operation,
+      actionType: actionTypeName(actionType),
+      jobId: key?.jobId,
+      atMs,
+      limit,
+      held,
+      answer: "under way",
+    };
+    this.onCall(call);
+    const tokenless = this.outage === "token source down" && operation !== "poll";
+    // Without a token nothing is sent.
+    if (!tokenless) this.#calls.push(call);
+    try {
+      const answer = await this.#struck(operation, key, signal, deed);
+      call.answer = "answered";
+      return answer;
+    } catch (error) {
+      call.answer = "failed";
+      throw error;
+    }
+  }
+
+  /** The call as the outage lets it be: whether the deed is done, and what the client sees of it. */
+  async #struck<T>(operation: Operation, key: JobKey | undefined, signal: AbortSignal, deed: () => T): Promise<T> {
+    const fail = (error: unknown) => faultFrom(error, operation, key);
+    switch (this.outage) {
+      case undefined:
+        return deed();
+      case "refused":
+        throw fail(thrown("Error", { code: "ECONNREFUSED" }));
+      case "black hole":
+        await this.#clock.sleep(clientTimeoutMs, signal);
+        throw fail(thrown(signal.aborted ? "AbortError" : "TimeoutError"));
+      case "30 s slow":
+        // Whoever asked is gone when the answer comes; what was asked for has happened.
+        attempt(deed);
+        await this.#clock.sleep(clientTimeoutMs, signal);
+        throw fail(thrown(signal.aborted ? "AbortError" : "TimeoutError"));
+      case "reset mid-body":
+        attempt(deed);
+        throw fail(thrown("Error", { code: "ECONNRESET" }));
+      case "500":
+        throw fail(thrown("InternalFailure", { status: 500 }));
+      case "503":
+        throw fail(thrown("ServiceUnavailable", { status: 503 }));
+      case "throttled":
+        throw fail(thrown("ThrottlingException", { status: 400 }));
+      case "HTML with 200":
+        throw fail(new SyntaxError("Unexpected token '<'"));
+      case "clock one hour off":
+        throw fail(thrown("InvalidSignatureException", { status: 403 }));
+      case "expired credentials":
+        throw fail(thrown("ExpiredTokenException", { status: 400 }));
+      case "token source down":
+        if (operation === "poll") return deed();
+        throw refusal("token-unavailable", operation, key);
+    }
+  }
+}
+
+/** The deed without its answer: a refusal is lost like any other. */
+function attempt(deed: () => unknown): void {
+  try {
+    deed();
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+  }
+}
+
+function refusal(kind: GatewayError["kind"], operation: Operation, key: JobKey | undefined): GatewayError {
+  return new GatewayError({ kind, operation, code: kind, message: `${operation} for job ${key?.jobId}: ${kind}` });
+}
+
+function thrown(name: string, members: { readonly code?: string; readonly status?: number } = {}): Error {
+  const error = new Error(`${name} ${members.code ?? ""}`);
+  error.name = name;
+  return Object.assign(
+    error,
+    members.code === undefined ? {} : { code: members.code },
+    members.status === undefined ? {} : { $metadata: { httpStatusCode: members.status } },
+  );
+}

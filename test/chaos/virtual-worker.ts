@@ -1,0 +1,106 @@
+// The engine over the virtual service, with the limits that a configuration has by default, on a clock that stands
+// still until it is advanced. Randomness comes from a seed.
+import type { HandlerCall, JobHandler } from "../../src/handlers/handler.js";
+import type { ActionType, Region } from "../../src/job/job.js";
+import { MemoryLedger } from "../../src/ledger/memory.js";
+import type { WorkerEvent } from "../../src/worker/events.js";
+import type { WorkerLimits } from "../../src/worker/parts.js";
+import { Worker } from "../../src/worker/worker.js";
+import { FakeClock } from "../support/fake-clock.js";
+import { VirtualService } from "./virtual-service.js";
+
+export const scan: ActionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" };
+export const build: ActionType = { category: "Build", owner: "Custom", provider: "Acme-Build", version: "1" };
+
+const forever = Number.POSITIVE_INFINITY;
+
+/** The defaults of config/schema.ts. */
+export const ordinaryLimits: WorkerLimits = {
+  maxConcurrentJobs: 50,
+  polling: { minIntervalMs: 1_000, maxIntervalMs: 15_000 },
+  shutdown: { drainTimeoutMs: 25_000, cancelGraceMs: 5_000, reportTimeoutMs: 20_000 },
+  retry: {
+    poll: { minDelayMs: 1_000, maxDelayMs: 15_000, factor: 4, maxElapsedMs: forever },
+    throttledPoll: { minDelayMs: 2_000, maxDelayMs: 30_000, factor: 3, maxElapsedMs: forever },
+    details: { minDelayMs: 200, maxDelayMs: 5_000, factor: 2, maxElapsedMs: 30_000 },
+    acknowledge: { minDelayMs: 200, maxDelayMs: 10_000, factor: 2, maxElapsedMs: forever },
+    report: { minDelayMs: 500, maxDelayMs: 30_000, factor: 2, maxElapsedMs: forever },
+  },
+};
+
+/** A clock whose wall time can go wrong while durations stay right. */
+export class SkewedClock extends FakeClock {
+  skewMs = 0;
+
+  override now(): number {
+    return super.now() + this.skewMs;
+  }
+}
+
+export interface VirtualOptions {
+  readonly seed: number;
+  readonly actionTypes?: readonly ActionType[];
+  readonly maxConcurrentJobs?: number;
+  readonly handle?: (call: HandlerCall) => Promise<unknown>;
+}
+
+/** A worker that has not started yet, and everything around it. */
+export function virtualWorker(options: VirtualOptions) {
+  const clock = new SkewedClock();
+  const service = new VirtualService({ clock });
+  const events: WorkerEvent[] = [];
+  const runs = new Map<string, number>();
+  const handler: JobHandler = {
+    kind: "module",
+    description: "virtual",
+    run: (call) => {
+      const { jobId } = call.job.key;
+      runs.set(jobId, (runs.get(jobId) ?? 0) + 1);
+      return options.handle?.(call) ?? Promise.resolve({ kind: "succeeded" });
+    },
+    close: async () => {},
+  };
+  const log = { debug() {}, info() {}, warn() {}, error() {} };
+  const limits = { ...ordinaryLimits, maxConcurrentJobs: options.maxConcurrentJobs ?? 50 };
+  const worker = new Worker({
+    world: {
+      gateway: () => service,
+      handlers: { get: () => handler, close: async () => {} },
+      ledger: new MemoryLedger({ clock, recentMs: 3_600_000, recentMax: 20_000 }),
+      clock,
+      random: seeded(options.seed),
+      keepSecrets: () => () => {},
+      mask: (text) => text,
+      jobLog: () => log,
+    },
+    lanes: (options.actionTypes ?? [scan, build]).map((actionType) => ({
+      region: "us-east-1" as Region,
+      actionType,
+      handler: "virtual",
+      maxConcurrentJobs: limits.maxConcurrentJobs,
+      jobTimeoutMs: 1_800_000,
+      afterCrash: "fail" as const,
+      secretProperties: [],
+    })),
+    limits,
+    observe: (event) => void events.push(event),
+  });
+  /** Stops it; virtual time goes on until it has ended. */
+  const stop = async () => {
+    const end = worker.stop();
+    await clock.advance(60_000);
+    return end;
+  };
+  return { clock, service, events, runs, worker, limits, stop };
+}
+
+/** Random numbers in [0, 1) that are the same for the same seed (mulberry32). */
+function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

@@ -22,7 +22,13 @@ export type PollResult =
   | { readonly kind: "full" }
   | { readonly kind: "some" }
   | { readonly kind: "empty" }
-  | { readonly kind: "failed"; readonly fault: GatewayFaultKind; readonly retryAfterMs: number | undefined };
+  /** `tookMs`: how long the call hung before it failed. */
+  | {
+      readonly kind: "failed";
+      readonly fault: GatewayFaultKind;
+      readonly retryAfterMs: number | undefined;
+      readonly tookMs?: number;
+    };
 
 export const rested: BackoffState = { empty: 0, failed: 0, throttled: 0 };
 
@@ -55,9 +61,12 @@ export function next(
     case "failed": {
       const isThrottled = result.fault === "throttled";
       const count = 1 + (isThrottled ? state.throttled : state.failed);
-      const ceiling = ceilingMs(isThrottled ? policy.throttled : policy.failed, Math.min(count, 100));
+      const curve = isThrottled ? policy.throttled : policy.failed;
+      const ceiling = ceilingMs(curve, Math.min(count, 100));
       // Lengthened, not shortened: an outage must not see more than one call in each interval.
-      const restMs = ceiling + random() * Math.min(1_000, ceiling * jitterPart);
+      const intervalMs = ceiling + random() * Math.min(1_000, ceiling * jitterPart);
+      // Intervals run from call to call: one that hung for long has waited already, and work must go on in time.
+      const restMs = Math.max(intervalMs - (result.tookMs ?? 0), Math.min(intervalMs, curve.minDelayMs));
       return {
         state: {
           empty: state.empty,

@@ -158,13 +158,15 @@ export class Poller {
     }
     this.#isProbing = true;
     this.#failures += 1;
-    const restMs = this.#rest({ kind: "failed", fault: fault.kind, retryAfterMs: fault.retryAfterMs });
+    const durationMs = parts.world.clock.monotonic() - startedMs;
+    const { kind, retryAfterMs } = fault;
+    const restMs = this.#rest({ kind: "failed", fault: kind, retryAfterMs, tookMs: durationMs });
     parts.emit({
       type: "poll-failed",
       poller: { region: lane.region, actionType: lane.actionType },
       fault: faultOf(fault, parts.world.mask),
       failures: this.#failures,
-      durationMs: parts.world.clock.monotonic() - startedMs,
+      durationMs,
       restMs,
     });
     const idleMs = parts.world.clock.monotonic() - this.#lastWorkMs;

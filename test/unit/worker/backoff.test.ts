@@ -117,6 +117,12 @@ describe("polls that fail", () => {
     expect(rests([failed("unavailable")], 1)).toEqual([600]);
     expect(rests(times(7, failed("unavailable")), 1)[6]).toBe(31_000);
   });
+
+  it("count the time that a call hung, but rest a little all the same", () => {
+    const hung = { kind: "failed", fault: "unavailable", retryAfterMs: undefined, tookMs: 10_000 } as const;
+    expect(rests(times(8, hung))).toEqual([500, 500, 500, 500, 500, 6_000, 20_000, 20_000]);
+    expect(rests([{ ...hung, retryAfterMs: 20_000 }])).toEqual([20_000]);
+  });
 });
 
 describe("a service that says when to come back", () => {

@@ -117,8 +117,7 @@ it.each(cells)("loses nothing and works again by itself after $kind for $name", 
 
   const during = service.calls.filter((call) => call.atMs >= beganMs && call.atMs < endedMs);
   const polls = types.map(
-    (type) =>
-      during.filter((call) => call.operation === "poll" && call.actionType === actionTypeName(type)).length,
+    (type) => during.filter((call) => call.operation === "poll" && call.actionType === actionTypeName(type)).length,
   );
   // With the token source down polls are answered: they follow the ordinary curve, and each new offer begins it anew.
   const lastedMs = endedMs - beganMs;
@@ -143,5 +142,7 @@ it.each(cells)("loses nothing and works again by itself after $kind for $name", 
 
 afterAll(() => {
   const head = "outage                 for    polls  allowed  per job  works in  at most  all over";
-  console.log(`seed ${seed}; polls per action type; 10 jobs a cell, each with one accepted result\n${head}\n${table.join("\n")}`);
+  console.log(
+    `seed ${seed}; polls per action type; 10 jobs a cell, each with one accepted result\n${head}\n${table.join("\n")}`,
+  );
 });

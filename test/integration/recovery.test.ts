@@ -1,0 +1,362 @@
+// Promise: what a daemon held when it was killed, the next start brings to its end: nothing is lost, worked twice, or
+// reported otherwise than it was settled. The dead daemon is its ledger, and what the emulator knows of it.
+import { createHash, randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { type Emulator, startEmulator } from "../../src/emulator/emulator.js";
+import type { Settings } from "../../src/emulator/settings.js";
+import type { ActionType, ClientId, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
+import type { JobEvent } from "../../src/job/lifecycle.js";
+import { failed, succeeded } from "../../src/job/outcome.js";
+import { SqliteLedger } from "../../src/ledger/sqlite.js";
+import { systemClock } from "../../src/std/clock.js";
+import { call } from "../support/emulator-client.js";
+import { custom, freePort, Gate, type RigOptions, startRig, thirdParty } from "../support/rig.js";
+
+/** How far the dead daemon had come with a job. */
+type Left = "acknowledging" | "acknowledged" | "running" | "settled" | "put";
+type Held = { readonly id: string; readonly nonce: string; readonly key: JobKey };
+
+const flavours = [thirdParty, custom] as const;
+const answers = ["InProgress", "InvalidNonceException"] as const;
+const kept = succeeded({ summary: "worked before the kill" });
+
+class DeadDaemon {
+  readonly emulator: Emulator;
+  readonly path: string;
+
+  private constructor(emulator: Emulator, path: string) {
+    this.emulator = emulator;
+    this.path = path;
+  }
+
+  static async make(settings: Partial<Settings> = {}): Promise<DeadDaemon> {
+    const emulator = await startEmulator({ settings });
+    const folder = mkdtempSync(join(tmpdir(), "partnerd-recovery-"));
+    onTestFinished(async () => {
+      await emulator.close();
+      rmSync(folder, { recursive: true, force: true });
+    });
+    for (const type of flavours) emulator.addActionType(type);
+    return new DeadDaemon(emulator, join(folder, "ledger.db"));
+  }
+
+  /** A job as far as the daemon had come with it, in the ledger and at the emulator. */
+  async leave(actionType: ActionType, left: Left, extra: readonly JobEvent[] = []): Promise<Held> {
+    const held = await this.#offered(actionType);
+    const owner = actionType.owner;
+    if (left !== "acknowledging") await this.#acknowledge(owner, held);
+    if (left === "put") await this.#put(owner, held);
+    await this.write(held, [...eventsUntil(left, held.nonce), ...extra]);
+    return held;
+  }
+
+  /** Writes the ledger as a process that then dies: nothing is released. */
+  async write(held: Held, events: readonly JobEvent[]): Promise<void> {
+    await using ledger = await opened(this.path);
+    const lease = await ledger.it.lease(held.key);
+    if (!lease) throw new Error("the ledger gave no lease");
+    for (const event of events) await ledger.it.record(lease, event);
+  }
+
+  /** Jobs that the ledger still holds, with their states. */
+  async owed(): Promise<readonly string[]> {
+    await using ledger = await opened(this.path);
+    return (await ledger.it.unfinished()).map(({ lease }) => lease.state);
+  }
+
+  /** The next start. */
+  rig(options: RigOptions = {}) {
+    const config = { ledger: { store: "sqlite", path: this.path } as const, ...options.config };
+    return startRig({ sharedEmulator: this.emulator, ...options, config });
+  }
+
+  async #offered(actionTypeId: ActionType): Promise<Held> {
+    const { url } = this.emulator;
+    const id = this.emulator.addJob({ actionType: actionTypeId });
+    const region = "us-east-1" as Region;
+    const key = { region, actionType: actionTypeId, jobId: id as JobId };
+    if (actionTypeId.owner === "Custom") {
+      const { json } = await call(url, "PollForJobs", { actionTypeId, maxBatchSize: 1 });
+      return { id, nonce: (json["jobs"] as { nonce: string }[])[0]?.nonce ?? "", key };
+    }
+    await call(url, "PollForThirdPartyJobs", { actionTypeId, maxBatchSize: 1 });
+    const { clientId, clientToken } = this.emulator.defaultClient;
+    const { json } = await call(url, "GetThirdPartyJobDetails", { jobId: id, clientToken });
+    const nonce = (json["jobDetails"] as { nonce: string }).nonce;
+    return { id, nonce, key: { ...key, clientId: clientId as ClientId } };
+  }
+
+  async #acknowledge(owner: string, { id, nonce }: Held): Promise<void> {
+    const { clientToken } = this.emulator.defaultClient;
+    const { code } =
+      owner === "Custom"
+        ? await call(this.emulator.url, "AcknowledgeJob", { jobId: id, nonce })
+        : await call(this.emulator.url, "AcknowledgeThirdPartyJob", { jobId: id, nonce, clientToken });
+    expect(code).toBe("ok");
+  }
+
+  async #put(owner: string, { id }: Held): Promise<void> {
+    const { clientToken } = this.emulator.defaultClient;
+    const executionDetails = { summary: kept.summary };
+    const { code } =
+      owner === "Custom"
+        ? await call(this.emulator.url, "PutJobSuccessResult", { jobId: id, executionDetails })
+        : await call(this.emulator.url, "PutThirdPartyJobSuccessResult", { jobId: id, clientToken, executionDetails });
+    expect(code).toBe("ok");
+  }
+}
+
+async function opened(path: string) {
+  const it = await SqliteLedger.open({
+    path,
+    clock: systemClock,
+    recentMs: 3_600_000,
+    recentMax: 1_000,
+    commitSpacingMs: 0,
+    commitTimeoutMs: 30_000,
+    probeIntervalMs: 1_000,
+    onHealth: () => {},
+  });
+  return { it, [Symbol.asyncDispose]: () => it.close() };
+}
+
+function eventsUntil(left: Left, nonce: string): readonly JobEvent[] {
+  const asked: readonly JobEvent[] = [
+    { type: "details-received" },
+    { type: "acknowledge-sent", nonce: nonce as Nonce },
+  ];
+  if (left === "acknowledging" || left === "acknowledged") return asked;
+  const running: readonly JobEvent[] = [...asked, { type: "acknowledge-accepted" }];
+  return left === "running" ? running : [...running, { type: "outcome-settled", outcome: kept }];
+}
+
+/** A handler that tells which jobs it was given. */
+function counting() {
+  const runs: string[] = [];
+  return {
+    runs,
+    handle: (job: { readonly jobId: string }) => {
+      runs.push(job.jobId);
+      return succeeded({ summary: "worked after the kill" });
+    },
+  };
+}
+
+function summaryOf(emulator: Emulator, id: string): unknown {
+  const details = emulator.job(id)?.result?.document["executionDetails"] as { summary?: string } | undefined;
+  return details?.summary;
+}
+
+/** Exactly one result, nothing that contradicts it, and nothing that stays behind. */
+async function endsClean(dead: DeadDaemon, rig: Awaited<ReturnType<typeof startRig>>, id: string): Promise<void> {
+  const end = await rig.stop();
+  expect(end).toEqual({ owed: 0, isBroken: false });
+  expect(dead.emulator.job(id)?.results.filter(({ answer }) => answer === "accepted")).toHaveLength(1);
+  expect(dead.emulator.violations()).toEqual([]);
+  expect(await dead.owed()).toEqual([]);
+}
+
+describe.each(flavours)("a $owner job", (actionType) => {
+  it("whose outcome was settled has that very outcome put, and is not worked again", async () => {
+    const dead = await DeadDaemon.make();
+    const { id } = await dead.leave(actionType, "settled");
+    const { runs, handle } = counting();
+    await using rig = await dead.rig({ handle });
+    await rig.event("job-reported");
+    expect(summaryOf(dead.emulator, id)).toBe(kept.summary);
+    expect(runs).toEqual([]);
+    await endsClean(dead, rig, id);
+  });
+
+  it("whose failure was settled fails with that very failure", async () => {
+    const dead = await DeadDaemon.make();
+    const outcome = failed("the scan found a hole", { type: "PermissionError" });
+    const { id } = await dead.leave(actionType, "running", [{ type: "outcome-settled", outcome }]);
+    await using rig = await dead.rig();
+    await rig.event("job-reported");
+    expect(dead.emulator.job(id)?.result?.document).toMatchObject({
+      failureDetails: { type: "PermissionError", message: "the scan found a hole" },
+    });
+    await endsClean(dead, rig, id);
+  });
+
+  it.each(["InvalidJobStateException", "JobNotFoundException"] as const)(
+    "whose result was taken just before the kill counts as reported when its put answers %s",
+    async (putAfterEnd) => {
+      const dead = await DeadDaemon.make({ putAfterEnd });
+      const { id } = await dead.leave(actionType, "put");
+      await using rig = await dead.rig();
+      expect(await rig.event("job-reported")).toMatchObject({ isPresumed: true, key: { jobId: id } });
+      expect(rig.count("job-dropped")).toBe(0);
+      await endsClean(dead, rig, id);
+    },
+  );
+
+  it("whose handler was at work fails as interrupted, and is not worked again", async () => {
+    const dead = await DeadDaemon.make();
+    const { id } = await dead.leave(actionType, "running");
+    const { runs, handle } = counting();
+    await using rig = await dead.rig({ handle });
+    expect(await rig.event("job-settled")).toMatchObject({ cause: "interrupted" });
+    await rig.event("job-reported");
+    const document = dead.emulator.job(id)?.result?.document;
+    expect(document).toMatchObject({
+      failureDetails: { type: "SystemUnavailable", message: expect.stringContaining("stopped without warning") },
+    });
+    expect(runs).toEqual([]);
+    await endsClean(dead, rig, id);
+  });
+
+  it("whose handler was at work is worked again with afterCrash: rerun", async () => {
+    const dead = await DeadDaemon.make();
+    const { id } = await dead.leave(actionType, "running");
+    const { runs, handle } = counting();
+    await using rig = await dead.rig({ handle, actionTypes: [{ ...actionType, afterCrash: "rerun" }] });
+    await rig.event("job-reported");
+    expect(runs).toEqual([id]);
+    expect(summaryOf(dead.emulator, id)).toBe("worked after the kill");
+    await endsClean(dead, rig, id);
+  });
+
+  it.each(answers)(
+    "whose acknowledge was taken but not answered is worked once; asked again it is %s",
+    async (answer) => {
+      const dead = await DeadDaemon.make({ repeatedAcknowledge: answer });
+      const { id } = await dead.leave(actionType, "acknowledged");
+      const { runs, handle } = counting();
+      await using rig = await dead.rig({ handle });
+      await rig.event("job-reported");
+      expect(runs).toEqual([id]);
+      await endsClean(dead, rig, id);
+    },
+  );
+
+  it.each(answers)("whose acknowledge never arrived is asked for again; taken, a repeat is %s", async (answer) => {
+    const dead = await DeadDaemon.make({ repeatedAcknowledge: answer });
+    const { id } = await dead.leave(actionType, "acknowledging");
+    const { runs, handle } = counting();
+    await using rig = await dead.rig({ handle });
+    await rig.event("job-reported");
+    expect(runs).toEqual([id]);
+    await endsClean(dead, rig, id);
+  });
+
+  it.each(answers)("that was offered anew since is worked once all the same; taken, a repeat is %s", async (answer) => {
+    const dead = await DeadDaemon.make({ repeatedAcknowledge: answer, redeliveryMs: 30 });
+    const { id } = await dead.leave(actionType, "acknowledging");
+    await dead.emulator.waitForJob(id, "Queued");
+    dead.emulator.configure({ redeliveryMs: 60_000 });
+    const { runs, handle } = counting();
+    await using rig = await dead.rig({ handle });
+    await rig.event("job-reported");
+    expect(runs).toEqual([id]);
+    expect(dead.emulator.job(id)?.status).toBe("Succeeded");
+    expect((await rig.stop()).owed).toBe(0);
+    expect(await dead.owed()).toEqual([]);
+  });
+
+  it("is let go of when CodePipeline does not know it any more", async () => {
+    const dead = await DeadDaemon.make();
+    const [held] = await Promise.all([dead.leave(actionType, "settled")]);
+    const stranger = { ...held, key: { ...held.key, jobId: randomUUID() as JobId } };
+    await dead.write(stranger, eventsUntil("acknowledging", "1"));
+    await using rig = await dead.rig();
+    const dropped = await rig.event("job-dropped");
+    expect(dropped).toMatchObject({ reason: "gone", from: "acknowledging", key: { jobId: stranger.key.jobId } });
+    await rig.event("job-reported");
+    await endsClean(dead, rig, held.id);
+  });
+});
+
+it("goes on waiting for a callback, and takes it over the admin port of the new process", async () => {
+  const dead = await DeadDaemon.make();
+  const token = "the-token-that-the-service-was-given";
+  const tokenHash = createHash("sha256").update(token).digest("hex");
+  const promise = { type: "callback-awaited", tokenHash, deadlineMs: Date.now() + 60_000 } as const;
+  const { id } = await dead.leave(thirdParty, "running", [promise]);
+  await using rig = await dead.rig({
+    actionTypes: [{ ...thirdParty, handler: "scan" }],
+    config: {
+      // Nobody listens there: the service must not be asked a second time.
+      handlers: { scan: { kind: "http", url: "http://127.0.0.1:9/jobs", requestTimeoutMs: 1_000 } },
+      admin: { host: "127.0.0.1", port: await freePort() },
+    },
+  });
+  await rig.event("job-started");
+  const deliver = (bearer: string) =>
+    fetch(`${rig.daemon.adminUrl}/jobs/${id}/outcome`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${bearer}` },
+      body: JSON.stringify({ kind: "succeeded", summary: "scanned at last" }),
+    });
+  expect((await deliver("somebody else's token")).status).toBe(401);
+  expect((await deliver(token)).status).toBe(200);
+  await rig.event("job-reported");
+  expect(summaryOf(dead.emulator, id)).toBe("scanned at last");
+  await endsClean(dead, rig, id);
+});
+
+it("shares its slots with new work: one slot works all that was left and all that is new, one at a time", async () => {
+  const dead = await DeadDaemon.make();
+  const left = [];
+  for (let n = 0; n < 3; n++) left.push((await dead.leave(thirdParty, "running")).id);
+  const gate = new Gate();
+  let atOnce = 0;
+  let most = 0;
+  await using rig = await dead.rig({
+    actionTypes: [{ ...thirdParty, afterCrash: "rerun" }],
+    config: { ledger: { store: "sqlite", path: dead.path }, worker: { maxConcurrentJobs: 1 } },
+    handle: async () => {
+      atOnce += 1;
+      most = Math.max(most, atOnce);
+      await gate.enter();
+      atOnce -= 1;
+      return succeeded();
+    },
+  });
+  const fresh = [dead.emulator.addJob({ actionType: thirdParty }), dead.emulator.addJob({ actionType: thirdParty })];
+  for (let n = 0; n < left.length + fresh.length; n++) {
+    await gate.waiting(1);
+    gate.release();
+  }
+  for (const id of [...left, ...fresh]) expect((await dead.emulator.waitForJob(id, "over")).status).toBe("Succeeded");
+  expect(most).toBe(1);
+  expect((await rig.stop()).owed).toBe(0);
+});
+
+it("leaves a job of an action type that is no longer configured in the ledger, and says so", async () => {
+  const dead = await DeadDaemon.make();
+  const { id } = await dead.leave(custom, "settled");
+  {
+    await using rig = await dead.rig({ actionTypes: [thirdParty] });
+    const leftOver = await rig.event("job-left");
+    expect(leftOver).toMatchObject({
+      state: "settled",
+      key: { jobId: id },
+      message: expect.stringContaining("no longer configured"),
+    });
+    await rig.stop();
+  }
+  expect(dead.emulator.job(id)?.counts.results).toBe(0);
+  await using rig = await dead.rig();
+  await rig.event("job-reported");
+  expect(summaryOf(dead.emulator, id)).toBe(kept.summary);
+  await endsClean(dead, rig, id);
+});
+
+it("puts what is owed once CodePipeline is back, and polls meanwhile", async () => {
+  const dead = await DeadDaemon.make();
+  const { id } = await dead.leave(thirdParty, "settled");
+  const outage = dead.emulator.fault({ kind: "unavailable", operations: ["PutThirdPartyJobSuccessResult"] });
+  await using rig = await dead.rig({
+    config: { ledger: { store: "sqlite", path: dead.path }, worker: { maxConcurrentJobs: 1 } },
+  });
+  await rig.event("call-retried");
+  await rig.event("poll-finished");
+  outage.remove();
+  await rig.event("job-reported");
+  await endsClean(dead, rig, id);
+});

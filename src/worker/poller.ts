@@ -95,6 +95,11 @@ export class Poller {
     if (!reservation) return 0;
     // Counted before the poll: two pollers must not promise the same last job of a single pass.
     const limit = Math.min(reservation.size, budget.left);
+    if (limit === 0) {
+      // Another poller took what was left of the pass while this one waited; it may give some of it back.
+      reservation.giveBack();
+      return this.#backoff.minIntervalMs;
+    }
     budget.left -= limit;
     budget.promised += limit;
     const startedMs = parts.world.clock.monotonic();

@@ -1,0 +1,82 @@
+// The jobs that one replica of a fleet holds, in its memory: each with its fence and the signal that it was lost.
+import type { JobKey } from "../job/job.js";
+import type { JobEvent, JobState } from "../job/lifecycle.js";
+import { type Fence, rowName } from "./dynamodb-rows.js";
+import type { Lease, UnfinishedJob } from "./ledger.js";
+import type { JobRecord } from "./record.js";
+
+/** A job under a lease of this replica. */
+export class FleetJob {
+  readonly key: JobKey;
+  readonly name: string;
+  readonly lease: FleetLease;
+  /** What the table holds. */
+  record: JobRecord;
+  /** The newest record told; the table may not have it yet. */
+  told: JobRecord;
+  /** The last event that could not be written, and the record it was to change: it may be told again. */
+  missed: { readonly type: JobEvent["type"]; readonly before: JobRecord } | undefined;
+  /** Ends when the writes so far are answered; never rejects. */
+  written: Promise<void> = Promise.resolve();
+  #fence: Fence;
+  readonly #lost = new AbortController();
+
+  constructor(key: JobKey, record: JobRecord, fence: Fence) {
+    this.key = key;
+    this.name = rowName(key);
+    this.record = record;
+    this.told = record;
+    this.#fence = fence;
+    this.lease = new FleetLease(this, this.#lost.signal);
+  }
+
+  get fence(): Fence {
+    return this.#fence;
+  }
+
+  get isLost(): boolean {
+    return this.#lost.signal.aborted;
+  }
+
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /** The fence of the next write. */
+  nextFence(): Fence {
+    this.#fence = { ...this.#fence, turn: this.#fence.turn + 1 };
+    return this.#fence;
+  }
+
+  lose(reason: string): void {
+    this.#lost.abort(new Error(reason));
+  }
+
+  asUnfinished(): UnfinishedJob {
+    const { takenAtMs, nonce, outcome, callback } = this.record;
+    return {
+      lease: this.lease,
+      takenAtMs,
+      ...(nonce === undefined ? {} : { nonce }),
+      ...(outcome === undefined ? {} : { outcome }),
+      ...(callback === undefined ? {} : { callback }),
+    };
+  }
+}
+
+/** Shows the state that the table holds; its signal aborts when another replica may have the job. */
+class FleetLease implements Lease {
+  readonly key: JobKey;
+  readonly lost: AbortSignal;
+  readonly #job: FleetJob;
+
+  constructor(job: FleetJob, lost: AbortSignal) {
+    this.#job = job;
+    this.key = job.key;
+    this.lost = lost;
+  }
+
+  get state(): JobState {
+    return this.#job.record.state;
+  }
+}

@@ -1,0 +1,331 @@
+// The ledger that a fleet shares, over a Table. Every write is conditional on the lease it is made under, so that
+// whoever lost a job can change nothing of it; leases end with the replica's heartbeat (dynamodb-replicas.ts).
+import { type JobKey, jobKeyName } from "../job/job.js";
+import { isOver, isOwed, type JobEvent } from "../job/lifecycle.js";
+import type { Clock } from "../std/clock.js";
+import type { RetryPolicyMs } from "../std/retry.js";
+import { FleetFinder } from "./dynamodb-finder.js";
+import { FleetJob } from "./dynamodb-jobs.js";
+import { Replicas } from "./dynamodb-replicas.js";
+import { type Fence, ifHeld, itemOf, nobody, rowKey, rowName } from "./dynamodb-rows.js";
+import { isAboutTheRow, isConditionFailed, PatientTable, type Table } from "./dynamodb-table.js";
+import { type Lease, type Ledger, LedgerError, type LedgerHealth, type UnfinishedJob } from "./ledger.js";
+import { isRemembered, type JobRecord, newRecord, recordAfter } from "./record.js";
+
+export interface DynamoLedgerOptions {
+  readonly table: Table;
+  /** The table's name, for messages. */
+  readonly name: string;
+  readonly clock: Clock;
+  /** How long a job that had a result is remembered, so that a repeated offer yields no lease. */
+  readonly recentMs: number;
+  /** How long a replica may be silent before others take its jobs over. */
+  readonly leaseMs: number;
+  /** How often watch() looks for jobs that nobody works on. */
+  readonly lookMs: number;
+  /** While the table cannot be written: the rest between two heartbeats. */
+  readonly probeIntervalMs: number;
+  /** How long one call is tried, and how. */
+  readonly retry: RetryPolicyMs;
+  /** Told whenever the ledger becomes unwritable and when it is back. A throw of it is ignored. */
+  readonly onHealth: (health: LedgerHealth) => void;
+  /** Told what does not keep the ledger from working: a damaged row, a look that failed. A throw of it is ignored. */
+  readonly onFault: (message: string) => void;
+}
+
+/** Holds jobs in a DynamoDB table that a fleet shares. */
+export class DynamoLedger implements Ledger {
+  readonly isDurable = true;
+  readonly #options: DynamoLedgerOptions;
+  readonly #table: PatientTable;
+  readonly #replicas: Replicas;
+  readonly #finder: FleetFinder;
+  readonly #held = new Map<string, FleetJob>();
+  /** Released jobs whose last write failed; it is made again with the heartbeat. */
+  readonly #unsettled = new Map<string, FleetJob>();
+  readonly #closing = new AbortController();
+  #health: LedgerHealth = { writable: true };
+  #nextLease = 1;
+  #beating: Promise<void> = Promise.resolve();
+  #closed: Promise<void> | undefined;
+
+  private constructor(options: DynamoLedgerOptions) {
+    this.#options = options;
+    const { table, name, clock, retry, leaseMs } = options;
+    this.#table = new PatientTable({ table, name, clock, retry });
+    this.#replicas = new Replicas({ table: this.#table, clock, leaseMs, onExpired: () => this.#expire() });
+    this.#finder = new FleetFinder({
+      table: this.#table,
+      replicas: this.#replicas,
+      clock,
+      recentMs: options.recentMs,
+      isOurs: (rowName) => this.#held.has(rowName) || this.#unsettled.has(rowName),
+      nextFence: () => this.#fence(),
+      hold: (job) => this.#held.set(job.name, job),
+      onFault: (message) => quietly(() => options.onFault(message)),
+    });
+  }
+
+  /** Takes a name in the fleet. Throws LedgerError: `unwritable` when the table cannot be used. */
+  static async open(options: DynamoLedgerOptions): Promise<DynamoLedger> {
+    const ledger = new DynamoLedger(options);
+    try {
+      await ledger.#replicas.renew(ledger.#closing.signal);
+    } catch (error) {
+      ledger.#table.close();
+      throw ledger.#table.fault(error, "unwritable");
+    }
+    ledger.#beating = ledger.#beatOn();
+    return ledger;
+  }
+
+  async lease(key: JobKey): Promise<Lease | undefined> {
+    this.#mustBeUsable();
+    const name = rowName(key);
+    if (this.#held.has(name) || this.#unsettled.has(name)) return undefined;
+    const record = newRecord(this.#options.clock.now());
+    const job = new FleetJob(key, record, this.#fence());
+    // Held from here on: a second offer of this moment must not ask as well.
+    this.#held.set(name, job);
+    try {
+      if (await this.#finder.claim(job, this.#closing.signal)) return job.lease;
+    } catch (error) {
+      // It may have been written all the same.
+      this.#unsettled.set(name, job);
+      this.#held.delete(name);
+      throw this.#failed(error);
+    }
+    this.#held.delete(name);
+    return undefined;
+  }
+
+  async record(lease: Lease, event: JobEvent): Promise<void> {
+    this.#mustBeOpen();
+    const job = this.#of(lease);
+    const before = job.missed?.type === event.type ? job.missed.before : job.told;
+    const record = recordAfter(before, event, this.#options.clock.now());
+    if (this.#replicas.self !== job.fence.holder) job.lose("the lease of this replica ran out");
+    if (job.isLost) throw lostError(job);
+    job.missed = undefined;
+    job.told = record;
+    if (!isOwed(before.state) && !isOwed(record.state)) {
+      // Before the acknowledge nothing is promised, and recovery would forget it: its release writes what is needed.
+      job.record = record;
+      return;
+    }
+    try {
+      await this.#write(job, record);
+    } catch (error) {
+      // An acknowledge that is not written is not sent; any later event has happened, written or not.
+      if (event.type !== "acknowledge-sent") job.missed = { type: event.type, before };
+      else if (job.told === record) job.told = before;
+      throw error;
+    }
+  }
+
+  async release(lease: Lease): Promise<void> {
+    const job = this.#held.get(rowName(lease.key));
+    if (job?.lease !== lease) return;
+    await job.written;
+    if (this.#held.get(job.name) !== job) return;
+    if (this.#closed === undefined && !job.isLost) {
+      this.#unsettled.set(job.name, job);
+      await this.#settle(job);
+    }
+    this.#held.delete(job.name);
+  }
+
+  async unfinished(): Promise<readonly UnfinishedJob[]> {
+    this.#mustBeUsable();
+    try {
+      return await this.#finder.find(
+        { isWanted: () => true, max: Number.POSITIVE_INFINITY, isFirst: true },
+        this.#closing.signal,
+      );
+    } catch (error) {
+      throw this.#table.fault(error, "unreadable");
+    }
+  }
+
+  async *watch(isWanted: (key: JobKey) => boolean, signal: AbortSignal): AsyncGenerator<readonly UnfinishedJob[]> {
+    const { clock, lookMs } = this.#options;
+    const over = AbortSignal.any([signal, this.#closing.signal]);
+    for (await clock.sleep(lookMs, over); !over.aborted; await clock.sleep(lookMs, over)) {
+      if (!this.#health.writable || this.#replicas.self === undefined) continue;
+      let found: readonly UnfinishedJob[] = [];
+      try {
+        found = await this.#finder.find({ isWanted, max: takenAtOnceMax, isFirst: false }, over);
+      } catch (error) {
+        const { message } = this.#table.fault(error, "unreadable");
+        if (!over.aborted) quietly(() => this.#options.onFault(message));
+      }
+      if (found.length > 0) yield found;
+    }
+  }
+
+  health(): LedgerHealth {
+    return this.#health;
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  /** Puts what the record says, under the job's lease, after whatever is being written for it. */
+  #write(job: FleetJob, record: JobRecord, holder = job.fence.holder): Promise<void> {
+    const writing = job.written.then(() => this.#writeNow(job, record, holder));
+    job.written = writing.catch(() => {});
+    return writing;
+  }
+
+  async #writeNow(job: FleetJob, record: JobRecord, holder: string): Promise<void> {
+    const { clock, recentMs } = this.#options;
+    const fence = job.nextFence();
+    const isKept = isOwed(record.state) || isRemembered(record);
+    const signal = AbortSignal.any([this.#closing.signal, job.lost]);
+    const condition = ifHeld(fence);
+    try {
+      if (isKept) {
+        const item = itemOf(job.key, record, { ...fence, holder }, { nowMs: clock.now(), recentMs });
+        await this.#table.call("PutItem", { Item: item, ...condition }, signal);
+      } else {
+        await this.#table.call("DeleteItem", { Key: rowKey(job.name), ...condition }, signal);
+      }
+    } catch (error) {
+      if (isConditionFailed(error)) job.lose("another replica has taken the job over");
+      if (job.isLost) throw lostError(job);
+      throw this.#failed(error);
+    }
+    this.#turn({ writable: true });
+    job.record = record;
+  }
+
+  /** The last write of a job that is given back; made again later when it fails. Never rejects. */
+  async #settle(job: FleetJob): Promise<void> {
+    const { told, record } = job;
+    // The row of an ended job stands already, and what was dropped after its acknowledge is gone already.
+    const isDone = told === record && isOver(record.state) && job.fence.turn > 0;
+    try {
+      if (!isDone || job.missed) await this.#write(job, told, isOwed(told.state) ? nobody : job.fence.holder);
+      this.#unsettled.delete(job.name);
+    } catch {
+      // health() says why; a job that was lost is no longer ours to settle.
+      if (job.isLost) this.#unsettled.delete(job.name);
+    }
+  }
+
+  async #beatOn(): Promise<void> {
+    const { clock, leaseMs, probeIntervalMs } = this.#options;
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      await clock.sleep(this.#health.writable ? leaseMs / beatsPerLease : probeIntervalMs, signal);
+      if (signal.aborted) return;
+      try {
+        await this.#replicas.renew(signal);
+      } catch (error) {
+        if (!signal.aborted) this.#failed(error);
+        continue;
+      }
+      if (this.#replicas.self === undefined) continue;
+      this.#turn({ writable: true });
+      await this.#catchUp();
+    }
+  }
+
+  /** What failed writes left: events of jobs that go on, and rows of jobs that were given back. */
+  async #catchUp(): Promise<void> {
+    const behind = [...this.#held.values()].filter(
+      (job) => job.missed && !job.isLost && !this.#unsettled.has(job.name),
+    );
+    await Promise.all([
+      ...behind.map((job) => this.#write(job, job.told).catch(() => {})),
+      ...[...this.#unsettled.values()].map((job) => this.#settle(job)),
+    ]);
+  }
+
+  /** Our lease ran out: whatever we held may be another's. */
+  #expire(): void {
+    for (const job of this.#held.values()) job.lose("the lease of this replica ran out");
+    this.#unsettled.clear();
+    if (this.#closed !== undefined) return;
+    this.#turnUnwritable("the lease of this replica ran out before its table could be written again");
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#held.values()].map((job) => job.written));
+    const holdsNothing = this.#held.size === 0 && this.#unsettled.size === 0;
+    this.#closing.abort(new Error("the ledger is closed"));
+    await this.#beating;
+    try {
+      // With jobs under our name the row stays: its lease gives what still runs here the time to end.
+      if (holdsNothing) await this.#replicas.leave(new AbortController().signal);
+    } catch {
+      // Then our lease runs out by itself.
+    }
+    this.#replicas.stop();
+    this.#table.close();
+  }
+
+  #of(lease: Lease): FleetJob {
+    const job = this.#held.get(rowName(lease.key));
+    if (job?.lease !== lease) {
+      throw new Error(`bug: a lease on job ${jobKeyName(lease.key)} is used after its release, or not of this ledger`);
+    }
+    return job;
+  }
+
+  #fence(): Fence {
+    return { holder: this.#replicas.self ?? nobody, lease: this.#nextLease++, turn: 0 };
+  }
+
+  /** The fault for whoever asked; unless it is about one row alone, nothing new is taken until a write succeeds. */
+  #failed(error: unknown): LedgerError {
+    if (this.#closed !== undefined) return new LedgerError("unwritable", "the ledger is closed");
+    const fault = this.#table.fault(error, "unwritable");
+    if (!isAboutTheRow(error)) this.#turnUnwritable(fault.message);
+    return fault;
+  }
+
+  #turnUnwritable(reason: string): void {
+    this.#turn({ writable: false, reason, sinceMs: this.#health.sinceMs ?? this.#options.clock.now() });
+  }
+
+  #turn(health: LedgerHealth): void {
+    const isNews = health.writable !== this.#health.writable;
+    if (health.writable && this.#replicas.self === undefined) return;
+    this.#health = health;
+    if (isNews) quietly(() => this.#options.onHealth(health));
+  }
+
+  #mustBeUsable(): void {
+    this.#mustBeOpen();
+    const isAlive = this.#replicas.self !== undefined;
+    if (!this.#health.writable || !isAlive) {
+      throw new LedgerError("unwritable", this.#health.reason ?? "the ledger cannot be written");
+    }
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closed !== undefined) throw new LedgerError("unwritable", "the ledger is closed");
+  }
+}
+
+/** Two heartbeats may be lost before a lease is. */
+const beatsPerLease = 3;
+/** A replica takes a few jobs at a time: others share the debts of a dead one. */
+const takenAtOnceMax = 10;
+
+function lostError(job: FleetJob): LedgerError {
+  const reason = job.lost.reason instanceof Error ? job.lost.reason.message : "its lease is lost";
+  return new LedgerError("lost", `job ${jobKeyName(job.key)} is no longer held here: ${reason}`);
+}
+
+/** A listener's bug must not stop the ledger; health() tells the same. */
+function quietly(call: () => void): void {
+  try {
+    call();
+  } catch {
+    // Said above.
+  }
+}

@@ -1,0 +1,85 @@
+// Opens the DynamoDB ledger with AWS's own client, the only place that knows it here. The client is loaded when it is
+// asked for: who keeps jobs elsewhere need not install it. Its retries are off; dynamodb-table.ts has ours.
+import { createRequire } from "node:module";
+import type { Clock } from "../std/clock.js";
+import { DynamoLedger, type DynamoLedgerOptions } from "./dynamodb-ledger.js";
+import type { Table, TableAnswer, TableOperation } from "./dynamodb-table.js";
+import { LedgerError } from "./ledger.js";
+
+export interface DynamoOptions extends Omit<DynamoLedgerOptions, "table" | "name"> {
+  readonly clock: Clock;
+  readonly table: string;
+  /** Unset: the SDK's own rules decide. */
+  readonly region: string | undefined;
+  /** Unset: the SDK's own rules decide. */
+  readonly endpoint: string | undefined;
+  readonly appId: string;
+  readonly connectionTimeoutMs: number;
+  /** For one whole call. */
+  readonly requestTimeoutMs: number;
+}
+
+const packageName = "@aws-sdk/client-dynamodb";
+
+/** Opens the table as one replica of a fleet. Throws LedgerError, also when AWS's client is not installed. */
+export async function openDynamoLedger(options: DynamoOptions): Promise<DynamoLedger> {
+  const { table: name, region, endpoint, appId, connectionTimeoutMs, requestTimeoutMs, ...rest } = options;
+  const sdk = await loadSdk();
+  const { NodeHttpHandler } = await import("@smithy/node-http-handler");
+  const client = new sdk.DynamoDBClient({
+    ...(region === undefined ? {} : { region }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    userAgentAppId: appId,
+    maxAttempts: 1,
+    requestHandler: new NodeHttpHandler({
+      connectionTimeout: connectionTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      throwOnRequestTimeout: true,
+    }),
+  });
+  const commands: Readonly<Record<TableOperation, (input: never) => object>> = {
+    PutItem: (input) => new sdk.PutItemCommand(input),
+    DeleteItem: (input) => new sdk.DeleteItemCommand(input),
+    GetItem: (input) => new sdk.GetItemCommand(input),
+    Query: (input) => new sdk.QueryCommand(input),
+    Scan: (input) => new sdk.ScanCommand(input),
+  };
+  const table: Table = {
+    call: async (operation, input) => {
+      const command = commands[operation]({ TableName: name, ...input } as never);
+      // Resolving credentials happens before the request and has no limit of its own.
+      const abortSignal = AbortSignal.timeout(connectionTimeoutMs + requestTimeoutMs);
+      return (await within(client.send(command as never, { abortSignal }), abortSignal)) as TableAnswer;
+    },
+    close: () => client.destroy(),
+  };
+  return DynamoLedger.open({ ...rest, table, name });
+}
+
+async function loadSdk(): Promise<typeof import("@aws-sdk/client-dynamodb")> {
+  try {
+    return await import("@aws-sdk/client-dynamodb");
+  } catch (error) {
+    if (isInstalled()) throw error;
+    const message = `the ledger's store dynamodb needs the package ${packageName}: npm install ${packageName}`;
+    throw new LedgerError("unreadable", message, error);
+  }
+}
+
+function isInstalled(): boolean {
+  try {
+    createRequire(import.meta.url).resolve(packageName);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The SDK cannot be interrupted while it resolves credentials, so the wait is limited here as well. */
+function within<T>(sent: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(Object.assign(new Error("no answer in time"), { name: "TimeoutError" }));
+    signal.addEventListener("abort", onAbort, { once: true });
+    sent.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}

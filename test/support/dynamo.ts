@@ -1,0 +1,63 @@
+// DynamoDB for tests: dynalite in memory, on a port of its own, with the ledger's table as users create it.
+
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { CreateTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { type DynamoOptions, openDynamoLedger } from "../../src/ledger/dynamodb.js";
+import type { DynamoLedger } from "../../src/ledger/dynamodb-ledger.js";
+import { tableDefinition } from "../../src/ledger/dynamodb-table.js";
+
+export interface Dynamo {
+  readonly endpoint: string;
+  readonly client: DynamoDBClient;
+  /** A new table; its name. */
+  createTable(): Promise<string>;
+  /** A replica's ledger over the table, patient enough for a test. */
+  open(options: Pick<DynamoOptions, "table" | "clock"> & Partial<DynamoOptions>): Promise<DynamoLedger>;
+  close(): Promise<void>;
+}
+
+/** A region's name for the SDK; dynalite takes any. */
+export const dynamoRegion = "us-east-1";
+
+/** Starts dynalite on 127.0.0.1. */
+export async function startDynamo(): Promise<Dynamo> {
+  const { default: dynalite } = (await import("dynalite" as string)) as {
+    default: (options: object) => Server;
+  };
+  const server = dynalite({ createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const client = new DynamoDBClient({ endpoint, region: dynamoRegion });
+  let tables = 0;
+  return {
+    endpoint,
+    client,
+    createTable: async () => {
+      const table = `ledger-${tables++}`;
+      await client.send(new CreateTableCommand(tableDefinition(table) as never));
+      return table;
+    },
+    open: (options) =>
+      openDynamoLedger({
+        region: dynamoRegion,
+        endpoint,
+        appId: "partnerd-test",
+        connectionTimeoutMs: 5_000,
+        requestTimeoutMs: 10_000,
+        recentMs: 60_000,
+        leaseMs: 86_400_000,
+        lookMs: 20,
+        probeIntervalMs: 20,
+        retry: { minDelayMs: 1, maxDelayMs: 20, factor: 2, maxElapsedMs: 2_000 },
+        onHealth: () => {},
+        onFault: () => {},
+        ...options,
+      }),
+    close: async () => {
+      client.destroy();
+      server.closeAllConnections();
+      await new Promise<void>((resolve, reject) => server.close((error) => (error ? reject(error) : resolve())));
+    },
+  };
+}

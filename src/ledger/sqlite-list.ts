@@ -33,7 +33,7 @@ export async function listJobs(path: string): Promise<readonly ListedJob[]> {
   if (statSync(path, { throwIfNoEntry: false }) === undefined) {
     throw new LedgerError("unreadable", `there is no ledger ${path}: no daemon has run with this configuration yet`);
   }
-  const { DatabaseSync } = await loadSqlite();
+  const { DatabaseSync } = loadSqlite();
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path, { readOnly: true });

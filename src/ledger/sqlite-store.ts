@@ -17,15 +17,10 @@ export class SqliteStore {
   #file: SqliteFile | undefined;
   #inode: number | undefined;
 
-  private constructor(sqlite: typeof import("node:sqlite"), options: SqliteStoreOptions) {
-    this.#sqlite = sqlite;
+  constructor(options: SqliteStoreOptions) {
+    this.#sqlite = loadSqlite();
     this.#options = options;
     this.#inode = options.inode;
-  }
-
-  /** Loads SQLite, and nothing more. */
-  static async load(options: SqliteStoreOptions): Promise<SqliteStore> {
-    return new SqliteStore(await loadSqlite(), options);
   }
 
   /** Takes the lock and opens the file. Throws LedgerError. */

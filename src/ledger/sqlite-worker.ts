@@ -13,7 +13,7 @@ if (import.meta.url.endsWith(".ts")) {
 }
 const { SqliteStore: Store } = await import("./sqlite-store.js");
 const { LedgerError } = await import("./ledger.js");
-const store = await Store.load(workerData as SqliteStoreOptions);
+const store = new Store(workerData as SqliteStoreOptions);
 
 parentPort?.on("message", (request: ThreadRequest) => {
   parentPort?.postMessage(answer(store, request));

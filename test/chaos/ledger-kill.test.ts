@@ -255,7 +255,7 @@ describe.skipIf(!straceWorks)("a system call that fails or kills", () => {
 
 describe("a write-ahead log that was cut", () => {
   it("at any byte holds all the transactions before the cut, and none in part", async () => {
-    const sqlite = await loadSqlite();
+    const sqlite = loadSqlite();
     const options = { recentMs: 3_600_000, recentMax: 1_000, migrations };
     const put = (id: number, state: string): Write => {
       const row: JobRow = [

@@ -16,7 +16,7 @@ import { SqliteFile, type SqliteFileOptions } from "../../../src/ledger/sqlite-f
 import type { JobRow, Write } from "../../../src/ledger/sqlite-rows.js";
 import { applicationId, loadSqlite, migrations, pragma } from "../../../src/ledger/sqlite-schema.js";
 
-const sqlite = await loadSqlite();
+const sqlite = loadSqlite();
 let folder: string;
 let path: string;
 const opened: SqliteFile[] = [];

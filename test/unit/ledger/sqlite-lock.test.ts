@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SqliteLock } from "../../../src/ledger/sqlite-lock.js";
 import { loadSqlite } from "../../../src/ledger/sqlite-schema.js";
 
-const sqlite = await loadSqlite();
+const sqlite = loadSqlite();
 let folder: string;
 let path: string;
 const taken: SqliteLock[] = [];

@@ -14,7 +14,7 @@ import { listJobs } from "../../../src/ledger/sqlite-list.js";
 import { loadSqlite } from "../../../src/ledger/sqlite-schema.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
-const sqlite = await loadSqlite();
+const sqlite = loadSqlite();
 let folder: string;
 let path: string;
 let clock: FakeClock;

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SqliteFile, type SqliteFileOptions } from "../../../src/ledger/sqlite-file.js";
 import type { JobRow, Write } from "../../../src/ledger/sqlite-rows.js";
@@ -99,6 +100,33 @@ describe("the ledger's file", () => {
     expect(ids(file)).toEqual([1]);
     file.commit([put(4)]);
     expect(ids(file)).toEqual([1, 4]);
+  });
+
+  it("holds the same when transactions are written again, from any point on to the last", () => {
+    const write = fc.oneof(
+      fc
+        .record({ id: fc.nat(5), jobId: fc.constantFrom("a", "b", "c") })
+        .map(({ id, jobId }): Write => ({ type: "put", row: row(id, jobId) })),
+      fc.nat(5).map((id): Write => ({ type: "drop", id })),
+      fc.record({ id: fc.nat(5), atMs: fc.integer({ min: 1, max: 9 }) }).map(({ id, atMs }) => end(id, atMs)),
+    );
+    const transactions = fc.array(fc.array(write, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 8 });
+    fc.assert(
+      fc.property(transactions, fc.nat(), (all, from) => {
+        path = join(folder, "again.db");
+        for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
+        const file = open();
+        for (const writes of all) file.commit(writes);
+        const once = file.read(0);
+        for (const writes of all.slice(from % all.length)) file.commit(writes);
+        const again = file.read(0);
+        closeAll();
+        expect(again.jobs).toEqual(once.jobs);
+        const names = (ended: typeof once.ended) => [...new Set(ended.map(([, jobId]) => jobId))].sort();
+        expect(names(again.ended)).toEqual(names(once.ended));
+      }),
+      { numRuns: 20 },
+    );
   });
 
   it("says so when another program holds a write lock on it for too long", { timeout: 20_000 }, () => {

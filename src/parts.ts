@@ -6,7 +6,7 @@ import { Callbacks } from "./handlers/callbacks.js";
 import type { HandlerRegistry } from "./handlers/handler.js";
 import { buildHandlers } from "./handlers/registry.js";
 import { type ActionOwner, actionTypeName, type Region } from "./job/job.js";
-import type { Ledger } from "./ledger/ledger.js";
+import type { Ledger, LedgerHealth } from "./ledger/ledger.js";
 import type { Clock } from "./std/clock.js";
 import type { Log } from "./std/log.js";
 import type { Masker } from "./std/masking.js";
@@ -44,6 +44,13 @@ const recentLimits = { recentMs: 3_600_000, recentMax: 20_000 };
 const tokenFileCheckMs = 2_000;
 /** A few records share a transaction; a disk that takes longer is as good as none, and is tried again. */
 const sqlitePace = { commitSpacingMs: 5, commitTimeoutMs: 30_000, probeIntervalMs: 5_000 };
+
+/**
+ * Every 1.5 s replicas look for jobs of a dead one: with their own lease that is well within its end plus 5 s. A call
+ * is given up while the lease, 5 s at the least, still has time for the next heartbeat.
+ */
+const dynamoPace = { lookMs: 1_500, probeIntervalMs: 1_000, connectionTimeoutMs: 1_000, requestTimeoutMs: 2_000 };
+const dynamoRetry = { minDelayMs: 50, maxDelayMs: 1_000, factor: 2, maxElapsedMs: 5_000 };
 
 /** Builds all of them. Throws what the first that cannot be built says. */
 export async function buildParts(options: PartsOptions, observe: Observe): Promise<BuiltParts> {
@@ -106,7 +113,12 @@ function tokenFileLine(log: Log, event: TokenFileEvent): void {
   }
 }
 
-async function ledgerOf({ config, clock, log }: PartsOptions): Promise<Ledger> {
+/** The configured ledger, opened. Throws LedgerError. */
+export async function ledgerOf({ config, clock, log }: PartsOptions): Promise<Ledger> {
+  const onHealth = (health: LedgerHealth) =>
+    health.writable
+      ? log.info({}, "the ledger can be written again")
+      : log.error({}, `the ledger cannot be written, so no new job is taken: ${health.reason ?? "unknown"}`);
   switch (config.ledger.store) {
     case "memory": {
       const { MemoryLedger } = await import("./ledger/memory.js");
@@ -119,13 +131,33 @@ async function ledgerOf({ config, clock, log }: PartsOptions): Promise<Ledger> {
         clock,
         ...recentLimits,
         ...sqlitePace,
-        onHealth: (health) =>
-          health.writable
-            ? log.info({}, "the ledger can be written again")
-            : log.error({}, `the ledger cannot be written, so no new job is taken: ${health.reason ?? "unknown"}`),
+        onHealth,
+      });
+    }
+    case "dynamodb": {
+      const { openDynamoLedger } = await import("./ledger/dynamodb.js");
+      const { table, region, endpoint, leaseMs } = config.ledger;
+      return openDynamoLedger({
+        table,
+        region,
+        endpoint,
+        leaseMs,
+        clock,
+        appId: config.aws.appId,
+        recentMs: recentLimits.recentMs,
+        ...dynamoPace,
+        retry: dynamoRetry,
+        onHealth,
+        onFault: (message) => log.error({}, `the ledger's table: ${message}`),
       });
     }
   }
+}
+
+/** What CreateTable needs for a DynamoDB ledger of this name, and the attribute for UpdateTimeToLive. */
+export async function ledgerTable(table: string) {
+  const { tableDefinition, timeToLiveAttribute } = await import("./ledger/dynamodb-table.js");
+  return { definition: tableDefinition(table), timeToLiveAttribute };
 }
 
 /** Builds every configured handler. Throws HandlersError. */

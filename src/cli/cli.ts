@@ -51,6 +51,7 @@ function program(io: Io, result: Result): Command {
     .addHelpText("after", exitCodesHelp);
   addWork(root, result);
   addConfigCommands(root, io, result);
+  addJobs(root, io, result);
   addDemo(root, result);
   addEmulator(root, io, result);
   root
@@ -120,12 +121,46 @@ function addConfigCommands(root: Command, io: Io, result: Result): void {
       for (const warning of loaded.warnings) io.err(`warning: ${describeMistake(warning)}\n`);
       io.out(printConfig(loaded));
     });
+  withConfig(root.command("ledger-table"))
+    .description("print the definition of the DynamoDB ledger's table, for aws dynamodb create-table")
+    .action(async (flags: ConfigFlags) => {
+      const { printLedgerTable } = await import("./ledger-table.js");
+      await printLedgerTable(loadOptions(flags, io), io);
+    });
   withConfig(root.command("healthcheck"))
     .description("ask the admin port of a daemon on this machine whether it is well; exit 0 or 1")
     .option("--ready", "ask whether it takes jobs, not only whether it runs", false)
     .action(async (flags: ConfigFlags & { ready: boolean }) => {
       const { healthcheck } = await import("./healthcheck.js");
       result.code = await healthcheck(loadOptions(flags, io), flags.ready ? "/readyz" : "/livez", io);
+    });
+}
+
+function addJobs(root: Command, io: Io, result: Result): void {
+  const jobs = withConfig(root.command("jobs"))
+    .description("show the jobs that the ledger holds: what runs, what is owed, since when")
+    .option("--json", "as JSON", false)
+    .action(async (flags: ConfigFlags & { json: boolean }) => {
+      const { jobsCommand } = await import("./jobs.js");
+      result.code = await jobsCommand(loadOptions(flags, io), flags, io);
+    });
+  jobs
+    .command("release <id>")
+    .description("forget a job that nothing more can be done for; the daemon must be stopped")
+    .option("--region <region>", "if several Regions have a job of this id")
+    .action(async (id: string, flags: { region?: string }) => {
+      const { endJobCommand } = await import("./jobs.js");
+      result.code = await endJobCommand(loadOptions(jobs.opts(), io), { id, ...flags, end: { kind: "release" } }, io);
+    });
+  jobs
+    .command("fail <id>")
+    .description("fix the outcome of a running job as failed; the daemon must be stopped, its next start reports it")
+    .requiredOption("--message <text>", "what the customer reads in the pipeline")
+    .option("--region <region>", "if several Regions have a job of this id")
+    .action(async (id: string, { message, ...flags }: { message: string; region?: string }) => {
+      const { endJobCommand } = await import("./jobs.js");
+      const end = { kind: "fail", message } as const;
+      result.code = await endJobCommand(loadOptions(jobs.opts(), io), { id, ...flags, end }, io);
     });
 }
 

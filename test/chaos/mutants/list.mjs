@@ -1,0 +1,177 @@
+// Broken variants of the daemon: each breaks one promise in a few characters, and names the tests that must see it.
+// `find` stands exactly once in its file; a variant whose text is gone is an error, not a success.
+
+/**
+ * @typedef {{
+ *   readonly name: string,
+ *   readonly file: string,
+ *   readonly find: string,
+ *   readonly replace: string,
+ *   readonly tests: readonly string[],
+ * }} Mutant
+ */
+
+const order = "test/chaos/kill-anywhere-order.test.ts";
+const recovery = "test/integration/recovery.test.ts";
+const lostAnswers = "test/integration/lost-answers.test.ts";
+
+/** @type {readonly Mutant[]} */
+export const mutants = [
+  {
+    name: "acknowledges before it is recorded",
+    file: "src/worker/acknowledging.ts",
+    find: `  await flight.guard({ type: "acknowledge-sent", nonce: asking.nonce });
+  try {
+    return claimOf(await gateway.acknowledge(flight.key, asking.nonce, parts.scopes.work));
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;`,
+    replace: `  try {
+    const status = await gateway.acknowledge(flight.key, asking.nonce, parts.scopes.work);
+    await flight.guard({ type: "acknowledge-sent", nonce: asking.nonce });
+    return claimOf(status);
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;`,
+    tests: [order],
+  },
+  {
+    name: "runs the handler before it is recorded that the job is ours",
+    file: "src/worker/runner.ts",
+    find: `    await flight.note({ type: "acknowledge-accepted" });`,
+    replace: `    void flight.note({ type: "acknowledge-accepted" });`,
+    tests: [order],
+  },
+  {
+    name: "puts the outcome before it is recorded",
+    file: "src/worker/runner.ts",
+    find: `    await flight.note({ type: "outcome-settled", outcome });`,
+    replace: `    void flight.note({ type: "outcome-settled", outcome });`,
+    tests: [order],
+  },
+  {
+    name: "takes every InvalidNonceException for its own job",
+    file: "src/worker/acknowledging.ts",
+    find: `if (error.kind === "not-ours" && asking.isAmbiguous) return decide(parts, flight, asking, error);`,
+    replace: `if (error.kind === "not-ours") return { kind: "ours", isPresumed: true };`,
+    tests: [lostAnswers],
+  },
+  {
+    name: "takes every InvalidNonceException for somebody else's job",
+    file: "src/worker/acknowledging.ts",
+    find: `if (error.kind === "not-ours" && asking.isAmbiguous) return decide(parts, flight, asking, error);`,
+    replace: "",
+    tests: [lostAnswers, recovery],
+  },
+  {
+    name: "works a job that is not InProgress",
+    file: "src/worker/acknowledging.ts",
+    find: `return { kind: "lost", reason: "not-ours", message: \`the acknowledge was answered \${status}, not InProgress\` };`,
+    replace: `return { kind: "ours", isPresumed: false };`,
+    tests: ["test/integration/error-table.test.ts"],
+  },
+  {
+    name: "shares one abort signal between polls, handlers and puts",
+    file: "src/worker/worker.ts",
+    find: "scopes: { poll: this.#poll.signal, work: this.#work.signal, report: this.#report.signal }",
+    replace: "scopes: { poll: this.#poll.signal, work: this.#poll.signal, report: this.#poll.signal }",
+    tests: ["test/integration/drain.test.ts"],
+  },
+  {
+    name: "polls for more jobs than slots are free",
+    file: "src/worker/poller.ts",
+    find: "const limit = Math.min(reservation.size, budget.left);",
+    replace: "const limit = Math.min(this.#options.lane.maxConcurrentJobs, budget.left);",
+    tests: ["test/integration/slots.test.ts"],
+  },
+  {
+    name: "grants slots over the limit",
+    file: "src/worker/slots.ts",
+    find: "      if (this.#all.busy >= this.#all.max) return;\n      const size = Math.min(this.#grantable(waiter.count), waiter.want);",
+    replace: "      const size = Math.max(1, Math.min(this.#grantable(waiter.count), waiter.want));",
+    tests: ["test/unit/worker/slots.test.ts"],
+  },
+  {
+    name: "leases a job twice",
+    file: "src/ledger/held-jobs.ts",
+    find: "    if (this.#held.has(name) || this.#remembers(name)) return undefined;\n",
+    replace: "",
+    tests: ["test/unit/ledger/held-jobs.test.ts"],
+  },
+  {
+    name: "drops a result that got no answer",
+    file: "src/worker/reporter.ts",
+    find: "      default:\n        throw error;",
+    replace: `      default:\n        return { kind: "lost", reason: "over", message };`,
+    tests: [lostAnswers],
+  },
+  {
+    name: "drops a job whose acknowledge got no answer",
+    file: "src/worker/acknowledging.ts",
+    find: `shouldRetry: (error) => error instanceof GatewayError && (isPassing(error.kind) || error.kind === "aborted"),`,
+    replace: "shouldRetry: () => false,",
+    tests: [lostAnswers],
+  },
+  {
+    name: "puts a result again once it was accepted",
+    file: "src/worker/reporter.ts",
+    find: "    await gateway.put(flight.key, putting.outcome, parts.scopes.report);",
+    replace:
+      "    await gateway.put(flight.key, putting.outcome, parts.scopes.report);\n    await gateway.put(flight.key, putting.outcome, parts.scopes.report).catch(() => {});",
+    tests: [order],
+  },
+  {
+    name: "calls a put that was refused as over lost, though an earlier one may have gone through",
+    file: "src/worker/reporter.ts",
+    find: "        if (putting.isAmbiguous) return accepted(putting, true);",
+    replace: "",
+    tests: [lostAnswers],
+  },
+  {
+    name: "forgets outcomes that were settled before the crash",
+    file: "src/job/lifecycle.ts",
+    find: `      return "report-again";`,
+    replace: `      return "forget";`,
+    tests: [recovery],
+  },
+  {
+    name: "works an interrupted job again though afterCrash is fail",
+    file: "src/worker/recovery.ts",
+    find: `if (!isWaiting && flight.lane.afterCrash === "fail") {`,
+    replace: `if (!isWaiting && flight.lane.afterCrash !== "fail") {`,
+    tests: [recovery],
+  },
+  {
+    name: "forgets the callback that it waits for when it crashes",
+    file: "src/worker/recovery.ts",
+    find: "    flight.callback = found.callback;\n",
+    replace: "",
+    tests: [recovery],
+  },
+  {
+    name: "takes a job that it only presumed its own for its own after a crash",
+    file: "src/worker/recovery.ts",
+    find: "    flight.isPresumed = found.nonce === presumedNonce;\n",
+    replace: "",
+    tests: [recovery],
+  },
+  {
+    name: "says that a record is written before it is",
+    file: "src/ledger/sqlite.ts",
+    find: "    await job.written;\n  }\n\n  async release",
+    replace: "  }\n\n  async release",
+    tests: ["test/unit/ledger/sqlite.test.ts", "test/contract/ledger.test.ts"],
+  },
+  {
+    name: "leaves the children of a killed command alive",
+    file: "src/std/process-tree.ts",
+    find: `  signalGroup(group, "SIGKILL");\n}`,
+    replace: `  process.kill(group, "SIGKILL");\n}`,
+    tests: ["test/unit/std/process-tree.test.ts"],
+  },
+  {
+    name: "masks nothing",
+    file: "src/std/masking.ts",
+    find: "  mask(text: string): string {\n",
+    replace: "  mask(text: string): string {\n    if (text.length >= 0) return text;\n",
+    tests: ["test/unit/std/masking.test.ts"],
+  },
+];

@@ -5,7 +5,7 @@ import type { Job, Nonce } from "../job/job.js";
 import type { LostReason } from "../job/lifecycle.js";
 import { LedgerError } from "../ledger/ledger.js";
 import { retrying } from "../std/retry.js";
-import type { JobInFlight } from "./in-flight.js";
+import type { Confirmation, JobInFlight } from "./in-flight.js";
 import { faultOf, type Parts } from "./parts.js";
 
 /** `unanswered`: we stopped before CodePipeline said anything; it may be ours. */
@@ -14,6 +14,12 @@ export type Claim =
   | { readonly kind: "ours"; readonly isPresumed: boolean }
   | { readonly kind: "lost"; readonly reason: LostReason; readonly message: string }
   | { readonly kind: "unanswered"; readonly message: string };
+
+/**
+ * Stands in the ledger in a nonce's place when a job is only presumed to be ours, so that the next process knows. Never
+ * one of CodePipeline's, which have at most 50 characters.
+ */
+export const presumedNonce = "presumed ours: the nonce was used up, and no answer said by whom" as Nonce;
 
 interface Asking {
   nonce: Nonce;
@@ -90,29 +96,31 @@ async function decide(parts: Parts, flight: JobInFlight, asking: Asking, refusal
 }
 
 /**
- * Asks for a job that we presumed to be ours and that was offered again, which an acknowledged job is not. True when
- * it is ours now for certain; false when that offer was stale, or there is no nonce to ask with. Only one question is
- * under way at a time: its answer is everybody's. Throws GatewayError.
+ * Asks for a job that we presumed to be ours and that was offered again, which an acknowledged job is not. One
+ * question under way at a time: its answer is everybody's. Throws GatewayError.
  */
-export function confirm(parts: Parts, flight: JobInFlight): Promise<boolean> {
+export function confirm(parts: Parts, flight: JobInFlight): Promise<Confirmation> {
   flight.confirming ??= confirmOnce(parts, flight).finally(() => {
     flight.confirming = undefined;
   });
   return flight.confirming;
 }
 
-async function confirmOnce(parts: Parts, flight: JobInFlight): Promise<boolean> {
+async function confirmOnce(parts: Parts, flight: JobInFlight): Promise<Confirmation> {
   const gateway = parts.world.gateway(flight.key.region, flight.key.actionType.owner);
-  const offered = flight.newerOffer ?? (await gateway.detailsAgain(flight.key, parts.scopes.report));
-  flight.newerOffer = undefined;
-  if (offered.nonce === undefined) return false;
   try {
-    const status = await gateway.acknowledge(flight.key, offered.nonce, parts.scopes.report);
-    if (status === "InProgress") flight.isPresumed = false;
+    const offered = flight.newerOffer ?? (await gateway.detailsAgain(flight.key, parts.scopes.report));
+    flight.newerOffer = undefined;
+    if (offered.nonce === undefined) return "open";
+    const claim = claimOf(await gateway.acknowledge(flight.key, offered.nonce, parts.scopes.report));
+    if (claim.kind === "ours") flight.isPresumed = false;
+    else if (claim.kind === "lost" && claim.reason === "over") return "over";
   } catch (error) {
-    if (!(error instanceof GatewayError) || error.kind !== "not-ours") throw error;
+    if (!(error instanceof GatewayError)) throw error;
+    if (error.kind === "gone" || error.kind === "over") return "over";
+    if (error.kind !== "not-ours") throw error;
   }
-  return !flight.isPresumed;
+  return flight.isPresumed ? "open" : "ours";
 }
 
 function claimOf(status: string | undefined): Claim {

@@ -7,6 +7,9 @@ import type { Emit } from "./events.js";
 import type { LaneConfig } from "./lane.js";
 import type { Slot } from "./slots.js";
 
+/** `open`: it may be ours or not; only another offer tells. `over`: there is nothing left to ask for. */
+export type Confirmation = "ours" | "over" | "open";
+
 export interface JobInFlightOptions {
   readonly lane: LaneConfig;
   readonly lease: Lease;
@@ -28,7 +31,7 @@ export class JobInFlight {
   /** Taken for ours although InProgress was never answered: a repeated offer says that it is not. */
   isPresumed = false;
   /** While such a job is asked for once more. */
-  confirming: Promise<boolean> | undefined;
+  confirming: Promise<Confirmation> | undefined;
   /** Set once a service answered 202. */
   callback: { readonly tokenHash: string; readonly deadlineMs: number } | undefined;
   readonly #ledger: Ledger;

@@ -7,6 +7,7 @@ import { failed } from "../job/outcome.js";
 import type { UnfinishedJob } from "../ledger/ledger.js";
 import { retrying } from "../std/retry.js";
 import { JobInFlight } from "./in-flight.js";
+import { presumedNonce } from "./acknowledging.js";
 import { laneName, laneOf } from "./lane.js";
 import { faultOf, type Parts } from "./parts.js";
 import type { Runner } from "./runner.js";
@@ -50,6 +51,7 @@ async function takeUp(parts: Parts, runner: Runner, flight: JobInFlight, found: 
       return;
     case "report-again":
       if (!found.outcome) throw new Error("bug: a settled job without its outcome in the ledger");
+    flight.isPresumed = found.nonce === presumedNonce;
       return runner.pay(flight, found.outcome, true);
     case "acknowledge-again":
       return acknowledgeAgain(parts, runner, flight, found);
@@ -79,6 +81,11 @@ async function acknowledgeAgain(
 
 async function resume(parts: Parts, runner: Runner, flight: JobInFlight, found: UnfinishedJob): Promise<void> {
   const { clock } = parts.world;
+    if (flight.isPresumed) {
+      // Decided by the earlier process, which died before it wrote so.
+      await flight.note({ type: "acknowledge-accepted" });
+      return await runner.work(flight, job);
+    }
   const isWaiting = found.callback !== undefined;
   if (!isWaiting && flight.lane.afterCrash === "fail") {
     const outcome = failed(interrupted, { type: "SystemUnavailable" });

@@ -81,6 +81,8 @@ function isWorthRepeating(error: GatewayError): boolean {
 async function putOnce(parts: Parts, flight: JobInFlight, putting: Putting): Promise<ReportEnd> {
   const gateway = parts.world.gateway(flight.key.region, flight.key.actionType.owner);
   putting.attempts += 1;
+  // As of now: an offer may make it ours while the put is under way, and that put is refused all the same.
+  const wasPresumed = flight.isPresumed;
   try {
     await gateway.put(flight.key, putting.outcome, parts.scopes.report);
     return accepted(putting, false);
@@ -91,7 +93,7 @@ async function putOnce(parts: Parts, flight: JobInFlight, putting: Putting): Pro
     switch (error.kind) {
       case "over":
       case "gone":
-        if (flight.isPresumed) return claimAndPut(parts, flight, putting, error);
+        if (wasPresumed) return claimAndPut(parts, flight, putting, error);
         if (putting.isAmbiguous) return accepted(putting, true);
         return { kind: "lost", reason: error.kind, message };
       case "rejected":
@@ -118,10 +120,11 @@ async function claimAndPut(
   putting: Putting,
   refusal: GatewayError,
 ): Promise<ReportEnd> {
-  if (await confirm(parts, flight)) return putOnce(parts, flight, putting);
+  const confirmed = flight.isPresumed ? await confirm(parts, flight) : "ours";
+  if (confirmed === "ours") return putOnce(parts, flight, putting);
   const nowMs = parts.world.clock.monotonic();
   putting.refusedAtMs ??= nowMs;
-  if (nowMs - putting.refusedAtMs < offerPatienceMs) {
+  if (confirmed === "open" && nowMs - putting.refusedAtMs < offerPatienceMs) {
     throw new GatewayError({
       kind: "unavailable",
       operation: refusal.operation,

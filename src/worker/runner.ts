@@ -5,7 +5,7 @@ import { type Job, type JobKey, jobKeyName, type PolledJob } from "../job/job.js
 import { isOwed, type LostReason } from "../job/lifecycle.js";
 import { failed, type Outcome } from "../job/outcome.js";
 import { LedgerError } from "../ledger/ledger.js";
-import { acknowledge, confirm } from "./acknowledging.js";
+import { acknowledge, confirm, presumedNonce } from "./acknowledging.js";
 import { getDetails } from "./details.js";
 import type { EndCause } from "./events.js";
 import { type Ending, handle } from "./handling.js";
@@ -133,6 +133,7 @@ export class Runner {
       return false;
     }
     flight.isPresumed = claim.isPresumed;
+    if (claim.isPresumed) await flight.note({ type: "acknowledge-sent", nonce: presumedNonce });
     await flight.note({ type: "acknowledge-accepted" });
     return true;
   }

@@ -32,9 +32,20 @@ function summary(config: Config): string {
     `${count(config.actionTypes.length, "action type")} in ${count(regions.size, "Region")} (${count(loops, "poller")})`,
     count(Object.keys(config.handlers).length, "handler"),
     `up to ${count(config.worker.maxConcurrentJobs, "job")} at once`,
-    `ledger ${ledger.store === "sqlite" ? ledger.path : "in memory"}`,
+    `ledger ${ledgerPlace(ledger)}`,
     admin.port === 0 ? "no admin port" : `admin port ${admin.host}:${admin.port}`,
   ].join(", ");
+}
+
+function ledgerPlace(ledger: Config["ledger"]): string {
+  switch (ledger.store) {
+    case "memory":
+      return "in memory";
+    case "sqlite":
+      return ledger.path;
+    case "dynamodb":
+      return `in the DynamoDB table ${ledger.table}`;
+  }
 }
 
 function count(number: number, noun: string): string {

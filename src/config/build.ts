@@ -126,8 +126,23 @@ function clientTokensOf(settings: Settings): ClientTokensConfig {
 }
 
 function ledgerOf(settings: Settings): LedgerConfig {
-  if (settings.text("ledger.store") === "memory") return { store: "memory" };
-  return { store: "sqlite", path: settings.text("ledger.path") };
+  switch (settings.text("ledger.store") as LedgerConfig["store"]) {
+    case "memory":
+      return { store: "memory" };
+    case "sqlite":
+      return { store: "sqlite", path: settings.text("ledger.path") };
+    case "dynamodb": {
+      const region = settings.optionalText("ledger.region");
+      const endpoint = settings.optionalText("ledger.endpoint");
+      return {
+        store: "dynamodb",
+        table: settings.text("ledger.table"),
+        ...(region === undefined ? {} : { region }),
+        ...(endpoint === undefined ? {} : { endpoint }),
+        leaseMs: settings.durationMs("ledger.lease"),
+      };
+    }
+  }
 }
 
 function policyOf(name: string, settings: Settings): RetryPolicy {

@@ -90,7 +90,20 @@ export type ClientTokensConfig =
 export type LedgerConfig =
   | { readonly store: "memory" }
   /** Absolute path. */
-  | { readonly store: "sqlite"; readonly path: string };
+  | { readonly store: "sqlite"; readonly path: string }
+  | DynamoLedgerConfig;
+
+/** One table for a whole fleet. */
+export interface DynamoLedgerConfig {
+  readonly store: "dynamodb";
+  readonly table: string;
+  /** Unset: the SDK's own variables and rules decide. */
+  readonly region?: string;
+  /** Unset: the SDK's own variables and rules decide. */
+  readonly endpoint?: string;
+  /** How long a replica may be silent before others take its jobs over. */
+  readonly leaseMs: number;
+}
 
 /** Full jitter: each wait is random between 0 and min(maxDelay, minDelay × factor^n). */
 export interface RetryPolicy {

@@ -1,8 +1,48 @@
-// The second half of schema.ts: the keys of one entry of `actionTypes` and of one entry of `handlers`.
+// The second half of schema.ts: the keys of `ledger`, of one entry of `actionTypes` and of one entry of `handlers`.
 import { duration, hiddenText, httpUrl, integer, list, oneOf, path, text, textMap } from "./formats.js";
 import type { Section } from "./setting.js";
 import { setting } from "./setting.js";
 import { commandFormat, envNameFormat, regionListFormat, webhookSecret } from "./shapes.js";
+
+/** The keys of `ledger`. */
+export const ledgerSchema = {
+  store: setting({
+    doc: "Where jobs held and outcomes owed are written down: `sqlite` for one process, `dynamodb` for a fleet; `memory` forgets them when the process ends.",
+    kind: oneOf(["memory", "sqlite", "dynamodb"]),
+    default: "sqlite",
+    env: "PARTNERD_LEDGER_STORE",
+  }),
+  path: setting({
+    doc: "The ledger's database, for the store `sqlite`.",
+    kind: path(),
+    default: "./partnerd.db",
+    env: "PARTNERD_LEDGER_PATH",
+    isPath: true,
+  }),
+  table: setting({
+    doc: "The ledger's table, for the store `dynamodb`; `partnerd ledger-table` prints its definition.",
+    kind: text({ max: 255, form: /^[A-Za-z0-9_.-]{3,255}$/, says: "3 or more letters, digits and - _ ." }),
+    default: "partnerd-ledger",
+    env: "PARTNERD_LEDGER_TABLE",
+  }),
+  region: setting({
+    doc: "The table's Region, for the store `dynamodb`.",
+    kind: text({ max: 64, form: /^[a-z0-9-]+$/, says: "a Region such as us-east-1" }),
+    env: "PARTNERD_LEDGER_REGION",
+    defaultText: "the AWS SDK's own rules",
+  }),
+  endpoint: setting({
+    doc: "Another DynamoDB endpoint, for the store `dynamodb`.",
+    kind: httpUrl(),
+    env: "PARTNERD_LEDGER_ENDPOINT",
+  }),
+  lease: setting({
+    doc: "How long a process of the fleet may be silent before others take its jobs over, for the store `dynamodb`; the same everywhere.",
+    kind: duration("5s", "10m"),
+    default: "30s",
+    env: "PARTNERD_LEDGER_LEASE",
+  }),
+} satisfies Section;
 
 /** The keys of one entry of `actionTypes`. */
 export const actionTypeSchema = {

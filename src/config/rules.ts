@@ -26,6 +26,7 @@ export function checkRules(checked: Checked): void {
   checkOrder(checked);
   checkAdmin(checked);
   checkClientTokens(checked);
+  checkLedger(checked);
   checkRegions(checked);
   checkDuplicates(checked);
   for (const path of checked.actionTypes) checkActionType(path, checked);
@@ -94,6 +95,18 @@ function checkClientTokens({ settings, findings, actionTypes }: Checked): void {
   if (thirdParty !== undefined && isEmpty && isEmpty.size === 0) {
     const what = "third-party action types need client tokens, and there are none";
     findings.mistake(settings.place(`${thirdParty}.owner`), what, "add clientTokens: {source: file, path: …}");
+  }
+}
+
+/** Keys of another store than the one that is chosen: whoever wrote them meant that one. */
+function checkLedger({ settings, findings }: Checked): void {
+  if (!settings.isSound("ledger.store")) return;
+  const store = settings.text("ledger.store");
+  if (store === "dynamodb") return;
+  for (const key of ["table", "region", "endpoint", "lease"]) {
+    if (!settings.isGiven(`ledger.${key}`)) continue;
+    const what = `ledger.${key} is not used by the store ${store}`;
+    findings.warn(settings.place(`ledger.${key}`), what, "write store: dynamodb, or remove it");
   }
 }
 

@@ -1,5 +1,6 @@
 // Every key of the configuration: its default, its environment variable, its limits and one sentence. With
 // entry-schema.ts, its second half, the only home of defaults. The table in README.md is made from the two.
+import { ledgerSchema } from "./entry-schema.js";
 import {
   boolean,
   duration,
@@ -22,7 +23,7 @@ import { actionTypesFormat, handlersFormat, regionListFormat } from "./shapes.js
 /** Longest wait that makes sense anywhere: CodePipeline ends custom actions after a day. */
 const day = "24h";
 
-/** The keys of the configuration; the entries of `actionTypes` and `handlers` are in entry-schema.ts. */
+/** The keys of the configuration; `ledger` and the entries of `actionTypes` and `handlers` are in entry-schema.ts. */
 export const schema = {
   regions: setting({
     doc: "Regions in which action types are polled that name none of their own.",
@@ -89,21 +90,7 @@ export const schema = {
       env: "PARTNERD_POLLING_MAX_INTERVAL",
     }),
   },
-  ledger: {
-    store: setting({
-      doc: "Where jobs held and outcomes owed are written down; `memory` forgets them when the process ends.",
-      kind: oneOf(["memory", "sqlite"], ["dynamodb"]),
-      default: "sqlite",
-      env: "PARTNERD_LEDGER_STORE",
-    }),
-    path: setting({
-      doc: "The ledger's database, for the store `sqlite`.",
-      kind: path(),
-      default: "./partnerd.db",
-      env: "PARTNERD_LEDGER_PATH",
-      isPath: true,
-    }),
-  },
+  ledger: ledgerSchema,
   artifacts: {
     workDir: setting({
       doc: "Folder for the private folders of running jobs.",

@@ -70,11 +70,21 @@ export class FleetFinder {
     return this.#put(job.key, job.record, job.fence, ifUnchanged(row.fence), signal);
   }
 
-  /** Owed jobs that nobody works on, leased to us. Rejects as the table does. */
+  /** Owed jobs that nobody works on, leased to us. Rejects as the table does, and then it took none. */
   async find(search: Search, signal: AbortSignal): Promise<readonly UnfinishedJob[]> {
+    const found: UnfinishedJob[] = [];
+    try {
+      await this.#findInto(found, search, signal);
+    } catch (error) {
+      // What was taken must be taken up; the next look meets the fault again.
+      if (found.length === 0) throw error;
+    }
+    return found;
+  }
+
+  async #findInto(found: UnfinishedJob[], search: Search, signal: AbortSignal): Promise<void> {
     const { replicas } = this.#options;
     await replicas.look(signal);
-    const found: UnfinishedJob[] = [];
     for (const holder of [nobody, ...replicas.dead()]) {
       const names = (await this.#owedBy(holder, signal)).map((item) => text(item, "pk"));
       await this.#takeAll(names, search, found, signal);
@@ -90,7 +100,6 @@ export class FleetFinder {
         signal,
       );
     }
-    return found;
   }
 
   async #takeAll(names: readonly string[], search: Search, found: UnfinishedJob[], signal: AbortSignal): Promise<void> {
@@ -101,8 +110,10 @@ export class FleetFinder {
       if (room <= 0 || signal.aborted) return;
       const group = shuffled.slice(from, from + room);
       from += room;
-      const taken = await Promise.all(group.map(({ name }) => this.#take(name, search, signal)));
-      found.push(...taken.filter((job) => job !== undefined));
+      const taken = await Promise.allSettled(group.map(({ name }) => this.#take(name, search, signal)));
+      found.push(...taken.flatMap((one) => (one.status === "fulfilled" && one.value ? [one.value] : [])));
+      const failed = taken.find((one) => one.status === "rejected");
+      if (failed) throw failed.reason;
     }
   }
 

@@ -1,8 +1,8 @@
 // The jobs that one replica of a fleet holds, in its memory: each with its fence and the signal that it was lost.
-import type { JobKey } from "../job/job.js";
+import { type JobKey, jobKeyName } from "../job/job.js";
 import type { JobEvent, JobState } from "../job/lifecycle.js";
 import { type Fence, rowName } from "./dynamodb-rows.js";
-import type { Lease, UnfinishedJob } from "./ledger.js";
+import { type Lease, LedgerError, type UnfinishedJob } from "./ledger.js";
 import type { JobRecord } from "./record.js";
 
 /** A job under a lease of this replica. */
@@ -50,6 +50,12 @@ export class FleetJob {
 
   lose(reason: string): void {
     this.#lost.abort(new Error(reason));
+  }
+
+  /** What whoever records under a lost lease is told. */
+  lostError(): LedgerError {
+    const reason = this.lost.reason instanceof Error ? this.lost.reason.message : "its lease is lost";
+    return new LedgerError("lost", `job ${jobKeyName(this.key)} is no longer held here: ${reason}`);
   }
 
   asUnfinished(): UnfinishedJob {

@@ -5,6 +5,7 @@ import { isOver, isOwed, type JobEvent } from "../job/lifecycle.js";
 import type { Clock } from "../std/clock.js";
 import type { RetryPolicyMs } from "../std/retry.js";
 import { FleetFinder } from "./dynamodb-finder.js";
+import { FleetHealth, quietly } from "./dynamodb-health.js";
 import { FleetJob } from "./dynamodb-jobs.js";
 import { Replicas } from "./dynamodb-replicas.js";
 import { type Fence, ifHeld, itemOf, nobody, rowKey, rowName } from "./dynamodb-rows.js";
@@ -44,7 +45,7 @@ export class DynamoLedger implements Ledger {
   /** Released jobs whose last write failed; it is made again with the heartbeat. */
   readonly #unsettled = new Map<string, FleetJob>();
   readonly #closing = new AbortController();
-  #health: LedgerHealth = { writable: true };
+  readonly #health: FleetHealth;
   #nextLease = 1;
   #beating: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined;
@@ -52,6 +53,7 @@ export class DynamoLedger implements Ledger {
   private constructor(options: DynamoLedgerOptions) {
     this.#options = options;
     const { table, name, clock, retry, leaseMs } = options;
+    this.#health = new FleetHealth({ clock: options.clock, onHealth: options.onHealth });
     this.#table = new PatientTable({ table, name, clock, retry });
     this.#replicas = new Replicas({ table: this.#table, clock, leaseMs, onExpired: () => this.#expire() });
     this.#finder = new FleetFinder({
@@ -59,7 +61,7 @@ export class DynamoLedger implements Ledger {
       replicas: this.#replicas,
       clock,
       recentMs: options.recentMs,
-      isOurs: (rowName) => this.#held.has(rowName) || this.#unsettled.has(rowName),
+      isOurs: (row) => this.#isOurs(row),
       nextFence: () => this.#fence(),
       hold: (job) => this.#held.set(job.name, job),
       onFault: (message) => quietly(() => options.onFault(message)),
@@ -82,9 +84,8 @@ export class DynamoLedger implements Ledger {
   async lease(key: JobKey): Promise<Lease | undefined> {
     this.#mustBeUsable();
     const name = rowName(key);
-    if (this.#held.has(name) || this.#unsettled.has(name)) return undefined;
-    const record = newRecord(this.#options.clock.now());
-    const job = new FleetJob(key, record, this.#fence());
+    if (this.#isOurs(name)) return undefined;
+    const job = new FleetJob(key, newRecord(this.#options.clock.now()), this.#fence());
     // Held from here on: a second offer of this moment must not ask as well.
     this.#held.set(name, job);
     try {
@@ -105,7 +106,7 @@ export class DynamoLedger implements Ledger {
     const before = job.missed?.type === event.type ? job.missed.before : job.told;
     const record = recordAfter(before, event, this.#options.clock.now());
     if (this.#replicas.self !== job.fence.holder) job.lose("the lease of this replica ran out");
-    if (job.isLost) throw lostError(job);
+    if (job.isLost) throw job.lostError();
     job.missed = undefined;
     job.told = record;
     if (!isOwed(before.state) && !isOwed(record.state)) {
@@ -151,7 +152,7 @@ export class DynamoLedger implements Ledger {
     const { clock, lookMs } = this.#options;
     const over = AbortSignal.any([signal, this.#closing.signal]);
     for (await clock.sleep(lookMs, over); !over.aborted; await clock.sleep(lookMs, over)) {
-      if (!this.#health.writable || this.#replicas.self === undefined) continue;
+      if (!this.#health.now.writable || this.#replicas.self === undefined) continue;
       let found: readonly UnfinishedJob[] = [];
       try {
         found = await this.#finder.find({ isWanted, max: takenAtOnceMax, isFirst: false }, over);
@@ -164,7 +165,7 @@ export class DynamoLedger implements Ledger {
   }
 
   health(): LedgerHealth {
-    return this.#health;
+    return this.#health.now;
   }
 
   close(): Promise<void> {
@@ -184,20 +185,18 @@ export class DynamoLedger implements Ledger {
     const fence = job.nextFence();
     const isKept = isOwed(record.state) || isRemembered(record);
     const signal = AbortSignal.any([this.#closing.signal, job.lost]);
-    const condition = ifHeld(fence);
+    const item = itemOf(job.key, record, { ...fence, holder }, { nowMs: clock.now(), recentMs });
+    const what = isKept ? { Item: item } : { Key: rowKey(job.name) };
     try {
-      if (isKept) {
-        const item = itemOf(job.key, record, { ...fence, holder }, { nowMs: clock.now(), recentMs });
-        await this.#table.call("PutItem", { Item: item, ...condition }, signal);
-      } else {
-        await this.#table.call("DeleteItem", { Key: rowKey(job.name), ...condition }, signal);
-      }
+      await this.#table.call(isKept ? "PutItem" : "DeleteItem", { ...what, ...ifHeld(fence) }, signal);
     } catch (error) {
-      if (isConditionFailed(error)) job.lose("another replica has taken the job over");
-      if (job.isLost) throw lostError(job);
-      throw this.#failed(error);
+      // Of a job that was dropped no row of ours shall be there, and none is.
+      const isGone = !isKept && isConditionFailed(error);
+      if (isConditionFailed(error) && !isGone) job.lose("another replica has taken the job over");
+      if (job.isLost) throw job.lostError();
+      if (!isGone) throw this.#failed(error);
     }
-    this.#turn({ writable: true });
+    if (this.#replicas.self !== undefined) this.#health.good();
     job.record = record;
   }
 
@@ -216,32 +215,27 @@ export class DynamoLedger implements Ledger {
   }
 
   async #beatOn(): Promise<void> {
-    const { clock, leaseMs, probeIntervalMs } = this.#options;
+    const { clock, probeIntervalMs } = this.#options;
     const { signal } = this.#closing;
     while (!signal.aborted) {
-      await clock.sleep(this.#health.writable ? leaseMs / beatsPerLease : probeIntervalMs, signal);
+      await clock.sleep(this.#health.now.writable ? this.#replicas.beatIntervalMs : probeIntervalMs, signal);
       if (signal.aborted) return;
       try {
         await this.#replicas.renew(signal);
+        if (this.#replicas.self === undefined) continue;
+        this.#health.good();
+        await this.#catchUp();
       } catch (error) {
-        if (!signal.aborted) this.#failed(error);
-        continue;
+        this.#failed(error);
       }
-      if (this.#replicas.self === undefined) continue;
-      this.#turn({ writable: true });
-      await this.#catchUp();
     }
   }
 
   /** What failed writes left: events of jobs that go on, and rows of jobs that were given back. */
   async #catchUp(): Promise<void> {
-    const behind = [...this.#held.values()].filter(
-      (job) => job.missed && !job.isLost && !this.#unsettled.has(job.name),
-    );
-    await Promise.all([
-      ...behind.map((job) => this.#write(job, job.told).catch(() => {})),
-      ...[...this.#unsettled.values()].map((job) => this.#settle(job)),
-    ]);
+    const behind = [...this.#held.values()].filter((job) => job.missed && !this.#unsettled.has(job.name));
+    const writes = behind.map((job) => this.#write(job, job.told).catch(() => {}));
+    await Promise.all([...writes, ...[...this.#unsettled.values()].map((job) => this.#settle(job))]);
   }
 
   /** Our lease ran out: whatever we held may be another's. */
@@ -249,7 +243,7 @@ export class DynamoLedger implements Ledger {
     for (const job of this.#held.values()) job.lose("the lease of this replica ran out");
     this.#unsettled.clear();
     if (this.#closed !== undefined) return;
-    this.#turnUnwritable("the lease of this replica ran out before its table could be written again");
+    this.#health.bad("the lease of this replica ran out before its table could be written again");
   }
 
   async #close(): Promise<void> {
@@ -265,6 +259,10 @@ export class DynamoLedger implements Ledger {
     }
     this.#replicas.stop();
     this.#table.close();
+  }
+
+  #isOurs(row: string): boolean {
+    return this.#held.has(row) || this.#unsettled.has(row);
   }
 
   #of(lease: Lease): FleetJob {
@@ -283,27 +281,14 @@ export class DynamoLedger implements Ledger {
   #failed(error: unknown): LedgerError {
     if (this.#closed !== undefined) return new LedgerError("unwritable", "the ledger is closed");
     const fault = this.#table.fault(error, "unwritable");
-    if (!isAboutTheRow(error)) this.#turnUnwritable(fault.message);
+    if (!isAboutTheRow(error)) this.#health.bad(fault.message);
     return fault;
-  }
-
-  #turnUnwritable(reason: string): void {
-    this.#turn({ writable: false, reason, sinceMs: this.#health.sinceMs ?? this.#options.clock.now() });
-  }
-
-  #turn(health: LedgerHealth): void {
-    const isNews = health.writable !== this.#health.writable;
-    if (health.writable && this.#replicas.self === undefined) return;
-    this.#health = health;
-    if (isNews) quietly(() => this.#options.onHealth(health));
   }
 
   #mustBeUsable(): void {
     this.#mustBeOpen();
-    const isAlive = this.#replicas.self !== undefined;
-    if (!this.#health.writable || !isAlive) {
-      throw new LedgerError("unwritable", this.#health.reason ?? "the ledger cannot be written");
-    }
+    const { writable, reason = "the ledger cannot be written" } = this.#health.now;
+    if (!writable || this.#replicas.self === undefined) throw new LedgerError("unwritable", reason);
   }
 
   #mustBeOpen(): void {
@@ -311,21 +296,5 @@ export class DynamoLedger implements Ledger {
   }
 }
 
-/** Two heartbeats may be lost before a lease is. */
-const beatsPerLease = 3;
 /** A replica takes a few jobs at a time: others share the debts of a dead one. */
 const takenAtOnceMax = 10;
-
-function lostError(job: FleetJob): LedgerError {
-  const reason = job.lost.reason instanceof Error ? job.lost.reason.message : "its lease is lost";
-  return new LedgerError("lost", `job ${jobKeyName(job.key)} is no longer held here: ${reason}`);
-}
-
-/** A listener's bug must not stop the ledger; health() tells the same. */
-function quietly(call: () => void): void {
-  try {
-    call();
-  } catch {
-    // Said above.
-  }
-}

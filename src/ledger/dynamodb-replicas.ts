@@ -50,6 +50,11 @@ export class Replicas {
     return this.#self;
   }
 
+  /** Two heartbeats may be lost before the lease is. */
+  get beatIntervalMs(): number {
+    return this.#options.leaseMs / 3;
+  }
+
   /** One heartbeat; takes a new name when there is none. Rejects with what the SDK threw; one attempt. */
   async renew(signal: AbortSignal): Promise<void> {
     const { table, clock, leaseMs } = this.#options;

@@ -26,6 +26,11 @@ export interface Ledger {
   release(lease: Lease): Promise<void>;
   /** Owed jobs that nobody works on (an earlier process left them, or they were released), each leased to the caller. */
   unfinished(): Promise<readonly UnfinishedJob[]>;
+  /**
+   * A ledger that others share: owed jobs that came to be nobody's, each leased to the caller, a few at a time, as
+   * they are found. Looks no further while a batch is being taken up; ends when the signal aborts. Never throws.
+   */
+  watch?(isWanted: (key: JobKey) => boolean, signal: AbortSignal): AsyncIterable<readonly UnfinishedJob[]>;
   /** Whether a record could be written now. Costs nothing: the ledger itself keeps trying while it cannot. */
   health(): LedgerHealth;
   /** Writes what waits and lets go of the store. Idempotent. */

@@ -1,7 +1,8 @@
-// At start: takes up what an earlier process left. Owed outcomes are put, interrupted jobs settled or run again,
-// unanswered acknowledges asked again. It queues for slots like any poller, so new work and old debts share them.
+// Takes up what an earlier process left, or another one of the fleet. Owed outcomes are put, interrupted jobs settled
+// or run again, unanswered acknowledges asked again. It queues for slots like any poller, so new work and old debts
+// share them.
 import { GatewayError, isPassing } from "../codepipeline/gateway.js";
-import type { Job } from "../job/job.js";
+import type { Job, JobKey } from "../job/job.js";
 import { recoveryFor } from "../job/lifecycle.js";
 import { failed } from "../job/outcome.js";
 import type { UnfinishedJob } from "../ledger/ledger.js";
@@ -16,6 +17,13 @@ import type { Slots } from "./slots.js";
 const interrupted =
   "partnerd stopped without warning while it worked this job, so its outcome is unknown; run the action again";
 
+/** Takes up what other processes leave, as long as the poll scope lasts; nothing to do when the ledger is ours alone. */
+export async function recoverOthers(parts: Parts, runner: Runner, slots: Slots): Promise<void> {
+  const isWanted = (key: JobKey) => laneOf(parts.lanes, key) !== undefined;
+  const found = parts.world.ledger.watch?.(isWanted, parts.scopes.poll) ?? [];
+  for await (const jobs of found) await recover(parts, runner, slots, jobs);
+}
+
 /** Takes up every unfinished job. Resolves when each has been set going, or the poll scope ends. */
 export async function recover(
   parts: Parts,
@@ -29,12 +37,15 @@ export async function recover(
     if (!lane) {
       const message = "its action type is no longer configured here; it stays in the ledger";
       parts.emit({ type: "job-left", key, state: found.lease.state, message });
+      // Another process may know it.
+      await parts.world.ledger.release(found.lease);
       continue;
     }
     const reservation = await slots.take(laneName(lane), 1, parts.scopes.poll);
     const slot = reservation?.use();
     if (!slot) {
       parts.emit({ type: "job-left", key, state: found.lease.state, message: "stopped before it was taken up again" });
+      await parts.world.ledger.release(found.lease);
       continue;
     }
     const { clock, ledger } = parts.world;

@@ -5,7 +5,7 @@ import type { Emit, Observe } from "./events.js";
 import { type LaneConfig, laneName } from "./lane.js";
 import type { Parts, WorkerLimits, World } from "./parts.js";
 import { type Budget, Poller } from "./poller.js";
-import { recover } from "./recovery.js";
+import { recover, recoverOthers } from "./recovery.js";
 import { Runner } from "./runner.js";
 import { Slots } from "./slots.js";
 
@@ -155,6 +155,8 @@ export class Worker {
     parts.emit({ type: "worker-started", pollers: this.#pollers.length, slots: slots.max });
     this.#running = Promise.all([
       recover(parts, runner, slots, unfinished),
+      // A single pass takes up what there was when it began.
+      idleEndMs === undefined ? recoverOthers(parts, runner, slots) : undefined,
       ...this.#pollers.map((poller) => poller.run()),
     ]).catch((error: unknown) => {
       // No loop may end by an error: what runs is brought to its end, and the process with it.

@@ -101,7 +101,12 @@ const rows: Readonly<Record<string, readonly (readonly [lines: string, mistakes:
       "log: { level: trace }",
       [`1: log.level is "trace", not one of the known words; choose debug, info, warn or error`],
     ],
-    ["ledger: { store: dynamodb }", [`1: ledger.store is "dynamodb", not in this version; choose memory or sqlite`]],
+    [
+      "ledger: { store: redis }",
+      [`1: ledger.store is "redis", not one of the known words; choose memory, sqlite or dynamodb`],
+    ],
+    ["ledger: { table: a/b }", [`1: ledger.table is "a/b"; write 3 or more letters, digits and - _ .`]],
+    ["ledger: { lease: 1s }", ["1: ledger.lease is 1s; choose from 5s to 10m"]],
     ["ledger: { path: 5 }", ["1: ledger.path is 5, not a text; quote it"]],
     [
       "ledger: { path: ~/partnerd.db }",

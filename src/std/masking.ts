@@ -21,6 +21,17 @@ const anchorTries = 32;
 /** Characters compared one by one in a text, for each of its own, before hashes are used. */
 const comparedMax = 16;
 
+/**
+ * Most secrets of a job live and die without ever being in a text, and spelling them out costs more than all else
+ * about them. Those that are one long run of such characters in every spelling stay unlearned until a text holds
+ * a run as long: our own lines hold none, since the parts of a UUID are short and its whole has 36 characters.
+ */
+const unlearnedKinds = [
+  // No spelling of letters and digits needs another character, base64 of them included.
+  { secret: /^[A-Za-z0-9]{16,}$/, run: /[A-Za-z0-9]{16}/ },
+  { secret: /^[\w+/=.~-]{40,}$/, run: /[\w+/=%.~\\-]{40}/ },
+] as const;
+
 /** One spelling, found by a window of four characters of its tail. */
 interface Pattern {
   readonly form: SecretForm;
@@ -38,7 +49,8 @@ interface Part {
 }
 
 interface Known {
-  readonly parts: ReadonlySet<string>;
+  /** Absent while it is unlearned. */
+  parts: ReadonlySet<string> | undefined;
   readonly characters: number;
   holders: number;
 }
@@ -59,6 +71,8 @@ export class Masker {
   #filter: Uint16Array | undefined;
   readonly #byKey = new Map<number, Pattern[]>();
   #longest = 0;
+  /** Of each of unlearnedKinds, those that are not learned yet. */
+  readonly #unlearned = unlearnedKinds.map(() => new Map<string, Known>());
 
   /**
    * Masks these values from now on. The returned function releases them: the last few thousand released ones are
@@ -77,6 +91,7 @@ export class Masker {
 
   /** The text with every known secret replaced; overlapping and touching ones by one mark. */
   mask(text: string): string {
+    this.#learnFor(text);
     if (this.#byKey.size === 0 || text.length < secretMinLength) return text;
     const ranges = this.#find(text);
     return ranges === undefined ? text : replaceRanges(text, ranges);
@@ -84,6 +99,7 @@ export class Masker {
 
   /** Length of the longest text that `mask` may replace as one secret, in characters; 0 when there is none. */
   longestSecret(): number {
+    for (const index of unlearnedKinds.keys()) this.#learnAll(index);
     return this.#longest;
   }
 
@@ -94,15 +110,32 @@ export class Masker {
       if (this.#remembered.delete(value)) this.#rememberedCharacters -= known.characters;
       return;
     }
-    const parts = partsOf(value);
-    let characters = value.length;
-    for (const text of parts) {
+    const kind = unlearnedKinds.findIndex(({ secret }) => secret.test(value));
+    const entry: Known = { parts: undefined, characters: 2 * value.length, holders: 1 };
+    this.#known.set(value, entry);
+    if (kind >= 0) this.#unlearned[kind]?.set(value, entry);
+    else this.#spellOut(value, entry);
+  }
+
+  /** Learns what the text might hold. */
+  #learnFor(text: string): void {
+    for (const [index, { run }] of unlearnedKinds.entries()) {
+      if ((this.#unlearned[index]?.size ?? 0) > 0 && run.test(text)) this.#learnAll(index);
+    }
+  }
+
+  #learnAll(kind: number): void {
+    for (const [value, entry] of this.#unlearned[kind] ?? []) this.#spellOut(value, entry);
+    this.#unlearned[kind]?.clear();
+  }
+
+  #spellOut(value: string, entry: Known): void {
+    entry.parts = partsOf(value);
+    for (const text of entry.parts) {
       const part = this.#parts.get(text);
       if (part) part.uses++;
       else this.#parts.set(text, { patterns: formsOf(text).map((form) => this.#learn(form)), uses: 1 });
-      characters += text.length;
     }
-    this.#known.set(value, { parts, characters, holders: 1 });
   }
 
   #release(value: string): void {
@@ -120,7 +153,8 @@ export class Masker {
       this.#remembered.delete(oldest);
       this.#known.delete(oldest);
       this.#rememberedCharacters -= characters;
-      for (const text of parts) {
+      for (const unlearned of this.#unlearned) unlearned.delete(oldest);
+      for (const text of parts ?? []) {
         const part = this.#parts.get(text);
         if (part === undefined || --part.uses > 0) continue;
         this.#parts.delete(text);

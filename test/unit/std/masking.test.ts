@@ -224,3 +224,39 @@ function sharedRun(out: string, text: string): string {
     .filter((part) => text.includes(part))
     .join("|");
 }
+
+describe("secrets that are spelled out only when a text could hold them", () => {
+  const alphanumeric = "ASIAQ7EXAMPLE4CREDNT";
+  const key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY9";
+  const spellings: Record<string, (secret: string) => string> = {
+    "as it is": (secret) => secret,
+    "in JSON": (secret) => JSON.stringify(JSON.stringify({ a: secret })),
+    "in PHP's JSON": (secret) => JSON.stringify({ a: secret }).replaceAll("/", "\\/"),
+    "in a URL": (secret) => `https://x/?k=${encodeURIComponent(secret)}`,
+    "in base64": (secret) => Buffer.from(`user:${secret}`).toString("base64"),
+    "in base64 behind one byte": (secret) => Buffer.from(`x${secret}y`).toString("base64"),
+    "in base64url": (secret) => Buffer.from(secret).toString("base64url"),
+  };
+  it.each(Object.keys(spellings))("are masked %s", (name) => {
+    for (const secret of [alphanumeric, key]) {
+      const masker = new Masker();
+      masker.mask("a line before it is known 00000000-0000-4000-8000-000000000001");
+      const release = masker.keep([secret]);
+      expect(masker.mask("00000000-0000-4000-8000-000000000001")).toBe("00000000-0000-4000-8000-000000000001");
+      const text = `got ${spellings[name]?.(secret)} here`;
+      expect(masker.mask(text)).toContain(secretMark);
+      for (const spelled of [secret, encodeURIComponent(secret), secret.replaceAll("/", "\\/")]) {
+        expect(masker.mask(text)).not.toContain(spelled);
+      }
+      release();
+      expect(masker.mask(text)).toContain(secretMark);
+    }
+  });
+
+  it("are forgotten in their turn, spelled out or not", () => {
+    const masker = new Masker();
+    for (let index = 0; index < 12_000; index++) masker.keep([`ABCDEFGHIJKLMNOP${index}`])();
+    expect(masker.mask("ABCDEFGHIJKLMNOP0 ")).toBe("ABCDEFGHIJKLMNOP0 ");
+    expect(masker.mask("ABCDEFGHIJKLMNOP11999 ")).toBe(`${secretMark} `);
+  });
+});

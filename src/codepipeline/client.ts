@@ -30,34 +30,34 @@ const answerMaxBytes = 16 * 1024 * 1024;
 export class RegionClient {
   readonly #client: CodePipelineClient;
   readonly #callLimitMs: number;
-  readonly #signals = new WeakMap<object, AbortSignal>();
+  readonly #calls = new WeakMap<object, Call>();
+  readonly #stops = new WeakMap<AbortSignal, Set<Call>>();
 
   constructor(options: RegionClientOptions) {
     const transport = new Transport(options);
-    // Resolving credentials happens before the request and has no limit of its own.
     this.#callLimitMs = options.connectionTimeoutMs + options.requestTimeoutMs;
     this.#client = new CodePipelineClient({
       region: options.region,
       ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
       userAgentAppId: options.appId,
       maxAttempts: 1,
-      // A third of the SDK's cost per call. It works only for calls without options, so the signal goes another way.
+      // A good part of the SDK's cost per call. It works only for calls without options, so the abort goes another way.
       cacheMiddleware: true,
       requestHandler: transport,
     });
     this.#client.middlewareStack.add(
       (next) => (args) => {
-        const signal = this.#signals.get(args.input);
-        if (signal) transport.attach((args as unknown as { request: object }).request, signal);
+        const call = this.#calls.get(args.input);
+        if (call) transport.attach((args as unknown as { request: object }).request, call);
         return next(args);
       },
-      { step: "deserialize", name: "partnerdSignal", priority: "low" },
+      { step: "deserialize", name: "partnerdCall", priority: "low" },
     );
   }
 
   /**
-   * The command's answer. Rejects with whatever the SDK threw, with the signal's abort at once, or with a
-   * CallTimeout; the transport ends the request itself in all cases.
+   * The command's answer. Rejects with whatever the SDK threw, with CallAborted as soon as the signal aborts, or with
+   * CallTimeout; the request itself is ended in both cases.
    */
   send<Output>(command: Command, signal: AbortSignal): Promise<Output> {
     return new Promise<Output>((resolve, reject) => {
@@ -65,21 +65,19 @@ export class RegionClient {
         reject(new CallAborted());
         return;
       }
+      const stops = this.#stopsOf(signal);
+      const call = new Call(reject);
+      // The SDK cannot be interrupted while it resolves credentials, so the limit is here and not in the request.
+      const limit = setTimeout(() => {
+        stops.delete(call);
+        call.end(new CallTimeout(this.#callLimitMs));
+      }, this.#callLimitMs);
+      stops.add(call);
       const finish = () => {
         clearTimeout(limit);
-        signal.removeEventListener("abort", onAbort);
+        stops.delete(call);
       };
-      const onAbort = () => {
-        finish();
-        reject(new CallAborted());
-      };
-      // The SDK cannot be interrupted while it resolves credentials, so the wait is limited here as well.
-      const limit = setTimeout(() => {
-        finish();
-        reject(new CallTimeout(this.#callLimitMs));
-      }, this.#callLimitMs);
-      signal.addEventListener("abort", onAbort, { once: true });
-      this.#signals.set(command.input, signal);
+      this.#calls.set(command.input, call);
       this.#client.send(command as never).then(
         (output: unknown) => {
           finish();
@@ -87,15 +85,55 @@ export class RegionClient {
         },
         (error: unknown) => {
           finish();
-          reject(signal.aborted ? new CallAborted() : error);
+          reject(error);
         },
       );
     });
   }
 
+  /** One listener on a signal, however many calls would end with it: listeners cost more than the rest of this file. */
+  #stopsOf(signal: AbortSignal): Set<Call> {
+    const known = this.#stops.get(signal);
+    if (known) return known;
+    const stops = new Set<Call>();
+    this.#stops.set(signal, stops);
+    signal.addEventListener(
+      "abort",
+      () => {
+        for (const call of stops) call.end(new CallAborted());
+        stops.clear();
+      },
+      { once: true },
+    );
+    return stops;
+  }
+
   /** Closes the connections; calls under way fail. */
   close(): void {
     this.#client.destroy();
+  }
+}
+
+/** One call under way: what an abort or the limit ends. To the SDK's handler it looks like an old abort signal. */
+class Call {
+  aborted = false;
+  reason: Error | undefined;
+  /** Set by the SDK's handler, to destroy the request. */
+  onabort: (() => void) | null = null;
+  /** Set once the answer begins. */
+  body: IncomingMessage | undefined;
+  readonly #reject: (error: Error) => void;
+
+  constructor(reject: (error: Error) => void) {
+    this.#reject = reject;
+  }
+
+  end(reason: Error): void {
+    this.aborted = true;
+    this.reason = reason;
+    this.#reject(reason);
+    this.onabort?.();
+    this.body?.destroy(reason);
   }
 }
 
@@ -129,16 +167,14 @@ export class AnswerTooLong extends Error {
 type Handled = Awaited<ReturnType<NodeHttpHandler["handle"]>>;
 type Request = Parameters<NodeHttpHandler["handle"]>[0];
 
-/** The SDK's own handler, with the call's signal, and with answers read whole within a limit of bytes and time. */
+/** The SDK's own handler, ended with its call, and with answers read whole within a limit of bytes. */
 class Transport {
   readonly metadata = { handlerProtocol: "http/1.1" };
   readonly #inner: NodeHttpHandler;
-  readonly #requestTimeoutMs: number;
-  readonly #signals = new WeakMap<object, AbortSignal>();
+  readonly #calls = new WeakMap<object, Call>();
 
   constructor(options: RegionClientOptions) {
     const agent = { keepAlive: true, maxSockets: options.maxSockets };
-    this.#requestTimeoutMs = options.requestTimeoutMs;
     this.#inner = new NodeHttpHandler({
       connectionTimeout: options.connectionTimeoutMs,
       socketTimeout: options.socketTimeoutMs,
@@ -150,16 +186,14 @@ class Transport {
     });
   }
 
-  attach(request: object, signal: AbortSignal): void {
-    this.#signals.set(request, signal);
+  attach(request: object, call: Call): void {
+    this.#calls.set(request, call);
   }
 
   async handle(request: Request): Promise<Handled> {
-    const startedMs = performance.now();
-    const signal = this.#signals.get(request);
-    const handled = await this.#inner.handle(request, signal === undefined ? {} : { abortSignal: signal });
-    const leftMs = Math.max(1, this.#requestTimeoutMs - (performance.now() - startedMs));
-    handled.response.body = await readWhole(handled.response.body as IncomingMessage, leftMs, signal);
+    const call = this.#calls.get(request);
+    const handled = await this.#inner.handle(request, call ? { abortSignal: call as never } : {});
+    handled.response.body = await readWhole(handled.response.body as IncomingMessage, call);
     return handled;
   }
 
@@ -176,36 +210,26 @@ class Transport {
   }
 }
 
-/** The body as one buffer; an endless, dripping or cut one rejects, and its connection is closed. */
-function readWhole(body: IncomingMessage, limitMs: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
+/** The body as one buffer; one that is cut off or too long rejects, and its connection is closed. */
+function readWhole(body: IncomingMessage, call: Call | undefined): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
-    const limit = setTimeout(() => body.destroy(new CallTimeout(limitMs)), limitMs);
-    const onAbort = () => body.destroy(new CallAborted());
-    signal?.addEventListener("abort", onAbort, { once: true });
-    const finish = () => {
-      clearTimeout(limit);
-      signal?.removeEventListener("abort", onAbort);
-    };
+    if (call) call.body = body;
+    if (call?.reason) body.destroy(call.reason);
     body.on("data", (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes > answerMaxBytes) body.destroy(new AnswerTooLong());
       else chunks.push(chunk);
     });
     body.once("end", () => {
-      finish();
       const [only] = chunks;
       resolve(chunks.length === 1 && only ? only : Buffer.concat(chunks));
     });
-    body.once("error", (error) => {
-      finish();
-      reject(error);
-    });
+    body.once("error", reject);
     body.once("close", () => {
-      finish();
       // After `end` this changes nothing; without it the answer was cut off.
-      reject(Object.assign(new Error("the answer was cut off"), { code: "ECONNRESET" }));
+      if (!body.complete) reject(Object.assign(new Error("the answer was cut off"), { code: "ECONNRESET" }));
     });
   });
 }

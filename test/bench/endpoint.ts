@@ -1,5 +1,6 @@
 // A job endpoint that costs as little as it can: no rules, no checks, canned answers. It runs in a process of its
 // own and is told by messages how many jobs to give out, how fast, and how slow to answer.
+import { randomBytes } from "node:crypto";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -27,6 +28,15 @@ let polls = 0;
 let startedMs = 0;
 let serial = 0;
 
+/** So many bytes in base64, as credentials look; cut from one pool, since making them is not what is measured. */
+const pool = randomBytes(4_096).toString("base64");
+function randoms(bytes: number): string {
+  serial += 1;
+  const length = Math.ceil((bytes * 4) / 3) - 4;
+  const at = (serial * 7_919) % (pool.length - length);
+  return pool.slice(at, at + length) + (serial % 1_679_616).toString(36).padStart(4, "0");
+}
+
 const clientId = "11111111-2222-4333-8444-555555555555";
 const details = (id: string) =>
   `{"jobDetails":{"__type":"ThirdPartyJobDetails","id":"${id}","nonce":"3","data":{"actionTypeId":{"category":"Test",` +
@@ -34,7 +44,7 @@ const details = (id: string) =>
   `"configuration":{"Project":"bench","Level":"2"}},"pipelineContext":{"pipelineName":"bench","stage":{"name":"Test"},` +
   `"action":{"name":"Bench","actionExecutionId":"${id}"}},"inputArtifacts":[{"name":"Source","location":{"type":"S3",` +
   `"s3Location":{"bucketName":"bench","objectKey":"bench/Source/abc"}}}],"outputArtifacts":[],"artifactCredentials":` +
-  `{"accessKeyId":"ASIABENCH${serial}","secretAccessKey":"secret-of-${id}","sessionToken":"session-${id}-${"t".repeat(300)}"}}}}`;
+  `{"accessKeyId":"ASIA${randoms(12)}","secretAccessKey":"${randoms(30)}","sessionToken":"IQoJb3JpZ2luX2Vj${randoms(300)}"}}}}`;
 
 function freeToGive(): number {
   const left = order.jobs - given;

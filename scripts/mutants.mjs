@@ -2,7 +2,7 @@
 // it. First the same tests on the sources as they are: a variant is only caught by tests that pass without it.
 // Prints one line for each and, last, `N passed, N failed`; passed means caught.
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -65,16 +65,20 @@ function tried({ file, find, replace, tests }) {
 /** Counts tests, not files: a variant that does not even load must not count as caught. */
 function run(files) {
   const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
-  const args = [vitest, "run", "--bail=1", "--testTimeout=25000", "--reporter=json", ...files];
-  const { stdout, stderr } = spawnSync(process.execPath, args, {
+  const counts = join(copy, "counts.json");
+  rmSync(counts, { force: true });
+  const options = ["--bail=1", "--testTimeout=25000", "--reporter=json", `--outputFile=${counts}`];
+  const { stdout, stderr } = spawnSync(process.execPath, [vitest, "run", ...options, ...files], {
     cwd: copy,
     encoding: "utf8",
     timeout: limitMs,
     killSignal: "SIGKILL",
-    maxBuffer: 64 * 1024 * 1024,
   });
-  const start = stdout.indexOf('{"numTotalTestSuites"');
-  if (start < 0) return { passed: 0, failed: 0, text: `${stdout}\n${stderr}` };
-  const { numPassedTests, numFailedTests } = JSON.parse(stdout.slice(start).split("\n")[0]);
-  return { passed: numPassedTests, failed: numFailedTests, text: `${stdout}\n${stderr}`.slice(0, 4_000) };
+  const text = `${stdout}\n${stderr}`.slice(-4_000);
+  if (!existsSync(counts)) return { passed: 0, failed: 0, text };
+  const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(counts, "utf8"));
+  const failures = testResults.flatMap(({ assertionResults }) =>
+    assertionResults.flatMap((test) => test.failureMessages),
+  );
+  return { passed: numPassedTests, failed: numFailedTests, text: [...failures, text].join("\n").slice(0, 4_000) };
 }

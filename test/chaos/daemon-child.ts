@@ -205,7 +205,7 @@ function configOf(order: ChildOrder): Config {
     polling: { minIntervalMs: 5, maxIntervalMs: 40 },
     ledger: { store: "sqlite", path: `${folder}/ledger.db` },
     artifacts: { workDir: `${folder}/work`, maxArchiveBytes: 1e9, maxExtractedBytes: 1e9, maxEntries: 1e5 },
-    shutdown: { drainTimeoutMs: 10_000, cancelGraceMs: 1_000, reportTimeoutMs: 5_000 },
+    shutdown: { drainTimeoutMs: 3_000, cancelGraceMs: 200, reportTimeoutMs: 1_000 },
     admin: { host: "127.0.0.1", port: 0 },
     log: { level: "error", format: "json" },
     aws: {

@@ -12,6 +12,7 @@ import type { JobEvent } from "../../src/job/lifecycle.js";
 import { failed, succeeded } from "../../src/job/outcome.js";
 import { SqliteLedger } from "../../src/ledger/sqlite.js";
 import { systemClock } from "../../src/std/clock.js";
+import { presumedNonce } from "../../src/worker/acknowledging.js";
 import { call } from "../support/emulator-client.js";
 import { custom, freePort, Gate, type RigOptions, startRig, thirdParty } from "../support/rig.js";
 
@@ -45,7 +46,7 @@ class DeadDaemon {
 
   /** A job as far as the daemon had come with it, in the ledger and at the emulator. */
   async leave(actionType: ActionType, left: Left, extra: readonly JobEvent[] = []): Promise<Held> {
-    const held = await this.#offered(actionType);
+    const held = await this.offer(actionType);
     const owner = actionType.owner;
     if (left !== "acknowledging") await this.#acknowledge(owner, held);
     if (left === "put") await this.#put(owner, held);
@@ -73,7 +74,8 @@ class DeadDaemon {
     return startRig({ sharedEmulator: this.emulator, ...options, config });
   }
 
-  async #offered(actionTypeId: ActionType): Promise<Held> {
+  /** A job that was polled, and no more. */
+  async offer(actionTypeId: ActionType): Promise<Held> {
     const { url } = this.emulator;
     const id = this.emulator.addJob({ actionType: actionTypeId });
     const region = "us-east-1" as Region;
@@ -258,6 +260,23 @@ describe.each(flavours)("a $owner job", (actionType) => {
     expect(await dead.owed()).toEqual([]);
   });
 
+  it("that is back in the queue when it is asked for again is worked only once it is offered", async () => {
+    const dead = await DeadDaemon.make({ redeliveryMs: 30, freshNonceAtRedelivery: false });
+    const { id } = await dead.leave(actionType, "acknowledging");
+    await dead.emulator.waitForJob(id, "Queued");
+    dead.emulator.configure({ redeliveryMs: 60_000 });
+    const { runs, handle } = counting();
+    await using rig = await dead.rig({ handle, isHeld: true });
+    rig.daemon.worker.pause();
+    void rig.run();
+    expect(await rig.event("job-dropped")).toMatchObject({ reason: "not-ours", from: "acknowledging" });
+    expect(runs).toEqual([]);
+    rig.daemon.worker.resume();
+    await rig.event("job-reported");
+    expect(runs).toEqual([id]);
+    await endsClean(dead, rig, id);
+  });
+
   it("is let go of when CodePipeline does not know it any more", async () => {
     const dead = await DeadDaemon.make();
     const [held] = await Promise.all([dead.leave(actionType, "settled")]);
@@ -268,6 +287,30 @@ describe.each(flavours)("a $owner job", (actionType) => {
     expect(dropped).toMatchObject({ reason: "gone", from: "acknowledging", key: { jobId: stranger.key.jobId } });
     await rig.event("job-reported");
     await endsClean(dead, rig, held.id);
+  });
+});
+
+describe.each(["running", "settled"] as const)("a custom job that was %s, though only presumed to be ours", (left) => {
+  const asked = (nonce: string): readonly JobEvent[] => [
+    { type: "details-received" },
+    { type: "acknowledge-sent", nonce: nonce as Nonce },
+    { type: "acknowledge-sent", nonce: presumedNonce },
+    { type: "acknowledge-accepted" },
+    ...(left === "settled" ? [{ type: "outcome-settled", outcome: kept } as const] : []),
+  ];
+
+  it("and that is offered again is asked for, and its result put, without a second run", async () => {
+    const dead = await DeadDaemon.make({ redeliveryMs: 60 });
+    const held = await dead.offer(custom);
+    await dead.write(held, asked(held.nonce));
+    const { runs, handle } = counting();
+    await using rig = await dead.rig({ handle });
+    const job = await dead.emulator.waitForJob(held.id, "over");
+    await rig.event("job-reported");
+    expect(job.status).toBe(left === "settled" ? "Succeeded" : "Failed");
+    expect(runs).toEqual([]);
+    expect((await rig.stop()).owed).toBe(0);
+    expect(await dead.owed()).toEqual([]);
   });
 });
 

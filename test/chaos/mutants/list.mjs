@@ -66,7 +66,7 @@ export const mutants = [
     file: "src/worker/acknowledging.ts",
     find: `return { kind: "lost", reason: "not-ours", message: \`the acknowledge was answered \${status}, not InProgress\` };`,
     replace: `return { kind: "ours", isPresumed: false };`,
-    tests: ["test/integration/error-table.test.ts"],
+    tests: [recovery],
   },
   {
     name: "shares one abort signal between polls, handlers and puts",

@@ -7,8 +7,8 @@ import { recoveryFor } from "../job/lifecycle.js";
 import { failed } from "../job/outcome.js";
 import type { UnfinishedJob } from "../ledger/ledger.js";
 import { retrying } from "../std/retry.js";
-import { JobInFlight } from "./in-flight.js";
 import { presumedNonce } from "./acknowledging.js";
+import { JobInFlight } from "./in-flight.js";
 import { laneName, laneOf } from "./lane.js";
 import { faultOf, type Parts } from "./parts.js";
 import type { Runner } from "./runner.js";
@@ -51,6 +51,7 @@ export async function recover(
     const { clock, ledger } = parts.world;
     const polledAtMs = clock.monotonic();
     const flight = new JobInFlight({ lane, lease: found.lease, slot, ledger, emit: parts.emit, polledAtMs });
+    flight.isPresumed = found.nonce === presumedNonce;
     parts.emit({ type: "job-recovered", key, state: flight.state, ageMs: clock.now() - found.takenAtMs });
     runner.go(flight, () => takeUp(parts, runner, flight, found));
   }
@@ -62,7 +63,6 @@ async function takeUp(parts: Parts, runner: Runner, flight: JobInFlight, found: 
       return;
     case "report-again":
       if (!found.outcome) throw new Error("bug: a settled job without its outcome in the ledger");
-    flight.isPresumed = found.nonce === presumedNonce;
       return runner.pay(flight, found.outcome, true);
     case "acknowledge-again":
       return acknowledgeAgain(parts, runner, flight, found);
@@ -81,6 +81,11 @@ async function acknowledgeAgain(
   if (!job) return;
   const forget = runner.keepSecretsOf(flight, job);
   try {
+    if (flight.isPresumed) {
+      // Decided by the earlier process, which died before it wrote so.
+      await flight.note({ type: "acknowledge-accepted" });
+      return await runner.work(flight, job);
+    }
     // The nonce that was sent: with a newer one from fresh details the service could not tell us from a stranger.
     const asked = found.nonce === undefined ? job : { ...job, nonce: found.nonce };
     if (!(await runner.claim(flight, asked, true))) return;
@@ -92,11 +97,6 @@ async function acknowledgeAgain(
 
 async function resume(parts: Parts, runner: Runner, flight: JobInFlight, found: UnfinishedJob): Promise<void> {
   const { clock } = parts.world;
-    if (flight.isPresumed) {
-      // Decided by the earlier process, which died before it wrote so.
-      await flight.note({ type: "acknowledge-accepted" });
-      return await runner.work(flight, job);
-    }
   const isWaiting = found.callback !== undefined;
   if (!isWaiting && flight.lane.afterCrash === "fail") {
     const outcome = failed(interrupted, { type: "SystemUnavailable" });

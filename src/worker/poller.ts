@@ -96,11 +96,6 @@ export class Poller {
     // Counted before the poll: two pollers must not promise the same last job of a single pass.
     const limit = Math.min(reservation.size, budget.left);
     if (limit === 0) {
-      // While this one waited for slots another poll took what was left; the service knows no poll for none.
-      reservation.giveBack();
-      return this.#backoff.minIntervalMs;
-    }
-    if (limit === 0) {
       // Another poller took what was left of the pass while this one waited; it may give some of it back.
       reservation.giveBack();
       return this.#backoff.minIntervalMs;

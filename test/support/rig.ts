@@ -85,6 +85,8 @@ export interface RigOptions {
   readonly aws?: Partial<Config["aws"]>;
   /** What the daemon sees as its environment, besides PATH. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** What of the configuration lies in the rig's own folder. */
+  readonly inFolder?: (folder: string) => Partial<Config>;
   /** The emulator of another rig, which goes on after this one's end. */
   readonly sharedEmulator?: Emulator;
 }
@@ -243,5 +245,5 @@ function configOf(options: RigOptions, emulator: Emulator, regions: readonly str
     },
     retry: defaultRetry,
   };
-  return { ...base, ...options.config };
+  return { ...base, ...options.inFolder?.(folder), ...options.config };
 }

@@ -154,6 +154,13 @@ export const mutants = [
     tests: [recovery],
   },
   {
+    name: "loses a result when an offer confirms its job while the put is under way",
+    file: "src/worker/reporter.ts",
+    find: "if (wasPresumed) return claimAndPut",
+    replace: "if (wasPresumed && flight.isPresumed) return claimAndPut",
+    tests: ["test/chaos/kill-anywhere-presumed.test.ts"],
+  },
+  {
     name: "says that a record is written before it is",
     file: "src/ledger/sqlite.ts",
     find: "    await job.written;\n  }\n\n  async release",

@@ -111,6 +111,9 @@ it.each(cells)("loses nothing and works again by itself after $kind for $name", 
     expect(job.results, job.key.jobId).toHaveLength(1);
     expect(job.results[0]?.kind, job.key.jobId).toBe("succeeded");
     expect(runs.get(job.key.jobId), job.key.jobId).toBe(1);
+    // The engine knows it too: a job that has its result is not mourned as lost.
+    const told = events.filter((event) => event.type === "job-reported" && event.key.jobId === job.key.jobId);
+    expect(told, job.key.jobId).toHaveLength(1);
   }
   expect(events.filter((event) => event.type === "bug")).toEqual([]);
   expect(worker.isFailing).toBe(false);

@@ -16,8 +16,8 @@ export interface KillOptions {
   /** How many kills in all. */
   readonly points: number;
   readonly seed: number;
-  /** Told after each run: kills so far. */
-  readonly onProgress?: (kills: number) => void;
+  /** Told after each run: kills so far, and what that run broke. */
+  readonly onProgress?: (kills: number, breaches: readonly string[]) => void;
 }
 
 export interface KillReport {
@@ -62,8 +62,9 @@ export async function killAnywhere(options: KillOptions): Promise<KillReport> {
       total.jobs += run.jobs;
       total.kills += run.places.length;
       for (const place of run.places) places.set(place, (places.get(place) ?? 0) + 1);
-      breaches.push(...run.breaches.map((breach) => `run ${seed} (${kills} kills): ${breach}`));
-      options.onProgress?.(total.kills);
+      const broken = run.breaches.map((breach) => `run ${seed} (${kills} kills): ${breach}`);
+      breaches.push(...broken);
+      options.onProgress?.(total.kills, broken);
     }
   };
   await Promise.all(Array.from({ length: runsAtOnce }, lane));

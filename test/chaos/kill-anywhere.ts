@@ -19,6 +19,7 @@ const startedMs = Date.now();
 if (values.run !== undefined) {
   const { jobs, places, breaches } = await runOnce(Number(values.run), Number(values.kills));
   console.log(`run ${values.run}: ${jobs} jobs, killed ${places.join(", ")}`);
+  for (const breach of breaches) console.log(`BREACH ${breach}`);
   finish(breaches);
 } else {
   const points = Number(values.points);
@@ -28,7 +29,8 @@ if (values.run !== undefined) {
   const report = await killAnywhere({
     points,
     seed,
-    onProgress: (kills) => {
+    onProgress: (kills, breaches) => {
+      for (const breach of breaches) console.log(`BREACH ${breach}`);
       if (kills < told + 100) return;
       told = kills;
       console.log(`${kills} kills after ${Math.round((Date.now() - startedMs) / 1_000)} s`);
@@ -41,7 +43,6 @@ if (values.run !== undefined) {
 }
 
 function finish(breaches: readonly string[]): void {
-  for (const breach of breaches) console.log(`BREACH ${breach}`);
   console.log(`${breaches.length} breaches, ${Math.round((Date.now() - startedMs) / 1_000)} s`);
   process.exitCode = breaches.length === 0 ? 0 : 1;
 }

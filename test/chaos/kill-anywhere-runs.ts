@@ -175,7 +175,6 @@ function startChild({ emulator, folder, breaches }: ChildPlace, kill: Pick<Child
       AWS_CONFIG_FILE: "/dev/null",
       AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
       AWS_EC2_METADATA_DISABLED: "true",
-      NODE_COMPILE_CACHE: join(tmpdir(), `partnerd-compiled-${process.getuid?.() ?? 0}`),
     },
   });
   // A child that died already reads no more: no fault of its own.

@@ -1,0 +1,127 @@
+// Promise: several daemons over one DynamoDB table work each job once, and take over what a dead one leaves.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import type { DynamoLedgerConfig } from "../../src/config/config.js";
+import type { HandlerJob } from "../../src/handlers/handler.js";
+import { type Dynamo, dynamoRegion, startDynamo } from "../support/dynamo.js";
+import type { FleetOrder } from "../support/fleet-child.js";
+import { Gate, type Rig, type RigOptions, startRig, thirdParty } from "../support/rig.js";
+
+let dynamo: Dynamo;
+const children: ChildProcess[] = [];
+beforeAll(async () => {
+  dynamo = await startDynamo();
+});
+afterAll(() => dynamo.close());
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill("SIGKILL");
+});
+
+async function newLedger(leaseMs: number): Promise<DynamoLedgerConfig> {
+  const table = await dynamo.createTable();
+  return { store: "dynamodb", table, region: dynamoRegion, endpoint: dynamo.endpoint, leaseMs };
+}
+
+/** Three daemons over one table and one emulator; the first one's rig has the emulator. */
+async function startFleet(ledger: DynamoLedgerConfig, options: RigOptions) {
+  const stack = new AsyncDisposableStack();
+  const first = stack.use(await startRig({ ...options, config: { ...options.config, ledger } }));
+  const rigs = [first];
+  for (let n = 1; n < 3; n++) {
+    const others = { ...options, config: { ...options.config, ledger }, sharedEmulator: first.emulator };
+    rigs.push(stack.use(await startRig(others)));
+  }
+  return { rigs, emulator: first.emulator, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+it("works no job twice, however often it is offered to whom", { timeout: 60_000 }, async () => {
+  const runs = new Map<string, number>();
+  const handle = async (job: HandlerJob) => {
+    runs.set(job.jobId, (runs.get(job.jobId) ?? 0) + 1);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    return { kind: "succeeded" };
+  };
+  await using fleet = await startFleet(await newLedger(20_000), {
+    emulator: { settings: { redeliveryMs: 500, freshNonceAtRedelivery: false } },
+    handle,
+  });
+  // Offered again to others while it is still asked for.
+  fleet.emulator.fault({ kind: "latency", operations: ["AcknowledgeThirdPartyJob"], ms: 700, times: 8 });
+  const ids = Array.from({ length: 25 }, (_, n) => fleet.emulator.addJob({ actionType: thirdParty, id: `job-${n}` }));
+  const jobs = await Promise.all(ids.map((id) => fleet.emulator.waitForJob(id, "over")));
+  expect(jobs.map((job) => job.status)).toEqual(ids.map(() => "Succeeded"));
+  expect(ids.map((id) => runs.get(id))).toEqual(ids.map(() => 1));
+  expect(jobs.map((job) => job.results.length)).toEqual(ids.map(() => 1));
+  expect(jobs.some((job) => job.counts.offers > 1)).toBe(true);
+  const repeats = fleet.rigs.reduce((sum, rig) => sum + rig.count("offer-repeated"), 0);
+  expect(repeats).toBeGreaterThan(0);
+});
+
+it("hands over at once what a daemon gives back when it stops", { timeout: 60_000 }, async () => {
+  const shutdown = { drainTimeoutMs: 20, cancelGraceMs: 20, reportTimeoutMs: 20 };
+  const gate = new Gate();
+  const ledger = await newLedger(600_000);
+  await using first = await startRig({
+    config: { ledger, shutdown },
+    handle: async () => {
+      await gate.enter();
+      return { kind: "succeeded", summary: "by the first" };
+    },
+  });
+  const id = first.emulator.addJob({ actionType: thirdParty });
+  await gate.waiting(1);
+  const noPuts = first.emulator.fault({ kind: "unavailable", operations: ["PutThirdPartyJobSuccessResult"] });
+  gate.release();
+  await first.event("job-settled");
+  await using second = await startRig({ config: { ledger }, sharedEmulator: first.emulator });
+  expect((await first.stop()).owed).toBe(1);
+  noPuts.remove();
+  await second.event("job-recovered");
+  const job = await first.emulator.waitForJob(id, "over");
+  expect(job.result?.document).toMatchObject({ executionDetails: { summary: "by the first" } });
+});
+
+it("puts what a killed daemon owed, and settles what it ran", { timeout: 60_000 }, async () => {
+  const ledger = await newLedger(2_000);
+  await using second = await startRig({ isHeld: true, config: { ledger } });
+  const { emulator } = second;
+  await using third = await startRig({ isHeld: true, config: { ledger }, sharedEmulator: emulator });
+  const noPuts = emulator.fault({ kind: "unavailable", operations: ["PutThirdPartyJobSuccessResult"] });
+  const ids = ["ends", "runs"];
+  for (const id of ids) emulator.addJob({ actionType: thirdParty, id });
+  const child = startChild({ url: emulator.url, client: emulator.defaultClient, ledger });
+  await Promise.race([
+    once(child.stdout, "data"),
+    once(child.process, "exit").then(() => Promise.reject(new Error("the child ended"))),
+  ]);
+  // Only now do the others begin: the child has both jobs.
+  for (const rig of [second, third]) void rig.run();
+  await Promise.all([second, third].map((rig: Rig) => rig.event("poll-finished")));
+  expect(second.count("job-recovered") + third.count("job-recovered")).toBe(0);
+  noPuts.remove();
+  const gone = once(child.process, "exit");
+  child.process.kill("SIGKILL");
+  await gone;
+  const [ends, runs] = await Promise.all(ids.map((id) => emulator.waitForJob(id, "over")));
+  expect(ends?.result?.document).toMatchObject({ executionDetails: { summary: "made by the child" } });
+  expect(runs?.result?.document).toMatchObject({ failureDetails: { type: "SystemUnavailable" } });
+  expect([ends, runs].map((job) => job?.results.filter((put) => put.answer === "accepted").length)).toEqual([1, 1]);
+  expect(second.count("job-recovered") + third.count("job-recovered")).toBe(2);
+  expect(second.count("bug") + third.count("bug")).toBe(0);
+});
+
+/** Imports within the sources end in `.js`, their files in `.ts`; those of packages stay as they are. */
+const hook =
+  'data:text/javascript,import m from "node:module";m.registerHooks({resolve:(s,c,n)=>' +
+  'n(c.parentURL?.includes("/node_modules/")?s:s.replace(/^(\\..*)\\.js$/,"$1.ts"),c)})';
+
+function startChild(order: FleetOrder) {
+  const script = fileURLToPath(new URL("../support/fleet-child.ts", import.meta.url));
+  const started = spawn(process.execPath, ["--import", hook, script, JSON.stringify(order)], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  children.push(started);
+  return { process: started, stdout: started.stdout };
+}

@@ -44,6 +44,8 @@ export interface Search {
   readonly isFirst: boolean;
 }
 
+/** A replica takes a few jobs at a time: others share the debts of a dead one. */
+export const takenAtOnceMax = 10;
 /** Rows that are taken at once. */
 const takenTogether = 16;
 

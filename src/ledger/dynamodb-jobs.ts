@@ -10,8 +10,10 @@ export class FleetJob {
   readonly key: JobKey;
   readonly name: string;
   readonly lease: FleetLease;
-  /** What the table holds. */
+  /** What its lease shows: what the table holds, and what need not be in it. */
   record: JobRecord;
+  /** The record that was written last, and answered. */
+  stored: JobRecord | undefined;
   /** The newest record told; the table may not have it yet. */
   told: JobRecord;
   /** The last event that could not be written, and the record it was to change: it may be told again. */

@@ -4,7 +4,7 @@ import { type JobKey, jobKeyName } from "../job/job.js";
 import { isOver, isOwed, type JobEvent } from "../job/lifecycle.js";
 import type { Clock } from "../std/clock.js";
 import type { RetryPolicyMs } from "../std/retry.js";
-import { FleetFinder } from "./dynamodb-finder.js";
+import { FleetFinder, takenAtOnceMax } from "./dynamodb-finder.js";
 import { FleetHealth, quietly } from "./dynamodb-health.js";
 import { FleetJob } from "./dynamodb-jobs.js";
 import { Replicas } from "./dynamodb-replicas.js";
@@ -198,15 +198,16 @@ export class DynamoLedger implements Ledger {
     }
     if (this.#replicas.self !== undefined) this.#health.good();
     job.record = record;
+    job.stored = record;
   }
 
   /** The last write of a job that is given back; made again later when it fails. Never rejects. */
   async #settle(job: FleetJob): Promise<void> {
-    const { told, record } = job;
-    // The row of an ended job stands already, and what was dropped after its acknowledge is gone already.
-    const isDone = told === record && isOver(record.state) && job.fence.turn > 0;
+    const { told, stored } = job;
     try {
-      if (!isDone || job.missed) await this.#write(job, told, isOwed(told.state) ? nobody : job.fence.holder);
+      // The row of an ended job stands already, and what was dropped after its acknowledge is gone already.
+      if (!isOver(told.state) || stored !== told)
+        await this.#write(job, told, isOwed(told.state) ? nobody : job.fence.holder);
       this.#unsettled.delete(job.name);
     } catch {
       // health() says why; a job that was lost is no longer ours to settle.
@@ -295,6 +296,3 @@ export class DynamoLedger implements Ledger {
     if (this.#closed !== undefined) throw new LedgerError("unwritable", "the ledger is closed");
   }
 }
-
-/** A replica takes a few jobs at a time: others share the debts of a dead one. */
-const takenAtOnceMax = 10;

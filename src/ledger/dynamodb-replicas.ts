@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { Clock } from "../std/clock.js";
-import { type Item, number, replicasPartition, text } from "./dynamodb-rows.js";
+import { type Item, replicasPartition, text } from "./dynamodb-rows.js";
 import { isConditionFailed, type PatientTable } from "./dynamodb-table.js";
 
 export interface ReplicasOptions {
@@ -104,10 +104,11 @@ export class Replicas {
     for (const item of items) {
       const id = text(item, "sk");
       ids.add(id);
-      const beat = number(item, "beat");
-      const seen = this.#seen.get(id);
-      if (seen?.beat === beat) continue;
-      this.#seen.set(id, { beat, leaseMs: number(item, "leaseMs"), sinceMs: nowMs });
+      const [beat, leaseMs] = [Number(item["beat"]?.N), Number(item["leaseMs"]?.N)];
+      // A row that somebody edited must not keep us from the others; nobody can tell whether its replica lives.
+      if (!Number.isFinite(beat) || !Number.isFinite(leaseMs)) continue;
+      if (this.#seen.get(id)?.beat === beat) continue;
+      this.#seen.set(id, { beat, leaseMs, sinceMs: nowMs });
     }
     for (const id of this.#seen.keys()) if (!ids.has(id)) this.#seen.delete(id);
   }

@@ -164,8 +164,7 @@ export function text(item: Item, name: string): string {
   return value;
 }
 
-/** The attribute's number. Throws an Error that names the row. */
-export function number(item: Item, name: string): number {
+function number(item: Item, name: string): number {
   const value = Number(item[name]?.N ?? "x");
   if (!Number.isFinite(value)) throw damaged(item, name);
   return value;

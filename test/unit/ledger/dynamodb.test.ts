@@ -416,6 +416,14 @@ describe("a fleet's ledger", () => {
     expect(b.faults).toEqual(["the row eu-west-1/bad has no usable record"]);
   });
 
+  it("is not kept from its work by a damaged row of a replica", async () => {
+    const { rows, a, b } = setUp();
+    const one = await a.open();
+    await one.release(await leased(one, running));
+    rows.items.set("replicas|edited", { pk: { S: "replicas" }, sk: { S: "edited" }, beat: { S: "x" } });
+    expect(await (await b.open()).unfinished()).toHaveLength(1);
+  });
+
   it("gives each row that ended or was never owed its end, and none to what is owed", async () => {
     const { rows, clock, a } = setUp();
     const one = await a.open();

@@ -41,7 +41,8 @@ const cells = all.filter(({ state, way, api }) => {
   return isAll || place % 4 === 0;
 });
 
-const shutdown = { drainTimeoutMs: 1_500, cancelGraceMs: 300, reportTimeoutMs: 700 };
+/** Long enough together that a third signal finds somebody, more than two of `wishGapMs` after the first. */
+const shutdown = { drainTimeoutMs: 1_500, cancelGraceMs: 300, reportTimeoutMs: 1_500 };
 const sumMs = shutdown.drainTimeoutMs + shutdown.cancelGraceMs + shutdown.reportTimeoutMs;
 const marginMs = 1_000;
 /** Signals within one second are one wish. */
@@ -281,6 +282,7 @@ it(
       `${ends.length} cells of ${all.length}; sum of the limits ${sumMs} ms, longest stop ${Math.round(longest)} ms\n${lines.sort().join("\n")}`,
     );
     expect(ends).toHaveLength(cells.length);
+    expect(Math.max(...ends.map(({ told }) => told)), "some cell lived to be told three times").toBe(3);
     expect(
       ends.flatMap(({ cell, wrong }) => wrong.map((each) => `${Object.values(cell).join(", ")}: ${each}`)),
     ).toEqual([]);

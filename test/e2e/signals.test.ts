@@ -1,0 +1,244 @@
+// Promise: signals are requests with known answers: the first SIGTERM or SIGINT drains, a second one aborts the
+// handlers, a third ends at once; SIGHUP reads the configuration again, SIGUSR2 tells what is going on.
+
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { startService } from "../fixtures/handlers/service.js";
+import { configFor, handlerModule, startProgram, startTestEmulator, thirdParty } from "../support/program.js";
+
+/** Signals closer together than a second are one wish. */
+const nextWish = () => pause(1_100);
+
+const module = { kind: "module", path: "./handler.mjs" };
+/** Stops when it is told to, and says so. */
+const obedient = handlerModule(`
+  job.log.info("at work");
+  await new Promise((resolve) => job.signal.addEventListener("abort", resolve));
+  job.log.info("told to stop");
+  throw job.signal.reason;
+`);
+/** Works on, whatever it is told, and keeps the process busy. */
+const deaf = handlerModule(`
+  job.log.info("at work");
+  setInterval(() => {}, 10);
+  await new Promise(() => {});
+`);
+
+/** A program with one job under way, whose handler is a service in the test's hands. */
+async function startWithService(more: Readonly<Record<string, unknown>> = {}) {
+  const emulator = await startTestEmulator();
+  const finish = Promise.withResolvers<void>();
+  const service = await startService({
+    jobs: async (_request, answer) => {
+      await finish.promise;
+      answer.end('{"kind":"succeeded"}');
+    },
+  });
+  onTestFinished(() => service.close());
+  const files = { "partnerd.yaml": configFor(emulator, { kind: "http", url: `${service.url}/jobs` }, more) };
+  const program = startProgram(["run"], { files });
+  const id = emulator.addJob({ actionType: thirdParty });
+  await service.request(1);
+  return { emulator, program, id, finish: finish.resolve };
+}
+
+async function startWithModule(text: string, more: Readonly<Record<string, unknown>> = {}) {
+  const emulator = await startTestEmulator();
+  const files = { "partnerd.yaml": configFor(emulator, module, more), "handler.mjs": text };
+  const program = startProgram(["run"], { files });
+  const id = emulator.addJob({ actionType: thirdParty });
+  await program.says(/"at work"/);
+  return { emulator, program, id };
+}
+
+describe.each(["SIGTERM", "SIGINT"] as const)("%s", (signal) => {
+  it("once: takes nothing more, waits for the job that runs, reports it and ends in 0", async () => {
+    const { emulator, program, id, finish } = await startWithService();
+    program.child.kill(signal);
+    await program.says(/"draining: no new jobs/);
+    const later = emulator.addJob({ actionType: thirdParty });
+    finish();
+    expect(await program.ended).toMatchObject({ code: 0, signal: null, err: "" });
+    expect(emulator.job(id)?.status).toBe("Succeeded");
+    expect(emulator.job(later)).toMatchObject({ status: "Queued", counts: { offers: 0 } });
+    expect(program.logs().find((line) => line["msg"] === "told to stop")).toMatchObject({ signal });
+  });
+
+  it("twice within a second: is one wish", async () => {
+    const { emulator, program, id, finish } = await startWithService();
+    program.child.kill(signal);
+    await program.says(/"draining: no new jobs/);
+    for (let n = 0; n < 5; n++) program.child.kill(signal);
+    program.child.kill("SIGUSR2");
+    // Signals arrive in order of their handling; by the dump all of them were heard.
+    await program.says(/"status"/);
+    finish();
+    expect(await program.ended).toMatchObject({ code: 0 });
+    expect(emulator.job(id)?.status).toBe("Succeeded");
+    expect(program.logs().some((line) => String(line["msg"]).startsWith("stopping the handlers"))).toBe(false);
+  });
+
+  it("twice: aborts the handlers, reports the jobs as failed and ends in 0", async () => {
+    const { emulator, program, id } = await startWithModule(obedient, { shutdown: { drainTimeout: "10m" } });
+    program.child.kill(signal);
+    await program.says(/"draining: no new jobs/);
+    await nextWish();
+    program.child.kill(signal);
+    expect(await program.ended).toMatchObject({ code: 0, signal: null, err: "" });
+    expect(program.logs().map((line) => line["msg"])).toContain("told to stop");
+    expect(emulator.job(id)).toMatchObject({ status: "Failed" });
+    expect(emulator.job(id)?.result?.document).toMatchObject({ failureDetails: { type: "SystemUnavailable" } });
+  });
+
+  it("three times: ends at once, in 75, with a handler that hears nothing", async () => {
+    const more = {
+      shutdown: { drainTimeout: "10m", cancelGrace: "10m" },
+      ledger: { store: "sqlite", path: "./partnerd.db" },
+    };
+    const { emulator, program, id } = await startWithModule(deaf, more);
+    program.child.kill(signal);
+    await program.says(/"draining: no new jobs/);
+    await nextWish();
+    program.child.kill(signal);
+    await program.says(/"stopping the handlers that still run/);
+    await nextWish();
+    program.child.kill(signal);
+    expect(await program.ended).toMatchObject({ code: 75, signal: null, err: "" });
+    expect(program.logs().at(-1)).toMatchObject({
+      level: "error",
+      msg: "stopped at once by a third signal",
+      inFlight: 1,
+    });
+    expect(emulator.job(id)?.status).toBe("InProgress");
+    // What was left is in the ledger: the next start brings it to its end.
+    const next = startProgram(["run"], { folder: program.folder });
+    const job = await emulator.waitForJob(id, "over");
+    expect(job).toMatchObject({ status: "Failed", counts: { acknowledges: 1 } });
+    await next.says(/"job failed"/);
+    next.child.kill("SIGTERM");
+    expect(await next.ended).toMatchObject({ code: 0 });
+  });
+});
+
+it("ends after the drain's limits with a handler that hears nothing, and leaves nothing owed", async () => {
+  const { emulator, program, id } = await startWithModule(deaf, {
+    shutdown: { drainTimeout: "100ms", cancelGrace: "100ms" },
+  });
+  program.child.kill("SIGTERM");
+  expect(await program.ended).toMatchObject({ code: 0, signal: null, err: "" });
+  expect(emulator.job(id)).toMatchObject({ status: "Failed", counts: { results: 1 } });
+});
+
+it("ends in 75 when CodePipeline takes no result, and the next start pays what is owed", async () => {
+  const { emulator, program, id, finish } = await startWithService({
+    ledger: { store: "sqlite", path: "./partnerd.db" },
+    shutdown: { drainTimeout: "200ms", cancelGrace: "100ms", reportTimeout: "200ms" },
+  });
+  const { remove } = emulator.fault({ kind: "unavailable" });
+  finish();
+  await program.says(/tried again/);
+  program.child.kill("SIGTERM");
+  expect(await program.ended).toMatchObject({ code: 75, signal: null, err: "" });
+  expect(program.logs().at(-1)).toMatchObject({ level: "error", owed: 1 });
+  remove();
+  const next = startProgram(["run"], { folder: program.folder });
+  const job = await emulator.waitForJob(id, "over");
+  expect(job).toMatchObject({ status: "Succeeded", counts: { acknowledges: 1, results: 1 } });
+  await next.says(/"job succeeded"/);
+  next.child.kill("SIGTERM");
+  expect(await next.ended).toMatchObject({ code: 0 });
+});
+
+describe("SIGHUP", () => {
+  it("reads the configuration again, says what came of it, and interrupts nothing", async () => {
+    const { emulator, program, id, finish } = await startWithService();
+    const file = join(program.folder, "partnerd.yaml");
+    program.child.kill("SIGHUP");
+    await program.says(/configuration read again: nothing changed/);
+    const service = { kind: "http", url: "http://127.0.0.1:9/other" };
+    writeFileSync(file, configFor(emulator, service));
+    program.child.kill("SIGHUP");
+    const [line] = await program.says(/.*configuration read again and found good.*/);
+    expect(JSON.parse(line)).toMatchObject({ changed: ["handlers"] });
+    writeFileSync(file, "colour: red\n");
+    program.child.kill("SIGHUP");
+    const [refused] = await program.says(/.*configuration read again and refused, the running one stays.*/);
+    expect(refused).toContain("colour");
+    finish();
+    expect((await emulator.waitForJob(id, "over")).status).toBe("Succeeded");
+    const next = emulator.addJob({ actionType: thirdParty });
+    expect((await emulator.waitForJob(next, "over")).status).toBe("Succeeded");
+    program.child.kill("SIGTERM");
+    expect(await program.ended).toMatchObject({ code: 0, err: "" });
+  });
+});
+
+describe("SIGUSR2", () => {
+  it("logs slots, pollers and each job, as often as it is sent, and interrupts nothing", async () => {
+    const { emulator, program, id, finish } = await startWithService();
+    program.child.kill("SIGUSR2");
+    await program.says(/"status of a job"/);
+    const lines = program.logs();
+    expect(lines.find((line) => line["msg"] === "status")).toMatchObject({ jobs: 1, pollers: 1, slots: { max: 50 } });
+    expect(lines.find((line) => line["msg"] === "status of a poller")).toMatchObject({ region: "us-east-1" });
+    expect(lines.find((line) => line["msg"] === "status of a job")).toMatchObject({ jobId: id, state: "running" });
+    finish();
+    await emulator.waitForJob(id, "over");
+    program.child.kill("SIGTERM");
+    expect(await program.ended).toMatchObject({ code: 0, err: "" });
+  });
+});
+
+describe("once", () => {
+  it("drains at SIGTERM as the daemon does", async () => {
+    const emulator = await startTestEmulator();
+    const files = { "partnerd.yaml": configFor(emulator, module), "handler.mjs": obedientToDrain };
+    const program = startProgram(["once", "--wait", "10m"], { files });
+    const id = emulator.addJob({ actionType: thirdParty });
+    await program.complains(/"at work"/);
+    program.child.kill("SIGTERM");
+    expect(await program.ended).toMatchObject({ code: 0, signal: null, out: "" });
+    expect(emulator.job(id)?.status).toBe("Succeeded");
+  });
+
+  it.each([
+    [[], 0],
+    [["--job-outcome-status"], 3],
+  ])("with %o ends in %i after a job that failed, with its log on stderr alone", async (flags, code) => {
+    const emulator = await startTestEmulator();
+    const text = handlerModule('return { kind: "failed", message: "no" };');
+    const files = { "partnerd.yaml": configFor(emulator, module), "handler.mjs": text };
+    emulator.addJob({ actionType: thirdParty });
+    const program = startProgram(["once", ...flags], { files });
+    expect(await program.ended).toMatchObject({
+      code,
+      signal: null,
+      out: "",
+      err: expect.stringContaining("job failed"),
+    });
+  });
+
+  it("ends in 1 when nobody answers", async () => {
+    const emulator = await startTestEmulator();
+    const files = {
+      "partnerd.yaml": configFor(emulator, module, { retry: { poll: { minDelay: "10ms", maxDelay: "20ms" } } }),
+      "handler.mjs": obedient,
+    };
+    emulator.fault({ kind: "reset" });
+    const program = startProgram(["once"], { files });
+    expect(await program.ended).toMatchObject({
+      code: 1,
+      out: "",
+      err: expect.stringContaining("PollForThirdPartyJobs failed"),
+    });
+  });
+});
+
+/** Ends its work well as soon as a drain begins. */
+const obedientToDrain = handlerModule(`
+  job.log.info("at work");
+  if (!job.draining.aborted) await new Promise((resolve) => job.draining.addEventListener("abort", resolve));
+  return { kind: "succeeded" };
+`);

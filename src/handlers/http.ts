@@ -36,7 +36,7 @@ export interface HttpHandlerOptions {
 const answerMaxBytes = 1024 * 1024;
 /** An idle connection is let go before the usual proxy or server does it under our feet. */
 const idleConnectionMs = 4_000;
-/** Trying ends this much before the deadline, so that the job fails with the reason and not with "too late". */
+/** Trying and waiting end this much before the deadline, so that the job fails with the reason and not with "too late". */
 const lastWordMs = 500;
 /** ... but never takes more than this share of a short job's time. */
 const lastWordShare = 0.05;
@@ -115,8 +115,7 @@ export class HttpHandler implements JobHandler {
     const { call, signal, patience } = work;
     const { clock, retry } = this.#options;
     const body = Buffer.from(JSON.stringify(work.document));
-    const leftMs = call.deadlineMs - clock.now();
-    const lastMs = call.deadlineMs - Math.min(lastWordMs, leftMs * lastWordShare);
+    const lastMs = lastMomentMs(call.deadlineMs, clock.now());
     let attempts = 0;
     try {
       return await retrying(
@@ -224,7 +223,8 @@ export class HttpHandler implements JobHandler {
           if (expectation.end()) reject(reason);
         };
         const aborted = () => giveUp(signal.reason);
-        const cancelTimer = clock.after(Math.max(0, deadlineMs - clock.now()), () => giveUp(notDelivered()));
+        const leftMs = lastMomentMs(deadlineMs, clock.now()) - clock.now();
+        const cancelTimer = clock.after(Math.max(0, leftMs), () => giveUp(notDelivered()));
         stop = () => {
           cancelTimer();
           signal.removeEventListener("abort", aborted);
@@ -238,6 +238,10 @@ export class HttpHandler implements JobHandler {
       expectation.end();
     }
   }
+}
+
+function lastMomentMs(deadlineMs: number, nowMs: number): number {
+  return deadlineMs - Math.min(lastWordMs, Math.max(0, deadlineMs - nowMs) * lastWordShare);
 }
 
 function documentOf(call: HandlerCall, expectation: NewExpectation | undefined): HttpJobDocument {

@@ -2,6 +2,7 @@
 // usual spelling, shows as [secret]. Knows nothing of jobs. The cost of a line does not grow with the number of
 // secrets, since hundreds come and go each second, and no text and no secret can make it grow by the square.
 import { HashedText, hashOf } from "./hashed-text.js";
+import { Ranges, replaceRanges } from "./ranges.js";
 import { formsOf, partsOf, type SecretForm, secretMark, secretMinLength } from "./secret-forms.js";
 
 export { MaskedLines, type MaskedLinesOptions } from "./masked-lines.js";
@@ -94,7 +95,7 @@ export class Masker {
     this.#learnFor(text);
     if (this.#byKey.size === 0 || text.length < secretMinLength) return text;
     const ranges = this.#find(text);
-    return ranges === undefined ? text : replaceRanges(text, ranges);
+    return ranges === undefined ? text : replaceRanges(text, ranges, secretMark);
   }
 
   /** Length of the longest text that `mask` may replace as one secret, in characters; 0 when there is none. */
@@ -260,24 +261,6 @@ class Comparer {
   }
 }
 
-/** Places of a text, merged where they overlap or touch. */
-class Ranges {
-  readonly #ranges: { from: number; to: number }[] = [];
-
-  add(from: number, to: number): void {
-    const last = this.#ranges.at(-1);
-    if (last === undefined || from > last.to || to < last.from) this.#ranges.push({ from, to });
-    else {
-      last.from = Math.min(last.from, from);
-      last.to = Math.max(last.to, to);
-    }
-  }
-
-  inOrder(): readonly { readonly from: number; readonly to: number }[] {
-    return this.#ranges.sort((a, b) => a.from - b.from);
-  }
-}
-
 /** Four characters as one 32-bit number; exact for Latin-1, good enough for the rest. */
 function windowAt(text: string, start: number): number {
   let key = 0;
@@ -303,14 +286,4 @@ function isOwnMark(text: string, secret: string, from: number): boolean {
   if (secret.length > secretMark.length) return false;
   const within = secretMark.indexOf(secret);
   return within >= 0 && from >= within && text.startsWith(secretMark, from - within);
-}
-
-function replaceRanges(text: string, ranges: Ranges): string {
-  let masked = "";
-  let hiddenTo = -1;
-  for (const { from, to } of ranges.inOrder()) {
-    if (from > hiddenTo) masked += text.slice(Math.max(0, hiddenTo), from) + secretMark;
-    hiddenTo = Math.max(hiddenTo, to);
-  }
-  return masked + text.slice(Math.max(0, hiddenTo));
 }

@@ -22,7 +22,7 @@ export async function getDetails(parts: Parts, flight: JobInFlight, polled: Poll
         clock: world.clock,
         random: world.random,
         signal: scopes.poll,
-        shouldRetry: (error) => error instanceof GatewayError && isPassing(error.kind),
+        shouldRetry: (error) => error instanceof GatewayError && isWorthWaiting(error.kind),
         retryAfterMs: (error) => (error instanceof GatewayError ? error.retryAfterMs : undefined),
         onRetry: ({ attempt, delayMs, error }) => {
           if (!(error instanceof GatewayError)) return;
@@ -39,6 +39,14 @@ export async function getDetails(parts: Parts, flight: JobInFlight, polled: Poll
     if (!(error instanceof GatewayError)) throw error;
     return { kind: "lost", reason: lostReason(error.kind), message: world.mask(error.message) };
   }
+}
+
+/**
+ * A token source in trouble may still have the tokens of all other clients: a job that waits for it would hold a
+ * slot that their jobs need.
+ */
+function isWorthWaiting(kind: GatewayFaultKind): boolean {
+  return isPassing(kind) && kind !== "token-unavailable";
 }
 
 function lostReason(kind: GatewayFaultKind): LostReason {

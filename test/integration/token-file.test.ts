@@ -38,7 +38,7 @@ async function startWith(path: string, options: RigOptions = {}): Promise<Rig> {
     actionTypes: [thirdParty],
     emulator: { settings: { redeliveryMs: 40 } },
     ...options,
-    config: { clientTokens: { source: "file", path }, retry },
+    config: { clientTokens: { source: "file", path }, retry, ...options.config },
   });
   for (const client of [old, added, stranger]) rig.emulator.addClient(client);
   return rig;
@@ -202,6 +202,18 @@ it("loses no job while the file is replaced a hundred times, broken every third 
   await rig.emulator.waitFor(() => rig.emulator.counts().Succeeded === ids.length);
   for (const id of strangers) expect(rig.emulator.job(id)?.counts.acknowledges).toBe(0);
   await works(rig, added);
+});
+
+it("holds up nobody while the file is broken and many jobs of a client that it lacks are offered", async () => {
+  const path = join(makeFolder(), "tokens.yaml");
+  writeFileSync(path, documentOf(old));
+  // As patient with details as a daemon of every day: a job that held its slot so long would stop the others.
+  const patient = { retry: { ...retry, details: { ...retry.details, maxElapsedMs: 600_000 } } };
+  await using rig = await startWith(path, { config: { ...patient, worker: { maxConcurrentJobs: 2 } } });
+  replace(path, "{");
+  const strangers = rig.emulator.addJobs({ actionType: thirdParty, clientId: stranger.clientId, count: 10 });
+  for (const id of strangers) await rig.event("job-dropped", (event) => event.key.jobId === id);
+  for (let n = 0; n < 5; n++) await works(rig, old);
 });
 
 it.each([

@@ -144,7 +144,11 @@ export class Daemon {
       onFault: (error) => this.#log.error({ err: error }, "admin port failed"),
       ready: () => ready(this.status(), this.#parts.ledger.health()),
       status: () => this.status(),
-      deliver: (delivery) => this.#parts.callbacks.deliver(delivery),
+      deliver: async (delivery) => {
+        const end = await this.#parts.callbacks.deliver(delivery);
+        // Right after a restart a promised callback is told to come again, not that nobody knows its job.
+        return end === "unknown-job" && worker.mayAwaitCallback(delivery.jobId) ? "not-recorded" : end;
+      },
       pause: () => worker.pause(),
       resume: () => worker.resume(),
       wake: () => worker.wake(),

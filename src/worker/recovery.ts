@@ -31,6 +31,17 @@ export async function recover(
   slots: Slots,
   unfinished: readonly UnfinishedJob[],
 ): Promise<void> {
+  // Lane by lane at once: a lane whose slots are all busy must not hold up what is owed by another.
+  const byLane = Map.groupBy(unfinished, ({ lease }) => laneName(lease.key));
+  await Promise.all([...byLane.values()].map((jobs) => recoverInOrder(parts, runner, slots, jobs)));
+}
+
+async function recoverInOrder(
+  parts: Parts,
+  runner: Runner,
+  slots: Slots,
+  unfinished: readonly UnfinishedJob[],
+): Promise<void> {
   for (const found of unfinished) {
     const { key } = found.lease;
     const lane = laneOf(parts.lanes, key);

@@ -40,6 +40,14 @@ export class Runner {
     return this.#flights.values();
   }
 
+  /** True when a job by this id is ours and its service was promised that we wait for its outcome. */
+  awaitsCallback(jobId: string): boolean {
+    for (const flight of this.#flights.values()) {
+      if (flight.key.jobId === jobId && flight.callback && flight.state === "running") return true;
+    }
+    return false;
+  }
+
   /** Resolves when no job is in flight. */
   whenIdle(): Promise<void> {
     return this.#flights.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.add(resolve));

@@ -40,6 +40,8 @@ export class Worker {
   #stopping: Promise<WorkerEnd> | undefined;
   #pause: PromiseWithResolvers<void> | undefined;
   #isBroken = false;
+  /** From the start on, until everything that an earlier process left is taken up. */
+  #isRecovering = true;
   readonly #ended = Promise.withResolvers<WorkerEnd>();
 
   constructor(options: WorkerOptions) {
@@ -79,6 +81,14 @@ export class Worker {
   /** Resolves when the worker has stopped, for whatever reason. */
   get ended(): Promise<WorkerEnd> {
     return this.#ended.promise;
+  }
+
+  /**
+   * True when a callback for the job may come though nobody listens for it yet: while what an earlier process left is
+   * being taken up, or its details are being fetched.
+   */
+  mayAwaitCallback(jobId: string): boolean {
+    return this.#isRecovering || this.#runner.awaitsCallback(jobId);
   }
 
   /** True when any poller's last poll failed. */
@@ -154,7 +164,9 @@ export class Worker {
     );
     parts.emit({ type: "worker-started", pollers: this.#pollers.length, slots: slots.max });
     this.#running = Promise.all([
-      recover(parts, runner, slots, unfinished),
+      recover(parts, runner, slots, unfinished).finally(() => {
+        this.#isRecovering = false;
+      }),
       // A single pass takes up what there was when it began.
       idleEndMs === undefined ? recoverOthers(parts, runner, slots) : undefined,
       ...this.#pollers.map((poller) => poller.run()),

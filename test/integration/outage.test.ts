@@ -67,7 +67,12 @@ it("reads answers whose members are null or missing job by job, and guesses noth
 
 it("does not run a job whose acknowledge was answered without InProgress", async () => {
   let runs = 0;
-  await using rig = await startRig({ handle: () => (runs++, { kind: "succeeded" }) });
+  await using rig = await startRig({
+    handle: () => {
+      runs += 1;
+      return { kind: "succeeded" };
+    },
+  });
   rig.emulator.fault({
     kind: "missing-members",
     operations: ["AcknowledgeThirdPartyJob"],

@@ -17,9 +17,11 @@ import {
   lanesOf,
   ledgerOf,
   type PartsOptions,
+  tokensOf,
 } from "./parts.js";
 import type { Clock } from "./std/clock.js";
 import { type Log, textLog } from "./std/log.js";
+import { TokenError } from "./tokens/tokens.js";
 import type { Observe, WorkerEvent } from "./worker/events.js";
 import { StatusBoard, type StatusSnapshot } from "./worker/status.js";
 import { Worker, type WorkerEnd } from "./worker/worker.js";
@@ -167,6 +169,18 @@ export async function checkHandlers(options: PartsOptions): Promise<readonly str
     return [];
   } catch (error) {
     if (error instanceof HandlersError) return error.mistakes;
+    throw error;
+  }
+}
+
+/** Opens the token source and closes it again; the line that says what is wrong with it, none if all is well. */
+export async function checkTokens(options: PartsOptions): Promise<readonly string[]> {
+  try {
+    const tokens = await tokensOf(options);
+    await tokens.close();
+    return [];
+  } catch (error) {
+    if (error instanceof TokenError) return [error.message];
     throw error;
   }
 }

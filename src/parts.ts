@@ -79,7 +79,8 @@ export async function buildParts(options: PartsOptions, observe: Observe): Promi
   }
 }
 
-async function tokensOf({ config, clock, log }: PartsOptions): Promise<ClientTokens> {
+/** Opens the configured token source. Throws TokenError. */
+export async function tokensOf({ config, clock, log }: PartsOptions): Promise<ClientTokens> {
   const { clientTokens } = config;
   switch (clientTokens.source) {
     case "static": {

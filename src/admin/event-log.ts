@@ -84,14 +84,9 @@ function pollLine(log: EventLogger, event: PollEvent): void {
     return log.info({ ...poller, failures: event.failures }, "polling works again");
   }
   if (event.type === "poll-failed") {
-    const level =
-      event.failures === 1
-        ? isPermanent(event.fault.kind)
-          ? "error"
-          : "warn"
-        : isMilestone(event.failures)
-          ? "warn"
-          : "debug";
+    // The same level each time: an alert on it must not fall silent while the fault goes on.
+    const told = isPermanent(event.fault.kind) ? "error" : "warn";
+    const level = event.failures === 1 || isMilestone(event.failures) ? told : "debug";
     return log[level](
       { ...poller, code: event.fault.code, failures: event.failures, nextPollMs: Math.round(event.restMs) },
       `${event.fault.message}; ${mend(event.fault.kind)}`,

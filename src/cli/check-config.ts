@@ -8,15 +8,20 @@ import { describeMistake } from "../config/mistakes.js";
 import type { Io } from "./cli.js";
 import { exitCodes } from "./exit-codes.js";
 
-/** Builds every handler, and says what is wrong with those that cannot be built. */
-export type CheckHandlers = (config: Config) => Promise<readonly string[]>;
+/** Builds what the configuration names, handlers and token source, and says what is wrong with it. */
+export type CheckParts = (config: Config, areFilesThere: boolean) => Promise<readonly string[]>;
 
 /** The exit code: 0 or 78. Throws ConfigError when the configuration itself is wrong. */
-export async function checkConfig(options: LoadOptions, io: Io, checkHandlers = buildsHandlers(io)): Promise<number> {
+export async function checkConfig(
+  options: LoadOptions,
+  io: Io,
+  checkParts: CheckParts = buildsParts(io),
+): Promise<number> {
   const loaded = await loadConfig(options);
   const { config, settings, warnings } = loaded;
   for (const warning of warnings) io.err(`warning: ${describeMistake(warning)}\n`);
-  const mistakes = [...(await checkFiles(config, settings)).map(describeMistake), ...(await checkHandlers(config))];
+  const files = await checkFiles(config, settings);
+  const mistakes = [...files.map(describeMistake), ...(await checkParts(config, files.length === 0))];
   for (const mistake of mistakes) io.err(`${mistake}\n`);
   if (mistakes.length > 0) return exitCodes.configuration;
   io.out(`ok: ${summary(config)}\n`);
@@ -52,8 +57,8 @@ function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-function buildsHandlers({ environment, err }: Io): CheckHandlers {
-  return async (config) => {
+function buildsParts({ environment, err }: Io): CheckParts {
+  return async (config, areFilesThere) => {
     const [daemon, { createLog }, { Masker }, { systemClock }] = await Promise.all([
       import("../daemon.js"),
       import("../std/log.js"),
@@ -61,7 +66,9 @@ function buildsHandlers({ environment, err }: Io): CheckHandlers {
       import("../std/clock.js"),
     ]);
     const masker = new Masker();
-    const log = createLog({ level: "warn", format: "pretty", masker, destination: { write: err } });
-    return daemon.checkHandlers({ config, log, masker, clock: systemClock, environment });
+    const log = createLog({ level: "error", format: "pretty", masker, destination: { write: err } });
+    const options = { config, log, masker, clock: systemClock, environment };
+    const tokens = areFilesThere ? await daemon.checkTokens(options) : [];
+    return [...tokens, ...(await daemon.checkHandlers(options))];
   };
 }

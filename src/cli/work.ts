@@ -21,6 +21,9 @@ export interface RunOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
+/** What "at once" takes at most, in ms. */
+const atOnceMs = 300;
+
 /** Runs until it is told to stop. The exit code: 0, 1, 70 or 75. */
 export async function run(options: RunOptions): Promise<number> {
   return withDaemon(options, 1, (daemon) => daemon.run());
@@ -37,7 +40,7 @@ export interface OnceOptions extends RunOptions {
 /** One pass over every action type. The exit code: 0, 1 when a poll failed to the end, 3, 70 or 75. */
 export async function once(options: OnceOptions): Promise<number> {
   let failed = 0;
-  let isFailing = false;
+  let failing: readonly string[] = [];
   const count = (event: WorkerEvent) => {
     if (event.type === "job-reported" && event.outcome.kind === "failed") failed += 1;
   };
@@ -46,13 +49,19 @@ export async function once(options: OnceOptions): Promise<number> {
     2,
     async (daemon) => {
       await daemon.worker.once({ idleEndMs: options.waitMs, maxJobs: options.maxJobs });
-      isFailing = daemon.worker.isFailing;
+      failing = daemon
+        .status()
+        .pollers.filter(({ failures }) => failures > 0)
+        .map(({ actionType, region }) => `${actionType} in ${region}`);
       return daemon.worker.stop();
     },
     [count],
   );
   if (code !== exitCodes.ok) return code;
-  if (isFailing) return exitCodes.failed;
+  if (failing.length > 0) {
+    process.stderr.write(`exit 1: could not be polled: ${failing.join(", ")}; see the lines above\n`);
+    return exitCodes.failed;
+  }
   return options.jobOutcomeStatus && failed > 0 ? exitCodes.jobFailed : exitCodes.ok;
 }
 
@@ -101,6 +110,8 @@ async function wired(
     const end = await Promise.race([work(daemon), atOnce.promise]);
     if (end === "at-once") {
       log.error({ inFlight: daemon.worker.inFlight }, "stopped at once by a third signal");
+      // Nothing is waited for but the killing of what commands still run: no job works on without its daemon.
+      await Promise.race([daemon.close(), systemClock.sleep(atOnceMs)]);
       return daemon.worker.inFlight > 0 ? exitCodes.owed : exitCodes.ok;
     }
     await daemon.close();

@@ -114,3 +114,19 @@ describe("the built program", () => {
     expect(await started.ended).toMatchObject({ code: 0, signal: null, err: "" });
   });
 });
+
+it("check-config looks inside the client token file", async () => {
+  const { ended } = start(["check-config"], {
+    "tokens.yaml": "- not a map\n",
+    "gate.mjs": "export const handler = async () => ({ kind: 'succeeded' });\n",
+    "partnerd.yaml": `
+regions: [us-east-1]
+actionTypes: [{ provider: P, category: Test, owner: ThirdParty, version: "1", handler: gate }]
+handlers: { gate: { kind: module, path: ./gate.mjs } }
+clientTokens: { source: file, path: ./tokens.yaml }
+`,
+  });
+  const { code, err, out } = await ended;
+  expect([code, out]).toEqual([78, ""]);
+  expect(err).toMatch(/tokens\.yaml.*not a map/);
+});

@@ -224,12 +224,12 @@ describe("a fault that lasts", () => {
     expect(told).toEqual(milestones.filter((count) => count <= 1_001));
   });
 
-  it("is an error at its first poll when it will not pass by itself", () => {
+  it("is an error each time it is told when it will not pass by itself", () => {
     for (const kind of ["denied", "misconfigured", "rejected"] as const) {
       expect(linesOf(pollFailed(1, kind), pollFailed(2, kind), pollFailed(3, kind)).map((line) => line.level)).toEqual([
         "error",
         "debug",
-        "warn",
+        "error",
       ]);
     }
   });

@@ -1,9 +1,16 @@
 // From the command line's words to a configuration that can be worked with; otherwise every mistake on stderr.
+import type { Override } from "../config/environment.js";
 import { loadConfig } from "../config/load.js";
 import { ConfigError, describeMistake } from "../config/mistakes.js";
 import { exitCodes } from "./exit-codes.js";
-import type { RunFlags } from "./run.js";
 import type { RunOptions } from "./work.js";
+
+/** What run and once are told on the command line. */
+export interface RunFlags {
+  /** Files in order, later ones win. */
+  readonly config: readonly string[];
+  readonly overrides: readonly Override[];
+}
 
 /** What run and once need; or the exit code 78 after the mistakes were told. */
 export async function loadForWork(flags: RunFlags): Promise<RunOptions | number> {

@@ -1,6 +1,5 @@
 // `partnerd once`: one pass over every action type, for cron jobs, tests and trying out.
-import { loadForWork } from "./configured.js";
-import type { RunFlags } from "./run.js";
+import { loadForWork, type RunFlags } from "./configured.js";
 import { once } from "./work.js";
 
 export interface OnceFlags extends RunFlags {

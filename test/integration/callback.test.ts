@@ -187,7 +187,7 @@ describe("a service that answered 202", () => {
   });
 
   it("that never delivers fails the job at its deadline, truthfully, and hears 404 afterwards", async () => {
-    const { rig, callback } = await startStage({ jobTimeoutMs: 150 });
+    const { rig, callback } = await startStage({ jobTimeoutMs: 600 });
     await using _rig = rig;
     const id = rig.emulator.addJob({ actionType: thirdParty });
     const job = await rig.emulator.waitForJob(id, "over");

@@ -134,11 +134,11 @@ describe("a command handler", () => {
 
   it("that hangs and ignores SIGTERM is killed at the job's limit, its children with it", async () => {
     const script = `trap '' TERM; sh -c 'trap "" TERM; echo child $$; while :; do sleep 60; done' & while :; do sleep 60; done`;
-    await using rig = await startBeside(command(script), { jobTimeoutMs: 300 });
+    await using rig = await startBeside(command(script), { jobTimeoutMs: 1_000 });
     const job = await works(rig);
     expect(failureOf(job)).toEqual({
       type: "JobFailed",
-      message: expect.stringContaining("limit of 0.3 s (jobTimeout)"),
+      message: expect.stringContaining("limit of 1 s (jobTimeout)"),
     });
     const child = Number(
       said(rig, job)
@@ -212,7 +212,7 @@ describe("an http handler", () => {
   async function startWith(behaviour: Behaviour, options: Parameters<typeof startBeside>[1] = {}) {
     const service: Service = await startService({ jobs: behaviour });
     onTestFinished(() => service.close());
-    const handler: HandlerConfig = { kind: "http", url: `${service.url}/jobs`, requestTimeoutMs: 300 };
+    const handler: HandlerConfig = { kind: "http", url: `${service.url}/jobs`, requestTimeoutMs: 200 };
     return { service, rig: await startBeside(handler, options) };
   }
   const json =
@@ -302,7 +302,7 @@ describe("an http handler", () => {
     "whose service only ever gives %s fails as SystemUnavailable when the job's time is over",
     async (_what, behaviour) => {
       const { rig, service } = await startWith(behaviour, {
-        jobTimeoutMs: 800,
+        jobTimeoutMs: 1_600,
         config: { retry: { ...defaultRetry, handler: quick } },
       });
       await using _rig = rig;

@@ -66,7 +66,7 @@ describe("one pass", () => {
 
   it("goes on until polls have brought nothing for as long as it was told to wait", async () => {
     await using rig = await startHeld();
-    const pass = onceWith(rig, { waitMs: 150 });
+    const pass = onceWith(rig, { waitMs: 1_000 });
     await rig.emulator.waitForEvent((event) => event.type === "call-answered");
     const late = rig.emulator.addJob({ actionType: thirdParty });
     expect(await pass).toBe(0);
@@ -82,7 +82,7 @@ describe("one pass", () => {
           : { kind: "continued", continuationToken: String(Number(job.continuationToken ?? 0) + 1) },
     });
     const id = rig.emulator.addJob({ actionType: thirdParty });
-    expect(await onceWith(rig, { waitMs: 300 })).toBe(0);
+    expect(await onceWith(rig, { waitMs: 1_000 })).toBe(0);
     expect(rig.emulator.lastJob(id)).toMatchObject({ status: "Succeeded" });
     expect(rig.emulator.jobs()).toHaveLength(4);
   });

@@ -36,7 +36,7 @@ function makeFolder(): string {
 async function startWith(path: string, options: RigOptions = {}): Promise<Rig> {
   const rig = await startRig({
     actionTypes: [thirdParty],
-    emulator: { settings: { redeliveryMs: 40 } },
+    emulator: { settings: { redeliveryMs: 200 } },
     ...options,
     config: { clientTokens: { source: "file", path }, retry, ...options.config },
   });
@@ -83,7 +83,7 @@ it("works the waiting jobs of a client as soon as its token is added", async () 
 it("works with a token that was changed on both sides, without losing a job", async () => {
   const path = join(makeFolder(), "tokens.yaml");
   writeFileSync(path, documentOf(old));
-  await using rig = await startWith(path);
+  await using rig = await startWith(path, { emulator: {} });
   await works(rig, old);
   const renewed = { ...old, clientToken: "second-token-of-old-client" };
   rig.emulator.addClient(renewed);

@@ -1,7 +1,7 @@
 // A daemon in this process against an emulator over real HTTP, as a test needs it: short intervals, events to wait
 // for, the log as lines. Nothing here sleeps.
 import { mkdtempSync, rmSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -175,13 +175,22 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   };
 }
 
-/** A port that nobody listens on now. */
+/**
+ * A port that nobody listens on now. Not one of those that the kernel gives to connections: another test's next call
+ * could have it before it is used.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!isFree) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }
 
 function nextEvent<T extends EventType>(

@@ -469,7 +469,7 @@ describe("a result", () => {
       });
       rig.emulator.fault({ ...fault, operations: [operation], times: 1 });
       const id = rig.emulator.addJob({ actionType });
-      expect(await rig.event("job-reported")).toMatchObject({ isPresumed: true, attempts: 2, key: { jobId: id } });
+      expect(await rig.event("job-reported")).toMatchObject({ isPresumed: true, key: { jobId: id } });
       const job = await rig.emulator.waitForJob(id, "over");
       expect(job.results.map(({ answer }) => answer)).toEqual(["accepted", "InvalidJobStateException"]);
       expect(rig.daemon.status().totals.dropped).toBe(0);

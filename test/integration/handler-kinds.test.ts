@@ -209,11 +209,15 @@ describe("a command handler", () => {
 describe("an http handler", () => {
   const quick = { minDelayMs: 5, maxDelayMs: 20, factor: 2, maxElapsedMs: Number.POSITIVE_INFINITY };
 
-  async function startWith(behaviour: Behaviour, options: Parameters<typeof startBeside>[1] = {}) {
+  async function startWith(
+    behaviour: Behaviour,
+    options: Parameters<typeof startBeside>[1] & { requestTimeoutMs?: number } = {},
+  ) {
+    const { requestTimeoutMs = 10_000, ...rest } = options;
     const service: Service = await startService({ jobs: behaviour });
     onTestFinished(() => service.close());
-    const handler: HandlerConfig = { kind: "http", url: `${service.url}/jobs`, requestTimeoutMs: 200 };
-    return { service, rig: await startBeside(handler, options) };
+    const handler: HandlerConfig = { kind: "http", url: `${service.url}/jobs`, requestTimeoutMs };
+    return { service, rig: await startBeside(handler, rest) };
   }
   const json =
     (document: unknown): Behaviour =>
@@ -303,6 +307,7 @@ describe("an http handler", () => {
     async (_what, behaviour) => {
       const { rig, service } = await startWith(behaviour, {
         jobTimeoutMs: 1_600,
+        requestTimeoutMs: 200,
         config: { retry: { ...defaultRetry, handler: quick } },
       });
       await using _rig = rig;

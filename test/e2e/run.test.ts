@@ -153,10 +153,10 @@ describe("when nobody reads what it writes", () => {
     'for (let n = 0; n < 200; n++) job.log.info("x".repeat(1000)); return { kind: "succeeded" };',
   );
 
-  it("goes on working when its reader stands still", async () => {
+  it.each(["pipe", "socket"] as const)("goes on working when the reader of its %s stands still", async (unread) => {
     const emulator = await startTestEmulator();
     const files = { "partnerd.yaml": configFor(emulator, module), "handler.mjs": chatty };
-    const program = startProgram(["run"], { files, isUnread: true });
+    const program = startProgram(["run"], { files, unread });
     emulator.addJobs({ actionType: thirdParty, count: 30 });
     await emulator.waitFor(() => emulator.counts().Succeeded === 30);
     program.child.kill("SIGTERM");

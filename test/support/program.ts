@@ -1,7 +1,7 @@
 // The built program as a child process: in a folder of its own, with its output to wait for, and never outliving its
 // test. Needs `npm run build`.
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -35,8 +35,8 @@ export interface ProgramOptions {
   /** An existing folder, which then stays. */
   readonly folder?: string;
   readonly environment?: Readonly<Record<string, string>>;
-  /** Standard output is a pipe that nobody reads. */
-  readonly isUnread?: boolean;
+  /** Standard output is a pipe, or a socket as Node makes them, that nobody reads. */
+  readonly unread?: "pipe" | "socket";
 }
 
 /** A folder that goes with the test. */
@@ -52,16 +52,17 @@ export function startProgram(argv: readonly string[], options: ProgramOptions = 
   const folder = options.folder ?? testFolder();
   for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(folder, name), text);
   const env = { PATH: process.env["PATH"], HOME: folder, ...credentials, ...options.environment };
-  const child = spawn(process.execPath, [program, ...argv], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
+  const stdout = options.unread === "pipe" ? unreadPipe(folder) : "pipe";
+  const child = spawn(process.execPath, [program, ...argv], { cwd: folder, env, stdio: ["ignore", stdout, "pipe"] });
   onTestFinished(() => {
     child.kill("SIGKILL");
   });
   const [out, err] = [new Heard(), new Heard()];
-  if (!options.isUnread) child.stdout.setEncoding("utf8").on("data", (text: string) => out.hear(text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => err.hear(text));
+  if (!options.unread) child.stdout?.setEncoding("utf8").on("data", (text: string) => out.hear(text));
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => err.hear(text));
   const ended = new Promise<End>((resolve, reject) => {
     child.once("error", reject);
-    child.once(options.isUnread ? "exit" : "close", (code: number | null, signal: string | null) => {
+    child.once(options.unread ? "exit" : "close", (code: number | null, signal: string | null) => {
       const end = { code, signal, out: out.text, err: err.text };
       for (const heard of [out, err]) heard.end(`${out.text}\n${err.text}`);
       resolve(end);
@@ -75,6 +76,15 @@ export function startProgram(argv: readonly string[], options: ProgramOptions = 
     logs: () => out.lines().map((line) => JSON.parse(line) as Record<string, unknown>),
     ended,
   };
+}
+
+/** A pipe with both ends open here, so that it breaks for nobody, and no reader. */
+function unreadPipe(folder: string): number {
+  const path = join(folder, "stdout");
+  execFileSync("mkfifo", [path]);
+  const end = openSync(path, "r+");
+  onTestFinished(() => closeSync(end));
+  return end;
 }
 
 /** The emulator takes any; without them the SDK would look for some on this machine. */

@@ -42,6 +42,8 @@ export const callbackLimits = { endedKept: 10_000, recordWaitMs: 10_000 };
 const recentLimits = { recentMs: 3_600_000, recentMax: 20_000 };
 /** How often the client token file is looked at; a client that it lacks makes it be looked at once. */
 const tokenFileCheckMs = 2_000;
+/** Long enough that a few jobs go together under load, short beside any call to CodePipeline. */
+const memoryGroupMs = 2;
 /** A few records share a transaction; a disk that takes longer is as good as none, and is tried again. */
 const sqlitePace = { commitSpacingMs: 5, commitTimeoutMs: 30_000, probeIntervalMs: 5_000 };
 
@@ -123,7 +125,7 @@ export async function ledgerOf({ config, clock, log }: PartsOptions): Promise<Le
   switch (config.ledger.store) {
     case "memory": {
       const { MemoryLedger } = await import("./ledger/memory.js");
-      return new MemoryLedger({ clock, ...recentLimits });
+      return new MemoryLedger({ clock, ...recentLimits, groupMs: memoryGroupMs });
     }
     case "sqlite": {
       const { SqliteLedger } = await import("./ledger/sqlite.js");

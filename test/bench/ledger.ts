@@ -129,7 +129,7 @@ async function open(kind: "memory" | "sqlite", commitSpacingMs = 5): Promise<Led
   const recent = { recentMs: 3_600_000, recentMax: 20_000 };
   if (kind === "memory") {
     const { MemoryLedger } = await import("../../src/ledger/memory.ts");
-    return new MemoryLedger({ clock, ...recent });
+    return new MemoryLedger({ clock, ...recent, groupMs: 0 });
   }
   const { SqliteLedger } = await import("../../src/ledger/sqlite.ts");
   const pace = { commitSpacingMs, commitTimeoutMs: 30_000, probeIntervalMs: 5_000 };

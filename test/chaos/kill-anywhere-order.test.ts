@@ -27,7 +27,7 @@ class SlowLedger extends MemoryLedger {
   readonly #told: string[];
 
   constructor(told: string[]) {
-    super({ clock: systemClock, recentMs: 60_000, recentMax: 10 });
+    super({ clock: systemClock, recentMs: 60_000, recentMax: 10, groupMs: 0 });
     this.#told = told;
   }
 

@@ -36,7 +36,7 @@ function refusal(kind: "over" | "gone", operation = "PutJobSuccessResult"): Gate
 /** A flight that is presumed ours, and the parts that its report needs. */
 async function presumed(gateway: Partial<JobGateway>) {
   const clock = new FakeClock();
-  const ledger = new MemoryLedger({ clock, recentMs: 60_000, recentMax: 10 });
+  const ledger = new MemoryLedger({ clock, recentMs: 60_000, recentMax: 10, groupMs: 0 });
   const lease = await ledger.lease(key);
   if (!lease) throw new Error("no lease");
   const slot = { park() {}, free() {} };

@@ -66,7 +66,7 @@ export function virtualWorker(options: VirtualOptions) {
     world: {
       gateway: () => service,
       handlers: { get: () => handler, close: async () => {} },
-      ledger: new MemoryLedger({ clock, recentMs: 3_600_000, recentMax: 20_000 }),
+      ledger: new MemoryLedger({ clock, recentMs: 3_600_000, recentMax: 20_000, groupMs: 0 }),
       clock,
       random: seeded(options.seed),
       keepSecrets: () => () => {},

@@ -43,7 +43,7 @@ const implementations: readonly Implementation[] = [
     name: "memory",
     open: async (options = {}) => {
       const clock = new FakeClock();
-      return { clock, ledger: new MemoryLedger({ clock, recentMs, recentMax, ...options }) };
+      return { clock, ledger: new MemoryLedger({ clock, recentMs, recentMax, groupMs: 0, ...options }) };
     },
   },
   {

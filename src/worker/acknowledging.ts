@@ -4,9 +4,9 @@ import { GatewayError, isPassing } from "../codepipeline/gateway.js";
 import type { Job, Nonce } from "../job/job.js";
 import type { LostReason } from "../job/lifecycle.js";
 import { LedgerError } from "../ledger/ledger.js";
-import { retrying } from "../std/retry.js";
 import type { Confirmation, JobInFlight } from "./in-flight.js";
-import { faultOf, type Parts } from "./parts.js";
+import type { Parts } from "./parts.js";
+import { patiently } from "./patience.js";
 
 /** `unanswered`: we stopped before CodePipeline said anything; it may be ours. */
 export type Claim =
@@ -29,22 +29,15 @@ interface Asking {
 
 /** AcknowledgeThirdPartyJob or AcknowledgeJob until it is answered or the work scope ends. Throws only bugs. */
 export async function acknowledge(parts: Parts, flight: JobInFlight, job: Job, wasSentBefore = false): Promise<Claim> {
-  const { clock, random, mask } = parts.world;
   const asking: Asking = { nonce: job.nonce, isAmbiguous: wasSentBefore };
   try {
-    return await retrying(
+    return await patiently(
+      parts,
+      flight,
       {
         policy: parts.limits.retry.acknowledge,
-        clock,
-        random,
         signal: parts.scopes.work,
-        shouldRetry: (error) => error instanceof GatewayError && (isPassing(error.kind) || error.kind === "aborted"),
-        retryAfterMs: (error) => (error instanceof GatewayError ? error.retryAfterMs : undefined),
-        onRetry: ({ attempt, delayMs, error }) => {
-          if (error instanceof GatewayError) {
-            parts.emit({ type: "call-retried", key: flight.key, fault: faultOf(error, mask), attempt, delayMs });
-          }
-        },
+        isWorthIt: (kind) => isPassing(kind) || kind === "aborted",
       },
       () => askOnce(parts, flight, asking),
     );

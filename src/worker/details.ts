@@ -3,9 +3,9 @@
 import { GatewayError, type GatewayFaultKind, isPassing } from "../codepipeline/gateway.js";
 import type { Job, PolledJob } from "../job/job.js";
 import type { LostReason } from "../job/lifecycle.js";
-import { retrying } from "../std/retry.js";
 import type { JobInFlight } from "./in-flight.js";
-import { faultOf, type Parts } from "./parts.js";
+import type { Parts } from "./parts.js";
+import { patiently } from "./patience.js";
 
 export type DetailsAnswer =
   | { readonly kind: "got"; readonly job: Job }
@@ -13,22 +13,13 @@ export type DetailsAnswer =
 
 /** GetThirdPartyJobDetails, or what PollForJobs gave. Throws only bugs. */
 export async function getDetails(parts: Parts, flight: JobInFlight, polled: PolledJob): Promise<DetailsAnswer> {
-  const { emit, limits, scopes, world } = parts;
+  const { limits, scopes, world } = parts;
   const gateway = world.gateway(flight.key.region, flight.key.actionType.owner);
   try {
-    const job = await retrying(
-      {
-        policy: limits.retry.details,
-        clock: world.clock,
-        random: world.random,
-        signal: scopes.poll,
-        shouldRetry: (error) => error instanceof GatewayError && isWorthWaiting(error.kind),
-        retryAfterMs: (error) => (error instanceof GatewayError ? error.retryAfterMs : undefined),
-        onRetry: ({ attempt, delayMs, error }) => {
-          if (!(error instanceof GatewayError)) return;
-          emit({ type: "call-retried", key: flight.key, fault: faultOf(error, world.mask), attempt, delayMs });
-        },
-      },
+    const job = await patiently(
+      parts,
+      flight,
+      { policy: limits.retry.details, signal: scopes.poll, isWorthIt: isWorthWaiting },
       () => gateway.details(polled, scopes.poll),
     );
     return { kind: "got", job };

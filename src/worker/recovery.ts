@@ -1,16 +1,16 @@
 // Takes up what an earlier process left, or another one of the fleet. Owed outcomes are put, interrupted jobs settled
 // or run again, unanswered acknowledges asked again. It queues for slots like any poller, so new work and old debts
 // share them.
-import { GatewayError, isPassing } from "../codepipeline/gateway.js";
+import { GatewayError } from "../codepipeline/gateway.js";
 import type { Job, JobKey } from "../job/job.js";
 import { recoveryFor } from "../job/lifecycle.js";
 import { failed } from "../job/outcome.js";
 import type { UnfinishedJob } from "../ledger/ledger.js";
-import { retrying } from "../std/retry.js";
 import { presumedNonce } from "./acknowledging.js";
 import { JobInFlight } from "./in-flight.js";
 import { laneName, laneOf } from "./lane.js";
-import { faultOf, type Parts } from "./parts.js";
+import type { Parts } from "./parts.js";
+import { mayComeRight, patiently } from "./patience.js";
 import type { Runner } from "./runner.js";
 import type { Slots } from "./slots.js";
 
@@ -134,20 +134,14 @@ async function freshDetails(
   const { emit, limits, scopes, world } = parts;
   const gateway = world.gateway(flight.key.region, flight.key.actionType.owner);
   try {
-    const fresh = await retrying(
+    const fresh = await patiently(
+      parts,
+      flight,
       {
         policy: { ...limits.retry.acknowledge, maxElapsedMs: Number.POSITIVE_INFINITY },
-        clock: world.clock,
-        random: world.random,
         signal: scopes.work,
-        shouldRetry: (error) => error instanceof GatewayError && (isPassing(error.kind) || isMendable(error)),
-        retryAfterMs: (error) => (error instanceof GatewayError ? error.retryAfterMs : undefined),
-        onRetry: ({ attempt, delayMs, error }) => {
-          // Waiting for CodePipeline or for a mended token is not work.
-          flight.slot.park();
-          if (!(error instanceof GatewayError)) return;
-          emit({ type: "call-retried", key: flight.key, fault: faultOf(error, world.mask), attempt, delayMs });
-        },
+        isWorthIt: mayComeRight,
+        parksSlot: true,
       },
       () => gateway.detailsAgain(flight.key, scopes.work),
     );
@@ -165,8 +159,4 @@ async function freshDetails(
     await runner.lose(flight, reason, world.mask(error.message));
     return undefined;
   }
-}
-
-function isMendable(error: GatewayError): boolean {
-  return error.kind === "token-rejected" || error.kind === "misconfigured" || error.kind === "aborted";
 }

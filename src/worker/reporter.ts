@@ -1,12 +1,12 @@
 // Puts an outcome to CodePipeline: patient, bounded only by the job's life and the report scope, and never twice
 // once it was accepted. A put whose answer was lost and that is then refused as "over" was accepted.
-import { GatewayError, isPassing } from "../codepipeline/gateway.js";
+import { GatewayError } from "../codepipeline/gateway.js";
 import type { LostReason } from "../job/lifecycle.js";
 import { failed, type Outcome } from "../job/outcome.js";
-import { retrying } from "../std/retry.js";
 import { confirm } from "./acknowledging.js";
 import type { JobInFlight } from "./in-flight.js";
 import { faultOf, type Parts } from "./parts.js";
+import { mayComeRight, patiently } from "./patience.js";
 
 /** `owed`: stopped, or out of patience, before CodePipeline took it. */
 export type ReportEnd =
@@ -34,7 +34,6 @@ export async function report(
   outcome: Outcome,
   wasSentBefore = false,
 ): Promise<ReportEnd> {
-  const { clock, random, mask } = parts.world;
   const putting: Putting = {
     outcome,
     attempts: 0,
@@ -43,39 +42,22 @@ export async function report(
     refusedAtMs: undefined,
   };
   try {
-    return await retrying(
+    return await patiently(
+      parts,
+      flight,
       {
         policy: parts.limits.retry.report,
-        clock,
-        random,
         signal: parts.scopes.report,
-        shouldRetry: (error) => error instanceof GatewayError && isWorthRepeating(error),
-        retryAfterMs: (error) => (error instanceof GatewayError ? error.retryAfterMs : undefined),
-        onRetry: ({ attempt, delayMs, error }) => {
-          // The work is done: while the result waits for CodePipeline, others may use the slot.
-          flight.slot.park();
-          if (error instanceof GatewayError) {
-            parts.emit({ type: "call-retried", key: flight.key, fault: faultOf(error, mask), attempt, delayMs });
-          }
-        },
+        isWorthIt: mayComeRight,
+        parksSlot: true,
       },
       () => putOnce(parts, flight, putting),
     );
   } catch (error) {
-    if (error instanceof GatewayError) return { kind: "owed", message: mask(error.message) };
+    if (error instanceof GatewayError) return { kind: "owed", message: parts.world.mask(error.message) };
     if (parts.scopes.report.aborted) return { kind: "owed", message: "stopped before the result was put" };
     throw error;
   }
-}
-
-/** A refused token may be mended by the partner at any time; the result is kept for that. */
-function isWorthRepeating(error: GatewayError): boolean {
-  return (
-    isPassing(error.kind) ||
-    error.kind === "aborted" ||
-    error.kind === "token-rejected" ||
-    error.kind === "misconfigured"
-  );
 }
 
 async function putOnce(parts: Parts, flight: JobInFlight, putting: Putting): Promise<ReportEnd> {

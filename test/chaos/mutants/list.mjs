@@ -106,8 +106,8 @@ export const mutants = [
   {
     name: "drops a job whose acknowledge got no answer",
     file: "src/worker/acknowledging.ts",
-    find: `shouldRetry: (error) => error instanceof GatewayError && (isPassing(error.kind) || error.kind === "aborted"),`,
-    replace: "shouldRetry: () => false,",
+    find: `isWorthIt: (kind) => isPassing(kind) || kind === "aborted",`,
+    replace: "isWorthIt: () => false,",
     tests: [lostAnswers],
   },
   {

@@ -1,0 +1,45 @@
+// How a call for one job is made again: the one way in which details, acknowledges and puts wait for CodePipeline.
+// What is worth another try is the caller's to say, by the kind of fault; anything but a gateway's fault never is.
+import { GatewayError, type GatewayFaultKind, isPassing } from "../codepipeline/gateway.js";
+import { type RetryPolicyMs, retrying } from "../std/retry.js";
+import type { JobInFlight } from "./in-flight.js";
+import { faultOf, type Parts } from "./parts.js";
+
+export interface Patience {
+  readonly policy: RetryPolicyMs;
+  readonly signal: AbortSignal;
+  readonly isWorthIt: (kind: GatewayFaultKind) => boolean;
+  /** The job does no work while the call waits, so others may use its slot meanwhile. */
+  readonly parksSlot?: boolean;
+}
+
+/** Makes the call until it answers or patience ends; each new try is told by an event. Rejects with the last error. */
+export function patiently<T>(
+  parts: Parts,
+  flight: JobInFlight,
+  patience: Patience,
+  call: () => Promise<T>,
+): Promise<T> {
+  const { clock, random, mask } = parts.world;
+  return retrying(
+    {
+      policy: patience.policy,
+      clock,
+      random,
+      signal: patience.signal,
+      shouldRetry: (error) => error instanceof GatewayError && patience.isWorthIt(error.kind),
+      retryAfterMs: (error) => (error instanceof GatewayError ? error.retryAfterMs : undefined),
+      onRetry: ({ attempt, delayMs, error }) => {
+        if (patience.parksSlot) flight.slot.park();
+        if (!(error instanceof GatewayError)) return;
+        parts.emit({ type: "call-retried", key: flight.key, fault: faultOf(error, mask), attempt, delayMs });
+      },
+    },
+    call,
+  );
+}
+
+/** For a job that is ours: a refused token or a wrong setting may be mended at any time, and the job is kept for that. */
+export function mayComeRight(kind: GatewayFaultKind): boolean {
+  return isPassing(kind) || kind === "aborted" || kind === "token-rejected" || kind === "misconfigured";
+}

@@ -1,0 +1,70 @@
+// The contract of artifacts: folders in, folders out. A job's workspace fetches its inputs, unpacks them, packs and
+// uploads its outputs, and leaves nothing behind. The engine and the handlers never see S3, an archive or a credential.
+import type { ArtifactAccess, Job } from "../job/job.js";
+
+/** Makes workspaces. */
+export interface ArtifactStore {
+  /** Whether there is room for another job's artifacts. Costs nothing: the store itself looks from time to time. */
+  room(): Room;
+  /** A workspace for one job. Does nothing yet: a job that touches no artifact costs no folder and no call. */
+  open(call: WorkspaceCall): Workspace;
+  /** Lets go of connections and threads. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Whether work may be taken, and if not, why and what to do. */
+export interface Room {
+  readonly isEnough: boolean;
+  readonly reason?: string;
+}
+
+export interface WorkspaceCall {
+  readonly job: Job;
+  /**
+   * Fresh credentials for the job (GetThirdPartyJobDetails, GetJobDetails); those that came with it live about 15
+   * minutes. `undefined`: the answer had none. Throws what the gateway throws.
+   */
+  renewAccess(signal: AbortSignal): Promise<ArtifactAccess | undefined>;
+  /** Masks further secrets for the rest of the job: renewed credentials, pre-signed URLs. */
+  keepSecrets(values: readonly string[]): void;
+  /** Ends every transfer, unpacking and packing. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * One job's private folder and its way to its artifacts. Whatever fails in it throws JobFailure of the fitting type:
+ * ConfigurationError for an archive or a name that the customer must mend, PermissionError, RevisionUnavailable,
+ * SystemUnavailable; or the signal's reason when the signal ended it.
+ */
+export interface Workspace {
+  /** The job's private folder (0700), absolute; made when it is first asked for. */
+  folder(): Promise<string>;
+  /** The folder `inputs/NAME/` with the unpacked artifact. Asked again it answers the same folder. */
+  input(name: string): Promise<string>;
+  /** The path of the object as it lies in S3. */
+  inputFile(name: string): Promise<string>;
+  /** Packs a folder as zip and uploads it as the named output artifact. Resolves when S3 has it. */
+  output(name: string, directory: string): Promise<void>;
+  /** Pre-signed URLs for a service that fetches and uploads by itself. */
+  links(): Promise<ArtifactLinks>;
+  /** Waits for uploads under way; throws the first that failed and was not made good since. Before a success counts. */
+  finish(): Promise<void>;
+  /** Ends what is under way and removes the folder. Never throws; idempotent. */
+  dispose(): Promise<void>;
+}
+
+/** What a service needs to touch artifacts without an AWS SDK. The URLs are secrets. */
+export interface ArtifactLinks {
+  readonly inputs: readonly ArtifactLink[];
+  readonly outputs: readonly ArtifactLink[];
+  /** When the first of them stops to work, in ms since the epoch. */
+  readonly untilMs: number;
+}
+
+/** One pre-signed URL: GET for an input, PUT for an output. */
+export interface ArtifactLink {
+  readonly name: string;
+  readonly url: string;
+  /** Headers that the request must carry exactly so, because they are signed. */
+  readonly headers: Readonly<Record<string, string>>;
+}

@@ -247,7 +247,7 @@ export const schema = {
   },
 } satisfies Section;
 
-/** A retry policy's keys. Waits are random between 0 and min(maxDelay, minDelay × factor^n). */
+/** A retry policy's keys; std/retry.ts says how waits are drawn from them. */
 function policy(
   what: string,
   env: string,

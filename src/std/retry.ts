@@ -1,9 +1,12 @@
-// One way to try again, for every call that may be: p-retry's loop, full jitter, and the other side's wish
-// (Retry-After) as the least wait. Time comes from a Clock and randomness can be handed in, so that tests own both.
+// One way to try again, for every call that may be: p-retry's loop, waits that spread callers first and keep them rare
+// in an outage that lasts, and the other side's wish (Retry-After) as the least wait. Time comes from a Clock and randomness can be handed in, so that tests own both.
 import pRetry from "p-retry";
 import type { Clock } from "./clock.js";
 
-/** Each wait is random between 0 and min(maxDelay, minDelay × factor^n). */
+/**
+ * Waits grow to minDelay × factor^n, and are random between 0 and that; those that have grown to maxDelay are at most
+ * a fifth shorter.
+ */
 export interface RetryPolicyMs {
   readonly minDelayMs: number;
   readonly maxDelayMs: number;
@@ -70,7 +73,7 @@ async function retryAfterFirst<T>(
   };
   const rest = async (failedAttempts: number) => {
     const delayMs = Math.max(
-      fullJitter(policy, failedAttempts, options.random ?? Math.random),
+      jitteredMs(policy, failedAttempts, options.random ?? Math.random),
       Math.min(options.retryAfterMs?.(last) ?? 0, retryAfterMaxMs),
     );
     options.onRetry?.({ attempt: failedAttempts, delayMs, error: last });
@@ -98,10 +101,17 @@ async function retryAfterFirst<T>(
 /** Carries "it failed" through p-retry, which treats TypeErrors and non-errors in ways of its own. */
 class Again extends Error {}
 
-/** A random wait between 0 and the policy's ceiling after so many failed attempts, in ms. */
-export function fullJitter(policy: RetryPolicyMs, failedAttempts: number, random: () => number): number {
-  return random() * ceilingMs(policy, failedAttempts);
+/**
+ * The wait after so many failed attempts, in ms. Full jitter while it grows takes callers that fail together apart;
+ * in an outage that lasts it would make twice the calls that the maximum allows, and they are apart by then.
+ */
+export function jitteredMs(policy: RetryPolicyMs, failedAttempts: number, random: () => number): number {
+  const ceiling = ceilingMs(policy, failedAttempts);
+  return ceiling < policy.maxDelayMs ? random() * ceiling : ceiling * (1 - lastingJitterPart * random());
 }
+
+/** As small as what polls of a fleet drift apart by. */
+const lastingJitterPart = 0.2;
 
 /** The most that the policy waits after so many failed attempts, in ms. */
 export function ceilingMs(policy: RetryPolicyMs, failedAttempts: number): number {

@@ -3,7 +3,7 @@
 //
 // What is counted as the call rate: polls, of each action type, from the outage's begin to its end. The ramp at its
 // beginning (the first failure and the rests shorter than the maximum) is allowed on top. Calls for single jobs that
-// are under way follow their own retry policies and are shown beside it, per job.
+// are under way follow their own retry policies, and are counted for each job in the same way.
 import { afterAll, expect, it } from "vitest";
 import { actionTypeName } from "../../src/job/job.js";
 import type { RetryPolicyMs } from "../../src/std/retry.js";
@@ -23,15 +23,24 @@ const cells = outageKinds.flatMap((kind) =>
 );
 const table: string[] = [];
 
-/** Polls that may come before the rests have reached their maximum. */
+/** Calls that may come before the rests have reached their maximum. */
 function rampOf(policy: RetryPolicyMs): number {
-  let polls = 1;
-  for (let delayMs = policy.minDelayMs; delayMs < policy.maxDelayMs; delayMs *= policy.factor) polls += 1;
-  return polls;
+  let calls = 1;
+  for (let delayMs = policy.minDelayMs; delayMs < policy.maxDelayMs; delayMs *= policy.factor) calls += 1;
+  return calls;
 }
 
 function policyOf(kind: OutageKind): RetryPolicyMs {
   return kind === "throttled" ? ordinaryLimits.retry.throttledPoll : ordinaryLimits.retry.poll;
+}
+
+/** Calls that one job may make in an outage of so many ms: one kind of call at a time, a fifth more than one a rest. */
+function allowedPerJob(lastedMs: number): number {
+  const { details, acknowledge, report } = ordinaryLimits.retry;
+  const allowed = [details, acknowledge, report].map(
+    (policy) => rampOf(policy) + Math.ceil(Math.min(lastedMs, policy.maxElapsedMs) / (0.8 * policy.maxDelayMs)),
+  );
+  return Math.max(...allowed);
 }
 
 /** Polls that an offer is followed by until the rests are at their maximum again: 1 s × 1.5ⁿ up to 15 s. */
@@ -135,17 +144,18 @@ it.each(cells)("loses nothing and works again by itself after $kind for $name", 
     0,
     ...service.jobs.map((job) => during.filter((call) => call.jobId === job.key.jobId).length),
   );
+  expect(perJob, "calls for one job during the outage").toBeLessThanOrEqual(allowedPerJob(lastedMs));
   expect(await stop()).toEqual({ owed: 0, isBroken: false });
   expect(clock.pending, "timers left behind").toBe(0);
   table.push(
     `${kind.padEnd(20)}${name.padStart(7)}${polls.join("+").padStart(9)}${String(allowed).padStart(9)}` +
-      `${String(perJob).padStart(9)}${(Math.max(...workingMs) / 1_000).toFixed(1).padStart(10)} s` +
+      `${String(perJob).padStart(9)}${String(allowedPerJob(lastedMs)).padStart(9)}${(Math.max(...workingMs) / 1_000).toFixed(1).padStart(10)} s` +
       `${(maxIntervalMs / 1_000 + 1).toFixed(0).padStart(6)} s${(overMs / 1_000).toFixed(0).padStart(7)} s`,
   );
 });
 
 afterAll(() => {
-  const head = "outage                 for    polls  allowed  per job  works in  at most  all over";
+  const head = "outage                 for    polls  allowed  per job  allowed  works in  at most  all over";
   console.log(
     `seed ${seed}; polls per action type; 10 jobs a cell, each with one accepted result\n${head}\n${table.join("\n")}`,
   );

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ceilingMs, fullJitter, type RetryOptions, retrying } from "../../../src/std/retry.js";
+import { ceilingMs, jitteredMs, type RetryOptions, retrying } from "../../../src/std/retry.js";
 import { FakeClock, settle } from "../../support/fake-clock.js";
 
 const policy = { minDelayMs: 100, maxDelayMs: 1_000, factor: 2, maxElapsedMs: Number.POSITIVE_INFINITY };
@@ -40,12 +40,12 @@ describe("retrying", () => {
     expect(clock.pending).toBe(0);
   });
 
-  it("waits along the curve up to its ceiling", async () => {
+  it("waits along the curve up to its maximum, less the jitter of waits that last", async () => {
     const { options, clock, waits } = given();
     const result = retrying(options, failing(6).attempt);
     await clock.advance(10_000);
     await expect(result).resolves.toBe("yes");
-    expect(waits).toEqual([100, 200, 400, 800, 1_000, 1_000]);
+    expect(waits).toEqual([100, 200, 400, 800, 800, 800]);
   });
 
   it("spreads each wait over the whole of it", async () => {
@@ -143,12 +143,18 @@ describe("retrying", () => {
   });
 });
 
-describe("fullJitter", () => {
-  it("never leaves the bounds, however many attempts failed", () => {
-    for (const n of [1, 2, 50, 5_000]) {
-      expect(fullJitter(policy, n, () => 0)).toBe(0);
-      expect(fullJitter(policy, n, () => 1)).toBe(ceilingMs(policy, n));
-      expect(ceilingMs(policy, n)).toBeLessThanOrEqual(1_000);
+describe("jitteredMs", () => {
+  it("spreads a wait that still grows over the whole of it", () => {
+    for (const n of [1, 2, 3, 4]) {
+      expect(jitteredMs(policy, n, () => 0)).toBe(0);
+      expect(jitteredMs(policy, n, () => 0.5)).toBe(ceilingMs(policy, n) / 2);
+    }
+  });
+
+  it("shortens a wait at the maximum by a fifth at most, however many attempts failed", () => {
+    for (const n of [5, 50, 5_000]) {
+      expect(jitteredMs(policy, n, () => 0)).toBe(1_000);
+      expect(jitteredMs(policy, n, () => 1)).toBe(800);
     }
   });
 });

@@ -3,6 +3,7 @@
 import { actionTypeName, type JobKey } from "../job/job.js";
 import type { LostReason } from "../job/lifecycle.js";
 import type { PollerName, WorkerEvent } from "../worker/events.js";
+import { Refusals } from "./refusals.js";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -16,14 +17,16 @@ export interface EventLogger {
 
 /** A reader of events that writes log lines. */
 export function eventLog(log: EventLogger): (event: WorkerEvent) => void {
+  const refusals = new Refusals();
   return (event) => {
+    refusals.observe(event);
     switch (event.type) {
       case "worker-started":
         return log.info({ pollers: event.pollers, slots: event.slots }, "worker started");
       case "poll-finished":
       case "poll-failed":
       case "poll-recovered":
-        return pollLine(log, event);
+        return pollLine(log, event, refusals);
       case "offer-repeated":
         return log.debug(jobFields(event.key), "offer repeated, skipped");
       case "job-changed":
@@ -34,7 +37,7 @@ export function eventLog(log: EventLogger): (event: WorkerEvent) => void {
           `job dropped: ${event.message}`,
         );
       case "call-retried":
-        return log[isMilestone(event.attempt) ? "warn" : "debug"](
+        return log[isMilestone(event.attempt) && !refusals.explains(event) ? "warn" : "debug"](
           {
             ...jobFields(event.key),
             code: event.fault.code,
@@ -55,38 +58,78 @@ export function eventLog(log: EventLogger): (event: WorkerEvent) => void {
           { ...(event.key ? jobFields(event.key) : {}), stack: event.stack },
           `a bug in partnerd: ${event.message}; please report it`,
         );
+      case "breaker-opened":
+      case "breaker-closed":
       case "paused":
       case "resumed":
-        return log.info({}, event.type === "paused" ? "paused: no job is taken until resume" : "resumed");
       case "drain-started":
-        return log.info(
-          { inFlight: event.inFlight, timeoutMs: event.timeoutMs },
-          "draining: no new jobs, waiting for those that run",
-        );
       case "drain-hurried":
-        return log.warn({ inFlight: event.inFlight }, `stopping the handlers that still run: ${event.reason}`);
       case "drain-finished":
-        return log[event.owed > 0 ? "error" : "info"](
-          { owed: event.owed, durationMs: Math.round(event.durationMs) },
-          event.owed > 0 ? "stopped while outcomes are owed" : "stopped, nothing owed",
-        );
+        return workerLine(log, event);
       default:
         return jobLine(log, event);
     }
   };
 }
 
+type WorkerLineEvent = Extract<
+  WorkerEvent,
+  {
+    type:
+      | "breaker-opened"
+      | "breaker-closed"
+      | "paused"
+      | "resumed"
+      | "drain-started"
+      | "drain-hurried"
+      | "drain-finished";
+  }
+>;
+
+/** What concerns the worker as a whole. */
+function workerLine(log: EventLogger, event: WorkerLineEvent): void {
+  switch (event.type) {
+    case "breaker-opened":
+      return log.error(
+        { ...pollerFields(event.poller), code: event.fault.code },
+        `CodePipeline refuses us in ${event.poller.region}: ${event.fault.message}; ${mend("denied")}`,
+      );
+    case "breaker-closed":
+      return log.info(
+        { region: event.region, openMs: Math.round(event.openMs) },
+        `CodePipeline accepts us in ${event.region} again`,
+      );
+    case "paused":
+    case "resumed":
+      return log.info({}, event.type === "paused" ? "paused: no job is taken until resume" : "resumed");
+    case "drain-started":
+      return log.info(
+        { inFlight: event.inFlight, timeoutMs: event.timeoutMs },
+        "draining: no new jobs, waiting for those that run",
+      );
+    case "drain-hurried":
+      return log.warn({ inFlight: event.inFlight }, `stopping the handlers that still run: ${event.reason}`);
+    case "drain-finished":
+      return log[event.owed > 0 ? "error" : "info"](
+        { owed: event.owed, durationMs: Math.round(event.durationMs) },
+        event.owed > 0 ? "stopped while outcomes are owed" : "stopped, nothing owed",
+      );
+  }
+}
+
 type PollEvent = Extract<WorkerEvent, { type: "poll-finished" | "poll-failed" | "poll-recovered" }>;
 
-function pollLine(log: EventLogger, event: PollEvent): void {
+function pollLine(log: EventLogger, event: PollEvent, refusals: Refusals): void {
   const poller = pollerFields(event.poller);
   if (event.type === "poll-recovered") {
-    return log.info({ ...poller, failures: event.failures }, "polling works again");
+    const level = refusals.wasRefused(event.poller) ? "debug" : "info";
+    return log[level]({ ...poller, failures: event.failures }, "polling works again");
   }
   if (event.type === "poll-failed") {
     // The same level each time: an alert on it must not fall silent while the fault goes on.
     const told = isPermanent(event.fault.kind) ? "error" : "warn";
-    const level = event.failures === 1 || isMilestone(event.failures) ? told : "debug";
+    const isTold = (event.failures === 1 || isMilestone(event.failures)) && event.fault.kind !== "denied";
+    const level = isTold ? told : "debug";
     return log[level](
       { ...poller, code: event.fault.code, failures: event.failures, nextPollMs: Math.round(event.restMs) },
       `${event.fault.message}; ${mend(event.fault.kind)}`,

@@ -6,7 +6,7 @@ import type { StatusSnapshot } from "../worker/status.js";
 export interface HealthStatus extends Pick<StatusSnapshot, "atMs" | "startedAtMs" | "isDraining" | "isPaused"> {
   readonly pollers: readonly Pick<
     StatusSnapshot["pollers"][number],
-    "region" | "actionType" | "lastGoodPollAtMs" | "nextPollAtMs" | "failures"
+    "region" | "actionType" | "lastGoodPollAtMs" | "nextPollAtMs" | "failures" | "lastFault"
   >[];
   readonly slots: { readonly busy: number };
 }
@@ -64,11 +64,12 @@ export function ready(status: HealthStatus, ledger: LedgerState): Readiness {
   }
   if (status.isDraining) reasons.push({ reason: "draining", message: "draining: no new jobs are taken" });
   if (status.isPaused) reasons.push({ reason: "paused", message: "paused: no new jobs are taken until resume" });
-  const isCutOff = status.pollers.length > 0 && status.pollers.every(({ failures }) => failures >= breakerFailures);
+  const isCutOff = status.pollers.length > 0 && status.pollers.every((poller) => isBroken(poller));
   if (isCutOff) {
+    const faults = status.pollers.map(({ lastFault }) => lastFault?.message ?? "no reason is known");
     reasons.push({
       reason: "breaker-open",
-      message: `the last ${breakerFailures} or more polls of every poller failed`,
+      message: `no poller is answered by CodePipeline: ${[...new Set(faults)].join("; ")}`,
     });
   }
   if (!ledger.writable) {
@@ -76,6 +77,11 @@ export function ready(status: HealthStatus, ledger: LedgerState): Readiness {
     reasons.push({ reason: "ledger-not-writable", message: `the ledger cannot be written${why}` });
   }
   return { ready: reasons.length === 0, reasons };
+}
+
+/** A refusal is the service's clear word at the first poll; anything else may pass, and is given a few. */
+function isBroken({ failures, lastFault }: HealthStatus["pollers"][number]): boolean {
+  return failures >= breakerFailures || (failures > 0 && lastFault?.kind === "denied");
 }
 
 function nameOf(poller: { readonly actionType: string; readonly region: string }): string {

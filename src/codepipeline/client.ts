@@ -2,8 +2,10 @@
 // It knows nothing of jobs; it never gets a logger, since the SDK's logging shows tokens and configuration values.
 import type { IncomingMessage } from "node:http";
 import { CodePipelineClient } from "@aws-sdk/client-codepipeline";
+import { defaultProvider } from "@aws-sdk/credential-provider-node";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import type { Region } from "../job/job.js";
+import { isDenial } from "./faults.js";
 
 export interface RegionClientOptions {
   readonly region: Region;
@@ -25,34 +27,60 @@ interface Command {
 
 /** Most bytes of an answer that are read; a full custom poll of 50 jobs of 100 KB stays far below. */
 const answerMaxBytes = 16 * 1024 * 1024;
+/** Credentials are looked for afresh at most this often: the search may ask the instance, a command or STS. */
+const renewalSpacingMs = 2_000;
 
 /** Sends commands to one Region. Every call ends by its answer, its time limit or its signal. */
 export class RegionClient {
-  readonly #client: CodePipelineClient;
+  readonly #options: RegionClientOptions;
+  readonly #transport: Transport;
+  #client: CodePipelineClient;
+  #renewedMs = Number.NEGATIVE_INFINITY;
   readonly #callLimitMs: number;
   readonly #calls = new WeakMap<object, Call>();
   readonly #stops = new WeakMap<AbortSignal, Set<Call>>();
 
   constructor(options: RegionClientOptions) {
-    const transport = new Transport(options);
+    this.#options = options;
+    this.#transport = new Transport(options);
     this.#callLimitMs = options.connectionTimeoutMs + options.requestTimeoutMs;
-    this.#client = new CodePipelineClient({
-      region: options.region,
-      ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
-      userAgentAppId: options.appId,
+    this.#client = this.#build(0);
+  }
+
+  #build(systemClockOffset: number): CodePipelineClient {
+    const { region, endpoint, appId } = this.#options;
+    const client = new CodePipelineClient({
+      region,
+      ...(endpoint === undefined ? {} : { endpoint }),
+      userAgentAppId: appId,
       maxAttempts: 1,
       // A good part of the SDK's cost per call. It works only for calls without options, so the abort goes another way.
       cacheMiddleware: true,
-      requestHandler: transport,
+      requestHandler: this.#transport,
+      systemClockOffset,
+      // The SDK's ordinary chain, but one that reads files again: a mended credentials file must count.
+      credentialDefaultProvider: (init) => defaultProvider({ ...init, ignoreCache: true }),
     });
-    this.#client.middlewareStack.add(
+    client.middlewareStack.add(
       (next) => (args) => {
         const call = this.#calls.get(args.input);
-        if (call) transport.attach((args as unknown as { request: object }).request, call);
+        if (call) this.#transport.attach((args as unknown as { request: object }).request, call);
         return next(args);
       },
       { step: "deserialize", name: "partnerdCall", priority: "low" },
     );
+    return client;
+  }
+
+  /**
+   * After a refusal: the SDK would keep what it found for as long as it lives, so later calls go through a new client,
+   * which looks for credentials afresh. Connections stay, and so does what was learned of the service's clock.
+   */
+  #renew(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#renewedMs < renewalSpacingMs) return;
+    this.#renewedMs = nowMs;
+    this.#client = this.#build(this.#client.config.systemClockOffset);
   }
 
   /**
@@ -85,6 +113,7 @@ export class RegionClient {
         },
         (error: unknown) => {
           finish();
+          if (isDenial(error)) this.#renew();
           reject(error);
         },
       );
@@ -110,7 +139,7 @@ export class RegionClient {
 
   /** Closes the connections; calls under way fail. */
   close(): void {
-    this.#client.destroy();
+    this.#transport.destroy();
   }
 }
 

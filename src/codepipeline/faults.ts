@@ -74,6 +74,11 @@ export function faultFrom(error: unknown, operation: string, key?: JobKey): Gate
   });
 }
 
+/** True for what the SDK throws when CodePipeline refuses us altogether: credentials, permissions or the clock. */
+export function isDenial(error: unknown): boolean {
+  return kindOf(readThrown(error)) === "denied";
+}
+
 interface Thrown {
   readonly name: string;
   readonly code: string;

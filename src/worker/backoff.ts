@@ -38,6 +38,8 @@ const emptyFactor = 1.5;
 const jitterPart = 0.2;
 /** A service that asks for more is asked sooner all the same: a poll is cheap and customers wait. */
 const retryAfterMaxMs = 60_000;
+/** Whoever was refused asks again within this time, however long the configured intervals are. */
+const refusedMaxMs = 60_000;
 
 /** The next state and the rest in ms before the next poll. `random` is in [0, 1). */
 export function next(
@@ -67,13 +69,14 @@ export function next(
       const intervalMs = ceiling + random() * Math.min(1_000, ceiling * jitterPart);
       // Intervals run from call to call: one that hung for long has waited already, and work must go on in time.
       const restMs = Math.max(intervalMs - (result.tookMs ?? 0), Math.min(intervalMs, curve.minDelayMs));
+      const askedMs = Math.max(restMs, Math.min(result.retryAfterMs ?? 0, retryAfterMaxMs));
       return {
         state: {
           empty: state.empty,
           failed: isThrottled ? state.failed : count,
           throttled: isThrottled ? count : state.throttled,
         },
-        restMs: Math.max(restMs, Math.min(result.retryAfterMs ?? 0, retryAfterMaxMs)),
+        restMs: result.fault === "denied" ? Math.min(askedMs, refusedMaxMs) : askedMs,
       };
     }
   }

@@ -62,6 +62,10 @@ export type WorkerEvent = { readonly atMs: number } & (
     }
   /** The first good poll after failures. */
   | { readonly type: "poll-recovered"; readonly poller: PollerName; readonly failures: number }
+  /** A Region began to refuse us: credentials, permissions or the clock. Told once, however many polls it refuses. */
+  | { readonly type: "breaker-opened"; readonly poller: PollerName; readonly fault: Fault }
+  /** No poller of the Region is refused any more. */
+  | { readonly type: "breaker-closed"; readonly region: Region; readonly openMs: number }
   /** A poll offered a job that is in flight here or ended a short while ago. */
   | { readonly type: "offer-repeated"; readonly key: JobKey }
   /** Every step of the reducer, in order. */

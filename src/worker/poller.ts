@@ -2,6 +2,7 @@
 // its signal aborts, or, in a single pass, when nothing is waiting any more. It never ends by an error.
 import { GatewayError } from "../codepipeline/gateway.js";
 import { type BackoffPolicy, type BackoffState, next, type PollResult, rested } from "./backoff.js";
+import type { Breakers } from "./breakers.js";
 import { type LaneConfig, laneName } from "./lane.js";
 import { faultOf, type Parts } from "./parts.js";
 import type { Runner } from "./runner.js";
@@ -16,6 +17,7 @@ export interface PollerOptions {
   readonly gate: (signal: AbortSignal) => Promise<void>;
   /** How many jobs may still be taken (a single pass with a limit); Infinity otherwise. */
   readonly budget: Budget;
+  readonly breakers: Breakers;
   /** A single pass ends when polls have brought nothing for so long, in ms. Absent: polls until stopped. */
   readonly idleEndMs?: number;
 }
@@ -163,6 +165,7 @@ export class Poller {
     }
     this.#isProbing = true;
     this.#failures += 1;
+    this.#options.breakers.failed({ region: lane.region, actionType: lane.actionType }, fault);
     const durationMs = parts.world.clock.monotonic() - startedMs;
     const { kind, retryAfterMs } = fault;
     const restMs = this.#rest({ kind: "failed", fault: kind, retryAfterMs, tookMs: durationMs });
@@ -184,6 +187,7 @@ export class Poller {
     this.#isProbing = false;
     if (this.#failures === 0) return;
     const poller = { region: lane.region, actionType: lane.actionType };
+    this.#options.breakers.passed(poller);
     parts.emit({ type: "poll-recovered", poller, failures: this.#failures });
     this.#failures = 0;
   }

@@ -29,12 +29,21 @@ export interface JobStatusLine {
   readonly isAwaitingCallback: boolean;
 }
 
+/** A Region that refuses us: credentials, permissions or the clock. */
+export interface BreakerStatus {
+  readonly region: string;
+  readonly sinceMs: number;
+  readonly fault: Fault;
+}
+
 export interface StatusSnapshot {
   readonly atMs: number;
   readonly startedAtMs: number;
   readonly isDraining: boolean;
   readonly isPaused: boolean;
   readonly pollers: readonly PollerStatus[];
+  /** Those that are open; none when all is well. */
+  readonly breakers: readonly BreakerStatus[];
   readonly jobs: readonly JobStatusLine[];
   readonly totals: Totals;
 }
@@ -55,6 +64,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 /** Folds events into the present. */
 export class StatusBoard {
   readonly #pollers = new Map<string, Mutable<PollerStatus>>();
+  readonly #breakers = new Map<string, BreakerStatus>();
   readonly #jobs = new Map<string, Mutable<JobStatusLine>>();
   readonly #totals: Mutable<Totals> = {
     started: 0,
@@ -82,6 +92,7 @@ export class StatusBoard {
       isDraining: this.#isDraining,
       isPaused: this.#isPaused,
       pollers: [...this.#pollers.values()].map((poller) => ({ ...poller })),
+      breakers: [...this.#breakers.values()],
       jobs: [...this.#jobs.values()].map((job) => ({ ...job })),
       totals: { ...this.#totals },
     };
@@ -93,6 +104,14 @@ export class StatusBoard {
       case "poll-finished":
       case "poll-failed":
         return this.#polled(event);
+      case "breaker-opened": {
+        const { region } = event.poller;
+        this.#breakers.set(region, { region, sinceMs: event.atMs, fault: event.fault });
+        return;
+      }
+      case "breaker-closed":
+        this.#breakers.delete(event.region);
+        return;
       case "job-changed":
         return this.#changed(event);
       case "job-started":

@@ -1,6 +1,7 @@
 // The engine as a whole: starts recovery and the pollers, and stops in three steps, each with its own scope:
 // polls first, handlers when the drain's time is over, puts last. `stop` always settles.
 
+import { Breakers } from "./breakers.js";
 import type { Emit, Observe } from "./events.js";
 import { type LaneConfig, laneName } from "./lane.js";
 import type { Parts, WorkerLimits, World } from "./parts.js";
@@ -35,6 +36,7 @@ export class Worker {
   readonly #parts: Parts;
   readonly #slots: Slots;
   readonly #runner: Runner;
+  readonly #breakers: Breakers;
   #pollers: readonly Poller[] = [];
   #running: Promise<unknown> | undefined;
   #stopping: Promise<WorkerEnd> | undefined;
@@ -68,6 +70,8 @@ export class Worker {
       this.#slots.open({ name: laneName(lane), group }, lane.maxConcurrentJobs);
     }
     this.#runner = new Runner(this.#parts);
+    const { mask } = options.world;
+    this.#breakers = new Breakers({ emit, mask, monotonic: () => clock.monotonic() });
   }
 
   get slots(): { readonly busy: number; readonly max: number; readonly parked: number } {
@@ -159,6 +163,7 @@ export class Worker {
           runner,
           gate: (signal) => this.#gate(signal),
           budget,
+          breakers: this.#breakers,
           ...(idleEndMs === undefined ? {} : { idleEndMs }),
         }),
     );

@@ -80,6 +80,8 @@ export const oneOfEach: Readonly<Record<UntimedEvent["type"], UntimedEvent>> = {
   "poll-finished": polled(),
   "poll-failed": pollFailed(1),
   "poll-recovered": { type: "poll-recovered", poller, failures: 4 },
+  "breaker-opened": { type: "breaker-opened", poller, fault: fault("denied") },
+  "breaker-closed": { type: "breaker-closed", region: poller.region, openMs: 1_234.5 },
   "offer-repeated": { type: "offer-repeated", key },
   "job-changed": { type: "job-changed", key, from: "polled", to: "detailed", by: "details-received" },
   "job-started": started,

@@ -225,7 +225,7 @@ describe("a fault that lasts", () => {
   });
 
   it("is an error each time it is told when it will not pass by itself", () => {
-    for (const kind of ["denied", "misconfigured", "rejected"] as const) {
+    for (const kind of ["misconfigured", "rejected"] as const) {
       expect(linesOf(pollFailed(1, kind), pollFailed(2, kind), pollFailed(3, kind)).map((line) => line.level)).toEqual([
         "error",
         "debug",
@@ -235,7 +235,6 @@ describe("a fault that lasts", () => {
   });
 
   it.each<readonly [GatewayFaultKind, string]>([
-    ["denied", "check the credentials and the policy of this process, and its clock"],
     ["misconfigured", "check category, owner, provider, version and Region of the action type"],
     ["rejected", "check the action type's configuration"],
     ["throttled", "polling slows down"],

@@ -9,7 +9,9 @@ const poller = {
   lastGoodPollAtMs: (nowMs - 1_000) as number | undefined,
   nextPollAtMs: (nowMs + 1_000) as number | undefined,
   failures: 0,
+  lastFault: undefined as HealthStatus["pollers"][number]["lastFault"],
 };
+const refused = { kind: "denied", operation: "PollForJobs", code: "ExpiredToken", message: "it has expired" } as const;
 const good = { atMs: nowMs, startedAtMs: 0, isDraining: false, isPaused: false, pollers: [poller], slots: { busy: 0 } };
 const writable: LedgerState = { writable: true };
 
@@ -25,6 +27,14 @@ describe("ready", () => {
     ["it drains", { isDraining: true }, writable, ["draining"]],
     ["it is paused", { isPaused: true }, writable, ["paused"]],
     ["every poller fails again and again", { pollers: [{ ...poller, failures: 5 }] }, writable, ["breaker-open"]],
+    [
+      "every poller is refused",
+      { pollers: [{ ...poller, failures: 1, lastFault: refused }] },
+      writable,
+      ["breaker-open"],
+    ],
+    ["a poller was refused and is not any more", { pollers: [{ ...poller, lastFault: refused }] }, writable, []],
+    ["one of two is refused", { pollers: [poller, { ...poller, failures: 9, lastFault: refused }] }, writable, []],
     ["a poller fails a few times", { pollers: [{ ...poller, failures: 4 }] }, writable, []],
     ["one of two pollers fails", { pollers: [poller, { ...poller, failures: 99 }] }, writable, []],
     ["the ledger cannot be written", {}, { writable: false, reason: "disk full" }, ["ledger-not-writable"]],
@@ -45,6 +55,13 @@ describe("ready", () => {
     expect(ready(status, { writable: false, reason: "disk full" }).reasons.map(({ message }) => message)).toEqual([
       "no poll has been answered yet: ThirdParty/Test/Acme-Scan/1 in eu-west-1",
       "the ledger cannot be written: disk full",
+    ]);
+  });
+
+  it("says once why CodePipeline answers no poller", () => {
+    const pollers = [poller, poller].map((each) => ({ ...each, failures: 2, lastFault: refused }));
+    expect(ready({ ...good, pollers }, writable).reasons.map(({ message }) => message)).toEqual([
+      "no poller is answered by CodePipeline: it has expired",
     ]);
   });
 });

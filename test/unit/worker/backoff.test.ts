@@ -143,6 +143,16 @@ describe("a service that says when to come back", () => {
   });
 });
 
+describe("polls that are refused", () => {
+  it("are made again within a minute, however long the intervals are", () => {
+    const slow = { ...policy, maxIntervalMs: 3_600_000, failed: { ...policy.failed, maxDelayMs: 3_600_000 } };
+    const late = { empty: 0, failed: 90, throttled: 0 };
+    expect(next(late, failed("denied"), slow, () => 0.99).restMs).toBe(60_000);
+    expect(next(late, failed("denied", 3_600_000), slow, () => 0.99).restMs).toBe(60_000);
+    expect(next(late, failed("unavailable"), slow, () => 0.99).restMs).toBeGreaterThan(3_000_000);
+  });
+});
+
 describe("any history of polls", () => {
   const kinds = fc.constantFrom<GatewayFaultKind>("throttled", "unavailable", "denied", "misconfigured");
   const result: fc.Arbitrary<PollResult> = fc.oneof(

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { GatewayError, type JobGateway } from "../../../src/codepipeline/gateway.js";
 import type { ClientId, JobId, Region } from "../../../src/job/job.js";
+import { Breakers } from "../../../src/worker/breakers.js";
 import type { UntimedEvent } from "../../../src/worker/events.js";
 import { type LaneConfig, laneName } from "../../../src/worker/lane.js";
 import type { Parts } from "../../../src/worker/parts.js";
@@ -65,12 +66,13 @@ function given(options: { lanes: readonly LaneConfig[]; waiting: number; maxJobs
       return true;
     },
   } as unknown as Runner;
+  const breakers = new Breakers({ emit: parts.emit, mask: (text) => text, monotonic: () => clock.monotonic() });
   const budget = { left: options.maxJobs ?? Number.POSITIVE_INFINITY, promised: 0 };
   const isPass = options.maxJobs !== undefined;
   const pollers = options.lanes.map((each) => {
     slots.open({ name: laneName(each), group: each.actionType.provider }, each.maxConcurrentJobs);
     const idle = isPass ? { idleEndMs: 0 } : {};
-    return new Poller({ parts, lane: each, slots, runner, gate: async () => {}, budget, ...idle });
+    return new Poller({ parts, lane: each, slots, runner, gate: async () => {}, budget, breakers, ...idle });
   });
   return {
     clock,

@@ -62,6 +62,7 @@ describe("a new board", () => {
     expect(look()).toEqual({
       atMs: startMs + 60_000,
       startedAtMs: startMs,
+      breakers: [],
       isDraining: false,
       isPaused: false,
       pollers: [

@@ -20,6 +20,8 @@ export interface RetryOptions {
   readonly clock: Clock;
   /** Ends the waiting and the trying; the promise then rejects with the last error, or the reason if none. */
   readonly signal: AbortSignal;
+  /** Ends it as well. */
+  readonly alsoEndedBy?: AbortSignal;
   readonly shouldRetry: (error: unknown) => boolean;
   /** What the other side asked us to wait, in ms; honoured up to an hour. */
   readonly retryAfterMs?: (error: unknown) => number | undefined;
@@ -38,13 +40,14 @@ const retryAfterMaxMs = 3_600_000;
 export async function retrying<T>(options: RetryOptions, attempt: (attempt: number) => Promise<T>): Promise<T> {
   // The first attempt needs none of the machinery below; nearly every call ends here.
   options.signal.throwIfAborted();
+  options.alsoEndedBy?.throwIfAborted();
   const startedMs = options.clock.monotonic();
   let firstError: unknown;
   try {
     return await attempt(1);
   } catch (error) {
     const isTooLate = options.clock.monotonic() - startedMs >= options.policy.maxElapsedMs;
-    if (options.signal.aborted || isTooLate || !options.shouldRetry(error)) throw error;
+    if (isEnded(options) || isTooLate || !options.shouldRetry(error)) throw error;
     firstError = error;
   }
   return retryAfterFirst(options, attempt, startedMs, firstError);
@@ -56,13 +59,13 @@ async function retryAfterFirst<T>(
   startedMs: number,
   firstError: unknown,
 ): Promise<T> {
-  const { clock, policy, signal } = options;
+  const { clock, policy, signal, alsoEndedBy } = options;
   let made = 1;
   let last = firstError;
   let result: { readonly value: T } | undefined;
   const turn = async () => {
     if (made === 1) await rest(1);
-    if (signal.aborted) return;
+    if (isEnded(options)) return;
     try {
       made += 1;
       result = { value: await attempt(made) };
@@ -77,7 +80,7 @@ async function retryAfterFirst<T>(
       Math.min(options.retryAfterMs?.(last) ?? 0, retryAfterMaxMs),
     );
     options.onRetry?.({ attempt: failedAttempts, delayMs, error: last });
-    await clock.sleep(delayMs, signal);
+    await clock.sleep(delayMs, alsoEndedBy ? AbortSignal.any([signal, alsoEndedBy]) : signal);
   };
   try {
     await pRetry(turn, {
@@ -86,7 +89,7 @@ async function retryAfterFirst<T>(
       minTimeout: 0,
       shouldRetry: async () => {
         const isWorthIt = options.shouldRetry(last) && clock.monotonic() - startedMs < policy.maxElapsedMs;
-        if (!isWorthIt || signal.aborted) return false;
+        if (!isWorthIt || isEnded(options)) return false;
         await rest(made);
         return true;
       },
@@ -96,6 +99,10 @@ async function retryAfterFirst<T>(
   }
   if (result) return result.value;
   throw last;
+}
+
+function isEnded({ signal, alsoEndedBy }: RetryOptions): boolean {
+  return signal.aborted || alsoEndedBy?.aborted === true;
 }
 
 /** Carries "it failed" through p-retry, which treats TypeErrors and non-errors in ways of its own. */

@@ -42,6 +42,7 @@ export async function acknowledge(parts: Parts, flight: JobInFlight, job: Job, w
       () => askOnce(parts, flight, asking),
     );
   } catch (error) {
+    if (flight.loss) return { kind: "lost", ...flight.loss };
     return claimFrom(error, asking, parts);
   }
 }

@@ -24,6 +24,7 @@ export async function getDetails(parts: Parts, flight: JobInFlight, polled: Poll
     );
     return { kind: "got", job };
   } catch (error) {
+    if (flight.loss) return { kind: "lost", ...flight.loss };
     if (scopes.poll.aborted) {
       return { kind: "lost", reason: "draining", message: "a drain began before its details came" };
     }

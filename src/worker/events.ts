@@ -29,8 +29,6 @@ export type EndCause =
   | "timed-out"
   /** A stop that would not wait any longer. */
   | "stopped"
-  /** Another replica took the job over. */
-  | "lease-lost"
   /** The process that ran it died. */
   | "interrupted"
   /** No handler by that name. */

@@ -1,5 +1,5 @@
 // Runs one job's handler under its deadline and its abort signal and says what came of it. The first cause wins:
-// gave an outcome, threw, ran out of time, was stopped, lost its lease. Whatever the handler does, this ends.
+// gave an outcome, threw, ran out of time, was stopped, was let go of. Whatever the handler does, this ends.
 import type { HandlerCall, JobHandler } from "../handlers/handler.js";
 import { failureFrom } from "../job/failure.js";
 import type { Job } from "../job/job.js";
@@ -12,13 +12,14 @@ import type { Parts } from "./parts.js";
 export type Ending =
   | { readonly kind: "ended"; readonly outcome: Outcome; readonly cause: EndCause }
   | { readonly kind: "left" }
-  | { readonly kind: "taken-over" };
+  /** The flight's `loss` says why. */
+  | { readonly kind: "let-go" };
 
 /** A handler that was told to stop is waited for a little longer than it was promised, then left behind. */
 const abandonMarginMs = 2_000;
 
 type Run = { readonly kind: "gave"; readonly value: unknown } | { readonly kind: "threw"; readonly error: unknown };
-type Stop = "timed-out" | "stopped" | "lease-lost";
+type Stop = "timed-out" | "stopped" | "let-go";
 
 /** Runs the handler to its end. Never rejects. */
 export async function handle(
@@ -41,7 +42,7 @@ export async function handle(
   });
   const stopListening = listen([
     [parts.scopes.work, () => end("stopped", "partnerd stops")],
-    [flight.lease.lost, () => end("lease-lost", "another replica took the job over")],
+    [flight.letGo, () => end("let-go", flight.loss?.message ?? "the job is let go of")],
   ]);
   try {
     const run = start(handler, callOf(parts, flight, job, deadlineMs, abort.signal), flight);
@@ -70,7 +71,7 @@ async function afterStop(
   if (late === undefined) {
     parts.emit({ type: "handler-abandoned", key: flight.key, handler: handler.description });
   }
-  if (cause === "lease-lost") return { kind: "taken-over" };
+  if (cause === "let-go") return { kind: "let-go" };
   if (cause === "timed-out") {
     const message = `the job took longer than its limit of ${seconds(flight.lane.jobTimeoutMs)} (jobTimeout) and was stopped`;
     return { kind: "ended", outcome: failed(message), cause };

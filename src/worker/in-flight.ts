@@ -1,7 +1,7 @@
 // One job while it is ours to look after: its state, moved only by the reducer, and written to the ledger before
 // what it guards. When the ledger fails later on, the job goes on and its events are written when the ledger can.
 import type { Job, JobKey } from "../job/job.js";
-import { type JobEvent, type JobState, transition } from "../job/lifecycle.js";
+import { type JobEvent, type JobState, type LostReason, transition } from "../job/lifecycle.js";
 import type { Lease, Ledger } from "../ledger/ledger.js";
 import type { Emit } from "./events.js";
 import type { LaneConfig } from "./lane.js";
@@ -9,6 +9,12 @@ import type { Slot } from "./slots.js";
 
 /** `open`: it may be ours or not; only another offer tells. `over`: there is nothing left to ask for. */
 export type Confirmation = "ours" | "over" | "open";
+
+/** Why nothing more may be done here for a job that is in flight. */
+export interface Loss {
+  readonly reason: LostReason;
+  readonly message: string;
+}
 
 export interface JobInFlightOptions {
   readonly lane: LaneConfig;
@@ -36,6 +42,8 @@ export class JobInFlight {
   callback: { readonly tokenHash: string; readonly deadlineMs: number } | undefined;
   readonly #ledger: Ledger;
   readonly #emit: Emit;
+  readonly #letGo = new AbortController();
+  #loss: Loss | undefined;
   #state: JobState;
   #unwritten: JobEvent[] = [];
   #recorded: PromiseWithResolvers<void> | undefined;
@@ -49,10 +57,23 @@ export class JobInFlight {
     this.#ledger = options.ledger;
     this.#emit = options.emit;
     this.#state = options.lease.state;
+    const { lost } = options.lease;
+    const onLost = () => this.#lose(takenOver);
+    if (lost?.aborted) onLost();
+    else lost?.addEventListener("abort", onLost, { once: true });
   }
 
   get state(): JobState {
     return this.#state;
+  }
+
+  /** Aborts when nothing more may be done here for the job; `loss` says why. */
+  get letGo(): AbortSignal {
+    return this.#letGo.signal;
+  }
+
+  get loss(): Loss | undefined {
+    return this.#loss;
   }
 
   /** Resolves once the outcome is in the ledger; rejects when it cannot be, or when the job ends without one. */
@@ -80,10 +101,13 @@ export class JobInFlight {
   /** Moves whether or not the ledger can be written: for what has happened already. */
   async note(event: JobEvent): Promise<void> {
     const to = transition(this.#state, event);
+    // Whoever has the job now writes its row; ours is no fault of the ledger.
+    if (this.#isTakenOver) return this.#move(to, event);
     try {
       await this.#write(event);
       if (event.type === "outcome-settled") this.#recorded?.resolve();
     } catch (error) {
+      if (this.#isTakenOver) return this.#move(to, event);
       this.#unwritten.push(event);
       if (event.type === "outcome-settled") this.#recorded?.reject(error);
       this.#emit({ type: "ledger-failed", key: this.key, message: error instanceof Error ? error.message : "unknown" });
@@ -101,9 +125,24 @@ export class JobInFlight {
     await this.#ledger.record(this.lease, event);
   }
 
+  get #isTakenOver(): boolean {
+    return this.#loss?.reason === "taken-over";
+  }
+
+  #lose(loss: Loss): void {
+    if (this.#isTakenOver) return;
+    this.#loss = loss;
+    this.#letGo.abort(new Error(loss.message));
+  }
+
   #move(to: JobState, event: JobEvent): void {
     const from = this.#state;
     this.#state = to;
     this.#emit({ type: "job-changed", key: this.key, from, to, by: event.type });
   }
 }
+
+const takenOver: Loss = {
+  reason: "taken-over",
+  message: "another replica took the job over; nothing is reported from here",
+};

@@ -8,6 +8,8 @@ import { faultOf, type Parts } from "./parts.js";
 export interface Patience {
   readonly policy: RetryPolicyMs;
   readonly signal: AbortSignal;
+  /** Besides the scope; left out: the job is let go of. */
+  readonly alsoEndedBy?: AbortSignal;
   readonly isWorthIt: (kind: GatewayFaultKind) => boolean;
   /** The job does no work while the call waits, so others may use its slot meanwhile. */
   readonly parksSlot?: boolean;
@@ -27,6 +29,7 @@ export function patiently<T>(
       clock,
       random,
       signal: patience.signal,
+      alsoEndedBy: patience.alsoEndedBy ?? flight.letGo,
       shouldRetry: (error) => error instanceof GatewayError && patience.isWorthIt(error.kind),
       retryAfterMs: (error) => (error instanceof GatewayError ? error.retryAfterMs : undefined),
       onRetry: ({ attempt, delayMs, error }) => {

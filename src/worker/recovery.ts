@@ -149,6 +149,10 @@ async function freshDetails(
     if (nonce === undefined) throw new Error("bug: an acknowledged job without its nonce in the ledger");
     return { ...fresh, nonce };
   } catch (error) {
+    if (flight.loss) {
+      await runner.lose(flight, flight.loss);
+      return undefined;
+    }
     if (scopes.work.aborted) {
       const message = "stopped before its details came";
       emit({ type: "job-left", key: flight.key, state: flight.state, message });
@@ -156,7 +160,7 @@ async function freshDetails(
     }
     if (!(error instanceof GatewayError)) throw error;
     const reason = error.kind === "gone" ? "gone" : error.kind === "over" ? "over" : "refused";
-    await runner.lose(flight, reason, world.mask(error.message));
+    await runner.lose(flight, { reason, message: world.mask(error.message) });
     return undefined;
   }
 }

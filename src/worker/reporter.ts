@@ -1,5 +1,6 @@
 // Puts an outcome to CodePipeline: patient, bounded only by the job's life and the report scope, and never twice
-// once it was accepted. A put whose answer was lost and that is then refused as "over" was accepted.
+// once it was accepted. A put whose answer was lost and that is then refused as "over" was accepted. Whoever lost the
+// job meanwhile puts nothing more.
 import { GatewayError } from "../codepipeline/gateway.js";
 import type { LostReason } from "../job/lifecycle.js";
 import { failed, type Outcome } from "../job/outcome.js";
@@ -54,6 +55,7 @@ export async function report(
       () => putOnce(parts, flight, putting),
     );
   } catch (error) {
+    if (flight.loss) return { kind: "lost", ...flight.loss };
     if (error instanceof GatewayError) return { kind: "owed", message: parts.world.mask(error.message) };
     if (parts.scopes.report.aborted) return { kind: "owed", message: "stopped before the result was put" };
     throw error;

@@ -2,14 +2,14 @@
 // hurting another job; once a job is acknowledged it leaves only by an accepted result, or stays in the ledger.
 import { GatewayError } from "../codepipeline/gateway.js";
 import { type Job, type JobKey, jobKeyName, type PolledJob } from "../job/job.js";
-import { isOwed, type LostReason } from "../job/lifecycle.js";
+import { isOwed } from "../job/lifecycle.js";
 import { failed, type Outcome } from "../job/outcome.js";
 import { LedgerError } from "../ledger/ledger.js";
 import { acknowledge, confirm, presumedNonce } from "./acknowledging.js";
 import { getDetails } from "./details.js";
 import type { EndCause } from "./events.js";
 import { type Ending, handle } from "./handling.js";
-import { JobInFlight } from "./in-flight.js";
+import { JobInFlight, type Loss } from "./in-flight.js";
 import { laneOf } from "./lane.js";
 import { faultOf, type Parts } from "./parts.js";
 import { report } from "./reporter.js";
@@ -114,11 +114,11 @@ export class Runner {
   /** The life of a job that a poll offered. */
   async #story(flight: JobInFlight, polled: PolledJob): Promise<void> {
     const answer = await getDetails(this.#parts, flight, polled);
-    if (answer.kind === "lost") return this.lose(flight, answer.reason, answer.message);
+    if (answer.kind === "lost") return this.lose(flight, answer);
     const { job } = answer;
     await flight.note({ type: "details-received" });
     if (this.#parts.scopes.poll.aborted) {
-      return this.lose(flight, "draining", "a drain began before it was acknowledged");
+      return this.lose(flight, { reason: "draining", message: "a drain began before it was acknowledged" });
     }
     const forget = this.keepSecretsOf(flight, job);
     try {
@@ -133,7 +133,7 @@ export class Runner {
   async claim(flight: JobInFlight, job: Job, wasSentBefore: boolean): Promise<boolean> {
     const claim = await acknowledge(this.#parts, flight, job, wasSentBefore);
     if (claim.kind === "lost") {
-      await this.lose(flight, claim.reason, claim.message);
+      await this.lose(flight, claim);
       return false;
     }
     if (claim.kind === "unanswered") {
@@ -150,6 +150,7 @@ export class Runner {
   async work(flight: JobInFlight, job: Job, deadlineMs?: number): Promise<void> {
     const { emit, world } = this.#parts;
     const { clock } = world;
+    if (flight.loss) return this.lose(flight, flight.loss);
     const handler = world.handlers.get(flight.lane.handler);
     const startedMs = clock.monotonic();
     if (!handler) {
@@ -180,15 +181,18 @@ export class Runner {
           message: "a service still works for it; the next start goes on waiting for its callback",
         });
         return;
-      case "taken-over":
-        return this.lose(flight, "taken-over", "another replica took the job over; nothing is reported from here");
+      case "let-go":
+        return this.lose(flight, flight.loss ?? { reason: "released", message: "let go of" });
     }
   }
 
   /** Fixes the outcome, then owes it until CodePipeline has it. */
   async settle(flight: JobInFlight, outcome: Outcome, cause: EndCause, startedMs: number): Promise<void> {
     const { emit, world } = this.#parts;
+    if (flight.loss) return this.lose(flight, flight.loss);
     await flight.note({ type: "outcome-settled", outcome });
+    // While it was written another replica may have come: the outcome is not what it will report.
+    if (flight.loss) return this.lose(flight, flight.loss);
     emit({ type: "job-settled", key: flight.key, outcome, cause, durationMs: world.clock.monotonic() - startedMs });
     await this.pay(flight, outcome, false);
   }
@@ -211,7 +215,7 @@ export class Runner {
         });
         return;
       case "lost":
-        return this.lose(flight, end.reason, end.message);
+        return this.lose(flight, end);
       case "owed":
         emit({ type: "job-left", key: flight.key, state: flight.state, message: end.message });
         return;
@@ -219,7 +223,7 @@ export class Runner {
   }
 
   /** Lets go of a job without a result. */
-  async lose(flight: JobInFlight, reason: LostReason, message: string): Promise<void> {
+  async lose(flight: JobInFlight, { reason, message }: Loss): Promise<void> {
     const from = flight.state;
     await flight.note({ type: "job-lost", reason });
     this.#parts.emit({ type: "job-dropped", key: flight.key, from, reason, message });
@@ -260,7 +264,7 @@ export class Runner {
       return this.settle(flight, outcome, "bug", this.#parts.world.clock.monotonic());
     }
     if (flight.state === "polled" || flight.state === "detailed") {
-      return this.lose(flight, "no-details", "an internal error before it was acknowledged");
+      return this.lose(flight, { reason: "no-details", message: "an internal error before it was acknowledged" });
     }
   }
 

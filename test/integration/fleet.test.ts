@@ -118,6 +118,64 @@ it("puts what a killed daemon owed, and settles what it ran", { timeout: 60_000 
   expect(second.count("bug") + third.count("bug")).toBe(0);
 });
 
+it("reports nothing once its lease is lost: neither what is owed nor what comes now", { timeout: 60_000 }, async () => {
+  const ledger = await newLedger(3_000);
+  const gate = new Gate();
+  const summary = (text: string) => ({ kind: "succeeded", summary: text });
+  await using first = await startRig({
+    config: { ledger },
+    handle: async ({ jobId }) => {
+      if (jobId === "runs") await gate.enter();
+      return summary("by the first");
+    },
+  });
+  const { emulator } = first;
+  const noPuts = emulator.fault({ kind: "unavailable", operations: ["PutThirdPartyJobSuccessResult"] });
+  for (const id of ["owed", "runs"]) emulator.addJob({ actionType: thirdParty, id });
+  await gate.waiting(1);
+  await first.event("call-retried", ({ key, fault }) => key.jobId === "owed" && fault.operation.startsWith("Put"));
+  // Others hold the first for dead: its own next heartbeat tells it so.
+  await dynamo.removeReplicas(ledger.table);
+  const dropped = await Promise.all(
+    ["owed", "runs"].map((id) => first.event("job-dropped", ({ key }) => key.jobId === id)),
+  );
+  expect(dropped.map(({ from, reason }) => [from, reason])).toEqual([
+    ["settled", "taken-over"],
+    ["running", "taken-over"],
+  ]);
+  gate.release();
+  noPuts.remove();
+  // Whoever finds them now, the first under its new name or the second, has the right to report them.
+  await using second = await startRig({ config: { ledger }, sharedEmulator: emulator });
+  const [owed, runs] = await Promise.all(["owed", "runs"].map((id) => emulator.waitForJob(id, "over")));
+  expect(owed?.result?.document).toMatchObject({ executionDetails: { summary: "by the first" } });
+  expect(runs?.result?.document).toMatchObject({ failureDetails: { type: "SystemUnavailable" } });
+  expect([owed, runs].map((job) => job?.results.filter((put) => put.answer === "accepted").length)).toEqual([1, 1]);
+  expect(first.count("job-recovered") + second.count("job-recovered")).toBe(2);
+  // A lease that is lost is no fault of the ledger.
+  expect(first.events.filter(({ type }) => type === "ledger-failed" || type === "bug")).toEqual([]);
+});
+
+it("reports no outcome that it could not record because another has the job", { timeout: 60_000 }, async () => {
+  const ledger = await newLedger(600_000);
+  const gate = new Gate();
+  await using rig = await startRig({
+    config: { ledger },
+    handle: async () => {
+      await gate.enter();
+      return { kind: "succeeded" };
+    },
+  });
+  const id = rig.emulator.addJob({ actionType: thirdParty });
+  await gate.waiting(1);
+  await dynamo.giveToAnother(ledger.table, `us-east-1/${id}`);
+  gate.release();
+  expect(await rig.event("job-dropped")).toMatchObject({ reason: "taken-over" });
+  await rig.stop();
+  expect(rig.emulator.job(id)?.results).toEqual([]);
+  expect(rig.count("job-reported")).toBe(0);
+});
+
 /** Imports within the sources end in `.js`, their files in `.ts`; those of packages stay as they are. */
 const hook =
   'data:text/javascript,import m from "node:module";m.registerHooks({resolve:(s,c,n)=>' +

@@ -2,9 +2,17 @@
 
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { CreateTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import {
+  type AttributeValue,
+  CreateTableCommand,
+  DeleteItemCommand,
+  DynamoDBClient,
+  ScanCommand,
+  UpdateItemCommand,
+} from "@aws-sdk/client-dynamodb";
 import { type DynamoOptions, openDynamoLedger } from "../../src/ledger/dynamodb.js";
 import type { DynamoLedger } from "../../src/ledger/dynamodb-ledger.js";
+import { replicasPartition, rowKey } from "../../src/ledger/dynamodb-rows.js";
 import { tableDefinition } from "../../src/ledger/dynamodb-table.js";
 
 export interface Dynamo {
@@ -14,6 +22,10 @@ export interface Dynamo {
   createTable(): Promise<string>;
   /** A replica's ledger over the table, patient enough for a test. */
   open(options: Pick<DynamoOptions, "table" | "clock"> & Partial<DynamoOptions>): Promise<DynamoLedger>;
+  /** Takes away every heartbeat's row: each replica is dead for the others, and learns it by its next heartbeat. */
+  removeReplicas(table: string): Promise<void>;
+  /** Writes another replica's name into a job's row, as one does that takes the job over. */
+  giveToAnother(table: string, row: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -54,6 +66,23 @@ export async function startDynamo(): Promise<Dynamo> {
         onFault: () => {},
         ...options,
       }),
+    removeReplicas: async (table) => {
+      const { Items: rows } = await client.send(new ScanCommand({ TableName: table }));
+      for (const { pk, sk } of rows ?? []) {
+        if (pk?.S !== replicasPartition || !sk) continue;
+        await client.send(new DeleteItemCommand({ TableName: table, Key: { pk, sk } }));
+      }
+    },
+    giveToAnother: async (table, row) => {
+      await client.send(
+        new UpdateItemCommand({
+          TableName: table,
+          Key: rowKey(row) as Record<string, AttributeValue>,
+          UpdateExpression: "SET holder = :other, owedBy = :other",
+          ExpressionAttributeValues: { ":other": { S: "another" } },
+        }),
+      );
+    },
     close: async () => {
       client.destroy();
       server.closeAllConnections();

@@ -72,6 +72,10 @@ function isSigned(headers, body) {
   });
 }
 
-server.listen(Number(process.env.PORT ?? 9000), "127.0.0.1", () => {
-  console.log(`listening on http://127.0.0.1:${server.address().port}/jobs`);
+server.listen(Number(process.env.PORT ?? 9000), process.env.HOST ?? "127.0.0.1", () => {
+  const { address, port } = server.address();
+  console.log(`listening on http://${address}:${port}/jobs`);
 });
+
+// Number 1 in a container has no default answer to signals. Nothing is lost by ending: partnerd asks again.
+process.once("SIGTERM", () => process.exit(0));

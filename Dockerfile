@@ -1,0 +1,53 @@
+# partnerd as an image: built by `docker build -t partnerd:0.1.0 .`, run as described in README.md. At run time there
+# is one process, node, as number 1: no shell, no npm, nothing as root, and nothing that writes outside of /tmp and
+# /var/lib/partnerd.
+#
+# The base is pinned by its version tag. To pin the very bytes, give the digest that `docker buildx imagetools inspect
+# node:24-bookworm-slim` prints:  docker build --build-arg NODE_IMAGE=node:24-bookworm-slim@sha256:… .
+ARG NODE_IMAGE=node:24-bookworm-slim
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+# Install scripts only fetch what development needs, such as another Node.
+RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --no-audit --no-fund
+COPY tsconfig.json ./
+COPY scripts ./scripts
+COPY src ./src
+RUN node scripts/build.mjs && find dist -name '*.d.ts' -delete
+# Packages that only some configurations need: --build-arg OPTIONAL_PACKAGES=@aws-sdk/client-dynamodb@3.1164.0
+ARG OPTIONAL_PACKAGES=""
+RUN --mount=type=cache,target=/root/.npm npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
+  && if [ -n "$OPTIONAL_PACKAGES" ]; then \
+       npm install --no-save --omit=dev --ignore-scripts --no-audit --no-fund $OPTIONAL_PACKAGES; \
+     fi
+# Types and maps of packages: nothing that runs here reads them.
+RUN find node_modules -type d -name dist-types -prune -exec rm -rf {} + \
+  && find node_modules -type f \( -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.map' \) -delete \
+  && mkdir /state
+
+FROM ${NODE_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="partnerd" \
+      org.opencontainers.image.description="Works the jobs of AWS CodePipeline action types with handlers of your own." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="docker.io/library/node:24-bookworm-slim"
+ENV NODE_ENV=production \
+    PARTNERD_LEDGER_PATH=/var/lib/partnerd/partnerd.db \
+    PARTNERD_ARTIFACTS_WORK_DIR=/tmp/partnerd
+WORKDIR /app
+COPY package.json LICENSE ./
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+# A new volume mounted here takes over its owner, so that the ledger can be written.
+COPY --from=build --chown=1000:1000 --chmod=0700 /state /var/lib/partnerd
+# By number, so that Kubernetes can see that it is not root (runAsNonRoot).
+USER 1000:1000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
+  CMD ["node", "/app/dist/main.js", "healthcheck"]
+ENTRYPOINT ["node", "--enable-source-maps", "/app/dist/main.js"]
+CMD ["run"]

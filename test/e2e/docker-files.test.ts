@@ -1,0 +1,280 @@
+// Promise: the Dockerfile and the examples to copy (Compose, Kubernetes, ECS) say the same thing as the program: its
+// ports, paths, limits and user; and nothing of them is left to chance. `.ci/docker` runs the image itself.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { validate } from "dockerfile-utils";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { parse, parseAllDocuments } from "yaml";
+import { loadConfig } from "../../src/config/load.js";
+
+const root = new URL("../../", import.meta.url);
+const text = (path: string) => readFileSync(new URL(path, root), "utf8");
+const version = (JSON.parse(text("package.json")) as { version: string }).version;
+
+type Tree = Readonly<Record<string, unknown>>;
+/** Whatever stands at a path such as `spec.template`; undefined where there is nothing. */
+const at = (tree: unknown, path: string): unknown =>
+  path.split(".").reduce<unknown>((node, key) => (node as Tree | undefined)?.[key], tree);
+const list = (value: unknown) => (value ?? []) as readonly Tree[];
+const named = (items: unknown, name: string) => list(items).find((item) => item["name"] === name);
+
+const dockerfile = text("Dockerfile");
+/** The instructions of the last stage, on one line each. */
+const finalStage = dockerfile
+  .replaceAll(/\\\n\s*/g, " ")
+  .split(/^FROM /m)
+  .at(-1);
+const healthcheck = ["node", "/app/dist/main.js", "healthcheck"];
+const drainLimitsMs = ({ shutdown }: Awaited<ReturnType<typeof loaded>>["config"]) =>
+  shutdown.drainTimeoutMs + shutdown.cancelGraceMs + shutdown.reportTimeoutMs;
+
+/** Loads a configuration as it would be in its container: secrets where it looks for them. */
+function loaded(configuration: string, environment: Readonly<Record<string, string>> = {}) {
+  const folder = mkdtempSync(join(tmpdir(), "partnerd-examples-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, "webhook-secret"), `whsec_${Buffer.alloc(32, 7).toString("base64")}\n`);
+  writeFileSync(join(folder, "admin-token"), `${"a".repeat(32)}\n`);
+  writeFileSync(join(folder, "client-tokens.yaml"), "{one: a-token-of-a-customer}");
+  writeFileSync(join(folder, "partnerd.yaml"), configuration.replaceAll("/run/secrets", folder));
+  return loadConfig({ files: [join(folder, "partnerd.yaml")], environment, directory: folder, overrides: [] });
+}
+
+describe("Dockerfile", () => {
+  it("is free of what a linter knows", () => {
+    expect(validate(dockerfile)).toEqual([]);
+    expect(validate("FROM node\nCMD [node\nMAINTAINER x").length).toBeGreaterThan(0);
+  });
+
+  it("needs no other frontend, and pins its base by version", () => {
+    expect(dockerfile).not.toMatch(/^# *syntax=/m);
+    const images = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, image]) => image);
+    expect(images).toEqual([`\${NODE_IMAGE}`, `\${NODE_IMAGE}`]);
+    expect(/^ARG NODE_IMAGE=(\S+)$/m.exec(dockerfile)?.[1]).toMatch(/^node:\d+-\w+-slim$/);
+  });
+
+  it("runs node itself as number 1, not as root, and is asked by its own healthcheck", () => {
+    expect(finalStage).toMatch(/^USER [1-9]\d*:[1-9]\d*$/m);
+    expect(finalStage).toMatch(/^STOPSIGNAL SIGTERM$/m);
+    expect(finalStage).toMatch(/^ENTRYPOINT \["node", "--enable-source-maps", "\/app\/dist\/main.js"\]$/m);
+    expect(finalStage).toMatch(/^CMD \["run"\]$/m);
+    const check = /^HEALTHCHECK .*CMD (\[.*\])$/m.exec(finalStage ?? "")?.[1] ?? "";
+    expect(JSON.parse(check)).toEqual(healthcheck);
+    expect(finalStage).not.toMatch(/^RUN /m);
+  });
+
+  it("is called by the version of the package", () => {
+    expect(finalStage).toContain(`ARG VERSION=${version}`);
+    for (const label of ["title", "description", "licenses", "version", "revision", "base.name"])
+      expect(finalStage).toContain(`org.opencontainers.image.${label}=`);
+  });
+
+  it("takes in only what it names", () => {
+    const taken = text(".dockerignore")
+      .split("\n")
+      .filter((line) => line.startsWith("!"));
+    expect(text(".dockerignore")).toMatch(/^\*$/m);
+    const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.*) \S+$/gm)].flatMap(([, names = ""]) =>
+      names.split(" "),
+    );
+    for (const name of copied)
+      expect(
+        taken.some((line) => line.slice(1).startsWith(name)),
+        name,
+      ).toBe(true);
+  });
+});
+
+describe("container.yaml and compose.yaml", () => {
+  const compose = parse(text("config/compose.yaml")) as Tree;
+  const [service, scan] = [at(compose, "services.partnerd") as Tree, at(compose, "services.scan") as Tree];
+
+  it("is a configuration without a mistake or a warning", async () => {
+    const { config, warnings } = await loaded(text("config/container.yaml"), { PARTNERD_LEDGER_PATH: "/x/y.db" });
+    expect(warnings).toEqual([]);
+    expect(config).toMatchObject({
+      ledger: { path: "/x/y.db" },
+      admin: { port: 9464, publicUrl: "http://partnerd:9464" },
+    });
+  });
+
+  it("waits longer than a drain may take", async () => {
+    const { config } = await loaded(text("config/container.yaml"));
+    expect(Number.parseInt(String(service["stop_grace_period"]), 10) * 1_000).toBeGreaterThan(drainLimitsMs(config));
+  });
+
+  it("hands in what the configuration names", () => {
+    const secrets = list(service["secrets"]).map(({ source, target }) => `/run/secrets/${target ?? source}`);
+    for (const [path] of text("config/container.yaml").matchAll(/\/run\/secrets\/[\w.-]+/g))
+      expect(secrets).toContain(path);
+    const volumes = service["volumes"] as readonly string[];
+    expect(volumes).toContain("./container.yaml:/etc/partnerd/partnerd.yaml:ro");
+    expect(volumes).toContainEqual(expect.stringMatching(/^ledger:\/var\/lib\/partnerd$/));
+    expect(Object.keys(compose["volumes"] as Tree)).toEqual(["ledger"]);
+    expect(list(service["secrets"]).map(({ source }) => source)).toEqual(Object.keys(compose["secrets"] as Tree));
+    expect(service["depends_on"]).toEqual(["scan"]);
+  });
+
+  it("gives neither more than it needs", () => {
+    for (const each of [service, scan]) {
+      expect(each).toMatchObject({ read_only: true, cap_drop: ["ALL"], security_opt: ["no-new-privileges:true"] });
+      expect(each["image"]).toMatch(/:[\w.-]*\d/);
+      expect(each["mem_limit"]).toMatch(/^\d+m$/);
+    }
+    expect(service["image"]).toBe(`partnerd:${version}`);
+    expect(JSON.stringify(scan)).not.toContain("AWS_");
+  });
+});
+
+describe("kubernetes.yaml", () => {
+  const documents = parseAllDocuments(text("config/kubernetes.yaml")).map((each) => {
+    expect(each.errors).toEqual([]);
+    return each.toJS() as Tree;
+  });
+  const ofKind = (kind: string) => documents.find((each) => each["kind"] === kind);
+  const pod = at(ofKind("StatefulSet"), "spec.template.spec") as Tree;
+  const partnerd = named(pod["containers"], "partnerd") as Tree;
+  const scan = named(pod["initContainers"], "scan") as Tree;
+  const configuration = String(
+    at(ofKind("ConfigMap"), "data") && (at(ofKind("ConfigMap"), "data") as Tree)["partnerd.yaml"],
+  );
+
+  it("holds a configuration without a mistake or a warning, and waits longer than a drain may take", async () => {
+    const { config, warnings } = await loaded(configuration);
+    expect(warnings).toEqual([]);
+    expect(Number(pod["terminationGracePeriodSeconds"]) * 1_000).toBeGreaterThan(drainLimitsMs(config));
+    expect(config.admin.host).toBe("0.0.0.0");
+    expect(list(partnerd["ports"])).toEqual([{ name: "admin", containerPort: config.admin.port }]);
+    expect(list(at(ofKind("Service"), "spec.ports"))[0]).toMatchObject({
+      port: config.admin.port,
+      targetPort: "admin",
+    });
+  });
+
+  it("asks whether it lives, and whether it takes jobs, at the right paths", () => {
+    for (const probe of ["startupProbe", "livenessProbe"])
+      expect(at(partnerd, `${probe}.httpGet`)).toEqual({ path: "/livez", port: "admin" });
+    expect(at(partnerd, "readinessProbe.httpGet")).toEqual({ path: "/readyz", port: "admin" });
+  });
+
+  it("lets neither container do more than it needs", () => {
+    expect(pod).toMatchObject({
+      automountServiceAccountToken: false,
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: 1000,
+        fsGroup: 1000,
+        seccompProfile: { type: "RuntimeDefault" },
+      },
+    });
+    for (const each of [partnerd, scan]) {
+      expect(each["securityContext"]).toEqual({
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ["ALL"] },
+      });
+      expect(each["image"]).toMatch(/:\d+\.\d+\.\d+$/);
+      expect(at(each, "resources.limits.memory")).toMatch(/^\d+Mi$/);
+      expect(at(each, "resources.requests.memory")).toMatch(/^\d+Mi$/);
+    }
+    expect(partnerd["image"]).toMatch(new RegExp(`:${version}$`));
+  });
+
+  it("keeps the service until partnerd has drained", () => {
+    expect(scan["restartPolicy"]).toBe("Always");
+    expect(list(pod["containers"]).map(({ name }) => name)).toEqual(["partnerd"]);
+  });
+
+  it("names only volumes, selectors and accounts that there are", () => {
+    const claims = list(at(ofKind("StatefulSet"), "spec.volumeClaimTemplates")).map((each) =>
+      at(each, "metadata.name"),
+    );
+    const volumes = [...list(pod["volumes"]).map(({ name }) => name), ...claims];
+    const mounts = list(partnerd["volumeMounts"]);
+    expect(mounts.map(({ name }) => name).toSorted()).toEqual(volumes.toSorted());
+    expect(mounts.map(({ mountPath }) => mountPath)).toEqual([
+      "/etc/partnerd",
+      "/run/secrets",
+      "/var/lib/partnerd",
+      "/tmp",
+    ]);
+    expect(pod["serviceAccountName"]).toBe(at(ofKind("ServiceAccount"), "metadata.name"));
+    expect(at(ofKind("StatefulSet"), "spec.serviceName")).toBe(at(ofKind("Service"), "metadata.name"));
+    const labels = at(ofKind("StatefulSet"), "spec.template.metadata.labels");
+    expect(at(ofKind("StatefulSet"), "spec.selector.matchLabels")).toEqual(labels);
+    expect(at(ofKind("Service"), "spec.selector")).toEqual(labels);
+  });
+});
+
+/**
+ * The parameters of RegisterTaskDefinition and of its parts, from the Amazon ECS API Reference ("RegisterTaskDefinition",
+ * "ContainerDefinition", "HealthCheck", "LinuxParameters"), less what Fargate does not take.
+ */
+const ecsKeys = {
+  task: [
+    "family taskRoleArn executionRoleArn networkMode containerDefinitions volumes requiresCompatibilities cpu memory tags",
+    "pidMode proxyConfiguration ephemeralStorage runtimePlatform enableFaultInjection",
+  ],
+  container: [
+    "name image repositoryCredentials cpu memory memoryReservation portMappings essential restartPolicy entryPoint command",
+    "environment environmentFiles mountPoints volumesFrom linuxParameters secrets dependsOn startTimeout stopTimeout user",
+    "workingDirectory readonlyRootFilesystem interactive pseudoTerminal dockerLabels ulimits logConfiguration healthCheck",
+    "systemControls resourceRequirements firelensConfiguration credentialSpecs versionConsistency",
+  ],
+  healthCheck: ["command interval timeout retries startPeriod"],
+  linuxParameters: ["capabilities initProcessEnabled"],
+};
+
+describe("ecs-task-definition.json", () => {
+  const task = JSON.parse(text("config/ecs-task-definition.json")) as Tree;
+  const containers = list(task["containerDefinitions"]);
+  const partnerd = named(containers, "partnerd") as Tree;
+  const unknown = (keys: readonly string[], part: unknown) =>
+    Object.keys((part ?? {}) as Tree).filter((key) => !keys.join(" ").split(" ").includes(key));
+
+  it("has only parameters that ECS knows", () => {
+    expect(unknown(ecsKeys.task, task)).toEqual([]);
+    for (const each of containers) {
+      expect(unknown(ecsKeys.container, each)).toEqual([]);
+      expect(unknown(ecsKeys.healthCheck, each["healthCheck"])).toEqual([]);
+      expect(unknown(ecsKeys.linuxParameters, each["linuxParameters"])).toEqual([]);
+    }
+    expect(unknown(ecsKeys.container, { stopTimeOut: 1 })).toEqual(["stopTimeOut"]);
+  });
+
+  it("waits longer than a drain may take by default, and no longer than Fargate allows", async () => {
+    const { config } = await loaded(text("config/container.yaml"));
+    expect(Number(partnerd["stopTimeout"]) * 1_000).toBeGreaterThan(drainLimitsMs(config));
+    expect(partnerd["stopTimeout"]).toBeLessThanOrEqual(120);
+  });
+
+  it("is asked as the image is, and starts after and ends before its service", () => {
+    expect(at(partnerd, "healthCheck.command")).toEqual(["CMD", ...healthcheck]);
+    expect(partnerd["dependsOn"]).toContainEqual({ containerName: "scan", condition: "START" });
+    for (const { containerName } of list(partnerd["dependsOn"]))
+      expect(named(containers, String(containerName))).toBeDefined();
+  });
+
+  it("sets only variables that partnerd knows, and gives files where they are looked for", async () => {
+    const entries = list(partnerd["environment"]).map(({ name, value }) => [String(name), String(value)] as const);
+    const tokens = "/run/partnerd/client-tokens.yaml";
+    expect(Object.fromEntries(entries)["PARTNERD_CLIENT_TOKENS_PATH"]).toBe(tokens);
+    const configuration = text("config/container.yaml").replace(/^clientTokens:.*$/m, "");
+    const { config, warnings } = await loaded(configuration, Object.fromEntries(entries));
+    expect(warnings).toEqual([]);
+    expect(config).toMatchObject({ ledger: { store: "dynamodb" }, clientTokens: { source: "file", path: tokens } });
+    expect(at(named(containers, "prepare"), "command.0")).toContain(tokens);
+    for (const each of containers) {
+      for (const { sourceVolume } of list(each["mountPoints"]))
+        expect(named(task["volumes"], String(sourceVolume))).toBeDefined();
+    }
+  });
+
+  it("lets no container write its own files, or follow a moving image", () => {
+    for (const each of containers) {
+      expect(each["readonlyRootFilesystem"]).toBe(true);
+      expect(each["image"]).toMatch(/:\d+\.\d+\.\d+$/);
+    }
+    expect(partnerd).toMatchObject({ user: "1000:1000", linuxParameters: { capabilities: { drop: ["ALL"] } } });
+  });
+});

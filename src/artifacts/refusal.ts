@@ -1,0 +1,48 @@
+// What is said of an archive that is not unpacked: refused for what it is (the customer mends it), or failed for what
+// befell us (the operator mends it). Every text names the entry, escaped and shortened: names come from outside.
+import type { FailureType } from "../job/failure.js";
+
+/** An archive that is not unpacked because of what it is. The message has no artifact's name in it yet. */
+export class ArchiveRefused extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "ArchiveRefused";
+  }
+}
+
+export interface Refusal {
+  readonly failure: FailureType;
+  readonly message: string;
+}
+
+const shownNameMax = 200;
+
+/** An entry's name as it may stand in a message: in quotes, control characters escaped, shortened. */
+export function shown(name: string): string {
+  const short = name.length > shownNameMax ? `${name.slice(0, shownNameMax).toWellFormed()}…` : name.toWellFormed();
+  return JSON.stringify(short).replace(
+    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** What to answer for anything that was thrown while unpacking. */
+export function refusalOf(thrown: unknown, artifact: string): Refusal {
+  if (thrown instanceof ArchiveRefused) {
+    return { failure: "ConfigurationError", message: `the artifact ${artifact} cannot be unpacked: ${thrown.message}` };
+  }
+  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return ours(artifact, `the disk of this worker is full (${code}); retry the action later`);
+  }
+  if (code === "EMFILE" || code === "ENFILE") {
+    return ours(artifact, `this worker has too many open files (${code}); retry the action later`);
+  }
+  if (/^E[A-Z0-9]+$/.test(code)) return ours(artifact, `this worker's file system failed (${code}); retry the action`);
+  return ours(artifact, `a mistake in partnerd: ${text}; report it to whoever runs this worker`);
+}
+
+function ours(artifact: string, what: string): Refusal {
+  return { failure: "SystemUnavailable", message: `the artifact ${artifact} was not unpacked: ${what}` };
+}

@@ -1,0 +1,27 @@
+// What the near side and the unpacking thread say to each other.
+import type { FailureType } from "../job/failure.js";
+import type { Progress } from "./growing-file.js";
+import type { Unpacked } from "./unpack.js";
+import type { UnpackLimits } from "./unpack-limits.js";
+
+/** What the thread is asked. */
+export interface UnpackRequest {
+  readonly artifact: string;
+  readonly file: string;
+  readonly into: string;
+  readonly plainName: string;
+  readonly size?: number;
+  readonly limits: UnpackLimits;
+  readonly progress: Progress;
+}
+
+/** What it answers: the folder is there, or why not, or that it stopped because it was told to. */
+export type UnpackAnswer =
+  | { readonly type: "unpacked"; readonly unpacked: Unpacked }
+  | { readonly type: "refused"; readonly failure: FailureType; readonly message: string }
+  | { readonly type: "given-up" };
+
+/** Where a folder lies until it is whole. */
+export function unfinishedPath(into: string): string {
+  return `${into}.unpacking`;
+}

@@ -1,0 +1,62 @@
+// A scratch folder with an unpacker, as the artifact store uses it, and a look at what came out.
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type UnpackCall, type Unpacked, Unpacker } from "../../src/artifacts/unpack.js";
+import { startUnpackWorker } from "../../src/artifacts/unpack-thread.js";
+import { systemClock } from "../../src/std/clock.js";
+
+export const roomyLimits = { maxArchiveBytes: 2 ** 30, maxExtractedBytes: 2 ** 30, maxEntries: 20_000 };
+
+export class UnpackRig {
+  readonly folder = mkdtempSync(join(tmpdir(), "partnerd-unpack-"));
+  readonly unpacker = new Unpacker({
+    clock: systemClock,
+    threadsMax: 3,
+    threadIdleMs: 60_000,
+    threadEndMs: 5_000,
+    start: startUnpackWorker,
+  });
+  #calls = 0;
+
+  /** A call for these bytes, in a place of its own. */
+  call(bytes: Buffer, over: Partial<UnpackCall> = {}): UnpackCall {
+    this.#calls++;
+    const file = join(this.folder, `raw-${this.#calls}`);
+    writeFileSync(file, bytes);
+    return {
+      artifact: "SourceOutput",
+      file,
+      into: join(this.folder, `out-${this.#calls}`),
+      plainName: "SourceOutput",
+      limits: roomyLimits,
+      signal: new AbortController().signal,
+      ...over,
+    };
+  }
+
+  async unpack(bytes: Buffer, over: Partial<UnpackCall> = {}): Promise<{ unpacked: Unpacked; tree: Tree }> {
+    const call = this.call(bytes, over);
+    const unpacked = await this.unpacker.unpack(call);
+    return { unpacked, tree: treeOf(call.into) };
+  }
+
+  async close(): Promise<void> {
+    await this.unpacker.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Every path with what is there: a file's text, a link's target after `-> `, `/` for a folder. */
+export type Tree = Readonly<Record<string, string>>;
+
+export function treeOf(folder: string): Tree {
+  const found: Record<string, string> = {};
+  for (const path of readdirSync(folder, { recursive: true, encoding: "utf8" }).sort()) {
+    const full = join(folder, path);
+    const stat = lstatSync(full);
+    if (stat.isSymbolicLink()) found[path] = `-> ${readlinkSync(full)}`;
+    else found[path] = stat.isDirectory() ? "/" : readFileSync(full, "latin1");
+  }
+  return found;
+}

@@ -1,7 +1,9 @@
 // The composition root: the parts that parts.ts builds, the worker over them, the readers of its events, and the
 // admin port. Lets go of everything in the reverse order.
 import { eventLog, jobFields } from "./admin/event-log.js";
+import type { Panel } from "./admin/panel.js";
 import type { AdminServer } from "./admin/server.js";
+import type { AdminStatus } from "./admin/view.js";
 import type { Config } from "./config/config.js";
 import { Callbacks } from "./handlers/callbacks.js";
 import { HandlersError } from "./handlers/registry.js";
@@ -16,14 +18,16 @@ import {
   handlersOf,
   lanesOf,
   ledgerOf,
+  type PartReaders,
   type PartsOptions,
   tokensOf,
 } from "./parts.js";
 import type { Clock } from "./std/clock.js";
 import { type Log, textLog } from "./std/log.js";
+import { ownVersion } from "./std/version.js";
 import { TokenError } from "./tokens/tokens.js";
 import type { Observe, WorkerEvent } from "./worker/events.js";
-import { StatusBoard, type StatusSnapshot } from "./worker/status.js";
+import { StatusBoard } from "./worker/status.js";
 import { Worker, type WorkerEnd } from "./worker/worker.js";
 
 export { ledgerTable } from "./parts.js";
@@ -41,18 +45,21 @@ export class Daemon {
   readonly #parts: BuiltParts;
   readonly #observers: Observe[];
   readonly #board: StatusBoard;
+  readonly #panel: Panel | undefined;
   readonly worker: Worker;
   #admin: AdminServer | undefined;
 
-  private constructor(options: DaemonOptions, parts: BuiltParts, observers: Observe[]) {
+  private constructor(options: DaemonOptions, parts: BuiltParts, observers: Observe[], panel: Panel | undefined) {
     this.#config = options.config;
     this.#log = options.log;
     this.#clock = options.clock;
     this.#parts = parts;
     this.#observers = observers;
+    this.#panel = panel;
     const lanes = lanesOf(options.config);
     this.#board = new StatusBoard({ startedAtMs: options.clock.now(), pollers: lanes });
     observers.unshift(eventLog(options.log), (event) => this.#board.observe(event));
+    if (panel) observers.push((event) => panel.observe(event));
     const { masker, clock } = options;
     this.worker = new Worker({
       world: {
@@ -79,7 +86,12 @@ export class Daemon {
   /** Builds and checks every part. Throws what the first part that cannot be built says; nothing is left open then. */
   static async build(options: DaemonOptions): Promise<Daemon> {
     const observers: Observe[] = [...(options.observers ?? [])];
-    const daemon = new Daemon(options, await buildParts(options, (event) => daemon.#observe(event)), observers);
+    const panel = await panelOf(options, () => ({ status: daemon.status(), ledger: daemon.#parts.ledger.health() }));
+    const parts = await buildParts(options, (event) => daemon.#observe(event), readersOf(panel)).catch((error) => {
+      panel?.close();
+      throw error;
+    });
+    const daemon: Daemon = new Daemon(options, parts, observers, panel);
     try {
       await daemon.#openAdmin(options);
     } catch (error) {
@@ -94,7 +106,7 @@ export class Daemon {
     return this.#admin?.url;
   }
 
-  status(): StatusSnapshot & { readonly slots: Worker["slots"] } {
+  status(): AdminStatus {
     return { ...this.#board.snapshot(this.#clock.now()), slots: this.worker.slots };
   }
 
@@ -112,9 +124,15 @@ export class Daemon {
     for (const job of jobs) this.#log.info({ ...job, ageMs: this.#clock.now() - job.sinceMs }, "status of a job");
   }
 
+  /** Counts a reading of the configuration anew. */
+  noteReload(end: Parameters<Panel["onReload"]>[0]): void {
+    this.#panel?.onReload(end);
+  }
+
   /** Lets go of everything, in reverse order. Each part has its own limit; a failure does not keep the others. */
   async close(): Promise<void> {
     await this.#admin?.close();
+    this.#panel?.close();
     for (const part of this.#parts.closing.toReversed()) await closeQuietly(part, this.#log);
   }
 
@@ -146,6 +164,7 @@ export class Daemon {
       onFault: (error) => this.#log.error({ err: error }, "admin port failed"),
       ready: () => ready(this.status(), this.#parts.ledger.health()),
       status: () => this.status(),
+      ...(this.#panel ? { pages: this.#panel.pages } : {}),
       deliver: async (delivery) => {
         const end = await this.#parts.callbacks.deliver(delivery);
         // Right after a restart a promised callback is told to come again, not that nobody knows its job.
@@ -158,6 +177,24 @@ export class Daemon {
     this.#parts.adminUrl = this.#config.admin.publicUrl ?? this.#admin.url;
     this.#log.info({ url: this.#admin.url }, "admin port is open");
   }
+}
+
+/** The pages of the admin port, loaded only when it is on. */
+async function panelOf(options: DaemonOptions, look: ConstructorParameters<typeof Panel>[0]["look"]) {
+  const { config, clock } = options;
+  if (config.admin.port === 0) return undefined;
+  const { Panel } = await import("./admin/panel.js");
+  return new Panel({ clock, version: ownVersion(), store: config.ledger.store, pollers: lanesOf(config), look });
+}
+
+function readersOf(panel: Panel | undefined): PartReaders {
+  if (!panel) return {};
+  const { metrics } = panel;
+  return {
+    onCall: (call) => metrics.onCall(call),
+    onLookup: (lookup) => metrics.onLookup(lookup),
+    onCommit: (commit) => metrics.onCommit(commit),
+  };
 }
 
 /** Builds every configured handler and lets go of it again; the lines that say what is wrong, none if all is well. */

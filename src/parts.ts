@@ -1,17 +1,18 @@
 // Builds each part that a configuration asks for, loading only what it names; the one place that knows every
 // implementation. Opens in order and, when one part cannot be had, lets go of the earlier ones.
+import type { ApiCall } from "./codepipeline/client.js";
 import type { JobGateway } from "./codepipeline/gateway.js";
 import type { Config } from "./config/config.js";
 import { Callbacks } from "./handlers/callbacks.js";
 import type { HandlerRegistry } from "./handlers/handler.js";
 import { buildHandlers } from "./handlers/registry.js";
 import { type ActionOwner, actionTypeName, type Region } from "./job/job.js";
-import type { Ledger, LedgerHealth } from "./ledger/ledger.js";
+import type { Ledger, LedgerCommit, LedgerHealth } from "./ledger/ledger.js";
 import type { Clock } from "./std/clock.js";
 import type { Log } from "./std/log.js";
 import type { Masker } from "./std/masking.js";
 import type { TokenFileEvent } from "./tokens/file.js";
-import { MaskedTokens } from "./tokens/masked-tokens.js";
+import { MaskedTokens, type TokenLookup } from "./tokens/masked-tokens.js";
 import type { ClientTokens } from "./tokens/tokens.js";
 import type { Observe } from "./worker/events.js";
 import type { LaneConfig } from "./worker/lane.js";
@@ -23,6 +24,13 @@ export interface PartsOptions {
   readonly masker: Masker;
   readonly clock: Clock;
   readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** Told what parts do that no event tells of: for metrics. None may throw. */
+export interface PartReaders {
+  readonly onCall?: (call: ApiCall) => void;
+  readonly onLookup?: (lookup: TokenLookup) => void;
+  readonly onCommit?: (commit: LedgerCommit) => void;
 }
 
 /** The parts, wired. */
@@ -55,7 +63,11 @@ const dynamoPace = { lookMs: 1_500, probeIntervalMs: 1_000, connectionTimeoutMs:
 const dynamoRetry = { minDelayMs: 50, maxDelayMs: 1_000, factor: 2, maxElapsedMs: 5_000 };
 
 /** Builds all of them. Throws what the first that cannot be built says. */
-export async function buildParts(options: PartsOptions, observe: Observe): Promise<BuiltParts> {
+export async function buildParts(
+  options: PartsOptions,
+  observe: Observe,
+  readers: PartReaders = {},
+): Promise<BuiltParts> {
   const { config, clock, log, masker } = options;
   const closing: BuiltParts["closing"] = [];
   try {
@@ -64,14 +76,15 @@ export async function buildParts(options: PartsOptions, observe: Observe): Promi
     const tokens = new MaskedTokens({
       source: await tokensOf(options),
       keepSecrets: (values) => masker.keep(values),
+      ...(readers.onLookup ? { onLookup: readers.onLookup } : {}),
     });
     closing.push({ name: "client tokens", close: () => tokens.close() });
-    const ledger = await ledgerOf(options);
+    const ledger = await ledgerOf(options, readers);
     closing.push({ name: "ledger", close: () => ledger.close() });
     const callbacks: Callbacks = new Callbacks({ ...callbackLimits, baseUrl: () => built.adminUrl, clock });
     const handlers = await handlersOf(options, callbacks, observe);
     closing.push({ name: "handlers", close: () => handlers.close() });
-    const { gateway, close } = await gatewaysOf(config, tokens, clock);
+    const { gateway, close } = await gatewaysOf(config, tokens, clock, readers);
     closing.push({ name: "clients", close });
     const built: BuiltParts = { gateway, handlers, ledger, callbacks, closing, adminUrl: undefined };
     return built;
@@ -117,7 +130,8 @@ function tokenFileLine(log: Log, event: TokenFileEvent): void {
 }
 
 /** The configured ledger, opened. Throws LedgerError. */
-export async function ledgerOf({ config, clock, log }: PartsOptions): Promise<Ledger> {
+export async function ledgerOf({ config, clock, log }: PartsOptions, readers: PartReaders = {}): Promise<Ledger> {
+  const onCommit = readers.onCommit ? { onCommit: readers.onCommit } : {};
   const onHealth = (health: LedgerHealth) =>
     health.writable
       ? log.info({}, "the ledger can be written again")
@@ -134,6 +148,7 @@ export async function ledgerOf({ config, clock, log }: PartsOptions): Promise<Le
         clock,
         ...recentLimits,
         ...sqlitePace,
+        ...onCommit,
         onHealth,
       });
     }
@@ -150,6 +165,7 @@ export async function ledgerOf({ config, clock, log }: PartsOptions): Promise<Le
         recentMs: recentLimits.recentMs,
         ...dynamoPace,
         retry: dynamoRetry,
+        ...onCommit,
         onHealth,
         onFault: (message) => log.error({}, `the ledger's table: ${message}`),
       });
@@ -180,7 +196,7 @@ export function handlersOf(options: PartsOptions, callbacks: Callbacks, observe:
   });
 }
 
-async function gatewaysOf(config: Config, tokens: ClientTokens, clock: Clock) {
+async function gatewaysOf(config: Config, tokens: ClientTokens, clock: Clock, readers: PartReaders) {
   const [{ RegionClient }, { ThirdPartyGateway }, { CustomGateway }] = await Promise.all([
     import("./codepipeline/client.js"),
     import("./codepipeline/third-party.js"),
@@ -191,7 +207,13 @@ async function gatewaysOf(config: Config, tokens: ClientTokens, clock: Clock) {
   const regions = [...new Set(lanes.map((lane) => lane.region))].map((region) => {
     // Every job and every poller may have one call under way.
     const maxSockets = config.worker.maxConcurrentJobs * 2 + lanes.length;
-    const client = new RegionClient({ region, endpoint, maxSockets, ...aws });
+    const client = new RegionClient({
+      region,
+      endpoint,
+      maxSockets,
+      ...aws,
+      ...(readers.onCall ? { onCall: readers.onCall } : {}),
+    });
     const { clientCooldownMs } = config.retry;
     const queryParams = queryParamsOf(config, region);
     const flavours: Record<ActionOwner, JobGateway> = {

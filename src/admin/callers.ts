@@ -9,6 +9,14 @@ export function bearerOf(request: IncomingMessage): string | undefined {
   return /^Bearer +([\x21-\x7e]+) *$/i.exec(request.headers.authorization ?? "")?.[1];
 }
 
+/** The token that a caller shows: as bearer, or as the password of Basic, which is how browsers ask for it. */
+export function tokenOf(request: IncomingMessage): string | undefined {
+  const basic = /^Basic +([\w+/=-]+) *$/i.exec(request.headers.authorization ?? "")?.[1];
+  if (basic === undefined) return bearerOf(request);
+  const [, password] = /^[^:]*:(.*)$/s.exec(Buffer.from(basic, "base64").toString("utf8")) ?? [];
+  return password;
+}
+
 /** Compares in the same time whatever the texts are. */
 export function isSameSecret(given: string, expected: string): boolean {
   return timingSafeEqual(digestOf(given), digestOf(expected));
@@ -29,10 +37,23 @@ export function isLoopback(host: string): boolean {
  * this machine (a name that was pointed at loopback).
  */
 export function mayBeBrowser(request: IncomingMessage): boolean {
-  const { origin, host, "sec-fetch-site": site } = request.headers;
-  if (origin !== undefined || site !== undefined) return true;
-  const name = /^(?:\[([^\]]*)\]|([^:]*))(?::\d+)?$/.exec(host ?? "");
-  return !isLoopback(name?.[1] ?? name?.[2] ?? "");
+  const { origin, "sec-fetch-site": site } = request.headers;
+  return origin !== undefined || site !== undefined || !isForThisMachine(request);
+}
+
+/**
+ * True for a reading request that somebody else's page sent: under a name that is not this machine's, or from
+ * another site, unless a person followed a link.
+ */
+export function isFromElsewhere(request: IncomingMessage): boolean {
+  const { "sec-fetch-site": site, "sec-fetch-mode": mode } = request.headers;
+  const isOwn = site === undefined || site === "same-origin" || site === "none" || mode === "navigate";
+  return !isOwn || !isForThisMachine(request);
+}
+
+function isForThisMachine(request: IncomingMessage): boolean {
+  const name = /^(?:\[([^\]]*)\]|([^:]*))(?::\d+)?$/.exec(request.headers.host ?? "");
+  return isLoopback(name?.[1] ?? name?.[2] ?? "");
 }
 
 function digestOf(text: string): Buffer {

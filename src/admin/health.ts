@@ -84,6 +84,21 @@ function isBroken({ failures, lastFault }: HealthStatus["pollers"][number]): boo
   return failures >= breakerFailures || (failures > 0 && lastFault?.kind === "denied");
 }
 
+/** How one Region's polls fare, all action types together. */
+export interface RegionHealth {
+  readonly region: string;
+  /** None of its pollers is answered: refused, or without an answer several times in a row. */
+  readonly isCutOff: boolean;
+}
+
+/** One line for each Region that is polled. */
+export function regionsOf(pollers: HealthStatus["pollers"]): readonly RegionHealth[] {
+  return [...new Set(pollers.map(({ region }) => region))].map((region) => ({
+    region,
+    isCutOff: pollers.every((poller) => poller.region !== region || isBroken(poller)),
+  }));
+}
+
 function nameOf(poller: { readonly actionType: string; readonly region: string }): string {
   return `${poller.actionType} in ${poller.region}`;
 }

@@ -2,7 +2,7 @@
 // in; this file knows only HTTP, trusts no client, and sees no secret but the tokens that prove a caller.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Secret } from "../job/secret.js";
-import { bearerOf, isSameSecret, mayBeBrowser } from "./callers.js";
+import { bearerOf, isFromElsewhere, isSameSecret, mayBeBrowser, tokenOf } from "./callers.js";
 import type { Liveness, Readiness } from "./health.js";
 import { readJson } from "./json-body.js";
 
@@ -17,10 +17,23 @@ export interface AdminPage {
   readonly contentSecurityPolicy?: string;
 }
 
+/** A page by its path, for GET. */
+export interface AdminPageRoute {
+  /** True for what names jobs and clients: shown on loopback, or to the bearer of the token. */
+  readonly isGuarded: boolean;
+  /** `accept`: the request's header. */
+  readonly page: (accept: string | undefined) => AdminPage | Promise<AdminPage>;
+}
+
 /** What the routes do, by injected functions. */
 export interface RouteOptions {
-  /** Proves who may pause, resume and wake. Without it these routes answer only on loopback, and to no browser. */
+  /**
+   * Proves who may pause, resume and wake. Without it these routes answer only on loopback, and to no browser. Where
+   * the port is open to other machines it also proves who may see jobs and clients.
+   */
   readonly token?: Secret<string>;
+  /** True when only this machine reaches the port. */
+  readonly isLocal: boolean;
   readonly live: () => Liveness;
   readonly ready: () => Readiness;
   /** Anything JSON. */
@@ -33,8 +46,8 @@ export interface RouteOptions {
   readonly pause: () => void;
   readonly resume: () => void;
   readonly wake: () => void;
-  /** More pages by path, for GET. */
-  readonly pages?: Readonly<Record<string, () => AdminPage | Promise<AdminPage>>>;
+  /** More pages by path. */
+  readonly pages?: Readonly<Record<string, AdminPageRoute>>;
   /** Told of a route that threw; its caller sees only a 500. */
   readonly onFault?: (error: unknown) => void;
 }
@@ -45,24 +58,27 @@ interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+type Read = (request: IncomingMessage) => Answer | Promise<Answer>;
+
 /** The table of routes, and what is the same for all of them. */
 export class Routes {
   readonly #options: RouteOptions;
   readonly #bodyMaxBytes: number;
-  readonly #reads: ReadonlyMap<string, () => Answer | Promise<Answer>>;
+  readonly #reads: ReadonlyMap<string, Read>;
   readonly #controls: ReadonlyMap<string, () => void>;
 
   constructor(options: RouteOptions, bodyMaxBytes: number) {
     this.#options = options;
     this.#bodyMaxBytes = bodyMaxBytes;
-    const pages = Object.entries(options.pages ?? {}).map(
-      ([path, page]) => [path, async () => pageAnswer(await page())] as const,
-    );
-    this.#reads = new Map<string, () => Answer | Promise<Answer>>([
+    const pages = Object.entries(options.pages ?? {}).map(([path, { isGuarded, page }]) => {
+      const read: Read = async ({ headers }) => pageAnswer(await page(headers.accept));
+      return [path, isGuarded ? this.#guarded(read) : read] as const;
+    });
+    this.#reads = new Map<string, Read>([
       ...pages,
       ["/livez", () => livenessAnswer(options.live())],
       ["/readyz", () => readinessAnswer(options.ready())],
-      ["/status", () => ({ status: 200, body: options.status() })],
+      ["/status", this.#guarded(() => ({ status: 200, body: options.status() }))],
     ]);
     this.#controls = new Map([
       ["/pause", options.pause],
@@ -89,12 +105,25 @@ export class Routes {
     const { method } = request;
     const path = (request.url ?? "").replace(/[?#].*$/s, "");
     const read = this.#reads.get(path);
-    if (read) return method === "GET" || method === "HEAD" ? read() : wrongMethod("GET, HEAD");
+    if (read) return method === "GET" || method === "HEAD" ? read(request) : wrongMethod("GET, HEAD");
     const control = this.#controls.get(path);
     if (control) return method === "POST" ? this.#control(request, control) : wrongMethod("POST");
     const encodedId = /^\/jobs\/([^/]*)\/outcome$/.exec(path)?.[1];
     if (encodedId === undefined) return refusal(404, "there is nothing at this path");
     return method === "POST" ? this.#deliver(request, encodedId, askForBody) : wrongMethod("POST");
+  }
+
+  #guarded(read: Read): Read {
+    const { token, isLocal } = this.#options;
+    return (request) => {
+      const shown = tokenOf(request);
+      const isProven = token !== undefined && shown !== undefined && isSameSecret(shown, token.reveal());
+      if (isProven || (isLocal && !isFromElsewhere(request))) return read(request);
+      if (token === undefined) return refusal(403, "ask by 127.0.0.1 or localhost, or set admin.token and show it");
+      // Browsers ask a person for Basic; the token is the password, the name may be anything.
+      const challenge = 'Basic realm="partnerd: any name, the admin token as password", charset="UTF-8"';
+      return { ...unproven(), headers: { "www-authenticate": `Bearer, ${challenge}` } };
+    };
   }
 
   #control(request: IncomingMessage, act: () => void): Answer {

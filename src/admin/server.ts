@@ -6,7 +6,7 @@ import type { Clock } from "../std/clock.js";
 import { isLoopback } from "./callers.js";
 import { type RouteOptions, Routes } from "./routes.js";
 
-export interface AdminOptions extends RouteOptions {
+export interface AdminOptions extends Omit<RouteOptions, "isLocal"> {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
@@ -71,7 +71,7 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
   }
   const limits = options.limits ?? ordinaryLimits;
   const server = hardened(limits);
-  const routes = new Routes(options, limits.bodyMaxBytes);
+  const routes = new Routes({ ...options, isLocal: isLoopback(host) }, limits.bodyMaxBytes);
   let closed: Promise<void> | undefined;
   const answer = (request: IncomingMessage, response: ServerResponse, askForBody: () => void) => {
     // While the server closes, Node would keep a connection whose answer is out until its own timeout.

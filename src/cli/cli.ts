@@ -5,8 +5,8 @@ import type { Override } from "../config/environment.js";
 import type { LoadOptions } from "../config/load.js";
 import { ConfigError, describeMistake } from "../config/mistakes.js";
 import { formatDuration, likelyDuration, parseDuration } from "../config/units.js";
+import { ownVersion } from "../std/version.js";
 import { exitCodes } from "./exit-codes.js";
-import { ownVersion } from "./version.js";
 
 /** What a command touches of the process it runs in. */
 export interface Io {

@@ -8,11 +8,11 @@ import { describeError } from "../std/errors.js";
 import { createLog, type Log } from "../std/log.js";
 import { openLogOutput } from "../std/log-output.js";
 import { Masker } from "../std/masking.js";
+import { ownVersion } from "../std/version.js";
 import type { WorkerEvent } from "../worker/events.js";
 import type { WorkerEnd } from "../worker/worker.js";
 import { exitCodes } from "./exit-codes.js";
 import { listenForStops } from "./stops.js";
-import { ownVersion } from "./version.js";
 
 export interface RunOptions {
   readonly config: Config;
@@ -103,7 +103,7 @@ async function wired(
     onHurry: (signal) => daemon.worker.hurry(`a second ${signal}`),
     onAtOnce: () => atOnce.resolve("at-once"),
     onDump: () => daemon.dump(),
-    onReload: () => void reload(options, log),
+    onReload: () => void reload(options, log, daemon),
   });
   const strays = catchStrays(config, log, daemon);
   try {
@@ -159,14 +159,16 @@ function catchStrays(config: Config, log: Log, daemon: Daemon) {
 }
 
 /** Reads and checks the configuration. What is running is kept: this version applies no change without a restart. */
-async function reload(options: RunOptions, log: Log): Promise<void> {
+async function reload(options: RunOptions, log: Log, daemon: Daemon): Promise<void> {
   try {
     const next = await options.reread();
     const [now, then] = [fingerprints(options.config), fingerprints(next)];
     const changed = Object.keys(then).filter((name) => now[name] !== then[name]);
     if (changed.length === 0) log.info({}, "configuration read again: nothing changed");
     else log.warn({ changed }, "configuration read again and found good: restart to apply what changed");
+    daemon.noteReload(changed.length === 0 ? "unchanged" : "needs-restart");
   } catch (error) {
+    daemon.noteReload("refused");
     log.error({}, `configuration read again and refused, the running one stays: ${describeError(error)}`);
   }
 }

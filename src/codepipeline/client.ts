@@ -5,7 +5,8 @@ import { CodePipelineClient } from "@aws-sdk/client-codepipeline";
 import { defaultProvider } from "@aws-sdk/credential-provider-node";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import type { Region } from "../job/job.js";
-import { isDenial } from "./faults.js";
+import { faultNameOf, isDenial } from "./faults.js";
+import type { GatewayFaultKind } from "./gateway.js";
 
 export interface RegionClientOptions {
   readonly region: Region;
@@ -18,6 +19,19 @@ export interface RegionClientOptions {
   readonly requestTimeoutMs: number;
   /** How many calls may be under way at once. */
   readonly maxSockets: number;
+  /** Told of every call's end; must not throw. */
+  readonly onCall?: (call: ApiCall) => void;
+}
+
+/** One call as it ended: what is counted of it. It holds no id and no text of the answer. */
+export interface ApiCall {
+  readonly region: Region;
+  /** Such as `PollForJobs`. */
+  readonly operation: string;
+  readonly end: "answered" | GatewayFaultKind;
+  /** `ok`, or the service's or the system's name for the fault. */
+  readonly code: string;
+  readonly durationMs: number;
 }
 
 /** Any command of the SDK; what its answer holds is checked by whoever reads it. */
@@ -94,7 +108,11 @@ export class RegionClient {
         return;
       }
       const stops = this.#stopsOf(signal);
-      const call = new Call(reject);
+      const tell = this.#teller(command);
+      const call = new Call((error) => {
+        tell(error);
+        reject(error);
+      });
       // The SDK cannot be interrupted while it resolves credentials, so the limit is here and not in the request.
       const limit = setTimeout(() => {
         stops.delete(call);
@@ -109,15 +127,32 @@ export class RegionClient {
       this.#client.send(command as never).then(
         (output: unknown) => {
           finish();
+          tell();
           resolve(output as Output);
         },
         (error: unknown) => {
           finish();
+          tell(error);
           if (isDenial(error)) this.#renew();
           reject(error);
         },
       );
     });
+  }
+
+  /** Tells of one call's end, once: a call that was ended from here is answered or fails later all the same. */
+  #teller(command: Command): (error?: unknown) => void {
+    const { region, onCall } = this.#options;
+    if (!onCall) return () => {};
+    const startedMs = performance.now();
+    let isTold = false;
+    return (error) => {
+      if (isTold) return;
+      isTold = true;
+      const { kind, code } = error === undefined ? { kind: "answered" as const, code: "ok" } : faultNameOf(error);
+      const operation = command.constructor.name.replace(/Command$/, "");
+      onCall({ region, operation, end: kind, code, durationMs: performance.now() - startedMs });
+    };
   }
 
   /** One listener on a signal, however many calls would end with it: listeners cost more than the rest of this file. */

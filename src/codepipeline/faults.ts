@@ -79,6 +79,12 @@ export function isDenial(error: unknown): boolean {
   return kindOf(readThrown(error)) === "denied";
 }
 
+/** Kind and code of whatever the SDK threw, for those who only count. */
+export function faultNameOf(error: unknown): { readonly kind: GatewayFaultKind; readonly code: string } {
+  const thrown = readThrown(error);
+  return { kind: kindOf(thrown), code: thrown.code };
+}
+
 interface Thrown {
   readonly name: string;
   readonly code: string;

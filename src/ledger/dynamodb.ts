@@ -3,8 +3,8 @@
 import { createRequire } from "node:module";
 import type { Clock } from "../std/clock.js";
 import { DynamoLedger, type DynamoLedgerOptions } from "./dynamodb-ledger.js";
-import type { Table, TableAnswer, TableOperation } from "./dynamodb-table.js";
-import { LedgerError } from "./ledger.js";
+import { isConditionFailed, type Table, type TableAnswer, type TableOperation } from "./dynamodb-table.js";
+import { type LedgerCommit, LedgerError } from "./ledger.js";
 
 export interface DynamoOptions extends Omit<DynamoLedgerOptions, "table" | "name"> {
   readonly clock: Clock;
@@ -17,13 +17,15 @@ export interface DynamoOptions extends Omit<DynamoLedgerOptions, "table" | "name
   readonly connectionTimeoutMs: number;
   /** For one whole call. */
   readonly requestTimeoutMs: number;
+  /** Told of every attempt to write an item; must not throw. */
+  readonly onCommit?: (commit: LedgerCommit) => void;
 }
 
 const packageName = "@aws-sdk/client-dynamodb";
 
 /** Opens the table as one replica of a fleet. Throws LedgerError, also when AWS's client is not installed. */
 export async function openDynamoLedger(options: DynamoOptions): Promise<DynamoLedger> {
-  const { table: name, region, endpoint, appId, connectionTimeoutMs, requestTimeoutMs, ...rest } = options;
+  const { table: name, region, endpoint, appId, connectionTimeoutMs, requestTimeoutMs, onCommit, ...rest } = options;
   const sdk = await loadSdk();
   const { NodeHttpHandler } = await import("@smithy/node-http-handler");
   const client = new sdk.DynamoDBClient({
@@ -49,11 +51,27 @@ export async function openDynamoLedger(options: DynamoOptions): Promise<DynamoLe
       const command = commands[operation]({ TableName: name, ...input } as never);
       // Resolving credentials happens before the request and has no limit of its own.
       const abortSignal = AbortSignal.timeout(connectionTimeoutMs + requestTimeoutMs);
-      return (await within(client.send(command as never, { abortSignal }), abortSignal)) as TableAnswer;
+      const sent = within(client.send(command as never, { abortSignal }), abortSignal) as Promise<TableAnswer>;
+      const isWrite = operation === "PutItem" || operation === "DeleteItem";
+      return isWrite && onCommit ? counted(sent, onCommit) : sent;
     },
     close: () => client.destroy(),
   };
   return DynamoLedger.open({ ...rest, table, name });
+}
+
+/** The answer, once it is told of. A condition that did not hold is an answer, and writes nothing. */
+async function counted<T>(sent: Promise<T>, onCommit: (commit: LedgerCommit) => void): Promise<T> {
+  const startedMs = performance.now();
+  const tell = (isDurable: boolean) => onCommit({ isDurable, durationMs: performance.now() - startedMs });
+  try {
+    const answer = await sent;
+    tell(true);
+    return answer;
+  } catch (error) {
+    if (!isConditionFailed(error)) tell(false);
+    throw error;
+  }
 }
 
 async function loadSdk(): Promise<typeof import("@aws-sdk/client-dynamodb")> {

@@ -44,6 +44,12 @@ export interface LedgerHealth {
   readonly sinceMs?: number;
 }
 
+/** One write to a ledger's store as it ended: what is counted of it. */
+export interface LedgerCommit {
+  readonly isDurable: boolean;
+  readonly durationMs: number;
+}
+
 /** The right to one job. `state` is what the ledger holds for it. */
 export interface Lease {
   readonly key: JobKey;

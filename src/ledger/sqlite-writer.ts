@@ -2,7 +2,7 @@
 // the next one collects. It owns the ledger's health: a fault fails the records it met, then everything is written
 // anew into a freshly opened file, at once and from then on at intervals, until the disk is back.
 import type { Clock } from "../std/clock.js";
-import { LedgerError, type LedgerHealth } from "./ledger.js";
+import { type LedgerCommit, LedgerError, type LedgerHealth } from "./ledger.js";
 import type { SqliteContents } from "./sqlite-file.js";
 import type { Write } from "./sqlite-rows.js";
 import type { SqliteThread } from "./sqlite-thread.js";
@@ -32,6 +32,8 @@ export interface SqliteWriterOptions {
   readonly commitTimeoutMs: number;
   readonly probeIntervalMs: number;
   readonly onHealth: (health: LedgerHealth) => void;
+  /** Told of every transaction; must not throw. */
+  readonly onCommit?: (commit: LedgerCommit) => void;
   /** Asked before each attempt to mend. */
   readonly rewrite: () => Rewrite;
 }
@@ -121,14 +123,18 @@ export class SqliteWriter {
   }
 
   async #commit(batch: readonly WaitingWrite[]): Promise<void> {
+    const { clock, onCommit } = this.#options;
+    const startedMs = clock.monotonic();
     try {
       await this.#limited(this.#thread.commit(batch.map((waiting) => waiting.write)));
     } catch (error) {
+      onCommit?.({ isDurable: false, durationMs: clock.monotonic() - startedMs });
       const fault = asFault(error);
       this.#turnUnwritable(fault);
       for (const waiting of batch) waiting.onFault(fault);
       return;
     }
+    onCommit?.({ isDurable: true, durationMs: clock.monotonic() - startedMs });
     for (const waiting of batch) waiting.onDone();
   }
 

@@ -6,7 +6,14 @@ import type { JobKey } from "../job/job.js";
 import { isOver, isOwed, type JobEvent } from "../job/lifecycle.js";
 import type { Clock } from "../std/clock.js";
 import { HeldJob, HeldJobs } from "./held-jobs.js";
-import { type Lease, type Ledger, LedgerError, type LedgerHealth, type UnfinishedJob } from "./ledger.js";
+import {
+  type Lease,
+  type Ledger,
+  type LedgerCommit,
+  LedgerError,
+  type LedgerHealth,
+  type UnfinishedJob,
+} from "./ledger.js";
 import { type JobRecord, recordAfter } from "./record.js";
 import type { SqliteContents } from "./sqlite-file.js";
 import { jobFrom, type Write, writeOf } from "./sqlite-rows.js";
@@ -32,6 +39,8 @@ export interface SqliteLedgerOptions {
   readonly probeIntervalMs: number;
   /** Told whenever the ledger becomes unwritable and when it is back. A throw of it is ignored. */
   readonly onHealth: (health: LedgerHealth) => void;
+  /** Told of every transaction; must not throw. */
+  readonly onCommit?: (commit: LedgerCommit) => void;
 }
 
 /** A job and what the ledger was told of it, which the disk may not have yet. */
@@ -85,6 +94,7 @@ export class SqliteLedger implements Ledger {
       commitTimeoutMs: writing.commitTimeoutMs,
       probeIntervalMs: writing.probeIntervalMs,
       onHealth: writing.onHealth,
+      ...(writing.onCommit ? { onCommit: writing.onCommit } : {}),
       rewrite: () => this.#rewrite(),
     });
   }

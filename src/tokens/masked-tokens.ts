@@ -2,32 +2,55 @@
 // source gives a new one, the old one is let go.
 import type { ClientId, ClientToken } from "../job/job.js";
 import type { Secret } from "../job/secret.js";
-import type { ClientTokens } from "./tokens.js";
+import { type ClientTokens, TokenError } from "./tokens.js";
 
 export interface MaskedTokensOptions {
   readonly source: ClientTokens;
   /** Masks these values until the returned function is called. */
   readonly keepSecrets: (values: readonly string[]) => () => void;
+  /** Told of every look-up; must not throw. */
+  readonly onLookup?: (lookup: TokenLookup) => void;
+}
+
+/** One look-up as it ended: what is counted of it. */
+export interface TokenLookup {
+  readonly end: "found" | TokenError["code"] | "failed";
+  readonly durationMs: number;
 }
 
 /** ClientTokens that tells the log's masker of each token. */
 export class MaskedTokens implements ClientTokens {
   readonly #source: ClientTokens;
   readonly #keepSecrets: (values: readonly string[]) => () => void;
+  readonly #onLookup: (lookup: TokenLookup) => void;
   readonly #kept = new Map<ClientId, { readonly token: Secret<ClientToken>; readonly release: () => void }>();
 
   constructor(options: MaskedTokensOptions) {
     this.#source = options.source;
     this.#keepSecrets = options.keepSecrets;
+    this.#onLookup = options.onLookup ?? (() => {});
   }
 
   async resolve(clientId: ClientId, signal: AbortSignal): Promise<Secret<ClientToken>> {
-    const token = await this.#source.resolve(clientId, signal);
+    const token = await this.#lookedUp(clientId, signal);
     const known = this.#kept.get(clientId);
     if (known?.token === token || known?.token.reveal() === token.reveal()) return token;
     this.#kept.set(clientId, { token, release: this.#keepSecrets([token.reveal()]) });
     known?.release();
     return token;
+  }
+
+  async #lookedUp(clientId: ClientId, signal: AbortSignal): Promise<Secret<ClientToken>> {
+    const startedMs = performance.now();
+    const tell = (end: TokenLookup["end"]) => this.#onLookup({ end, durationMs: performance.now() - startedMs });
+    try {
+      const token = await this.#source.resolve(clientId, signal);
+      tell("found");
+      return token;
+    } catch (error) {
+      tell(error instanceof TokenError ? error.code : "failed");
+      throw error;
+    }
   }
 
   forget(clientId: ClientId): void {

@@ -27,6 +27,14 @@ export interface Slot {
   free(): void;
 }
 
+/** One group's slots. `parked`: its jobs whose results are owed without a slot. */
+export interface SlotCount {
+  readonly group: string;
+  readonly busy: number;
+  readonly max: number;
+  readonly parked: number;
+}
+
 interface Counted {
   busy: number;
   readonly max: number;
@@ -75,6 +83,15 @@ export class Slots {
     let parked = 0;
     for (const count of this.#lanes.values()) parked += count.parked;
     return parked;
+  }
+
+  /** The same for each group, by its name. */
+  get groups(): readonly SlotCount[] {
+    return [...this.#groups].map(([group, { busy, max }]) => {
+      let parked = 0;
+      for (const count of this.#lanes.values()) if (count.lane.group === group) parked += count.parked;
+      return { group, busy, max, parked };
+    });
   }
 
   /** How many the lane could have now. */

@@ -11,6 +11,8 @@ export interface PollerStatus {
   readonly lastGoodPollAtMs: number | undefined;
   readonly nextPollAtMs: number | undefined;
   readonly failures: number;
+  /** When the first of these failures was; undefined while polls are answered. */
+  readonly failingSinceMs: number | undefined;
   readonly lastFault: Fault | undefined;
   readonly polls: number;
   readonly taken: number;
@@ -26,6 +28,11 @@ export interface JobStatusLine {
   readonly sinceMs: number;
   readonly handler: string | undefined;
   readonly pipelineName: string | undefined;
+  readonly actionName: string | undefined;
+  /** When the running handler's time is over. */
+  readonly deadlineMs: number | undefined;
+  /** True for a job that goes on where an earlier one of its action was continued. */
+  readonly isContinuation: boolean;
   readonly isAwaitingCallback: boolean;
 }
 
@@ -159,11 +166,13 @@ export class StatusBoard {
     poller.nextPollAtMs = event.atMs + event.restMs;
     if (event.type === "poll-failed") {
       poller.failures = event.failures;
+      poller.failingSinceMs ??= event.atMs;
       poller.lastFault = event.fault;
       return;
     }
     poller.taken += event.taken;
     poller.failures = 0;
+    poller.failingSinceMs = undefined;
     poller.lastGoodPollAtMs = event.atMs;
   }
 
@@ -173,6 +182,9 @@ export class StatusBoard {
     if (!job) return;
     job.handler = event.handler;
     job.pipelineName = event.pipelineName;
+    job.actionName = event.actionName;
+    job.deadlineMs = event.deadlineMs;
+    job.isContinuation = event.isContinuation;
   }
 
   #changed(event: WorkerEvent & { type: "job-changed" }): void {
@@ -201,6 +213,9 @@ export class StatusBoard {
       sinceMs,
       handler: undefined,
       pipelineName: undefined,
+      actionName: undefined,
+      deadlineMs: undefined,
+      isContinuation: false,
       isAwaitingCallback: false,
     });
   }
@@ -217,6 +232,7 @@ export class StatusBoard {
       lastGoodPollAtMs: undefined,
       nextPollAtMs: undefined,
       failures: 0,
+      failingSinceMs: undefined,
       lastFault: undefined,
       polls: 0,
       taken: 0,

@@ -8,7 +8,7 @@ import type { Parts, WorkerLimits, World } from "./parts.js";
 import { type Budget, Poller } from "./poller.js";
 import { recover, recoverOthers } from "./recovery.js";
 import { Runner } from "./runner.js";
-import { Slots } from "./slots.js";
+import { type SlotCount, Slots } from "./slots.js";
 
 export interface WorkerOptions {
   readonly world: World;
@@ -23,6 +23,14 @@ export interface WorkerEnd {
   readonly owed: number;
   /** True when a loop of ours broke: a bug, told by an event. */
   readonly isBroken: boolean;
+}
+
+/** Slots of all action types together, and of each: `group` is its name. */
+export interface WorkerSlots {
+  readonly busy: number;
+  readonly max: number;
+  readonly parked: number;
+  readonly groups: readonly SlotCount[];
 }
 
 /** How often a ledger that cannot be written is looked at again. */
@@ -74,8 +82,9 @@ export class Worker {
     this.#breakers = new Breakers({ emit, mask, monotonic: () => clock.monotonic() });
   }
 
-  get slots(): { readonly busy: number; readonly max: number; readonly parked: number } {
-    return { busy: this.#slots.busy, max: this.#slots.max, parked: this.#slots.parked };
+  get slots(): WorkerSlots {
+    const { busy, max, parked, groups } = this.#slots;
+    return { busy, max, parked, groups };
   }
 
   get inFlight(): number {

@@ -186,7 +186,10 @@ describe("the probes and the status", () => {
       contentSecurityPolicy: "default-src 'self'",
     };
     const { admin } = await started({
-      pages: { "/": () => page, "/metrics": async () => ({ contentType: "text/plain", text: "" }) },
+      pages: {
+        "/": { isGuarded: true, page: () => page },
+        "/metrics": { isGuarded: false, page: async (accept) => ({ contentType: "text/plain", text: accept ?? "" }) },
+      },
     });
     const answer = await ask(admin, "GET", "/");
     expect(answer.text).toBe("<p>ü</p>");
@@ -195,7 +198,8 @@ describe("the probes and the status", () => {
       "content-security-policy": "default-src 'self'",
       "cache-control": "no-store",
     });
-    expect((await ask(admin, "GET", "/metrics")).headers["content-type"]).toBe("text/plain");
+    const metrics = await ask(admin, "GET", "/metrics", { headers: { accept: "text/plain;version=0.0.4" } });
+    expect([metrics.headers["content-type"], metrics.text]).toEqual(["text/plain", "text/plain;version=0.0.4"]);
   });
 });
 
@@ -450,6 +454,61 @@ describe("the control routes", () => {
       expect((await ask(admin, "POST", "/pause", { headers })).status).toBe(403);
     }
     expect(called.controls).toHaveLength(3);
+  });
+});
+
+describe("what names jobs and clients", () => {
+  const token = new Secret("admin-token");
+  const basic = (text: string) => ({ authorization: `Basic ${Buffer.from(text).toString("base64")}` });
+
+  it("is shown on loopback to whoever asks by a name of this machine", async () => {
+    const { admin } = await started();
+    for (const headers of [
+      {},
+      { host: "localhost:9464" },
+      { "sec-fetch-site": "none", "sec-fetch-mode": "navigate" },
+      { "sec-fetch-site": "same-origin", "sec-fetch-mode": "cors" },
+      // A link in a chat that somebody follows.
+      { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" },
+    ]) {
+      expect((await ask(admin, "GET", "/status", { headers })).status).toBe(200);
+    }
+  });
+
+  it("is kept from other people's pages and from names that were pointed at this machine", async () => {
+    const { admin } = await started();
+    for (const headers of [
+      { host: "rebound.example.test:9464" },
+      { host: "rebound.example.test", "sec-fetch-mode": "navigate", "sec-fetch-site": "none" },
+      { "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors" },
+      { "sec-fetch-site": "same-site", "sec-fetch-mode": "cors" },
+    ]) {
+      const answer = await ask(admin, "GET", "/status", { headers });
+      expect([answer.status, answer.text]).toEqual([403, expect.not.stringContaining("jobs")]);
+      expect((await ask(admin, "GET", "/readyz", { headers })).status).toBe(200);
+    }
+  });
+
+  it("needs the token where other machines reach the port; the probes do not", async () => {
+    const pages = { "/metrics": { isGuarded: false, page: () => ({ contentType: "text/plain", text: "up" }) } };
+    const { admin } = await started({ host: "0.0.0.0", token, pages });
+    for (const headers of [{}, { authorization: "Bearer wrong" }, basic("admin-token:"), basic("admin-token")]) {
+      const answer = await ask(admin, "GET", "/status", { headers });
+      expect(answer.status).toBe(401);
+      expect(answer.headers["www-authenticate"]).toMatch(/^Bearer, Basic realm="/);
+    }
+    for (const headers of [{ authorization: "Bearer admin-token" }, basic("anybody:admin-token")]) {
+      expect((await ask(admin, "GET", "/status", { headers })).json()).toEqual({ jobs: [] });
+    }
+    for (const path of ["/livez", "/readyz", "/metrics"]) expect((await ask(admin, "GET", path)).status).toBe(200);
+  });
+
+  it("may be seen, but nothing controlled, by the token that a browser sends by itself", async () => {
+    const { admin, called } = await started({ host: "0.0.0.0", token });
+    const headers = basic("anybody:admin-token");
+    expect((await ask(admin, "GET", "/status", { headers })).status).toBe(200);
+    expect((await ask(admin, "POST", "/pause", { headers })).status).toBe(401);
+    expect(called.controls).toEqual([]);
   });
 });
 

@@ -96,6 +96,7 @@ describe("pollers", () => {
       polls: 3,
       taken: 1,
       failures: 2,
+      failingSinceMs: startMs + 200,
       lastFault: fault,
       lastPollAtMs: startMs + 300,
       lastGoodPollAtMs: startMs + 100,
@@ -107,7 +108,8 @@ describe("pollers", () => {
     const { see, look } = given();
     see(pollFailed(us, 7), 100);
     see(polled(us), 200);
-    expect(look().pollers[0]).toMatchObject({ failures: 0, lastFault: fault, nextPollAtMs: startMs + 1_200 });
+    const now = { failures: 0, failingSinceMs: undefined, lastFault: fault, nextPollAtMs: startMs + 1_200 };
+    expect(look().pollers[0]).toMatchObject(now);
   });
 
   it("are added when one polls that was not there at the start", () => {
@@ -133,6 +135,9 @@ describe("jobs", () => {
         sinceMs: startMs + 20,
         handler: undefined,
         pipelineName: undefined,
+        actionName: undefined,
+        deadlineMs: undefined,
+        isContinuation: false,
         isAwaitingCallback: false,
       },
     ]);

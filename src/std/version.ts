@@ -1,4 +1,4 @@
-// The version of this program, read from the package it is part of.
+// The version of this program, read from the package it is part of: src/ and dist/ lie equally deep in it.
 import { readFileSync } from "node:fs";
 
 /** Such as `0.1.0`. */

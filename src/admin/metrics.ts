@@ -1,0 +1,259 @@
+// The metrics: a reader of the engine's events and of the parts' calls that only counts. It never sees an id in a
+// label, a text of a job or a secret; what CodePipeline names freely (error codes) counts by a bounded list of names.
+import { Counter, Histogram, Registry } from "prom-client";
+import { actionTypeName, type JobKey } from "../job/job.js";
+import type { Clock } from "../std/clock.js";
+import type { PollerName, WorkerEvent } from "../worker/events.js";
+import { type Exposition, exposed, type Family, type Sample } from "./exposition.js";
+import { ProcessMetrics } from "./process-metrics.js";
+import { type MetricsView, snapshotFamilies } from "./snapshot-metrics.js";
+
+export interface MetricsOptions {
+  readonly clock: Clock;
+  readonly version: string;
+  /** The ledger's store. */
+  readonly store: string;
+  readonly pollers: readonly PollerName[];
+  /** The present, asked for at each scrape. */
+  readonly look: () => MetricsView;
+}
+
+/** Seconds: a healthy pickup takes milliseconds, one behind a slow token source or ledger seconds. */
+const pickupBuckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+/** Seconds: from a look at a gate to a build of many hours. */
+const durationBuckets = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600];
+const owedBuckets = [0.05, 0.1, 0.25, 0.5, 1, 5, 15, 60, 300, 900, 3_600];
+const callBuckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
+const commitBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 30];
+const lookupBuckets = [0.0001, 0.001, 0.01, 0.1, 0.5, 1, 5, 15];
+
+/** Codes that are told apart; a service that invents ever new ones must not fill the memory. */
+const codesMax = 60;
+
+/** Counts what happens, and writes it down for whoever scrapes. */
+export class Metrics {
+  readonly #options: MetricsOptions;
+  readonly #registry = new Registry();
+  readonly #process: ProcessMetrics;
+  readonly #places: ReadonlySet<string>;
+  readonly #codes = new Set<string>();
+  readonly #counters: ReturnType<typeof countersIn>;
+  readonly #histograms: ReturnType<typeof histogramsIn>;
+
+  constructor(options: MetricsOptions) {
+    this.#options = options;
+    this.#process = new ProcessMetrics({ clock: options.clock });
+    this.#places = new Set(options.pollers.map(({ actionType }) => actionTypeName(actionType)));
+    this.#counters = countersIn(this.#registry);
+    this.#histograms = histogramsIn(this.#registry);
+    this.#beginAtZero();
+  }
+
+  /** Everything, in the format that the `Accept` header asks for. */
+  async exposition(accept: string | undefined): Promise<Exposition> {
+    const { version, look } = this.#options;
+    const build: Family = {
+      name: "partnerd_build_info",
+      type: "gauge",
+      help: "Always 1; the labels say what runs.",
+      samples: [{ suffix: "", labels: { version, node: process.versions.node }, value: 1 }],
+    };
+    const counted = (await this.#registry.getMetricsAsJSON()).map((metric) =>
+      familyOf(metric as unknown as CollectedMetric),
+    );
+    return exposed([build, ...snapshotFamilies(look()), ...counted, ...this.#process.families()], accept);
+  }
+
+  /** Takes in one event of the engine. */
+  observe(event: WorkerEvent): void {
+    const { jobs, started, offers, dropped, left, recovered, retries, abandoned, bugs } = this.#counters;
+    switch (event.type) {
+      case "poll-finished":
+      case "poll-failed":
+        return this.#polled(event);
+      case "offer-repeated":
+        return offers.inc({ ...this.#labels(event.key), end: "repeated" });
+      case "job-started":
+        started.inc({ ...this.#labels(event.key), continuation: String(event.isContinuation) });
+        return this.#histograms.pickup.observe(this.#labels(event.key), event.pickupMs / 1_000);
+      case "job-settled": {
+        const labels = { ...this.#labels(event.key), cause: event.cause };
+        jobs.inc(labels);
+        const ended = { action_type: labels.action_type, kind: event.outcome.kind };
+        return this.#histograms.duration.observe(ended, event.durationMs / 1_000);
+      }
+      case "job-reported":
+        return this.#reported(event);
+      case "job-dropped":
+        return dropped.inc({ ...this.#labels(event.key), reason: event.reason });
+      case "job-left":
+        return left.inc({ state: event.state });
+      case "job-recovered":
+        return recovered.inc({ state: event.state });
+      case "call-retried":
+        return retries.inc({ operation: event.fault.operation, code: this.#code(event.fault.code) });
+      case "result-refused":
+        return this.#counters.refused.inc();
+      case "handler-abandoned":
+        return abandoned.inc();
+      case "bug":
+        return bugs.inc();
+      default:
+        return;
+    }
+  }
+
+  /** Takes in one call to CodePipeline. */
+  onCall(call: {
+    readonly region: string;
+    readonly operation: string;
+    readonly end: string;
+    readonly code: string;
+    readonly durationMs: number;
+  }): void {
+    const { region, operation } = call;
+    this.#counters.calls.inc({ region, operation, code: this.#code(call.code) });
+    if (call.end === "throttled") this.#counters.throttles.inc({ region, operation });
+    this.#histograms.calls.observe({ operation }, call.durationMs / 1_000);
+  }
+
+  /** Takes in one look-up of a client token. */
+  onLookup(lookup: { readonly end: string; readonly durationMs: number }): void {
+    this.#counters.lookups.inc({ end: lookup.end });
+    this.#histograms.lookups.observe(lookup.durationMs / 1_000);
+  }
+
+  /** Takes in one write to the ledger's store. */
+  onCommit(commit: { readonly isDurable: boolean; readonly durationMs: number }): void {
+    const { store } = this.#options;
+    this.#counters.commits.inc({ store, end: commit.isDurable ? "durable" : "failed" });
+    this.#histograms.commits.observe({ store }, commit.durationMs / 1_000);
+  }
+
+  /** Takes in one reading of the configuration anew. */
+  onReload(end: ReloadEnd): void {
+    this.#counters.reloads.inc({ end });
+  }
+
+  close(): void {
+    this.#process.close();
+  }
+
+  #polled(event: WorkerEvent & { type: "poll-finished" | "poll-failed" }): void {
+    const { polls, offers } = this.#counters;
+    const labels = this.#labels(event.poller);
+    if (event.type === "poll-failed") return polls.inc({ ...labels, end: event.fault.kind });
+    polls.inc({ ...labels, end: event.taken > 0 ? "jobs" : "empty" });
+    if (event.taken > 0) offers.inc({ ...labels, end: "taken" }, event.taken);
+    if (event.unreadable.length > 0) offers.inc({ ...labels, end: "unreadable" }, event.unreadable.length);
+  }
+
+  #reported(event: WorkerEvent & { type: "job-reported" }): void {
+    const { outcome } = event;
+    const type = outcome.kind === "failed" ? outcome.type : "none";
+    this.#counters.results.inc({ ...this.#labels(event.key), kind: outcome.kind, failure_type: type });
+    this.#histograms.owed.observe(event.owedMs / 1_000);
+  }
+
+  /** A job of an earlier configuration may name an action type that is not configured any more. */
+  #labels({ region, actionType }: Pick<JobKey, "region" | "actionType">) {
+    const name = actionTypeName(actionType);
+    return { action_type: this.#places.has(name) ? name : "other", region };
+  }
+
+  #code(code: string): string {
+    if (this.#codes.has(code)) return code;
+    if (this.#codes.size >= codesMax || !/^[\w ./:-]{1,80}$/.test(code)) return "other";
+    this.#codes.add(code);
+    return code;
+  }
+
+  /** A series that begins with its first count hides it from every rate. */
+  #beginAtZero(): void {
+    const { polls, results, reloads, lookups, commits } = this.#counters;
+    for (const poller of this.#options.pollers) {
+      const labels = this.#labels(poller);
+      for (const end of ["jobs", "empty", "throttled", "unavailable", "denied"]) polls.inc({ ...labels, end }, 0);
+      for (const kind of ["succeeded", "continued"]) results.inc({ ...labels, kind, failure_type: "none" }, 0);
+      results.inc({ ...labels, kind: "failed", failure_type: "JobFailed" }, 0);
+      this.#histograms.pickup.zero(labels);
+      for (const reason of ["token-rejected", "over"]) this.#counters.dropped.inc({ ...labels, reason }, 0);
+    }
+    for (const state of ["acknowledging", "running", "settled"]) this.#counters.left.inc({ state }, 0);
+    for (const end of reloadEnds) reloads.inc({ end }, 0);
+    for (const end of ["found", "unknown-client", "source-unavailable"]) lookups.inc({ end }, 0);
+    for (const end of ["durable", "failed"]) commits.inc({ store: this.#options.store, end }, 0);
+  }
+}
+
+const reloadEnds = ["unchanged", "applied", "needs-restart", "refused"] as const;
+/** How a reading of the configuration anew ended. */
+export type ReloadEnd = (typeof reloadEnds)[number];
+
+const place = ["action_type", "region"] as const;
+
+function countersIn(registry: Registry) {
+  const counter = <const Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
+    new Counter({ name: `partnerd_${name}_total`, help, labelNames: [...labelNames], registers: [registry] });
+  return {
+    polls: counter("polls", "Polls by how they ended: jobs, empty, or the kind of fault.", [...place, "end"]),
+    offers: counter("offers", "Jobs that polls offered: taken, repeated or unreadable.", [...place, "end"]),
+    started: counter("jobs_started", "Jobs whose handler began.", [...place, "continuation"]),
+    jobs: counter("jobs_settled", "Jobs whose outcome was fixed, by why the handler ended.", [...place, "cause"]),
+    results: counter("results", "Results that CodePipeline took.", [...place, "kind", "failure_type"]),
+    refused: counter("results_refused", "Results that CodePipeline refused; a short failure was put instead."),
+    dropped: counter("jobs_dropped", "Jobs that were let go without a result of ours.", [...place, "reason"]),
+    left: counter("jobs_left", "Jobs that a stop left while CodePipeline waits for them.", ["state"]),
+    recovered: counter("jobs_recovered", "Jobs of an earlier process that were taken up again.", ["state"]),
+    abandoned: counter("handlers_abandoned", "Handlers that did not stop when they were told to."),
+    retries: counter("call_retries", "Calls for one job that failed and were made again.", ["operation", "code"]),
+    calls: counter("api_calls", "Calls to CodePipeline.", ["region", "operation", "code"]),
+    throttles: counter("throttles", "Calls that CodePipeline throttled.", ["region", "operation"]),
+    lookups: counter("token_lookups", "Look-ups of client tokens.", ["end"]),
+    commits: counter("ledger_commits", "Writes to the ledger's store.", ["store", "end"]),
+    reloads: counter("config_reloads", "Readings of the configuration anew.", ["end"]),
+    bugs: counter("bugs", "Broken promises of partnerd's own."),
+  };
+}
+
+function histogramsIn(registry: Registry) {
+  const histogram = <const Label extends string>(
+    name: string,
+    help: string,
+    buckets: number[],
+    labelNames: readonly Label[] = [],
+  ) =>
+    new Histogram({
+      name: `partnerd_${name}_seconds`,
+      help,
+      buckets,
+      labelNames: [...labelNames],
+      registers: [registry],
+    });
+  return {
+    pickup: histogram("job_pickup", "From the poll's answer to the handler's begin.", pickupBuckets, place),
+    duration: histogram("job_duration", "How long handlers ran.", durationBuckets, ["action_type", "kind"]),
+    owed: histogram("result_owed", "From the outcome to CodePipeline's taking it.", owedBuckets),
+    calls: histogram("api_call_duration", "Calls to CodePipeline.", callBuckets, ["operation"]),
+    lookups: histogram("token_lookup_duration", "Look-ups of client tokens.", lookupBuckets),
+    commits: histogram("ledger_commit_duration", "Writes to the ledger's store.", commitBuckets, ["store"]),
+  };
+}
+
+interface CollectedMetric {
+  readonly name: string;
+  readonly help: string;
+  readonly type: string;
+  readonly values: readonly {
+    readonly metricName?: string;
+    readonly labels: Readonly<Record<string, string | number>>;
+    readonly value: number;
+  }[];
+}
+
+function familyOf({ name, help, type, values }: CollectedMetric): Family {
+  const samples = values.map(
+    ({ metricName, labels, value }): Sample => ({ suffix: (metricName ?? name).slice(name.length), labels, value }),
+  );
+  return { name, help, type: type === "histogram" ? "histogram" : "counter", samples };
+}

@@ -173,6 +173,7 @@ export class Daemon {
       pause: () => worker.pause(),
       resume: () => worker.resume(),
       wake: () => worker.wake(),
+      order: (job, order) => worker.order(job, order),
     });
     this.#parts.adminUrl = this.#config.admin.publicUrl ?? this.#admin.url;
     this.#log.info({ url: this.#admin.url }, "admin port is open");

@@ -161,7 +161,8 @@ type JobEvent = Extract<
       | "job-reported"
       | "job-left"
       | "handler-abandoned"
-      | "job-recovered";
+      | "job-recovered"
+      | "order-taken";
   }
 >;
 
@@ -203,6 +204,11 @@ function jobLine(log: EventLogger, event: JobEvent): void {
       );
     case "job-recovered":
       return log.info({ ...job, state: event.state, ageMs: event.ageMs }, "job of an earlier process taken up again");
+    case "order-taken":
+      return log.warn(
+        { ...job, state: event.state },
+        event.order === "fail" ? "an operator fails the job" : "an operator lets go of the job",
+      );
   }
 }
 
@@ -244,6 +250,8 @@ function pollerFields(poller: PollerName): Fields {
 }
 
 function droppedLevel(reason: LostReason, from: string): "debug" | "info" | "warn" | "error" {
+  // Somebody wanted it so.
+  if (reason === "released") return "warn";
   // After the work was done a lost job is a lost outcome.
   if (from === "running" || from === "settled") return "error";
   switch (reason) {
@@ -255,7 +263,6 @@ function droppedLevel(reason: LostReason, from: string): "debug" | "info" | "war
     case "over":
     case "no-details":
     case "token-rejected":
-    case "released":
     case "ledger-unwritable":
       return "warn";
     case "refused":

@@ -16,10 +16,10 @@ export async function readJson(
 ): Promise<JsonBody> {
   const { maxBytes, askForBody } = options;
   if (!/^application\/json *(;|$)/i.test(request.headers["content-type"] ?? "")) {
-    return { ok: false, status: 415, error: "send the outcome as application/json" };
+    return { ok: false, status: 415, error: "send the body as application/json" };
   }
   if (!/^(identity)?$/i.test(request.headers["content-encoding"] ?? "")) {
-    return { ok: false, status: 415, error: "send the outcome without content-encoding" };
+    return { ok: false, status: 415, error: "send the body without content-encoding" };
   }
   const tooLarge = { ok: false, status: 413, error: `the body is larger than ${maxBytes} bytes` } as const;
   if (Number(request.headers["content-length"] ?? 0) > maxBytes * patience) return tooLarge;

@@ -2,6 +2,7 @@
 // in; this file knows only HTTP, trusts no client, and sees no secret but the tokens that prove a caller.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Secret } from "../job/secret.js";
+import type { Order, OrderAnswer } from "../worker/events.js";
 import { bearerOf, isFromElsewhere, isSameSecret, mayBeBrowser, tokenOf } from "./callers.js";
 import type { Liveness, Readiness } from "./health.js";
 import { readJson } from "./json-body.js";
@@ -28,8 +29,8 @@ export interface AdminPageRoute {
 /** What the routes do, by injected functions. */
 export interface RouteOptions {
   /**
-   * Proves who may pause, resume and wake. Without it these routes answer only on loopback, and to no browser. Where
-   * the port is open to other machines it also proves who may see jobs and clients.
+   * Proves who may pause, resume, wake, and fail or release jobs. Without it these routes answer only on loopback, and
+   * to no browser. Where the port is open to other machines it also proves who may see jobs and clients.
    */
   readonly token?: Secret<string>;
   /** True when only this machine reaches the port. */
@@ -46,6 +47,8 @@ export interface RouteOptions {
   readonly pause: () => void;
   readonly resume: () => void;
   readonly wake: () => void;
+  /** Carries out what an operator decides about one job. */
+  readonly order: (job: { readonly jobId: string; readonly region?: string }, order: Order) => Promise<OrderAnswer>;
   /** More pages by path. */
   readonly pages?: Readonly<Record<string, AdminPageRoute>>;
   /** Told of a route that threw; its caller sees only a 500. */
@@ -108,9 +111,13 @@ export class Routes {
     if (read) return method === "GET" || method === "HEAD" ? read(request) : wrongMethod("GET, HEAD");
     const control = this.#controls.get(path);
     if (control) return method === "POST" ? this.#control(request, control) : wrongMethod("POST");
-    const encodedId = /^\/jobs\/([^/]*)\/outcome$/.exec(path)?.[1];
+    const [, encodedId, verb] = /^\/jobs\/([^/]*)\/(outcome|release|fail)$/.exec(path) ?? [];
     if (encodedId === undefined) return refusal(404, "there is nothing at this path");
-    return method === "POST" ? this.#deliver(request, encodedId, askForBody) : wrongMethod("POST");
+    if (method !== "POST") return wrongMethod("POST");
+    const jobId = decoded(encodedId);
+    if (jobId === undefined) return refusal(400, "the job id in the path is not percent-encoded, or not 1 to 512 long");
+    if (verb === "outcome") return this.#deliver(request, jobId, askForBody);
+    return this.#order(request, { jobId, verb: verb === "fail" ? "fail" : "release" }, askForBody);
   }
 
   #guarded(read: Read): Read {
@@ -127,6 +134,14 @@ export class Routes {
   }
 
   #control(request: IncomingMessage, act: () => void): Answer {
+    const refused = this.#unlessAllowed(request);
+    if (refused) return refused;
+    act();
+    return { status: 200, body: { done: true } };
+  }
+
+  /** Why the caller may not control this daemon, if so. */
+  #unlessAllowed(request: IncomingMessage): Answer | undefined {
     const { token } = this.#options;
     if (token !== undefined) {
       const bearer = bearerOf(request);
@@ -134,13 +149,29 @@ export class Routes {
     } else if (mayBeBrowser(request)) {
       return refusal(403, "set admin.token to control this daemon through a browser or a proxy");
     }
-    act();
-    return { status: 200, body: { done: true } };
+    return undefined;
   }
 
-  async #deliver(request: IncomingMessage, encodedId: string, askForBody: () => void): Promise<Answer> {
-    const jobId = decoded(encodedId);
-    if (jobId === undefined) return refusal(400, "the job id in the path is not percent-encoded, or not 1 to 512 long");
+  async #order(
+    request: IncomingMessage,
+    { jobId, verb }: { readonly jobId: string; readonly verb: Order["kind"] },
+    askForBody: () => void,
+  ): Promise<Answer> {
+    const refused = this.#unlessAllowed(request);
+    if (refused) return refused;
+    const read = await readJson(request, { maxBytes: this.#bodyMaxBytes, askForBody });
+    if (!read.ok) return refusal(read.status, read.error);
+    const { region, message } = read.value as Readonly<Record<string, unknown>>;
+    if (region !== undefined && typeof region !== "string") return refusal(400, "region is not a text");
+    const job = { jobId, ...(region === undefined ? {} : { region }) };
+    if (verb === "release") return orderAnswer(await this.#options.order(job, { kind: "release" }));
+    if (typeof message !== "string" || message.trim() === "") {
+      return refusal(400, "message is missing: what the customer reads in the pipeline");
+    }
+    return orderAnswer(await this.#options.order(job, { kind: "fail", message }));
+  }
+
+  async #deliver(request: IncomingMessage, jobId: string, askForBody: () => void): Promise<Answer> {
     const bearer = bearerOf(request);
     if (bearer === undefined) return unproven();
     const read = await readJson(request, { maxBytes: this.#bodyMaxBytes, askForBody });
@@ -194,6 +225,19 @@ function deliveryAnswer(end: DeliveryEnd): Answer {
         headers: { "retry-after": "5" },
       };
   }
+}
+
+const orderStatus: Readonly<Record<OrderAnswer["kind"], number>> = {
+  taken: 200,
+  "unknown-job": 404,
+  "too-late": 409,
+  ambiguous: 409,
+  "ledger-unusable": 503,
+};
+
+function orderAnswer({ kind, message }: OrderAnswer): Answer {
+  const body = kind === "taken" ? { done: true, message } : { kind, error: message };
+  return { status: orderStatus[kind], body };
 }
 
 function refusal(status: number, error: string): Answer {

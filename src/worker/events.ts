@@ -29,12 +29,23 @@ export type EndCause =
   | "timed-out"
   /** A stop that would not wait any longer. */
   | "stopped"
+  /** An operator failed it. */
+  | "operator"
   /** The process that ran it died. */
   | "interrupted"
   /** No handler by that name. */
   | "no-handler"
   /** A bug of ours. */
   | "bug";
+
+/** What an operator decides about one job. */
+export type Order = { readonly kind: "release" } | { readonly kind: "fail"; readonly message: string };
+
+/** How an order was taken; the message says what comes next, or why it was not. */
+export interface OrderAnswer {
+  readonly kind: "taken" | "too-late" | "ambiguous" | "unknown-job" | "ledger-unusable";
+  readonly message: string;
+}
 
 export type WorkerEvent = { readonly atMs: number } & (
   | { readonly type: "worker-started"; readonly pollers: number; readonly slots: number }
@@ -130,6 +141,8 @@ export type WorkerEvent = { readonly atMs: number } & (
   | { readonly type: "handler-abandoned"; readonly key: JobKey; readonly handler: string }
   /** A job that an earlier process left is taken up again. */
   | { readonly type: "job-recovered"; readonly key: JobKey; readonly state: JobState; readonly ageMs: number }
+  /** An operator decided what becomes of the job; `state` is what it was in then. */
+  | { readonly type: "order-taken"; readonly key: JobKey; readonly order: Order["kind"]; readonly state: JobState }
   /** The ledger could not be used. */
   | { readonly type: "ledger-failed"; readonly key: JobKey | undefined; readonly message: string }
   /** Our own broken promise. */

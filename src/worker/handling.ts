@@ -19,7 +19,7 @@ export type Ending =
 const abandonMarginMs = 2_000;
 
 type Run = { readonly kind: "gave"; readonly value: unknown } | { readonly kind: "threw"; readonly error: unknown };
-type Stop = "timed-out" | "stopped" | "let-go";
+type Stop = "timed-out" | "stopped" | "operator" | "let-go";
 
 /** Runs the handler to its end. Never rejects. */
 export async function handle(
@@ -35,6 +35,7 @@ export async function handle(
   const end = (cause: Stop, reason: string) => {
     if (stop.isDone()) return;
     stop.done(cause);
+    if (cause !== "let-go") flight.endCause = cause;
     abort.abort(new Error(reason));
   };
   const cancelDeadline = clock.after(deadlineMs - clock.now(), () => {
@@ -42,6 +43,7 @@ export async function handle(
   });
   const stopListening = listen([
     [parts.scopes.work, () => end("stopped", "partnerd stops")],
+    [flight.failing, () => end("operator", "an operator failed the job")],
     [flight.letGo, () => end("let-go", flight.loss?.message ?? "the job is let go of")],
   ]);
   try {
@@ -72,6 +74,7 @@ async function afterStop(
     parts.emit({ type: "handler-abandoned", key: flight.key, handler: handler.description });
   }
   if (cause === "let-go") return { kind: "let-go" };
+  if (cause === "operator") return { kind: "ended", outcome: failed(flight.failure ?? ""), cause };
   if (cause === "timed-out") {
     const message = `the job took longer than its limit of ${seconds(flight.lane.jobTimeoutMs)} (jobTimeout) and was stopped`;
     return { kind: "ended", outcome: failed(message), cause };

@@ -1,9 +1,9 @@
 // One job while it is ours to look after: its state, moved only by the reducer, and written to the ledger before
 // what it guards. When the ledger fails later on, the job goes on and its events are written when the ledger can.
 import type { Job, JobKey } from "../job/job.js";
-import { type JobEvent, type JobState, type LostReason, transition } from "../job/lifecycle.js";
+import { isOver, type JobEvent, type JobState, type LostReason, transition } from "../job/lifecycle.js";
 import type { Lease, Ledger } from "../ledger/ledger.js";
-import type { Emit } from "./events.js";
+import type { Emit, EndCause, Order } from "./events.js";
 import type { LaneConfig } from "./lane.js";
 import type { Slot } from "./slots.js";
 
@@ -36,6 +36,8 @@ export class JobInFlight {
   newerOffer: Job | undefined;
   /** Taken for ours although InProgress was never answered: a repeated offer says that it is not. */
   isPresumed = false;
+  /** What ended the job's work, once something has: the first cause wins. */
+  endCause: EndCause | undefined;
   /** While such a job is asked for once more. */
   confirming: Promise<Confirmation> | undefined;
   /** Set once a service answered 202. */
@@ -43,6 +45,8 @@ export class JobInFlight {
   readonly #ledger: Ledger;
   readonly #emit: Emit;
   readonly #letGo = new AbortController();
+  readonly #failing = new AbortController();
+  #failure: string | undefined;
   #loss: Loss | undefined;
   #state: JobState;
   #unwritten: JobEvent[] = [];
@@ -74,6 +78,29 @@ export class JobInFlight {
 
   get loss(): Loss | undefined {
     return this.#loss;
+  }
+
+  /** Aborts when an operator fails the job. */
+  get failing(): AbortSignal {
+    return this.#failing.signal;
+  }
+
+  /** What the customer is to read, once an operator failed it. */
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+
+  /** Takes an operator's order; false when it comes too late. */
+  obey(order: Order): boolean {
+    if (isOver(this.#state) || this.#loss) return false;
+    if (order.kind === "release") {
+      this.#lose(released);
+      return true;
+    }
+    if (this.endCause || this.#failure !== undefined || this.#state === "settled") return false;
+    this.#failure = order.message;
+    this.#failing.abort(new Error("an operator failed the job"));
+    return true;
   }
 
   /** Resolves once the outcome is in the ledger; rejects when it cannot be, or when the job ends without one. */
@@ -141,6 +168,12 @@ export class JobInFlight {
     this.#emit({ type: "job-changed", key: this.key, from, to, by: event.type });
   }
 }
+
+/** What becomes of a job that an operator releases. */
+export const released: Loss = {
+  reason: "released",
+  message: "an operator let go of it; CodePipeline is told nothing and waits for it until the action times out",
+};
 
 const takenOver: Loss = {
   reason: "taken-over",

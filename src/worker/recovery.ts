@@ -2,11 +2,12 @@
 // or run again, unanswered acknowledges asked again. It queues for slots like any poller, so new work and old debts
 // share them.
 import { GatewayError } from "../codepipeline/gateway.js";
-import type { Job, JobKey } from "../job/job.js";
+import { type Job, type JobKey, jobKeyName } from "../job/job.js";
 import { recoveryFor } from "../job/lifecycle.js";
 import { failed } from "../job/outcome.js";
 import type { UnfinishedJob } from "../ledger/ledger.js";
 import { presumedNonce } from "./acknowledging.js";
+import type { Order } from "./events.js";
 import { JobInFlight } from "./in-flight.js";
 import { laneName, laneOf } from "./lane.js";
 import type { Parts } from "./parts.js";
@@ -30,7 +31,9 @@ export async function recover(
   runner: Runner,
   slots: Slots,
   unfinished: readonly UnfinishedJob[],
+  order?: Order,
 ): Promise<void> {
+  for (const found of unfinished) runner.waiting.set(jobKeyName(found.lease.key), { found, order });
   // Lane by lane at once: a lane whose slots are all busy must not hold up what is owed by another.
   const byLane = Map.groupBy(unfinished, ({ lease }) => laneName(lease.key));
   await Promise.all([...byLane.values()].map((jobs) => recoverInOrder(parts, runner, slots, jobs)));
@@ -44,17 +47,20 @@ async function recoverInOrder(
 ): Promise<void> {
   for (const found of unfinished) {
     const { key } = found.lease;
+    const name = jobKeyName(key);
     const lane = laneOf(parts.lanes, key);
     if (!lane) {
       const message = "its action type is no longer configured here; it stays in the ledger";
       parts.emit({ type: "job-left", key, state: found.lease.state, message });
       // Another process may know it.
+      runner.waiting.delete(name);
       await parts.world.ledger.release(found.lease);
       continue;
     }
     const reservation = await slots.take(laneName(lane), 1, parts.scopes.poll);
     const slot = reservation?.use();
     if (!slot) {
+      runner.waiting.delete(name);
       parts.emit({ type: "job-left", key, state: found.lease.state, message: "stopped before it was taken up again" });
       await parts.world.ledger.release(found.lease);
       continue;
@@ -64,11 +70,15 @@ async function recoverInOrder(
     const flight = new JobInFlight({ lane, lease: found.lease, slot, ledger, emit: parts.emit, polledAtMs });
     flight.isPresumed = found.nonce === presumedNonce;
     parts.emit({ type: "job-recovered", key, state: flight.state, ageMs: clock.now() - found.takenAtMs });
+    const order = runner.waiting.get(name)?.order;
+    runner.waiting.delete(name);
+    if (order) flight.obey(order);
     runner.go(flight, () => takeUp(parts, runner, flight, found));
   }
 }
 
 async function takeUp(parts: Parts, runner: Runner, flight: JobInFlight, found: UnfinishedJob): Promise<void> {
+  if (flight.loss) return runner.lose(flight, flight.loss);
   switch (recoveryFor(flight.state)) {
     case "forget":
       return;
@@ -107,6 +117,7 @@ async function acknowledgeAgain(
 }
 
 async function resume(parts: Parts, runner: Runner, flight: JobInFlight, found: UnfinishedJob): Promise<void> {
+  if (flight.failure !== undefined) return runner.fail(flight, flight.failure);
   const { clock } = parts.world;
   const isWaiting = found.callback !== undefined;
   if (!isWaiting && flight.lane.afterCrash === "fail") {
@@ -142,6 +153,8 @@ async function freshDetails(
         signal: scopes.work,
         isWorthIt: mayComeRight,
         parksSlot: true,
+        // A job that runs can be failed without its details.
+        alsoEndedBy: flight.state === "running" ? AbortSignal.any([flight.letGo, flight.failing]) : flight.letGo,
       },
       () => gateway.detailsAgain(flight.key, scopes.work),
     );
@@ -151,6 +164,10 @@ async function freshDetails(
   } catch (error) {
     if (flight.loss) {
       await runner.lose(flight, flight.loss);
+      return undefined;
+    }
+    if (flight.failure !== undefined && flight.state === "running") {
+      await runner.fail(flight, flight.failure);
       return undefined;
     }
     if (scopes.work.aborted) {

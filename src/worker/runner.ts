@@ -4,10 +4,10 @@ import { GatewayError } from "../codepipeline/gateway.js";
 import { type Job, type JobKey, jobKeyName, type PolledJob } from "../job/job.js";
 import { isOwed } from "../job/lifecycle.js";
 import { failed, type Outcome } from "../job/outcome.js";
-import { LedgerError } from "../ledger/ledger.js";
+import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
 import { acknowledge, confirm, presumedNonce } from "./acknowledging.js";
 import { getDetails } from "./details.js";
-import type { EndCause } from "./events.js";
+import type { EndCause, Order } from "./events.js";
 import { type Ending, handle } from "./handling.js";
 import { JobInFlight, type Loss } from "./in-flight.js";
 import { laneOf } from "./lane.js";
@@ -15,11 +15,19 @@ import { faultOf, type Parts } from "./parts.js";
 import { report } from "./reporter.js";
 import type { Slot } from "./slots.js";
 
+/** A job of an earlier process before its flight, and what an operator decided about it meanwhile. */
+export interface WaitingJob {
+  readonly found: UnfinishedJob;
+  order: Order | undefined;
+}
+
 /** Runs jobs and knows which are in flight. */
 export class Runner {
   readonly #parts: Parts;
   readonly #flights = new Map<string, JobInFlight>();
   readonly #idle = new Set<() => void>();
+  /** Jobs that an earlier process left and that wait for a slot, by name. */
+  readonly waiting = new Map<string, WaitingJob>();
   #left = 0;
 
   constructor(parts: Parts) {
@@ -151,6 +159,7 @@ export class Runner {
     const { emit, world } = this.#parts;
     const { clock } = world;
     if (flight.loss) return this.lose(flight, flight.loss);
+    if (flight.failure !== undefined) return this.fail(flight, flight.failure);
     const handler = world.handlers.get(flight.lane.handler);
     const startedMs = clock.monotonic();
     if (!handler) {
@@ -186,9 +195,15 @@ export class Runner {
     }
   }
 
+  /** Ends a job of ours as an operator decided. */
+  fail(flight: JobInFlight, message: string): Promise<void> {
+    return this.settle(flight, failed(message), "operator", this.#parts.world.clock.monotonic());
+  }
+
   /** Fixes the outcome, then owes it until CodePipeline has it. */
   async settle(flight: JobInFlight, outcome: Outcome, cause: EndCause, startedMs: number): Promise<void> {
     const { emit, world } = this.#parts;
+    flight.endCause = cause;
     if (flight.loss) return this.lose(flight, flight.loss);
     await flight.note({ type: "outcome-settled", outcome });
     // While it was written another replica may have come: the outcome is not what it will report.

@@ -1,7 +1,7 @@
 // What the engine is doing now: a fold over its events. Health, the status document and the page read it.
 import { actionTypeName, type JobKey, jobKeyName } from "../job/job.js";
 import type { JobState } from "../job/lifecycle.js";
-import type { Fault, PollerName, WorkerEvent } from "./events.js";
+import type { Fault, Order, PollerName, WorkerEvent } from "./events.js";
 
 /** One poller, as its last polls left it. Times in ms since the epoch. */
 export interface PollerStatus {
@@ -34,6 +34,8 @@ export interface JobStatusLine {
   /** True for a job that goes on where an earlier one of its action was continued. */
   readonly isContinuation: boolean;
   readonly isAwaitingCallback: boolean;
+  /** What an operator decided about it. */
+  readonly order: Order["kind"] | undefined;
 }
 
 /** A Region that refuses us: credentials, permissions or the clock. */
@@ -131,6 +133,11 @@ export class StatusBoard {
         if (job) job.isAwaitingCallback = true;
         return;
       }
+      case "order-taken": {
+        const job = this.#jobs.get(jobKeyName(event.key));
+        if (job) job.order = event.order;
+        return;
+      }
       case "job-reported":
         this.#totals[event.outcome.kind] += 1;
         return;
@@ -217,6 +224,7 @@ export class StatusBoard {
       deadlineMs: undefined,
       isContinuation: false,
       isAwaitingCallback: false,
+      order: undefined,
     });
   }
 

@@ -2,8 +2,9 @@
 // polls first, handlers when the drain's time is over, puts last. `stop` always settles.
 
 import { Breakers } from "./breakers.js";
-import type { Emit, Observe } from "./events.js";
+import type { Emit, Observe, Order, OrderAnswer } from "./events.js";
 import { type LaneConfig, laneName } from "./lane.js";
+import { giveOrder, type OrderedJob, refusedBy } from "./orders.js";
 import type { Parts, WorkerLimits, World } from "./parts.js";
 import { type Budget, Poller } from "./poller.js";
 import { recover, recoverOthers } from "./recovery.js";
@@ -141,6 +142,11 @@ export class Worker {
   /** Polls now instead of after the rest. */
   wake(): void {
     for (const poller of this.#pollers) poller.wake();
+  }
+
+  /** Carries out what an operator decides about one job: fails it, or lets go of it. Rejects only for a bug. */
+  order(job: OrderedJob, order: Order): Promise<OrderAnswer> {
+    return giveOrder({ parts: this.#parts, runner: this.#runner, slots: this.#slots }, job, order).catch(refusedBy);
   }
 
   /** Drains and ends. Idempotent; resolves within the three shutdown limits together. */

@@ -94,6 +94,7 @@ export const oneOfEach: Readonly<Record<UntimedEvent["type"], UntimedEvent>> = {
   "job-left": { type: "job-left", key, state: "settled", message: "stopped" },
   "handler-abandoned": { type: "handler-abandoned", key, handler: "scan" },
   "job-recovered": { type: "job-recovered", key, state: "running", ageMs: 4_000 },
+  "order-taken": { type: "order-taken", key, order: "fail", state: "running" },
   "ledger-failed": { type: "ledger-failed", key: undefined, message: "disk full" },
   bug: { type: "bug", key: undefined, message: "broken promise", stack: "at x" },
   paused: { type: "paused" },

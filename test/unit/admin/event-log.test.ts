@@ -76,6 +76,7 @@ describe("each event", () => {
       "job of an earlier process taken up again",
       { ...jobFields, state: "running", ageMs: 4_000 },
     ],
+    ["order-taken", "warn", "an operator fails the job", { ...jobFields, state: "running" }],
     ["ledger-failed", "error", "ledger failed: disk full", {}],
     ["bug", "error", "a bug in partnerd: broken promise; please report it", { stack: "at x" }],
     ["paused", "info", "paused: no job is taken until resume", {}],
@@ -203,8 +204,10 @@ describe("a dropped job", () => {
     }
   });
 
-  it.each(Object.keys(levels) as LostReason[])("that is %s after the work is a lost outcome: an error", (reason) => {
-    for (const from of ["running", "settled"] as const) expect(lineOf(dropped(reason, from)).level).toBe("error");
+  it.each(Object.keys(levels) as LostReason[])("that is %s after the work is a lost outcome", (reason) => {
+    // Whoever released it knows that.
+    const level = reason === "released" ? "warn" : "error";
+    for (const from of ["running", "settled"] as const) expect(lineOf(dropped(reason, from)).level).toBe(level);
   });
 });
 

@@ -13,6 +13,7 @@ import {
 } from "../../../src/admin/server.js";
 import { Secret } from "../../../src/job/secret.js";
 import { systemClock } from "../../../src/std/clock.js";
+import type { OrderAnswer } from "../../../src/worker/events.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
 /** Times longer than any test may take: what waits for one of them by mistake fails. */
@@ -30,6 +31,7 @@ const limits: AdminLimits = {
 interface Called {
   readonly deliveries: unknown[];
   readonly controls: string[];
+  readonly orders: unknown[];
   readonly faults: unknown[];
 }
 
@@ -40,8 +42,10 @@ afterEach(async () => {
   for (const admin of open.splice(0)) await admin.close();
 });
 
-async function started(options: Partial<AdminOptions> & { readonly end?: DeliveryEnd } = {}) {
-  const called: Called = { deliveries: [], controls: [], faults: [] };
+async function started(
+  options: Partial<AdminOptions> & { readonly end?: DeliveryEnd; readonly orderAnswer?: OrderAnswer } = {},
+) {
+  const called: Called = { deliveries: [], controls: [], orders: [], faults: [] };
   const admin = await startAdmin({
     host: "127.0.0.1",
     port: 0,
@@ -56,6 +60,10 @@ async function started(options: Partial<AdminOptions> & { readonly end?: Deliver
     pause: () => called.controls.push("pause"),
     resume: () => called.controls.push("resume"),
     wake: () => called.controls.push("wake"),
+    order: async (job, order) => {
+      called.orders.push({ ...job, ...order });
+      return options.orderAnswer ?? { kind: "taken", message: "as you say" };
+    },
     onFault: (error) => called.faults.push(error),
     limits,
     ...options,
@@ -375,7 +383,7 @@ describe("the callback of services", () => {
     socket.write(head, () => socket.destroy());
     await once(socket, "close");
     expect((await ask(admin, "GET", "/livez")).status).toBe(200);
-    expect(called).toEqual({ deliveries: [], controls: [], faults: [] });
+    expect(called).toEqual({ deliveries: [], controls: [], orders: [], faults: [] });
   });
 
   it("survives a client that goes away before it has its answer", async () => {
@@ -404,6 +412,53 @@ describe("the callback of services", () => {
     expect((await ask(admin, "GET", "/livez")).status).toBe(200);
     expect(called.faults).toEqual([]);
   });
+});
+
+describe("the orders for one job", () => {
+  const token = new Secret("admin-token");
+  const headers = { authorization: "Bearer admin-token", "content-type": "application/json" };
+  const told = (admin: AdminServer, path: string, body: object, more: Record<string, string> = {}) =>
+    ask(admin, "POST", path, { headers: { ...headers, ...more }, body: JSON.stringify(body) });
+
+  it("are handed on with the job's id, its Region and the message", async () => {
+    const { admin, called } = await started({ token });
+    const answer = await told(admin, "/jobs/a%20b/fail", { message: "down", region: "eu-west-1" });
+    expect([answer.status, answer.json()]).toEqual([200, { done: true, message: "as you say" }]);
+    expect((await told(admin, "/jobs/job-1/release", {})).status).toBe(200);
+    expect(called.orders).toEqual([
+      { jobId: "a b", region: "eu-west-1", kind: "fail", message: "down" },
+      { jobId: "job-1", kind: "release" },
+    ]);
+  });
+
+  it.each([
+    ["unknown-job", 404],
+    ["too-late", 409],
+    ["ambiguous", 409],
+    ["ledger-unusable", 503],
+  ] as const)("say why not: %s is %i", async (kind, status) => {
+    const { admin } = await started({ token, orderAnswer: { kind, message: "because" } });
+    const answer = await told(admin, "/jobs/job-1/release", {});
+    expect([answer.status, answer.json()]).toEqual([status, { kind, error: "because" }]);
+  });
+
+  it("are taken from nobody without the token, and from no browser when there is none", async () => {
+    const guarded = await started({ token });
+    expect((await told(guarded.admin, "/jobs/job-1/release", {}, { authorization: "Bearer no" })).status).toBe(401);
+    const loopback = await started();
+    expect((await told(loopback.admin, "/jobs/job-1/release", {}, { origin: "null" })).status).toBe(403);
+    expect((await told(loopback.admin, "/jobs/job-1/release", {})).status).toBe(200);
+    expect([guarded.called.orders.length, loopback.called.orders.length]).toEqual([0, 1]);
+  });
+
+  it.each([{}, { message: " " }, { message: 1 }, { message: "down", region: 1 }])(
+    "to fail a job want a message that can be read: %j",
+    async (body) => {
+      const { admin, called } = await started({ token });
+      expect((await told(admin, "/jobs/job-1/fail", body)).status).toBe(400);
+      expect(called.orders).toEqual([]);
+    },
+  );
 });
 
 describe("the control routes", () => {

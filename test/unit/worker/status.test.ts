@@ -139,6 +139,7 @@ describe("jobs", () => {
         deadlineMs: undefined,
         isContinuation: false,
         isAwaitingCallback: false,
+        order: undefined,
       },
     ]);
   });

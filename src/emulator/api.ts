@@ -7,7 +7,7 @@ import type { Answer } from "./answer.js";
 import { failure, send, success } from "./answer.js";
 import type { Call, Events } from "./events.js";
 import type { Faults, FaultView } from "./faults.js";
-import { isApplied } from "./faults.js";
+import { isApplied, isSpoiler } from "./faults.js";
 import { typeKey } from "./job.js";
 import type { JobStore } from "./job-store.js";
 import { operations, shapes } from "./model.js";
@@ -75,11 +75,12 @@ export class Api {
       this.#answer(request, call, this.#perform(request, call, parsed), faults);
       return;
     }
-    const spoiler = faults.find((fault) => fault.kind !== "latency" && fault.kind !== "wrong-clock");
+    const spoiler = faults.find(isSpoiler);
+    const short = faults.find((fault) => fault.kind === "short-credentials")?.ms;
     await this.#wait(faults, false);
     if (this.#closing.aborted) return;
     const isDone = spoiler === undefined || isApplied(spoiler);
-    const answer = isDone ? this.#perform(request, call, parsed) : undefined;
+    const answer = isDone ? this.#perform(request, call, parsed, short) : undefined;
     await this.#wait(faults, true);
     if (this.#closing.aborted) return;
     this.#answer(request, call, answer, faults, spoiler);
@@ -120,14 +121,19 @@ export class Api {
   }
 
   /** Does the deed; every refusal becomes an answer. */
-  #perform(request: ApiRequest, call: Call, parsed: Record<string, unknown> | ApiError): Answer {
+  #perform(
+    request: ApiRequest,
+    call: Call,
+    parsed: Record<string, unknown> | ApiError,
+    credentialsMs?: number,
+  ): Answer {
     try {
       if (this.#credentials) verifySignature(request, this.#credentials, this.#clock.now());
       const operation = operationOf(single(request.headers["x-amz-target"]));
       if (parsed instanceof ApiError) throw parsed;
       const problems = this.#model.check(operations[operation].input, parsed);
       if (problems.length > 0) throw this.#refused(call, refusal(problems));
-      return success(call.id, this.#operations.serve(operation, checked(parsed), call));
+      return success(call.id, this.#operations.serve(operation, checked(parsed), call, credentialsMs));
     } catch (error) {
       if (error instanceof ApiError) return failure(call.id, error);
       // A bug of the emulator's: loud, not one more 500 that a client retries away.

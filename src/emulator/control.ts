@@ -1,7 +1,14 @@
 // The control API below /_control/: JSON in and out, over the same methods that the in-process API has.
 // A refused document is a 400 that lists every mistake. Documented in itself: GET /_control/ lists the routes.
 import type { ServerResponse } from "node:http";
-import type { ActionTypeDocument, ClientDocument, JobsDocument, ScenarioDocument } from "./documents.js";
+import type {
+  ActionTypeDocument,
+  BucketDocument,
+  ClientDocument,
+  JobsDocument,
+  KmsKeyDocument,
+  ScenarioDocument,
+} from "./documents.js";
 import { Mistakes } from "./documents.js";
 import type { Emulator } from "./emulator.js";
 import type { FaultDocument } from "./faults.js";
@@ -109,6 +116,10 @@ export class Control {
         this.#job(ask),
       ),
       route("GET", "faults", "the faults in force", () => ok({ faults: emulator.faults() })),
+      route("GET", "buckets", "buckets with their rules, and uploads in parts that are not over", () =>
+        ok({ buckets: emulator.artifacts.buckets(), uploads: emulator.artifacts.uploads() }),
+      ),
+      route("GET", "kms-keys", "the KMS keys that were named", () => ok({ kmsKeys: emulator.artifacts.kmsKeys() })),
       route("GET", "settings", "the settings in force", () => ok(emulator.settings())),
       route("GET", "violations", "what a correct worker never does", () => ok({ violations: emulator.violations() })),
       route("GET", "events", "every event from now on, a JSON document per line", () => ok({})),
@@ -125,8 +136,9 @@ export class Control {
         made(emulator.addClient(document as ClientDocument)),
       ),
       route("POST", "jobs", "adds jobs; answers their ids", ({ document }) =>
-        made({ ids: emulator.addJobs(document as JobsDocument) }),
+        made({ ids: emulator.addJobs(withoutFiles(document) as JobsDocument) }),
       ),
+      ...this.#artifactRoutes(),
       route("POST", "faults", "puts a fault in force; answers its id", ({ document }) => {
         refuseLockout([document]);
         return made({ id: emulator.fault(document as FaultDocument).id });
@@ -144,12 +156,30 @@ export class Control {
       }),
       route("POST", "scenario", "loads settings, actionTypes, clients, jobs and faults", ({ document }) => {
         if (isRecord(document) && Array.isArray(document["faults"])) refuseLockout(document["faults"]);
-        emulator.load(document as ScenarioDocument);
+        emulator.load(withoutFiles(document) as ScenarioDocument);
         return made({ jobs: emulator.counts() });
       }),
       route("POST", "reset", "forgets everything but the settings it was started with", () => {
         emulator.reset();
         return ok({ jobs: emulator.counts() });
+      }),
+    ];
+  }
+
+  #artifactRoutes(): readonly Route[] {
+    const emulator = this.#emulator;
+    return [
+      route("POST", "buckets", "adds a bucket or changes its rules; objects are put by S3 at /BUCKET/KEY", (ask) => {
+        emulator.artifacts.addBucket(ask.document as BucketDocument);
+        return made({ buckets: emulator.artifacts.buckets() });
+      }),
+      route("POST", "kms-keys", "says of a KMS key that it is enabled, disabled or denied", (ask) => {
+        emulator.artifacts.setKmsKey(ask.document as KmsKeyDocument);
+        return made({ kmsKeys: emulator.artifacts.kmsKeys() });
+      }),
+      route("POST", "expire-credentials", "artifact credentials end now: all, or those of ?jobId=", ({ query }) => {
+        emulator.artifacts.expireCredentials(query.get("jobId") ?? undefined);
+        return ok({ expired: query.get("jobId") ?? "all" });
       }),
     ];
   }
@@ -206,6 +236,16 @@ function refuseLockout(faults: readonly unknown[]): void {
     isRecord(fault) && fault["kind"] === "refuse-connections" && typeof fault["ms"] !== "number";
   if (faults.some(isLockout))
     throw new Mistakes(["ms: is required for refuse-connections, which closes this port too"]);
+}
+
+/** The document. Throws Mistakes if it names a file: who calls over HTTP must not read files of this machine by it. */
+function withoutFiles(document: unknown): unknown {
+  const objects = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+  if (!isRecord(document)) return document;
+  const jobs = [document, ...objects(document["jobs"])].filter(isRecord);
+  const contents = [...objects(document["objects"]), ...jobs.flatMap((job) => objects(job["inputs"]))];
+  if (!contents.some((content) => isRecord(content) && content["file"] !== undefined)) return document;
+  throw new Mistakes(["file: can not be named over HTTP; send text, base64 or files, or PUT the object by S3"]);
 }
 
 /** An empty body is an empty document. Throws Mistakes. */

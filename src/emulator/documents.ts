@@ -1,9 +1,10 @@
 // The documents that scenarios, the control API and the in-process API share: shapes, types and one check that
 // tells every mistake at once. Unknown members are mistakes here. What a document then does is decided elsewhere.
 import type { Property } from "./action-types.js";
+import { documentShapes } from "./document-shapes.js";
 import type { FaultDocument } from "./faults.js";
 import type { Settings } from "./settings.js";
-import type { Problem, Shape } from "./shapes.js";
+import type { Problem } from "./shapes.js";
 import { Shapes } from "./shapes.js";
 
 /** An action type to be. Left out: category `Test`, owner `ThirdParty`, version `1`, Region us-east-1, 0 to 5 artifacts. */
@@ -52,25 +53,63 @@ export interface JobsDocument {
   };
   readonly inputs?: readonly ArtifactDocument[];
   readonly outputs?: readonly ArtifactDocument[];
-  /** A KMS key id or ARN. */
+  /** A KMS key id or ARN. Inputs with a given content are encrypted with it. */
   readonly encryptionKeyId?: string;
+  /** How long the artifact credentials live; left out: as the setting says. */
+  readonly credentialsMs?: number;
   readonly continuationToken?: string;
   /** How long until the jobs can be polled. */
   readonly delayMs?: number;
   readonly jobTimeoutMs?: number;
 }
 
+/** What is in an input artifact: at most one of these; none: whoever tries it puts the object, or it is missing. */
+export interface ArtifactContent {
+  readonly text?: string;
+  readonly base64?: string;
+  /** The path of a local file; not over HTTP. */
+  readonly file?: string;
+  /** A zip of these texts by file name. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
 /** An artifact; bucket and key are made up when left out. */
-export interface ArtifactDocument {
+export interface ArtifactDocument extends ArtifactContent {
   readonly name: string;
   readonly revision?: string;
   readonly bucket?: string;
   readonly key?: string;
 }
 
+/** A bucket and its rules. Left out: us-east-1, or the Region of the job that it was made for; no KMS required. */
+export interface BucketDocument {
+  readonly name: string;
+  readonly region?: string;
+  /** Uploads without `x-amz-server-side-encryption: aws:kms` are AccessDenied. */
+  readonly requireKms?: boolean;
+}
+
+/** A KMS key; keys that nobody named are enabled. `alias/aws/s3` is the managed one. */
+export interface KmsKeyDocument {
+  readonly id: string;
+  readonly state: "enabled" | "disabled" | "denied";
+}
+
+/** An object that is there from the beginning. */
+export interface ObjectDocument extends ArtifactContent {
+  readonly bucket: string;
+  readonly key: string;
+  readonly kmsKeyId?: string;
+  /** Of the bucket, should it be new. */
+  readonly region?: string;
+}
+
 /** Everything at once, in this order. */
 export interface ScenarioDocument {
   readonly settings?: Partial<Settings>;
+  readonly buckets?: readonly BucketDocument[];
+  readonly kmsKeys?: readonly KmsKeyDocument[];
+  readonly objects?: readonly ObjectDocument[];
   readonly actionTypes?: readonly ActionTypeDocument[];
   readonly clients?: readonly ClientDocument[];
   readonly jobs?: readonly JobsDocument[];
@@ -78,7 +117,16 @@ export interface ScenarioDocument {
 }
 
 /** The name of a shape of these documents. */
-export type DocumentName = "ActionType" | "Client" | "Jobs" | "Fault" | "Settings" | "Scenario";
+export type DocumentName =
+  | "ActionType"
+  | "Client"
+  | "Jobs"
+  | "Fault"
+  | "Settings"
+  | "Scenario"
+  | "Bucket"
+  | "KmsKey"
+  | "Object";
 
 /** A document that is refused; it lists every mistake, one line each. */
 export class Mistakes extends Error {
@@ -111,121 +159,6 @@ export function within(where: string, act: () => unknown): void {
     throw error;
   }
 }
-
-const uuid = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
-/** Longest time that a setting or a delay may have: 20 days, within what one timer holds. */
-const msMax = 1_728_000_000;
-
-const documentShapes: Readonly<Record<string, Shape>> = {
-  Scenario: {
-    type: "structure",
-    members: "settings, actionTypes ActionTypes, clients Clients, jobs JobsList, faults Faults",
-  },
-  ActionTypes: { type: "list", of: "ActionType", max: 1_000 },
-  Clients: { type: "list", of: "Client", max: 100_000 },
-  JobsList: { type: "list", of: "Jobs", max: 10_000 },
-  Faults: { type: "list", of: "Fault", max: 1_000 },
-  ActionType: {
-    type: "structure",
-    members: `category, owner, provider!, version, regions, description, properties, inputs ArtifactCount,
-      outputs ArtifactCount, settings Urls, jobTimeout`,
-  },
-  Category: { type: "string", enum: ["Source", "Build", "Deploy", "Test", "Invoke", "Approval", "Compute"] },
-  Owner: { type: "string", enum: ["ThirdParty", "Custom"] },
-  Provider: { type: "string", min: 1, max: 35, pattern: "[0-9A-Za-z_-]+" },
-  Version: { type: "string", min: 1, max: 9, pattern: "[0-9A-Za-z_-]+" },
-  Region: { type: "string", min: 4, max: 30, pattern: "[a-z0-9-]+" },
-  Regions: { type: "list", of: "Region", min: 1, max: 100 },
-  Description: { type: "string", min: 1, max: 1_024 },
-  Properties: { type: "list", of: "Property", max: 10 },
-  Property: {
-    type: "structure",
-    members: `name! Name50, required Boolean, key Boolean, secret Boolean, queryable Boolean,
-      description PropertyDescription, type PropertyType`,
-  },
-  Name50: { type: "string", min: 1, max: 50 },
-  PropertyDescription: { type: "string", min: 1, max: 160 },
-  PropertyType: { type: "string", enum: ["String", "Number", "Boolean"] },
-  Boolean: { type: "boolean" },
-  ArtifactCount: { type: "structure", members: "minimumCount! ArtifactLimit, maximumCount! ArtifactLimit" },
-  ArtifactLimit: { type: "integer", min: 0, max: 10 },
-  Urls: {
-    type: "structure",
-    members: `thirdPartyConfigurationUrl Url, entityUrlTemplate Url, executionUrlTemplate Url, revisionUrlTemplate Url`,
-  },
-  Url: { type: "string", min: 1, max: 2_048 },
-  JobTimeout: { type: "integer", min: 1, max: 86_400 },
-  Client: { type: "structure", members: "clientId, clientToken" },
-  ClientId: { type: "string", pattern: uuid },
-  ClientToken: { type: "string", min: 1, max: 256, sensitive: true },
-  Jobs: {
-    type: "structure",
-    members: `actionType! TypeName, region, count JobCount, ids JobIds, clientId, clientToken, accountId, configuration,
-      pipeline, inputs Artifacts, outputs Artifacts, encryptionKeyId, continuationToken, delayMs Ms, jobTimeoutMs Ms`,
-  },
-  TypeName: { type: "structure", members: "category, owner, provider!, version" },
-  JobCount: { type: "integer", min: 1, max: 100_000 },
-  JobIds: { type: "list", of: "JobId", min: 1, max: 100_000 },
-  JobId: { type: "string", min: 1, max: 512 },
-  AccountId: { type: "string", pattern: "[0-9]{12}" },
-  Configuration: { type: "map", key: "Name50", of: "ConfigurationValue", max: 50 },
-  // What the customer typed is 1,000 characters at most; with variables resolved the total may reach 100 KB.
-  ConfigurationValue: { type: "string", max: 102_400 },
-  Pipeline: {
-    type: "structure",
-    members: "name PipelineName, stage PipelineName, action PipelineName, actionExecutionId, executionId Uuid",
-  },
-  PipelineName: { type: "string", min: 1, max: 100, pattern: "[A-Za-z0-9.@_-]+" },
-  ActionExecutionId: { type: "string", min: 1, max: 256 },
-  Uuid: { type: "string", pattern: uuid },
-  Artifacts: { type: "list", of: "Artifact", max: 10 },
-  Artifact: { type: "structure", members: "name! ArtifactName, revision, bucket, key" },
-  ArtifactName: { type: "string", min: 1, max: 100, pattern: "[a-zA-Z0-9_-]+" },
-  Revision: { type: "string", min: 1, max: 1_500 },
-  Bucket: { type: "string", min: 3, max: 63, pattern: "[a-z0-9.-]+" },
-  Key: { type: "string", min: 1, max: 1_024 },
-  EncryptionKeyId: { type: "string", min: 1, max: 400 },
-  ContinuationToken: { type: "string", min: 1, max: 2_048, sensitive: true },
-  Ms: { type: "integer", min: 0, max: msMax },
-  Settings: {
-    type: "structure",
-    members: `redeliveryMs Ms, repeatedAcknowledge, freshNonceAtRedelivery Boolean, freshNonceAtDetails Boolean,
-      continuationDelayMs Ms, putAfterEnd, detailsAfterEnd, jobTimeoutMs Ms, maxBatchSizeCap Count,
-      defaultBatchSize Count, listPageSize Count, keepEnded Keep`,
-  },
-  RepeatedAcknowledge: { type: "string", enum: ["InProgress", "InvalidNonceException"] },
-  PutAfterEnd: { type: "string", enum: ["InvalidJobStateException", "JobNotFoundException"] },
-  DetailsAfterEnd: { type: "string", enum: ["answered", "InvalidJobException", "JobNotFoundException"] },
-  Count: { type: "integer", min: 1, max: 10_000 },
-  Keep: { type: "integer", min: 0, max: 1_000_000 },
-  Fault: {
-    type: "structure",
-    members: `id FaultId, kind! FaultKind, operations Operations, region, clientId, jobId, actionType TypePart,
-      probability, times, after, ms Ms, status HttpStatus, code FaultCode, message FaultMessage, retryAfter, offsetMs,
-      members MemberNames, applied Boolean`,
-  },
-  FaultId: { type: "string", min: 1, max: 100, pattern: "[A-Za-z0-9._-]+" },
-  FaultKind: {
-    type: "string",
-    enum: [
-      ...["latency", "wrong-clock", "throttle", "internal-error", "unavailable", "error", "reset", "lost-answer"],
-      ...["cut-answer", "black-hole", "html", "malformed-json", "null-members", "missing-members", "endless-body"],
-      "refuse-connections",
-    ],
-  },
-  Operations: { type: "list", of: "Name50", min: 1, max: 50 },
-  TypePart: { type: "structure", members: "category, owner AnyOwner, provider, version" },
-  AnyOwner: { type: "string", enum: ["AWS", "ThirdParty", "Custom"] },
-  Probability: { type: "number", min: 0, max: 1 },
-  Times: { type: "integer", min: 1 },
-  After: { type: "integer", min: 0 },
-  HttpStatus: { type: "integer", min: 200, max: 599 },
-  FaultCode: { type: "string", min: 1, max: 100, pattern: "[A-Za-z]+" },
-  FaultMessage: { type: "string", max: 5_000 },
-  RetryAfter: { type: "integer", min: 0, max: 86_400 },
-  OffsetMs: { type: "integer" },
-  MemberNames: { type: "list", of: "Name50", min: 1, max: 50 },
-};
 
 /** One mistake for a reader: where, and what must hold. */
 function sentence(problem: Problem): string {

@@ -9,7 +9,7 @@ import { Api } from "./api.js";
 import { Clients } from "./clients.js";
 import { Control } from "./control.js";
 import type { ActionTypeDocument, ClientDocument, JobsDocument, ScenarioDocument } from "./documents.js";
-import { Documents, Mistakes, within } from "./documents.js";
+import { Documents, Mistakes } from "./documents.js";
 import type { EmulatorEvent, Listener, Violation } from "./events.js";
 import { Events } from "./events.js";
 import type { FaultDocument, FaultView } from "./faults.js";
@@ -21,6 +21,12 @@ import { JobStore } from "./job-store.js";
 import { Jobs } from "./jobs.js";
 import { Operations } from "./operations.js";
 import { Outages } from "./outages.js";
+import { S3Api } from "./s3/api.js";
+import { Artifacts } from "./s3/artifacts.js";
+import { Bodies } from "./s3/bodies.js";
+import { Issuer } from "./s3/issuer.js";
+import { Objects } from "./s3/objects.js";
+import { loadScenario } from "./scenario.js";
 import { actionTypesOf, defaultClient, idOf, jobSeedsOf } from "./seeds.js";
 import { Front } from "./server.js";
 import type { EmulatorOptions, Settings } from "./settings.js";
@@ -52,6 +58,8 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
 
 /** A running CodePipeline job API and the hands on it. Made by `startEmulator`. */
 export class Emulator {
+  /** What lies in S3, for a look at it and to change it. */
+  readonly artifacts: Artifacts;
   readonly #events = new Events();
   readonly #closing = new AbortController();
   readonly #store = new JobStore();
@@ -84,14 +92,20 @@ export class Emulator {
     const [faults, violations, closing] = [this.#faults, this.#violations, this.#closing.signal];
     const settings = () => this.#settings;
     this.#jobs = new Jobs({ clock, events, store, violations, settings });
-    const operations = new Operations({ jobs: this.#jobs, store, types, clients, settings });
+    const bodies = new Bodies({ maxBytes: () => this.#settings.storageMaxBytes });
+    const [objects, issuer] = [new Objects({ bodies }), new Issuer()];
+    this.artifacts = new Artifacts({ clock, documents: this.#documents, objects, bodies, issuer, settings });
+    const { credentialsFor } = this.artifacts;
+    const operations = new Operations({ jobs: this.#jobs, store, types, clients, settings, credentialsFor });
     const api = new Api({ clock, events, faults, store, operations, violations, credentials, closing });
     const control = new Control({ emulator: this, closing });
+    const s3 = new S3Api({ clock, events, faults, store, objects, bodies, issuer, settings, credentials, closing });
     this.#front = new Front({
       host: options.host,
       port: options.port,
       api: (request) => api.handle(request),
       control: (request) => control.handle(request),
+      s3: (request, response) => s3.handle(request, response),
     });
     this.#outages = new Outages({ clock, events, front: this.#front });
     clients.set(defaultClient.clientId, defaultClient.clientToken);
@@ -143,6 +157,7 @@ export class Emulator {
     const seeds = jobSeedsOf(document, at);
     const { clientId, clientToken } = document;
     if (clientId !== undefined && clientToken !== undefined) this.#clients.set(clientId, clientToken);
+    this.artifacts.stock(document, seeds);
     for (const seed of seeds) this.#jobs.add(seed);
     return seeds.map((seed) => seed.id);
   }
@@ -159,13 +174,13 @@ export class Emulator {
     const wanted = [...this.#store.all()].filter(
       ({ status, seed }) => status === (filter.status ?? status) && seed.region === (filter.region ?? seed.region),
     );
-    return wanted.map(viewOf);
+    return wanted.map((job) => this.artifacts.withUploads(viewOf(job)));
   }
 
   /** One job with its history, in whichever Region it is; `undefined` when it is unknown or forgotten. */
   job(id: string, region?: string): JobView | undefined {
     const job = region === undefined ? this.#store.findAnywhere(id) : this.#store.find(region, id);
-    return job && viewOf(job);
+    return job && this.artifacts.withUploads(viewOf(job));
   }
 
   /** The last job of the chain of continuations that the job began. */
@@ -224,18 +239,7 @@ export class Emulator {
   /** Loads settings, action types, clients, jobs and faults, in this order. Throws Mistakes. */
   load(scenario: ScenarioDocument): void {
     this.#documents.check("Scenario", scenario);
-    if (scenario.settings) this.configure(scenario.settings);
-    const parts = [
-      ["actionTypes", scenario.actionTypes, (document: ActionTypeDocument) => this.addActionType(document)],
-      ["clients", scenario.clients, (document: ClientDocument) => this.addClient(document)],
-      ["jobs", scenario.jobs, (document: JobsDocument) => this.addJobs(document)],
-      ["faults", scenario.faults, (document: FaultDocument) => this.fault(document)],
-    ] as const;
-    for (const [name, documents, add] of parts) {
-      for (const [index, document] of (documents ?? []).entries()) {
-        within(`${name}[${index}]`, () => (add as (document: unknown) => unknown)(document));
-      }
-    }
+    loadScenario(this, scenario);
   }
 
   /** Calls back at every event; the returned function ends it. */
@@ -268,6 +272,7 @@ export class Emulator {
   reset(): void {
     this.#jobs.stop();
     this.#store.clear();
+    this.artifacts.clear();
     this.#types.clear();
     this.#clients.clear();
     this.#clients.set(defaultClient.clientId, defaultClient.clientToken);
@@ -278,15 +283,14 @@ export class Emulator {
   }
 
   /** Begins to listen; `startEmulator` has done it. */
-  async listen(): Promise<void> {
-    await this.#front.listen();
-  }
+  listen = (): Promise<void> => this.#front.listen();
 
   /** Cuts every connection, ends every wait; resolves when the port is free. A second call does nothing. */
   async close(): Promise<void> {
     this.#closing.abort();
     this.#jobs.stop();
     await Promise.all([this.#outages.close(), this.#front.close()]);
+    await this.artifacts.close();
   }
 
   #wait<Value>(probe: (event?: EmulatorEvent) => Value | undefined | false, options: WaitOptions): Promise<Value> {

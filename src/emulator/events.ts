@@ -2,7 +2,7 @@
 // A listener's throw never reaches the API: it goes to the process as an uncaught error, where a test sees it.
 import type { JobStatus } from "./job.js";
 
-/** One API call as events and histories tell it; it holds no token, nonce or signature. */
+/** One call of the job API or of S3 as events and histories tell it; it holds no token, nonce or signature. */
 export interface Call {
   /** The x-amzn-RequestId of the answer. */
   readonly id: string;
@@ -15,6 +15,9 @@ export interface Call {
   /** `owner/category/provider/version`, for the calls that name or concern one. */
   readonly actionType?: string;
   readonly maxBatchSize?: number;
+  /** S3 only. */
+  readonly bucket?: string;
+  readonly key?: string;
   readonly accessKeyId?: string;
   readonly userAgent?: string;
   /** The application id that the SDK adds to its user agent as `app/…`. */

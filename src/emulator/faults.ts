@@ -5,6 +5,7 @@ import type { ActionTypeId } from "./job.js";
 import { typeKey } from "./job.js";
 import { isOperation } from "./model.js";
 import { seededRandom } from "./random.js";
+import { isS3Operation } from "./s3/request.js";
 
 /** What a fault does. `applied` tells whether the call takes effect all the same; its default is in brackets. */
 export type FaultKind =
@@ -38,17 +39,33 @@ export type FaultKind =
   | "missing-members"
   /** A body without end [no]. */
   | "endless-body"
+  /** Artifact credentials in the answer live for `ms` only; adds to other faults, as latency does. */
+  | "short-credentials"
+  /** S3: the body comes with `ms` between its pieces of at most 256 KiB. */
+  | "slow-body"
+  /** S3: half the body comes, then nothing more, and the connection stays. */
+  | "stalled-body"
+  /** S3: one bit in the middle of the body is wrong. */
+  | "corrupt-body"
+  /** S3: only half the body comes, and the answer says that this is all. */
+  | "short-body"
   /** Nobody listens on the port, for `ms` or until the fault is removed; open connections are cut at once. */
   | "refuse-connections";
 
-/** A fault and the calls it is meant for; what is left out matches every call. */
+/**
+ * A fault and the calls it is meant for; what is left out matches every call of the job API. Calls of S3 are struck only
+ * by faults that name their operation, a bucket or a key, or that are about bodies.
+ */
 export interface FaultDocument {
   readonly id?: string;
   readonly kind: FaultKind;
   readonly operations?: readonly string[];
   readonly region?: string;
   readonly clientId?: string;
+  /** For S3: the job whose credentials the call has. */
   readonly jobId?: string;
+  readonly bucket?: string;
+  readonly key?: string;
   readonly actionType?: Partial<ActionTypeId>;
   /** Strikes this share of the matching calls, by the emulator's seed. */
   readonly probability?: number;
@@ -83,7 +100,21 @@ interface FaultRecord {
 
 const appliedByDefault: ReadonlySet<FaultKind> = new Set([
   ...(["lost-answer", "cut-answer", "malformed-json", "null-members", "missing-members"] as const),
+  ...(["slow-body", "stalled-body", "corrupt-body", "short-body"] as const),
 ]);
+
+/** These shape what goes out and leave room for another fault. */
+const addingUp: ReadonlySet<FaultKind> = new Set(["latency", "wrong-clock", "short-credentials"]);
+/** These are about the bytes of objects, and those about the job API's JSON. */
+const ofBodies: ReadonlySet<FaultKind> = new Set(["slow-body", "stalled-body", "corrupt-body", "short-body"]);
+const ofJson: ReadonlySet<FaultKind> = new Set([
+  ...(["malformed-json", "null-members", "missing-members", "short-credentials"] as const),
+]);
+
+/** True for a fault that takes the place of the answer, or of a part of it. */
+export function isSpoiler(fault: FaultDocument): boolean {
+  return !addingUp.has(fault.kind);
+}
 
 /** The faults in force. */
 export class Faults {
@@ -126,7 +157,7 @@ export class Faults {
     let isTaken = false;
     for (const record of this.#records.values()) {
       const { document } = record;
-      const addsUp = document.kind === "latency" || document.kind === "wrong-clock";
+      const addsUp = !isSpoiler(document);
       if (document.kind === "refuse-connections" || (isTaken && !addsUp) || !matches(document, call)) continue;
       if (record.passed++ < (document.after ?? 0)) continue;
       if (document.probability !== undefined && this.#random() >= document.probability) continue;
@@ -152,11 +183,19 @@ export function mistakesInFault(document: FaultDocument, isTaken: (id: string) =
   if (kind === "latency" && ms === undefined) mistakes.push("ms: is required for latency");
   if (kind === "wrong-clock" && offsetMs === undefined) mistakes.push("offsetMs: is required for wrong-clock");
   if (kind === "error" && code === undefined) mistakes.push("code: is required for error");
-  const unknown = (document.operations ?? []).filter((name) => !isOperation(name));
+  if (kind === "short-credentials" && ms === undefined) mistakes.push("ms: is required for short-credentials");
+  if (kind === "slow-body" && ms === undefined) mistakes.push("ms: is required for slow-body");
+  const names = document.operations ?? [];
+  if (ofBodies.has(kind) && names.some(isOperation)) mistakes.push(`operations: ${kind} is for operations of S3`);
+  if (ofJson.has(kind) && names.some(isS3Operation)) mistakes.push(`operations: ${kind} is for the job API`);
+  const unknown = names.filter((name) => !isOperation(name) && !isS3Operation(name));
   return [...mistakes, ...unknown.map((name) => `operations: there is no ${name}`)];
 }
 
 function matches(document: FaultDocument, call: Call): boolean {
+  if (!isOfItsSide(document, call)) return false;
+  if (document.bucket !== undefined && document.bucket !== call.bucket) return false;
+  if (document.key !== undefined && document.key !== call.key) return false;
   if (document.operations && !document.operations.includes(call.operation)) return false;
   if (document.region !== undefined && document.region !== call.region) return false;
   if (document.clientId !== undefined && document.clientId !== call.clientId) return false;
@@ -165,6 +204,15 @@ function matches(document: FaultDocument, call: Call): boolean {
   const [owner = "", category = "", provider = "", version = ""] = call.actionType?.split("/") ?? [];
   const id = { owner, category, provider, version };
   return typeKey({ ...id, ...document.actionType }) === typeKey(id) && call.actionType !== undefined;
+}
+
+/** Whether the fault is about the API that the call is of: the job API or S3. */
+function isOfItsSide(document: FaultDocument, call: Call): boolean {
+  const isForS3 = ofBodies.has(document.kind) || document.bucket !== undefined || document.key !== undefined;
+  if (isS3Operation(call.operation)) {
+    return !ofJson.has(document.kind) && (isForS3 || document.operations?.includes(call.operation) === true);
+  }
+  return !isForS3;
 }
 
 function view(record: FaultRecord): FaultView {

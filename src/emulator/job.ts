@@ -23,6 +23,28 @@ export interface Artifact {
   readonly key: string;
 }
 
+/** What was uploaded as an output artifact. */
+export interface UploadedArtifact {
+  readonly bytes: number;
+  /** Without quotes. */
+  readonly etag: string;
+  readonly atMs: number;
+  readonly contentType: string;
+  /** `aws:kms`, or `AES256` when nothing was asked for. */
+  readonly encryption: string;
+  /** As the upload named it; absent for the managed key. */
+  readonly kmsKeyId?: string;
+  /** `crc32:…`, as S3 keeps it. */
+  readonly checksum?: string;
+  /** The job whose credentials uploaded it. */
+  readonly byJob?: string;
+}
+
+/** An output artifact with what is there now. */
+export interface OutputView extends Artifact {
+  readonly uploaded?: UploadedArtifact;
+}
+
 /** Where in which pipeline the job belongs; ARN and execution id go to custom jobs only. */
 export interface Pipeline {
   readonly name: string;
@@ -50,6 +72,8 @@ export interface JobSeed {
   readonly inputs: readonly Artifact[];
   readonly outputs: readonly Artifact[];
   readonly encryptionKeyId?: string;
+  /** How long its artifact credentials live; left out: as the setting says. */
+  readonly credentialsMs?: number;
   readonly continuationToken?: string;
   /** The job whose success result carried the token. */
   readonly continues?: string;
@@ -116,7 +140,8 @@ export interface JobView {
   readonly configuration: Readonly<Record<string, string>>;
   readonly pipeline: Pipeline;
   readonly inputs: readonly Artifact[];
-  readonly outputs: readonly Artifact[];
+  readonly outputs: readonly OutputView[];
+  readonly encryptionKeyId?: string;
   readonly continuationToken?: string;
   readonly continues?: string;
   readonly continuedBy?: string;
@@ -156,6 +181,7 @@ export function viewOf(job: JobRecord): JobView {
     pipeline: seed.pipeline,
     inputs: seed.inputs,
     outputs: seed.outputs,
+    ...(seed.encryptionKeyId !== undefined && { encryptionKeyId: seed.encryptionKeyId }),
     ...(seed.continuationToken !== undefined && { continuationToken: seed.continuationToken }),
     ...(seed.continues !== undefined && { continues: seed.continues }),
     ...(job.continuedBy !== undefined && { continuedBy: job.continuedBy }),

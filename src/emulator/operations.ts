@@ -10,6 +10,7 @@ import type { JobStore } from "./job-store.js";
 import type { Jobs, Result } from "./jobs.js";
 import type { OperationName } from "./model.js";
 import { asJob, asJobDetails, asThirdPartyJob, asThirdPartyJobDetails } from "./render.js";
+import type { SessionCredentials } from "./s3/issuer.js";
 import type { Settings } from "./settings.js";
 import { ApiError, invalid } from "./wire.js";
 
@@ -44,7 +45,8 @@ export interface CheckedInput {
 
 /** The answer's document; `undefined` for an empty body. */
 type Answer = Readonly<Record<string, unknown>> | undefined;
-type Serve = (input: CheckedInput, call: Call) => Answer;
+/** `credentialsMs`: how long artifact credentials in this answer live, if not as long as others. */
+type Serve = (input: CheckedInput, call: Call, credentialsMs: number | undefined) => Answer;
 
 /** Serves the operations of the job API and of action types. */
 export class Operations {
@@ -61,7 +63,10 @@ export class Operations {
     readonly types: ActionTypes;
     readonly clients: Clients;
     readonly settings: () => Settings;
+    /** New credentials for the job's artifacts, at each answer that carries its data. */
+    readonly credentialsFor: (job: JobRecord, lifetimeMs?: number) => SessionCredentials;
   }) {
+    const { credentialsFor } = options;
     this.#jobs = options.jobs;
     this.#store = options.store;
     this.#types = options.types;
@@ -69,19 +74,21 @@ export class Operations {
     this.#settings = options.settings;
     this.#serve = {
       PollForThirdPartyJobs: (input, call) => ({ jobs: this.#poll("ThirdParty", input, call).map(asThirdPartyJob) }),
-      GetThirdPartyJobDetails: (input, call) => {
+      GetThirdPartyJobDetails: (input, call, ms) => {
         const job = this.#job("ThirdParty", input, call);
         this.#jobs.details(job, callerOf(call));
-        return { jobDetails: asThirdPartyJobDetails(job) };
+        return { jobDetails: asThirdPartyJobDetails(job, credentialsFor(job, ms)) };
       },
       AcknowledgeThirdPartyJob: (input, call) => this.#acknowledge("ThirdParty", input, call),
       PutThirdPartyJobSuccessResult: (input, call) => this.#put("ThirdParty", "success", input, call),
       PutThirdPartyJobFailureResult: (input, call) => this.#put("ThirdParty", "failure", input, call),
-      PollForJobs: (input, call) => ({ jobs: this.#poll("Custom", input, call).map(asJob) }),
-      GetJobDetails: (input, call) => {
+      PollForJobs: (input, call, ms) => ({
+        jobs: this.#poll("Custom", input, call).map((job) => asJob(job, credentialsFor(job, ms))),
+      }),
+      GetJobDetails: (input, call, ms) => {
         const job = this.#job("Custom", input, call);
         this.#jobs.details(job, callerOf(call));
-        return { jobDetails: asJobDetails(job) };
+        return { jobDetails: asJobDetails(job, credentialsFor(job, ms)) };
       },
       AcknowledgeJob: (input, call) => this.#acknowledge("Custom", input, call),
       PutJobSuccessResult: (input, call) => this.#put("Custom", "success", input, call),
@@ -105,8 +112,8 @@ export class Operations {
   }
 
   /** Does what the operation says and answers its document, `undefined` for an empty body. Throws ApiError. */
-  serve(operation: OperationName, input: CheckedInput, call: Call): Answer {
-    return this.#serve[operation](input, call);
+  serve(operation: OperationName, input: CheckedInput, call: Call, credentialsMs?: number): Answer {
+    return this.#serve[operation](input, call, credentialsMs);
   }
 
   #poll(flavour: Flavour, input: CheckedInput, call: Call): readonly JobRecord[] {

@@ -1,7 +1,7 @@
 // Jobs as the wire shows them, with the superfluous `__type` members that the real service sends along.
 // The two flavours differ here: account, pipeline ARN and execution id are for custom jobs only.
-import { emulatedAccount } from "./action-types.js";
 import type { Artifact, JobRecord } from "./job.js";
+import type { SessionCredentials } from "./s3/issuer.js";
 
 /** One entry of PollForThirdPartyJobs: two ids and nothing else. */
 export function asThirdPartyJob(job: JobRecord): Record<string, unknown> {
@@ -9,22 +9,22 @@ export function asThirdPartyJob(job: JobRecord): Record<string, unknown> {
 }
 
 /** The ThirdPartyJobDetails of GetThirdPartyJobDetails. */
-export function asThirdPartyJobDetails(job: JobRecord): Record<string, unknown> {
+export function asThirdPartyJobDetails(job: JobRecord, credentials: SessionCredentials): Record<string, unknown> {
   // A job that was never offered has no nonce yet, and the member is optional.
-  return { id: job.seed.id, data: jobData(job), ...(job.nonce !== undefined && { nonce: job.nonce }) };
+  return { id: job.seed.id, data: jobData(job, credentials), ...(job.nonce !== undefined && { nonce: job.nonce }) };
 }
 
 /** One entry of PollForJobs: the whole job. */
-export function asJob(job: JobRecord): Record<string, unknown> {
-  return { id: job.seed.id, data: jobData(job), nonce: job.nonce, accountId: job.seed.accountId };
+export function asJob(job: JobRecord, credentials: SessionCredentials): Record<string, unknown> {
+  return { id: job.seed.id, data: jobData(job, credentials), nonce: job.nonce, accountId: job.seed.accountId };
 }
 
 /** The JobDetails of GetJobDetails: like the poll's, but without a nonce. */
-export function asJobDetails(job: JobRecord): Record<string, unknown> {
-  return { id: job.seed.id, data: jobData(job), accountId: job.seed.accountId };
+export function asJobDetails(job: JobRecord, credentials: SessionCredentials): Record<string, unknown> {
+  return { id: job.seed.id, data: jobData(job, credentials), accountId: job.seed.accountId };
 }
 
-function jobData(job: JobRecord): Record<string, unknown> {
+function jobData(job: JobRecord, credentials: SessionCredentials): Record<string, unknown> {
   const { seed } = job;
   return {
     actionTypeId: { __type: "ActionTypeId", ...seed.actionType },
@@ -32,7 +32,7 @@ function jobData(job: JobRecord): Record<string, unknown> {
     pipelineContext: pipelineContext(job),
     inputArtifacts: seed.inputs.map(asArtifact),
     outputArtifacts: seed.outputs.map(asArtifact),
-    artifactCredentials: credentials(job),
+    artifactCredentials: { __type: "AWSSessionCredentials", ...credentials },
     ...(seed.continuationToken !== undefined && { continuationToken: seed.continuationToken }),
     ...(seed.encryptionKeyId !== undefined && {
       encryptionKey: { __type: "EncryptionKey", id: seed.encryptionKeyId, type: "KMS" },
@@ -60,17 +60,5 @@ function asArtifact(artifact: Artifact): Record<string, unknown> {
     name: artifact.name,
     ...(artifact.revision !== undefined && { revision: artifact.revision }),
     location: { type: "S3", s3Location: { bucketName: artifact.bucket, objectKey: artifact.key } },
-  };
-}
-
-/** Made up, and new at each call, as the real ones expire within minutes. */
-function credentials(job: JobRecord): Record<string, unknown> {
-  const calls = job.counts.offers + job.counts.details;
-  const tag = job.seed.pipeline.actionExecutionId.replaceAll("-", "").slice(0, 12).toUpperCase();
-  return {
-    __type: "AWSSessionCredentials",
-    accessKeyId: `ASIA${tag}EMUL`,
-    secretAccessKey: `emulated-secret-access-key-${tag}`,
-    sessionToken: `emulated-session-token-${tag}-${emulatedAccount}-${calls}`,
   };
 }

@@ -53,8 +53,14 @@ export function sabotage(spoiling: Spoiling): { readonly status: number; readonl
       return { status: 200 };
     case "latency":
     case "wrong-clock":
+    case "short-credentials":
+    case "slow-body":
+    case "stalled-body":
+    case "corrupt-body":
+    case "short-body":
     case "refuse-connections":
-      // These do not spoil an answer: api.ts waits, shifts the date; the server stops listening.
+      // These do not spoil an answer of the job API: api.ts waits, shifts the date; the server stops listening;
+      // bodies of S3 are spoilt in s3/sending.ts.
       send(response, answer ?? empty, nowMs);
       return { status: (answer ?? empty).status };
   }

@@ -68,6 +68,7 @@ export function jobSeedsOf(
       : []),
     ...mistakesInIds(document, id, ids, (jobId) => at.store.has(region, jobId)),
     ...mistakesInClient(document, id, at.clients),
+    ...mistakesInArtifacts(document, type),
   ];
   if (mistakes.length > 0) throw new Mistakes(mistakes);
   const typeTimeoutMs = type.jobTimeoutS === undefined ? undefined : type.jobTimeoutS * 1_000;
@@ -82,6 +83,7 @@ export function jobSeedsOf(
     ...(queryValue !== undefined && { queryValue }),
     ...contextOf(document, id, region),
     ...(document.encryptionKeyId !== undefined && { encryptionKeyId: document.encryptionKeyId }),
+    ...(document.credentialsMs !== undefined && { credentialsMs: document.credentialsMs }),
     ...(document.continuationToken !== undefined && { continuationToken: document.continuationToken }),
     delayMs: document.delayMs ?? 0,
     jobTimeoutMs: document.jobTimeoutMs ?? typeTimeoutMs ?? at.settings.jobTimeoutMs,
@@ -143,6 +145,28 @@ function mistakesInClient(document: JobsDocument, id: ActionTypeId, clients: Cli
   if (clientId === undefined && clientToken !== undefined) mistakes.push("clientToken: give the clientId too");
   if (clientId !== undefined && clientToken === undefined && !clients.has(clientId)) {
     mistakes.push("clientId: is not known; add the client first, or give its clientToken too");
+  }
+  return mistakes;
+}
+
+function mistakesInArtifacts(document: JobsDocument, type: ActionTypeRecord): readonly string[] {
+  const mistakes: string[] = [];
+  for (const side of ["inputs", "outputs"] as const) {
+    const artifacts = document[side] ?? [];
+    const { minimumCount, maximumCount } = type[side];
+    if (artifacts.length < minimumCount || artifacts.length > maximumCount) {
+      mistakes.push(`${side}: the action type has ${minimumCount} to ${maximumCount}, the job ${artifacts.length}`);
+    }
+    const names = artifacts.map(({ name }) => name);
+    if (new Set(names).size !== names.length) mistakes.push(`${side}: two artifacts have the same name`);
+    for (const [index, artifact] of artifacts.entries()) {
+      const given = [artifact.text, artifact.base64, artifact.file, artifact.files].filter(
+        (each) => each !== undefined,
+      );
+      const where = `${side}[${index}]`;
+      if (given.length > 1) mistakes.push(`${where}: give only one of text, base64, file and files`);
+      if (given.length > 0 && side === "outputs") mistakes.push(`${where}: what is in an output, the worker decides`);
+    }
   }
   return mistakes;
 }

@@ -9,8 +9,10 @@ import type { ApiRequest } from "./api.js";
 const apiBodyMaxBytes = 1_048_576;
 /** Largest body of a control call in bytes: a scenario with many jobs. */
 const controlBodyMaxBytes = 16_777_216;
-/** A client has this long to send a whole request. */
+/** A client has this long to send the headers of a request, and the body of an API call. */
 const requestTimeoutMs = 30_000;
+/** And this long for the whole of an upload. */
+const uploadTimeoutMs = 3_600_000;
 const connectionsMax = 10_000;
 /** How often and at which pace the port is asked for again after a pause, should someone else hold it. */
 const resumeTries = 50;
@@ -30,6 +32,7 @@ export class Front {
   readonly #server: Server;
   readonly #api: (request: ApiRequest) => Promise<void>;
   readonly #control: (request: ControlRequest) => Promise<void>;
+  readonly #s3: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   #port: number;
   #isClosed = false;
 
@@ -39,12 +42,16 @@ export class Front {
     readonly port: number;
     readonly api: (request: ApiRequest) => Promise<void>;
     readonly control: (request: ControlRequest) => Promise<void>;
+    /** Reads its requests itself, since they may be large. */
+    readonly s3: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   }) {
     this.#host = options.host;
     this.#port = options.port;
     this.#api = options.api;
     this.#control = options.control;
-    this.#server = createServer({ requestTimeout: requestTimeoutMs, noDelay: true }, (request, response) => {
+    this.#s3 = options.s3;
+    const limits = { requestTimeout: uploadTimeoutMs, headersTimeout: requestTimeoutMs, noDelay: true };
+    this.#server = createServer(limits, (request, response) => {
       this.#receive(request, response).catch((error: unknown) => {
         // Only a bug gets here; it must not be mistaken for one of the faults asked for.
         response.socket?.destroy();
@@ -114,15 +121,19 @@ export class Front {
     const path = target.split("?", 1)[0] ?? "/";
     const isControl = path === "/_control" || path.startsWith("/_control/");
     const isApi = path === "/" && method === "POST";
-    if (!isControl && !isApi) {
+    if (path === "/" && method === "GET" && !isSigned(request)) {
       request.resume();
-      reply(response, path === "/" && method === "GET" ? welcome : notS3Yet(path));
+      reply(response, welcome);
       return;
     }
     // A page in a browser must not be able to drive an emulator on the reader's own machine.
     if (request.headers.origin !== undefined) {
       request.resume();
       reply(response, { status: 403, type: "text/plain", body: "the emulator does not serve web pages\n" });
+      return;
+    }
+    if (!isControl && !isApi) {
+      await this.#s3(request, response);
       return;
     }
     const body = await readBody(request, isControl ? controlBodyMaxBytes : apiBodyMaxBytes);
@@ -147,20 +158,12 @@ interface Reply {
 const welcome: Reply = {
   status: 200,
   type: "text/plain",
-  body: "An emulator of the AWS CodePipeline job API. Its own routes are listed at /_control/\n",
+  body: "An emulator of the AWS CodePipeline job API, with artifacts as S3. Its own routes are listed at /_control/\n",
 };
 
-/** Artifacts will be served here, path-style. */
-function notS3Yet(path: string): Reply {
-  const message = "The emulator does not serve artifacts";
-  const resource = path.slice(0, 1_024).replaceAll(/[<>&'"]/g, "");
-  return {
-    status: 501,
-    type: "application/xml",
-    body:
-      '<?xml version="1.0" encoding="UTF-8"?>\n' +
-      `<Error><Code>NotImplemented</Code><Message>${message}</Message><Resource>${resource}</Resource></Error>`,
-  };
+/** `GET /` lists buckets for those who sign, and welcomes whoever looks in. */
+function isSigned(request: IncomingMessage): boolean {
+  return request.headers.authorization !== undefined || (request.url ?? "").includes("X-Amz-Algorithm=");
 }
 
 function reply(response: ServerResponse, { status, type, body, isLast }: Reply): void {
@@ -177,6 +180,8 @@ function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer | 
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
+    const limit = setTimeout(() => request.destroy(), requestTimeoutMs);
+    for (const event of ["end", "close"]) request.on(event, () => clearTimeout(limit));
     request.on("data", (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes <= maxBytes) chunks.push(chunk);

@@ -45,6 +45,12 @@ export interface Settings {
   readonly defaultBatchSize: number;
   /** Entries per page of ListActionTypes. */
   readonly listPageSize: number;
+  /** How long the artifact credentials of a job live; each answer with the job's data brings new ones. */
+  readonly credentialsMs: number;
+  /** What a job hears that asks for an input that is not there; AWS tells only those who may list the bucket. */
+  readonly missingArtifact: "NoSuchKey" | "AccessDenied";
+  /** Most bytes of all stored objects together, in files under the system's temporary folder. */
+  readonly storageMaxBytes: number;
   /** How many jobs that are over are remembered; the oldest beyond are JobNotFound. */
   readonly keepEnded: number;
 }
@@ -63,5 +69,9 @@ export const defaultSettings: Settings = {
   maxBatchSizeCap: 100,
   defaultBatchSize: 1,
   listPageSize: 100,
+  // What AWS's own Jenkins plugin counts on.
+  credentialsMs: 900_000,
+  missingArtifact: "NoSuchKey",
+  storageMaxBytes: 8_589_934_592,
   keepEnded: 10_000,
 };

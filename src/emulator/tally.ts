@@ -1,6 +1,7 @@
 // How often each operation was answered, and how: a fold over the events, bounded by the operations there are.
 import type { EmulatorEvent } from "./events.js";
 import { isOperation } from "./model.js";
+import { isS3Operation } from "./s3/request.js";
 
 /** Counts by operation, then by error code, `ok` for a success, or `none` when no answer went out. */
 export type CallCounts = Readonly<Record<string, Readonly<Record<string, number>>>>;
@@ -11,7 +12,8 @@ export class Tally {
 
   observe(event: EmulatorEvent): void {
     if (event.type !== "call-answered") return;
-    const operation = isOperation(event.call.operation) ? event.call.operation : "unknown";
+    const operation =
+      isOperation(event.call.operation) || isS3Operation(event.call.operation) ? event.call.operation : "unknown";
     const results = this.#counts.get(operation) ?? new Map<string, number>();
     this.#counts.set(operation, results);
     const result = event.code ?? (event.status === 0 ? "none" : "ok");

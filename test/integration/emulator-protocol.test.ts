@@ -215,10 +215,10 @@ describe("a request", () => {
     }));
 });
 
-test("artifacts are answered 501 in S3's own form", () =>
+test("what is not served of S3 is answered 501 in S3's own form", () =>
   withEmulator(async (_emulator, url) => {
     for (const method of ["GET", "PUT", "DELETE"]) {
-      const answer = await fetch(`${url}/bucket/a/key`, { method });
+      const answer = await fetch(`${url}/bucket/a/key?acl`, { method });
       expect(answer.status).toBe(501);
       expect(answer.headers.get("content-type")).toBe("application/xml");
       const text = await answer.text();

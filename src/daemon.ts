@@ -1,6 +1,7 @@
 // The composition root: the parts that parts.ts builds, the worker over them, the readers of its events, and the
 // admin port. Lets go of everything in the reverse order.
-import { eventLog, jobFields } from "./admin/event-log.js";
+import { eventLog } from "./admin/event-log.js";
+import { jobFields } from "./admin/log-fields.js";
 import type { Panel } from "./admin/panel.js";
 import type { AdminServer } from "./admin/server.js";
 import type { AdminStatus } from "./admin/view.js";
@@ -18,15 +19,17 @@ import {
   handlersOf,
   lanesOf,
   ledgerOf,
+  limitsOf,
   type PartReaders,
   type PartsOptions,
   tokensOf,
 } from "./parts.js";
 import type { Clock } from "./std/clock.js";
+import { describeError } from "./std/errors.js";
 import { type Log, textLog } from "./std/log.js";
 import { ownVersion } from "./std/version.js";
 import { TokenError } from "./tokens/tokens.js";
-import type { Observe, WorkerEvent } from "./worker/events.js";
+import type { Observe, UntimedEvent, WorkerEvent } from "./worker/events.js";
 import { StatusBoard } from "./worker/status.js";
 import { Worker, type WorkerEnd } from "./worker/worker.js";
 
@@ -39,7 +42,8 @@ export interface DaemonOptions extends PartsOptions {
 
 /** Everything that a configuration asks for, wired; not polling yet. */
 export class Daemon {
-  readonly #config: Config;
+  readonly #options: DaemonOptions;
+  #config: Config;
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #parts: BuiltParts;
@@ -48,8 +52,10 @@ export class Daemon {
   readonly #panel: Panel | undefined;
   readonly worker: Worker;
   #admin: AdminServer | undefined;
+  #reloading = Promise.resolve();
 
   private constructor(options: DaemonOptions, parts: BuiltParts, observers: Observe[], panel: Panel | undefined) {
+    this.#options = options;
     this.#config = options.config;
     this.#log = options.log;
     this.#clock = options.clock;
@@ -63,7 +69,7 @@ export class Daemon {
     const { masker, clock } = options;
     this.worker = new Worker({
       world: {
-        gateway: parts.gateway,
+        gateway: (region, owner) => parts.gateways.get(region, owner),
         handlers: parts.handlers,
         ledger: parts.ledger,
         clock,
@@ -73,12 +79,7 @@ export class Daemon {
         jobLog: (key) => textLog(options.log, jobFields(key)),
       },
       lanes,
-      limits: {
-        maxConcurrentJobs: options.config.worker.maxConcurrentJobs,
-        polling: options.config.polling,
-        shutdown: options.config.shutdown,
-        retry: options.config.retry,
-      },
+      limits: limitsOf(options.config),
       observe: (event) => this.#observe(event),
     });
   }
@@ -116,17 +117,45 @@ export class Daemon {
     return this.worker.ended;
   }
 
+  /**
+   * Reads the configuration again and puts it in force as far as a running daemon can; what is wrong with it is told
+   * by an event, and the one in force stays. One at a time. Never rejects.
+   */
+  reload(read: () => Promise<Config>): Promise<void> {
+    this.#reloading = this.#reloading.then(() => this.#reload(read));
+    return this.#reloading;
+  }
+
+  async #reload(read: () => Promise<Config>): Promise<void> {
+    this.#tell({ type: "reload-started" });
+    try {
+      const next = await read();
+      if (this.worker.isStopping) throw new Error("partnerd drains and takes no new configuration");
+      const { reload } = await import("./reload.js");
+      const given = {
+        options: this.#options,
+        parts: this.#parts,
+        worker: this.worker,
+        observe: (event: WorkerEvent) => this.#observe(event),
+      };
+      const { config, applied, needsRestart } = await reload(given, this.#config, next);
+      this.#config = config;
+      this.#tell({ type: "reload-finished", applied, needsRestart });
+    } catch (error) {
+      this.#tell({ type: "reload-refused", message: describeError(error) });
+    }
+  }
+
+  #tell(event: UntimedEvent): void {
+    this.#observe({ ...event, atMs: this.#clock.now() });
+  }
+
   /** Writes slots and jobs to the log, for somebody who asks by signal. */
   dump(): void {
     const { jobs, pollers, slots, totals } = this.status();
     this.#log.info({ slots, totals, jobs: jobs.length, pollers: pollers.length }, "status");
     for (const poller of pollers) this.#log.info({ ...poller }, "status of a poller");
     for (const job of jobs) this.#log.info({ ...job, ageMs: this.#clock.now() - job.sinceMs }, "status of a job");
-  }
-
-  /** Counts a reading of the configuration anew. */
-  noteReload(end: Parameters<Panel["onReload"]>[0]): void {
-    this.#panel?.onReload(end);
   }
 
   /** Lets go of everything, in reverse order. Each part has its own limit; a failure does not keep the others. */

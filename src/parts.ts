@@ -1,12 +1,13 @@
 // Builds each part that a configuration asks for, loading only what it names; the one place that knows every
 // implementation. Opens in order and, when one part cannot be had, lets go of the earlier ones.
 import type { ApiCall } from "./codepipeline/client.js";
-import type { JobGateway } from "./codepipeline/gateway.js";
+import type { GatewaySettings, Gateways } from "./codepipeline/gateways.js";
 import type { Config } from "./config/config.js";
 import { Callbacks } from "./handlers/callbacks.js";
 import type { HandlerRegistry } from "./handlers/handler.js";
 import { buildHandlers } from "./handlers/registry.js";
-import { type ActionOwner, actionTypeName, type Region } from "./job/job.js";
+import { SwappableHandlers } from "./handlers/swappable.js";
+import { actionTypeName, type Region } from "./job/job.js";
 import type { Ledger, LedgerCommit, LedgerHealth } from "./ledger/ledger.js";
 import type { Clock } from "./std/clock.js";
 import type { Log } from "./std/log.js";
@@ -16,6 +17,7 @@ import { MaskedTokens, type TokenLookup } from "./tokens/masked-tokens.js";
 import type { ClientTokens } from "./tokens/tokens.js";
 import type { Observe } from "./worker/events.js";
 import type { LaneConfig } from "./worker/lane.js";
+import type { WorkerLimits } from "./worker/parts.js";
 
 /** What parts are built from. */
 export interface PartsOptions {
@@ -35,8 +37,9 @@ export interface PartReaders {
 
 /** The parts, wired. */
 export interface BuiltParts {
-  readonly gateway: (region: Region, owner: ActionOwner) => JobGateway;
-  readonly handlers: HandlerRegistry;
+  readonly gateways: Gateways;
+  readonly tokens: MaskedTokens;
+  readonly handlers: SwappableHandlers;
   readonly ledger: Ledger;
   readonly callbacks: Callbacks;
   readonly closing: { readonly name: string; readonly close: () => Promise<void> | void }[];
@@ -82,11 +85,11 @@ export async function buildParts(
     const ledger = await ledgerOf(options, readers);
     closing.push({ name: "ledger", close: () => ledger.close() });
     const callbacks: Callbacks = new Callbacks({ ...callbackLimits, baseUrl: () => built.adminUrl, clock });
-    const handlers = await handlersOf(options, callbacks, observe);
+    const handlers = new SwappableHandlers(await handlersOf(options, callbacks, observe));
     closing.push({ name: "handlers", close: () => handlers.close() });
-    const { gateway, close } = await gatewaysOf(config, tokens, clock, readers);
-    closing.push({ name: "clients", close });
-    const built: BuiltParts = { gateway, handlers, ledger, callbacks, closing, adminUrl: undefined };
+    const gateways = await gatewaysOf(config, tokens, clock, readers);
+    closing.push({ name: "clients", close: () => gateways.close() });
+    const built: BuiltParts = { gateways, tokens, handlers, ledger, callbacks, closing, adminUrl: undefined };
     return built;
   } catch (error) {
     for (const part of closing.toReversed()) await closeQuietly(part, log);
@@ -196,42 +199,25 @@ export function handlersOf(options: PartsOptions, callbacks: Callbacks, observe:
   });
 }
 
-async function gatewaysOf(config: Config, tokens: ClientTokens, clock: Clock, readers: PartReaders) {
-  const [{ RegionClient }, { ThirdPartyGateway }, { CustomGateway }] = await Promise.all([
-    import("./codepipeline/client.js"),
-    import("./codepipeline/third-party.js"),
-    import("./codepipeline/custom.js"),
-  ]);
-  const lanes = lanesOf(config);
+async function gatewaysOf(
+  config: Config,
+  tokens: ClientTokens,
+  clock: Clock,
+  { onCall }: PartReaders,
+): Promise<Gateways> {
+  const { Gateways } = await import("./codepipeline/gateways.js");
   const { endpoint, ...aws } = config.aws;
-  const regions = [...new Set(lanes.map((lane) => lane.region))].map((region) => {
-    // Every job and every poller may have one call under way.
-    const maxSockets = config.worker.maxConcurrentJobs * 2 + lanes.length;
-    const client = new RegionClient({
-      region,
-      endpoint,
-      maxSockets,
-      ...aws,
-      ...(readers.onCall ? { onCall: readers.onCall } : {}),
-    });
-    const { clientCooldownMs } = config.retry;
-    const queryParams = queryParamsOf(config, region);
-    const flavours: Record<ActionOwner, JobGateway> = {
-      ThirdParty: new ThirdPartyGateway({ region, client, tokens, clock, clientCooldownMs }),
-      Custom: new CustomGateway({ region, client, queryParams }),
-    };
-    return { region, client, flavours };
-  });
-  const byRegion = new Map(regions.map(({ region, flavours }) => [region, flavours]));
+  const settings = gatewaySettingsOf(config);
+  return new Gateways({ aws: { endpoint, ...aws, ...(onCall ? { onCall } : {}) }, tokens, clock }, settings);
+}
+
+/** Which gateways the lanes of a configuration need. */
+export function gatewaySettingsOf(config: Config): GatewaySettings {
+  const regions = new Set(lanesOf(config).map(({ region }) => region));
   return {
-    gateway: (region: Region, owner: ActionOwner) => {
-      const gateway = byRegion.get(region)?.[owner];
-      if (!gateway) throw new Error(`bug: no gateway for ${owner} jobs of ${region}`);
-      return gateway;
-    },
-    close: () => {
-      for (const { client } of regions) client.close();
-    },
+    regions,
+    queryParams: new Map([...regions].map((region) => [region, queryParamsOf(config, region)])),
+    clientCooldownMs: config.retry.clientCooldownMs,
   };
 }
 
@@ -239,6 +225,11 @@ async function gatewaysOf(config: Config, tokens: ClientTokens, clock: Clock, re
 function queryParamsOf(config: Config, region: Region): ReadonlyMap<string, Readonly<Record<string, string>>> {
   const here = config.actionTypes.filter((type) => type.regions.includes(region));
   return new Map(here.flatMap((type) => (type.queryParam ? [[actionTypeName(type), type.queryParam] as const] : [])));
+}
+
+/** The engine's limits. */
+export function limitsOf({ worker, polling, shutdown, retry }: Config): WorkerLimits {
+  return { maxConcurrentJobs: worker.maxConcurrentJobs, polling, shutdown, retry };
 }
 
 /** One lane for each action type in each of its Regions. */

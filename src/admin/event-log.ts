@@ -1,19 +1,10 @@
 // Turns the engine's events into log lines: one for each thing worth knowing, at the level a person on duty would
 // give it. A lasting fault is one line when it begins, a few while it lasts, and one when it ends.
-import { actionTypeName, type JobKey } from "../job/job.js";
 import type { LostReason } from "../job/lifecycle.js";
-import type { PollerName, WorkerEvent } from "../worker/events.js";
+import type { WorkerEvent } from "../worker/events.js";
+import { type EventLogger, jobFields, mend, pollerFields } from "./log-fields.js";
 import { Refusals } from "./refusals.js";
-
-type Fields = Readonly<Record<string, unknown>>;
-
-/** The part of a logger that is used here. */
-export interface EventLogger {
-  debug(fields: Fields, message: string): void;
-  info(fields: Fields, message: string): void;
-  warn(fields: Fields, message: string): void;
-  error(fields: Fields, message: string): void;
-}
+import { workerLine } from "./worker-lines.js";
 
 /** A reader of events that writes log lines. */
 export function eventLog(log: EventLogger): (event: WorkerEvent) => void {
@@ -60,6 +51,10 @@ export function eventLog(log: EventLogger): (event: WorkerEvent) => void {
         );
       case "breaker-opened":
       case "breaker-closed":
+      case "pollers-changed":
+      case "reload-started":
+      case "reload-finished":
+      case "reload-refused":
       case "paused":
       case "resumed":
       case "drain-started":
@@ -70,51 +65,6 @@ export function eventLog(log: EventLogger): (event: WorkerEvent) => void {
         return jobLine(log, event);
     }
   };
-}
-
-type WorkerLineEvent = Extract<
-  WorkerEvent,
-  {
-    type:
-      | "breaker-opened"
-      | "breaker-closed"
-      | "paused"
-      | "resumed"
-      | "drain-started"
-      | "drain-hurried"
-      | "drain-finished";
-  }
->;
-
-/** What concerns the worker as a whole. */
-function workerLine(log: EventLogger, event: WorkerLineEvent): void {
-  switch (event.type) {
-    case "breaker-opened":
-      return log.error(
-        { ...pollerFields(event.poller), code: event.fault.code },
-        `CodePipeline refuses us in ${event.poller.region}: ${event.fault.message}; ${mend("denied")}`,
-      );
-    case "breaker-closed":
-      return log.info(
-        { region: event.region, openMs: Math.round(event.openMs) },
-        `CodePipeline accepts us in ${event.region} again`,
-      );
-    case "paused":
-    case "resumed":
-      return log.info({}, event.type === "paused" ? "paused: no job is taken until resume" : "resumed");
-    case "drain-started":
-      return log.info(
-        { inFlight: event.inFlight, timeoutMs: event.timeoutMs },
-        "draining: no new jobs, waiting for those that run",
-      );
-    case "drain-hurried":
-      return log.warn({ inFlight: event.inFlight }, `stopping the handlers that still run: ${event.reason}`);
-    case "drain-finished":
-      return log[event.owed > 0 ? "error" : "info"](
-        { owed: event.owed, durationMs: Math.round(event.durationMs) },
-        event.owed > 0 ? "stopped while outcomes are owed" : "stopped, nothing owed",
-      );
-  }
 }
 
 type PollEvent = Extract<WorkerEvent, { type: "poll-finished" | "poll-failed" | "poll-recovered" }>;
@@ -235,20 +185,6 @@ function reportedLine(log: EventLogger, event: Extract<WorkerEvent, { type: "job
   }
 }
 
-/** The fields by which every line of one job is found. */
-export function jobFields(key: JobKey): Fields {
-  return {
-    jobId: key.jobId,
-    actionType: actionTypeName(key.actionType),
-    region: key.region,
-    ...(key.clientId ? { clientId: key.clientId } : {}),
-  };
-}
-
-function pollerFields(poller: PollerName): Fields {
-  return { actionType: actionTypeName(poller.actionType), region: poller.region };
-}
-
 function droppedLevel(reason: LostReason, from: string): "debug" | "info" | "warn" | "error" {
   // Somebody wanted it so.
   if (reason === "released") return "warn";
@@ -272,21 +208,6 @@ function droppedLevel(reason: LostReason, from: string): "debug" | "info" | "war
 
 function isPermanent(kind: string): boolean {
   return kind === "denied" || kind === "misconfigured" || kind === "rejected";
-}
-
-function mend(kind: string): string {
-  switch (kind) {
-    case "denied":
-      return "check the credentials and the policy of this process, and its clock";
-    case "misconfigured":
-      return "check category, owner, provider, version and Region of the action type";
-    case "rejected":
-      return "check the action type's configuration";
-    case "throttled":
-      return "polling slows down";
-    default:
-      return "polling goes on";
-  }
 }
 
 /** 1, 3, 10, 30, 100, …: a fault that lasts is told again, ever more rarely. */

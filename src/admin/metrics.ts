@@ -94,6 +94,10 @@ export class Metrics {
         return retries.inc({ operation: event.fault.operation, code: this.#code(event.fault.code) });
       case "result-refused":
         return this.#counters.refused.inc();
+      case "reload-finished":
+        return this.#counters.reloads.inc({ end: reloadEndOf(event) });
+      case "reload-refused":
+        return this.#counters.reloads.inc({ end: "refused" });
       case "handler-abandoned":
         return abandoned.inc();
       case "bug":
@@ -128,11 +132,6 @@ export class Metrics {
     const { store } = this.#options;
     this.#counters.commits.inc({ store, end: commit.isDurable ? "durable" : "failed" });
     this.#histograms.commits.observe({ store }, commit.durationMs / 1_000);
-  }
-
-  /** Takes in one reading of the configuration anew. */
-  onReload(end: ReloadEnd): void {
-    this.#counters.reloads.inc({ end });
   }
 
   close(): void {
@@ -187,8 +186,11 @@ export class Metrics {
 }
 
 const reloadEnds = ["unchanged", "applied", "needs-restart", "refused"] as const;
-/** How a reading of the configuration anew ended. */
-export type ReloadEnd = (typeof reloadEnds)[number];
+
+function reloadEndOf(event: WorkerEvent & { type: "reload-finished" }): (typeof reloadEnds)[number] {
+  if (event.needsRestart.length > 0) return "needs-restart";
+  return event.applied.length > 0 ? "applied" : "unchanged";
+}
 
 const place = ["action_type", "region"] as const;
 

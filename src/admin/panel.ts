@@ -3,7 +3,7 @@
 import type { Clock } from "../std/clock.js";
 import type { PollerName, WorkerEvent } from "../worker/events.js";
 import type { LedgerState } from "./health.js";
-import { Metrics, type ReloadEnd } from "./metrics.js";
+import { Metrics } from "./metrics.js";
 import type { AdminPageRoute } from "./routes.js";
 import type { AdminStatus } from "./view.js";
 
@@ -34,10 +34,6 @@ export class Panel {
 
   observe(event: WorkerEvent): void {
     this.metrics.observe(event);
-  }
-
-  onReload(end: ReloadEnd): void {
-    this.metrics.onReload(end);
   }
 
   close(): void {

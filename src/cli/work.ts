@@ -1,7 +1,6 @@
 // What `partnerd run` and `partnerd once` share: a configuration becomes a daemon, signals become stops, ends become exit codes.
 
 import type { Config } from "../config/config.js";
-import { fingerprints } from "../config/fingerprint.js";
 import { Daemon } from "../daemon.js";
 import { systemClock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
@@ -103,7 +102,7 @@ async function wired(
     onHurry: (signal) => daemon.worker.hurry(`a second ${signal}`),
     onAtOnce: () => atOnce.resolve("at-once"),
     onDump: () => daemon.dump(),
-    onReload: () => void reload(options, log, daemon),
+    onReload: () => void daemon.reload(options.reread),
   });
   const strays = catchStrays(config, log, daemon);
   try {
@@ -156,19 +155,4 @@ function catchStrays(config: Config, log: Log, daemon: Daemon) {
       process.off("uncaughtException", onStray);
     },
   };
-}
-
-/** Reads and checks the configuration. What is running is kept: this version applies no change without a restart. */
-async function reload(options: RunOptions, log: Log, daemon: Daemon): Promise<void> {
-  try {
-    const next = await options.reread();
-    const [now, then] = [fingerprints(options.config), fingerprints(next)];
-    const changed = Object.keys(then).filter((name) => now[name] !== then[name]);
-    if (changed.length === 0) log.info({}, "configuration read again: nothing changed");
-    else log.warn({ changed }, "configuration read again and found good: restart to apply what changed");
-    daemon.noteReload(changed.length === 0 ? "unchanged" : "needs-restart");
-  } catch (error) {
-    daemon.noteReload("refused");
-    log.error({}, `configuration read again and refused, the running one stays: ${describeError(error)}`);
-  }
 }

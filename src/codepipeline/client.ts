@@ -17,8 +17,6 @@ export interface RegionClientOptions {
   readonly socketTimeoutMs: number;
   /** For one whole call, body included. */
   readonly requestTimeoutMs: number;
-  /** How many calls may be under way at once. */
-  readonly maxSockets: number;
   /** Told of every call's end; must not throw. */
   readonly onCall?: (call: ApiCall) => void;
 }
@@ -238,7 +236,8 @@ class Transport {
   readonly #calls = new WeakMap<object, Call>();
 
   constructor(options: RegionClientOptions) {
-    const agent = { keepAlive: true, maxSockets: options.maxSockets };
+    // Slots and pollers bound how many calls there are, and their number may change while this lives.
+    const agent = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY };
     this.#inner = new NodeHttpHandler({
       connectionTimeout: options.connectionTimeoutMs,
       socketTimeout: options.socketTimeoutMs,

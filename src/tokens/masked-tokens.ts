@@ -20,7 +20,7 @@ export interface TokenLookup {
 
 /** ClientTokens that tells the log's masker of each token. */
 export class MaskedTokens implements ClientTokens {
-  readonly #source: ClientTokens;
+  #source: ClientTokens;
   readonly #keepSecrets: (values: readonly string[]) => () => void;
   readonly #onLookup: (lookup: TokenLookup) => void;
   readonly #kept = new Map<ClientId, { readonly token: Secret<ClientToken>; readonly release: () => void }>();
@@ -55,6 +55,13 @@ export class MaskedTokens implements ClientTokens {
 
   forget(clientId: ClientId): void {
     this.#source.forget(clientId);
+  }
+
+  /** Looks tokens up in another source from now on and closes the one before; tokens already given stay masked. */
+  async replace(source: ClientTokens): Promise<void> {
+    const old = this.#source;
+    this.#source = source;
+    await old.close();
   }
 
   async close(): Promise<void> {

@@ -147,6 +147,19 @@ export type WorkerEvent = { readonly atMs: number } & (
   | { readonly type: "ledger-failed"; readonly key: JobKey | undefined; readonly message: string }
   /** Our own broken promise. */
   | { readonly type: "bug"; readonly key: JobKey | undefined; readonly message: string; readonly stack: string }
+  /** A new configuration is in force: pollers that began and ended by it. What runs goes on as it began. */
+  | {
+      readonly type: "pollers-changed";
+      readonly added: readonly PollerName[];
+      readonly removed: readonly PollerName[];
+      readonly slots: number;
+    }
+  /** The configuration is being read again, by signal. */
+  | { readonly type: "reload-started" }
+  /** Names of what changed: what is in force now, and what waits for a restart. */
+  | { readonly type: "reload-finished"; readonly applied: readonly string[]; readonly needsRestart: readonly string[] }
+  /** The new configuration is wrong or cannot be built; the one in force stays. */
+  | { readonly type: "reload-refused"; readonly message: string }
   | { readonly type: "paused" }
   | { readonly type: "resumed" }
   | { readonly type: "drain-started"; readonly inFlight: number; readonly timeoutMs: number }

@@ -43,6 +43,8 @@ export class Poller {
   /** True when the last poll failed: the next one holds a single slot. */
   #isProbing = false;
   #failures = 0;
+  /** Ends the waiting between polls, but no poll that is under way: what it brings is worked. */
+  readonly #end = new AbortController();
 
   constructor(options: PollerOptions) {
     this.#options = options;
@@ -66,10 +68,18 @@ export class Poller {
     this.#wake.abort();
   }
 
-  /** Polls until the poll scope ends, or until a single pass has found nothing left. Never rejects. */
+  /** Makes no further poll; `run` resolves when the one under way, if any, has been answered and its jobs are going. */
+  end(): void {
+    this.#end.abort();
+  }
+
+  /**
+   * Polls until the poll scope ends, until it is told to end, or until a single pass has found nothing left. Never
+   * rejects.
+   */
   async run(): Promise<void> {
     const { clock } = this.#options.parts.world;
-    const { poll: signal } = this.#options.parts.scopes;
+    const signal = AbortSignal.any([this.#options.parts.scopes.poll, this.#end.signal]);
     const { budget } = this.#options;
     const onStop = () => this.wake();
     signal.addEventListener("abort", onStop, { once: true });
@@ -95,6 +105,10 @@ export class Poller {
     if (wasFull) await this.#gather(name, signal);
     const reservation = await slots.take(name, this.#want(), signal);
     if (!reservation) return 0;
+    if (signal.aborted) {
+      reservation.giveBack();
+      return 0;
+    }
     // Counted before the poll: two pollers must not promise the same last job of a single pass.
     const limit = Math.min(reservation.size, budget.left);
     if (limit === 0) {
@@ -105,10 +119,11 @@ export class Poller {
     budget.left -= limit;
     budget.promised += limit;
     const startedMs = parts.world.clock.monotonic();
+    const { poll: scope } = parts.scopes;
     try {
-      return await this.#poll(limit, () => reservation.use(), startedMs, signal);
+      return await this.#poll(limit, () => reservation.use(), startedMs, scope);
     } catch (error) {
-      return this.#failed(error, limit, startedMs, signal);
+      return this.#failed(error, limit, startedMs, scope);
     } finally {
       budget.promised -= limit;
       reservation.giveBack();
@@ -130,7 +145,7 @@ export class Poller {
     // A service that answers more than was asked for does not get more slots than are free.
     const takes = answer.jobs.slice(0, limit).map((polled) => {
       const slot = use();
-      return slot ? runner.take(polled, slot, answeredMs) : Promise.resolve(false);
+      return slot ? runner.take(polled, lane, slot, answeredMs) : Promise.resolve(false);
     });
     const taken = (await Promise.all(takes)).filter(Boolean).length;
     budget.left += limit - taken;

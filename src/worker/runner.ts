@@ -1,16 +1,17 @@
 // One job, top to bottom: lease, details, acknowledge, handler, outcome, report. Every step may fail without
 // hurting another job; once a job is acknowledged it leaves only by an accepted result, or stays in the ledger.
 import { GatewayError } from "../codepipeline/gateway.js";
-import { type Job, type JobKey, jobKeyName, type PolledJob } from "../job/job.js";
+import type { Job, JobKey, PolledJob } from "../job/job.js";
 import { isOwed } from "../job/lifecycle.js";
 import { failed, type Outcome } from "../job/outcome.js";
 import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
 import { acknowledge, confirm, presumedNonce } from "./acknowledging.js";
 import { getDetails } from "./details.js";
 import type { EndCause, Order } from "./events.js";
+import { Flights } from "./flights.js";
 import { type Ending, handle } from "./handling.js";
 import { JobInFlight, type Loss } from "./in-flight.js";
-import { laneOf } from "./lane.js";
+import type { LaneConfig } from "./lane.js";
 import { faultOf, type Parts } from "./parts.js";
 import { report } from "./reporter.js";
 import type { Slot } from "./slots.js";
@@ -24,8 +25,7 @@ export interface WaitingJob {
 /** Runs jobs and knows which are in flight. */
 export class Runner {
   readonly #parts: Parts;
-  readonly #flights = new Map<string, JobInFlight>();
-  readonly #idle = new Set<() => void>();
+  readonly #flights = new Flights();
   /** Jobs that an earlier process left and that wait for a slot, by name. */
   readonly waiting = new Map<string, WaitingJob>();
   #left = 0;
@@ -45,12 +45,12 @@ export class Runner {
 
   /** Every job in flight: for the dump and the status page. */
   flights(): Iterable<JobInFlight> {
-    return this.#flights.values();
+    return this.#flights.all();
   }
 
   /** True when a job by this id is ours and its service was promised that we wait for its outcome. */
   awaitsCallback(jobId: string): boolean {
-    for (const flight of this.#flights.values()) {
+    for (const flight of this.#flights.all()) {
       if (flight.key.jobId === jobId && flight.callback && flight.state === "running") return true;
     }
     return false;
@@ -58,19 +58,22 @@ export class Runner {
 
   /** Resolves when no job is in flight. */
   whenIdle(): Promise<void> {
-    return this.#flights.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.add(resolve));
+    return this.#flights.whenIdle();
+  }
+
+  /** Resolves when every job that is in flight now has left. */
+  whenTheseEnd(): Promise<void> {
+    return this.#flights.whenTheseEnd();
   }
 
   /**
    * Leases a polled job and sets it going. Resolves true once it is leased, false when the offer is a repeat or the
    * ledger cannot be used; then the slot is free again. Never rejects.
    */
-  async take(polled: PolledJob, slot: Slot, polledAtMs: number): Promise<boolean> {
-    const { emit, lanes, world } = this.#parts;
+  async take(polled: PolledJob, lane: LaneConfig, slot: Slot, polledAtMs: number): Promise<boolean> {
+    const { emit, world } = this.#parts;
     const { key } = polled;
-    const name = jobKeyName(key);
-    const lane = laneOf(lanes, key);
-    const known = this.#flights.get(name);
+    const known = this.#flights.get(key);
     if (known) {
       if (polled.job) known.newerOffer = polled.job;
       if (known.isPresumed) void this.#confirm(known);
@@ -79,8 +82,8 @@ export class Runner {
       return false;
     }
     try {
-      const lease = lane && (await world.ledger.lease(key));
-      if (!lane || !lease || this.#flights.has(name)) {
+      const lease = await world.ledger.lease(key);
+      if (!lease || this.#flights.get(key)) {
         emit({ type: "offer-repeated", key });
         slot.free();
         return false;
@@ -98,8 +101,7 @@ export class Runner {
 
   /** Looks after a flight from here to its end: slot, lease and the count of what is in flight. Never rejects. */
   go(flight: JobInFlight, story: () => Promise<void>): void {
-    const name = jobKeyName(flight.key);
-    this.#flights.set(name, flight);
+    this.#flights.add(flight);
     const finished = story()
       .catch((error: unknown) => this.#bugInJob(flight, error))
       .catch((error: unknown) => this.#bug(error, flight.key))
@@ -112,10 +114,7 @@ export class Runner {
     void finished
       .catch((error: unknown) => this.#bug(error, flight.key))
       .finally(() => {
-        this.#flights.delete(name);
-        if (this.#flights.size > 0) return;
-        for (const resolve of this.#idle) resolve();
-        this.#idle.clear();
+        this.#flights.remove(flight);
       });
   }
 

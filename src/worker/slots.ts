@@ -37,13 +37,14 @@ export interface SlotCount {
 
 interface Counted {
   busy: number;
-  readonly max: number;
+  max: number;
 }
 
 interface LaneCount {
   readonly lane: Lane;
   readonly group: Counted;
   parked: number;
+  isOpen: boolean;
 }
 
 interface Waiter {
@@ -62,11 +63,26 @@ export class Slots {
     this.#all = { busy: 0, max: options.max };
   }
 
-  /** Opens a lane; the first of a group sets the group's limit. */
+  /** Opens a lane, or an open one's group gets another limit. */
   open(lane: Lane, max: number): void {
-    const group = this.#groups.get(lane.group) ?? { busy: 0, max: Math.min(max, this.#all.max) };
+    const group = this.#groups.get(lane.group) ?? { busy: 0, max };
+    group.max = max;
     this.#groups.set(lane.group, group);
-    this.#lanes.set(lane.name, { lane, group, parked: 0 });
+    const known = this.#lanes.get(lane.name);
+    if (known) known.isOpen = true;
+    else this.#lanes.set(lane.name, { lane, group, parked: 0, isOpen: true });
+    this.#serve();
+  }
+
+  /** No poller takes slots by this lane any more; jobs that it brought keep theirs. */
+  close(laneName: string): void {
+    this.#lane(laneName).isOpen = false;
+  }
+
+  /** Another limit for all together. Above a lower one nothing is taken away; slots that come free are not given on. */
+  resize(max: number): void {
+    this.#all.max = max;
+    this.#serve();
   }
 
   /** Slots taken now, reserved ones included. */
@@ -133,8 +149,14 @@ export class Slots {
   #grantable(count: LaneCount): number {
     const { group } = count;
     const free = this.#all.max - this.#all.busy;
-    const share = this.#lanes.size > 1 ? Math.ceil(free / 2) : free;
+    const share = this.#openLanes() > 1 ? Math.ceil(free / 2) : free;
     return Math.max(0, Math.min(share, group.max - group.busy, group.max - count.parked));
+  }
+
+  #openLanes(): number {
+    let open = 0;
+    for (const count of this.#lanes.values()) if (count.isOpen) open += 1;
+    return open;
   }
 
   #reserve(count: LaneCount, size: number): Reservation {

@@ -73,6 +73,8 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 /** Folds events into the present. */
 export class StatusBoard {
   readonly #pollers = new Map<string, Mutable<PollerStatus>>();
+  /** Their last poll may still be answered; that does not bring them back. */
+  readonly #removed = new Set<string>();
   readonly #breakers = new Map<string, BreakerStatus>();
   readonly #jobs = new Map<string, Mutable<JobStatusLine>>();
   readonly #totals: Mutable<Totals> = {
@@ -121,6 +123,8 @@ export class StatusBoard {
       case "breaker-closed":
         this.#breakers.delete(event.region);
         return;
+      case "pollers-changed":
+        return this.#pollersChanged(event);
       case "job-changed":
         return this.#changed(event);
       case "job-started":
@@ -166,7 +170,19 @@ export class StatusBoard {
     }
   }
 
+  #pollersChanged(event: WorkerEvent & { type: "pollers-changed" }): void {
+    for (const poller of event.removed) {
+      this.#removed.add(pollerKey(poller));
+      this.#pollers.delete(pollerKey(poller));
+    }
+    for (const poller of event.added) {
+      this.#removed.delete(pollerKey(poller));
+      this.#poller(poller);
+    }
+  }
+
   #polled(event: WorkerEvent & { type: "poll-finished" | "poll-failed" }): void {
+    if (this.#removed.has(pollerKey(event.poller))) return;
     const poller = this.#poller(event.poller);
     poller.polls += 1;
     poller.lastPollAtMs = event.atMs;
@@ -229,13 +245,12 @@ export class StatusBoard {
   }
 
   #poller(name: PollerName): Mutable<PollerStatus> {
-    const actionType = actionTypeName(name.actionType);
-    const key = `${name.region} ${actionType}`;
+    const key = pollerKey(name);
     const known = this.#pollers.get(key);
     if (known) return known;
     const poller: Mutable<PollerStatus> = {
       region: name.region,
-      actionType,
+      actionType: actionTypeName(name.actionType),
       lastPollAtMs: undefined,
       lastGoodPollAtMs: undefined,
       nextPollAtMs: undefined,
@@ -248,4 +263,8 @@ export class StatusBoard {
     this.#pollers.set(key, poller);
     return poller;
   }
+}
+
+function pollerKey({ region, actionType }: PollerName): string {
+  return `${region} ${actionTypeName(actionType)}`;
 }

@@ -1,12 +1,12 @@
 // The engine as a whole: starts recovery and the pollers, and stops in three steps, each with its own scope:
 // polls first, handlers when the drain's time is over, puts last. `stop` always settles.
-
 import { Breakers } from "./breakers.js";
-import type { Emit, Observe, Order, OrderAnswer } from "./events.js";
+import type { Emit, Observe, Order, OrderAnswer, PollerName } from "./events.js";
 import { type LaneConfig, laneName } from "./lane.js";
 import { giveOrder, type OrderedJob, refusedBy } from "./orders.js";
 import type { Parts, WorkerLimits, World } from "./parts.js";
-import { type Budget, Poller } from "./poller.js";
+import type { Budget } from "./poller.js";
+import { Pollers } from "./pollers.js";
 import { recover, recoverOthers } from "./recovery.js";
 import { Runner } from "./runner.js";
 import { type SlotCount, Slots } from "./slots.js";
@@ -38,16 +38,14 @@ export interface WorkerSlots {
 const ledgerLookMs = 1_000;
 
 export class Worker {
-  readonly #options: WorkerOptions;
   readonly #poll = new AbortController();
   readonly #work = new AbortController();
   readonly #report = new AbortController();
-  readonly #parts: Parts;
+  readonly #parts: { -readonly [K in keyof Parts]: Parts[K] };
   readonly #slots: Slots;
   readonly #runner: Runner;
-  readonly #breakers: Breakers;
-  #pollers: readonly Poller[] = [];
-  #running: Promise<unknown> | undefined;
+  readonly #pollers: Pollers;
+  readonly #loops = new Set<Promise<void>>();
   #stopping: Promise<WorkerEnd> | undefined;
   #pause: PromiseWithResolvers<void> | undefined;
   #isBroken = false;
@@ -56,7 +54,6 @@ export class Worker {
   readonly #ended = Promise.withResolvers<WorkerEnd>();
 
   constructor(options: WorkerOptions) {
-    this.#options = options;
     const { clock } = options.world;
     const emit: Emit = (event) => {
       try {
@@ -70,17 +67,18 @@ export class Worker {
       limits: options.limits,
       scopes: { poll: this.#poll.signal, work: this.#work.signal, report: this.#report.signal },
       emit,
-      lanes: new Map(options.lanes.map((lane) => [laneName(lane), lane])),
+      lanes: byName(options.lanes),
     };
     this.#slots = new Slots({ max: options.limits.maxConcurrentJobs });
-    for (const lane of options.lanes) {
-      const { owner, category, provider, version } = lane.actionType;
-      const group = [owner, category, provider, version].join("/");
-      this.#slots.open({ name: laneName(lane), group }, lane.maxConcurrentJobs);
-    }
     this.#runner = new Runner(this.#parts);
-    const { mask } = options.world;
-    this.#breakers = new Breakers({ emit, mask, monotonic: () => clock.monotonic() });
+    this.#pollers = new Pollers({
+      parts: this.#parts,
+      slots: this.#slots,
+      runner: this.#runner,
+      breakers: new Breakers({ emit, mask: options.world.mask, monotonic: () => clock.monotonic() }),
+      gate: (signal) => this.#gate(signal),
+      watch: (loop) => this.#watch(loop),
+    });
   }
 
   get slots(): WorkerSlots {
@@ -105,9 +103,14 @@ export class Worker {
     return this.#isRecovering || this.#runner.awaitsCallback(jobId);
   }
 
+  /** True from the first call of stop() on. */
+  get isStopping(): boolean {
+    return this.#stopping !== undefined;
+  }
+
   /** True when any poller's last poll failed. */
   get isFailing(): boolean {
-    return this.#pollers.some((poller) => poller.isFailing);
+    return this.#pollers.isFailing;
   }
 
   /** Takes up what an earlier process left and starts to poll. Throws LedgerError if the ledger cannot be read. */
@@ -121,7 +124,7 @@ export class Worker {
    */
   async once(pass: { readonly idleEndMs: number; readonly maxJobs: number }): Promise<void> {
     await this.#begin({ left: pass.maxJobs, promised: 0 }, pass.idleEndMs);
-    await this.#running;
+    await this.#loopsEnd();
     if (!this.#poll.signal.aborted) await this.#runner.whenIdle();
   }
 
@@ -141,7 +144,31 @@ export class Worker {
 
   /** Polls now instead of after the rest. */
   wake(): void {
-    for (const poller of this.#pollers) poller.wake();
+    this.#pollers.wake();
+  }
+
+  /**
+   * Takes on other action types and limits while it runs. Pollers whose action type or timing changed end after the
+   * poll that is under way, and others begin; jobs in flight go on as they began. Resolves when everything that began
+   * before has ended. Call it only between start() and stop().
+   */
+  async apply(change: { readonly lanes: readonly LaneConfig[]; readonly limits: WorkerLimits }): Promise<void> {
+    const parts = this.#parts;
+    const isNewPace =
+      JSON.stringify([parts.limits.polling, parts.limits.retry.poll, parts.limits.retry.throttledPoll]) !==
+      JSON.stringify([change.limits.polling, change.limits.retry.poll, change.limits.retry.throttledPoll]);
+    parts.limits = change.limits;
+    parts.lanes = byName(change.lanes);
+    this.#slots.resize(change.limits.maxConcurrentJobs);
+    const { added, removed, ended } = this.#pollers.apply(isNewPace);
+    parts.emit({
+      type: "pollers-changed",
+      added: added.map(pollerNameOf),
+      removed: removed.map(pollerNameOf),
+      slots: change.limits.maxConcurrentJobs,
+    });
+    await ended;
+    await this.#runner.whenTheseEnd();
   }
 
   /** Carries out what an operator decides about one job: fails it, or lets go of it. Rejects only for a bug. */
@@ -169,34 +196,32 @@ export class Worker {
   async #begin(budget: Budget, idleEndMs?: number): Promise<void> {
     const { parts, slots, runner } = { parts: this.#parts, slots: this.#slots, runner: this.#runner };
     const unfinished = await parts.world.ledger.unfinished();
-    this.#pollers = this.#options.lanes.map(
-      (lane) =>
-        new Poller({
-          parts,
-          lane,
-          slots,
-          runner,
-          gate: (signal) => this.#gate(signal),
-          budget,
-          breakers: this.#breakers,
-          ...(idleEndMs === undefined ? {} : { idleEndMs }),
-        }),
-    );
-    parts.emit({ type: "worker-started", pollers: this.#pollers.length, slots: slots.max });
-    this.#running = Promise.all([
-      recover(parts, runner, slots, unfinished).finally(() => {
-        this.#isRecovering = false;
-      }),
-      // A single pass takes up what there was when it began.
-      idleEndMs === undefined ? recoverOthers(parts, runner, slots) : undefined,
-      ...this.#pollers.map((poller) => poller.run()),
-    ]).catch((error: unknown) => {
-      // No loop may end by an error: what runs is brought to its end, and the process with it.
-      this.#isBroken = true;
-      const stack = error instanceof Error ? (error.stack ?? "") : "";
-      parts.emit({ type: "bug", key: undefined, message: `a loop broke: ${String(error)}`, stack });
-      void this.stop();
+    parts.emit({ type: "worker-started", pollers: parts.lanes.size, slots: slots.max });
+    const recovered = recover(parts, runner, slots, unfinished).finally(() => {
+      this.#isRecovering = false;
     });
+    void this.#watch(recovered);
+    // A single pass takes up what there was when it began.
+    if (idleEndMs === undefined) void this.#watch(recoverOthers(parts, runner, slots));
+    this.#pollers.begin({ budget, ...(idleEndMs === undefined ? {} : { idleEndMs }) });
+  }
+
+  /** Looks after a loop. None may end by an error: what runs is brought to its end then, and the process with it. */
+  #watch(running: Promise<void>): Promise<void> {
+    const loop = running
+      .catch((error: unknown) => {
+        this.#isBroken = true;
+        const stack = error instanceof Error ? (error.stack ?? "") : "";
+        this.#parts.emit({ type: "bug", key: undefined, message: `a loop broke: ${String(error)}`, stack });
+        void this.stop();
+      })
+      .finally(() => this.#loops.delete(loop));
+    this.#loops.add(loop);
+    return loop;
+  }
+
+  async #loopsEnd(): Promise<void> {
+    while (this.#loops.size > 0) await Promise.all(this.#loops);
   }
 
   async #gate(signal: AbortSignal): Promise<void> {
@@ -214,7 +239,7 @@ export class Worker {
 
   async #drain(): Promise<WorkerEnd> {
     const { clock } = this.#parts.world;
-    const { drainTimeoutMs, cancelGraceMs, reportTimeoutMs } = this.#options.limits.shutdown;
+    const { drainTimeoutMs, cancelGraceMs, reportTimeoutMs } = this.#parts.limits.shutdown;
     const startedMs = clock.monotonic();
     this.#parts.emit({ type: "drain-started", inFlight: this.inFlight, timeoutMs: drainTimeoutMs });
     this.#poll.abort(new Error("partnerd drains"));
@@ -227,7 +252,7 @@ export class Worker {
     this.#report.abort(new Error("partnerd stops"));
     // What is left only has to notice its abort; a handler that does not is left behind by its own limit.
     await this.#idleWithin(abortedSettleMs);
-    await this.#running;
+    await this.#loopsEnd();
     const owed = this.#runner.left + this.inFlight;
     this.#parts.emit({ type: "drain-finished", owed, durationMs: clock.monotonic() - startedMs });
     return { owed, isBroken: this.#isBroken };
@@ -243,6 +268,14 @@ export class Worker {
     await this.#parts.world.clock.sleep(ms, over.signal);
     signal?.removeEventListener("abort", onAbort);
   }
+}
+
+function byName(lanes: readonly LaneConfig[]): ReadonlyMap<string, LaneConfig> {
+  return new Map(lanes.map((lane) => [laneName(lane), lane]));
+}
+
+function pollerNameOf({ region, actionType }: LaneConfig): PollerName {
+  return { region, actionType };
 }
 
 /** How long jobs have to notice that everything was aborted. */

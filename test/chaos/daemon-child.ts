@@ -241,7 +241,7 @@ async function main(order: ChildOrder): Promise<void> {
   const built = await buildParts({ config, log, masker, clock, environment: {} }, observe);
   const worker = new Worker({
     world: {
-      gateway: (region, owner) => pointedGateway(built.gateway(region, owner), points),
+      gateway: (region, owner) => pointedGateway(built.gateways.get(region, owner), points),
       handlers: pointedHandlers(built.handlers, points, journal),
       ledger: new PointedLedger(built.ledger, points, journal),
       clock,

@@ -157,11 +157,11 @@ describe("SIGHUP", () => {
     const file = join(program.folder, "partnerd.yaml");
     program.child.kill("SIGHUP");
     await program.says(/configuration read again: nothing changed/);
-    const service = { kind: "http", url: "http://127.0.0.1:9/other" };
-    writeFileSync(file, configFor(emulator, service));
+    writeFileSync(join(program.folder, "new.mjs"), handlerModule(`return { kind: "succeeded", summary: "new" };`));
+    writeFileSync(file, configFor(emulator, { kind: "module", path: "./new.mjs" }));
     program.child.kill("SIGHUP");
-    const [line] = await program.says(/.*configuration read again and found good.*/);
-    expect(JSON.parse(line)).toMatchObject({ changed: ["handlers"] });
+    const [line] = await program.says(/.*configuration read again, in force now: handlers.*/);
+    expect(JSON.parse(line)).toMatchObject({ applied: ["handlers"] });
     writeFileSync(file, "colour: red\n");
     program.child.kill("SIGHUP");
     const [refused] = await program.says(/.*configuration read again and refused, the running one stays.*/);
@@ -170,6 +170,7 @@ describe("SIGHUP", () => {
     expect((await emulator.waitForJob(id, "over")).status).toBe("Succeeded");
     const next = emulator.addJob({ actionType: thirdParty });
     expect((await emulator.waitForJob(next, "over")).status).toBe("Succeeded");
+    await program.says(/"summary":"new"/);
     program.child.kill("SIGTERM");
     expect(await program.ended).toMatchObject({ code: 0, err: "" });
   });

@@ -52,10 +52,18 @@ export const rows: readonly Row[] = [
   { area: "parts", may: ["job", "std", ...underDaemon], types: ["config/config.ts"], packages: [], node: true },
   {
     area: "daemon",
-    may: ["parts.ts", "job", "std", ...underDaemon],
+    may: ["parts.ts", "reload.ts", "job", "std", ...underDaemon],
     types: ["config/config.ts"],
     packages: "any",
     node: true,
+  },
+  // Puts a changed configuration in force: the third part of the composition root.
+  {
+    area: "reload",
+    may: ["parts.ts", "config/fingerprint.ts"],
+    types: ["config/config.ts", ...underDaemon],
+    packages: [],
+    node: false,
   },
   {
     area: "cli",

@@ -147,14 +147,19 @@ describe("the metrics", () => {
     metrics.onCall({ region, operation, end: "throttled", code: "ThrottlingException", durationMs: 70 });
     metrics.onLookup({ end: "unknown-client", durationMs: 2 });
     metrics.onCommit({ isDurable: true, durationMs: 3 });
-    metrics.onReload("refused");
+    metrics.observe({ type: "reload-refused", message: "why", atMs: 1 });
+    metrics.observe({ type: "reload-finished", applied: ["worker"], needsRestart: [], atMs: 1 });
+    metrics.observe({ type: "reload-finished", applied: ["worker"], needsRestart: ["ledger"], atMs: 1 });
+    metrics.observe({ type: "reload-finished", applied: [], needsRestart: [], atMs: 1 });
     expect(await value("partnerd_api_calls_total", { region, operation, code: "ok" })).toBe(1);
     expect(await value("partnerd_throttles_total", { region, operation })).toBe(1);
     expect(await value("partnerd_api_call_duration_seconds_sum", { operation })).toBeCloseTo(0.1);
     expect(await value("partnerd_token_lookups_total", { end: "unknown-client" })).toBe(1);
     expect(await value("partnerd_ledger_commits_total", { store: "sqlite", end: "durable" })).toBe(1);
     expect(await value("partnerd_ledger_commit_duration_seconds_count", { store: "sqlite" })).toBe(1);
-    expect(await value("partnerd_config_reloads_total", { end: "refused" })).toBe(1);
+    for (const end of ["refused", "applied", "needs-restart", "unchanged"]) {
+      expect(await value("partnerd_config_reloads_total", { end })).toBe(1);
+    }
   });
 
   it("show slots of all and of each action type, and the state of each Region", async () => {

@@ -61,7 +61,7 @@ function given(options: { lanes: readonly LaneConfig[]; waiting: number; maxJobs
   const slots = new Slots({ max: options.slots ?? 10 });
   const held: Slot[] = [];
   const runner = {
-    take: async (_polled: unknown, slot: Slot) => {
+    take: async (_polled: unknown, _lane: unknown, slot: Slot) => {
       held.push(slot);
       return true;
     },

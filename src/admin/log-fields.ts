@@ -1,0 +1,45 @@
+// What log lines about events share: the logger they are written to, the fields by which they are found, and what to do
+// about a fault.
+import { actionTypeName, type JobKey } from "../job/job.js";
+import type { PollerName } from "../worker/events.js";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The part of a logger that is used here. */
+export interface EventLogger {
+  debug(fields: Fields, message: string): void;
+  info(fields: Fields, message: string): void;
+  warn(fields: Fields, message: string): void;
+  error(fields: Fields, message: string): void;
+}
+
+/** The fields by which every line of one job is found. */
+export function jobFields(key: JobKey): Fields {
+  return {
+    jobId: key.jobId,
+    actionType: actionTypeName(key.actionType),
+    region: key.region,
+    ...(key.clientId ? { clientId: key.clientId } : {}),
+  };
+}
+
+/** The fields by which every line of one poller is found. */
+export function pollerFields(poller: PollerName): Fields {
+  return { actionType: actionTypeName(poller.actionType), region: poller.region };
+}
+
+/** What to do about a fault of this kind, in half a sentence. */
+export function mend(kind: string): string {
+  switch (kind) {
+    case "denied":
+      return "check the credentials and the policy of this process, and its clock";
+    case "misconfigured":
+      return "check category, owner, provider, version and Region of the action type";
+    case "rejected":
+      return "check the action type's configuration";
+    case "throttled":
+      return "polling slows down";
+    default:
+      return "polling goes on";
+  }
+}

@@ -1,0 +1,71 @@
+// The log lines about the worker as a whole: breakers, pollers that come and go, reloads, pauses and the drain.
+import type { WorkerEvent } from "../worker/events.js";
+import { type EventLogger, mend, pollerFields } from "./log-fields.js";
+
+type WorkerLineEvent = Extract<
+  WorkerEvent,
+  {
+    type:
+      | "breaker-opened"
+      | "breaker-closed"
+      | "pollers-changed"
+      | "reload-started"
+      | "reload-finished"
+      | "reload-refused"
+      | "paused"
+      | "resumed"
+      | "drain-started"
+      | "drain-hurried"
+      | "drain-finished";
+  }
+>;
+
+/** What concerns the worker as a whole. */
+export function workerLine(log: EventLogger, event: WorkerLineEvent): void {
+  switch (event.type) {
+    case "breaker-opened":
+      return log.error(
+        { ...pollerFields(event.poller), code: event.fault.code },
+        `CodePipeline refuses us in ${event.poller.region}: ${event.fault.message}; ${mend("denied")}`,
+      );
+    case "breaker-closed":
+      return log.info(
+        { region: event.region, openMs: Math.round(event.openMs) },
+        `CodePipeline accepts us in ${event.region} again`,
+      );
+    case "pollers-changed":
+      for (const poller of event.removed) log.info(pollerFields(poller), "polling ends: it is not configured any more");
+      for (const poller of event.added) log.info(pollerFields(poller), "polling begins");
+      return;
+    case "reload-started":
+      return log.debug({}, "reading the configuration again");
+    case "reload-finished":
+      return reloadedLine(log, event);
+    case "reload-refused":
+      return log.error({}, `configuration read again and refused, the running one stays: ${event.message}`);
+    case "paused":
+    case "resumed":
+      return log.info({}, event.type === "paused" ? "paused: no job is taken until resume" : "resumed");
+    case "drain-started":
+      return log.info(
+        { inFlight: event.inFlight, timeoutMs: event.timeoutMs },
+        "draining: no new jobs, waiting for those that run",
+      );
+    case "drain-hurried":
+      return log.warn({ inFlight: event.inFlight }, `stopping the handlers that still run: ${event.reason}`);
+    case "drain-finished":
+      return log[event.owed > 0 ? "error" : "info"](
+        { owed: event.owed, durationMs: Math.round(event.durationMs) },
+        event.owed > 0 ? "stopped while outcomes are owed" : "stopped, nothing owed",
+      );
+  }
+}
+
+function reloadedLine(log: EventLogger, event: Extract<WorkerEvent, { type: "reload-finished" }>): void {
+  const { applied, needsRestart } = event;
+  if (applied.length + needsRestart.length === 0) return log.info({}, "configuration read again: nothing changed");
+  const now = applied.length > 0 ? [`in force now: ${applied.join(", ")}; jobs that run end as they began`] : [];
+  const later = needsRestart.length > 0 ? [`in force only after a restart: ${needsRestart.join(", ")}`] : [];
+  const level = needsRestart.length > 0 ? "warn" : "info";
+  log[level]({ applied, needsRestart }, `configuration read again, ${[...now, ...later].join("; ")}`);
+}

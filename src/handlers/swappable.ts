@@ -1,0 +1,40 @@
+// Handlers that a changed configuration replaces while jobs run: jobs that begin get the new ones, and the old are let
+// go only when nothing that began with them is left. It knows nothing of what handlers do.
+import type { HandlerRegistry, JobHandler } from "./handler.js";
+
+export class SwappableHandlers implements HandlerRegistry {
+  #current: HandlerRegistry;
+  /** Newest first. */
+  #retired: HandlerRegistry[] = [];
+
+  constructor(first: HandlerRegistry) {
+    this.#current = first;
+  }
+
+  /** A job that was taken just before its handler's name went out of the configuration still finds it. */
+  get(name: string): JobHandler | undefined {
+    for (const registry of [this.#current, ...this.#retired]) {
+      const handler = registry.get(name);
+      if (handler) return handler;
+    }
+    return undefined;
+  }
+
+  /**
+   * Takes on other handlers. The returned function closes those that were in force before; call it when the last job
+   * that began with them has ended.
+   */
+  swap(next: HandlerRegistry): () => Promise<void> {
+    const old = this.#current;
+    this.#current = next;
+    this.#retired = [old, ...this.#retired];
+    return async () => {
+      this.#retired = this.#retired.filter((registry) => registry !== old);
+      await old.close();
+    };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#current, ...this.#retired].map((registry) => registry.close()));
+  }
+}

@@ -1,7 +1,8 @@
 // `npm run soak`: the daemon at 50 jobs/s with 5 % of all calls struck by faults, against an emulator in a process of
 // its own. Prints the slope of heap and resident memory after the warm-up with its error, what was left open, and
-// what was lost. SOAK_SECONDS (600), SOAK_RATE (50). Exits 1 when something was lost, left open or unhandled, or when
-// the heap grows by more than 1 MiB/h beyond its noise. Needs the build, and Node's --expose-gc.
+// what was lost. SOAK_SECONDS (600), SOAK_RATE (50), SOAK_SAMPLES (a file for the samples). Exits 1 when something was
+// lost, left open or unhandled, or when the slope of the heap is above 1 MiB/h or too noisy to tell.
+// Needs the build, and Node's --expose-gc.
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -15,13 +16,21 @@ import type * as EmulatorModule from "../../src/emulator/emulator.js";
 import type * as ClockModule from "../../src/std/clock.js";
 import type * as LogModule from "../../src/std/log.js";
 import type * as MaskingModule from "../../src/std/masking.js";
+import { MemorySamples } from "./memory-samples.ts";
+import { type Slope, slopeOf } from "./slope.ts";
 
 const seconds = Number(process.env["SOAK_SECONDS"] ?? 600);
 const rate = Number(process.env["SOAK_RATE"] ?? 50);
-/** More than the ended jobs that a ledger remembers (20,000): until then its memory rightly grows. */
-const warmUpJobs = Number(process.env["SOAK_WARM_UP_JOBS"] ?? 22_000);
+/**
+ * Until everything that is bounded is full. Last of all comes the Map of the 20,000 ended jobs that a ledger remembers:
+ * V8 counts the deleted entries, too, so its table takes its last size (65,536 places, 0.9 MiB more) when 32,768 jobs
+ * have ended, and keeps that size from then on.
+ */
+const warmUpJobs = Number(process.env["SOAK_WARM_UP_JOBS"] ?? 36_000);
 const warmUpRate = rate * 8;
-const sampleMs = 5_000;
+const sliceSeconds = 5;
+/** For the last records to be written and the leases to be given back, once the emulator has every result. */
+const restMs = 300;
 const slopeMaxMiBPerHour = 1;
 const actionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" } as const;
 
@@ -32,7 +41,7 @@ type Told =
   | { readonly type: "report"; readonly given: number; readonly done: number; readonly text: string };
 
 if (process.send) await serveEmulator();
-else process.exitCode = await soak();
+else process.exitCode = await soakedWith(fork(fileURLToPath(import.meta.url)));
 
 /** The built program's own modules: this file runs without a compiler. */
 function built<Module>(path: string): Promise<Module> {
@@ -74,7 +83,19 @@ async function serveEmulator(): Promise<void> {
   tell({ type: "listening", url: emulator.url, ...emulator.defaultClient });
 }
 
-async function soak(): Promise<number> {
+/** Ends the emulator however the soak ends; an error of the soak itself must not count as one of the daemon's. */
+async function soakedWith(child: ChildProcess): Promise<number> {
+  try {
+    return await soak(child);
+  } catch (error) {
+    console.error("the soak itself failed:", error);
+    return 1;
+  } finally {
+    if (child.connected) child.disconnect();
+  }
+}
+
+async function soak(child: ChildProcess): Promise<number> {
   let strays = 0;
   for (const name of ["unhandledRejection", "uncaughtException"] as const) {
     process.on(name, (error: unknown) => {
@@ -82,17 +103,20 @@ async function soak(): Promise<number> {
       console.error(name, error);
     });
   }
-  const child = fork(fileURLToPath(import.meta.url));
   const started = await next(child, "listening");
   const openBefore = openResources();
   const folder = mkdtempSync(join(tmpdir(), "partnerd-soak-"));
   const { daemon, ended } = await startDaemon(folder, started);
   console.log(`warming up with ${warmUpJobs} jobs at ${warmUpRate}/s`);
   await order(child, { type: "feed", perSecond: warmUpRate, jobs: warmUpJobs });
-  await settled(child);
-  console.log(`${seconds} s at ${rate} jobs/s, 5 % of all calls with a fault`);
-  const isFed = order(child, { type: "feed", perSecond: rate, jobs: seconds * rate });
-  const samples = await sampled(isFed);
+  const warm = await settled(child);
+  if (warm.done < warm.given) console.log(`the warm-up is not over: ${warm.done} of ${warm.given} jobs`);
+  console.log(
+    `${seconds} s at ${rate} jobs/s, 5 % of all calls with a fault; a sample at rest every ${sliceSeconds} s`,
+  );
+  const startedMs = performance.now();
+  const samples = await sampled(child);
+  const tookMs = performance.now() - startedMs;
   const { given, done, text } = await settled(child);
   await daemon.worker.stop();
   const end = await ended;
@@ -101,18 +125,30 @@ async function soak(): Promise<number> {
   rmSync(folder, { recursive: true, force: true });
   await wait(1_000);
   const openAfter = openResources();
-  const heap = slope(samples.map(({ atMs, heap }) => [atMs, heap]));
-  const rss = slope(samples.map(({ atMs, rss }) => [atMs, rss]));
+  const heap = slopeOf(samples.atMs, samples.heap);
   console.log(`jobs: ${given} given, ${done} succeeded, ${text}; owed at the end: ${end.owed}`);
+  const measured = given - warm.given;
+  console.log(
+    `of these ${measured} while measured, in ${(tookMs / 1_000).toFixed(0)} s, rests included: ` +
+      `${(measured / (tookMs / 1_000)).toFixed(1)}/s`,
+  );
   console.log(`heap after collection: ${shown(heap)}`);
-  console.log(`resident memory:       ${shown(rss)}`);
+  console.log(`outside the heap:      ${shown(slopeOf(samples.atMs, samples.external))}`);
+  console.log(`resident memory:       ${shown(slopeOf(samples.atMs, samples.resident))}`);
   console.log(`open before ${JSON.stringify(openBefore)}, after ${JSON.stringify(openAfter)}`);
   console.log(`unhandled rejections and exceptions: ${strays}`);
   const leaks = Object.entries(openAfter).filter(([name, count]) => count > (openBefore[name] ?? 0));
-  const isGrowing = heap.perHour - 2 * heap.error > slopeMaxMiBPerHour;
-  const isBad = given !== done || end.owed > 0 || end.isBroken || strays > 0 || leaks.length > 0 || isGrowing;
-  console.log(isBad ? "not well" : "well");
-  return isBad ? 1 : 0;
+  const wrong = [
+    ...(given === done ? [] : [`${given - done} jobs did not succeed`]),
+    ...(end.owed > 0 ? [`${end.owed} jobs are owed`] : []),
+    ...(end.isBroken ? ["the worker ended by a bug"] : []),
+    ...(strays > 0 ? [`${strays} rejections or exceptions were not handled`] : []),
+    ...leaks.map(([name, count]) => `${count} ${name} open, ${openBefore[name] ?? 0} before`),
+    ...(heap.perHour > slopeMaxMiBPerHour ? [`the heap grows by more than ${slopeMaxMiBPerHour} MiB/h`] : []),
+    ...(heap.margin > slopeMaxMiBPerHour ? ["the slope of the heap is too noisy to tell"] : []),
+  ];
+  console.log(wrong.length > 0 ? `not well: ${wrong.join("; ")}` : "well");
+  return wrong.length > 0 ? 1 : 0;
 }
 
 async function startDaemon(folder: string, emulator: Extract<Told, { type: "listening" }>) {
@@ -148,49 +184,30 @@ async function startDaemon(folder: string, emulator: Extract<Told, { type: "list
   return { daemon, ended: daemon.run() };
 }
 
-interface Sample {
-  readonly atMs: number;
-  /** In MiB. */
-  readonly heap: number;
-  readonly rss: number;
-}
-
-/** Memory every few seconds until the promise resolves. */
-async function sampled(until: Promise<unknown>): Promise<readonly Sample[]> {
-  const samples: Sample[] = [];
-  const end = new AbortController();
-  const over = until.then(() => end.abort());
-  do {
-    // Twice: what the first collection leaves to finalizers goes with the second.
-    globalThis.gc?.();
-    globalThis.gc?.();
-    const { heapUsed, rss } = process.memoryUsage();
-    samples.push({ atMs: performance.now(), heap: heapUsed / 2 ** 20, rss: rss / 2 ** 20 });
-    // Rejects at the end, and leaves no timer behind then.
-    await wait(sampleMs, undefined, { signal: end.signal }).catch(() => {});
-  } while (!end.signal.aborted);
-  await over;
+/**
+ * Feeds slice by slice, and measures after each when every job is over. What jobs under way hold depends on how busy the
+ * machine is, makes a noise of half a MiB, and says nothing of what stays.
+ */
+async function sampled(child: ChildProcess): Promise<MemorySamples> {
+  const slices = Math.ceil(seconds / sliceSeconds);
+  const samples = new MemorySamples(slices);
+  for (let slice = 0; slice < slices; slice++) {
+    await order(child, { type: "feed", perSecond: rate, jobs: rate * sliceSeconds });
+    await settled(child);
+    await wait(restMs);
+    samples.take();
+  }
+  const path = process.env["SOAK_SAMPLES"];
+  if (path) writeFileSync(path, samples.toCsv());
   return samples;
 }
 
-/** Least squares: MiB per hour with its standard error, and the noise around the line. */
-function slope(points: readonly (readonly [atMs: number, value: number])[]) {
-  const count = points.length;
-  const hours = points.map(([atMs]) => atMs / 3_600_000);
-  const values = points.map(([, value]) => value);
-  const mean = (list: readonly number[]) => list.reduce((sum, value) => sum + value, 0) / list.length;
-  const [meanX, meanY] = [mean(hours), mean(values)];
-  const spread = hours.reduce((sum, x) => sum + (x - meanX) ** 2, 0);
-  const perHour = hours.reduce((sum, x, index) => sum + (x - meanX) * ((values[index] ?? 0) - meanY), 0) / spread;
-  const rests = hours.map((x, index) => (values[index] ?? 0) - meanY - perHour * (x - meanX));
-  const variance = rests.reduce((sum, rest) => sum + rest ** 2, 0) / Math.max(1, count - 2);
-  return { perHour, error: Math.sqrt(variance / spread), noise: Math.sqrt(variance), mean: meanY, count };
-}
-
-function shown({ perHour, error, noise, mean, count }: ReturnType<typeof slope>): string {
+function shown({ perHour, margin, error, noise, resemblance, first, last, mean, count }: Slope): string {
+  const within = `${(perHour - margin).toFixed(2)} to ${(perHour + margin).toFixed(2)}`;
   return (
-    `${mean.toFixed(1)} MiB, slope ${perHour.toFixed(2)} ± ${(2 * error).toFixed(2)} MiB/h ` +
-    `(two standard errors; ${count} samples, noise ${noise.toFixed(2)} MiB)`
+    `${mean.toFixed(1)} MiB (${first.toFixed(1)} … ${last.toFixed(1)}), slope ${perHour.toFixed(2)} MiB/h, ` +
+    `standard error ${error.toFixed(2)}, 95 %: ${within}; ${count} samples, noise ${noise.toFixed(2)} MiB, ` +
+    `autocorrelation ${resemblance.toFixed(2)}`
   );
 }
 
@@ -206,13 +223,13 @@ async function order(child: ChildProcess, given: Extract<Order, { type: "feed" }
   await next(child, "fed");
 }
 
-/** Waits until every job given has succeeded, a minute at most, and gives the last report. */
+/** Waits until every job given has succeeded, five minutes at most, and gives the last report. */
 async function settled(child: ChildProcess): Promise<Extract<Told, { type: "report" }>> {
   for (let waits = 0; ; waits++) {
     child.send({ type: "report" } satisfies Order);
     const report = await next(child, "report");
-    if (report.done === report.given || waits >= 120) return report;
-    await wait(500);
+    if (report.done === report.given || waits >= 3_000) return report;
+    await wait(100);
   }
 }
 

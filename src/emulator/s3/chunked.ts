@@ -95,7 +95,9 @@ class Reader {
 
   /** Throws if there is more. */
   async end(): Promise<void> {
-    if (this.#rest.length > 0 || (await this.#next())) throw malformed("there is more behind the last chunk");
+    for (let rest: Buffer | undefined = this.#rest; rest; rest = await this.#next()) {
+      if (rest.length > 0) throw malformed("there is more behind the last chunk");
+    }
   }
 
   async #next(): Promise<Buffer | undefined> {

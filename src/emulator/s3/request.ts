@@ -46,8 +46,6 @@ export function s3RequestOf(message: IncomingMessage): S3Request {
       const [name = "", ...rest] = pair.split("=");
       return [decoded(name.replaceAll("+", " ")), decoded(rest.join("=").replaceAll("+", " "))] as const;
     });
-  if (bucket !== "" && !/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) throw new S3Error("InvalidBucketName");
-  if (Buffer.byteLength(key) > keyMaxBytes) throw new S3Error("KeyTooLongError");
   return { method, path, bucket, key, query, headers, message };
 }
 
@@ -62,9 +60,11 @@ export function header(request: S3Request, name: string): string | undefined {
   return Array.isArray(value) ? value.join(",") : value;
 }
 
-/** What the request asks for. Throws S3Error for what the emulator does not serve. */
+/** What the request asks for. Throws S3Error for what can not be, or the emulator does not serve. */
 export function s3OperationOf(request: S3Request): S3Operation {
   const { method, bucket, key } = request;
+  if (bucket !== "" && !/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) throw new S3Error("InvalidBucketName");
+  if (Buffer.byteLength(key) > keyMaxBytes) throw new S3Error("KeyTooLongError");
   const asked = new Set(request.query.map(([name]) => name));
   const foreign = [...asked].find((name) => subresources.includes(name));
   if (foreign !== undefined)

@@ -218,9 +218,9 @@ function checksumWanted(
 
 /** The parts that the list names, found as the list says. Throws S3Error. */
 function partsNamed(upload: UploadRecord, list: readonly NamedPart[]): readonly PartRecord[] {
+  const isOrdered = list.every(({ partNumber }, index) => partNumber > (list[index - 1]?.partNumber ?? 0));
+  if (!isOrdered) throw new S3Error("InvalidPartOrder");
   return list.map((named, index) => {
-    const before = list[index - 1];
-    if (before && before.partNumber >= named.partNumber) throw new S3Error("InvalidPartOrder");
     const part = upload.parts.get(named.partNumber);
     const given = part?.checksum && named.checksums[`x-amz-checksum-${part.checksum.name}`];
     const isOtherwise = given !== undefined && given !== part?.checksum?.value;

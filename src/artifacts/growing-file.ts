@@ -110,12 +110,13 @@ export class GrowingFile {
   }
 
   /**
-   * `length` bytes from this place on, or fewer where the file ends, in pieces of their own that nothing overwrites.
+   * `length` bytes from this place on, or fewer where the file ends, in pieces of which each is overwritten when the
+   * next is asked for.
    */
   *pieces(offset: number, length: number, pieceBytes: number): Generator<Buffer> {
     const end = offset + length;
     for (let at = offset; at < end; ) {
-      const piece = Buffer.from(this.some(at).subarray(0, Math.min(pieceBytes, end - at)));
+      const piece = this.some(at).subarray(0, Math.min(pieceBytes, end - at));
       if (piece.length === 0) return;
       at += piece.length;
       yield piece;

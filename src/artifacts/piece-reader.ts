@@ -1,4 +1,5 @@
-// Reads a sequence of pieces in portions of the caller's choice. Holds one piece, and the portion asked for.
+// Reads a sequence of pieces in portions of the caller's choice. Holds one piece, and the portion asked for; every
+// portion is valid only until the next is asked for, as the pieces are.
 
 export class PieceReader {
   readonly #pieces: AsyncIterator<Buffer> | Iterator<Buffer>;
@@ -16,7 +17,7 @@ export class PieceReader {
     while (left > 0) {
       const part = await this.some(left);
       if (part.length === 0) break;
-      parts.push(part);
+      parts.push(Buffer.from(part));
       left -= part.length;
     }
     return Buffer.concat(parts);

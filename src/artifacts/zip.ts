@@ -3,7 +3,7 @@
 // directory said. Small entries are inflated in one go: a stream for each would cost more than the work itself.
 import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
 import type { GrowingFile } from "./growing-file.js";
-import { inflated } from "./inflated.js";
+import { inflated, release } from "./inflated.js";
 import { ArchiveRefused } from "./refusal.js";
 import type { TreeWriter } from "./tree-writer.js";
 import { chunkBytes, linkTargetMaxBytes, smallEntryBytes, type UnpackLimits } from "./unpack-limits.js";
@@ -69,7 +69,9 @@ function unpackEntry(entry: ZipEntry, { file, tree, extents }: Unpacking): Promi
   if (entry.bytes > smallEntryBytes || entry.packedBytes > smallEntryBytes) {
     return unpackLarge(entry, { file, tree, start, path });
   }
-  tree.file(path, entry.mode, wholeContent(entry, file, start));
+  const content = wholeContent(entry, file, start);
+  tree.file(path, entry.mode, content);
+  if (entry.method === "deflated") release(content);
   return undefined;
 }
 

@@ -1,0 +1,162 @@
+// `npm run bench -- artifacts`: 200 MB in one file and in 20,000 files, by this daemon and by the system's programs,
+// interleaved in one run. Each measurement has a process of its own, from the built program. Prints medians with their
+// spread, and ratios; judges nothing. BENCH_ROUNDS and BENCH_MEGABYTES make it shorter.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { fileURLToPath } from "node:url";
+import { median, spread } from "./figures.ts";
+import { makeTree } from "./file-tree.ts";
+
+const rounds = Number(process.env["BENCH_ROUNDS"] ?? 5);
+const megabytes = Number(process.env["BENCH_MEGABYTES"] ?? 200);
+
+/** One run of one contestant. */
+interface Measured {
+  readonly ms: number;
+  /** Ours only: the peak over what the process had before, and the main thread's delay meanwhile. */
+  readonly rssGrowthMegabytes?: number;
+  readonly loopP99Ms?: number;
+}
+
+/** What is measured: `source` is the folder or the archive, `target` what is to be made (removed afterwards). */
+interface Task {
+  readonly source: string;
+  readonly target: string;
+}
+
+/** Our side of each measurement, in a process of its own: `node artifacts.ts NAME SOURCE TARGET`. */
+const ours: Readonly<Record<string, (task: Task) => Promise<void>>> = {
+  unpack,
+};
+
+const [name, source = "", target = ""] = process.argv.slice(2);
+const own = name === undefined ? undefined : ours[name];
+if (own === undefined) await everything();
+else console.log(JSON.stringify(await measured(() => own({ source, target }))));
+
+async function everything(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "partnerd-bench-"));
+  try {
+    for (const [set, files] of Object.entries({ "one file": 1, "20,000 files": 20_000 })) {
+      const tree = join(folder, `tree-${files}`);
+      makeTree(tree, files, megabytes * 1e6);
+      console.log(`\n${megabytes} MB in ${set}, ${rounds} interleaved rounds: median (lowest – highest)\n`);
+      compareUnpacking(folder, tree);
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function compareUnpacking(folder: string, tree: string): void {
+  const archive = `${tree}.zip`;
+  const target = join(folder, "unpacked");
+  if (program("zip", ["-q", "-r", "-6", archive, "."], tree) === undefined) return;
+  const tar = `${tree}.tar.gz`;
+  program("tar", ["-c", "-z", "-f", tar, "."], tree);
+  compare(
+    target,
+    {
+      unzip: () => program("unzip", ["-q", archive, "-d", target]),
+      "partnerd, zip": () => child("unpack", archive, target),
+      tar: () => {
+        mkdirSync(target);
+        return program("tar", ["-x", "-z", "-f", tar, "-C", target]);
+      },
+      "partnerd, tar.gz": () => child("unpack", tar, target),
+    },
+    [
+      ["partnerd, zip", "unzip"],
+      ["partnerd, tar.gz", "tar"],
+    ],
+  );
+}
+
+/** Runs all contestants in turn and prints what they took; a contestant that is not installed is left out. */
+function compare(
+  target: string,
+  contestants: Readonly<Record<string, () => Measured | undefined>>,
+  ratios: readonly (readonly [string, string])[],
+): void {
+  const results = new Map<string, Measured[]>();
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, run] of Object.entries(contestants)) {
+      const one = run();
+      rmSync(target, { recursive: true, force: true });
+      if (one !== undefined) results.set(name, [...(results.get(name) ?? []), one]);
+    }
+  }
+  for (const [name, rows] of results) {
+    const more = rows.flatMap((row) => (row.rssGrowthMegabytes === undefined ? [] : [row.rssGrowthMegabytes]));
+    const loop = rows.flatMap((row) => (row.loopP99Ms === undefined ? [] : [row.loopP99Ms]));
+    const own = more.length === 0 ? "" : `   RSS +${spread(more)} MiB   event loop p99 ${spread(loop, 1)} ms`;
+    console.log(`${name.padEnd(20)} ${`${spread(rows.map((row) => row.ms))} ms`.padStart(24)}${own}`);
+  }
+  for (const [a, b] of ratios) {
+    const at = (name: string) => median((results.get(name) ?? []).map((row) => row.ms));
+    console.log(`${a} / ${b}: ${(at(a) / at(b)).toFixed(2)} ×`);
+  }
+}
+
+/** A program of the system; undefined, with a line, where it is not installed. */
+function program(command: string, args: readonly string[], cwd?: string): Measured | undefined {
+  const startedMs = performance.now();
+  const { error, status, stderr } = spawnSync(command, args, { stdio: ["ignore", "ignore", "pipe"], cwd });
+  const ms = performance.now() - startedMs;
+  if (error !== undefined) console.log(`${command}: left out, ${error.message}`);
+  else if (status !== 0) throw new Error(`${command} ended with ${status}: ${stderr}`);
+  return error === undefined ? { ms } : undefined;
+}
+
+function child(name: string, source: string, target: string): Measured {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [
+    fileURLToPath(import.meta.url),
+    name,
+    source,
+    target,
+  ]);
+  if (status !== 0) throw new Error(`${name} ended with ${status}: ${stderr}`);
+  return JSON.parse(stdout.toString()) as Measured;
+}
+
+async function measured(work: () => Promise<void>): Promise<Measured> {
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  const before = process.memoryUsage.rss();
+  delay.enable();
+  const startedMs = performance.now();
+  await work();
+  const ms = performance.now() - startedMs;
+  delay.disable();
+  // What the system counts as this process's peak, in KiB.
+  const peak = process.resourceUsage().maxRSS * 1_024;
+  return { ms, rssGrowthMegabytes: (peak - before) / 2 ** 20, loopP99Ms: delay.percentile(99) / 1e6 };
+}
+
+async function unpack({ source, target }: Task): Promise<void> {
+  const built = (path: string) => import(new URL(`../../dist/${path}`, import.meta.url).href);
+  const { Unpacker } = (await built("artifacts/unpack.js")) as typeof import("../../src/artifacts/unpack.ts");
+  const { startUnpackWorker } = (await built(
+    "artifacts/unpack-thread.js",
+  )) as typeof import("../../src/artifacts/unpack-thread.ts");
+  const { systemClock: clock } = (await built("std/clock.js")) as typeof import("../../src/std/clock.ts");
+  const unpacker = new Unpacker({
+    clock,
+    threadsMax: 3,
+    threadIdleMs: 10_000,
+    threadEndMs: 5_000,
+    start: startUnpackWorker,
+  });
+  await unpacker.unpack({
+    artifact: "SourceOutput",
+    file: source,
+    into: target,
+    plainName: "SourceOutput",
+    size: statSync(source).size,
+    limits: { maxArchiveBytes: 2 ** 31, maxExtractedBytes: 2 ** 33, maxEntries: 200_000 },
+    signal: new AbortController().signal,
+  });
+  await unpacker.close();
+}

@@ -8,9 +8,6 @@ import type { AdminStatus } from "./admin/view.js";
 import type { Config } from "./config/config.js";
 import { Callbacks } from "./handlers/callbacks.js";
 import { HandlersError } from "./handlers/registry.js";
-import { failed } from "./job/outcome.js";
-import { LedgerError } from "./ledger/ledger.js";
-import type { ListedJob } from "./ledger/sqlite-list.js";
 import {
   type BuiltParts,
   buildParts,
@@ -18,7 +15,6 @@ import {
   closeQuietly,
   handlersOf,
   lanesOf,
-  ledgerOf,
   limitsOf,
   type PartReaders,
   type PartsOptions,
@@ -249,49 +245,5 @@ export async function checkTokens(options: PartsOptions): Promise<readonly strin
   } catch (error) {
     if (error instanceof TokenError) return [error.message];
     throw error;
-  }
-}
-
-/** One job that a ledger holds, as `partnerd jobs` shows it. */
-export type { ListedJob };
-
-/** What the configured ledger holds, oldest first, beside a daemon that may be running. Throws LedgerError. */
-export async function heldJobs({ ledger }: Config): Promise<readonly ListedJob[]> {
-  if (ledger.store !== "sqlite") {
-    const message = `ledger.store is ${ledger.store}, no file that could be read; a running daemon's /status has its jobs`;
-    throw new LedgerError("unreadable", message);
-  }
-  const { listJobs } = await import("./ledger/sqlite-list.js");
-  return listJobs(ledger.path);
-}
-
-/** What an operator decides about one held job. */
-export type HeldJobEnd = { readonly kind: "release" } | { readonly kind: "fail"; readonly message: string };
-
-/**
- * Releases a held job, or fixes its outcome as failed for the next start to report. Throws LedgerError: `locked` while
- * a daemon uses the ledger, `lost` when the job is not there or not in a state for it.
- */
-export async function endHeldJob(
-  options: PartsOptions,
-  job: Pick<ListedJob["key"], "region" | "jobId">,
-  end: HeldJobEnd,
-): Promise<void> {
-  const ledger = await ledgerOf(options);
-  const unfinished = await ledger.unfinished();
-  try {
-    const found = unfinished.find(({ lease: { key } }) => key.jobId === job.jobId && key.region === job.region);
-    if (!found) throw new LedgerError("lost", `job ${job.jobId} is not in the ledger any more`);
-    const { lease } = found;
-    if (end.kind === "release") {
-      await ledger.record(lease, { type: "job-lost", reason: "released" });
-    } else if (lease.state === "running") {
-      await ledger.record(lease, { type: "outcome-settled", outcome: failed(end.message) });
-    } else {
-      throw new LedgerError("lost", `job ${job.jobId} is ${lease.state}; only a job that is running can be failed`);
-    }
-  } finally {
-    for (const { lease } of unfinished) await ledger.release(lease);
-    await ledger.close();
   }
 }

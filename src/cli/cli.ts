@@ -146,19 +146,21 @@ function addJobs(root: Command, io: Io, result: Result): void {
     });
   jobs
     .command("release <id>")
-    .description("forget a job that nothing more can be done for; the daemon must be stopped")
+    .description("let go of a job that nothing more can be done for; CodePipeline is told nothing and lets it time out")
     .option("--region <region>", "if several Regions have a job of this id")
     .action(async (id: string, flags: { region?: string }) => {
-      const { endJobCommand } = await import("./jobs.js");
+      const { endJobCommand } = await import("./end-job.js");
       result.code = await endJobCommand(loadOptions(jobs.opts(), io), { id, ...flags, end: { kind: "release" } }, io);
     });
   jobs
     .command("fail <id>")
-    .description("fix the outcome of a running job as failed; the daemon must be stopped, its next start reports it")
+    .description(
+      "end a job as failed: the daemon that runs stops its handler and reports it, or else its next start does",
+    )
     .requiredOption("--message <text>", "what the customer reads in the pipeline")
     .option("--region <region>", "if several Regions have a job of this id")
     .action(async (id: string, { message, ...flags }: { message: string; region?: string }) => {
-      const { endJobCommand } = await import("./jobs.js");
+      const { endJobCommand } = await import("./end-job.js");
       const end = { kind: "fail", message } as const;
       result.code = await endJobCommand(loadOptions(jobs.opts(), io), { id, ...flags, end }, io);
     });

@@ -5,6 +5,7 @@ import type { LoadOptions } from "../config/load.js";
 import { loadAdminAddress } from "../config/load.js";
 import { ConfigError, describeMistake } from "../config/mistakes.js";
 import type { Io } from "./cli.js";
+import { reachable } from "./daemon-calls.js";
 import { exitCodes } from "./exit-codes.js";
 
 /** Docker's own limit for a health check is 30 s by default; a daemon that is well answers in milliseconds. */
@@ -48,13 +49,6 @@ async function addressOf(options: LoadOptions, io: Pick<Io, "err">) {
     for (const mistake of error.mistakes) io.err(`${describeMistake(mistake)}\n`);
     return undefined;
   }
-}
-
-/** The address that reaches a daemon listening on this one. */
-function reachable(host: string): string {
-  if (host === "0.0.0.0") return "127.0.0.1";
-  if (host === "::") return "[::1]";
-  return host.includes(":") ? `[${host}]` : host;
 }
 
 function ask(url: string, limitMs: number): Promise<{ status: number; text: string }> {

@@ -1,67 +1,32 @@
-// `partnerd jobs`: what the ledger holds, for the operator at night, beside a daemon that runs or without one; and
-// `release` and `fail` for one job of a daemon that is stopped. Shows no outcome's texts: they may be a customer's.
+// `partnerd jobs`: what the ledger holds, for the operator at night, beside daemons that run or without one. Shows no
+// outcome's texts: they may be a customer's. A ledger in memory is shown by the daemon that has it.
+import type { Config } from "../config/config.js";
 import type { LoadOptions } from "../config/load.js";
 import { loadConfig } from "../config/load.js";
-import type { HeldJobEnd, ListedJob } from "../daemon.js";
+import type { ListedJob } from "../held-jobs.js";
 import { describeError } from "../std/errors.js";
 import type { Io } from "./cli.js";
+import { askDaemon } from "./daemon-calls.js";
 import { exitCodes } from "./exit-codes.js";
+import { ledgerParts } from "./ledger-parts.js";
 
 /** Lists what is held. The exit code: 0, or 1 when the ledger cannot be read. Throws ConfigError. */
 export async function jobsCommand(
   options: LoadOptions,
   { json }: { readonly json: boolean },
-  io: Pick<Io, "out" | "err">,
+  io: Io,
   nowMs: number = Date.now(),
 ): Promise<number> {
   const { config } = await loadConfig(options);
-  const { heldJobs } = await import("../daemon.js");
   return orFailed(io, async () => {
-    const jobs = await heldJobs(config);
+    const jobs = config.ledger.store === "memory" ? await jobsOfDaemon(config) : await jobsInLedger(config, io);
     if (json) io.out(`${JSON.stringify(jobs.map(jsonOf), undefined, 2)}\n`);
     else io.out(tableOf(jobs, nowMs));
   });
 }
 
-/** One job by its id, and what is to become of it. */
-export interface EndJob {
-  readonly id: string;
-  readonly region?: string;
-  readonly end: HeldJobEnd;
-}
-
-/** Releases or fails one job. The exit code: 0, or 1 with a line that says why not. Throws ConfigError. */
-export async function endJobCommand(options: LoadOptions, { id, region, end }: EndJob, io: Io): Promise<number> {
-  const { config } = await loadConfig(options);
-  const [{ endHeldJob, heldJobs }, { createLog }, { Masker }, { systemClock }] = await Promise.all([
-    import("../daemon.js"),
-    import("../std/log.js"),
-    import("../std/masking.js"),
-    import("../std/clock.js"),
-  ]);
-  return orFailed(io, async () => {
-    const found = (await heldJobs(config)).filter(
-      ({ key }) => key.jobId === id && (region === undefined || key.region === region),
-    );
-    const [job] = found;
-    if (!job) throw new Error(`the ledger holds no job ${oneLine(id)}${region === undefined ? "" : ` of ${region}`}`);
-    if (found.length > 1) {
-      throw new Error(
-        `several Regions have such a job: say --region ${found.map(({ key }) => key.region).join(" or ")}`,
-      );
-    }
-    const masker = new Masker();
-    const log = createLog({ level: "warn", format: "pretty", masker, destination: { write: io.err } });
-    await endHeldJob({ config, log, masker, clock: systemClock, environment: io.environment }, job.key, end);
-    const done = {
-      release: "released: CodePipeline is told nothing and lets the action time out",
-      fail: "failed: the next start of the daemon reports it",
-    };
-    io.out(`job ${oneLine(job.key.jobId)} ${done[end.kind]}\n`);
-  });
-}
-
-async function orFailed(io: Pick<Io, "err">, act: () => Promise<void>): Promise<number> {
+/** Runs a command over a ledger; what goes wrong is one line, and exit code 1. */
+export async function orFailed(io: Pick<Io, "err">, act: () => Promise<void>): Promise<number> {
   try {
     await act();
     return exitCodes.ok;
@@ -71,20 +36,79 @@ async function orFailed(io: Pick<Io, "err">, act: () => Promise<void>): Promise<
   }
 }
 
-function jsonOf({ key, state, standing, sinceMs, takenAtMs, outcome, callbackDeadlineMs }: ListedJob) {
-  const { owner, category, provider, version } = key.actionType;
+/** A job as it is shown, wherever it was read. */
+interface ShownJob extends Omit<ListedJob, "key" | "takenAtMs" | "state"> {
+  readonly jobId: string;
+  readonly region: string;
+  readonly actionType: string;
+  readonly clientId?: string;
+  readonly state: string;
+  readonly takenAtMs?: number;
+}
+
+async function jobsInLedger(config: Config, io: Io): Promise<readonly ShownJob[]> {
+  const { heldJobs } = await import("../held-jobs.js");
+  return (await heldJobs(await ledgerParts(config, io))).map(({ key, ...job }) => {
+    const { owner, category, provider, version } = key.actionType;
+    const { jobId, region, clientId } = key;
+    const client = clientId === undefined ? {} : { clientId };
+    return { jobId, region, actionType: `${owner}/${category}/${provider}/${version}`, ...client, ...job };
+  });
+}
+
+async function jobsOfDaemon({ admin }: Config): Promise<readonly ShownJob[]> {
+  const only = "ledger.store is memory: only the daemon that runs knows its jobs";
+  const answer = await askDaemon(admin, { method: "GET", path: "/status" });
+  if (answer.kind === "off") throw new Error(`${only}, and its admin port is off (admin.port: 0)`);
+  if (answer.kind === "nobody") throw new Error(`${only}, and none answers at ${answer.url} (${answer.reason})`);
+  const { jobs } = (answer.body ?? {}) as { readonly jobs?: unknown };
+  if (answer.status !== 200 || !Array.isArray(jobs)) {
+    throw new Error(`${only}, and ${answer.url}/status answered ${answer.status}: is admin.token the daemon's?`);
+  }
+  return jobs.flatMap(shownFromStatus);
+}
+
+/** One line of a status document; what is not ours yet is not shown, as no ledger keeps it. */
+function shownFromStatus(line: unknown): readonly ShownJob[] {
+  const { jobId, region, actionType, clientId, state, sinceMs, isAwaitingCallback } = (line ?? {}) as Record<
+    string,
+    unknown
+  >;
+  const standing = state === "acknowledging" ? "asked" : state === "settled" ? "owed" : "running";
+  if (state !== "acknowledging" && state !== "running" && state !== "settled") return [];
+  if (typeof jobId !== "string" || typeof region !== "string" || typeof actionType !== "string") return [];
+  return [
+    {
+      jobId,
+      region,
+      actionType,
+      ...(typeof clientId === "string" ? { clientId } : {}),
+      standing: standing === "running" && isAwaitingCallback === true ? "awaits-callback" : standing,
+      state,
+      sinceMs: typeof sinceMs === "number" ? sinceMs : Number.NaN,
+    },
+  ];
+}
+
+function jsonOf({ sinceMs, takenAtMs, callbackDeadlineMs, heldBy, outcome, ...job }: ShownJob) {
+  const { jobId, region, actionType, clientId, standing, state } = job;
   return {
-    jobId: key.jobId,
-    region: key.region,
-    actionType: `${owner}/${category}/${provider}/${version}`,
-    ...(key.clientId === undefined ? {} : { clientId: key.clientId }),
+    jobId,
+    region,
+    actionType,
+    ...(clientId === undefined ? {} : { clientId }),
     standing,
     state,
     since: timeOf(sinceMs),
-    takenAt: timeOf(takenAtMs),
+    ...(takenAtMs === undefined ? {} : { takenAt: timeOf(takenAtMs) }),
     ...(outcome === undefined ? {} : { outcome }),
     ...(callbackDeadlineMs === undefined ? {} : { callbackDeadline: timeOf(callbackDeadlineMs) }),
+    ...(heldBy === undefined ? {} : { heldBy: holderJson(heldBy) }),
   };
+}
+
+function holderJson({ leaseEndsMs, ...holder }: NonNullable<ListedJob["heldBy"]>) {
+  return { ...holder, ...(leaseEndsMs === undefined ? {} : { leaseEnds: timeOf(leaseEndsMs) }) };
 }
 
 function timeOf(ms: number): string {
@@ -99,24 +123,21 @@ const says: Readonly<Record<ListedJob["standing"], string>> = {
   owed: "result owed",
 };
 
-function tableOf(jobs: readonly ListedJob[], nowMs: number): string {
+function tableOf(jobs: readonly ShownJob[], nowMs: number): string {
   if (jobs.length === 0) return "no jobs are held and no results are owed\n";
-  const rows = jobs.map((job) => {
-    const { jobId, actionType, region, clientId } = jsonOf(job);
-    const standing = `${says[job.standing]}${job.outcome === undefined ? "" : ` (${job.outcome})`}`;
-    return [
-      jobId,
-      standing,
-      ageOf(nowMs - job.sinceMs),
-      ageOf(nowMs - job.takenAtMs),
-      actionType,
-      region,
-      clientId ?? "-",
-    ];
-  });
-  const all = [["JOB", "STANDING", "FOR", "HELD FOR", "ACTION TYPE", "REGION", "CLIENT"], ...rows].map((row) =>
-    row.map(oneLine),
-  );
+  const isShared = jobs.some(({ heldBy }) => heldBy !== undefined);
+  const rows = jobs.map((job) => [
+    job.jobId,
+    `${says[job.standing]}${job.outcome === undefined ? "" : ` (${job.outcome})`}`,
+    ageOf(nowMs - job.sinceMs),
+    job.takenAtMs === undefined ? "-" : ageOf(nowMs - job.takenAtMs),
+    job.actionType,
+    job.region,
+    job.clientId ?? "-",
+    ...(isShared ? [holderOf(job, nowMs)] : []),
+  ]);
+  const heads = ["JOB", "STANDING", "FOR", "HELD FOR", "ACTION TYPE", "REGION", "CLIENT"];
+  const all = [[...heads, ...(isShared ? ["HELD BY"] : [])], ...rows].map((row) => row.map(oneLine));
   const widths = all[0]?.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0))) ?? [];
   const lines = all.map((row) =>
     row
@@ -126,6 +147,16 @@ function tableOf(jobs: readonly ListedJob[], nowMs: number): string {
   );
   const owed = jobs.filter(({ standing }) => standing === "owed").length;
   return `${lines.join("\n")}\n${jobs.length} held, ${owed} of them with a result that is owed\n`;
+}
+
+/** Such as `worker-3 pid 17, lease ends in 12s`. */
+function holderOf({ heldBy }: ShownJob, nowMs: number): string {
+  if (!heldBy) return "nobody";
+  const { replica, host, pid, leaseEndsMs } = heldBy;
+  const who = host === undefined ? `replica ${replica}` : `${host} pid ${pid ?? "?"}`;
+  if (leaseEndsMs === undefined) return `${who}, gone`;
+  const leftMs = leaseEndsMs - nowMs;
+  return leftMs >= 0 ? `${who}, lease ends in ${ageOf(leftMs)}` : `${who}, lease ended ${ageOf(-leftMs)} ago`;
 }
 
 /** Two units at most, such as `2h 5m`. */
@@ -142,6 +173,6 @@ function ageOf(ms: number): string {
 }
 
 /** A text from outside made fit for one line of a terminal. */
-function oneLine(text: string): string {
+export function oneLine(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, " ");
 }

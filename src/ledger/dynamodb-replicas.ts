@@ -23,7 +23,7 @@ interface Seen {
 }
 
 /** Watchers wait a little longer than the lease, so that its holder gives up first. */
-const marginMs = 250;
+export const marginMs = 250;
 /** So many leases after its end a replica's row is removed: by then no late write of it can arrive. */
 const buriedAfterLeases = 5;
 /** A row that nobody removes goes by its time to live. */
@@ -66,6 +66,8 @@ export class Replicas {
       sk: { S: id },
       beat: { N: String(this.#beat + 1) },
       leaseMs: { N: String(leaseMs) },
+      // For people: nobody else's clock is compared with it.
+      atMs: { N: String(clock.now()) },
       host: { S: hostname() || "unknown" },
       pid: { N: String(process.pid) },
       expiresAt: { N: String(Math.ceil((clock.now() + rowKeptMs) / 1_000)) },
@@ -127,7 +129,11 @@ export class Replicas {
   async isGone(id: string, signal: AbortSignal): Promise<boolean> {
     if (id === this.#self) return false;
     if (this.#isDead(id)) return true;
-    const { Item: row } = await this.#options.table.call("GetItem", { Key: rowOf(id), ConsistentRead: true }, signal);
+    const { Item: row } = await this.#options.table.call(
+      "GetItem",
+      { Key: replicaKey(id), ConsistentRead: true },
+      signal,
+    );
     return row === undefined;
   }
 
@@ -144,7 +150,7 @@ export class Replicas {
   async leave(signal: AbortSignal): Promise<void> {
     const id = this.#self;
     this.stop();
-    if (id !== undefined) await this.#options.table.call("DeleteItem", { Key: rowOf(id) }, signal, "one");
+    if (id !== undefined) await this.#options.table.call("DeleteItem", { Key: replicaKey(id) }, signal, "one");
   }
 
   /** Stops counting; the row stays, and its lease runs out for others. */
@@ -159,7 +165,7 @@ export class Replicas {
       ExpressionAttributeValues: { ":beat": { N: String(beat) } },
     };
     try {
-      await table.call("DeleteItem", { Key: rowOf(id), ...condition }, signal);
+      await table.call("DeleteItem", { Key: replicaKey(id), ...condition }, signal);
     } catch (error) {
       // It beats again, or somebody else removed it.
       if (!isConditionFailed(error)) throw error;
@@ -179,6 +185,7 @@ export class Replicas {
   }
 }
 
-function rowOf(id: string): Item {
+/** The primary key of a replica's row. */
+export function replicaKey(id: string): Item {
   return { pk: { S: replicasPartition }, sk: { S: id } };
 }

@@ -1,13 +1,12 @@
 // Opens the DynamoDB ledger with AWS's own client, the only place that knows it here. The client is loaded when it is
 // asked for: who keeps jobs elsewhere need not install it. Its retries are off; dynamodb-table.ts has ours.
 import { createRequire } from "node:module";
-import type { Clock } from "../std/clock.js";
 import { DynamoLedger, type DynamoLedgerOptions } from "./dynamodb-ledger.js";
 import { isConditionFailed, type Table, type TableAnswer, type TableOperation } from "./dynamodb-table.js";
 import { type LedgerCommit, LedgerError } from "./ledger.js";
 
-export interface DynamoOptions extends Omit<DynamoLedgerOptions, "table" | "name"> {
-  readonly clock: Clock;
+/** Where the table is, and what a call to it may take. */
+export interface DynamoTableOptions {
   readonly table: string;
   /** Unset: the SDK's own rules decide. */
   readonly region: string | undefined;
@@ -21,11 +20,18 @@ export interface DynamoOptions extends Omit<DynamoLedgerOptions, "table" | "name
   readonly onCommit?: (commit: LedgerCommit) => void;
 }
 
+export type DynamoOptions = Omit<DynamoLedgerOptions, "table" | "name"> & DynamoTableOptions;
+
 const packageName = "@aws-sdk/client-dynamodb";
 
 /** Opens the table as one replica of a fleet. Throws LedgerError, also when AWS's client is not installed. */
 export async function openDynamoLedger(options: DynamoOptions): Promise<DynamoLedger> {
-  const { table: name, region, endpoint, appId, connectionTimeoutMs, requestTimeoutMs, onCommit, ...rest } = options;
+  return DynamoLedger.open({ ...options, table: await openDynamoTable(options), name: options.table });
+}
+
+/** The table with AWS's client. Throws LedgerError when that is not installed. */
+export async function openDynamoTable(options: DynamoTableOptions): Promise<Table> {
+  const { table: name, region, endpoint, appId, connectionTimeoutMs, requestTimeoutMs, onCommit } = options;
   const sdk = await loadSdk();
   const { NodeHttpHandler } = await import("@smithy/node-http-handler");
   const client = new sdk.DynamoDBClient({
@@ -46,7 +52,7 @@ export async function openDynamoLedger(options: DynamoOptions): Promise<DynamoLe
     Query: (input) => new sdk.QueryCommand(input),
     Scan: (input) => new sdk.ScanCommand(input),
   };
-  const table: Table = {
+  return {
     call: async (operation, input) => {
       const command = commands[operation]({ TableName: name, ...input } as never);
       // Resolving credentials happens before the request and has no limit of its own.
@@ -57,7 +63,6 @@ export async function openDynamoLedger(options: DynamoOptions): Promise<DynamoLe
     },
     close: () => client.destroy(),
   };
-  return DynamoLedger.open({ ...rest, table, name });
 }
 
 /** The answer, once it is told of. A condition that did not hold is an answer, and writes nothing. */

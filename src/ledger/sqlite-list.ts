@@ -2,28 +2,11 @@
 // a change. It may block for a moment, so it must never be used on a thread that serves jobs.
 import { statSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
-import type { JobKey } from "../job/job.js";
-import type { JobState } from "../job/lifecycle.js";
 import { LedgerError } from "./ledger.js";
+import { type ListedJob, listedJob } from "./listed-jobs.js";
 import { openingFault } from "./sqlite-faults.js";
 import { jobColumns, jobFrom } from "./sqlite-rows.js";
 import { loadSqlite, migrations, versionOf } from "./sqlite-schema.js";
-
-/** One job in a ledger file; times in ms since the epoch. */
-export interface ListedJob {
-  readonly key: JobKey;
-  readonly state: JobState;
-  /** Since when it is in this state. */
-  readonly sinceMs: number;
-  /** When it was first taken. */
-  readonly takenAtMs: number;
-  /** `running`: work goes on, or was interrupted. `owed`: the outcome waits for CodePipeline. */
-  readonly standing: "asked" | "running" | "awaits-callback" | "owed";
-  /** Set when a service works for it: until when it may call. */
-  readonly callbackDeadlineMs?: number;
-  /** Set when the outcome is fixed. */
-  readonly outcome?: "succeeded" | "continued" | "failed";
-}
 
 /** How long another program's lock is waited for. */
 const busyTimeoutMs = 2_000;
@@ -45,30 +28,13 @@ export async function listJobs(path: string): Promise<readonly ListedJob[]> {
       throw new LedgerError("unreadable", `the ledger ${path} has the older version ${version}: a start brings it up`);
     }
     const rows = db.prepare(`SELECT ${jobColumns.join(", ")} FROM jobs ORDER BY taken_at_ms, id`).all();
-    return rows.map(listed);
+    return rows.map((row) => {
+      const { key, record } = jobFrom(row);
+      return listedJob(key, record);
+    });
   } catch (error) {
     throw openingFault(path, error);
   } finally {
     db?.close();
   }
-}
-
-function listed(row: Readonly<Record<string, unknown>>): ListedJob {
-  const { key, record } = jobFrom(row);
-  const { state, sinceMs, takenAtMs, outcome, callback } = record;
-  return {
-    key,
-    state,
-    sinceMs,
-    takenAtMs,
-    standing: standingOf(state, callback !== undefined),
-    ...(callback === undefined ? {} : { callbackDeadlineMs: callback.deadlineMs }),
-    ...(outcome === undefined ? {} : { outcome: outcome.kind }),
-  };
-}
-
-function standingOf(state: JobState, hasCallback: boolean): ListedJob["standing"] {
-  if (state === "acknowledging") return "asked";
-  if (state === "settled") return "owed";
-  return hasCallback ? "awaits-callback" : "running";
 }

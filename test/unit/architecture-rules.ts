@@ -66,8 +66,16 @@ export const rows: readonly Row[] = [
     node: false,
   },
   {
+    // The same for an operator at the ledger, without a daemon.
+    area: "held-jobs",
+    may: ["parts.ts", "job", "std", ...underDaemon],
+    types: ["config/config.ts"],
+    packages: [],
+    node: true,
+  },
+  {
     area: "cli",
-    may: ["daemon.ts", "config", "emulator", "std"],
+    may: ["daemon.ts", "held-jobs.ts", "config", "emulator", "std"],
     // What the daemon's own interface is made of: the events it tells, and how it ended.
     types: ["worker/events.ts", "worker/worker.ts"],
     packages: "any",

@@ -5,12 +5,13 @@ import { jobsCommand } from "../../../src/cli/jobs.js";
 import type { ClientId, JobId, JobKey, Nonce, Region } from "../../../src/job/job.js";
 import { failed, succeeded } from "../../../src/job/outcome.js";
 import { SqliteLedger } from "../../../src/ledger/sqlite.js";
+import { presumedNonce } from "../../../src/worker/acknowledging.js";
 import { FakeClock } from "../../support/fake-clock.js";
 import { folder, least } from "../config/support.js";
 import { cli, keepingIo } from "./io.js";
 
 const startMs = Date.UTC(2026, 0, 1);
-const configuration = { "partnerd.yaml": `${least}ledger: { store: sqlite, path: ./held.db }\n` };
+const configuration = { "partnerd.yaml": `${least}ledger: { store: sqlite, path: ./held.db }\nadmin: { port: 0 }\n` };
 
 function key(jobId: string, region = "us-east-1"): JobKey {
   return {
@@ -122,7 +123,7 @@ it("says so when nothing is held, and when there is no ledger to read", async ()
   expect(await cli(["jobs", "--set", "ledger.store=memory"], directory)).toMatchObject({
     code: 1,
     out: "",
-    err: expect.stringMatching(/^ledger\.store is memory, /),
+    err: expect.stringMatching(/^ledger\.store is memory: .* admin port is off/),
   });
 });
 
@@ -163,19 +164,27 @@ it("fails a running job with the operator's words, for the next start to report"
   expect(held?.outcome).toEqual(failed("our scanner was down"));
 });
 
-it.each(["acknowledging", "settled"] as const)(
-  "does not fail a job that is %s, and leaves it as it is",
-  async (until) => {
-    const directory = folder(configuration);
-    const ledger = await open(directory);
-    await hold(ledger, key("job-1"), until);
-    await ledger.close();
-    const { code, out, err } = await cli(["jobs", "fail", "job-1", "--message", "no"], directory);
-    expect({ code, out }).toEqual({ code: 1, out: "" });
-    expect(err).toContain(`job job-1 is ${until}; only a job that is running can be failed`);
-    expect((await heldIn(directory)).map(({ lease }) => lease.state)).toEqual([until]);
-  },
-);
+it("fails a job whose acknowledge was not answered as one that is presumed ours", async () => {
+  const directory = folder(configuration);
+  const ledger = await open(directory);
+  await hold(ledger, key("job-1"), "acknowledging");
+  await ledger.close();
+  expect(await cli(["jobs", "fail", "job-1", "--message", "down"], directory)).toMatchObject({ code: 0, err: "" });
+  const [held] = await heldIn(directory);
+  expect([held?.lease.state, held?.nonce]).toEqual(["settled", presumedNonce]);
+});
+
+it("does not fail a job whose result is fixed, and leaves it as it is", async () => {
+  const directory = folder(configuration);
+  const ledger = await open(directory);
+  await hold(ledger, key("job-1"), "settled");
+  await ledger.close();
+  const { code, out, err } = await cli(["jobs", "fail", "job-1", "--message", "no"], directory);
+  expect({ code, out }).toEqual({ code: 1, out: "" });
+  expect(err).toContain("job job-1 cannot be failed: its result is already fixed");
+  const [held] = await heldIn(directory);
+  expect(held?.outcome).toEqual(succeeded({ summary: "of a customer" }));
+});
 
 it.each([["release"], ["fail", "--message", "no"]])(
   "changes nothing under a daemon that runs: %s",

@@ -1,0 +1,83 @@
+// Asks the admin port of the daemon that runs with the same configuration, with its token if it has one. Every call has
+// a limit of time and of size; that nobody listens is an answer.
+import { request } from "node:http";
+import type { Config } from "../config/config.js";
+
+/** `off`: the configuration opens no admin port. `nobody`: nothing listens there, or it does not answer. */
+export type DaemonAnswer =
+  | { readonly kind: "answered"; readonly url: string; readonly status: number; readonly body: unknown }
+  | { readonly kind: "nobody"; readonly url: string; readonly reason: string }
+  | { readonly kind: "off" };
+
+/** What is asked. */
+export interface DaemonCall {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly body?: unknown;
+}
+
+/** A ledger has its own limits beneath this one. */
+const callLimitMs = 15_000;
+/** A status document names every job in flight. */
+const answerMaxBytes = 16 * 1024 * 1024;
+
+/** Makes one call. Never rejects. */
+export async function askDaemon(
+  { host, port, token }: Config["admin"],
+  call: DaemonCall,
+  limitMs: number = callLimitMs,
+): Promise<DaemonAnswer> {
+  if (port === 0) return { kind: "off" };
+  const url = `http://${reachable(host)}:${port}`;
+  const authorization = token ? { authorization: `Bearer ${token.reveal()}` } : {};
+  try {
+    return { kind: "answered", url, ...(await exchange(`${url}${call.path}`, call, authorization, limitMs)) };
+  } catch (error) {
+    const { code, name, message } = error as NodeJS.ErrnoException;
+    const isLate = name === "AbortError" || name === "TimeoutError";
+    return { kind: "nobody", url, reason: isLate ? `no answer within ${limitMs} ms` : (code ?? message) };
+  }
+}
+
+/** The address that reaches a daemon listening on this one. */
+export function reachable(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  if (host === "::") return "[::1]";
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+function exchange(
+  url: string,
+  { method, body }: DaemonCall,
+  authorization: Readonly<Record<string, string>>,
+  limitMs: number,
+): Promise<{ readonly status: number; readonly body: unknown }> {
+  return new Promise((resolve, reject) => {
+    const headers = body === undefined ? authorization : { ...authorization, "content-type": "application/json" };
+    const signal = AbortSignal.timeout(limitMs);
+    const call = request(url, { method, headers, agent: false, signal }, (response) => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      response.on("data", (chunk: Buffer) => {
+        size += chunk.length;
+        if (size > answerMaxBytes) call.destroy(new Error(`an answer of more than ${answerMaxBytes} bytes`));
+        else chunks.push(chunk);
+      });
+      response.on("end", () => {
+        resolve({ status: response.statusCode ?? 0, body: parsed(Buffer.concat(chunks).toString("utf8")) });
+      });
+      response.on("error", reject);
+    });
+    call.on("error", reject);
+    call.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Something else listens there; its words are of no use.
+    return undefined;
+  }
+}

@@ -1,0 +1,52 @@
+// One job of any ledger, as `partnerd jobs` shows it: how it stands and since when, never its outcome's texts.
+import type { JobKey } from "../job/job.js";
+import type { JobState } from "../job/lifecycle.js";
+import type { JobRecord } from "./record.js";
+
+/** One job that a ledger holds; times in ms since the epoch. */
+export interface ListedJob {
+  readonly key: JobKey;
+  readonly state: JobState;
+  /** Since when it is in this state. */
+  readonly sinceMs: number;
+  /** When it was first taken. */
+  readonly takenAtMs: number;
+  /** `running`: work goes on, or was interrupted. `owed`: the outcome waits for CodePipeline. */
+  readonly standing: "asked" | "running" | "awaits-callback" | "owed";
+  /** Set when a service works for it: until when it may call. */
+  readonly callbackDeadlineMs?: number;
+  /** Set when the outcome is fixed. */
+  readonly outcome?: "succeeded" | "continued" | "failed";
+  /** In a ledger that a fleet shares: who has it. Absent: nobody, until a replica finds it. */
+  readonly heldBy?: JobHolder;
+}
+
+/** A replica of a fleet. */
+export interface JobHolder {
+  readonly replica: string;
+  readonly host?: string;
+  readonly pid?: number;
+  /** By the clock of that replica. Absent: it is gone. */
+  readonly leaseEndsMs?: number;
+}
+
+/** A job as it is listed. */
+export function listedJob(key: JobKey, record: JobRecord, heldBy?: JobHolder): ListedJob {
+  const { state, sinceMs, takenAtMs, outcome, callback } = record;
+  return {
+    key,
+    state,
+    sinceMs,
+    takenAtMs,
+    standing: standingOf(state, callback !== undefined),
+    ...(callback === undefined ? {} : { callbackDeadlineMs: callback.deadlineMs }),
+    ...(outcome === undefined ? {} : { outcome: outcome.kind }),
+    ...(heldBy === undefined ? {} : { heldBy }),
+  };
+}
+
+function standingOf(state: JobState, hasCallback: boolean): ListedJob["standing"] {
+  if (state === "acknowledging") return "asked";
+  if (state === "settled") return "owed";
+  return hasCallback ? "awaits-callback" : "running";
+}

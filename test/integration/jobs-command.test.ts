@@ -1,0 +1,169 @@
+// Promise: `partnerd jobs` shows what is held in every ledger, and its `fail` and `release` reach the job wherever it
+// is: through the daemon that runs, or in the ledger when none does; a replica that lives is never overruled.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import { startEmulator } from "../../src/emulator/emulator.js";
+import type { ClientId, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
+import { Secret } from "../../src/job/secret.js";
+import type { Ledger } from "../../src/ledger/ledger.js";
+import { SqliteLedger } from "../../src/ledger/sqlite.js";
+import { systemClock } from "../../src/std/clock.js";
+import { type Dynamo, dynamoRegion, startDynamo } from "../support/dynamo.js";
+import { call } from "../support/emulator-client.js";
+import { freePort, Gate, type RigOptions, startRig, thirdParty } from "../support/rig.js";
+import { cli } from "../unit/cli/io.js";
+
+const token = "the-token-of-the-operator";
+let dynamo: Dynamo;
+beforeAll(async () => {
+  dynamo = await startDynamo();
+});
+afterAll(() => dynamo.close());
+
+/** A folder with a configuration of this ledger and this admin port. */
+function configured(ledger: string, port: number): string {
+  const folder = mkdtempSync(join(tmpdir(), "partnerd-jobs-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const lines = [
+    "actionTypes:",
+    "  - { category: Test, owner: ThirdParty, provider: Acme-Scan, version: '1', regions: [us-east-1], handler: scan }",
+    "handlers: { scan: { kind: command, command: ['true'] } }",
+    "clientTokens: { source: static, tokens: { 00000000-0000-4000-8000-000000000001: a-client-token } }",
+    `ledger: ${ledger}`,
+    `admin: { port: ${port}, token: ${token} }`,
+  ];
+  writeFileSync(join(folder, "partnerd.yaml"), `${lines.join("\n")}\n`);
+  return folder;
+}
+
+async function running(options: RigOptions) {
+  const port = await freePort();
+  const gate = new Gate();
+  const handle = async () => {
+    await gate.enter();
+    return { kind: "succeeded" };
+  };
+  const admin = { host: "127.0.0.1", port, token: new Secret(token) };
+  const rig = await startRig({ handle, ...options, config: { ...options.config, admin } });
+  return { rig, port, gate };
+}
+
+it("fails a job through the daemon that runs, and only with its token", async () => {
+  const directory = configured("{ store: sqlite, path: ./held.db }", 0);
+  const { rig, port, gate } = await running({
+    config: { ledger: { store: "sqlite", path: join(directory, "held.db") } },
+  });
+  await using _ = rig;
+  const id = rig.emulator.addJob({ actionType: thirdParty });
+  await gate.waiting(1);
+  const fail = ["jobs", "fail", id, "--message", "our scanner was down"];
+  const off = await cli(fail, directory);
+  expect(off.code).toBe(1);
+  expect(off.err).toMatch(/^a daemon runs, but the admin port is off .*; nothing is changed; caused by: .* in use by /);
+  const at = ["--set", `admin.port=${port}`];
+  const asked = ["jobs", ...at, ...fail.slice(1)];
+  const wrong = await cli(asked, directory, { PARTNERD_ADMIN_TOKEN: "another-token-than-the-daemons" });
+  expect(wrong).toMatchObject({ code: 1, err: expect.stringMatching(/answered 401.*admin\.token/) });
+  const { code, out, err } = await cli(asked, directory);
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  expect(out).toMatch(new RegExp(`^job ${id} failed: its handler is stopped`));
+  const job = await rig.emulator.waitForJob(id, "over");
+  expect(job.result?.document).toMatchObject({ failureDetails: { message: "our scanner was down" } });
+});
+
+it("shows and releases the jobs of a daemon that keeps them in memory", async () => {
+  const { rig, port, gate } = await running({});
+  await using _ = rig;
+  const directory = configured("{ store: memory }", port);
+  const id = rig.emulator.addJob({ actionType: thirdParty });
+  await gate.waiting(1);
+  const listed = JSON.parse((await cli(["jobs", "--json"], directory)).out) as object[];
+  expect(listed).toMatchObject([{ jobId: id, region: "us-east-1", standing: "running", state: "running" }]);
+  expect((await cli(["jobs"], directory)).out).toMatch(new RegExp(`${id} +running .*\n1 held, 0 of them`));
+  expect(await cli(["jobs", "release", id], directory)).toMatchObject({ code: 0, err: "" });
+  expect(await rig.event("job-dropped")).toMatchObject({ reason: "released" });
+  expect(await cli(["jobs", "release", "nobody"], directory)).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/answered 404: this daemon holds no job of that id/),
+  });
+  const nobody = ["jobs", "--set", `admin.port=${await freePort()}`];
+  expect(await cli(nobody, directory)).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/none answers at .*REFUSED/),
+  });
+});
+
+it("fails a job whose acknowledge was never answered, so that the next start reports it", async () => {
+  const emulator = await startEmulator();
+  onTestFinished(() => emulator.close());
+  emulator.addActionType(thirdParty);
+  const directory = configured("{ store: sqlite, path: ./held.db }", 0);
+  const path = join(directory, "held.db");
+  const id = emulator.addJob({ actionType: thirdParty });
+  await call(emulator.url, "PollForThirdPartyJobs", { actionTypeId: thirdParty, maxBatchSize: 1 });
+  const ledger = await SqliteLedger.open({ path, clock: systemClock, ...limits });
+  await hold(ledger, keyOf(id, emulator.defaultClient.clientId), "acknowledging");
+  await ledger.close();
+  expect(await cli(["jobs", "fail", id, "--message", "down"], directory)).toMatchObject({ code: 0, err: "" });
+  await using rig = await startRig({ sharedEmulator: emulator, config: { ledger: { store: "sqlite", path } } });
+  const job = await emulator.waitForJob(id, "over");
+  expect(job.result?.document).toMatchObject({ failureDetails: { message: "down" } });
+  expect(rig.count("job-started")).toBe(0);
+});
+
+it("shows who holds a job of a fleet, and ends it only when its replica is dead", { timeout: 30_000 }, async () => {
+  const table = await dynamo.createTable();
+  const directory = configured(
+    `{ store: dynamodb, table: ${table}, region: ${dynamoRegion}, endpoint: '${dynamo.endpoint}' }`,
+    0,
+  );
+  const replica = await dynamo.open({ table, clock: systemClock, leaseMs: 600 });
+  const client = "00000000-0000-4000-8000-000000000001";
+  for (const id of ["fails", "goes"]) await hold(replica, keyOf(id, client), "running");
+  const list = async () => JSON.parse((await cli(["jobs", "--json"], directory)).out) as Record<string, unknown>[];
+  expect(await list()).toMatchObject([
+    { jobId: "fails", standing: "running", heldBy: { pid: process.pid, leaseEnds: expect.stringMatching(/^20/) } },
+    { jobId: "goes", standing: "running" },
+  ]);
+  expect((await cli(["jobs"], directory)).out).toMatch(/ HELD BY\n.* pid \d+, lease end/);
+  const fail = ["jobs", "fail", "fails", "--message", "down"];
+  expect(await cli(fail, directory)).toMatchObject({
+    code: 1,
+    out: "",
+    err: expect.stringMatching(/is held by process \d+ on host .* lives: ask that daemon/),
+  });
+  // It holds jobs, so its row stays, as after a kill.
+  await replica.close();
+  expect(await cli(fail, directory)).toMatchObject({ code: 0, out: expect.stringMatching(/^job fails failed: /) });
+  expect(await list()).toMatchObject([{ jobId: "fails", standing: "owed", outcome: "failed" }, { jobId: "goes" }]);
+  expect((await list())[0]).not.toHaveProperty("heldBy");
+  expect(await cli(fail, directory)).toMatchObject({ code: 1, err: expect.stringMatching(/already fixed/) });
+  expect(await cli(["jobs", "release", "goes"], directory)).toMatchObject({ code: 0 });
+  expect(await list()).toMatchObject([{ jobId: "fails" }]);
+  expect(await cli(["jobs", "release", "goes"], directory)).toMatchObject({ code: 1, out: "" });
+});
+
+const limits = {
+  recentMs: 3_600_000,
+  recentMax: 1_000,
+  commitSpacingMs: 0,
+  commitTimeoutMs: 30_000,
+  probeIntervalMs: 1_000,
+  onHealth: () => {},
+};
+
+/** Takes a job as far as told and leaves it, as a crash would. */
+async function hold(ledger: Ledger, key: JobKey, until: "acknowledging" | "running"): Promise<void> {
+  const lease = await ledger.lease(key);
+  if (!lease) throw new Error("the ledger gave no lease");
+  await ledger.record(lease, { type: "details-received" });
+  await ledger.record(lease, { type: "acknowledge-sent", nonce: "3" as Nonce });
+  if (until === "running") await ledger.record(lease, { type: "acknowledge-accepted" });
+}
+
+function keyOf(id: string, clientId: string): JobKey {
+  const region = "us-east-1" as Region;
+  return { region, actionType: thirdParty, jobId: id as JobId, clientId: clientId as ClientId };
+}

@@ -1,6 +1,7 @@
 // The composition root: the parts that parts.ts builds, the worker over them, the readers of its events, and the
 // admin port. Lets go of everything in the reverse order.
 import { eventLog } from "./admin/event-log.js";
+import { type Liveness, live, ready } from "./admin/health.js";
 import { jobFields } from "./admin/log-fields.js";
 import type { Panel } from "./admin/panel.js";
 import type { AdminServer } from "./admin/server.js";
@@ -107,6 +108,11 @@ export class Daemon {
     return { ...this.#board.snapshot(this.#clock.now()), slots: this.worker.slots };
   }
 
+  /** Whether the loops turn: what /livez answers, and what the sign of life to systemd rests on. */
+  live(): Liveness {
+    return live(this.status(), this.#parts.ledger.health());
+  }
+
   /** Recovers, polls and works until stop() is called, or until a bug of ours ends it. */
   async run(): Promise<WorkerEnd> {
     await this.worker.start();
@@ -175,17 +181,14 @@ export class Daemon {
   async #openAdmin(options: DaemonOptions): Promise<void> {
     const { host, port, token } = this.#config.admin;
     if (port === 0) return;
-    const [{ startAdmin }, { live, ready }] = await Promise.all([
-      import("./admin/server.js"),
-      import("./admin/health.js"),
-    ]);
+    const { startAdmin } = await import("./admin/server.js");
     const { worker } = this;
     this.#admin = await startAdmin({
       host,
       port,
       ...(token ? { token } : {}),
       clock: options.clock,
-      live: () => live(this.status(), this.#parts.ledger.health()),
+      live: () => this.live(),
       onFault: (error) => this.#log.error({ err: error }, "admin port failed"),
       ready: () => ready(this.status(), this.#parts.ledger.health()),
       status: () => this.status(),

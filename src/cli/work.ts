@@ -12,6 +12,7 @@ import type { WorkerEvent } from "../worker/events.js";
 import type { WorkerEnd } from "../worker/worker.js";
 import { exitCodes } from "./exit-codes.js";
 import { listenForStops } from "./stops.js";
+import { SystemdReports } from "./systemd.js";
 
 export interface RunOptions {
   readonly config: Config;
@@ -85,9 +86,12 @@ async function wired(
 ): Promise<number> {
   const { config, environment } = options;
   log.info({ version: ownVersion(), node: process.versions.node }, "partnerd starts");
+  const { readyWaitMs } = config.systemd;
+  const systemd = new SystemdReports({ environment, pid: process.pid, clock: systemClock, log, readyWaitMs });
+  const readers = [...observers, (event: WorkerEvent) => systemd.observe(event)];
   let daemon: Daemon;
   try {
-    daemon = await Daemon.build({ config, log, masker, clock: systemClock, environment, observers });
+    daemon = await Daemon.build({ config, log, masker, clock: systemClock, environment, observers: readers });
   } catch (error) {
     log.error({}, `could not start: ${describeError(error)}`);
     return exitCodes.failed;
@@ -102,9 +106,10 @@ async function wired(
     onHurry: (signal) => daemon.worker.hurry(`a second ${signal}`),
     onAtOnce: () => atOnce.resolve("at-once"),
     onDump: () => daemon.dump(),
-    onReload: () => void daemon.reload(options.reread),
+    onReload: () => void systemd.reloading(() => daemon.reload(options.reread)),
   });
   const strays = catchStrays(config, log, daemon);
+  systemd.begin(daemon);
   try {
     const end = await Promise.race([work(daemon), atOnce.promise]);
     if (end === "at-once") {
@@ -122,6 +127,7 @@ async function wired(
     await daemon.close();
     return exitCodes.failed;
   } finally {
+    await systemd.close();
     stops.close();
     strays.close();
   }

@@ -51,6 +51,7 @@ export function buildConfig(parts: Parts): Config {
       ...(token === undefined ? {} : { token: new Secret(token) }),
       ...(publicUrl === undefined ? {} : { publicUrl }),
     },
+    systemd: { readyWaitMs: ms("systemd.readyWait") },
     log: {
       level: settings.text("log.level") as LogLevel,
       format: settings.text("log.format") as Config["log"]["format"],

@@ -30,6 +30,8 @@ export interface Config {
     /** Base of the callback URLs that http handlers are given; default http://HOST:PORT. */
     readonly publicUrl?: string;
   };
+  /** How long systemd waits for the first good poll. */
+  readonly systemd: { readonly readyWaitMs: number };
   readonly log: { readonly level: LogLevel; readonly format: "json" | "pretty" };
   readonly aws: {
     /** Unset: the SDK's ordinary variables and rules decide. */

@@ -165,6 +165,14 @@ export const schema = {
       defaultText: "`http://HOST:PORT`",
     }),
   },
+  systemd: {
+    readyWait: setting({
+      doc: "Under systemd: how long the first good poll is waited for; then the unit counts as started all the same.",
+      kind: duration("0s", "1h"),
+      default: "30s",
+      env: "PARTNERD_SYSTEMD_READY_WAIT",
+    }),
+  },
   log: {
     level: setting({
       doc: "The least important log lines that are written.",

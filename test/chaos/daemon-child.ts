@@ -207,6 +207,7 @@ function configOf(order: ChildOrder): Config {
     artifacts: { workDir: `${folder}/work`, maxArchiveBytes: 1e9, maxExtractedBytes: 1e9, maxEntries: 1e5 },
     shutdown: { drainTimeoutMs: 3_000, cancelGraceMs: 200, reportTimeoutMs: 1_000 },
     admin: { host: "127.0.0.1", port: 0 },
+    systemd: { readyWaitMs: 30_000 },
     log: { level: "error", format: "json" },
     aws: {
       endpoint,

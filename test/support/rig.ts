@@ -243,6 +243,7 @@ function configOf(options: RigOptions, emulator: Emulator, regions: readonly str
     artifacts: { workDir: join(folder, "work"), maxArchiveBytes: 1e9, maxExtractedBytes: 1e9, maxEntries: 1e5 },
     shutdown: { drainTimeoutMs: 10_000, cancelGraceMs: 1_000, reportTimeoutMs: 5_000 },
     admin: { host: "127.0.0.1", port: 0 },
+    systemd: { readyWaitMs: 30_000 },
     log: { level: "debug", format: "json" },
     aws: {
       endpoint: emulator.url,

@@ -200,8 +200,8 @@ it("tells of a reload when it begins and when it is over, also of one that is re
   await inside("systemctl", "log-level", "debug");
   onTestFinished(() => void inside("systemctl", "log-level", "info"));
   for (const [text, words] of [
-    [configuration({ log: { level: "debug" } }), /found good/],
-    ["polling: [", /refused, the running one stays/],
+    [configuration({ log: { level: "debug" } }), /configuration read again/],
+    ["polling: [", /refused/],
   ] as const) {
     const from = await mark();
     put("etc/partnerd/partnerd.yaml", text);
@@ -231,6 +231,7 @@ it("is restarted when a handler blocks its loop, and settles the job that it hel
 });
 
 it("is restarted when it dies, and pays the result that it owed", async () => {
+  await until(() => show("StatusText"), /0 results owed/);
   const restarts = Number(await show("NRestarts"));
   const outage = emulator.fault({ kind: "unavailable", operations: ["PutThirdPartyJobSuccessResult"] });
   const id = job("quick");

@@ -2,6 +2,7 @@
 // held, and releases or fails one. A part of the composition root: it picks the ledger's implementation.
 import { isOwed, type JobEvent } from "./job/lifecycle.js";
 import { failed } from "./job/outcome.js";
+import type { TableFinding } from "./ledger/dynamodb-check.js";
 import { LedgerError } from "./ledger/ledger.js";
 import type { ListedJob } from "./ledger/listed-jobs.js";
 import { type FleetTools, fleetToolsOf, ledgerOf, type PartsOptions } from "./parts.js";
@@ -52,6 +53,12 @@ export async function endHeldJob(
     for (const { lease } of unfinished) await ledger.release(lease);
     await ledger.close();
   }
+}
+
+/** What is wrong with the configured DynamoDB table; nothing for other ledgers. Throws LedgerError. */
+export async function checkLedgerTable(options: PartsOptions): Promise<readonly TableFinding[]> {
+  if (options.config.ledger.store !== "dynamodb") return [];
+  return withFleet(options, ({ check }) => check());
 }
 
 function eventsFor(jobId: string, state: ListedJob["state"], end: HeldJobEnd): readonly JobEvent[] {

@@ -8,6 +8,7 @@ import type { HandlerRegistry } from "./handlers/handler.js";
 import { buildHandlers } from "./handlers/registry.js";
 import { SwappableHandlers } from "./handlers/swappable.js";
 import { actionTypeName, type Region } from "./job/job.js";
+import type { TableFinding } from "./ledger/dynamodb-check.js";
 import type { FleetOperator } from "./ledger/dynamodb-operator.js";
 import type { Ledger, LedgerCommit, LedgerHealth } from "./ledger/ledger.js";
 import type { Clock } from "./std/clock.js";
@@ -263,6 +264,8 @@ export async function closeQuietly(
 /** What an operator needs of a fleet's table, without being one of its replicas. */
 export interface FleetTools {
   readonly operator: FleetOperator;
+  /** What is wrong with the table, and how to mend it. */
+  readonly check: () => Promise<readonly TableFinding[]>;
   readonly close: () => void;
 }
 
@@ -270,15 +273,22 @@ export interface FleetTools {
 export async function fleetToolsOf({ config, clock, log }: PartsOptions): Promise<FleetTools> {
   const { ledger } = config;
   if (ledger.store !== "dynamodb") throw new Error(`bug: a ledger in ${ledger.store} has no table`);
-  const [{ openDynamoTable }, { FleetOperator }, { PatientTable }] = await Promise.all([
+  const [{ checkDynamoTable, openDynamoTable }, { FleetOperator }, { PatientTable }] = await Promise.all([
     import("./ledger/dynamodb.js"),
     import("./ledger/dynamodb-operator.js"),
     import("./ledger/dynamodb-table.js"),
   ]);
-  const { table: name, region, endpoint } = ledger;
-  const opened = await openDynamoTable({ table: name, region, endpoint, appId: config.aws.appId, ...dynamoPace });
+  const where = {
+    table: ledger.table,
+    region: ledger.region,
+    endpoint: ledger.endpoint,
+    appId: config.aws.appId,
+    ...dynamoPace,
+  };
+  const { table: name } = ledger;
+  const opened = await openDynamoTable(where);
   const table = new PatientTable({ table: opened, name, clock, retry: dynamoRetry });
   const onWait = (message: string) => log.warn({}, message);
   const operator = new FleetOperator({ table, clock, recentMs: recentLimits.recentMs, onWait });
-  return { operator, close: () => table.close() };
+  return { operator, check: () => checkDynamoTable(where), close: () => table.close() };
 }

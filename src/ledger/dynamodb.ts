@@ -1,6 +1,7 @@
 // Opens the DynamoDB ledger with AWS's own client, the only place that knows it here. The client is loaded when it is
 // asked for: who keeps jobs elsewhere need not install it. Its retries are off; dynamodb-table.ts has ours.
 import { createRequire } from "node:module";
+import { findingsOf, refusalFinding, type TableFinding } from "./dynamodb-check.js";
 import { DynamoLedger, type DynamoLedgerOptions } from "./dynamodb-ledger.js";
 import { isConditionFailed, type Table, type TableAnswer, type TableOperation } from "./dynamodb-table.js";
 import { type LedgerCommit, LedgerError } from "./ledger.js";
@@ -31,20 +32,8 @@ export async function openDynamoLedger(options: DynamoOptions): Promise<DynamoLe
 
 /** The table with AWS's client. Throws LedgerError when that is not installed. */
 export async function openDynamoTable(options: DynamoTableOptions): Promise<Table> {
-  const { table: name, region, endpoint, appId, connectionTimeoutMs, requestTimeoutMs, onCommit } = options;
-  const sdk = await loadSdk();
-  const { NodeHttpHandler } = await import("@smithy/node-http-handler");
-  const client = new sdk.DynamoDBClient({
-    ...(region === undefined ? {} : { region }),
-    ...(endpoint === undefined ? {} : { endpoint }),
-    userAgentAppId: appId,
-    maxAttempts: 1,
-    requestHandler: new NodeHttpHandler({
-      connectionTimeout: connectionTimeoutMs,
-      requestTimeout: requestTimeoutMs,
-      throwOnRequestTimeout: true,
-    }),
-  });
+  const { table: name, connectionTimeoutMs, requestTimeoutMs, onCommit } = options;
+  const { sdk, client } = await clientOf(options);
   const commands: Readonly<Record<TableOperation, (input: never) => object>> = {
     PutItem: (input) => new sdk.PutItemCommand(input),
     DeleteItem: (input) => new sdk.DeleteItemCommand(input),
@@ -63,6 +52,48 @@ export async function openDynamoTable(options: DynamoTableOptions): Promise<Tabl
     },
     close: () => client.destroy(),
   };
+}
+
+/** What is wrong with the table, and how to mend it. Throws LedgerError when AWS's client is not installed. */
+export async function checkDynamoTable(options: DynamoTableOptions): Promise<readonly TableFinding[]> {
+  const { table: name, connectionTimeoutMs, requestTimeoutMs } = options;
+  const { sdk, client } = await clientOf(options);
+  const limited = <T>(send: (abortSignal: AbortSignal) => Promise<T>) => {
+    const abortSignal = AbortSignal.timeout(connectionTimeoutMs + requestTimeoutMs);
+    return within(send(abortSignal), abortSignal);
+  };
+  try {
+    const table = await limited((abortSignal) =>
+      client.send(new sdk.DescribeTableCommand({ TableName: name }), { abortSignal }),
+    );
+    const timeToLive = await limited((abortSignal) =>
+      client.send(new sdk.DescribeTimeToLiveCommand({ TableName: name }), { abortSignal }),
+    ).catch((error: unknown) => refusalFinding(name, "DescribeTimeToLive", error));
+    if ("message" in timeToLive) return [...findingsOf(name, table.Table ?? {}, undefined), timeToLive];
+    return findingsOf(name, table.Table ?? {}, timeToLive.TimeToLiveDescription ?? {});
+  } catch (error) {
+    return [refusalFinding(name, "DescribeTable", error)];
+  } finally {
+    client.destroy();
+  }
+}
+
+async function clientOf(options: DynamoTableOptions) {
+  const { region, endpoint, appId, connectionTimeoutMs, requestTimeoutMs } = options;
+  const sdk = await loadSdk();
+  const { NodeHttpHandler } = await import("@smithy/node-http-handler");
+  const client = new sdk.DynamoDBClient({
+    ...(region === undefined ? {} : { region }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    userAgentAppId: appId,
+    maxAttempts: 1,
+    requestHandler: new NodeHttpHandler({
+      connectionTimeout: connectionTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      throwOnRequestTimeout: true,
+    }),
+  });
+  return { sdk, client };
 }
 
 /** The answer, once it is told of. A condition that did not hold is an answer, and writes nothing. */

@@ -1,8 +1,9 @@
 // The private folder that a command works in, and the outcome document that it may leave there. What a child made is
 // hostile: links are not followed, pipes are not waited for, sizes are limited, and removal copes with any modes.
 import { constants } from "node:fs";
-import { chmod, lstat, mkdir, mkdtemp, open, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, open } from "node:fs/promises";
 import { join } from "node:path";
+import { removeFolder } from "../std/remove-folder.js";
 
 /** What was found in the file that PARTNERD_OUTCOME names. */
 export type OutcomeFile =
@@ -20,14 +21,7 @@ export async function makeJobFolder(workDir: string): Promise<string> {
 }
 
 /** Removes a folder with all that is in it, also what was made read-only. Throws when that fails. */
-export async function removeJobFolder(folder: string): Promise<void> {
-  try {
-    await rm(folder, { recursive: true, force: true, maxRetries: 2 });
-  } catch {
-    await openUp(folder);
-    await rm(folder, { recursive: true, force: true, maxRetries: 2 });
-  }
-}
+export const removeJobFolder = removeFolder;
 
 /** Reads the outcome document, if there is one. Never throws. */
 export async function readOutcomeFile(path: string): Promise<OutcomeFile> {
@@ -70,15 +64,5 @@ async function boundedRead(path: string): Promise<Buffer | string> {
     return `is larger than ${outcomeMaxBytes} bytes`;
   } finally {
     await file.close();
-  }
-}
-
-/** Gives us back the right to list and change every folder below; links are left alone. */
-async function openUp(folder: string): Promise<void> {
-  const stats = await lstat(folder);
-  if (!stats.isDirectory()) return;
-  await chmod(folder, 0o700);
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    if (entry.isDirectory()) await openUp(join(folder, entry.name));
   }
 }

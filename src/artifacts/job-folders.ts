@@ -1,0 +1,223 @@
+// The private folders of jobs. Each process has a run folder of its own under the work folder, with a lock beside it
+// that ends with the process; a job's folder lies in the run folder. What dead processes left is swept; what a living
+// one has, in this machine or another container of it, is never touched, nor is anything that is not named like ours.
+import { randomBytes } from "node:crypto";
+import { mkdir, mkdtemp, readdir, rm, utimes } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock } from "../std/clock.js";
+import { describeError } from "../std/errors.js";
+import { removeFolder } from "../std/remove-folder.js";
+import { RunLock } from "./run-lock.js";
+import { openWorkDir, WorkDirError } from "./work-dir.js";
+
+export interface JobFoldersOptions {
+  /** Absolute. */
+  readonly workDir: string;
+  readonly clock: Clock;
+  /** Told what could not be removed or kept, a line each. */
+  readonly onTrouble: (text: string) => void;
+}
+
+/** What a sweep found. */
+export interface Swept {
+  /** Run folders of dead processes that are gone now. */
+  readonly removed: number;
+  /** Those of living processes, ours not counted. */
+  readonly living: number;
+  /** What could not be removed; told to `onTrouble`. */
+  readonly failed: number;
+}
+
+interface Run {
+  readonly folder: string;
+  readonly lockPath: string;
+  readonly lock: RunLock;
+}
+
+const runName = /^(run-[0-9a-f]{16})(\.lock)?$/;
+/** Programs that clean temporary folders go by age, commonly 10 days: what we hold must never look old. */
+const touchIntervalMs = 3_600_000;
+/** Only a sweep that hits the same moment makes one fail. */
+const attemptsMax = 5;
+
+/** Makes and removes the folders of this process's jobs. */
+export class JobFolders {
+  readonly #options: JobFoldersOptions;
+  readonly #sqlite: typeof import("node:sqlite");
+  #run: Promise<Run>;
+  #sweeping: Promise<Swept> | undefined;
+  #cancelTouch = () => {};
+  #isClosed = false;
+
+  private constructor(options: JobFoldersOptions, sqlite: typeof import("node:sqlite"), run: Run) {
+    this.#options = options;
+    this.#sqlite = sqlite;
+    this.#run = Promise.resolve(run);
+    this.#touchLater();
+  }
+
+  /** Takes a run folder. Throws WorkDirError. */
+  static async open(options: JobFoldersOptions): Promise<JobFolders> {
+    const sqlite = await import("node:sqlite");
+    return new JobFolders(options, sqlite, await beginRun(options.workDir, sqlite));
+  }
+
+  /** Makes a folder (0700) that nobody else has; its name says nothing of the job. Throws. */
+  async make(): Promise<string> {
+    if (this.#isClosed) throw new Error("the daemon is stopping: no folder for a job is made any more");
+    const taken = this.#run;
+    try {
+      return await mkdtemp(join((await taken).folder, "job-"));
+    } catch (error) {
+      if (!(error instanceof WorkDirError) && codeOf(error) !== "ENOENT") throw error;
+    }
+    // Somebody removed the run folder, or all of the work folder; the first that notices makes a new one for all.
+    if (this.#run === taken) this.#run = this.#renewed(taken);
+    return mkdtemp(join((await this.#run).folder, "job-"));
+  }
+
+  /** Removes a job's folder with all that is in it; one that is gone is fine. Throws. */
+  async remove(folder: string): Promise<void> {
+    await removeFolder(folder);
+  }
+
+  /** Removes what dead processes left. Never throws: what fails is told. */
+  sweep(): Promise<Swept> {
+    this.#sweeping ??= this.#sweep().finally(() => {
+      this.#sweeping = undefined;
+    });
+    return this.#sweeping;
+  }
+
+  /** Removes the run folder and whatever is left in it. Idempotent; never throws: what fails is told. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#cancelTouch();
+    await this.#sweeping;
+    const run = await this.#run.catch(() => undefined);
+    if (run === undefined) return;
+    try {
+      await removeRun(run.folder, run.lockPath);
+    } catch (error) {
+      this.#options.onTrouble(`could not remove ${run.folder}, the next start will try: ${describeError(error)}`);
+    } finally {
+      run.lock.release();
+    }
+  }
+
+  async #renewed(lost: Promise<Run>): Promise<Run> {
+    const { workDir, onTrouble } = this.#options;
+    const old = await lost.catch(() => undefined);
+    const run = await beginRun(workDir, this.#sqlite);
+    if (old === undefined) return run;
+    onTrouble(`${old.folder} was removed while it was in use; jobs now get their folders in ${run.folder}`);
+    await rm(old.lockPath, { force: true });
+    old.lock.release();
+    return run;
+  }
+
+  async #sweep(): Promise<Swept> {
+    const { workDir, onTrouble } = this.#options;
+    const swept = { removed: 0, living: 0, failed: 0 };
+    const own = await this.#run.then(
+      (run) => run.folder,
+      () => undefined,
+    );
+    try {
+      for (const [name, hasLock] of await runsIn(workDir)) {
+        const folder = join(workDir, name);
+        if (folder === own || this.#isClosed) continue;
+        try {
+          swept[await this.#sweepRun(folder, hasLock)]++;
+        } catch (error) {
+          swept.failed++;
+          onTrouble(`could not remove ${folder}, which a dead process left: ${describeError(error)}`);
+        }
+      }
+    } catch (error) {
+      swept.failed++;
+      onTrouble(`could not look for what dead processes left in ${workDir}: ${describeError(error)}`);
+    }
+    return swept;
+  }
+
+  async #sweepRun(folder: string, hasLock: boolean): Promise<"removed" | "living"> {
+    // A lock is made before its folder and removed after it: without one, something else was at work here.
+    if (!hasLock) throw new Error("its lock is missing, so its process may live; remove it by hand if it does not");
+    const lockPath = lockPathOf(folder);
+    const lock = RunLock.take(this.#sqlite, lockPath);
+    if (lock === undefined) return "living";
+    try {
+      await removeRun(folder, lockPath);
+      return "removed";
+    } finally {
+      lock.release();
+    }
+  }
+
+  #touchLater(): void {
+    this.#cancelTouch = this.#options.clock.after(touchIntervalMs, () => void this.#touch());
+  }
+
+  async #touch(): Promise<void> {
+    const date = new Date(this.#options.clock.now());
+    try {
+      const { folder, lockPath } = await this.#run;
+      await utimes(folder, date, date);
+      await utimes(lockPath, date, date);
+    } catch (error) {
+      this.#options.onTrouble(`could not keep jobs' folders from looking old: ${describeError(error)}`);
+    }
+    if (!this.#isClosed) this.#touchLater();
+  }
+}
+
+/** Makes a run folder; its lock first, so that there is none without. Throws WorkDirError. */
+async function beginRun(workDir: string, sqlite: typeof import("node:sqlite")): Promise<Run> {
+  await openWorkDir(workDir);
+  try {
+    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      const folder = join(workDir, `run-${randomBytes(8).toString("hex")}`);
+      const lockPath = lockPathOf(folder);
+      const lock = RunLock.make(sqlite, lockPath);
+      if (lock === undefined) continue;
+      try {
+        await mkdir(folder, { mode: 0o700 });
+        return { folder, lockPath, lock };
+      } catch (error) {
+        await rm(lockPath, { force: true });
+        lock.release();
+        throw error;
+      }
+    }
+  } catch (error) {
+    const mend = "set artifacts.workDir to a folder on a local disk that partnerd may write";
+    throw new WorkDirError(workDir, `${describeError(error)}; ${mend}`, error);
+  }
+  throw new WorkDirError(workDir, "no lock in it can be taken; set artifacts.workDir to a folder on a local disk");
+}
+
+/** Run folders and locks by the run's name, and whether there is a lock. */
+async function runsIn(workDir: string): Promise<ReadonlyMap<string, boolean>> {
+  const runs = new Map<string, boolean>();
+  for (const name of await readdir(workDir)) {
+    const [, run, lock] = runName.exec(name) ?? [];
+    if (run !== undefined) runs.set(run, lock !== undefined || runs.get(run) === true);
+  }
+  return runs;
+}
+
+/** The folder first: as long as it is there, so is its lock. */
+async function removeRun(folder: string, lockPath: string): Promise<void> {
+  await removeFolder(folder);
+  await rm(lockPath, { force: true });
+}
+
+function lockPathOf(folder: string): string {
+  return `${folder}.lock`;
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
+}

@@ -1,0 +1,69 @@
+// Whether the folder for jobs' folders is ours alone. Its default lies in a folder where everybody may make things:
+// what another user put there, or may change there, would lead us to write our customers' files where he likes.
+import { lstat, mkdir, readlink, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+
+/** The folder for jobs' folders cannot be used. The message says what to do. */
+export class WorkDirError extends Error {
+  constructor(path: string, why: string, cause?: unknown) {
+    super(`jobs' folders cannot be made in ${path}: ${why}`, cause === undefined ? undefined : { cause });
+    this.name = "WorkDirError";
+  }
+}
+
+const othersMayWrite = 0o022;
+/** As in Linux. */
+const linksMax = 40;
+
+/** Makes the folder (0700) if it is not there, and sees that nobody else can change it. Throws WorkDirError. */
+export async function openWorkDir(path: string): Promise<void> {
+  // Where there are no user ids there is nothing to compare.
+  const us = process.geteuid?.();
+  try {
+    if (us !== undefined) await refuseStrangeLinks(path, us);
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    const stats = await stat(path);
+    if (us === undefined) return;
+    if (stats.uid !== us && stats.uid !== 0) throw foreign(path, `it belongs to another user (uid ${stats.uid})`);
+    if ((stats.mode & othersMayWrite) !== 0) {
+      const mode = (stats.mode & 0o7777).toString(8);
+      throw foreign(path, `other users may write to it (mode ${mode})`);
+    }
+  } catch (error) {
+    if (error instanceof WorkDirError) throw error;
+    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    throw new WorkDirError(path, `${code}; set artifacts.workDir to a folder that partnerd may write`, error);
+  }
+}
+
+function foreign(path: string, why: string): WorkDirError {
+  return new WorkDirError(
+    path,
+    `${why}; give it to partnerd's user alone (chown, chmod 700), or set artifacts.workDir`,
+  );
+}
+
+/** Every link on the way must be root's or ours. */
+async function refuseStrangeLinks(path: string, us: number): Promise<void> {
+  let here = "/";
+  let links = 0;
+  /** Parts yet to walk, the next one last. */
+  const ahead = resolve(path).split("/").reverse();
+  for (let part = ahead.pop(); part !== undefined; part = ahead.pop()) {
+    if (part === "" || part === ".") continue;
+    const next = part === ".." ? dirname(here) : join(here, part);
+    const stats = await lstat(next).catch(() => undefined);
+    // What is not there yet is made by us.
+    if (stats === undefined) return;
+    if (!stats.isSymbolicLink()) {
+      here = next;
+      continue;
+    }
+    if (stats.uid !== us && stats.uid !== 0)
+      throw foreign(path, `${next} is a link of another user (uid ${stats.uid})`);
+    if (++links > linksMax) throw new WorkDirError(path, "its links go round in a circle; set artifacts.workDir");
+    const target = await readlink(next);
+    if (target.startsWith("/")) here = "/";
+    ahead.push(...target.split("/").reverse());
+  }
+}

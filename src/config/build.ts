@@ -39,6 +39,7 @@ export function buildConfig(parts: Parts): Config {
       maxArchiveBytes: settings.bytes("artifacts.maxArchiveBytes"),
       maxExtractedBytes: settings.bytes("artifacts.maxExtractedBytes"),
       maxEntries: settings.number("artifacts.maxEntries"),
+      minFreeBytes: settings.bytes("artifacts.minFreeBytes"),
     },
     shutdown: {
       drainTimeoutMs: ms("shutdown.drainTimeout"),

@@ -15,6 +15,8 @@ export interface Config {
     readonly maxArchiveBytes: number;
     readonly maxExtractedBytes: number;
     readonly maxEntries: number;
+    /** Bytes; 0: no check. */
+    readonly minFreeBytes: number;
   };
   readonly shutdown: {
     readonly drainTimeoutMs: number;

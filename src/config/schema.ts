@@ -117,6 +117,13 @@ export const schema = {
       default: 200_000,
       env: "PARTNERD_ARTIFACTS_MAX_ENTRIES",
     }),
+    minFreeBytes: setting({
+      doc: "While the disk of `artifacts.workDir` has less left, no new job is taken; 0B: no check.",
+      kind: size("0B", "8TiB"),
+      // An ordinary artifact, packed and unpacked; more would keep small containers from ever working.
+      default: "256MiB",
+      env: "PARTNERD_ARTIFACTS_MIN_FREE_BYTES",
+    }),
   },
   shutdown: {
     drainTimeout: setting({

@@ -34,6 +34,7 @@ describe("a configuration", () => {
         maxArchiveBytes: 2 ** 31,
         maxExtractedBytes: 2 ** 33,
         maxEntries: 200_000,
+        minFreeBytes: 256 * 1024 ** 2,
       },
       shutdown: { drainTimeoutMs: 25_000, cancelGraceMs: 5_000, reportTimeoutMs: 20_000 },
       admin: { host: "127.0.0.1", port: 9464 },

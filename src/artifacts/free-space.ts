@@ -1,0 +1,116 @@
+// Whether the disk of the jobs' folders has room for another job. Looks from time to time, so that asking costs
+// nothing. It must never stop running jobs: only new ones are not taken.
+import { statfs } from "node:fs/promises";
+import type { Clock } from "../std/clock.js";
+import type { Room } from "./artifacts.js";
+
+/** What a disk has left for us. */
+export interface DiskSpace {
+  readonly freeBytes: number;
+  /** Files that can still be made; `undefined` where the file system has no such limit. */
+  readonly freeFiles: number | undefined;
+}
+
+export interface FreeSpaceOptions {
+  /** A folder on the disk. */
+  readonly folder: string;
+  /** The operator's `artifacts.minFreeBytes`; 0 for no check. */
+  readonly minFreeBytes: number;
+  /** A disk may have bytes left and no place for another file. */
+  readonly minFreeFiles: number;
+  readonly intervalMs: number;
+  /** How long a look may take; a network disk that hangs has no room. */
+  readonly lookMaxMs: number;
+  readonly clock: Clock;
+  /** `diskSpace` but for tests. */
+  readonly look: (folder: string) => Promise<DiskSpace>;
+  /** Told when there is no room any more, why, and when there is again. */
+  readonly onChange: (room: Room) => void;
+}
+
+/** Watches one disk. */
+export class FreeSpace {
+  readonly #options: FreeSpaceOptions;
+  readonly #closing = new AbortController();
+  #room: Room = { isEnough: true };
+  #cancel = () => {};
+
+  private constructor(options: FreeSpaceOptions) {
+    this.#options = options;
+  }
+
+  /** Looks once, then from time to time until it is closed. Never throws: a disk that cannot be looked at has no room. */
+  static async open(options: FreeSpaceOptions): Promise<FreeSpace> {
+    const space = new FreeSpace(options);
+    if (options.minFreeBytes > 0) await space.#lookAndGoOn();
+    return space;
+  }
+
+  /** What the latest look found. */
+  room(): Room {
+    return this.#room;
+  }
+
+  close(): void {
+    this.#closing.abort();
+    this.#cancel();
+  }
+
+  async #lookAndGoOn(): Promise<void> {
+    const room = await this.#judged();
+    if (this.#closing.signal.aborted) return;
+    const hasChanged = room.isEnough !== this.#room.isEnough;
+    this.#room = room;
+    if (hasChanged) this.#options.onChange(room);
+    const { clock, intervalMs } = this.#options;
+    this.#cancel = clock.after(intervalMs, () => void this.#lookAndGoOn());
+  }
+
+  async #judged(): Promise<Room> {
+    const { folder, minFreeBytes, minFreeFiles } = this.#options;
+    try {
+      const space = await this.#look();
+      if (space === "hangs") return noRoom(`the disk of ${folder} does not answer`);
+      const { freeBytes, freeFiles } = space;
+      if (freeBytes < minFreeBytes) {
+        const asked = `artifacts.minFreeBytes asks for ${mebibytes(minFreeBytes)}`;
+        return noRoom(`the disk of ${folder} has ${mebibytes(freeBytes)} left and ${asked}`);
+      }
+      if (freeFiles !== undefined && freeFiles < minFreeFiles) {
+        return noRoom(
+          `the disk of ${folder} has room for ${freeFiles} more files (inodes), and ${minFreeFiles} are needed`,
+        );
+      }
+      return { isEnough: true };
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+      return noRoom(`the disk of ${folder} cannot be looked at (${code})`);
+    }
+  }
+
+  async #look(): Promise<DiskSpace | "hangs"> {
+    const { clock, folder, look, lookMaxMs } = this.#options;
+    const over = new AbortController();
+    const { signal } = this.#closing;
+    const giveUp = clock.sleep(lookMaxMs, AbortSignal.any([over.signal, signal])).then(() => "hangs" as const);
+    try {
+      return await Promise.race([look(folder), giveUp]);
+    } finally {
+      over.abort();
+    }
+  }
+}
+
+/** What statfs(2) says of the disk that a folder lies on. Throws what the system says. */
+export async function diskSpace(folder: string): Promise<DiskSpace> {
+  const { bavail, bsize, ffree, files } = await statfs(folder);
+  return { freeBytes: bavail * bsize, freeFiles: files === 0 ? undefined : ffree };
+}
+
+function noRoom(why: string): Room {
+  return { isEnough: false, reason: `${why}: make room, or set artifacts.workDir to another disk` };
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.floor(bytes / 2 ** 20)} MiB`;
+}

@@ -1,0 +1,133 @@
+// No new job is taken while the disk is too full for its artifacts; asking costs nothing, looking never hangs.
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { Room } from "../../../src/artifacts/artifacts.js";
+import { type DiskSpace, diskSpace, FreeSpace } from "../../../src/artifacts/free-space.js";
+import { FakeClock } from "../../support/fake-clock.js";
+
+const mib = 2 ** 20;
+
+async function given(first: DiskSpace | Error | "hangs", minFreeBytes = 100 * mib) {
+  const clock = new FakeClock();
+  const told: Room[] = [];
+  const disk = { says: first, looks: 0 };
+  const opening = FreeSpace.open({
+    folder: "/work",
+    minFreeBytes,
+    minFreeFiles: 1_000,
+    intervalMs: 10_000,
+    lookMaxMs: 5_000,
+    clock,
+    look: () => {
+      disk.looks++;
+      if (disk.says === "hangs") return new Promise(() => {});
+      return disk.says instanceof Error ? Promise.reject(disk.says) : Promise.resolve(disk.says);
+    },
+    onChange: (room) => told.push(room),
+  });
+  if (first === "hangs") await clock.advance(5_000);
+  return { space: await opening, clock, told, disk };
+}
+
+const roomy: DiskSpace = { freeBytes: 100 * mib, freeFiles: 1_000 };
+
+test("has room at exactly the minimum, and tells nobody", async () => {
+  const { space, told } = await given(roomy);
+  expect(space.room()).toEqual({ isEnough: true });
+  expect(told).toEqual([]);
+});
+
+test("says what is left, what is asked for and what to do below it", async () => {
+  const { space, told } = await given({ ...roomy, freeBytes: 100 * mib - 1 });
+  const reason =
+    "the disk of /work has 99 MiB left and artifacts.minFreeBytes asks for 100 MiB: " +
+    "make room, or set artifacts.workDir to another disk";
+  expect(space.room()).toEqual({ isEnough: false, reason });
+  expect(told).toEqual([{ isEnough: false, reason }]);
+});
+
+test("looks from time to time, and tells only what changes", async () => {
+  const { space, clock, told, disk } = await given(roomy);
+  await clock.advance(9_999);
+  expect(disk.looks).toBe(1);
+  disk.says = { ...roomy, freeBytes: 5 * mib };
+  await clock.advance(1);
+  expect(space.room().isEnough).toBe(false);
+  disk.says = { ...roomy, freeBytes: 4 * mib };
+  await clock.advance(10_000);
+  expect(space.room().reason).toContain("4 MiB left");
+  disk.says = roomy;
+  await clock.advance(10_000);
+  expect(space.room()).toEqual({ isEnough: true });
+  expect(told.map((room) => room.isEnough)).toEqual([false, true]);
+  expect(disk.looks).toBe(4);
+});
+
+test("counts the files that can still be made, where there is such a limit", async () => {
+  expect((await given({ freeBytes: 2 ** 40, freeFiles: 999 })).space.room().reason).toContain(
+    "999 more files (inodes)",
+  );
+  expect((await given({ freeBytes: 2 ** 40, freeFiles: undefined })).space.room().isEnough).toBe(true);
+});
+
+test("has no room on a disk that cannot be looked at or does not answer, and has again when it does", async () => {
+  const gone = await given(Object.assign(new Error("gone"), { code: "ENOENT" }));
+  expect(gone.space.room().reason).toContain("the disk of /work cannot be looked at (ENOENT)");
+  const hanging = await given("hangs");
+  expect(hanging.space.room().reason).toContain("the disk of /work does not answer");
+  hanging.disk.says = roomy;
+  await hanging.clock.advance(10_000);
+  expect(hanging.space.room()).toEqual({ isEnough: true });
+  expect(hanging.told.map((room) => room.isEnough)).toEqual([false, true]);
+});
+
+test("looks no more when it is closed, nor at all when no minimum is set", async () => {
+  const { space, clock, disk } = await given(roomy);
+  space.close();
+  await clock.advance(60_000);
+  expect(disk.looks).toBe(1);
+  expect(clock.pending).toBe(0);
+  const off = await given({ freeBytes: 0, freeFiles: 0 }, 0);
+  expect(off.disk.looks).toBe(0);
+  expect(off.space.room()).toEqual({ isEnough: true });
+});
+
+test("reads a real disk", async () => {
+  const space = await diskSpace(tmpdir());
+  expect(space.freeBytes).toBeGreaterThan(0);
+  expect(Number.isSafeInteger(space.freeBytes)).toBe(true);
+  await expect(diskSpace("/nowhere/at/all")).rejects.toMatchObject({ code: "ENOENT" });
+});
+
+test.skipIf(!canMount())("sees a small disk fill up (needs root and mount)", async () => {
+  const base = mkdtempSync(join(tmpdir(), "partnerd-space-"));
+  const disk = join(base, "disk");
+  mkdirSync(disk);
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", disk]);
+  try {
+    const before = await diskSpace(disk);
+    writeFileSync(join(disk, "file"), Buffer.alloc(mib));
+    const after = await diskSpace(disk);
+    expect(before.freeBytes - after.freeBytes).toBe(mib);
+    expect((before.freeFiles ?? 0) - (after.freeFiles ?? 0)).toBe(1);
+  } finally {
+    execFileSync("umount", [disk]);
+    rmSync(base, { recursive: true });
+  }
+});
+
+function canMount(): boolean {
+  const probe = mkdtempSync(join(tmpdir(), "partnerd-mount-"));
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "tmpfs", probe], { stdio: "pipe" });
+    execFileSync("umount", [probe], { stdio: "pipe" });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    rmSync(probe, { recursive: true, force: true });
+  }
+}

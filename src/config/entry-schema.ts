@@ -1,5 +1,5 @@
-// The second half of schema.ts: the keys of `ledger`, of one entry of `actionTypes` and of one entry of `handlers`.
-import { duration, hiddenText, httpUrl, integer, list, oneOf, path, text, textMap } from "./formats.js";
+// The second half of schema.ts: the keys of `ledger`, of `artifacts`, of one entry of `actionTypes` and of `handlers`.
+import { duration, hiddenText, httpUrl, integer, list, oneOf, path, size, text, textMap } from "./formats.js";
 import type { Section } from "./setting.js";
 import { setting } from "./setting.js";
 import { commandFormat, envNameFormat, regionListFormat, webhookSecret } from "./shapes.js";
@@ -41,6 +41,42 @@ export const ledgerSchema = {
     kind: duration("5s", "10m"),
     default: "30s",
     env: "PARTNERD_LEDGER_LEASE",
+  }),
+} satisfies Section;
+
+/** The keys of `artifacts`. */
+export const artifactsSchema = {
+  workDir: setting({
+    doc: "Folder for the private folders of running jobs.",
+    kind: path(),
+    env: "PARTNERD_ARTIFACTS_WORK_DIR",
+    isPath: true,
+    defaultText: "`partnerd` in the system's folder for temporary files",
+  }),
+  maxArchiveBytes: setting({
+    doc: "Largest artifact that is taken, packed.",
+    kind: size("1KiB", "1TiB"),
+    default: "2GiB",
+    env: "PARTNERD_ARTIFACTS_MAX_ARCHIVE_BYTES",
+  }),
+  maxExtractedBytes: setting({
+    doc: "Largest artifact that is taken, unpacked.",
+    kind: size("1KiB", "8TiB"),
+    default: "8GiB",
+    env: "PARTNERD_ARTIFACTS_MAX_EXTRACTED_BYTES",
+  }),
+  maxEntries: setting({
+    doc: "Most files and folders in one artifact.",
+    kind: integer(1, 10_000_000),
+    default: 200_000,
+    env: "PARTNERD_ARTIFACTS_MAX_ENTRIES",
+  }),
+  minFreeBytes: setting({
+    doc: "While the disk of `artifacts.workDir` has less left, no new job is taken; 0B: no check.",
+    kind: size("0B", "8TiB"),
+    // An ordinary artifact, packed and unpacked; more would keep small containers from ever working.
+    default: "256MiB",
+    env: "PARTNERD_ARTIFACTS_MIN_FREE_BYTES",
   }),
 } satisfies Section;
 

@@ -1,6 +1,6 @@
 // Every key of the configuration: its default, its environment variable, its limits and one sentence. With
 // entry-schema.ts, its second half, the only home of defaults. The table in README.md is made from the two.
-import { ledgerSchema } from "./entry-schema.js";
+import { artifactsSchema, ledgerSchema } from "./entry-schema.js";
 import {
   boolean,
   duration,
@@ -12,7 +12,6 @@ import {
   number,
   oneOf,
   path,
-  size,
   text,
   textMap,
 } from "./formats.js";
@@ -23,7 +22,7 @@ import { actionTypesFormat, handlersFormat, regionListFormat } from "./shapes.js
 /** Longest wait that makes sense anywhere: CodePipeline ends custom actions after a day. */
 const day = "24h";
 
-/** The keys of the configuration; `ledger` and the entries of `actionTypes` and `handlers` are in entry-schema.ts. */
+/** The keys of the configuration; those of `ledger`, `artifacts` and single entries are in entry-schema.ts. */
 export const schema = {
   regions: setting({
     doc: "Regions in which action types are polled that name none of their own.",
@@ -91,40 +90,7 @@ export const schema = {
     }),
   },
   ledger: ledgerSchema,
-  artifacts: {
-    workDir: setting({
-      doc: "Folder for the private folders of running jobs.",
-      kind: path(),
-      env: "PARTNERD_ARTIFACTS_WORK_DIR",
-      isPath: true,
-      defaultText: "`partnerd` in the system's folder for temporary files",
-    }),
-    maxArchiveBytes: setting({
-      doc: "Largest artifact that is taken, packed.",
-      kind: size("1KiB", "1TiB"),
-      default: "2GiB",
-      env: "PARTNERD_ARTIFACTS_MAX_ARCHIVE_BYTES",
-    }),
-    maxExtractedBytes: setting({
-      doc: "Largest artifact that is taken, unpacked.",
-      kind: size("1KiB", "8TiB"),
-      default: "8GiB",
-      env: "PARTNERD_ARTIFACTS_MAX_EXTRACTED_BYTES",
-    }),
-    maxEntries: setting({
-      doc: "Most files and folders in one artifact.",
-      kind: integer(1, 10_000_000),
-      default: 200_000,
-      env: "PARTNERD_ARTIFACTS_MAX_ENTRIES",
-    }),
-    minFreeBytes: setting({
-      doc: "While the disk of `artifacts.workDir` has less left, no new job is taken; 0B: no check.",
-      kind: size("0B", "8TiB"),
-      // An ordinary artifact, packed and unpacked; more would keep small containers from ever working.
-      default: "256MiB",
-      env: "PARTNERD_ARTIFACTS_MIN_FREE_BYTES",
-    }),
-  },
+  artifacts: artifactsSchema,
   shutdown: {
     drainTimeout: setting({
       doc: "How long a stop waits for running jobs before it aborts their handlers.",

@@ -2,7 +2,10 @@
 // had a hand in. Signatures are checked for real. Run after a build; takes the CLI from AWS_CLI or /usr/bin/aws.
 // Usage: node .ci/aws-cli.mjs [dist folder]
 import { execFile } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -34,6 +37,7 @@ try {
   await checkCustom();
   await checkActionTypes();
   await checkSigning();
+  await checkArtifacts();
   check("the emulator saw nothing that a correct worker never does", unexpected(), []);
 } finally {
   await emulator.close();
@@ -245,21 +249,117 @@ async function checkSigning() {
   check("signing: a session token does no harm", await poll({ AWS_SESSION_TOKEN: "session" }), { jobs: [] });
 }
 
+/** Artifacts as the CLI moves them: with the checked credentials, and with those that a job brings along. */
+async function checkArtifacts() {
+  const folder = await mkdtemp(join(tmpdir(), "aws-cli-s3-"));
+  const file = (name) => join(folder, name);
+  try {
+    await writeFile(file("small"), "what is in it");
+    await writeFile(file("large"), randomBytes(20_000_000));
+    await checkObjects(file);
+    await checkJobArtifacts(file);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+async function checkObjects(file) {
+  const at = { bucket: "artifacts-by-cli", key: "a pipeline/größe + more" };
+  check("s3: a bucket is made", (await s3api("create-bucket", { bucket: at.bucket }))?.Location, `/${at.bucket}`);
+  const md5 = (content) => `"${createHash("md5").update(content).digest("hex")}"`;
+  const put = await s3api("put-object", { ...at, body: file("small"), "content-md5": "h3ADrK6vDUNG3h/3QRlMuA==" });
+  check("s3: a wrong MD5 is refused", put, "BadDigest");
+  const algorithm = { "checksum-algorithm": "SHA256" };
+  const stored = await s3api("put-object", { ...at, body: file("small"), ...algorithm });
+  check("s3: an object is put", stored?.ETag, md5("what is in it"));
+  const head = await s3api("head-object", { ...at, "checksum-mode": "ENABLED" });
+  check(
+    "s3: its checksum is kept",
+    head?.ChecksumSHA256,
+    createHash("sha256").update("what is in it").digest("base64"),
+  );
+  const got = await s3api("get-object", { ...at, range: "bytes=5-6" }, {}, file("got"));
+  check("s3: a range is got", [got?.ContentRange, await readFile(file("got"), "utf8")], ["bytes 5-6/13", "is"]);
+  const none = await s3api("get-object", { ...at, key: "none" }, {}, file("got"));
+  check("s3: a missing key is told", none, "NoSuchKey");
+  const kms = { "server-side-encryption": "aws:kms", "ssekms-key-id": "alias/of-a-customer" };
+  check("s3: encryption is told", (await s3api("put-object", { ...at, ...kms }))?.SSEKMSKeyId, "alias/of-a-customer");
+  const list = await s3api("list-objects-v2", { bucket: at.bucket });
+  check(
+    "s3: the list has it",
+    list?.Contents?.map(({ Key, Size }) => [Key, Size]),
+    [[at.key, 0]],
+  );
+  const target = `s3://${at.bucket}/large`;
+  check("s3: a large file goes up in parts", (await s3cp([file("large"), target])).status, 0);
+  check("s3: no upload is left over", emulator.artifacts.uploads(), []);
+  check("s3: it is one of parts", (await s3api("head-object", { ...at, key: "large" }))?.ETag?.endsWith('-3"'), true);
+  check("s3: and comes down", (await s3cp([target, file("back")])).status, 0);
+  const [sent, back] = [await readFile(file("large")), await readFile(file("back"))];
+  check("s3: with every byte", sent.equals(back), true);
+  const wrong = await s3api("head-object", at, { AWS_SECRET_ACCESS_KEY: "wrong" });
+  check("s3: a wrong secret is refused", wrong, "403");
+  const presigned = (await run(["--endpoint-url", emulator.url, "s3", "presign", target])).stdout.trim();
+  const fetched = await fetch(presigned);
+  check("s3: a pre-signed URL is served", Buffer.from(await fetched.arrayBuffer()).equals(sent), true);
+  check("s3: and no other one", (await fetch(presigned.replace("large", "other"))).status, 403);
+}
+
+async function checkJobArtifacts(file) {
+  const [id] = emulator.addJobs({
+    actionType: thirdParty,
+    clientId,
+    inputs: [{ name: "In", text: "of the customer" }],
+    outputs: [{ name: "Out" }],
+  });
+  await cli("poll-for-third-party-jobs", { actionTypeId: thirdParty });
+  const { jobDetails } = await cli("get-third-party-job-details", { jobId: id, clientToken });
+  const { artifactCredentials, inputArtifacts, outputArtifacts } = jobDetails?.data ?? {};
+  const place = ([artifact]) => {
+    const { bucketName, objectKey } = artifact.location.s3Location;
+    return { bucket: bucketName, key: objectKey };
+  };
+  const env = {
+    AWS_ACCESS_KEY_ID: artifactCredentials?.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: artifactCredentials?.secretAccessKey,
+    AWS_SESSION_TOKEN: artifactCredentials?.sessionToken,
+  };
+  await s3api("get-object", place(inputArtifacts), env, file("in"));
+  check("artifacts: the input is got", await readFile(file("in"), "utf8"), "of the customer");
+  const over = await s3api("put-object", { ...place(inputArtifacts), body: file("small") }, env);
+  check("artifacts: and can not be changed", over, "AccessDenied");
+  const out = { ...place(outputArtifacts), "server-side-encryption": "aws:kms" };
+  emulator.artifacts.addBucket({ name: out.bucket, requireKms: true });
+  const plain = await s3api("put-object", { ...place(outputArtifacts), body: file("small") }, env);
+  check("artifacts: an output without KMS is refused", plain, "AccessDenied");
+  const sse = ["--sse", "aws:kms"];
+  const copied = await s3cp([file("large"), `s3://${out.bucket}/${out.key}`, ...sse], env);
+  check("artifacts: the output is uploaded in parts", copied.status, 0);
+  const [uploaded] = emulator.job(id)?.outputs ?? [];
+  const { bytes, encryption, byJob } = uploaded?.uploaded ?? {};
+  check("artifacts: and the emulator agrees", [bytes, encryption, byJob], [20_000_000, "aws:kms", id]);
+  emulator.artifacts.expireCredentials(id);
+  check("artifacts: until the credentials end", await s3api("put-object", out, env), "ExpiredToken");
+}
+
+/** Calls an operation of s3api; answers its document, or the error's code. */
+async function s3api(operation, options, env = {}, ...more) {
+  const pairs = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+  const args = ["--endpoint-url", emulator.url, "--output", "json", "s3api", operation, ...pairs, ...more];
+  return answerOf(await run(args, env));
+}
+
+function s3cp(args, env = {}) {
+  return run(["--endpoint-url", emulator.url, "s3", "cp", "--no-progress", ...args], env);
+}
+
 /** Calls an operation; answers its document, "" for an empty one, or the error's code. */
 async function cli(operation, input, env = {}) {
-  const { stdout, stderr, status } = await run(
-    [
-      "--endpoint-url",
-      emulator.url,
-      "--output",
-      "json",
-      "codepipeline",
-      operation,
-      "--cli-input-json",
-      JSON.stringify(input),
-    ],
-    env,
-  );
+  const args = ["--endpoint-url", emulator.url, "--output", "json", "codepipeline", operation];
+  return answerOf(await run([...args, "--cli-input-json", JSON.stringify(input)], env));
+}
+
+function answerOf({ stdout, stderr, status }) {
   if (status === 0) return stdout.trim() === "" ? "" : JSON.parse(stdout);
   return (
     /An error occurred \((\w+)\) when calling/.exec(stderr)?.[1] ?? `exit ${status}: ${stderr.trim().slice(0, 300)}`

@@ -40,6 +40,8 @@ export async function startDynamo(): Promise<Dynamo> {
     default: (options: object) => Server;
   };
   const server = dynalite({ createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 });
+  // Node's five seconds close a connection just as a heartbeat is sent by it; DynamoDB keeps them for much longer.
+  server.keepAliveTimeout = 120_000;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return dynamoAt(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, async () => {
     server.closeAllConnections();

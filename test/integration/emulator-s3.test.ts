@@ -2,6 +2,7 @@
 // Plain object semantics, checked against another S3 as well, are in test/contract/s3.test.ts.
 import { createHash, randomBytes } from "node:crypto";
 import { mkdtempSync, readdirSync, rmdirSync } from "node:fs";
+import { Agent, type RequestOptions, request as sendHttp } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { S3ServiceException } from "@aws-sdk/client-s3";
@@ -303,6 +304,7 @@ describe("a fault of S3", () => {
     [{ kind: "error", code: "ExpiredToken" }, "ExpiredToken"],
     [{ kind: "reset" }, "ECONNRESET"],
     [{ kind: "lost-answer" }, "ECONNRESET"],
+    [{ kind: "html" }, "Unknown"],
   ];
   test.each(faults)("%o is answered as %s, once", (fault, code) =>
     withJob(async ({ emulator, s3, input, output }) => {
@@ -353,6 +355,127 @@ describe("a fault of S3", () => {
       expect((await call(url, "GetThirdPartyJobDetails", { jobId, clientToken })).status).toBe(503);
       const wrong = await control(url, "faults", { kind: "corrupt-body", operations: ["GetJobDetails"] });
       expect(wrong.json["mistakes"]).toEqual(["operations: corrupt-body is for operations of S3"]);
+    }));
+});
+
+describe("a request by hand", () => {
+  const request = (url: string, options: RequestOptions, pieces: readonly (Buffer | string)[] = []) =>
+    new Promise<{ readonly status: number; readonly code: string }>((resolve, reject) => {
+      const outgoing = sendHttp(url, options, async (response) => {
+        let text = "";
+        for await (const piece of response) text += piece;
+        resolve({ status: response.statusCode ?? 0, code: /<Code>([^<]+)</.exec(text)?.[1] ?? "ok" });
+      });
+      outgoing.once("error", reject);
+      for (const piece of pieces) outgoing.write(piece);
+      outgoing.end();
+    });
+
+  test("that is refused before its body was read leaves its connection usable", () =>
+    withJob(async ({ url, output }) => {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      const there = `${url}/${output.Bucket}/${output.Key}`;
+      const large = Array.from({ length: 30 }, () => Buffer.alloc(100_000));
+      const headers = { "content-length": 3_000_000, "x-amz-server-side-encryption": "none" };
+      const refused = await request(there, { method: "PUT", agent, headers }, large);
+      expect(refused).toEqual({ status: 400, code: "InvalidArgument" });
+      expect(await request(there, { method: "GET", agent })).toEqual({ status: 404, code: "NoSuchKey" });
+      agent.destroy();
+    }));
+
+  test("whose sender goes away half way leaves nothing", () =>
+    withJob(async ({ emulator, url, output }) => {
+      const received = emulator.waitForEvent(
+        (event) => event.type === "call-received" && event.call.operation === "PutObject",
+      );
+      const answered = emulator.waitForEvent(
+        (event) => event.type === "call-answered" && event.call.operation === "PutObject",
+      );
+      const headers = { "content-length": 1_000_000 };
+      const outgoing = sendHttp(`${url}/${output.Bucket}/${output.Key}`, { method: "PUT", headers });
+      outgoing.on("error", () => {});
+      outgoing.write(Buffer.alloc(500_000));
+      await received;
+      outgoing.destroy();
+      expect(await answered).toMatchObject({ status: 0 });
+      expect(emulator.artifacts.object(output.Bucket, output.Key)).toBeUndefined();
+    }));
+
+  const framed = { "x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "content-encoding": "aws-chunked" };
+  const body = (crc: string) => `3\r\nabc\r\n0\r\nx-amz-checksum-crc32:${crc}\r\n\r\n`;
+  const decoded = { "x-amz-decoded-content-length": 3, "x-amz-trailer": "x-amz-checksum-crc32" };
+  const cases: readonly (readonly [string, Record<string, string | number>, string, string])[] = [
+    ["with a right trailer is taken", { ...framed, ...decoded }, body("NSRBwg=="), "ok"],
+    ["with a wrong trailer is refused", { ...framed, ...decoded }, body("AAAAAA=="), "BadDigest"],
+    [
+      "without the trailer it promised is refused",
+      { ...framed, ...decoded },
+      "3\r\nabc\r\n0\r\n\r\n",
+      "MalformedTrailerError",
+    ],
+    [
+      "of another length than it says is refused",
+      { ...framed, "x-amz-decoded-content-length": 4 },
+      body("NSRBwg=="),
+      "IncompleteBody",
+    ],
+    ["that does not tell its length is refused", framed, body("NSRBwg=="), "MissingContentLength"],
+    ["whose framing is broken is refused", { ...framed, ...decoded }, "9\r\nabc\r\n", "IncompleteBody"],
+    [
+      "in an unknown framing is refused",
+      { ...framed, ...decoded, "x-amz-content-sha256": "STREAMING-X" },
+      "",
+      "NotImplemented",
+    ],
+    [
+      "with two checksums is refused",
+      { "x-amz-checksum-crc32": "AAAAAA==", "x-amz-checksum-sha1": "A" },
+      "",
+      "InvalidRequest",
+    ],
+    [
+      "with another body than it signed is refused",
+      { "x-amz-content-sha256": "0".repeat(64) },
+      "abc",
+      "XAmzContentSHA256Mismatch",
+    ],
+    [
+      "that wants a customer's own key is refused",
+      { "x-amz-server-side-encryption-customer-algorithm": "AES256" },
+      "",
+      "NotImplemented",
+    ],
+    ["that would copy is refused", { "x-amz-copy-source": "/a/b" }, "", "NotImplemented"],
+    ["with too much metadata is refused", { "x-amz-meta-a": "x".repeat(3_000) }, "", "MetadataTooLarge"],
+  ];
+  test.each(cases)("%s", (_what, headers, text, code) =>
+    withEmulator(async (emulator, url) => {
+      const length = { "content-length": Buffer.byteLength(text) };
+      const answer = await request(`${url}/by-hand/key`, { method: "PUT", headers: { ...length, ...headers } }, [text]);
+      expect(answer.code).toBe(code);
+      const object = emulator.artifacts.object("by-hand", "key");
+      expect(object?.bytes).toBe(code === "ok" ? 3 : undefined);
+    }),
+  );
+
+  test.each([
+    ["/Bad_Bucket/key", "InvalidBucketName"],
+    ["/bucket/%zz", "InvalidURI"],
+    [`/bucket/${"k".repeat(1_025)}`, "KeyTooLongError"],
+    ["/bucket/key?uploadId=none", "NoSuchUpload"],
+    ["/bucket/key?tagging", "NotImplemented"],
+    ["/bucket/key<script>", "NoSuchBucket"],
+  ])("for %s is refused", (path, code) =>
+    withEmulator(async (_emulator, url) => {
+      const { port } = new URL(url);
+      expect(await request(url, { port, path })).toMatchObject({ code });
+    }),
+  );
+
+  test("from a page in a browser is refused", () =>
+    withEmulator(async (_emulator, url) => {
+      const headers = { origin: "https://example.com", "content-length": 0 };
+      expect(await request(`${url}/bucket/key`, { method: "PUT", headers })).toMatchObject({ status: 403 });
     }));
 });
 

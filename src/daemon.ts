@@ -7,25 +7,19 @@ import type { Panel } from "./admin/panel.js";
 import type { AdminServer } from "./admin/server.js";
 import type { AdminStatus } from "./admin/view.js";
 import type { Config } from "./config/config.js";
-import { Callbacks } from "./handlers/callbacks.js";
-import { HandlersError } from "./handlers/registry.js";
 import {
   type BuiltParts,
   buildParts,
-  callbackLimits,
   closeQuietly,
-  handlersOf,
   lanesOf,
   limitsOf,
   type PartReaders,
   type PartsOptions,
-  tokensOf,
 } from "./parts.js";
 import type { Clock } from "./std/clock.js";
 import { describeError } from "./std/errors.js";
 import { type Log, textLog } from "./std/log.js";
 import { ownVersion } from "./std/version.js";
-import { TokenError } from "./tokens/tokens.js";
 import type { Observe, UntimedEvent, WorkerEvent } from "./worker/events.js";
 import { StatusBoard } from "./worker/status.js";
 import { Worker, type WorkerEnd } from "./worker/worker.js";
@@ -224,29 +218,4 @@ function readersOf(panel: Panel | undefined): PartReaders {
     onLookup: (lookup) => metrics.onLookup(lookup),
     onCommit: (commit) => metrics.onCommit(commit),
   };
-}
-
-/** Builds every configured handler and lets go of it again; the lines that say what is wrong, none if all is well. */
-export async function checkHandlers(options: PartsOptions): Promise<readonly string[]> {
-  const callbacks = new Callbacks({ ...callbackLimits, baseUrl: () => undefined, clock: options.clock });
-  try {
-    const handlers = await handlersOf(options, callbacks, () => {});
-    await handlers.close();
-    return [];
-  } catch (error) {
-    if (error instanceof HandlersError) return error.mistakes;
-    throw error;
-  }
-}
-
-/** Opens the token source and closes it again; the line that says what is wrong with it, none if all is well. */
-export async function checkTokens(options: PartsOptions): Promise<readonly string[]> {
-  try {
-    const tokens = await tokensOf(options);
-    await tokens.close();
-    return [];
-  } catch (error) {
-    if (error instanceof TokenError) return [error.message];
-    throw error;
-  }
 }

@@ -59,8 +59,8 @@ function count(number: number, noun: string): string {
 
 function buildsParts({ environment, err }: Io): CheckParts {
   return async (config, areFilesThere) => {
-    const [daemon, { createLog }, { Masker }, { systemClock }] = await Promise.all([
-      import("../daemon.js"),
+    const [builds, { createLog }, { Masker }, { systemClock }] = await Promise.all([
+      import("../doctor/builds.js"),
       import("../std/log.js"),
       import("../std/masking.js"),
       import("../std/clock.js"),
@@ -68,7 +68,7 @@ function buildsParts({ environment, err }: Io): CheckParts {
     const masker = new Masker();
     const log = createLog({ level: "error", format: "pretty", masker, destination: { write: err } });
     const options = { config, log, masker, clock: systemClock, environment };
-    const tokens = areFilesThere ? await daemon.checkTokens(options) : [];
-    return [...tokens, ...(await daemon.checkHandlers(options))];
+    const tokens = areFilesThere ? await builds.checkTokens(options) : [];
+    return [...tokens, ...(await builds.checkHandlers(options))];
   };
 }

@@ -1,12 +1,11 @@
 // The command line: which commands there are, what they take, and the exit code of whatever comes of them.
 // Each command's code is loaded when it is called, so that `partnerd version` stays a matter of milliseconds.
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import type { Override } from "../config/environment.js";
-import type { LoadOptions } from "../config/load.js";
+import { Command, CommanderError, Option } from "commander";
 import { ConfigError, describeMistake } from "../config/mistakes.js";
-import { formatDuration, likelyDuration, parseDuration } from "../config/units.js";
 import { ownVersion } from "../std/version.js";
+import { addDocuments } from "./documents.js";
 import { exitCodes } from "./exit-codes.js";
+import { type ConfigFlags, countFlag, durationFlag, loadOptions, overridesOf, withConfig } from "./flags.js";
 
 /** What a command touches of the process it runs in. */
 export interface Io {
@@ -51,6 +50,7 @@ function program(io: Io, result: Result): Command {
     .addHelpText("after", exitCodesHelp);
   addWork(root, result);
   addConfigCommands(root, io, result);
+  addDocuments(root, io, result);
   addJobs(root, io, result);
   addDemo(root, result);
   addEmulator(root, io, result);
@@ -110,22 +110,12 @@ function addConfigCommands(root: Command, io: Io, result: Result): void {
       const { checkConfig } = await import("./check-config.js");
       result.code = await checkConfig(loadOptions(flags, io), io);
     });
-  withConfig(root.command("print-config"))
-    .description("print the effective configuration, where each value came from, secrets masked")
-    .action(async (flags: ConfigFlags) => {
-      const [{ loadConfig }, { printConfig }] = await Promise.all([
-        import("../config/load.js"),
-        import("../config/print.js"),
-      ]);
-      const loaded = await loadConfig(loadOptions(flags, io));
-      for (const warning of loaded.warnings) io.err(`warning: ${describeMistake(warning)}\n`);
-      io.out(printConfig(loaded));
-    });
-  withConfig(root.command("ledger-table"))
-    .description("print the definition of the DynamoDB ledger's table, for aws dynamodb create-table")
-    .action(async (flags: ConfigFlags) => {
-      const { printLedgerTable } = await import("./ledger-table.js");
-      await printLedgerTable(loadOptions(flags, io), io);
+  withConfig(root.command("doctor"))
+    .description("go and look: credentials, clock, Regions, action types, tokens, ledger, handlers; each with its mend")
+    .option("--json", "as JSON, one finding a line", false)
+    .action(async (flags: ConfigFlags & { json: boolean }) => {
+      const { doctorCommand } = await import("./doctor.js");
+      result.code = await doctorCommand(loadOptions(flags, io), flags, io);
     });
   withConfig(root.command("healthcheck"))
     .description("ask the admin port of a daemon on this machine whether it is well; exit 0 or 1")
@@ -192,66 +182,6 @@ async function untilSignal(run: (signal: AbortSignal) => Promise<number>): Promi
   } finally {
     for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, onSignal);
   }
-}
-
-interface ConfigFlags {
-  readonly config: readonly string[];
-  readonly set: readonly Override[];
-  readonly logLevel?: string;
-  readonly logFormat?: string;
-}
-
-function withConfig(command: Command): Command {
-  return command
-    .addOption(
-      new Option("-c, --config <file>", "configuration file; may repeat, later ones win")
-        .argParser(collected)
-        .default([], "PARTNERD_CONFIG, ./partnerd.yaml, /etc/partnerd/partnerd.yaml"),
-    )
-    .addOption(
-      new Option("--set <key=value>", "a setting over file and environment, such as polling.minInterval=2s; may repeat")
-        .argParser(setFlag)
-        .default([], "none"),
-    )
-    .addOption(new Option("--log-level <level>", "short for --set log.level=…"))
-    .addOption(new Option("--log-format <format>", "short for --set log.format=…"));
-}
-
-function overridesOf(flags: ConfigFlags): readonly Override[] {
-  const { logLevel, logFormat, set } = flags;
-  return [
-    ...set,
-    ...(logLevel === undefined ? [] : [{ flag: "--log-level", key: "log.level", text: logLevel }]),
-    ...(logFormat === undefined ? [] : [{ flag: "--log-format", key: "log.format", text: logFormat }]),
-  ];
-}
-
-function loadOptions(flags: ConfigFlags, { environment, directory }: Io): LoadOptions {
-  return { files: flags.config, environment, directory, overrides: overridesOf(flags) };
-}
-
-function collected(value: string, earlier: readonly string[]): readonly string[] {
-  return [...earlier, value];
-}
-
-function setFlag(value: string, earlier: readonly Override[]): readonly Override[] {
-  const at = value.indexOf("=");
-  if (at < 1) throw new InvalidArgumentError("Write KEY=VALUE.");
-  return [...earlier, { flag: "--set", key: value.slice(0, at), text: value.slice(at + 1) }];
-}
-
-/** In ms, at most a day. */
-function durationFlag(value: string): number {
-  const ms = parseDuration(value);
-  const max = 86_400_000;
-  if (ms === undefined) throw new InvalidArgumentError(`Write ${likelyDuration(value) ?? "30s"}, with the unit.`);
-  if (ms > max) throw new InvalidArgumentError(`${formatDuration(max)} is the most.`);
-  return ms;
-}
-
-function countFlag(value: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(value)) throw new InvalidArgumentError("Write a whole number from 1 on.");
-  return Number(value);
 }
 
 const exitCodesHelp = `

@@ -1,12 +1,11 @@
 // One SDK client per Region: its own retries off, every wait limited, middleware cached, connections shared.
 // It knows nothing of jobs; it never gets a logger, since the SDK's logging shows tokens and configuration values.
-import type { IncomingMessage } from "node:http";
 import { CodePipelineClient } from "@aws-sdk/client-codepipeline";
 import { defaultProvider } from "@aws-sdk/credential-provider-node";
-import { NodeHttpHandler } from "@smithy/node-http-handler";
 import type { Region } from "../job/job.js";
 import { faultNameOf, isDenial } from "./faults.js";
 import type { GatewayFaultKind } from "./gateway.js";
+import { Call, CallAborted, CallTimeout, Transport } from "./transport.js";
 
 export interface RegionClientOptions {
   readonly region: Region;
@@ -17,6 +16,8 @@ export interface RegionClientOptions {
   readonly socketTimeoutMs: number;
   /** For one whole call, body included. */
   readonly requestTimeoutMs: number;
+  /** Told of the service's clock with every answer, ms since the epoch; must not throw. */
+  readonly onServerTime?: (serverMs: number) => void;
   /** Told of every call's end; must not throw. */
   readonly onCall?: (call: ApiCall) => void;
 }
@@ -37,8 +38,6 @@ interface Command {
   readonly input: object;
 }
 
-/** Most bytes of an answer that are read; a full custom poll of 50 jobs of 100 KB stays far below. */
-const answerMaxBytes = 16 * 1024 * 1024;
 /** Credentials are looked for afresh at most this often: the search may ask the instance, a command or STS. */
 const renewalSpacingMs = 2_000;
 
@@ -170,129 +169,23 @@ export class RegionClient {
     return stops;
   }
 
+  /** Whose credentials are found. Rejects with what the SDK's chain throws, or with CallTimeout. */
+  async identity(): Promise<{ readonly accessKeyId: string; readonly expiresAtMs?: number }> {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), this.#callLimitMs);
+    try {
+      const limit = new Promise<never>((_, reject) => {
+        late.signal.addEventListener("abort", () => reject(new CallTimeout(this.#callLimitMs)), { once: true });
+      });
+      const { accessKeyId, expiration } = await Promise.race([this.#client.config.credentials(), limit]);
+      return { accessKeyId, ...(expiration ? { expiresAtMs: expiration.getTime() } : {}) };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   /** Closes the connections; calls under way fail. */
   close(): void {
     this.#transport.destroy();
   }
-}
-
-/** One call under way: what an abort or the limit ends. To the SDK's handler it looks like an old abort signal. */
-class Call {
-  aborted = false;
-  reason: Error | undefined;
-  /** Set by the SDK's handler, to destroy the request. */
-  onabort: (() => void) | null = null;
-  /** Set once the answer begins. */
-  body: IncomingMessage | undefined;
-  readonly #reject: (error: Error) => void;
-
-  constructor(reject: (error: Error) => void) {
-    this.#reject = reject;
-  }
-
-  end(reason: Error): void {
-    this.aborted = true;
-    this.reason = reason;
-    this.#reject(reason);
-    this.onabort?.();
-    this.body?.destroy(reason);
-  }
-}
-
-/** Our own signal ended the call; what it asked may have happened. */
-export class CallAborted extends Error {
-  override readonly name = "AbortError";
-  readonly code = "aborted";
-  constructor() {
-    super("the call was aborted");
-  }
-}
-
-/** No complete answer within the limit; what it asked may have happened. */
-export class CallTimeout extends Error {
-  override readonly name = "TimeoutError";
-  readonly code = "ETIMEDOUT";
-  constructor(limitMs: number) {
-    super(`no complete answer within ${limitMs} ms`);
-  }
-}
-
-/** The answer is longer than any that CodePipeline can mean. */
-export class AnswerTooLong extends Error {
-  override readonly name = "AnswerTooLong";
-  readonly code = "answer-too-long";
-  constructor() {
-    super(`the answer is longer than ${answerMaxBytes} bytes`);
-  }
-}
-
-type Handled = Awaited<ReturnType<NodeHttpHandler["handle"]>>;
-type Request = Parameters<NodeHttpHandler["handle"]>[0];
-
-/** The SDK's own handler, ended with its call, and with answers read whole within a limit of bytes. */
-class Transport {
-  readonly metadata = { handlerProtocol: "http/1.1" };
-  readonly #inner: NodeHttpHandler;
-  readonly #calls = new WeakMap<object, Call>();
-
-  constructor(options: RegionClientOptions) {
-    // Slots and pollers bound how many calls there are, and their number may change while this lives.
-    const agent = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY };
-    this.#inner = new NodeHttpHandler({
-      connectionTimeout: options.connectionTimeoutMs,
-      socketTimeout: options.socketTimeoutMs,
-      requestTimeout: options.requestTimeoutMs,
-      // Without it a request that takes too long is only complained of, and goes on.
-      throwOnRequestTimeout: true,
-      httpAgent: agent,
-      httpsAgent: agent,
-    });
-  }
-
-  attach(request: object, call: Call): void {
-    this.#calls.set(request, call);
-  }
-
-  async handle(request: Request): Promise<Handled> {
-    const call = this.#calls.get(request);
-    const handled = await this.#inner.handle(request, call ? { abortSignal: call as never } : {});
-    handled.response.body = await readWhole(handled.response.body as IncomingMessage, call);
-    return handled;
-  }
-
-  httpHandlerConfigs() {
-    return this.#inner.httpHandlerConfigs();
-  }
-
-  updateHttpClientConfig(...change: Parameters<NodeHttpHandler["updateHttpClientConfig"]>): void {
-    this.#inner.updateHttpClientConfig(...change);
-  }
-
-  destroy(): void {
-    this.#inner.destroy();
-  }
-}
-
-/** The body as one buffer; one that is cut off or too long rejects, and its connection is closed. */
-function readWhole(body: IncomingMessage, call: Call | undefined): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    if (call) call.body = body;
-    if (call?.reason) body.destroy(call.reason);
-    body.on("data", (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > answerMaxBytes) body.destroy(new AnswerTooLong());
-      else chunks.push(chunk);
-    });
-    body.once("end", () => {
-      const [only] = chunks;
-      resolve(chunks.length === 1 && only ? only : Buffer.concat(chunks));
-    });
-    body.once("error", reject);
-    body.once("close", () => {
-      // After `end` this changes nothing; without it the answer was cut off.
-      if (!body.complete) reject(Object.assign(new Error("the answer was cut off"), { code: "ECONNRESET" }));
-    });
-  });
 }

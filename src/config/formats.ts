@@ -11,10 +11,15 @@ export interface Problem {
   readonly mend: string;
 }
 
+/** A part of a JSON Schema document (draft 2020-12). */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
 /** One kind of value. Values are what YAML gives: texts, numbers, booleans, arrays, and Maps for maps. */
 export interface Format {
   /** For the configuration table. */
   readonly name: string;
+  /** For editors: what JSON Schema can say of it. It accepts whatever `problems` accepts. */
+  readonly json: JsonSchema;
   problems(value: unknown): readonly Problem[];
   /** The value that an environment variable or a flag means; a text that means none is given back as it is. */
   fromText(text: string): unknown;
@@ -22,17 +27,19 @@ export interface Format {
 
 /** A duration such as `10s`, within limits that are durations themselves. */
 export function duration(min: string, max: string): Format {
-  return single("duration", (value) => durationProblem(value, min, max));
+  return single("duration", (value) => durationProblem(value, min, max), durationJson);
 }
 
 /** A duration, or `none` for no limit. */
 export function durationOrNone(min: string, max: string): Format {
-  return single("duration or none", (value) => (value === "none" ? undefined : durationProblem(value, min, max)));
+  return single("duration or none", (value) => (value === "none" ? undefined : durationProblem(value, min, max)), {
+    anyOf: [durationJson, { const: "none" }],
+  });
 }
 
 /** A size such as `10MiB`. */
 export function size(min: string, max: string): Format {
-  return single("size", (value) => {
+  const problemOf = (value: unknown) => {
     const bytes = typeof value === "string" ? parseSize(value) : undefined;
     if (bytes === undefined) {
       const likely = likelySize(typeof value === "object" ? "" : String(value)) ?? "10MiB";
@@ -41,7 +48,8 @@ export function size(min: string, max: string): Format {
     }
     const inRange = bytes >= (parseSize(min) ?? 0) && bytes <= (parseSize(max) ?? Number.POSITIVE_INFINITY);
     return inRange ? undefined : { what: `is ${formatSize(bytes)}`, mend: `choose from ${min} to ${max}` };
-  });
+  };
+  return single("size", problemOf, { type: "string", pattern: "^\\d{1,16}(B|KiB|MiB|GiB|TiB)$", examples: [min] });
 }
 
 /** A whole number. */
@@ -58,6 +66,7 @@ export function number(min: number, max: number): Format {
 export function boolean(): Format {
   return {
     name: "true or false",
+    json: { type: "boolean" },
     problems: (value) => (typeof value === "boolean" ? [] : [{ what: notA(value, "a yes or no"), mend: trueOrFalse }]),
     fromText: (text) => (text === "true" ? true : text === "false" ? false : text),
   };
@@ -65,73 +74,94 @@ export function boolean(): Format {
 
 /** One word of a list. `later` are words that a reader of the design may try, but this version does not know. */
 export function oneOf(words: readonly string[], later: readonly string[] = []): Format {
-  return single(words.join(" \\| "), (value) => {
-    if (words.includes(value as string)) return undefined;
-    const known = `choose ${words.join(", ").replace(/, ([^,]*)$/, " or $1")}`;
-    if (later.includes(value as string)) return { what: `is ${quote(value)}, not in this version`, mend: known };
-    return { what: notA(value, "one of the known words"), mend: known };
-  });
+  return single(
+    words.join(" \\| "),
+    (value) => {
+      if (words.includes(value as string)) return undefined;
+      const known = `choose ${words.join(", ").replace(/, ([^,]*)$/, " or $1")}`;
+      if (later.includes(value as string)) return { what: `is ${quote(value)}, not in this version`, mend: known };
+      return { what: notA(value, "one of the known words"), mend: known };
+    },
+    { enum: words },
+  );
 }
 
 /** A text of limited length, of the given form. */
 export function text(rules: { max: number; name?: string; form?: RegExp; says?: string }): Format {
-  return single(rules.name ?? "text", (value) => textProblem(value, rules));
+  return single(rules.name ?? "text", (value) => textProblem(value, rules), textJson({ min: 1, ...rules }));
 }
 
 /** A text that no message may show. */
 export function hiddenText(rules: { min?: number; max: number; form?: RegExp; says?: string }): Format {
-  return single("text", (value) => {
-    if (typeof value !== "string") {
-      const what = value === null ? "is empty" : "is not a text";
-      return { what, mend: isScalar(value) ? "quote it" : "write a text" };
-    }
-    const min = rules.min ?? 0;
-    if (value.length < min || value.length > rules.max) {
-      return { what: `has ${value.length} characters`, mend: `write ${min} to ${rules.max}` };
-    }
-    if (!rules.form || rules.form.test(value)) return undefined;
-    return { what: `does not look like ${rules.says ?? "one"}`, mend: "look at how it was copied" };
-  });
+  return single(
+    "text",
+    (value) => {
+      if (typeof value !== "string") {
+        const what = value === null ? "is empty" : "is not a text";
+        return { what, mend: isScalar(value) ? "quote it" : "write a text" };
+      }
+      const min = rules.min ?? 0;
+      if (value.length < min || value.length > rules.max) {
+        return { what: `has ${value.length} characters`, mend: `write ${min} to ${rules.max}` };
+      }
+      if (!rules.form || rules.form.test(value)) return undefined;
+      return { what: `does not look like ${rules.says ?? "one"}`, mend: "look at how it was copied" };
+    },
+    textJson(rules),
+  );
 }
 
 /** A name of a file or folder; relative names are resolved by the reader. */
 export function path(): Format {
-  return single("path", (value) => {
-    if (typeof value === "string" && value.startsWith("~")) {
-      return { what: `is ${quote(value)}, and ~ means nothing here`, mend: "write the folder out" };
-    }
-    return textProblem(value, { max: 4_096, form: /^[^\0]+$/, says: "a path" });
-  });
+  return single(
+    "path",
+    (value) => {
+      if (typeof value === "string" && value.startsWith("~")) {
+        return { what: `is ${quote(value)}, and ~ means nothing here`, mend: "write the folder out" };
+      }
+      return textProblem(value, { max: 4_096, form: /^[^\0]+$/, says: "a path" });
+    },
+    textJson({ min: 1, max: 4_096 }),
+  );
 }
 
 /** An http or https URL that carries no user name, no password and no fragment. */
 export function httpUrl(): Format {
-  return single("URL", (value) => {
-    if (typeof value !== "string") return { what: notA(value, "a URL"), mend: `write "http://host:port/path"` };
-    if (value.length > 2_048 || !URL.canParse(value) || !/^https?:\/\//i.test(value)) {
-      // Not shown: a broken URL may hold a password.
-      return { what: "is not an http or https URL", mend: `write "http://host:port/path"` };
-    }
-    const url = new URL(value);
-    if (url.username !== "" || url.password !== "") {
-      return { what: "carries a user name or a password", mend: "take it out; it would show up in logs" };
-    }
-    return url.hash === "" ? undefined : { what: `ends in ${quote(url.hash)}`, mend: "remove the part from # on" };
-  });
+  return single(
+    "URL",
+    (value) => {
+      if (typeof value !== "string") return { what: notA(value, "a URL"), mend: `write "http://host:port/path"` };
+      if (value.length > 2_048 || !URL.canParse(value) || !/^https?:\/\//i.test(value)) {
+        // Not shown: a broken URL may hold a password.
+        return { what: "is not an http or https URL", mend: `write "http://host:port/path"` };
+      }
+      const url = new URL(value);
+      if (url.username !== "" || url.password !== "") {
+        return { what: "carries a user name or a password", mend: "take it out; it would show up in logs" };
+      }
+      return url.hash === "" ? undefined : { what: `ends in ${quote(url.hash)}`, mend: "remove the part from # on" };
+    },
+    { type: "string", pattern: "^[hH][tT][tT][pP][sS]?://", maxLength: 2_048 },
+  );
 }
 
 /** An address to listen on: an IP address or `localhost`. */
 export function listenHost(): Format {
-  return single("IP address", (value) => {
-    if (typeof value === "string" && (isIP(value) !== 0 || value === "localhost")) return undefined;
-    return { what: notA(value, "an address to listen on"), mend: `write "127.0.0.1", "::1" or "0.0.0.0"` };
-  });
+  return single(
+    "IP address",
+    (value) => {
+      if (typeof value === "string" && (isIP(value) !== 0 || value === "localhost")) return undefined;
+      return { what: notA(value, "an address to listen on"), mend: `write "127.0.0.1", "::1" or "0.0.0.0"` };
+    },
+    { type: "string", examples: ["127.0.0.1", "::1", "0.0.0.0"] },
+  );
 }
 
 /** A list of texts without repeats; the environment gives it with commas. */
 export function list(item: Format, rules: { name: string; max: number }): Format {
   return {
     name: rules.name,
+    json: { type: "array", items: item.json, maxItems: rules.max, uniqueItems: true },
     problems(value) {
       if (!Array.isArray(value)) return [{ what: notA(value, "a list"), mend: "write [first, second]" }];
       if (value.length > rules.max) return [{ what: `has ${value.length} items`, mend: `${rules.max} is the most` }];
@@ -149,6 +179,12 @@ export function list(item: Format, rules: { name: string; max: number }): Format
 export function textMap(rules: { key: Format; value: Format; max: number }): Format {
   return {
     name: "map",
+    json: {
+      type: "object",
+      propertyNames: rules.key.json,
+      additionalProperties: rules.value.json,
+      maxProperties: rules.max,
+    },
     problems(value) {
       // Not shown: these maps hold tokens and variables.
       if (!(value instanceof Map)) return [{ what: "is not a map", mend: "write {name: value}" }];
@@ -164,14 +200,26 @@ export function textMap(rules: { key: Format; value: Format; max: number }): For
 }
 
 /** A format of one value, from a function that finds its problem. */
-export function single(name: string, problemOf: (value: unknown) => Problem | undefined): Format {
+export function single(name: string, problemOf: (value: unknown) => Problem | undefined, json: JsonSchema): Format {
   return {
     name,
+    json,
     problems(value) {
       const problem = problemOf(value);
       return problem ? [problem] : [];
     },
     fromText: (written) => written,
+  };
+}
+
+const durationJson: JsonSchema = { type: "string", pattern: "^\\d{1,16}(ms|s|m|h)$", examples: ["10s"] };
+
+function textJson(rules: { min?: number; max: number; form?: RegExp }): JsonSchema {
+  return {
+    type: "string",
+    ...(rules.min === undefined ? {} : { minLength: rules.min }),
+    maxLength: rules.max,
+    ...(rules.form === undefined ? {} : { pattern: rules.form.source }),
   };
 }
 
@@ -195,6 +243,7 @@ const trueOrFalse = "write true or false";
 function numeric(name: string, min: number, max: number, isRight: (value: unknown) => boolean): Format {
   return {
     name,
+    json: { type: name === "number" ? "number" : "integer", minimum: min, maximum: max },
     problems(value) {
       const range = `write a ${name} from ${min} to ${max}`;
       if (typeof value === "string" && value.trim() !== "" && isRight(Number(value))) {

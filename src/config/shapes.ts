@@ -15,19 +15,27 @@ export const regionListFormat: Format = list(
 );
 
 /** `actionTypes`: a list with at least one entry. */
-export const actionTypesFormat: Format = single("list", (value) => {
-  if (!Array.isArray(value)) return { what: "is not a list", mend: "start each action type with a dash" };
-  if (value.length === 0) return { what: "is empty", mend: "name at least one action type" };
-  if (value.length <= actionTypesMax) return undefined;
-  return { what: `has ${value.length} entries`, mend: `${actionTypesMax} is the most` };
-});
+export const actionTypesFormat: Format = single(
+  "list",
+  (value) => {
+    if (!Array.isArray(value)) return { what: "is not a list", mend: "start each action type with a dash" };
+    if (value.length === 0) return { what: "is empty", mend: "name at least one action type" };
+    if (value.length <= actionTypesMax) return undefined;
+    return { what: `has ${value.length} entries`, mend: `${actionTypesMax} is the most` };
+  },
+  { type: "array", minItems: 1, maxItems: actionTypesMax },
+);
 
 /** `handlers`: a map. */
-export const handlersFormat: Format = single("map", (value) => {
-  if (!(value instanceof Map)) return { what: "is not a map", mend: "write `NAME: {kind: …}`" };
-  if (value.size <= handlersMax) return undefined;
-  return { what: `has ${value.size} entries`, mend: `${handlersMax} is the most` };
-});
+export const handlersFormat: Format = single(
+  "map",
+  (value) => {
+    if (!(value instanceof Map)) return { what: "is not a map", mend: "write `NAME: {kind: …}`" };
+    if (value.size <= handlersMax) return undefined;
+    return { what: `has ${value.size} entries`, mend: `${handlersMax} is the most` };
+  },
+  { type: "object", maxProperties: handlersMax },
+);
 
 /** A name of a handler: what is safe in logs, metrics and file names. */
 export const handlerName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
@@ -35,6 +43,7 @@ export const handlerName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 /** A program and its arguments, as a list: no shell ever reads it. */
 export const commandFormat: Format = {
   name: "list of texts",
+  json: { type: "array", items: { type: "string" }, minItems: 1, maxItems: 1_000 },
   problems(value) {
     if (typeof value === "string") {
       return [{ what: "is one text, not a list", mend: "write [program, argument, …]: no shell reads it" }];
@@ -52,20 +61,28 @@ export const commandFormat: Format = {
 };
 
 /** A variable's name that a handler may be given. */
-export const envNameFormat: Format = single("name", (value) => {
-  if (typeof value !== "string" || !/^[A-Za-z_][A-Za-z0-9_]{0,255}$/.test(value) || value === "__proto__") {
-    return { what: "is no name for a variable", mend: "write letters, digits and _ only" };
-  }
-  if (!value.startsWith("PARTNERD_")) return undefined;
-  return { what: "starts with PARTNERD_, which partnerd sets itself", mend: "choose another name" };
-});
+export const envNameFormat: Format = single(
+  "name",
+  (value) => {
+    if (typeof value !== "string" || !/^[A-Za-z_][A-Za-z0-9_]{0,255}$/.test(value) || value === "__proto__") {
+      return { what: "is no name for a variable", mend: "write letters, digits and _ only" };
+    }
+    if (!value.startsWith("PARTNERD_")) return undefined;
+    return { what: "starts with PARTNERD_, which partnerd sets itself", mend: "choose another name" };
+  },
+  { type: "string", pattern: "^(?!PARTNERD_)[A-Za-z_][A-Za-z0-9_]{0,255}$" },
+);
 
 /** `whsec_` and 24 to 64 bytes in base64, as the Standard Webhooks specification asks. */
-export const webhookSecret: Format = single("text", (value) => {
-  const mend = "make one: echo whsec_$(openssl rand -base64 32)";
-  if (typeof value !== "string") return { what: value === null ? "is empty" : "is not a text", mend };
-  const encoded = /^whsec_([A-Za-z0-9+/]{1,200}={0,2})$/.exec(value)?.[1];
-  if (encoded === undefined || encoded.length % 4 !== 0) return { what: "is not `whsec_` and base64", mend };
-  const bytes = Buffer.from(encoded, "base64").length;
-  return bytes >= 24 && bytes <= 64 ? undefined : { what: `holds ${bytes} bytes instead of 24 to 64`, mend };
-});
+export const webhookSecret: Format = single(
+  "text",
+  (value) => {
+    const mend = "make one: echo whsec_$(openssl rand -base64 32)";
+    if (typeof value !== "string") return { what: value === null ? "is empty" : "is not a text", mend };
+    const encoded = /^whsec_([A-Za-z0-9+/]{1,200}={0,2})$/.exec(value)?.[1];
+    if (encoded === undefined || encoded.length % 4 !== 0) return { what: "is not `whsec_` and base64", mend };
+    const bytes = Buffer.from(encoded, "base64").length;
+    return bytes >= 24 && bytes <= 64 ? undefined : { what: `holds ${bytes} bytes instead of 24 to 64`, mend };
+  },
+  { type: "string", pattern: "^whsec_[A-Za-z0-9+/]{32,88}={0,2}$" },
+);

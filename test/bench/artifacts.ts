@@ -13,9 +13,6 @@ import { makeTree } from "./file-tree.ts";
 const rounds = Number(process.env["BENCH_ROUNDS"] ?? 5);
 const megabytes = Number(process.env["BENCH_MEGABYTES"] ?? 200);
 
-/** The defaults of the configuration. */
-const limits = { maxArchiveBytes: 2 ** 31, maxExtractedBytes: 2 ** 33, maxEntries: 200_000 };
-
 /** One run of one contestant. */
 interface Measured {
   readonly ms: number;
@@ -33,7 +30,6 @@ interface Task {
 /** Our side of each measurement, in a process of its own: `node artifacts.ts NAME SOURCE TARGET`. */
 const ours: Readonly<Record<string, (task: Task) => Promise<void>>> = {
   unpack,
-  pack,
 };
 
 const [name, source = "", target = ""] = process.argv.slice(2);
@@ -49,7 +45,6 @@ async function everything(): Promise<void> {
       makeTree(tree, files, megabytes * 1e6);
       console.log(`\n${megabytes} MB in ${set}, ${rounds} interleaved rounds: median (lowest – highest)\n`);
       compareUnpacking(folder, tree);
-      comparePacking(folder, tree);
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -77,18 +72,6 @@ function compareUnpacking(folder: string, tree: string): void {
       ["partnerd, zip", "unzip"],
       ["partnerd, tar.gz", "tar"],
     ],
-  );
-}
-
-function comparePacking(folder: string, tree: string): void {
-  const target = join(folder, "packed.zip");
-  compare(
-    target,
-    {
-      "zip -6": () => program("zip", ["-q", "-r", "-6", target, "."], tree),
-      "partnerd, packing": () => child("pack", tree, target),
-    },
-    [["partnerd, packing", "zip -6"]],
   );
 }
 
@@ -152,22 +135,8 @@ async function measured(work: () => Promise<void>): Promise<Measured> {
   return { ms, rssGrowthMegabytes: (peak - before) / 2 ** 20, loopP99Ms: delay.percentile(99) / 1e6 };
 }
 
-function built(path: string): Promise<unknown> {
-  return import(new URL(`../../dist/${path}`, import.meta.url).href);
-}
-
-async function pack({ source, target }: Task): Promise<void> {
-  const { Packer, startPackWorker } = (await built(
-    "artifacts/pack.js",
-  )) as typeof import("../../src/artifacts/pack.ts");
-  const { systemClock: clock } = (await built("std/clock.js")) as typeof import("../../src/std/clock.ts");
-  const packer = new Packer({ limits, threadsMax: 2, endMs: 5_000, clock, start: startPackWorker });
-  const { signal } = new AbortController();
-  await packer.pack({ artifact: "Report", directory: source, file: target, signal });
-  await packer.close();
-}
-
 async function unpack({ source, target }: Task): Promise<void> {
+  const built = (path: string) => import(new URL(`../../dist/${path}`, import.meta.url).href);
   const { Unpacker } = (await built("artifacts/unpack.js")) as typeof import("../../src/artifacts/unpack.ts");
   const { startUnpackWorker } = (await built(
     "artifacts/unpack-thread.js",
@@ -186,7 +155,7 @@ async function unpack({ source, target }: Task): Promise<void> {
     into: target,
     plainName: "SourceOutput",
     size: statSync(source).size,
-    limits,
+    limits: { maxArchiveBytes: 2 ** 31, maxExtractedBytes: 2 ** 33, maxEntries: 200_000 },
     signal: new AbortController().signal,
   });
   await unpacker.close();

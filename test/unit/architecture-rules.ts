@@ -73,9 +73,17 @@ export const rows: readonly Row[] = [
     packages: [],
     node: true,
   },
+  // Looks at what the composition root would build.
+  {
+    area: "doctor",
+    may: ["parts.ts", "job", "std", ...underDaemon],
+    types: ["config/config.ts"],
+    packages: [],
+    node: true,
+  },
   {
     area: "cli",
-    may: ["daemon.ts", "held-jobs.ts", "config", "emulator", "std"],
+    may: ["daemon.ts", "doctor", "held-jobs.ts", "config", "emulator", "std"],
     // What the daemon's own interface is made of: the events it tells, and how it ended.
     types: ["worker/events.ts", "worker/worker.ts"],
     packages: "any",

@@ -1,9 +1,9 @@
 // Whatever the SDK throws becomes one GatewayError: by name and status, never by text.
 import * as sdk from "@aws-sdk/client-codepipeline";
 import { describe, expect, it } from "vitest";
-import { AnswerTooLong, CallAborted, CallTimeout } from "../../../src/codepipeline/client.js";
 import { faultFrom } from "../../../src/codepipeline/faults.js";
 import { type GatewayFaultKind, isPassing } from "../../../src/codepipeline/gateway.js";
+import { AnswerTooLong, CallAborted, CallTimeout } from "../../../src/codepipeline/transport.js";
 import { key, system, thrown } from "./thrown.js";
 
 describe("the modelled errors of each operation", () => {

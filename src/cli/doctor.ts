@@ -1,0 +1,35 @@
+// `partnerd doctor`: looks at everything the configuration relies on, one line each, with the mend.
+import { type LoadOptions, loadConfig } from "../config/load.js";
+import { describeMistake } from "../config/mistakes.js";
+import type { Finding } from "../doctor/finding.js";
+import type { Io } from "./cli.js";
+import { exitCodes } from "./exit-codes.js";
+
+/** The exit code: 0, or 1 when anything failed; warnings are no failure. Throws ConfigError. */
+export async function doctorCommand(
+  options: LoadOptions,
+  { json }: { readonly json: boolean },
+  io: Io,
+): Promise<number> {
+  const { config, warnings } = await loadConfig(options);
+  for (const warning of warnings) io.err(`warning: ${describeMistake(warning)}\n`);
+  const [{ examine }, { createLog }, { Masker }, { systemClock }] = await Promise.all([
+    import("../doctor/doctor.js"),
+    import("../std/log.js"),
+    import("../std/masking.js"),
+    import("../std/clock.js"),
+  ]);
+  const masker = new Masker();
+  const log = createLog({ level: "error", format: "pretty", masker, destination: { write: io.err } });
+  const findings = await examine({ config, log, masker, clock: systemClock, environment: io.environment });
+  for (const finding of findings) io.out(masker.mask(json ? `${JSON.stringify(finding)}\n` : lineOf(finding)));
+  const failed = findings.filter(({ verdict }) => verdict === "failed").length;
+  const warned = findings.filter(({ verdict }) => verdict === "warning").length;
+  io.err(`${findings.length} looked at: ${failed} failed, ${warned} with a warning\n`);
+  return failed > 0 ? exitCodes.failed : exitCodes.ok;
+}
+
+function lineOf({ subject, verdict, message, mend }: Finding): string {
+  const mended = mend === undefined ? "" : `; ${mend}`;
+  return `${verdict.padEnd(7)}  ${subject}: ${message.replaceAll(/[\p{Cc}\s]+/gu, " ")}${mended}\n`;
+}

@@ -1,0 +1,71 @@
+// Flags that several commands share, and how their words are read.
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Override } from "../config/environment.js";
+import type { LoadOptions } from "../config/load.js";
+import { formatDuration, likelyDuration, parseDuration } from "../config/units.js";
+import type { Io } from "./cli.js";
+
+/** What every command that reads a configuration is told. */
+export interface ConfigFlags {
+  readonly config: readonly string[];
+  readonly set: readonly Override[];
+  readonly logLevel?: string;
+  readonly logFormat?: string;
+}
+
+/** Gives a command the flags by which a configuration is found and overruled. */
+export function withConfig(command: Command): Command {
+  return command
+    .addOption(
+      new Option("-c, --config <file>", "configuration file; may repeat, later ones win")
+        .argParser(collected)
+        .default([], "PARTNERD_CONFIG, ./partnerd.yaml, /etc/partnerd/partnerd.yaml"),
+    )
+    .addOption(
+      new Option("--set <key=value>", "a setting over file and environment, such as polling.minInterval=2s; may repeat")
+        .argParser(setFlag)
+        .default([], "none"),
+    )
+    .addOption(new Option("--log-level <level>", "short for --set log.level=…"))
+    .addOption(new Option("--log-format <format>", "short for --set log.format=…"));
+}
+
+/** Settings given on the command line, the last one first in force. */
+export function overridesOf(flags: ConfigFlags): readonly Override[] {
+  const { logLevel, logFormat, set } = flags;
+  return [
+    ...set,
+    ...(logLevel === undefined ? [] : [{ flag: "--log-level", key: "log.level", text: logLevel }]),
+    ...(logFormat === undefined ? [] : [{ flag: "--log-format", key: "log.format", text: logFormat }]),
+  ];
+}
+
+/** Where to look for the configuration. */
+export function loadOptions(flags: ConfigFlags, { environment, directory }: Io): LoadOptions {
+  return { files: flags.config, environment, directory, overrides: overridesOf(flags) };
+}
+
+function collected(value: string, earlier: readonly string[]): readonly string[] {
+  return [...earlier, value];
+}
+
+function setFlag(value: string, earlier: readonly Override[]): readonly Override[] {
+  const at = value.indexOf("=");
+  if (at < 1) throw new InvalidArgumentError("Write KEY=VALUE.");
+  return [...earlier, { flag: "--set", key: value.slice(0, at), text: value.slice(at + 1) }];
+}
+
+/** In ms, at most a day. Throws what commander shows. */
+export function durationFlag(value: string): number {
+  const ms = parseDuration(value);
+  const max = 86_400_000;
+  if (ms === undefined) throw new InvalidArgumentError(`Write ${likelyDuration(value) ?? "30s"}, with the unit.`);
+  if (ms > max) throw new InvalidArgumentError(`${formatDuration(max)} is the most.`);
+  return ms;
+}
+
+/** A whole number from 1 on. Throws what commander shows. */
+export function countFlag(value: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(value)) throw new InvalidArgumentError("Write a whole number from 1 on.");
+  return Number(value);
+}

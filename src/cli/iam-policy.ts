@@ -1,0 +1,131 @@
+// The least IAM policy that a configuration needs. Pure: from a configuration to a policy document.
+import type { Config } from "../config/config.js";
+
+export interface IamPolicyOptions {
+  /** Unset: any account, since the policy belongs to one anyway. */
+  readonly accountId: string | undefined;
+  /** With what `partnerd doctor` asks. */
+  readonly forDoctor: boolean;
+}
+
+interface Statement {
+  readonly Sid: string;
+  readonly Effect: "Allow";
+  readonly Action: readonly string[];
+  readonly Resource: string | readonly string[];
+  readonly Condition?: object;
+}
+
+/** An identity policy (version 2012-10-17). Artifacts need nothing: each job brings its own credentials for them. */
+export function iamPolicy(
+  config: Config,
+  options: IamPolicyOptions,
+): { Version: string; Statement: readonly Statement[] } {
+  return {
+    Version: "2012-10-17",
+    Statement: [
+      ...thirdParty(config),
+      ...custom(config, options),
+      ...ledger(config, options),
+      ...doctor(config, options),
+    ],
+  };
+}
+
+/**
+ * None of these operations knows a resource (Service Authorization Reference): a policy that names one denies them. So
+ * they are narrowed by Region only.
+ */
+function thirdParty(config: Config): readonly Statement[] {
+  const regions = regionsOf(config, "ThirdParty");
+  if (regions.length === 0) return [];
+  const operations = [
+    "PollForThirdPartyJobs",
+    "GetThirdPartyJobDetails",
+    "AcknowledgeThirdPartyJob",
+    "PutThirdPartyJobSuccessResult",
+    "PutThirdPartyJobFailureResult",
+  ];
+  return [statement("PartnerdThirdPartyJobs", operations, "*", regions)];
+}
+
+/** Of the custom operations only PollForJobs knows a resource, the action type. */
+function custom(config: Config, { accountId }: IamPolicyOptions): readonly Statement[] {
+  const regions = regionsOf(config, "Custom");
+  if (regions.length === 0) return [];
+  const types = config.actionTypes
+    .filter(({ owner }) => owner === "Custom")
+    .flatMap(({ owner, category, provider, version, regions: its }) =>
+      its.map((region) =>
+        arn(region, "codepipeline", accountId, `actiontype:${owner}/${category}/${provider}/${version}`),
+      ),
+    );
+  const operations = ["AcknowledgeJob", "GetJobDetails", "PutJobSuccessResult", "PutJobFailureResult"];
+  return [
+    { Sid: "PartnerdCustomPoll", Effect: "Allow", Action: ["codepipeline:PollForJobs"], Resource: unique(types) },
+    statement("PartnerdCustomJobs", operations, "*", regions),
+  ];
+}
+
+/** What the DynamoDB ledger calls; the table itself is made by somebody else. */
+function ledger(
+  { ledger: { ...ledger }, actionTypes }: Config,
+  { accountId, forDoctor }: IamPolicyOptions,
+): readonly Statement[] {
+  if (ledger.store !== "dynamodb") return [];
+  const operations = ["GetItem", "PutItem", "DeleteItem", "Query", "Scan"];
+  if (forDoctor) operations.push("DescribeTable", "DescribeTimeToLive");
+  const region = ledger.region ?? "*";
+  const partition = ledger.region ?? actionTypes[0]?.regions[0] ?? "us-east-1";
+  const table = `arn:${partitionOf(partition)}:dynamodb:${region}:${accountId ?? "*"}:table/${ledger.table}`;
+  return [
+    {
+      Sid: "PartnerdLedger",
+      Effect: "Allow",
+      Action: operations.map((operation) => `dynamodb:${operation}`),
+      Resource: [table, `${table}/index/*`],
+    },
+  ];
+}
+
+function doctor(config: Config, { forDoctor }: IamPolicyOptions): readonly Statement[] {
+  if (!forDoctor) return [];
+  const asked = [
+    ...(regionsOf(config, "ThirdParty").length > 0 ? ["GetActionType"] : []),
+    ...(regionsOf(config, "Custom").length > 0 ? ["ListActionTypes"] : []),
+  ];
+  const regions = unique([...regionsOf(config, "ThirdParty"), ...regionsOf(config, "Custom")]);
+  return [statement("PartnerdDoctor", asked, "*", regions)];
+}
+
+function statement(
+  sid: string,
+  operations: readonly string[],
+  resource: string,
+  regions: readonly string[],
+): Statement {
+  return {
+    Sid: sid,
+    Effect: "Allow",
+    Action: operations.map((operation) => `codepipeline:${operation}`),
+    Resource: resource,
+    Condition: { StringEquals: { "aws:RequestedRegion": regions } },
+  };
+}
+
+function regionsOf(config: Config, owner: "ThirdParty" | "Custom"): readonly string[] {
+  return unique(config.actionTypes.filter((type) => type.owner === owner).flatMap(({ regions }) => regions));
+}
+
+function arn(region: string, service: string, accountId: string | undefined, resource: string): string {
+  return `arn:${partitionOf(region)}:${service}:${region}:${accountId ?? "*"}:${resource}`;
+}
+
+function partitionOf(region: string): string {
+  if (region.startsWith("cn-")) return "aws-cn";
+  return region.startsWith("us-gov-") ? "aws-us-gov" : "aws";
+}
+
+function unique(values: readonly string[]): readonly string[] {
+  return [...new Set(values)].sort();
+}

@@ -1,0 +1,182 @@
+// Goes and looks whether CodePipeline, as one Region sees us, is as a configuration takes it to be: can it be reached,
+// does it accept us, do our clocks agree, is each action type there and made for a job worker. Changes nothing there.
+import {
+  type ActionType as CustomActionType,
+  GetActionTypeCommand,
+  type GetActionTypeOutput,
+  ListActionTypesCommand,
+  type ListActionTypesOutput,
+} from "@aws-sdk/client-codepipeline";
+import { type ActionType, actionTypeName, type Region } from "../job/job.js";
+import { RegionClient, type RegionClientOptions } from "./client.js";
+import { faultFrom } from "./faults.js";
+import type { GatewayError } from "./gateway.js";
+
+/** What a configuration says of one action type. */
+export interface ExpectedActionType {
+  readonly actionType: ActionType;
+  readonly jobTimeoutMs: number;
+  readonly secretProperties: readonly string[];
+  readonly queryParam: Readonly<Record<string, string>> | undefined;
+}
+
+export interface InspectionOptions {
+  readonly client: Omit<RegionClientOptions, "onServerTime" | "onCall">;
+  readonly expected: readonly ExpectedActionType[];
+  /** This machine's clock, ms since the epoch. */
+  readonly now: () => number;
+  readonly signal: AbortSignal;
+}
+
+/** What was seen in one Region. */
+export interface RegionInspection {
+  readonly region: Region;
+  readonly credentials: { readonly accessKeyId: string; readonly expiresAtMs?: number } | GatewayError;
+  /** How much this machine's clock is ahead, ms; undefined when nothing answered. */
+  readonly clockAheadMs: number | undefined;
+  readonly actionTypes: readonly { readonly actionType: ActionType; readonly seen: Seen }[];
+}
+
+/** What came of asking for one action type. */
+export type Seen =
+  | { readonly kind: "failed"; readonly fault: GatewayError }
+  | { readonly kind: "missing" }
+  | { readonly kind: "found"; readonly problems: readonly Problem[] };
+
+export interface Problem {
+  /** Jobs cannot be worked as it is. */
+  readonly isFatal: boolean;
+  readonly message: string;
+  readonly mend: string;
+}
+
+/** A Region may have 50 custom action types of ours and some of others; a listing that never ends is given up. */
+const pagesMax = 20;
+
+/** Asks one Region. Every wait has the client's limits. Rejects only for a bug. */
+export async function inspectRegion(options: InspectionOptions): Promise<RegionInspection> {
+  let clockAheadMs: number | undefined;
+  const onServerTime = (serverMs: number) => {
+    // The header counts whole seconds.
+    const aheadMs = options.now() - serverMs;
+    clockAheadMs = Math.abs(aheadMs) < 2_000 ? 0 : aheadMs;
+  };
+  const client = new RegionClient({ ...options.client, onServerTime });
+  try {
+    const credentials = await client.identity().catch((error: unknown) => faultFrom(error, "credentials"));
+    const custom = options.expected.some(({ actionType }) => actionType.owner === "Custom")
+      ? await customTypes(client, options.signal)
+      : [];
+    const actionTypes = await Promise.all(
+      options.expected.map(async (expected) => ({
+        actionType: expected.actionType,
+        seen:
+          expected.actionType.owner === "Custom"
+            ? seenCustom(custom, expected)
+            : await seenThirdParty(client, expected, options.signal),
+      })),
+    );
+    return { region: options.client.region, credentials, clockAheadMs, actionTypes };
+  } finally {
+    client.close();
+  }
+}
+
+/** All custom action types of the Region (ListActionTypes), or why they cannot be listed. */
+async function customTypes(
+  client: RegionClient,
+  signal: AbortSignal,
+): Promise<readonly CustomActionType[] | GatewayError> {
+  const found: CustomActionType[] = [];
+  let nextToken: string | undefined;
+  try {
+    for (let page = 0; page < pagesMax; page++) {
+      const command = new ListActionTypesCommand({ actionOwnerFilter: "Custom", ...(nextToken ? { nextToken } : {}) });
+      const answer = await client.send<ListActionTypesOutput>(command, signal);
+      found.push(...(Array.isArray(answer.actionTypes) ? answer.actionTypes : []));
+      nextToken = answer.nextToken;
+      if (!nextToken) break;
+    }
+    return found;
+  } catch (error) {
+    return faultFrom(error, "ListActionTypes");
+  }
+}
+
+function seenCustom(types: readonly CustomActionType[] | GatewayError, expected: ExpectedActionType): Seen {
+  if (!Array.isArray(types)) return { kind: "failed", fault: types as GatewayError };
+  const wanted = actionTypeName(expected.actionType);
+  const found = (types as readonly CustomActionType[]).find(({ id }) => nameOf(id) === wanted);
+  if (!found) return { kind: "missing" };
+  const properties = Array.isArray(found.actionConfigurationProperties) ? found.actionConfigurationProperties : [];
+  const secret = properties.flatMap(({ name, secret: isSecret }) => (isSecret && name ? [name] : []));
+  const queryable = properties.find((property) => property.queryable)?.name;
+  return { kind: "found", problems: [...secretProblems(secret, expected), ...queryProblems(queryable, expected)] };
+}
+
+async function seenThirdParty(client: RegionClient, expected: ExpectedActionType, signal: AbortSignal): Promise<Seen> {
+  const { category, owner, provider, version } = expected.actionType;
+  try {
+    const command = new GetActionTypeCommand({ category, owner: owner as "ThirdParty", provider, version });
+    const { actionType } = await client.send<GetActionTypeOutput>(command, signal);
+    const properties = Array.isArray(actionType?.properties) ? actionType.properties : [];
+    const secret = properties.flatMap(({ name, noEcho }) => (noEcho && name ? [name] : []));
+    return {
+      kind: "found",
+      problems: [...secretProblems(secret, expected), ...executorProblems(actionType?.executor, expected)],
+    };
+  } catch (error) {
+    const fault = faultFrom(error, "GetActionType");
+    return fault.kind === "misconfigured" ? { kind: "missing" } : { kind: "failed", fault };
+  }
+}
+
+/** A secret that the configuration does not know of would be shown in logs. */
+function secretProblems(secret: readonly string[], expected: ExpectedActionType): readonly Problem[] {
+  const unknown = secret.filter((name) => !expected.secretProperties.includes(name));
+  const gone = expected.secretProperties.filter((name) => !secret.includes(name));
+  return [
+    ...unknown.map((name) => ({
+      isFatal: false,
+      message: `its property ${name} is secret, but its values are not masked here`,
+      mend: `add ${name} to secretProperties`,
+    })),
+    ...gone.map((name) => ({
+      isFatal: false,
+      message: `secretProperties names ${name}, which is no secret property of it`,
+      mend: "correct the name, or remove it",
+    })),
+  ];
+}
+
+/** PollForJobs must name the queryable property if there is one, and must not if there is none. */
+function queryProblems(queryable: string | undefined, { queryParam }: ExpectedActionType): readonly Problem[] {
+  const given = Object.keys(queryParam ?? {})[0];
+  if (given === queryable) return [];
+  if (queryable === undefined) {
+    return [{ isFatal: true, message: `it has no queryable property ${given}`, mend: "remove queryParam" }];
+  }
+  const message = `its queryable property is ${queryable}, and only jobs with a given value of it are offered`;
+  return [{ isFatal: true, message, mend: `write queryParam: { ${queryable}: VALUE }` }];
+}
+
+function executorProblems(
+  executor: { readonly type?: string | undefined; readonly jobTimeout?: number | undefined } | undefined,
+  expected: ExpectedActionType,
+): readonly Problem[] {
+  const problems: Problem[] = [];
+  if (executor?.type !== undefined && executor.type !== "JobWorker") {
+    const message = `its jobs go to a ${executor.type} function, so a worker is never offered any`;
+    problems.push({ isFatal: true, message, mend: "have its executor changed to JobWorker (UpdateActionType)" });
+  }
+  const theirsMs = (executor?.jobTimeout ?? Number.POSITIVE_INFINITY) * 1_000;
+  if (theirsMs <= expected.jobTimeoutMs) {
+    const message = `CodePipeline ends its jobs after ${theirsMs / 1_000} s, jobTimeout only after ${expected.jobTimeoutMs / 1_000} s`;
+    problems.push({ isFatal: false, message, mend: "make jobTimeout shorter, so that jobs fail with their reason" });
+  }
+  return problems;
+}
+
+function nameOf(id: CustomActionType["id"]): string {
+  return `${id?.owner}/${id?.category}/${id?.provider}/${id?.version}`;
+}

@@ -1,0 +1,30 @@
+// Whether what a configuration names can be built: handlers and the token source, made and let go of again.
+import { Callbacks } from "../handlers/callbacks.js";
+import { HandlersError } from "../handlers/registry.js";
+import { callbackLimits, handlersOf, type PartsOptions, tokensOf } from "../parts.js";
+import { TokenError } from "../tokens/tokens.js";
+
+/** Builds every configured handler and lets go of it again; the lines that say what is wrong, none if all is well. */
+export async function checkHandlers(options: PartsOptions): Promise<readonly string[]> {
+  const callbacks = new Callbacks({ ...callbackLimits, baseUrl: () => undefined, clock: options.clock });
+  try {
+    const handlers = await handlersOf(options, callbacks, () => {});
+    await handlers.close();
+    return [];
+  } catch (error) {
+    if (error instanceof HandlersError) return error.mistakes;
+    throw error;
+  }
+}
+
+/** Opens the token source and closes it again; the line that says what is wrong with it, none if all is well. */
+export async function checkTokens(options: PartsOptions): Promise<readonly string[]> {
+  try {
+    const tokens = await tokensOf(options);
+    await tokens.close();
+    return [];
+  } catch (error) {
+    if (error instanceof TokenError) return [error.message];
+    throw error;
+  }
+}

@@ -1,0 +1,123 @@
+// How CodePipeline sees us: credentials, reach and clock in each Region, and each action type there.
+import type { GatewayError } from "../codepipeline/gateway.js";
+import type { RegionInspection } from "../codepipeline/inspection.js";
+import { actionTypeName, type Region } from "../job/job.js";
+import type { PartsOptions } from "../parts.js";
+import type { Finding } from "./finding.js";
+
+const lookLimitMs = 20_000;
+/** Signatures older or younger than this are refused by AWS. */
+const skewMaxMs = 300_000;
+const skewWarnMs = 30_000;
+
+/** One finding for the credentials, and for each Region its reach, its clock and its action types. */
+export async function codePipeline({ config }: PartsOptions): Promise<readonly Finding[]> {
+  const { inspectRegion } = await import("../codepipeline/inspection.js");
+  const regions = [...new Set(config.actionTypes.flatMap((type) => type.regions))];
+  const inspections = await Promise.all(
+    regions.map((region) =>
+      inspectRegion({
+        client: { region, endpoint: undefined, ...config.aws },
+        expected: config.actionTypes
+          .filter((type) => type.regions.includes(region))
+          .map(({ category, owner, provider, version, jobTimeoutMs, secretProperties, queryParam }) => ({
+            actionType: { category, owner, provider, version },
+            jobTimeoutMs,
+            secretProperties,
+            queryParam,
+          })),
+        now: Date.now,
+        signal: AbortSignal.timeout(lookLimitMs),
+      }),
+    ),
+  );
+  const [first] = inspections;
+  if (!first) return [];
+  const credentials = credentialsFinding(first);
+  // Without credentials nothing can be asked, and every further line would only repeat it.
+  return credentials.verdict === "failed" ? [credentials] : [credentials, ...inspections.flatMap(regionFindings)];
+}
+
+function credentialsFinding({ credentials }: RegionInspection): Finding {
+  const subject = "credentials";
+  if ("kind" in credentials) {
+    const mend =
+      "give the process a role (task, instance, web identity) or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+    return {
+      subject,
+      verdict: "failed",
+      message: `none are found, so CodePipeline was not asked: ${credentials.message}`,
+      mend,
+    };
+  }
+  const { accessKeyId, expiresAtMs } = credentials;
+  const until = expiresAtMs === undefined ? "" : `, renewed before ${new Date(expiresAtMs).toISOString()}`;
+  return { subject, verdict: "ok", message: `found, access key …${accessKeyId.slice(-4)}${until}` };
+}
+
+function regionFindings({ region, clockAheadMs, actionTypes }: RegionInspection): readonly Finding[] {
+  const types = actionTypes.flatMap(({ actionType, seen }): readonly Finding[] => {
+    const subject = `${actionTypeName(actionType)} in ${region}`;
+    switch (seen.kind) {
+      case "failed":
+        return [{ subject, verdict: isOnlyForDoctor(seen.fault) ? "warning" : "failed", ...told(seen.fault, region) }];
+      case "missing": {
+        const mend =
+          actionType.owner === "Custom"
+            ? `create it: partnerd action-type ${actionType.provider} prints the input of aws codepipeline create-custom-action-type`
+            : "check category, provider, version and Region; AWS's CodePipeline team registers partners' types";
+        return [{ subject, verdict: "failed", message: "CodePipeline knows no such action type here", mend }];
+      }
+      case "found": {
+        if (seen.problems.length === 0) return [{ subject, verdict: "ok", message: "there, as configured" }];
+        return seen.problems.map(({ isFatal, message, mend }) => ({
+          subject,
+          verdict: isFatal ? "failed" : "warning",
+          message,
+          mend,
+        }));
+      }
+      default:
+        return [seen satisfies never];
+    }
+  });
+  return [clockFinding(region, clockAheadMs), ...types];
+}
+
+function clockFinding(region: Region, aheadMs: number | undefined): Finding {
+  const subject = `CodePipeline in ${region}`;
+  if (aheadMs === undefined) {
+    const mend = `check DNS, proxy and routes; without internet access, an interface endpoint com.amazonaws.${region}.codepipeline`;
+    return { subject, verdict: "failed", message: "nothing answers", mend };
+  }
+  if (aheadMs === 0) return { subject, verdict: "ok", message: "answers, and the clocks agree" };
+  const off = `${Math.abs(Math.round(aheadMs / 1_000))} s ${aheadMs > 0 ? "ahead of" : "behind"}`;
+  const message = `answers, but this machine's clock is ${off} AWS's`;
+  const mend = "set the clock (chrony, systemd-timesyncd): AWS refuses signatures that are 5 min off";
+  if (Math.abs(aheadMs) >= skewMaxMs) return { subject, verdict: "failed", message, mend };
+  return Math.abs(aheadMs) >= skewWarnMs
+    ? { subject, verdict: "warning", message, mend }
+    : { subject, verdict: "ok", message };
+}
+
+/** Looking up action types is more than the daemon itself needs. */
+function isOnlyForDoctor({ code }: GatewayError): boolean {
+  return code === "AccessDeniedException" || code === "AccessDenied";
+}
+
+function told(fault: GatewayError, region: Region): { readonly message: string; readonly mend: string } {
+  const { message } = fault;
+  if (isOnlyForDoctor(fault)) {
+    return { message, mend: "only doctor asks this: allow it by partnerd iam-policy --doctor, or leave it" };
+  }
+  switch (fault.kind) {
+    case "denied":
+      return { message, mend: "check the credentials, and that they are meant for this partition and Region" };
+    case "throttled":
+      return { message, mend: "asked too often just now: look again in a minute" };
+    case "misconfigured":
+      return { message, mend: "check aws.endpoint, and FIPS or dual-stack variables together with it" };
+    default:
+      return { message, mend: `check the way to CodePipeline in ${region}: DNS, proxy, routes, aws.endpoint` };
+  }
+}

@@ -1,0 +1,13 @@
+// Goes and looks at everything that a configuration relies on, and names the mend for what is wrong. It changes
+// nothing but what every start does (it opens the ledger). Part of the composition root: it knows the implementations.
+import type { PartsOptions } from "../parts.js";
+import { codePipeline } from "./code-pipeline.js";
+import { adminPort, handlers, tokens } from "./connections.js";
+import type { Finding } from "./finding.js";
+import { ledger, workDir } from "./storage.js";
+
+/** Looks at all of it, side by side; the findings are in a fixed order. Each look has a limit. */
+export async function examine(options: PartsOptions): Promise<readonly Finding[]> {
+  const looks = [codePipeline, tokens, ledger, handlers, workDir, adminPort];
+  return (await Promise.all(looks.map((look) => look(options)))).flat();
+}

@@ -1,0 +1,118 @@
+// Where the daemon writes: the ledger, and the folders of jobs.
+import { access, constants, stat, statfs } from "node:fs/promises";
+import { dirname } from "node:path";
+import { LedgerError } from "../ledger/ledger.js";
+import { fleetToolsOf, ledgerOf, type PartsOptions } from "../parts.js";
+import { describeError } from "../std/errors.js";
+import type { Finding } from "./finding.js";
+
+/** File systems by the magic number of statfs(2), and why a ledger there is less than it seems. */
+const riskyFileSystems: ReadonlyMap<number, { readonly what: string; readonly mend: string }> = new Map([
+  [0x01021994, { what: "is in memory (tmpfs) and gone after a restart of the machine", mend: "put it on a disk" }],
+  [0x794c7630, { what: "is in the container's own layer and gone with it", mend: "mount a volume there" }],
+  [
+    0x6969,
+    { what: "is on NFS, where SQLite's locks cannot be relied on", mend: "use a local disk, or store: dynamodb" },
+  ],
+  [0xff534d42, { what: "is on SMB, where SQLite's locks cannot be relied on", mend: "use a local disk" }],
+]);
+
+/** Whether it can be written, and is as durable as it seems. */
+export async function ledger(options: PartsOptions): Promise<readonly Finding[]> {
+  const { config } = options;
+  const subject = "ledger";
+  switch (config.ledger.store) {
+    case "memory": {
+      const message = "in memory: jobs are forgotten when the process ends, and customers' pipelines wait for them";
+      return [{ subject, verdict: "warning", message, mend: "write ledger: { store: sqlite } or dynamodb" }];
+    }
+    case "sqlite":
+      return [await sqliteFinding(options, config.ledger.path)];
+    case "dynamodb": {
+      const findings = await tableFindings(options);
+      if (findings.length === 0) {
+        return [{ subject, verdict: "ok", message: `the table ${config.ledger.table} is as it should be` }];
+      }
+      const mend = "partnerd ledger-table prints the right definition; partnerd iam-policy the permissions";
+      return findings.map(({ isFatal, message }) => ({
+        subject,
+        verdict: isFatal ? "failed" : "warning",
+        message,
+        mend,
+      }));
+    }
+  }
+}
+
+async function tableFindings(options: PartsOptions) {
+  try {
+    const fleet = await fleetToolsOf(options);
+    try {
+      return await fleet.check();
+    } finally {
+      fleet.close();
+    }
+  } catch (error) {
+    return [{ isFatal: true, message: describeError(error) }];
+  }
+}
+
+async function sqliteFinding(options: PartsOptions, path: string): Promise<Finding> {
+  const subject = "ledger";
+  try {
+    const opened = await ledgerOf(options);
+    const { writable, reason } = opened.health();
+    await opened.close();
+    if (!writable) return { subject, verdict: "failed", message: `${path}: ${reason}`, mend: "mend the disk" };
+  } catch (error) {
+    if (!(error instanceof LedgerError)) throw error;
+    if (error.code !== "locked") {
+      return {
+        subject,
+        verdict: "failed",
+        message: error.message,
+        mend: "mend the file or its folder; see the message",
+      };
+    }
+    return { subject, verdict: "ok", message: `a running daemon writes it: ${error.message}` };
+  }
+  const { type } = await statfs(dirname(path));
+  const risk = riskyFileSystems.get(type);
+  if (risk)
+    return { subject, verdict: "warning", message: `${path} can be written, but ${risk.what}`, mend: risk.mend };
+  return { subject, verdict: "ok", message: `${path} can be written, durably` };
+}
+
+/** What job folders may need; a disk below this is full in a moment. */
+const freeMinBytes = 1024 ** 3;
+
+/** Whether there is a place for jobs' folders, and room in it. */
+export async function workDir({ config }: PartsOptions): Promise<readonly Finding[]> {
+  const { workDir: path } = config.artifacts;
+  const subject = "job folders";
+  try {
+    const place = await nearest(path);
+    if (!(await stat(place)).isDirectory()) throw new Error(`${place} is no folder`);
+    await access(place, constants.W_OK | constants.X_OK);
+    const { bavail, bsize } = await statfs(place);
+    const free = bavail * bsize;
+    const message = `${path} can be written, ${Math.round(free / 1024 ** 2)} MiB free`;
+    if (free >= freeMinBytes) return [{ subject, verdict: "ok", message }];
+    return [{ subject, verdict: "warning", message, mend: "make room, or name another artifacts.workDir" }];
+  } catch (error) {
+    const message = `${path} cannot be written: ${describeError(error)}`;
+    return [{ subject, verdict: "failed", message, mend: "make it writable, or name another artifacts.workDir" }];
+  }
+}
+
+/** The folder itself or the nearest one above it that exists: the daemon makes the rest. */
+async function nearest(path: string): Promise<string> {
+  try {
+    await access(path);
+    return path;
+  } catch (error) {
+    const above = dirname(path);
+    if (above === path) throw error;
+    return nearest(above);
+  }
+}

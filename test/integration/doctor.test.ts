@@ -1,0 +1,144 @@
+// Promise: doctor says of everything the configuration relies on whether it is well, and how to mend what is not.
+import { writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { afterEach, expect, it, vi } from "vitest";
+import type { Config } from "../../src/config/config.js";
+import { examine } from "../../src/doctor/doctor.js";
+import type { Finding } from "../../src/doctor/finding.js";
+import { systemClock } from "../../src/std/clock.js";
+import { createLog } from "../../src/std/log.js";
+import { Masker } from "../../src/std/masking.js";
+import { custom, type Rig, startRig, thirdParty } from "../support/rig.js";
+
+afterEach(() => vi.unstubAllEnvs());
+
+async function examined(rig: Rig, change: Partial<Config> = {}): Promise<readonly Finding[]> {
+  const masker = new Masker();
+  const log = createLog({ level: "error", format: "json", masker, destination: { write: () => {} } });
+  const config = { ...rig.config, ...change };
+  return examine({ config, log, masker, clock: systemClock, environment: { PATH: process.env["PATH"] } });
+}
+
+function about(findings: readonly Finding[], subject: string): readonly Finding[] {
+  return findings.filter((finding) => finding.subject.startsWith(subject));
+}
+
+const sqlite = (rig: Rig) => ({ store: "sqlite", path: join(rig.folder, "ledger.db") }) as const;
+
+it("finds nothing wrong where nothing is", async () => {
+  await using rig = await startRig({ isHeld: true });
+  const findings = await examined(rig, { admin: { ...rig.config.admin, port: 1 }, ledger: sqlite(rig) });
+  const failed = findings.filter(({ verdict }) => verdict === "failed");
+  expect(failed).toEqual([]);
+  expect(findings.map(({ subject }) => subject)).toEqual([
+    "credentials",
+    "CodePipeline in us-east-1",
+    "ThirdParty/Test/Acme-Scan/1 in us-east-1",
+    "Custom/Build/Acme-Build/1 in us-east-1",
+    "client tokens",
+    "ledger",
+    "handler scripted",
+    "job folders",
+    "admin port",
+  ]);
+  for (const { verdict, mend } of findings) expect(mend === undefined).toBe(verdict === "ok");
+});
+
+it("says of an action type what is missing, and how CodePipeline has it otherwise", async () => {
+  await using rig = await startRig({ isHeld: true, actionTypes: [thirdParty] });
+  const properties = [{ name: "ApiKey", secret: true, required: true, key: false }];
+  rig.emulator.addActionType({
+    ...custom,
+    properties: [...properties, { ...properties[0], name: "Project", secret: false, queryable: true }] as never,
+  });
+  const [scan] = rig.config.actionTypes;
+  if (!scan) throw new Error("no action type");
+  const types = [
+    { ...scan, ...custom },
+    { ...scan, ...custom, provider: "Nobody" },
+    { ...scan, provider: "No-Partner" },
+  ];
+  const findings = await examined(rig, { actionTypes: types });
+  expect(about(findings, "Custom/Build/Acme-Build")).toMatchObject([
+    {
+      verdict: "warning",
+      message: expect.stringContaining("ApiKey is secret"),
+      mend: "add ApiKey to secretProperties",
+    },
+    { verdict: "failed", message: expect.stringContaining("Project"), mend: "write queryParam: { Project: VALUE }" },
+  ]);
+  expect(about(findings, "Custom/Build/Nobody")).toMatchObject([
+    { verdict: "failed", mend: expect.stringContaining("partnerd action-type Nobody") },
+  ]);
+  expect(about(findings, "ThirdParty/Test/No-Partner")).toMatchObject([{ verdict: "failed" }]);
+});
+
+it("tells a clock that is off, refused credentials and a Region that does not answer apart", async () => {
+  await using rig = await startRig({ isHeld: true });
+  const { remove } = rig.emulator.fault({ kind: "wrong-clock", offsetMs: -600_000 });
+  expect(about(await examined(rig), "CodePipeline in")).toMatchObject([
+    {
+      verdict: "failed",
+      message: expect.stringMatching(/clock is (59\d|60\d) s ahead of AWS's/),
+      mend: expect.stringContaining("chrony"),
+    },
+  ]);
+  remove();
+  const refused = rig.emulator.fault({ kind: "error", code: "UnrecognizedClientException" });
+  expect(about(await examined(rig), "ThirdParty/")).toMatchObject([
+    { verdict: "failed", mend: expect.stringContaining("check the credentials") },
+  ]);
+  refused.remove();
+  rig.emulator.fault({ kind: "error", code: "AccessDeniedException", operations: ["GetActionType"] });
+  expect(about(await examined(rig), "ThirdParty/")).toMatchObject([
+    { verdict: "warning", mend: expect.stringContaining("partnerd iam-policy --doctor") },
+  ]);
+  const nowhere = { ...rig.config.aws, endpoint: "http://127.0.0.1:1" };
+  expect(about(await examined(rig, { aws: nowhere }), "CodePipeline in")).toMatchObject([
+    { verdict: "failed", message: "nothing answers" },
+  ]);
+});
+
+it("says that there are no credentials once, and asks nothing then", async () => {
+  await using rig = await startRig({ isHeld: true });
+  vi.stubEnv("AWS_ACCESS_KEY_ID", undefined);
+  vi.stubEnv("AWS_SECRET_ACCESS_KEY", undefined);
+  const findings = await examined(rig);
+  expect(about(findings, "credentials")).toMatchObject([{ verdict: "failed", mend: expect.stringContaining("role") }]);
+  expect(about(findings, "CodePipeline in")).toEqual([]);
+});
+
+it("says what is wrong with tokens, ledger, handlers, folders and port", async () => {
+  await using rig = await startRig({ isHeld: true });
+  const file = join(rig.folder, "a-file");
+  writeFileSync(file, "");
+  const stranger = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.destroy();
+  });
+  await new Promise<void>((resolve) => stranger.listen(0, "127.0.0.1", resolve));
+  const { port } = stranger.address() as { port: number };
+  const findings = await examined(rig, {
+    clientTokens: { source: "file", path: join(rig.folder, "no-tokens.yaml") },
+    ledger: { store: "sqlite", path: join(rig.folder, "no", "folder", "x.db") },
+    handlers: {
+      scripted: { kind: "module", path: join(rig.folder, "none.mjs") },
+      service: { kind: "http", url: "http://127.0.0.1:1/jobs", requestTimeoutMs: 1_000 },
+    },
+    artifacts: { ...rig.config.artifacts, workDir: join(file, "work") },
+    admin: { ...rig.config.admin, port },
+  }).finally(() => new Promise((resolve) => stranger.close(resolve)));
+  for (const subject of ["client tokens", "ledger", "handlers", "handler service", "job folders", "admin port"]) {
+    expect(about(findings, subject), subject).toMatchObject([{ verdict: "failed", mend: expect.stringMatching(/./) }]);
+  }
+});
+
+it("takes a ledger and a port that a running daemon holds for what they are", async () => {
+  await using rig = await startRig({
+    inFolder: (folder) => ({ ledger: { store: "sqlite", path: join(folder, "l.db") } }),
+  });
+  expect(about(await examined(rig), "ledger")).toMatchObject([
+    { verdict: "ok", message: expect.stringContaining("a running daemon writes it") },
+  ]);
+});

@@ -156,8 +156,8 @@ export class Daemon {
 
   /** Lets go of everything, in reverse order. Each part has its own limit; a failure does not keep the others. */
   async close(): Promise<void> {
-    await this.#admin?.close();
     this.#panel?.close();
+    await this.#admin?.close();
     for (const part of this.#parts.closing.toReversed()) await closeQuietly(part, this.#log);
   }
 
@@ -186,7 +186,7 @@ export class Daemon {
       onFault: (error) => this.#log.error({ err: error }, "admin port failed"),
       ready: () => ready(this.status(), this.#parts.ledger.health()),
       status: () => this.status(),
-      ...(this.#panel ? { pages: this.#panel.pages } : {}),
+      ...(this.#panel ? { pages: this.#panel.pages, streams: this.#panel.streams } : {}),
       deliver: async (delivery) => {
         const end = await this.#parts.callbacks.deliver(delivery);
         // Right after a restart a promised callback is told to come again, not that nobody knows its job.
@@ -204,10 +204,17 @@ export class Daemon {
 
 /** The pages of the admin port, loaded only when it is on. */
 async function panelOf(options: DaemonOptions, look: ConstructorParameters<typeof Panel>[0]["look"]) {
-  const { config, clock } = options;
+  const { config, clock, log } = options;
   if (config.admin.port === 0) return undefined;
   const { Panel } = await import("./admin/panel.js");
-  return new Panel({ clock, version: ownVersion(), store: config.ledger.store, pollers: lanesOf(config), look });
+  return new Panel({
+    clock,
+    version: ownVersion(),
+    store: config.ledger.store,
+    pollers: lanesOf(config),
+    look,
+    onFault: (error) => log.error({ err: error }, "the status page cannot be made"),
+  });
 }
 
 function readersOf(panel: Panel | undefined): PartReaders {

@@ -15,6 +15,7 @@ export interface HealthStatus extends Pick<StatusSnapshot, "atMs" | "startedAtMs
 export interface LedgerState {
   readonly writable: boolean;
   readonly reason?: string;
+  readonly sinceMs?: number;
 }
 
 /** Why not, in a word for machines and a sentence for people. */

@@ -35,7 +35,7 @@ export class Metrics {
   readonly #options: MetricsOptions;
   readonly #registry = new Registry();
   readonly #process: ProcessMetrics;
-  readonly #places: ReadonlySet<string>;
+  readonly #places = new Set<string>();
   readonly #codes = new Set<string>();
   readonly #counters: ReturnType<typeof countersIn>;
   readonly #histograms: ReturnType<typeof histogramsIn>;
@@ -43,10 +43,10 @@ export class Metrics {
   constructor(options: MetricsOptions) {
     this.#options = options;
     this.#process = new ProcessMetrics({ clock: options.clock });
-    this.#places = new Set(options.pollers.map(({ actionType }) => actionTypeName(actionType)));
     this.#counters = countersIn(this.#registry);
     this.#histograms = histogramsIn(this.#registry);
     this.#beginAtZero();
+    this.#addPollers(options.pollers);
   }
 
   /** Everything, in the format that the `Accept` header asks for. */
@@ -94,6 +94,8 @@ export class Metrics {
         return retries.inc({ operation: event.fault.operation, code: this.#code(event.fault.code) });
       case "result-refused":
         return this.#counters.refused.inc();
+      case "pollers-changed":
+        return this.#addPollers(event.added);
       case "reload-finished":
         return this.#counters.reloads.inc({ end: reloadEndOf(event) });
       case "reload-refused":
@@ -169,19 +171,24 @@ export class Metrics {
 
   /** A series that begins with its first count hides it from every rate. */
   #beginAtZero(): void {
-    const { polls, results, reloads, lookups, commits } = this.#counters;
-    for (const poller of this.#options.pollers) {
+    const { reloads, lookups, commits, left } = this.#counters;
+    for (const state of ["acknowledging", "running", "settled"]) left.inc({ state }, 0);
+    for (const end of reloadEnds) reloads.inc({ end }, 0);
+    for (const end of ["found", "unknown-client", "source-unavailable"]) lookups.inc({ end }, 0);
+    for (const end of ["durable", "failed"]) commits.inc({ store: this.#options.store, end }, 0);
+  }
+
+  /** The names that a configuration brings; those of an earlier one keep what was counted. */
+  #addPollers(pollers: readonly PollerName[]): void {
+    const { polls, results, dropped } = this.#counters;
+    for (const poller of pollers) {
+      this.#places.add(actionTypeName(poller.actionType));
       const labels = this.#labels(poller);
       for (const end of ["jobs", "empty", "throttled", "unavailable", "denied"]) polls.inc({ ...labels, end }, 0);
       for (const kind of ["succeeded", "continued"]) results.inc({ ...labels, kind, failure_type: "none" }, 0);
       results.inc({ ...labels, kind: "failed", failure_type: "JobFailed" }, 0);
-      this.#histograms.pickup.zero(labels);
-      for (const reason of ["token-rejected", "over"]) this.#counters.dropped.inc({ ...labels, reason }, 0);
+      for (const reason of ["token-rejected", "over"]) dropped.inc({ ...labels, reason }, 0);
     }
-    for (const state of ["acknowledging", "running", "settled"]) this.#counters.left.inc({ state }, 0);
-    for (const end of reloadEnds) reloads.inc({ end }, 0);
-    for (const end of ["found", "unknown-client", "source-unavailable"]) lookups.inc({ end }, 0);
-    for (const end of ["durable", "failed"]) commits.inc({ store: this.#options.store, end }, 0);
   }
 }
 

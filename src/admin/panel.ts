@@ -1,10 +1,14 @@
-// What the admin port shows of a running worker, besides the probes: metrics. A reader of events
-// and of the parts' calls; the daemon hands it the present and knows nothing of what becomes of it.
+// What the admin port shows of a running worker besides the probes: metrics, and the status page with its stream. A
+// reader of events and of the parts' calls; the daemon hands it the present and knows nothing of what becomes of it.
 import type { Clock } from "../std/clock.js";
 import type { PollerName, WorkerEvent } from "../worker/events.js";
 import type { LedgerState } from "./health.js";
+import { History } from "./history.js";
 import { Metrics } from "./metrics.js";
-import type { AdminPageRoute } from "./routes.js";
+import { type PageView, pagePolicy, pageText, sectionsOf } from "./page.js";
+import { pageIcon, pageScript, pageStyle } from "./page-assets.js";
+import type { AdminPageRoute, AdminStream } from "./routes.js";
+import { Streams } from "./streams.js";
 import type { AdminStatus } from "./view.js";
 
 export interface PanelOptions {
@@ -15,28 +19,67 @@ export interface PanelOptions {
   readonly pollers: readonly PollerName[];
   /** The present. */
   readonly look: () => { readonly status: AdminStatus; readonly ledger: LedgerState };
+  readonly onFault: (error: unknown) => void;
 }
 
 /** Reads what happens and makes the pages of it. */
 export class Panel {
   readonly metrics: Metrics;
+  readonly #options: PanelOptions;
+  readonly #history = new History();
+  readonly #streams: Streams;
 
   constructor(options: PanelOptions) {
+    const { clock, version, onFault } = options;
+    this.#options = options;
     this.metrics = new Metrics(options);
+    const look = () => {
+      const view = this.#view();
+      return { atMs: view.status.atMs, sections: sectionsOf(view, true) };
+    };
+    this.#streams = new Streams({ clock, version, onFault, look });
   }
 
   /** Pages by path. */
   get pages(): Readonly<Record<string, AdminPageRoute>> {
+    const asset = (contentType: string, text: string): AdminPageRoute => ({
+      isGuarded: true,
+      page: () => ({ contentType: `${contentType}; charset=utf-8`, text }),
+    });
     return {
+      "/": {
+        isGuarded: true,
+        page: () => ({
+          contentType: "text/html; charset=utf-8",
+          text: pageText(this.#view(), this.#options.version),
+          contentSecurityPolicy: pagePolicy,
+        }),
+      },
+      "/page.css": asset("text/css", pageStyle),
+      "/page.js": asset("text/javascript", pageScript),
+      "/page.svg": asset("image/svg+xml", pageIcon),
       "/metrics": { isGuarded: false, page: (accept) => this.metrics.exposition(accept) },
     };
   }
 
-  observe(event: WorkerEvent): void {
-    this.metrics.observe(event);
+  /** The page's stream by its path. */
+  get streams(): Readonly<Record<string, AdminStream>> {
+    return { "/events": this.#streams };
   }
 
+  observe(event: WorkerEvent): void {
+    this.metrics.observe(event);
+    this.#history.observe(event);
+  }
+
+  /** Tells open pages that this is the end; the pages go on answering until the port is closed. */
   close(): void {
+    this.#streams.close();
     this.metrics.close();
+  }
+
+  #view(): PageView {
+    const { status, ledger } = this.#options.look();
+    return { status, ledger, history: this.#history.view(status.atMs) };
   }
 }

@@ -26,6 +26,13 @@ export interface AdminPageRoute {
   readonly page: (accept: string | undefined) => AdminPage | Promise<AdminPage>;
 }
 
+/** A stream of server-sent events, guarded like a page that names jobs and clients. */
+export interface AdminStream {
+  readonly hasRoom: boolean;
+  /** Writes to it from here on; the head is out. */
+  readonly open: (response: ServerResponse) => void;
+}
+
 /** What the routes do, by injected functions. */
 export interface RouteOptions {
   /**
@@ -51,6 +58,8 @@ export interface RouteOptions {
   readonly order: (job: { readonly jobId: string; readonly region?: string }, order: Order) => Promise<OrderAnswer>;
   /** More pages by path. */
   readonly pages?: Readonly<Record<string, AdminPageRoute>>;
+  /** Streams by path. */
+  readonly streams?: Readonly<Record<string, AdminStream>>;
   /** Told of a route that threw; its caller sees only a 500. */
   readonly onFault?: (error: unknown) => void;
 }
@@ -58,7 +67,9 @@ export interface RouteOptions {
 interface Answer {
   readonly status: number;
   readonly body: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
+  /** Instead of the body, for a GET: goes on writing after the head. */
+  readonly stream?: (response: ServerResponse) => void;
 }
 
 type Read = (request: IncomingMessage) => Answer | Promise<Answer>;
@@ -77,8 +88,12 @@ export class Routes {
       const read: Read = async ({ headers }) => pageAnswer(await page(headers.accept));
       return [path, isGuarded ? this.#guarded(read) : read] as const;
     });
+    const streams = Object.entries(options.streams ?? {}).map(
+      ([path, stream]) => [path, this.#guarded(() => streamAnswer(stream))] as const,
+    );
     this.#reads = new Map<string, Read>([
       ...pages,
+      ...streams,
       ["/livez", () => livenessAnswer(options.live())],
       ["/readyz", () => readinessAnswer(options.ready())],
       ["/status", this.#guarded(() => ({ status: 200, body: options.status() }))],
@@ -129,7 +144,8 @@ export class Routes {
       if (token === undefined) return refusal(403, "ask by 127.0.0.1 or localhost, or set admin.token and show it");
       // Browsers ask a person for Basic; the token is the password, the name may be anything.
       const challenge = 'Basic realm="partnerd: any name, the admin token as password", charset="UTF-8"';
-      return { ...unproven(), headers: { "www-authenticate": `Bearer, ${challenge}` } };
+      // One line each: Chromium reads only the first challenge of a line.
+      return { ...unproven(), headers: { "www-authenticate": [challenge, "Bearer"] } };
     };
   }
 
@@ -209,6 +225,13 @@ function pageAnswer(page: AdminPage): Answer {
   };
 }
 
+function streamAnswer(stream: AdminStream): Answer {
+  if (!stream.hasRoom) return { ...refusal(503, "too many pages are open"), headers: { "retry-after": "10" } };
+  // Proxies that gather answers before they pass them on are asked not to.
+  const headers = { "content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no" };
+  return { status: 200, body: "", headers, stream: (response) => stream.open(response) };
+}
+
 function deliveryAnswer(end: DeliveryEnd): Answer {
   switch (end) {
     case "accepted":
@@ -254,10 +277,11 @@ function unproven(): Answer {
 
 function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
   if (response.destroyed) return;
+  const isStream = answer.stream !== undefined && request.method !== "HEAD";
   const text = typeof answer.body === "string" ? answer.body : `${JSON.stringify(answer.body)}\n`;
   response.writeHead(answer.status, {
     "content-type": "application/json; charset=utf-8",
-    "content-length": Buffer.byteLength(text),
+    ...(isStream ? {} : { "content-length": Buffer.byteLength(text) }),
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -267,5 +291,6 @@ function send(request: IncomingMessage, response: ServerResponse, answer: Answer
     ...(answer.status === 413 ? { connection: "close" } : {}),
     ...answer.headers,
   });
-  response.end(request.method === "HEAD" ? undefined : text);
+  if (isStream) answer.stream?.(response);
+  else response.end(request.method === "HEAD" ? undefined : text);
 }

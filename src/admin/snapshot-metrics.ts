@@ -4,7 +4,7 @@
 import type { Family, Sample } from "./exposition.js";
 import type { LedgerState } from "./health.js";
 import { regionsOf } from "./health.js";
-import type { AdminStatus } from "./view.js";
+import { type AdminStatus, slotsHeld } from "./view.js";
 
 export interface MetricsView {
   readonly status: AdminStatus;
@@ -48,13 +48,17 @@ function regionFamilies({ pollers, breakers }: AdminStatus): readonly Family[] {
   ];
 }
 
-function slotFamilies({ slots }: AdminStatus): readonly Family[] {
+function slotFamilies(status: AdminStatus): readonly Family[] {
+  const { slots } = status;
+  const held = slotsHeld(status);
   const each = (read: (group: (typeof slots.groups)[number]) => number) =>
     slots.groups.map((group) => sample({ action_type: group.group }, read(group)));
   return [
     gauge("partnerd_slots_limit", "Jobs that may be worked at once.", [sample({}, slots.max)]),
-    gauge("partnerd_slots_in_use", "Slots that jobs, or polls under way, hold.", [sample({}, slots.busy)]),
-    gauge("partnerd_slots_free", "Slots that nobody holds.", [sample({}, Math.max(0, slots.max - slots.busy))]),
+    gauge("partnerd_slots_in_use", "Slots that jobs hold.", [sample({}, held)]),
+    gauge("partnerd_slots_free", "Slots that no job holds; polls may have reserved some of them.", [
+      sample({}, Math.max(0, slots.max - held)),
+    ]),
     gauge("partnerd_slots_parked", "Jobs without a slot whose results CodePipeline has not taken yet.", [
       sample({}, slots.parked),
     ]),
@@ -65,8 +69,8 @@ function slotFamilies({ slots }: AdminStatus): readonly Family[] {
     ),
     gauge(
       "partnerd_action_type_slots_in_use",
-      "Slots that the action type holds.",
-      each((group) => group.busy),
+      "Slots that jobs of the action type hold.",
+      each((group) => slotsHeld(status, group.group)),
     ),
     gauge(
       "partnerd_action_type_slots_parked",

@@ -17,3 +17,11 @@ export interface AdminSlots {
 export interface AdminStatus extends StatusSnapshot {
   readonly slots: AdminSlots;
 }
+
+/** Slots that jobs hold, without those that polls have reserved for a moment; of one action type or of all. */
+export function slotsHeld({ jobs, slots }: AdminStatus, actionType?: string): number {
+  const parked =
+    actionType === undefined ? slots.parked : (slots.groups.find(({ group }) => group === actionType)?.parked ?? 0);
+  const own = actionType === undefined ? jobs : jobs.filter((job) => job.actionType === actionType);
+  return Math.max(0, own.length - parked);
+}

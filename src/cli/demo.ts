@@ -119,7 +119,7 @@ function introduce(config: Config, emulator: Emulator): void {
     "  on purpose     some jobs fail; a deploy prints its API key, and the log masks it; the token of the customer",
     "                 33333333-… is wrong: its jobs are dropped with a warning and hold up nobody",
     "  the settings   config/demo/partnerd.yaml, and the handlers beside it",
-    `  what it does   http://127.0.0.1:${config.admin.port}/status   (readiness: /readyz)`,
+    `  what it does   http://127.0.0.1:${config.admin.port}/   (the status page; for machines: /status, /metrics, /readyz)`,
     `  the service    ${emulator.url}/_control/jobs   (every job with its history)`,
     "  to stop        Ctrl-C: it finishes the jobs that run, then says what came of all",
     "",

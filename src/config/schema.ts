@@ -125,7 +125,7 @@ export const schema = {
       env: "PARTNERD_ADMIN_PORT",
     }),
     token: setting({
-      doc: "Bearer token of the control routes and, where other machines reach the port, of `/status`; `admin.tokenFile` or `PARTNERD_ADMIN_TOKEN_FILE` name a file that holds it.",
+      doc: "Bearer token of the control routes and, where other machines reach the port, of the status page; `admin.tokenFile` or `PARTNERD_ADMIN_TOKEN_FILE` name a file that holds it.",
       kind: hiddenText({ min: 16, max: 512, form: /^[A-Za-z0-9._~+/=-]+$/, says: "a bearer token" }),
       env: "PARTNERD_ADMIN_TOKEN",
       sensitive: true,

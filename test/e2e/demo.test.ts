@@ -18,7 +18,7 @@ it.each(["SIGINT", "SIGTERM"] as const)(
   "goes on without an end until %s, finishes what runs, and ends in 0",
   async (signal) => {
     const program = startProgram(["demo"]);
-    const [, admin = ""] = await program.says(/(http:\/\/127\.0\.0\.1:\d+)\/status/);
+    const [, admin = ""] = await program.says(/(http:\/\/127\.0\.0\.1:\d+)\/ /);
     await program.says(/job succeeded[\s\S]*job succeeded/);
     expect((await fetch(`${admin}/readyz`)).status).toBe(200);
     program.child.kill(signal);

@@ -165,8 +165,13 @@ describe("the metrics", () => {
   it("show slots of all and of each action type, and the state of each Region", async () => {
     const { see, value } = given();
     expect(await value("partnerd_slots_limit")).toBe(10);
-    expect(await value("partnerd_slots_in_use")).toBe(3);
-    expect(await value("partnerd_slots_free")).toBe(7);
+    for (const jobId of ["a", "b", "c"] as JobId[]) {
+      see({ type: "job-changed", key: { ...key, jobId }, from: "polled", to: "running", by: "details-received" });
+    }
+    // One of the three is parked.
+    expect(await value("partnerd_slots_in_use")).toBe(2);
+    expect(await value("partnerd_action_type_slots_in_use", { action_type: scan })).toBe(2);
+    expect(await value("partnerd_slots_free")).toBe(8);
     expect(await value("partnerd_slots_parked")).toBe(1);
     expect(await value("partnerd_action_type_slots_limit", { action_type: scan })).toBe(5);
     expect(await value("partnerd_breaker_state", { region, state: "closed" })).toBe(1);
@@ -187,6 +192,16 @@ describe("the metrics", () => {
     }
     expect(await value("partnerd_jobs_in_flight", { action_type: "other" })).toBe(50);
     expect(await value("partnerd_jobs_dropped_total", { action_type: "other" })).toBe(50);
+  });
+
+  it("know the action types that a reload brings, from zero on", async () => {
+    const { see, value } = given();
+    const added = [{ region, actionType: { ...actionType, provider: "New" } }];
+    see({ type: "pollers-changed", added, removed: [], slots: 10 });
+    const labels = { action_type: "ThirdParty/Test/New/1", region };
+    expect(await value("partnerd_polls_total", { ...labels, end: "empty" })).toBe(0);
+    see({ ...polled(0), ...{ poller: added[0] } } as UntimedEvent);
+    expect(await value("partnerd_polls_total", { ...labels, end: "empty" })).toBe(1);
   });
 
   it("take no more names of errors than they have room for, and none that is no name", async () => {

@@ -1,0 +1,172 @@
+// What happened lately, for the status page: the last outcomes, the last hour minute by minute, and how far continued
+// actions had come. A fold over the engine's events, bounded in everything.
+import { actionTypeName, type JobKey, jobKeyName } from "../job/job.js";
+import type { WorkerEvent } from "../worker/events.js";
+
+/** How one job ended, as far as it may be shown. Texts are masked and cut. */
+export interface PastJob {
+  readonly atMs: number;
+  readonly jobId: string;
+  readonly region: string;
+  readonly actionType: string;
+  readonly clientId: string | undefined;
+  readonly handler: string | undefined;
+  readonly end: "succeeded" | "continued" | "failed" | "dropped" | "left";
+  /** The failure's type, or why it was dropped. */
+  readonly reason: string | undefined;
+  readonly text: string | undefined;
+  readonly tookMs: number | undefined;
+}
+
+/** One minute. */
+export interface Minute {
+  readonly startMs: number;
+  readonly succeeded: number;
+  readonly continued: number;
+  readonly failed: number;
+  /** In ms, the last few hundred. */
+  readonly pickups: readonly number[];
+}
+
+export interface HistoryView {
+  /** Newest first. */
+  readonly recent: readonly PastJob[];
+  /** Sixty, oldest first; minutes in which nothing happened are there too. */
+  readonly hour: readonly Minute[];
+  /** How far the action of a running job had come with its earlier jobs, by Region and job id. */
+  readonly percent: ReadonlyMap<string, number>;
+}
+
+const recentMax = 50;
+const minutes = 60;
+const minuteMs = 60_000;
+const pickupsMax = 300;
+const textMax = 300;
+/** Actions whose progress is remembered between two of their jobs. */
+const actionsMax = 2_000;
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+type Bucket = Mutable<Omit<Minute, "pickups">> & { pickups: number[]; seen: number };
+interface Begun {
+  readonly handler: string;
+  readonly action: string;
+  tookMs: number | undefined;
+}
+
+/** Remembers what the page shows of the past. */
+export class History {
+  readonly #recent: PastJob[] = [];
+  readonly #hour: Bucket[] = [];
+  readonly #begun = new Map<string, Begun>();
+  readonly #percentByAction = new Map<string, number>();
+  readonly #percent = new Map<string, number>();
+
+  view(nowMs: number): HistoryView {
+    const first = minuteOf(nowMs) - (minutes - 1) * minuteMs;
+    const known = new Map(this.#hour.map((bucket) => [bucket.startMs, bucket]));
+    const hour = Array.from({ length: minutes }, (_, at) => {
+      const startMs = first + at * minuteMs;
+      return known.get(startMs) ?? emptyMinute(startMs);
+    });
+    return { recent: this.#recent.toReversed(), hour, percent: this.#percent };
+  }
+
+  /** Takes in one event. */
+  observe(event: WorkerEvent): void {
+    switch (event.type) {
+      case "job-started":
+        return this.#started(event);
+      case "job-settled": {
+        const begun = this.#begun.get(jobKeyName(event.key));
+        if (begun) begun.tookMs = event.durationMs;
+        return;
+      }
+      case "job-reported":
+        return this.#reported(event);
+      case "job-dropped":
+        return this.#ended(event, "dropped", event.reason, event.message);
+      case "job-left":
+        return this.#ended(event, "left", event.state, event.message);
+      default:
+        return;
+    }
+  }
+
+  #started(event: WorkerEvent & { type: "job-started" }): void {
+    const name = jobKeyName(event.key);
+    const { actionExecutionId, pipelineName, actionName } = event;
+    const action = actionExecutionId ?? JSON.stringify([event.key.clientId, pipelineName, actionName]);
+    this.#begun.set(name, { handler: event.handler, action, tookMs: undefined });
+    const percent = event.isContinuation ? this.#percentByAction.get(action) : undefined;
+    if (percent !== undefined) this.#percent.set(name, percent);
+    const bucket = this.#bucket(event.atMs);
+    bucket.pickups[bucket.seen % pickupsMax] = event.pickupMs;
+    bucket.seen += 1;
+  }
+
+  #reported(event: WorkerEvent & { type: "job-reported" }): void {
+    const { outcome } = event;
+    this.#bucket(event.atMs)[outcome.kind] += 1;
+    const action = this.#begun.get(jobKeyName(event.key))?.action;
+    if (action !== undefined) {
+      this.#percentByAction.delete(action);
+      const percent = outcome.kind === "continued" ? outcome.percentComplete : undefined;
+      if (percent !== undefined) this.#percentByAction.set(action, percent);
+      trim(this.#percentByAction, actionsMax);
+    }
+    if (outcome.kind === "failed") this.#ended(event, "failed", outcome.type, outcome.message);
+    else this.#ended(event, outcome.kind, undefined, outcome.summary);
+  }
+
+  #ended(
+    event: { readonly atMs: number; readonly key: JobKey },
+    end: PastJob["end"],
+    reason: string | undefined,
+    text: string | undefined,
+  ): void {
+    const { key, atMs } = event;
+    const name = jobKeyName(key);
+    const begun = this.#begun.get(name);
+    this.#begun.delete(name);
+    this.#percent.delete(name);
+    this.#recent.push({
+      atMs,
+      jobId: key.jobId,
+      region: key.region,
+      actionType: actionTypeName(key.actionType),
+      clientId: key.clientId,
+      handler: begun?.handler,
+      end,
+      reason,
+      text: text === undefined || text.length <= textMax ? text : `${text.slice(0, textMax)}…`,
+      tookMs: begun?.tookMs,
+    });
+    if (this.#recent.length > recentMax) this.#recent.shift();
+  }
+
+  #bucket(atMs: number): Bucket {
+    const startMs = minuteOf(atMs);
+    const known = this.#hour.findLast((bucket) => bucket.startMs === startMs);
+    if (known) return known;
+    const bucket: Bucket = { ...emptyMinute(startMs), pickups: [], seen: 0 };
+    this.#hour.push(bucket);
+    if (this.#hour.length > minutes) this.#hour.shift();
+    return bucket;
+  }
+}
+
+function minuteOf(atMs: number): number {
+  return Math.floor(atMs / minuteMs) * minuteMs;
+}
+
+function emptyMinute(startMs: number): Minute {
+  return { startMs, succeeded: 0, continued: 0, failed: 0, pickups: [] };
+}
+
+/** Forgets what was set longest ago. */
+function trim(map: Map<string, unknown>, max: number): void {
+  for (const name of map.keys()) {
+    if (map.size <= max) return;
+    map.delete(name);
+  }
+}

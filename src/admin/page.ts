@@ -1,0 +1,104 @@
+// The status page: what an operator wants to know at three in the morning, worst thing first. Written here in whole,
+// so that it works without a script; with one, sections are replaced as they change. Shows no configuration value.
+import type { LedgerState } from "./health.js";
+import type { HistoryView } from "./history.js";
+import { Html, html, type Piece } from "./html.js";
+import { pickupChart, throughputChart } from "./page-charts.js";
+import { jobTable, outcomeTable, owedTable, pollerTable } from "./page-tables.js";
+import { type Moment, timeHtml } from "./times.js";
+import { verdictOn } from "./verdict.js";
+import { type AdminStatus, slotsHeld } from "./view.js";
+
+export interface PageView {
+  readonly status: AdminStatus;
+  readonly ledger: LedgerState;
+  readonly history: HistoryView;
+}
+
+/** The HTML of each part of the page that changes, by the id of its element. */
+export type Sections = Readonly<Record<string, string>>;
+
+/** Every how many seconds a browser without scripts loads the page anew. */
+const refreshS = 10;
+
+/** May load its own style and script, and ask its own stream: nothing else, from nowhere else. */
+export const pagePolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+/** The parts that change. `isLive`: times are left for the script to fill in, so that only news changes a part. */
+export function sectionsOf(view: PageView, isLive: boolean): Sections {
+  const { status, ledger, history } = view;
+  const moment: Moment = { nowMs: status.atMs, isLive };
+  const parts: Readonly<Record<string, Html>> = {
+    verdict: verdictHtml(view),
+    figures: figuresHtml(status, history, moment),
+    owed: owedTable(status, moment),
+    jobs: jobTable(status, history.percent, moment),
+    pollers: pollerTable(status, moment),
+    charts: html`${throughputChart(history.hour)}${pickupChart(history.hour)}`,
+    outcomes: outcomeTable(history.recent, moment),
+    spoken: html`${verdictOn(status, ledger).spoken}`,
+  };
+  return Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, part.text]));
+}
+
+/** The whole page. */
+export function pageText(view: PageView, version: string): string {
+  const { status, ledger } = view;
+  const { tone, headline } = verdictOn(status, ledger);
+  const parts = sectionsOf(view, false);
+  const part = (name: string) => new Html(parts[name] ?? "");
+  const section = (name: string, title: string): Piece =>
+    html`<section aria-labelledby="${name}-title"><h2 id="${name}-title">${title}</h2><div id="${name}">${part(name)}</div></section>\n`;
+  return html`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${headline} · partnerd</title><meta name="color-scheme" content="light dark">
+<link rel="icon" href="/page.svg" type="image/svg+xml"><link rel="stylesheet" href="/page.css">
+<noscript><meta http-equiv="refresh" content="${refreshS}"></noscript><script src="/page.js" defer></script></head>
+<body data-at="${status.atMs}" data-version="${version}">
+<header><a class="skip" href="#main">Skip to the verdict</a><span class="name">partnerd</span>
+<span class="quiet">${version} · up ${timeHtml(status.startedAtMs, "age", { nowMs: status.atMs, isLive: false })}</span>
+<span id="live" class="quiet">as of ${new Date(status.atMs).toISOString().slice(11, 19)} UTC</span></header>
+<main id="main" tabindex="-1"><div id="verdict">${part("verdict")}</div>
+<div id="spoken" class="hidden" role="status" aria-live="polite" data-tone="${tone}">${part("spoken")}</div>
+<div id="figures">${part("figures")}</div>
+${section("owed", "Owed results")}${section("jobs", "Running jobs")}${section("pollers", "Pollers")}${section("charts", "The last hour")}${section("outcomes", "Recent outcomes")}</main>
+<footer><nav aria-label="For machines"><a href="/status">status as JSON</a> <a href="/metrics">metrics</a> <a href="/readyz">readiness</a></nav></footer>
+</body></html>
+`.text;
+}
+
+function verdictHtml({ status, ledger }: PageView): Html {
+  const { tone, headline, more } = verdictOn(status, ledger);
+  const rest = more.length === 0 ? undefined : html`<ul>${more.map((text) => html`<li>${text}</li>`)}</ul>`;
+  return html`<div class="verdict ${tone}"><h1>${headline}</h1>${rest}</div>`;
+}
+
+function figuresHtml(status: AdminStatus, { hour }: HistoryView, moment: Moment): Html {
+  const { slots, jobs } = status;
+  const held = slotsHeld(status);
+  const owed = jobs.filter(({ state }) => state === "settled");
+  const oldestMs = owed.length === 0 ? undefined : Math.min(...owed.map(({ sinceMs }) => sinceMs));
+  const sum = (read: (minute: (typeof hour)[number]) => number) => hour.reduce((total, each) => total + read(each), 0);
+  const failed = sum((minute) => minute.failed);
+  const figure = (name: string, value: Piece, note: Piece) =>
+    html`<div><dt>${name}</dt><dd>${value}</dd><dd class="note">${note}</dd></div>`;
+  const used = html`<meter min="0" max="${slots.max}" value="${held}" aria-label="slots in use">${held}</meter>`;
+  return html`<dl class="figures">
+${figure("Slots in use", html`${held} <span class="of">of ${slots.max}</span>`, used)}
+${figure("Jobs running", jobs.length - owed.length, "")}
+${figure("Results owed", owed.length, oldestMs === undefined ? "" : html`the oldest for ${timeHtml(oldestMs, "age", moment)}`)}
+${figure(
+  "Results, last hour",
+  sum((minute) => minute.succeeded + minute.continued + minute.failed),
+  failed === 0 ? "none failed" : html`<span class="bad">${failed} failed</span>`,
+)}</dl>`;
+}

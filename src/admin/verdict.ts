@@ -1,0 +1,152 @@
+// What a person who was woken wants to know first, in words: is it working, and if not, what is wrong, where and since
+// when. Pure: the worst thing is the headline, whatever else is wrong follows.
+import { type LedgerState, regionsOf } from "./health.js";
+import { clockText, durationText } from "./times.js";
+import { type AdminStatus, slotsHeld } from "./view.js";
+
+/** `good`: nothing to do. `busy`: right, but worth knowing. `bad`: somebody should look. */
+export type Tone = "good" | "busy" | "bad";
+
+export interface Verdict {
+  readonly tone: Tone;
+  readonly headline: string;
+  /** The headline without numbers that change all the time: for those who hear it. */
+  readonly spoken: string;
+  readonly more: readonly string[];
+}
+
+interface Finding {
+  readonly tone: Tone;
+  readonly text: string;
+  readonly spoken?: string;
+}
+
+/** A result that is owed for so long is no ordinary delay. */
+const owedLateMs = 60_000;
+/** One failed poll is weather. */
+const pollerFailures = 3;
+
+/** The verdict on this moment. */
+export function verdictOn(status: AdminStatus, ledger: LedgerState): Verdict {
+  const findings: Finding[] = [
+    ...stopping(status),
+    ...ledgerTrouble(ledger),
+    ...regionTrouble(status),
+    ...pollerTrouble(status),
+    ...owedTrouble(status),
+    ...bugTrouble(status),
+    ...standing(status),
+  ];
+  // Beside what is wrong: what is at stake.
+  const isWrong = findings.some(({ tone }) => tone === "bad");
+  if (isWrong && status.jobs.length > 0 && !status.isDraining) findings.push({ tone: "good", text: counts(status) });
+  const worst = findings.find(({ tone }) => tone === "bad") ?? findings[0] ?? atWork(status);
+  return {
+    tone: worst.tone,
+    headline: worst.text,
+    spoken: worst.spoken ?? worst.text,
+    more: findings.filter((finding) => finding !== worst).map(({ text }) => text),
+  };
+}
+
+function stopping(status: AdminStatus): readonly Finding[] {
+  if (!status.isDraining) return [];
+  return [{ tone: "busy", text: `Stopping: ${counts(status)}; no new job is taken`, spoken: "Stopping" }];
+}
+
+function ledgerTrouble({ writable, reason, sinceMs }: LedgerState): readonly Finding[] {
+  if (writable) return [];
+  const since = sinceMs === undefined ? "" : ` since ${clockText(sinceMs)}`;
+  const why = reason === undefined ? "" : ` (${reason})`;
+  return [{ tone: "bad", text: `The ledger cannot be written${since}, so no new job is taken${why}` }];
+}
+
+function regionTrouble({ pollers, breakers }: AdminStatus): readonly Finding[] {
+  const refused = breakers.map(
+    ({ region, sinceMs, fault }): Finding => ({
+      tone: "bad",
+      text: `CodePipeline refuses us in ${region} since ${clockText(sinceMs)}: ${fault.code}; check credentials, policy and clock`,
+    }),
+  );
+  return [...refused, ...silentRegions(pollers, breakers)];
+}
+
+/** Regions that are cut off for the same reason are one finding. */
+function silentRegions(pollers: AdminStatus["pollers"], breakers: AdminStatus["breakers"]): readonly Finding[] {
+  const silent = new Map<string, { readonly regions: string[]; sinceMs: number }>();
+  for (const { region, isCutOff } of regionsOf(pollers)) {
+    if (!isCutOff || breakers.some((breaker) => breaker.region === region)) continue;
+    const own = pollers.filter((poller) => poller.region === region);
+    const sinceMs = Math.min(...own.map(({ failingSinceMs }) => failingSinceMs ?? Number.POSITIVE_INFINITY));
+    const fault = own[0]?.lastFault;
+    const how = `${fault?.kind === "throttled" ? "throttles every poll" : "does not answer"} ${fault?.code ?? ""}`;
+    const known = silent.get(how) ?? { regions: [], sinceMs };
+    known.regions.push(region);
+    known.sinceMs = Math.min(known.sinceMs, sinceMs);
+    silent.set(how, known);
+  }
+  return [...silent].map(([how, { regions, sinceMs }]) => {
+    const [, what = "", code = ""] = /^(.*) (\S*)$/.exec(how) ?? [];
+    const since = Number.isFinite(sinceMs) ? ` since ${clockText(sinceMs)}` : "";
+    const why = code === "" ? "" : ` (${code})`;
+    return { tone: "bad", text: `CodePipeline ${what} in ${regions.join(" and ")}${since}${why}` };
+  });
+}
+
+/** Pollers that fail while others of their Region are answered. */
+function pollerTrouble({ pollers, breakers }: AdminStatus): readonly Finding[] {
+  const regions = regionsOf(pollers);
+  return pollers.flatMap((poller): readonly Finding[] => {
+    const { region, failures, failingSinceMs, actionType, lastFault } = poller;
+    const isTold =
+      regions.some((each) => each.region === region && each.isCutOff) ||
+      breakers.some((breaker) => breaker.region === region);
+    if (isTold || failures < pollerFailures || failingSinceMs === undefined) return [];
+    const code = lastFault === undefined ? "" : ` (${lastFault.code})`;
+    return [
+      { tone: "bad", text: `Polls for ${actionType} fail in ${region} since ${clockText(failingSinceMs)}${code}` },
+    ];
+  });
+}
+
+function owedTrouble({ atMs, jobs }: AdminStatus): readonly Finding[] {
+  const owed = jobs.filter(({ state }) => state === "settled");
+  const oldestMs = owed.reduce((least, { sinceMs }) => Math.min(least, sinceMs), atMs);
+  if (atMs - oldestMs < owedLateMs) return [];
+  const what = owed.length === 1 ? "1 result is owed" : `${owed.length} results are owed`;
+  const age = `the oldest for ${durationText(atMs - oldestMs)}`;
+  return [{ tone: "bad", text: `${what} to CodePipeline, ${age}`, spoken: "Results are owed to CodePipeline" }];
+}
+
+function bugTrouble({ totals }: AdminStatus): readonly Finding[] {
+  const found: Finding[] = [];
+  if (totals.bugs > 0) found.push({ tone: "bad", text: `${totals.bugs} internal errors since the start; see the log` });
+  if (totals.abandonedHandlers > 0) {
+    found.push({ tone: "busy", text: `${totals.abandonedHandlers} handlers did not stop when told to; see the log` });
+  }
+  return found;
+}
+
+function standing(status: AdminStatus): readonly Finding[] {
+  const { isPaused, isDraining, pollers, slots } = status;
+  if (isDraining) return [];
+  if (isPaused) return [{ tone: "busy", text: "Paused: no new job is taken until resume" }];
+  const waiting = pollers.filter(({ lastGoodPollAtMs, failures }) => lastGoodPollAtMs === undefined && failures === 0);
+  if (waiting.length > 0) return [{ tone: "busy", text: "Starting: not every action type has been polled yet" }];
+  if (slotsHeld(status) >= slots.max) {
+    return [{ tone: "busy", text: `At its limit: all ${slots.max} slots are taken`, spoken: "At its limit" }];
+  }
+  return [];
+}
+
+function atWork(status: AdminStatus): Finding {
+  if (status.jobs.length === 0) return { tone: "good", text: "Idle: waiting for jobs, nothing owed", spoken: "Idle" };
+  return { tone: "good", text: `Working: ${counts(status)}`, spoken: "Working" };
+}
+
+function counts({ jobs }: AdminStatus): string {
+  const owed = jobs.filter(({ state }) => state === "settled").length;
+  const running = jobs.length - owed;
+  const work = running === 1 ? "1 job running" : `${running} jobs running`;
+  return `${work}, ${owed === 0 ? "nothing" : owed === 1 ? "1 result" : `${owed} results`} owed`;
+}

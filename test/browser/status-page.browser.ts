@@ -1,0 +1,255 @@
+// The status page as people meet it, in a real browser: wide and narrow, light and dark, idle, busy, in an outage and at
+// the end; by mouse, keyboard and ear; with and without scripts. SCREENSHOTS=folder keeps a picture of each scene.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { Secret } from "../../src/job/secret.js";
+import { freePort, startRig, thirdParty } from "../support/rig.js";
+import { hostile, makeBusy, makeOutage, type Scene, startScene } from "./scenes.js";
+
+const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+let browser: Browser;
+
+beforeAll(async () => {
+  browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+});
+afterAll(() => browser.close());
+
+interface Visit {
+  readonly page: Page;
+  /** Whatever the browser complained of. */
+  readonly complaints: readonly string[];
+}
+
+async function visit(url: string, options: BrowserContextOptions = {}): Promise<Visit> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  onTestFinished(() => context.close());
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("request", (request) => {
+    if (!request.url().startsWith(url)) complaints.push(`asks elsewhere: ${request.url()}`);
+  });
+  await page.goto(url);
+  if (options.javaScriptEnabled !== false) await isLive(page);
+  return { page, complaints };
+}
+
+/** Playwright's own waiting evaluates texts within the page, which its policy forbids. */
+async function until(page: Page, expression: string): Promise<void> {
+  const endMs = performance.now() + 20_000;
+  while (!(await page.evaluate(expression))) {
+    if (performance.now() > endMs) throw new Error(`not within 20 s: ${expression}`);
+    await page.waitForTimeout(50);
+  }
+}
+
+const isLive = (page: Page) => until(page, "document.getElementById('live').textContent === 'live'");
+const says = (page: Page, text: string) =>
+  until(page, `document.querySelector("h1").textContent.includes(${JSON.stringify(text)})`);
+
+/** Looks at a scene in each size and theme; nothing may stick out at the sides, and nothing be complained of. */
+async function lookAt({ url }: Scene, name: string): Promise<void> {
+  const { page, complaints } = await visit(url);
+  for (const [size, width] of [
+    ["wide", 1280],
+    ["tablet", 970],
+    ["narrow", 375],
+  ] as const) {
+    await page.setViewportSize({ width, height: 812 });
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme });
+      expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
+      const folder = process.env["SCREENSHOTS"];
+      if (!folder) continue;
+      mkdirSync(folder, { recursive: true });
+      await page.screenshot({ path: join(folder, `${name}-${size}-${colorScheme}.png`), fullPage: true });
+    }
+  }
+  expect(complaints).toEqual([]);
+}
+
+describe("the status page", () => {
+  it("says that all is well while nothing is to do", async () => {
+    await using scene = await startScene();
+    await scene.rig.event("poll-finished", () => scene.rig.count("poll-finished") >= 10);
+    const { page } = await visit(scene.url);
+    expect(await page.locator("h1").textContent()).toBe("Idle: waiting for jobs, nothing owed");
+    expect(await page.title()).toBe("Idle: waiting for jobs, nothing owed · partnerd");
+    await lookAt(scene, "idle");
+  });
+
+  it("follows jobs as they come and go, without being loaded anew", async () => {
+    await using scene = await startScene();
+    const { page, complaints } = await visit(scene.url);
+    await page.evaluate("window.mark = 'still here'");
+    await makeBusy(scene);
+    await says(page, "Working: 7 jobs running");
+    expect(await page.locator("#jobs tbody tr").count()).toBe(7);
+    expect(await page.locator("#jobs progress").getAttribute("value")).toBe("40");
+    expect(await page.title()).toContain("Working: 7 jobs running");
+    await lookAt(scene, "busy");
+    scene.gate.release(7);
+    await says(page, "Idle");
+    expect(await page.evaluate("window.mark")).toBe("still here");
+    expect(complaints).toEqual([]);
+  });
+
+  it("says where CodePipeline does not answer and what is owed, and when that is over", async () => {
+    await using scene = await startScene();
+    await makeBusy(scene);
+    const { page } = await visit(scene.url);
+    const end = await makeOutage(scene);
+    await says(page, "CodePipeline does not answer in us-east-1 and eu-central-1 since ");
+    await until(page, "document.querySelectorAll('#owed tbody tr').length === 3");
+    expect(await page.locator("#pollers").textContent()).toContain("ServiceUnavailable");
+    await lookAt(scene, "outage");
+    end();
+    await says(page, "Working: 4 jobs running, nothing owed");
+    expect(await page.locator("#owed").textContent()).toBe("Nothing is owed to CodePipeline.");
+  });
+
+  it("shows hostile texts as texts", async () => {
+    await using scene = await startScene();
+    await makeBusy(scene);
+    const { page, complaints } = await visit(scene.url);
+    const said = page.locator("#outcomes td", { hasText: "onerror=" });
+    expect(await said.textContent()).toBe(hostile.replace("\u202e", "\ufffd"));
+    expect(await page.evaluate("window.hacked")).toBeUndefined();
+    expect(complaints).toEqual([]);
+  });
+
+  it("counts its times on by itself", async () => {
+    await using scene = await startScene();
+    await makeBusy(scene);
+    const { page } = await visit(scene.url);
+    const age = "document.querySelector('#jobs time[data-form=age]').textContent";
+    const before = await page.evaluate(age);
+    await until(page, `${age} !== ${JSON.stringify(before)}`);
+    expect(await page.evaluate(age)).toMatch(/^\d+ s$/);
+  });
+
+  it("keeps what somebody marks to copy it, until they are done", async () => {
+    await using scene = await startScene();
+    await makeBusy(scene);
+    const { page } = await visit(scene.url);
+    const marked = await page.evaluate(`(() => {
+      const id = document.querySelector("#jobs .id");
+      getSelection().selectAllChildren(id);
+      return id.textContent;
+    })()`);
+    scene.gate.release(7);
+    await says(page, "Idle");
+    expect(await page.evaluate("getSelection().toString()")).toBe(marked);
+    await page.evaluate("getSelection().removeAllRanges()");
+    await until(page, "document.getElementById('jobs').textContent === 'No job is running.'");
+  });
+
+  it("says that partnerd stopped, and is live again once it is back", async () => {
+    const port = await freePort();
+    const start = () => startRig({ actionTypes: [thirdParty], config: { admin: { host: "127.0.0.1", port } } });
+    const first = await start();
+    const { page } = await visit(`http://127.0.0.1:${port}`);
+    await first[Symbol.asyncDispose]();
+    await until(page, "document.getElementById('live').textContent === 'partnerd has stopped'");
+    expect(await page.evaluate("document.body.classList.contains('stale')")).toBe(true);
+    await using _second = await start();
+    await isLive(page);
+    expect(await page.evaluate("document.body.classList.contains('stale')")).toBe(false);
+  });
+
+  it("is a whole page without scripts", async () => {
+    await using scene = await startScene();
+    await makeBusy(scene);
+    const { page, complaints } = await visit(scene.url, { javaScriptEnabled: false });
+    expect(await page.locator("h1").textContent()).toContain("Working: 7 jobs running");
+    expect(await page.locator("#jobs tbody tr").first().textContent()).toMatch(/\d+ s/);
+    expect(await page.locator("#live").textContent()).toMatch(/^as of \d\d:\d\d:\d\d UTC$/);
+    expect(complaints).toEqual([]);
+  });
+
+  it("asks for the token where other machines reach it, and takes it as a browser sends it", async () => {
+    const token = new Secret("a-token-of-many-letters");
+    const admin = { host: "0.0.0.0", port: await freePort(), token };
+    await using rig = await startRig({ actionTypes: [thirdParty], config: { admin } });
+    const url = rig.daemon.adminUrl ?? "";
+    expect((await fetch(url)).status).toBe(401);
+    const { page, complaints } = await visit(url, {
+      httpCredentials: { username: "anybody", password: token.reveal() },
+    });
+    await says(page, "Idle");
+    expect(complaints.filter((text) => !text.includes("401"))).toEqual([]);
+  });
+});
+
+describe("for keyboard and ear", () => {
+  it("it has landmarks, one first heading, a name for each section and table, and headers for each column", async () => {
+    await using scene = await startScene();
+    await makeBusy(scene);
+    const { page } = await visit(scene.url);
+    expect(await page.evaluate("document.documentElement.lang")).toBe("en");
+    for (const role of ["banner", "main", "contentinfo", "navigation", "status"] as const) {
+      expect(`${role}: ${await page.getByRole(role).count()}`).toBe(`${role}: 1`);
+    }
+    expect(await page.getByRole("heading", { level: 1 }).count()).toBe(1);
+    for (const name of ["Owed results", "Running jobs", "Pollers", "The last hour", "Recent outcomes"]) {
+      expect(await page.getByRole("region", { name }).getByRole("heading", { level: 2 }).textContent()).toBe(name);
+    }
+    for (const name of ["Running jobs", "Pollers", "Recent outcomes"]) {
+      const table = page.getByRole("table", { name });
+      const columns = await table.getByRole("columnheader").count();
+      expect(await table.getByRole("row").nth(1).getByRole("cell").count()).toBe(columns);
+    }
+    for (const name of [/^Results per minute: 8 succeeded/, /^Pickup time: Half of the jobs/]) {
+      expect(await page.getByRole("img", { name }).count()).toBe(1);
+    }
+    expect(await page.getByRole("meter", { name: "slots in use" }).count()).toBe(1);
+  });
+
+  it("tables stay tables on a phone, where their rows are cards", async () => {
+    await using scene = await startScene();
+    await makeBusy(scene);
+    const { page } = await visit(scene.url, { viewport: { width: 375, height: 812 } });
+    const row = page.getByRole("table", { name: "Running jobs" }).getByRole("row").nth(1);
+    expect(await row.getByRole("cell").count()).toBeGreaterThanOrEqual(7);
+    expect(await page.evaluate("getComputedStyle(document.querySelector('#jobs tbody tr')).display")).toBe("block");
+  });
+
+  it("the first stop is a link past the head, and every stop shows where it is", async () => {
+    await using scene = await startScene();
+    const { page } = await visit(scene.url);
+    const stops: string[] = [];
+    for (let at = 0; at < 4; at++) {
+      await page.keyboard.press("Tab");
+      stops.push(await page.evaluate<string>("document.activeElement.textContent"));
+      expect(await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")).toBe("solid");
+    }
+    expect(stops).toEqual(["Skip to the verdict", "status as JSON", "metrics", "readiness"]);
+    await page.keyboard.press("Shift+Tab");
+    await page.keyboard.press("Shift+Tab");
+    await page.keyboard.press("Shift+Tab");
+    await page.keyboard.press("Enter");
+    expect(await page.evaluate("document.activeElement.id")).toBe("main");
+  });
+
+  it("what is spoken changes with the verdict, not with every job", async () => {
+    await using scene = await startScene();
+    const { page } = await visit(scene.url);
+    await page.evaluate(`window.spoken = [];
+      new MutationObserver(() => window.spoken.push(document.getElementById("spoken").textContent))
+        .observe(document.getElementById("spoken"), { childList: true })`);
+    await makeBusy(scene);
+    await says(page, "Working: 7");
+    scene.gate.release(3);
+    await says(page, "Working: 4");
+    scene.gate.release(4);
+    await says(page, "Idle");
+    expect(await page.evaluate("window.spoken")).toEqual(["Working", "Idle"]);
+    const status = page.getByRole("status");
+    expect(await status.getAttribute("aria-live")).toBe("polite");
+  });
+});

@@ -1,0 +1,154 @@
+// The page without a browser: hostile texts stay texts, times are the same here and in the script, and colours can be
+// read. `test/browser` looks at it as people do.
+import { describe, expect, it } from "vitest";
+import { History } from "../../../src/admin/history.js";
+import { html } from "../../../src/admin/html.js";
+import { type PageView, pageText, sectionsOf } from "../../../src/admin/page.js";
+import { pageScript, pageStyle } from "../../../src/admin/page-assets.js";
+import { durationText, type TimeForm, timeHtml } from "../../../src/admin/times.js";
+import { jobWith, nowMs, outage, pollerWith, statusWith } from "../../support/admin-status.js";
+
+const hostile = `</td><script>alert(1)</script><img src=x onerror=a>"'&\u202e\u0000\ud800`;
+
+function viewWith(change: Parameters<typeof statusWith>[0] = {}): PageView {
+  return { status: statusWith(change), ledger: { writable: true }, history: new History().view(nowMs) };
+}
+
+describe("HTML", () => {
+  it("escapes whatever is put into it, and joins lists", () => {
+    expect(html`<p title="${`"><'&`}">${["<b>", html`<i>${"<"}</i>`, undefined, 3]}</p>`.text).toBe(
+      '<p title="&quot;&gt;&lt;&#39;&amp;">&lt;b&gt;<i>&lt;</i>3</p>',
+    );
+  });
+
+  it("shows what cannot be seen, or turns the reading direction", () => {
+    expect(html`${"a\u202eb\u0000c\u200bd\ud800e\u2066"}`.text).toBe("a\ufffdb\ufffdc\ufffdd\ufffde\ufffd");
+  });
+});
+
+describe("the page", () => {
+  it("keeps hostile texts what they are, wherever they turn up", () => {
+    const lastFault = { ...outage, code: hostile, message: hostile };
+    const job = { jobId: hostile, clientId: hostile, actionType: hostile, handler: hostile, region: hostile };
+    const pollers = [
+      pollerWith({ failures: 9, failingSinceMs: nowMs, lastFault, actionType: hostile, region: hostile }),
+    ];
+    const jobs = [jobWith(job), jobWith({ ...job, state: "settled" })];
+    const history = new History().view(nowMs);
+    const past = { ...job, atMs: nowMs, end: "failed", reason: hostile, text: hostile, tookMs: 1 } as const;
+    const view: PageView = {
+      status: statusWith({ pollers, jobs }),
+      ledger: { writable: false, reason: hostile },
+      history: { ...history, recent: [past] },
+    };
+    const text = pageText(view, hostile);
+    expect(text.match(/<script/g)).toEqual(["<script"]);
+    expect(text).not.toMatch(/<img|\u202e/);
+    for (const section of Object.values(sectionsOf(view, true))) expect(section).not.toMatch(/<script|<img/);
+  });
+
+  it("is whole without a script: times are told, and it is loaded anew", () => {
+    const text = pageText(viewWith({ jobs: [jobWith()] }), "1.2.3");
+    expect(text).toContain("Working: 1 job running, nothing owed");
+    expect(text).toMatch(/data-form="age">1 min</);
+    expect(text).toMatch(/data-form="left">10 min left</);
+    expect(text).toMatch(/data-form="next" data-late="now">in 4 s</);
+    expect(text).toContain('<noscript><meta http-equiv="refresh" content="10"></noscript>');
+  });
+
+  it("changes no section merely because time passes", () => {
+    const before = sectionsOf(viewWith({ jobs: [jobWith()] }), true);
+    const after = sectionsOf(viewWith({ jobs: [jobWith()], atMs: nowMs + 20_000 }), true);
+    expect(after).toEqual(before);
+  });
+
+  it("shows a hundred jobs and says how many there are besides", () => {
+    const jobs = Array.from({ length: 1_234 }, (_, at) => jobWith({ jobId: `job-${at}` }));
+    const { jobs: table = "" } = sectionsOf(viewWith({ jobs }), true);
+    expect(table.match(/<tr role="row">/g)).toHaveLength(101);
+    expect(table).toContain("and 1134 more");
+  });
+
+  it("loads nothing from elsewhere and has no style or script in line", () => {
+    const text = pageText(viewWith(), "1.2.3");
+    expect(text).not.toMatch(/ style=| on\w+=|https?:\/\//);
+    expect([...text.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, to]) => to)).toEqual([
+      "/page.svg",
+      "/page.css",
+      "/page.js",
+      "#main",
+      "/status",
+      "/metrics",
+      "/readyz",
+    ]);
+    expect(`${pageStyle}${pageScript}`).not.toMatch(/@import|url\(|https?:/);
+  });
+});
+
+describe("times", () => {
+  it.each([
+    [0, "0 s"],
+    [59_499, "59 s"],
+    [60_000, "1 min"],
+    [3_599_000, "59 min"],
+    [3_600_000, "1 h 0 min"],
+    [172_000_000, "47 h 46 min"],
+    [180_000_000, "2 d 2 h"],
+    [-5, "0 s"],
+  ])("tell %d ms as %s", (ms, text) => {
+    expect(durationText(ms)).toBe(text);
+  });
+
+  it("are told by the page's script as they are told here", () => {
+    const functions = pageScript.slice(pageScript.indexOf("function duration"), pageScript.indexOf("function times"));
+    const formed = new Function("late", `${functions}; return formed;`)(3_000) as (...of: unknown[]) => string;
+    for (const form of ["age", "ago", "next", "left"] as const satisfies readonly TimeForm[]) {
+      for (const passedMs of [-90_061_000, -61_000, -900, 0, 900, 2_999, 3_001, 59_999, 3_600_000, 200_000_000]) {
+        const here = timeHtml(nowMs - passedMs, form, { nowMs, isLive: false }, "when a slot is free").text;
+        expect(here).toContain(`>${formed(passedMs, form, "when a slot is free")}<`);
+      }
+    }
+  });
+});
+
+describe("colours", () => {
+  const themes = [...pageStyle.matchAll(/--paper: [^}]*/g)].map(([block]) =>
+    Object.fromEntries([...block.matchAll(/--(\w+): (#[0-9a-f]{6})/g)].map(([, name, colour]) => [name, colour])),
+  );
+
+  it("are there for light and for dark", () => {
+    expect(themes).toHaveLength(2);
+  });
+
+  it.each(
+    themes.flatMap((theme, at) =>
+      [
+        ...["ink", "quiet", "good", "bad", "link"].flatMap((name) => [
+          [name, "paper"],
+          [name, "card"],
+        ]),
+        ["good", "goodpaper"],
+        ["busy", "busypaper"],
+        ["bad", "badpaper"],
+        ["ink", "badpaper"],
+        ["ink", "busypaper"],
+      ].map(([on = "", under = ""]) => [at, on, under, theme] as const),
+    ),
+  )("of theme %d let %s be read on %s", (_, on, under, theme) => {
+    expect(contrast(String(theme[on]), String(theme[under]))).toBeGreaterThanOrEqual(4.5);
+  });
+});
+
+/** By WCAG 2. */
+function contrast(one: string, other: string): number {
+  const [light = 0, dark = 0] = [luminance(one), luminance(other)].toSorted((a, b) => b - a);
+  return (light + 0.05) / (dark + 0.05);
+}
+
+function luminance(colour: string): number {
+  const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => {
+    const share = Number.parseInt(colour.slice(at, at + 2), 16) / 255;
+    return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}

@@ -1,0 +1,118 @@
+// The first line of the status page, for every state that a night can bring.
+import { describe, expect, it } from "vitest";
+import type { LedgerState } from "../../../src/admin/health.js";
+import { verdictOn } from "../../../src/admin/verdict.js";
+import type { AdminStatus } from "../../../src/admin/view.js";
+import { jobWith, nowMs, outage, pollerWith, statusWith } from "../../support/admin-status.js";
+
+const down = { failures: 9, failingSinceMs: nowMs - 720_000, lastFault: outage };
+const owed = (ageMs: number) => jobWith({ state: "settled", sinceMs: nowMs - ageMs });
+const denied = {
+  region: "us-east-1",
+  sinceMs: nowMs,
+  fault: { ...outage, kind: "denied", code: "ExpiredToken" },
+} as const;
+
+describe("the verdict", () => {
+  it.each<[string, Partial<AdminStatus>, string, string, LedgerState?]>([
+    ["nothing is to do", {}, "good", "Idle: waiting for jobs, nothing owed"],
+    ["a job runs", { jobs: [jobWith()] }, "good", "Working: 1 job running, nothing owed"],
+    [
+      "jobs run and are reported",
+      { jobs: [jobWith(), jobWith(), owed(900)] },
+      "good",
+      "Working: 2 jobs running, 1 result owed",
+    ],
+    [
+      "a Region is silent",
+      { pollers: [pollerWith(down)] },
+      "bad",
+      "CodePipeline does not answer in us-east-1 since 02:02 UTC (ECONNREFUSED)",
+    ],
+    [
+      "two Regions are silent",
+      { pollers: [pollerWith(down), pollerWith({ ...down, region: "eu-west-1", failingSinceMs: nowMs - 60_000 })] },
+      "bad",
+      "CodePipeline does not answer in us-east-1 and eu-west-1 since 02:02 UTC (ECONNREFUSED)",
+    ],
+    [
+      "a Region throttles",
+      { pollers: [pollerWith({ ...down, lastFault: { ...outage, kind: "throttled", code: "ThrottlingException" } })] },
+      "bad",
+      "CodePipeline throttles every poll in us-east-1 since 02:02 UTC (ThrottlingException)",
+    ],
+    [
+      "a Region refuses us",
+      { pollers: [pollerWith(down)], breakers: [denied] },
+      "bad",
+      "CodePipeline refuses us in us-east-1 since 02:14 UTC: ExpiredToken; check credentials, policy and clock",
+    ],
+    [
+      "one action type fails beside others",
+      { pollers: [pollerWith(), pollerWith({ ...down, failures: 3, actionType: "Custom/Build/B/1" })] },
+      "bad",
+      "Polls for Custom/Build/B/1 fail in us-east-1 since 02:02 UTC (ECONNREFUSED)",
+    ],
+    [
+      "a poll or two failed",
+      { pollers: [pollerWith({ ...down, failures: 2 })] },
+      "good",
+      "Idle: waiting for jobs, nothing owed",
+    ],
+    ["a result is late", { jobs: [owed(240_000)] }, "bad", "1 result is owed to CodePipeline, the oldest for 4 min"],
+    [
+      "the ledger fails",
+      { jobs: [jobWith()] },
+      "bad",
+      "The ledger cannot be written since 02:14 UTC, so no new job is taken (disk full)",
+      { writable: false, reason: "disk full", sinceMs: nowMs },
+    ],
+    [
+      "it drains",
+      { isDraining: true, jobs: [jobWith()] },
+      "busy",
+      "Stopping: 1 job running, nothing owed; no new job is taken",
+    ],
+    ["it is paused", { isPaused: true }, "busy", "Paused: no new job is taken until resume"],
+    [
+      "it starts",
+      { pollers: [pollerWith({ lastGoodPollAtMs: undefined })] },
+      "busy",
+      "Starting: not every action type has been polled yet",
+    ],
+    [
+      "all slots are taken",
+      { jobs: Array.from({ length: 10 }, (_, at) => jobWith({ jobId: `${at}` })) },
+      "busy",
+      "At its limit: all 10 slots are taken",
+    ],
+    [
+      "a bug showed",
+      { totals: { ...statusWith().totals, bugs: 2 } },
+      "bad",
+      "2 internal errors since the start; see the log",
+    ],
+  ])("says what is when %s", (_, change, tone, headline, ledger = { writable: true }) => {
+    expect(verdictOn(statusWith(change), ledger)).toMatchObject({ tone, headline });
+  });
+
+  it("puts the worst first, then what else is wrong and what is at stake", () => {
+    const status = statusWith({ isPaused: true, pollers: [pollerWith(down)], jobs: [jobWith(), owed(90_000)] });
+    expect(verdictOn(status, { writable: false })).toMatchObject({
+      headline: "The ledger cannot be written, so no new job is taken",
+      more: [
+        "CodePipeline does not answer in us-east-1 since 02:02 UTC (ECONNREFUSED)",
+        "1 result is owed to CodePipeline, the oldest for 1 min",
+        "Paused: no new job is taken until resume",
+        "1 job running, 1 result owed",
+      ],
+    });
+  });
+
+  it("is spoken without the numbers that change all the time", () => {
+    for (const count of [1, 2, 3]) {
+      const jobs = Array.from({ length: count }, (_, at) => jobWith({ jobId: `${at}` }));
+      expect(verdictOn(statusWith({ jobs }), { writable: true }).spoken).toBe("Working");
+    }
+  });
+});

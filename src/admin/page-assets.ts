@@ -66,13 +66,14 @@ svg { display: block; width: 100%; height: auto; margin-top: .25rem; }
 svg text { fill: var(--quiet); font-size: 11px; font-family: inherit; }
 .axis { stroke: var(--quiet); } .grid { stroke: var(--line); stroke-dasharray: 3 3; }
 footer { margin-top: 2rem; } footer a { margin-right: 1rem; }
-@media (max-width: 60rem) {
+@media (max-width: 70rem) {
   h1 { font-size: 1.25rem; }
   .figures { grid-template-columns: 1fr 1fr; }
-  table, tbody, tr, td { display: block; }
+  table, tr, td { display: block; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   tr { padding: .5rem 0; border-top: 1px solid var(--line); }
   tr:first-child { border-top: 0; }
+  tbody { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); }
   td { display: grid; grid-template-columns: 7rem 1fr; gap: .5rem; padding: .15rem .75rem; border: 0; }
   td::before { content: attr(data-name); color: var(--quiet); }
   /* On a phone the newest outcomes, and what they said, are enough. */

@@ -1,6 +1,6 @@
 // The session credentials that jobs get for their artifacts. Nothing is kept per credential: a key tells by a seal that it
 // was made here, the secret follows from the key, and the token says whose it is and for how long, sealed as well.
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { hash, randomBytes, timingSafeEqual } from "node:crypto";
 
 /** What a job's details carry. */
 export interface SessionCredentials {
@@ -25,7 +25,7 @@ const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /** Makes credentials and knows its own again. */
 export class Issuer {
-  readonly #key = randomBytes(32);
+  readonly #key = randomBytes(32).toString("base64");
   readonly #voidByJob = new Map<string, number>();
   #serial = 0;
   #voidThrough = 0;
@@ -34,12 +34,12 @@ export class Issuer {
     const serial = ++this.#serial;
     const start = prefix + letters(randomBytes(6));
     const accessKeyId = start + this.#keySeal(start);
-    const claims = Buffer.from(JSON.stringify({ ...grant, serial, accessKeyId }));
+    const claims = JSON.stringify({ ...grant, serial, accessKeyId });
     return {
       accessKeyId,
       secretAccessKey: this.secretOf(accessKeyId),
       // Ordinary Base64, with its + and /, as the real ones: they must survive URLs.
-      sessionToken: Buffer.concat([this.#seal("token", claims), claims]).toString("base64"),
+      sessionToken: Buffer.concat([this.#seal("token", claims), Buffer.from(claims)]).toString("base64"),
     };
   }
 
@@ -50,15 +50,15 @@ export class Issuer {
   }
 
   secretOf(accessKeyId: string): string {
-    return this.#seal("secret", Buffer.from(accessKeyId)).subarray(0, 30).toString("base64");
+    return this.#seal("secret", accessKeyId).subarray(0, 30).toString("base64");
   }
 
   /** What the token grants; `undefined` if it is not one of ours. */
   read(sessionToken: string): Grant | undefined {
     const bytes = Buffer.from(sessionToken, "base64");
-    const [seal, claims] = [bytes.subarray(0, 32), bytes.subarray(32)];
+    const [seal, claims] = [bytes.subarray(0, 32), bytes.toString("utf8", 32)];
     if (seal.length !== 32 || !timingSafeEqual(seal, this.#seal("token", claims))) return undefined;
-    return JSON.parse(claims.toString("utf8")) as Grant;
+    return JSON.parse(claims) as Grant;
   }
 
   isExpired(grant: Grant, nowMs: number): boolean {
@@ -77,11 +77,12 @@ export class Issuer {
   }
 
   #keySeal(start: string): string {
-    return letters(this.#seal("key", Buffer.from(start)).subarray(0, 6));
+    return letters(this.#seal("key", start).subarray(0, 6));
   }
 
-  #seal(purpose: "key" | "secret" | "token", bytes: Buffer): Buffer {
-    return createHmac("sha256", this.#key).update(purpose).update("\0").update(bytes).digest();
+  /** The key at both ends, in place of an HMAC: polls make many of these, and an HMAC costs twenty times as much. */
+  #seal(purpose: "key" | "secret" | "token", text: string): Buffer {
+    return hash("sha256", `${this.#key}${purpose} ${text} ${this.#key}`, "buffer");
   }
 }
 

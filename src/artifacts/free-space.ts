@@ -33,6 +33,7 @@ export class FreeSpace {
   readonly #options: FreeSpaceOptions;
   readonly #closing = new AbortController();
   #room: Room = { isEnough: true };
+  #looking: Promise<DiskSpace> | undefined;
   #cancel = () => {};
 
   private constructor(options: FreeSpaceOptions) {
@@ -90,11 +91,15 @@ export class FreeSpace {
 
   async #look(): Promise<DiskSpace | "hangs"> {
     const { clock, folder, look, lookMaxMs } = this.#options;
+    // One look at a time: each that hangs holds one of the few threads that all of Node's file calls share.
+    this.#looking ??= look(folder).finally(() => {
+      this.#looking = undefined;
+    });
     const over = new AbortController();
     const { signal } = this.#closing;
     const giveUp = clock.sleep(lookMaxMs, AbortSignal.any([over.signal, signal])).then(() => "hangs" as const);
     try {
-      return await Promise.race([look(folder), giveUp]);
+      return await Promise.race([this.#looking, giveUp]);
     } finally {
       over.abort();
     }

@@ -14,6 +14,8 @@ export interface JobFoldersOptions {
   /** Absolute. */
   readonly workDir: string;
   readonly clock: Clock;
+  /** How long closing may wait for the disk; then the next start removes what is left. */
+  readonly closeMaxMs: number;
   /** Told what could not be removed or kept, a line each. */
   readonly onTrouble: (text: string) => void;
 }
@@ -94,6 +96,16 @@ export class JobFolders {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#cancelTouch();
+    const inTime = new AbortController();
+    const { clock, closeMaxMs, onTrouble, workDir } = this.#options;
+    const giveUp = clock.sleep(closeMaxMs, inTime.signal).then(() => "late" as const);
+    if ((await Promise.race([this.#clear(), giveUp])) === "late") {
+      onTrouble(`${workDir} was not cleared in ${closeMaxMs} ms, the next start will try again`);
+    }
+    inTime.abort();
+  }
+
+  async #clear(): Promise<void> {
     await this.#sweeping;
     const run = await this.#run.catch(() => undefined);
     if (run === undefined) return;

@@ -1,16 +1,11 @@
 // What the near side of packing and its thread say to each other, and how a folder that is not packed is told: refused
 // for what is in it (who made the folder mends it), or failed for what befell this worker.
 import type { FailureType } from "../job/failure.js";
+import { ArchiveRefused, shown } from "./refusal.js";
+import type { UnpackLimits } from "./unpack-limits.js";
 
-/** The operator's limits (`artifacts.*`): what we pack, the next worker must be able to unpack. */
-export interface PackLimits {
-  /** Most bytes of the zip file. */
-  readonly maxArchiveBytes: number;
-  /** Most bytes of all files together, not packed. */
-  readonly maxExtractedBytes: number;
-  /** Most files, links and folders. */
-  readonly maxEntries: number;
-}
+/** The operator's limits (`artifacts.*`): what is packed here, another worker of ours must be able to unpack. */
+export type PackLimits = UnpackLimits;
 
 /** A zip file that was made. */
 export interface Packed {
@@ -43,7 +38,7 @@ export class FolderRefused extends Error {
 
 /** The refusal of one entry, by its path within the folder. */
 export function refusedEntry(path: string, what: string): FolderRefused {
-  return new FolderRefused(`its entry ${shownPath(path)} ${what}`);
+  return new FolderRefused(`its entry ${shown(path)} ${what}`);
 }
 
 /** The refusal of an entry that is not what it was when the folder was listed. */
@@ -53,7 +48,7 @@ export function changedEntry(path: string): FolderRefused {
 
 /** What to answer for anything that was thrown while packing. */
 export function refusalOfFolder(thrown: unknown, artifact: string): PackAnswer {
-  if (thrown instanceof FolderRefused) {
+  if (thrown instanceof FolderRefused || thrown instanceof ArchiveRefused) {
     return refused("ConfigurationError", `the output artifact ${artifact} cannot be packed: ${thrown.message}`);
   }
   const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
@@ -76,15 +71,4 @@ function isSystemCode(code: string): boolean {
 
 function refused(failure: FailureType, message: string): PackAnswer {
   return { type: "refused", failure, message };
-}
-
-const shownPathMax = 200;
-
-/** A path as it may stand in a message: in quotes, what terminals obey escaped, shortened. */
-function shownPath(path: string): string {
-  const short = path.length > shownPathMax ? `${path.slice(0, shownPathMax).toWellFormed()}…` : path.toWellFormed();
-  return JSON.stringify(short).replace(
-    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }

@@ -1,8 +1,11 @@
 // Lists the folder that is to be packed, everything checked before a byte is written: names, kinds, links, limits.
 // Blocking, for the packing thread. It reads no file.
 import { lstatSync, readdirSync, readlinkSync, type Stats } from "node:fs";
+import { entryPath } from "./entry-names.js";
 import { HeldFolder } from "./held-folder.js";
+import { checkLinks } from "./links.js";
 import { changedEntry, FolderRefused, type PackLimits, refusedEntry } from "./pack-request.js";
+import { linkTargetMaxBytes } from "./unpack-limits.js";
 
 /** One file, link or folder of the tree. */
 export interface TreeEntry {
@@ -25,21 +28,11 @@ export interface TreeOptions {
   readonly except: { readonly device: number; readonly inode: number };
 }
 
-/** Most bytes of a path, most folders in one another: what unpacking allows. */
-const pathMaxBytes = 1_024;
-const nameMaxBytes = 255;
-const depthMax = 64;
-/** Links followed for one link, as in Linux. */
-const linkHopsMax = 40;
-
-/** Control characters and the backslash: others take the one for a command and the other for a separator. */
-const forbidden = /[\p{Cc}\\]/u;
-
-/** The tree in a fixed order: by name, each folder before what is in it. Throws FolderRefused, or what the disk says. */
+/** The tree in a fixed order: by name, each folder before what is in it. Throws refusals, or what the disk says. */
 export function listTree(root: HeldFolder, options: TreeOptions): readonly TreeEntry[] {
   const lister = new Lister(options);
-  lister.list(root, "", 0);
-  checkLinks(lister.entries);
+  lister.list(root, "");
+  checkLinks(targetsOf(lister.entries));
   return lister.entries;
 }
 
@@ -65,19 +58,18 @@ class Lister {
     this.#options = options;
   }
 
-  list(folder: HeldFolder, path: string, depth: number): void {
+  list(folder: HeldFolder, path: string): void {
     for (const bytes of namesIn(folder, path)) {
-      const name = checkedName(bytes, path);
+      const name = bytes.toString("utf8");
       const within = path === "" ? name : `${path}/${name}`;
-      if (Buffer.byteLength(within) > pathMaxBytes) {
-        throw refusedEntry(within, `has a path of more than ${pathMaxBytes} bytes`);
-      }
+      // What an unpacker would refuse is not packed: our own is as strict as any.
+      entryPath(within);
       const stats = reading(within, () => lstatSync(folder.at(name)));
       const { device, inode } = this.#options.except;
       if (stats.ino === inode && stats.dev === device) continue;
       const entry = this.#entry(folder, name, within, stats);
       this.#add(entry);
-      if (entry.kind === "folder") this.#enter(folder, name, entry, depth + 1);
+      if (entry.kind === "folder") this.#enter(folder, name, entry);
     }
   }
 
@@ -88,10 +80,8 @@ class Lister {
     if (stats.isDirectory()) return { ...common, kind: "folder", size: 0 };
     if (!stats.isSymbolicLink()) throw refusedEntry(path, `is ${kindOf(stats)}; pack only files, folders and links`);
     const bytes = reading(path, () => readlinkSync(folder.at(name), { encoding: "buffer" }));
+    if (bytes.length > linkTargetMaxBytes) throw refusedEntry(path, "is a link with too long a target");
     const target = bytes.toString("utf8");
-    if (!Buffer.from(target).equals(bytes) || forbidden.test(target)) {
-      throw refusedEntry(path, "is a link to a name with a backslash, control characters, or other than UTF-8");
-    }
     return { ...common, kind: "link", size: bytes.length, target };
   }
 
@@ -107,12 +97,11 @@ class Lister {
     }
   }
 
-  #enter(folder: HeldFolder, name: string, entry: TreeEntry, depth: number): void {
-    if (depth > depthMax) throw refusedEntry(entry.path, `lies deeper than ${depthMax} folders`);
+  #enter(folder: HeldFolder, name: string, entry: TreeEntry): void {
     const inner = reading(entry.path, () => folder.folder(name));
     try {
       if (!isSame(entry, inner.stats)) throw changedEntry(entry.path);
-      this.list(inner, entry.path, depth);
+      this.list(inner, entry.path);
     } finally {
       inner.close();
     }
@@ -155,54 +144,13 @@ function namesIn(folder: HeldFolder, path: string): readonly Buffer[] {
   return names.sort(Buffer.compare);
 }
 
-function checkedName(bytes: Buffer, parent: string): string {
-  const name = bytes.toString("utf8");
-  const path = parent === "" ? name : `${parent}/${name}`;
-  if (name.includes("\ufffd") && !Buffer.from(name).equals(bytes))
-    throw refusedEntry(path, "has a name that is not UTF-8");
-  if (forbidden.test(name)) throw refusedEntry(path, "has a backslash or control characters in its name");
-  if (parent === "" && /^[A-Za-z]:/.test(name)) throw refusedEntry(path, "begins like a drive letter");
-  if (bytes.length > nameMaxBytes) throw refusedEntry(path, `has a name of more than ${nameMaxBytes} bytes`);
-  return name;
-}
-
 function kindOf(stats: Stats): string {
   if (stats.isFIFO()) return "a pipe";
   return stats.isSocket() ? "a socket" : "a device";
 }
 
-/** Throws FolderRefused for the first link that leads out of the folder, also by way of other links. */
-function checkLinks(entries: readonly TreeEntry[]): void {
-  const links = new Map<string, string>();
-  for (const { path, target } of entries) if (target !== undefined) links.set(path, target);
-  for (const path of links.keys()) {
-    const why = troubleOf(path, links);
-    if (why !== undefined) throw refusedEntry(path, why);
-  }
-}
-
-/** Follows a link as the system would; what it leads to need not be there. */
-function troubleOf(path: string, links: ReadonlyMap<string, string>): string | undefined {
-  const here = path.split("/");
-  /** Parts yet to walk, the next one last; the link itself is the first. */
-  const ahead = [here.pop() ?? ""];
-  let hops = 0;
-  for (let part = ahead.pop(); part !== undefined; part = ahead.pop()) {
-    if (part === "" || part === ".") continue;
-    if (part === "..") {
-      if (here.pop() === undefined) return "is a link that leads out of the folder; copy what it leads to instead";
-      continue;
-    }
-    here.push(part);
-    const target = links.get(here.join("/"));
-    if (target === undefined) continue;
-    here.pop();
-    if (++hops > linkHopsMax) return "is a link that goes round in a circle";
-    if (target.startsWith("/") || /^[A-Za-z]:/.test(target))
-      return "is a link with an absolute target; link relatively";
-    ahead.push(...target.split("/").reverse());
-  }
-  return undefined;
+function targetsOf(entries: readonly TreeEntry[]): ReadonlyMap<string, string> {
+  return new Map(entries.flatMap(({ path, target }) => (target === undefined ? [] : [[path, target] as const])));
 }
 
 export function codeOf(error: unknown): string {

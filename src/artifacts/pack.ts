@@ -63,12 +63,16 @@ export class Packer {
       signal.throwIfAborted();
       const output = await created(request);
       try {
-        return await this.#run(request, output, signal);
+        const packed = await this.#run(request, output, signal);
+        // Some disks say only now that they are full.
+        await output.close().catch((error: unknown) => {
+          throw failureOf(refusalOfFolder(error, request.artifact), error);
+        });
+        return packed;
       } catch (error) {
+        await output.close().catch(() => {});
         await rm(request.file, { force: true });
         throw error;
-      } finally {
-        await output.close();
       }
     } finally {
       this.#leave();

@@ -2,7 +2,7 @@
 // interleaved in one run. Each measurement has a process of its own, from the built program. Prints medians with their
 // spread, and ratios; judges nothing. BENCH_ROUNDS and BENCH_MEGABYTES make it shorter.
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
@@ -12,6 +12,9 @@ import { makeTree } from "./file-tree.ts";
 
 const rounds = Number(process.env["BENCH_ROUNDS"] ?? 5);
 const megabytes = Number(process.env["BENCH_MEGABYTES"] ?? 200);
+
+/** The defaults of the configuration. */
+const limits = { maxArchiveBytes: 2 ** 31, maxExtractedBytes: 2 ** 33, maxEntries: 200_000 };
 
 /** One run of one contestant. */
 interface Measured {
@@ -30,6 +33,7 @@ interface Task {
 /** Our side of each measurement, in a process of its own: `node artifacts.ts NAME SOURCE TARGET`. */
 const ours: Readonly<Record<string, (task: Task) => Promise<void>>> = {
   unpack,
+  pack,
 };
 
 const [name, source = "", target = ""] = process.argv.slice(2);
@@ -45,6 +49,7 @@ async function everything(): Promise<void> {
       makeTree(tree, files, megabytes * 1e6);
       console.log(`\n${megabytes} MB in ${set}, ${rounds} interleaved rounds: median (lowest – highest)\n`);
       compareUnpacking(folder, tree);
+      comparePacking(folder, tree);
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -72,6 +77,18 @@ function compareUnpacking(folder: string, tree: string): void {
       ["partnerd, zip", "unzip"],
       ["partnerd, tar.gz", "tar"],
     ],
+  );
+}
+
+function comparePacking(folder: string, tree: string): void {
+  const target = join(folder, "packed.zip");
+  compare(
+    target,
+    {
+      "zip -6": () => program("zip", ["-q", "-r", "-6", target, "."], tree),
+      "partnerd, packing": () => child("pack", tree, target),
+    },
+    [["partnerd, packing", "zip -6"]],
   );
 }
 
@@ -130,13 +147,32 @@ async function measured(work: () => Promise<void>): Promise<Measured> {
   await work();
   const ms = performance.now() - startedMs;
   delay.disable();
-  // What the system counts as this process's peak, in KiB.
-  const peak = process.resourceUsage().maxRSS * 1_024;
-  return { ms, rssGrowthMegabytes: (peak - before) / 2 ** 20, loopP99Ms: delay.percentile(99) / 1e6 };
+  return { ms, rssGrowthMegabytes: (peakBytes() - before) / 2 ** 20, loopP99Ms: delay.percentile(99) / 1e6 };
+}
+
+function built(path: string): Promise<unknown> {
+  return import(new URL(`../../dist/${path}`, import.meta.url).href);
+}
+
+/** What the system counts as this process's peak. Linux's getrusage would count that of the parent before exec, too. */
+function peakBytes(): number {
+  const status = existsSync("/proc/self/status") ? readFileSync("/proc/self/status", "utf8") : "";
+  const [, kibibytes] = /^VmHWM:\s*(\d+) kB$/m.exec(status) ?? [];
+  return (kibibytes === undefined ? process.resourceUsage().maxRSS : Number(kibibytes)) * 1_024;
+}
+
+async function pack({ source, target }: Task): Promise<void> {
+  const { Packer, startPackWorker } = (await built(
+    "artifacts/pack.js",
+  )) as typeof import("../../src/artifacts/pack.ts");
+  const { systemClock: clock } = (await built("std/clock.js")) as typeof import("../../src/std/clock.ts");
+  const packer = new Packer({ limits, threadsMax: 2, endMs: 5_000, clock, start: startPackWorker });
+  const { signal } = new AbortController();
+  await packer.pack({ artifact: "Report", directory: source, file: target, signal });
+  await packer.close();
 }
 
 async function unpack({ source, target }: Task): Promise<void> {
-  const built = (path: string) => import(new URL(`../../dist/${path}`, import.meta.url).href);
   const { Unpacker } = (await built("artifacts/unpack.js")) as typeof import("../../src/artifacts/unpack.ts");
   const { startUnpackWorker } = (await built(
     "artifacts/unpack-thread.js",
@@ -155,7 +191,7 @@ async function unpack({ source, target }: Task): Promise<void> {
     into: target,
     plainName: "SourceOutput",
     size: statSync(source).size,
-    limits: { maxArchiveBytes: 2 ** 31, maxExtractedBytes: 2 ** 33, maxEntries: 200_000 },
+    limits,
     signal: new AbortController().signal,
   });
   await unpacker.close();

@@ -8,6 +8,7 @@ import { systemClock } from "../../src/std/clock.js";
 const folders = await JobFolders.open({
   workDir: process.argv[2] ?? "",
   clock: systemClock,
+  closeMaxMs: 10_000,
   onTrouble: (text) => writeSync(2, `${text}\n`),
 });
 const folder = await folders.make();

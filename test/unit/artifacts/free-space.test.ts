@@ -13,7 +13,7 @@ const mib = 2 ** 20;
 async function given(first: DiskSpace | Error | "hangs", minFreeBytes = 100 * mib) {
   const clock = new FakeClock();
   const told: Room[] = [];
-  const disk = { says: first, looks: 0 };
+  const disk = { says: first, looks: 0, answer: (_: DiskSpace) => {} };
   const opening = FreeSpace.open({
     folder: "/work",
     minFreeBytes,
@@ -23,7 +23,11 @@ async function given(first: DiskSpace | Error | "hangs", minFreeBytes = 100 * mi
     clock,
     look: () => {
       disk.looks++;
-      if (disk.says === "hangs") return new Promise(() => {});
+      if (disk.says === "hangs") {
+        return new Promise((resolve) => {
+          disk.answer = resolve;
+        });
+      }
       return disk.says instanceof Error ? Promise.reject(disk.says) : Promise.resolve(disk.says);
     },
     onChange: (room) => told.push(room),
@@ -73,15 +77,24 @@ test("counts the files that can still be made, where there is such a limit", asy
   expect((await given({ freeBytes: 2 ** 40, freeFiles: undefined })).space.room().isEnough).toBe(true);
 });
 
-test("has no room on a disk that cannot be looked at or does not answer, and has again when it does", async () => {
-  const gone = await given(Object.assign(new Error("gone"), { code: "ENOENT" }));
-  expect(gone.space.room().reason).toContain("the disk of /work cannot be looked at (ENOENT)");
-  const hanging = await given("hangs");
-  expect(hanging.space.room().reason).toContain("the disk of /work does not answer");
-  hanging.disk.says = roomy;
-  await hanging.clock.advance(10_000);
-  expect(hanging.space.room()).toEqual({ isEnough: true });
-  expect(hanging.told.map((room) => room.isEnough)).toEqual([false, true]);
+test("has no room on a disk that cannot be looked at", async () => {
+  const { space, clock, disk } = await given(Object.assign(new Error("gone"), { code: "ENOENT" }));
+  expect(space.room().reason).toContain("the disk of /work cannot be looked at (ENOENT)");
+  disk.says = roomy;
+  await clock.advance(10_000);
+  expect(space.room()).toEqual({ isEnough: true });
+});
+
+test("has no room on a disk that does not answer, asks it nothing more, and has again when it answers", async () => {
+  const { space, clock, disk, told } = await given("hangs");
+  expect(space.room().reason).toContain("the disk of /work does not answer");
+  disk.says = roomy;
+  await clock.advance(60_000);
+  expect(disk.looks).toBe(1);
+  disk.answer(roomy);
+  await clock.advance(15_000);
+  expect(space.room()).toEqual({ isEnough: true });
+  expect(told.map((room) => room.isEnough)).toEqual([false, true]);
 });
 
 test("looks no more when it is closed, nor at all when no minimum is set", async () => {

@@ -53,7 +53,12 @@ afterEach(async () => {
 });
 
 async function open(at = workDir): Promise<JobFolders> {
-  const folders = await JobFolders.open({ workDir: at, clock, onTrouble: (text) => troubles.push(text) });
+  const folders = await JobFolders.open({
+    workDir: at,
+    clock,
+    closeMaxMs: 10_000,
+    onTrouble: (text) => troubles.push(text),
+  });
   opened.push(folders);
   return folders;
 }

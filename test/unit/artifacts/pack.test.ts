@@ -205,7 +205,9 @@ for (const [how, make] of outward) {
     make();
     expect(await refusal()).toMatchObject({
       type: "ConfigurationError",
-      message: expect.stringMatching(/^the output artifact Report cannot be packed: its entry "bad" is a link /),
+      message: expect.stringMatching(
+        /^the output artifact Report cannot be packed: its link "bad" to ".*" (leads out|has an abs|goes round)/,
+      ),
     });
   });
 }
@@ -229,9 +231,9 @@ test("refuses pipes and sockets, and does not wait for them", async () => {
 });
 
 const badNames: readonly (readonly [string, string | Buffer, string])[] = [
-  ["a backslash", "..\\x", 'its entry "..\\\\x" has a backslash or control characters in its name'],
-  ["a line feed", "a\nb", 'its entry "a\\nb" has a backslash or control characters'],
-  ["a drive letter", "C:x", 'its entry "C:x" begins like a drive letter'],
+  ["a backslash", "..\\x", 'its entry "..\\\\x" has a backslash in its name'],
+  ["a line feed", "a\nb", 'its entry "a\\nb" has control characters in its name'],
+  ["a drive letter", "C:x", 'its entry "C:x" begins with a drive letter'],
   ["bytes that are not UTF-8", Buffer.from([0x61, 0xff]), "has a name that is not UTF-8"],
 ];
 for (const [what, name, says] of badNames) {

@@ -188,12 +188,14 @@ function reportedLine(log: EventLogger, event: Extract<WorkerEvent, { type: "job
 function droppedLevel(reason: LostReason, from: string): "debug" | "info" | "warn" | "error" {
   // Somebody wanted it so.
   if (reason === "released") return "warn";
+  const isWorked = from === "running" || from === "settled";
+  // Its outcome is not lost: the other replica reports it. Why this one was held up is worth a look.
+  if (reason === "taken-over") return isWorked ? "warn" : "info";
   // After the work was done a lost job is a lost outcome.
-  if (from === "running" || from === "settled") return "error";
+  if (isWorked) return "error";
   switch (reason) {
     case "not-ours":
     case "draining":
-    case "taken-over":
       return "info";
     case "gone":
     case "over":

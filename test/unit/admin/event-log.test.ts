@@ -204,11 +204,22 @@ describe("a dropped job", () => {
     }
   });
 
-  it.each(Object.keys(levels) as LostReason[])("that is %s after the work is a lost outcome", (reason) => {
-    // Whoever released it knows that.
-    const level = reason === "released" ? "warn" : "error";
-    for (const from of ["running", "settled"] as const) expect(lineOf(dropped(reason, from)).level).toBe(level);
-  });
+  // Whoever released it knows that, and whoever took it over reports it.
+  const isNobodysLoss = (reason: string) => reason === "released" || reason === "taken-over";
+
+  it.each(Object.keys(levels).filter((reason) => !isNobodysLoss(reason)) as LostReason[])(
+    "that is %s after the work is a lost outcome, an error",
+    (reason) => {
+      for (const from of ["running", "settled"] as const) expect(lineOf(dropped(reason, from)).level).toBe("error");
+    },
+  );
+
+  it.each(Object.keys(levels).filter(isNobodysLoss) as LostReason[])(
+    "that is %s after the work is no lost outcome, and a warning",
+    (reason) => {
+      for (const from of ["running", "settled"] as const) expect(lineOf(dropped(reason, from)).level).toBe("warn");
+    },
+  );
 });
 
 describe("a fault that lasts", () => {

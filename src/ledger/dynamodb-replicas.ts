@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { Clock } from "../std/clock.js";
 import { type Item, replicasPartition, text } from "./dynamodb-rows.js";
-import { isConditionFailed, type PatientTable } from "./dynamodb-table.js";
+import { isConditionFailed, isReset, type PatientTable } from "./dynamodb-table.js";
 
 export interface ReplicasOptions {
   readonly table: PatientTable;
@@ -55,7 +55,10 @@ export class Replicas {
     return this.#options.leaseMs / 3;
   }
 
-  /** One heartbeat; takes a new name when there is none. Rejects with what the SDK threw; one attempt. */
+  /**
+   * One heartbeat; takes a new name when there is none. Rejects with what the SDK threw. One attempt, and a second at
+   * once when the connection was reset: the other side may have let go of a kept one, which says nothing of the table.
+   */
   async renew(signal: AbortSignal): Promise<void> {
     const { table, clock, leaseMs } = this.#options;
     const id = this.self ?? randomUUID();
@@ -74,8 +77,10 @@ export class Replicas {
     };
     const condition = isNew ? "attribute_not_exists(pk)" : "attribute_exists(pk)";
     this.#beat += 1;
+    const input = { Item: item, ConditionExpression: condition };
+    const beat = () => table.call("PutItem", input, signal, "one");
     try {
-      await table.call("PutItem", { Item: item, ConditionExpression: condition }, signal, "one");
+      await beat().catch((error: unknown) => (isReset(error) ? beatAgain(beat, isNew) : Promise.reject(error)));
     } catch (error) {
       // The row is gone: others hold us for dead.
       if (!isNew && isConditionFailed(error)) this.#expire();
@@ -182,6 +187,15 @@ export class Replicas {
     this.#cancelExpiry();
     this.#self = undefined;
     this.#options.onExpired();
+  }
+}
+
+/** The second attempt. A new name is nobody else's: when its row stands already, the first attempt wrote it. */
+async function beatAgain(beat: () => Promise<unknown>, isNew: boolean): Promise<void> {
+  try {
+    await beat();
+  } catch (error) {
+    if (!isNew || !isConditionFailed(error)) throw error;
   }
 }
 

@@ -67,6 +67,11 @@ export function isPassing(error: unknown): boolean {
   return error instanceof Error && !finalNames.has(error.name);
 }
 
+/** True when the connection broke, before or after the table had the call. */
+export function isReset(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");
+}
+
 /** True when the table refused this one row, which says nothing of others. */
 export function isAboutTheRow(error: unknown): boolean {
   return error instanceof Error && (error.name === "ValidationException" || isConditionFailed(error));

@@ -24,6 +24,11 @@ function fault(name: string): Error {
   return Object.assign(new Error(`${name} of the test`), { name });
 }
 
+/** As AWS's client throws it when the other side had let go of a kept connection. */
+function reset(): Error {
+  return Object.assign(new Error("socket hang up"), { name: "TimeoutError", code: "ECONNRESET" });
+}
+
 /** Rows by their keys, and the conditions of the ledger. */
 class Rows {
   readonly items = new Map<string, Item>();
@@ -231,6 +236,49 @@ describe("a fleet's ledger", () => {
       expect(await two.unfinished()).toEqual([]);
     }
     expect(lease.lost?.aborted).toBe(false);
+  });
+
+  it.each(["before", "after"] as const)(
+    "beats again at once when a connection is reset %s the table has the heartbeat, and counts as writable",
+    async (when) => {
+      const { clock, a } = setUp();
+      const lease = await leased(await a.open(), running);
+      let beats = 0;
+      a.spoil = () => {
+        beats += 1;
+        return beats === 1 ? { [when]: reset() } : {};
+      };
+      await clock.advance(leaseMs / 3);
+      expect(beats).toBe(2);
+      await clock.advance(leaseMs);
+      expect(lease.lost?.aborted).toBe(false);
+      expect(a.health).toEqual([]);
+    },
+  );
+
+  it("begins although its first heartbeat's connection was reset when the table had it", async () => {
+    const { rows, a } = setUp();
+    let beats = 0;
+    a.spoil = () => {
+      beats += 1;
+      return beats === 1 ? { after: reset() } : {};
+    };
+    const one = await a.open();
+    expect(await one.lease(key())).toBeDefined();
+    expect([...rows.items.keys()].filter((name) => name.startsWith("replicas|"))).toHaveLength(1);
+  });
+
+  it("says that it cannot be written when the second connection is reset as well", async () => {
+    const { clock, a } = setUp();
+    const one = await a.open();
+    let beats = 0;
+    a.spoil = () => {
+      beats += 1;
+      return { before: reset() };
+    };
+    await clock.advance(leaseMs / 3);
+    expect(beats).toBe(2);
+    expect(one.health().writable).toBe(false);
   });
 
   it("says that a job is lost before another replica can have it, and takes nothing until it can write again", async () => {

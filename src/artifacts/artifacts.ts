@@ -20,6 +20,8 @@ export interface Room {
 
 export interface WorkspaceCall {
   readonly job: Job;
+  /** When the job's access was received at the latest, in ms of the monotonic clock: its life is counted from there. */
+  readonly receivedMs: number;
   /**
    * Fresh credentials for the job (GetThirdPartyJobDetails, GetJobDetails); those that came with it live about 15
    * minutes. `undefined`: the answer had none. Throws what the gateway throws.

@@ -95,7 +95,7 @@ export const rows: readonly Row[] = [
 /** The only places that may know an SDK. */
 const sdkPlaces = [
   "codepipeline/",
-  "artifacts/s3.ts",
+  "artifacts/s3",
   "tokens/secrets-manager.ts",
   "tokens/dynamodb.ts",
   "ledger/dynamodb.ts",

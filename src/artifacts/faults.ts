@@ -1,0 +1,216 @@
+// What can go wrong with an artifact, and what the customer is told of it. One table decides by the exception names of
+// S3 and KMS what kind of fault it is; a second says which failure type and which words each kind becomes.
+import { type FailureType, JobFailure } from "../job/failure.js";
+import type { ArtifactLocation } from "../job/job.js";
+import { cut } from "../job/limits.js";
+
+export type TransferFaultKind =
+  /** Credentials that have ended: renewed and tried once more. */
+  | "expired"
+  /** No object, version or bucket by that name. */
+  | "missing"
+  /** Another version lies there than the one that was begun. */
+  | "replaced"
+  /** What came is not what S3 says that it sent. */
+  | "corrupt"
+  /** Not allowed. */
+  | "denied"
+  /** KMS does not let these credentials use the customer's key. */
+  | "key-denied"
+  /** The customer's key is disabled, deleted or not to be found. */
+  | "key-unusable"
+  /** The bucket's Region is not the pipeline's. */
+  | "elsewhere"
+  /** Told to slow down, 5xx, no answer, a connection that broke: tried again. */
+  | "passing"
+  /** Anything else that S3 refused. */
+  | "refused";
+
+/** One failed call to S3. The message is S3's own, in one line; it holds no secret. */
+export class TransferFault extends Error {
+  readonly kind: TransferFaultKind;
+  /** S3's or the system's own name for it. */
+  readonly code: string;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(kind: TransferFaultKind, code: string, message: string, retryAfterMs?: number) {
+    super(message);
+    this.name = "TransferFault";
+    this.kind = kind;
+    this.code = code;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** CodePipeline gave no credentials for the job's artifacts. */
+export class GoneAccess extends Error {
+  constructor() {
+    super("CodePipeline gave the job no credentials for its artifacts");
+    this.name = "GoneAccess";
+  }
+}
+
+const kindByName: Readonly<Record<string, TransferFaultKind>> = {
+  ExpiredToken: "expired",
+  ExpiredTokenException: "expired",
+  TokenRefreshRequired: "expired",
+  RequestExpired: "expired",
+  InvalidToken: "expired",
+
+  NoSuchKey: "missing",
+  NoSuchVersion: "missing",
+  NoSuchBucket: "missing",
+  NotFound: "missing",
+  InvalidObjectState: "missing",
+  PreconditionFailed: "replaced",
+  InvalidRange: "replaced",
+
+  AccessDenied: "denied",
+  AccessDeniedException: "denied",
+  AllAccessDisabled: "denied",
+  AccountProblem: "denied",
+  InvalidAccessKeyId: "denied",
+  SignatureDoesNotMatch: "denied",
+
+  PermanentRedirect: "elsewhere",
+  AuthorizationHeaderMalformed: "elsewhere",
+  IllegalLocationConstraintException: "elsewhere",
+
+  SlowDown: "passing",
+  Throttling: "passing",
+  ThrottlingException: "passing",
+  "KMS.ThrottlingException": "passing",
+  RequestTimeout: "passing",
+  RequestTimeTooSkewed: "passing",
+  InternalError: "passing",
+  ServiceUnavailable: "passing",
+  OperationAborted: "passing",
+  BadDigest: "passing",
+  IncompleteBody: "passing",
+};
+
+/** Whatever the SDK or a stream threw, as a TransferFault. */
+export function transferFault(error: unknown): TransferFault {
+  if (error instanceof TransferFault) return error;
+  const status = member(member(error, "$metadata"), "httpStatusCode");
+  const system = member(error, "code");
+  const name = error instanceof Error && error.name !== "Error" && error.name !== "Unknown" ? error.name : undefined;
+  const code =
+    name ?? (typeof system === "string" ? system : typeof status === "number" ? `HTTP ${status}` : "unknown");
+  const message = oneLine(error instanceof Error && error.message ? error.message : code);
+  const seconds = Number(member(member(member(error, "$response"), "headers"), "retry-after"));
+  const retryAfterMs = Number.isFinite(seconds) && seconds > 0 ? seconds * 1_000 : undefined;
+  return new TransferFault(kindOf(code, message, status), code, message, retryAfterMs);
+}
+
+function kindOf(code: string, message: string, status: unknown): TransferFaultKind {
+  const named = Object.hasOwn(kindByName, code) ? kindByName[code] : undefined;
+  // S3 refuses with its own AccessDenied when KMS refused it; only the text names the key's operation.
+  if (named === "denied" && /\bkms:|\bKMS\b/.test(message)) return "key-denied";
+  if (named) return named;
+  if (code === "KMS.AccessDeniedException") return "key-denied";
+  if (/^KMS\./i.test(code)) return "key-unusable";
+  if (status === 404) return "missing";
+  if (status === 412 || status === 416) return "replaced";
+  if (status === 401 || status === 403) return "denied";
+  if (status === 301 || status === 307) return "elsewhere";
+  if (typeof status === "number" && status >= 400 && status < 500 && status !== 408 && status !== 429) return "refused";
+  return "passing";
+}
+
+/** What was being done when it failed. */
+export interface Subject {
+  readonly direction: "input" | "output";
+  readonly name: string;
+  readonly location: ArtifactLocation;
+}
+
+const types: Readonly<Record<TransferFaultKind, FailureType>> = {
+  expired: "SystemUnavailable",
+  missing: "RevisionUnavailable",
+  replaced: "RevisionUnavailable",
+  corrupt: "SystemUnavailable",
+  denied: "PermissionError",
+  "key-denied": "PermissionError",
+  "key-unusable": "ConfigurationError",
+  elsewhere: "ConfigurationError",
+  passing: "SystemUnavailable",
+  refused: "SystemUnavailable",
+};
+
+/** The failure that the customer reads. Throws nothing. */
+export function failureOfTransfer(error: unknown, subject: Subject): JobFailure {
+  if (error instanceof JobFailure) return error;
+  const what = whatFailed(subject);
+  if (error instanceof GoneAccess) {
+    return new JobFailure("PermissionError", `${what}: CodePipeline gave this job no credentials for its artifacts`);
+  }
+  const disk = diskFailure(error, what);
+  if (disk) return disk;
+  if (!isTransferError(error)) {
+    // Fresh credentials could not be had: what the gateway says of it is for the log, by its own event.
+    const cause = oneLine(error instanceof Error ? error.message : String(error));
+    return new JobFailure("SystemUnavailable", `${what}: ${cause}`, { cause: error });
+  }
+  const { kind, code, message } = error;
+  return new JobFailure(types[kind], `${what}: ${reasonOf(kind, subject)} (${code}${saidBy(code, message)})`);
+}
+
+/** A full or broken disk is the worker's trouble, whatever was being written; `undefined` for all other errors. */
+export function diskFailure(error: unknown, what: string): JobFailure | undefined {
+  const code = member(error, "code");
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    const message = `${what}: the disk of the worker that holds the job's folder is full (${code})`;
+    return new JobFailure("SystemUnavailable", message, { cause: error });
+  }
+  if (code === "EIO" || code === "EROFS" || code === "EMFILE" || code === "ENFILE") {
+    return new JobFailure("SystemUnavailable", `${what}: the worker's disk cannot be used (${code})`, { cause: error });
+  }
+  return undefined;
+}
+
+function isTransferError(error: unknown): error is TransferFault {
+  return error instanceof TransferFault;
+}
+
+function whatFailed({ direction, name, location }: Subject): string {
+  const verb = direction === "input" ? "could not be fetched from" : "could not be uploaded to";
+  return `the ${direction} artifact ${name} ${verb} s3://${location.bucket}/${location.objectKey}`;
+}
+
+function reasonOf(kind: TransferFaultKind, { direction }: Subject): string {
+  switch (kind) {
+    case "expired":
+      return "S3 refuses the job's credentials as expired, fresh ones as well";
+    case "missing":
+      return direction === "input" ? "there is no such object" : "there is no such bucket";
+    case "replaced":
+      return "the object was replaced while it was being fetched";
+    case "corrupt":
+      return "what came is damaged";
+    case "denied":
+      return "access is denied: the pipeline's role or the bucket's policy does not allow it";
+    case "key-denied":
+      return "the pipeline's own KMS key may not be used: its policy must let the pipeline's role use it";
+    case "key-unusable":
+      return "the pipeline's own KMS key cannot be used: it is disabled, being deleted or not to be found";
+    case "elsewhere":
+      return "the bucket is not in the pipeline's Region";
+    case "passing":
+      return "S3 could not be used, though it was tried again";
+    case "refused":
+      return "S3 refused the request";
+  }
+}
+
+function saidBy(code: string, message: string): string {
+  return message === "" || message === code ? "" : `: ${cut(message, 300)}`;
+}
+
+function member(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+}
+
+function oneLine(text: string): string {
+  return cut(text.replace(/\s+/g, " ").trim(), 500);
+}

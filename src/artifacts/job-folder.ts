@@ -1,0 +1,60 @@
+// The private folder of one job: made when it is first asked for, and the places in it.
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { JobFailure } from "../job/failure.js";
+import { diskFailure } from "./faults.js";
+
+/** Raw objects and packed outputs lie here, out of the way of a command's own files. */
+const transferPart = ".artifacts";
+
+/** One job's folder. All of it rejects with JobFailure, or with the signal's reason. */
+export class JobFolder {
+  readonly #make: () => Promise<string>;
+  readonly #signal: AbortSignal;
+  #path: Promise<string> | undefined;
+  #files = 0;
+
+  constructor(options: { readonly make: () => Promise<string>; readonly signal: AbortSignal }) {
+    this.#make = options.make;
+    this.#signal = options.signal;
+  }
+
+  /** Its path; undefined when nobody asked for it yet. */
+  get made(): Promise<string> | undefined {
+    return this.#path;
+  }
+
+  path(): Promise<string> {
+    this.#path ??= this.#makeOnce();
+    return this.#path;
+  }
+
+  /** The path of a folder in it. */
+  async part(name: string): Promise<string> {
+    const path = join(await this.path(), name);
+    await orFailure(mkdir(path, { recursive: true, mode: 0o700 }));
+    return path;
+  }
+
+  /** The path of a file that is not there yet. */
+  async newFile(name: string): Promise<string> {
+    this.#files += 1;
+    return join(await this.part(transferPart), `${this.#files}-${name}`);
+  }
+
+  async #makeOnce(): Promise<string> {
+    // After the end nobody would remove it.
+    this.#signal.throwIfAborted();
+    return orFailure(this.#make());
+  }
+}
+
+async function orFailure<T>(making: Promise<T>): Promise<T> {
+  try {
+    return await making;
+  } catch (error) {
+    const what = "the worker could not make a folder for the job";
+    const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
+    throw diskFailure(error, what) ?? new JobFailure("SystemUnavailable", `${what}${code}`, { cause: error });
+  }
+}

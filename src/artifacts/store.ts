@@ -1,0 +1,134 @@
+// Makes workspaces, and owns what they share: the connections to S3, the threads that unpack and pack, the look at the
+// disk. Loads nothing of it before the first job needs it.
+import type { Clock } from "../std/clock.js";
+import type { RetryPolicyMs } from "../std/retry.js";
+import { JobAccess } from "./access.js";
+import type { ArtifactStore, Room, Workspace, WorkspaceCall } from "./artifacts.js";
+import type { Packer } from "./pack.js";
+import { plainDisk } from "./plain-disk.js";
+import type { S3, Transfers } from "./s3-job.js";
+import type { Unpacker } from "./unpack.js";
+import { JobWorkspace } from "./workspace.js";
+
+export interface S3StoreOptions {
+  /** Holds the jobs' folders. */
+  readonly workDir: string;
+  /** Another S3, addressed path-style; unset: each Region's own. */
+  readonly endpoint: string | undefined;
+  readonly appId: string;
+  readonly connectionTimeoutMs: number;
+  /** Longest silence on a connection. */
+  readonly socketTimeoutMs: number;
+  /** For one request of an upload or the beginning of a download's answer. */
+  readonly requestTimeoutMs: number;
+  readonly maxArchiveBytes: number;
+  readonly maxExtractedBytes: number;
+  readonly maxEntries: number;
+  readonly retry: RetryPolicyMs;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Told when the folder of a job that is over could not be removed. */
+  readonly onLeftover: (folder: string, error: unknown) => void;
+}
+
+/** What the store needs of the disk. */
+export interface JobDisk {
+  room(): Room;
+  make(): Promise<string>;
+  remove(folder: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Longest time for taking back an upload that broke: well within a stop's time. */
+const cleanupMaxMs = 5_000;
+/** Folders packed at once; more would only share the same disk and cores. */
+const packThreadsMax = 2;
+const packEndMs = 5_000;
+
+/** Artifacts in S3. */
+export class S3Store implements ArtifactStore {
+  readonly #options: S3StoreOptions;
+  readonly #disk: JobDisk;
+  readonly #workspaces = new Set<JobWorkspace>();
+  #s3: Promise<S3> | undefined;
+  #unpacker: Promise<Unpacker> | undefined;
+  #packer: Promise<Packer> | undefined;
+
+  constructor(options: S3StoreOptions) {
+    this.#options = options;
+    this.#disk = plainDisk(options.workDir);
+  }
+
+  room(): Room {
+    return this.#disk.room();
+  }
+
+  open(call: WorkspaceCall): Workspace {
+    const { maxArchiveBytes, maxExtractedBytes, maxEntries, onLeftover } = this.#options;
+    const life = new AbortController();
+    let transfers: Promise<Transfers> | undefined;
+    const workspace: JobWorkspace = new JobWorkspace({
+      call,
+      makeFolder: () => this.#disk.make(),
+      removeFolder: (folder) => this.#disk.remove(folder),
+      transfers: () => (transfers ??= this.#transfers(call, life.signal)),
+      unpacker: () => (this.#unpacker ??= openUnpacker(this.#options)),
+      pack: async (request) => {
+        this.#packer ??= openPacker(this.#options);
+        await (await this.#packer).pack(request);
+      },
+      limits: { maxArchiveBytes, maxExtractedBytes, maxEntries },
+      endAccess: () => life.abort(new Error("the job is over")),
+      onLeftover,
+      onOver: () => this.#workspaces.delete(workspace),
+    });
+    this.#workspaces.add(workspace);
+    return workspace;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#workspaces].map((workspace) => workspace.dispose()));
+    const [s3, unpacker, packer] = await Promise.all([this.#s3, this.#unpacker, this.#packer]);
+    s3?.close();
+    await Promise.all([unpacker?.close(), packer?.close(), this.#disk.close()]);
+  }
+
+  async #transfers(call: WorkspaceCall, signal: AbortSignal): Promise<Transfers> {
+    const { clock, random } = this.#options;
+    const { job, receivedMs, renewAccess: renew, keepSecrets } = call;
+    const access = new JobAccess({ first: job.access, receivedMs, renew, keepSecrets, clock, random, signal });
+    this.#s3 ??= openS3(this.#options);
+    return (await this.#s3).of(job, access);
+  }
+}
+
+/**
+ * Where artifacts lie: at the endpoint of their own; else where CodePipeline is when that is none of AWS's own hosts,
+ * since emulators serve both; else (`undefined`) where the SDK's rules say.
+ */
+export function artifactEndpoint(own: string | undefined, codePipeline: string | undefined): string | undefined {
+  if (own !== undefined || codePipeline === undefined) return own;
+  const { hostname } = new URL(codePipeline);
+  return /\.(?:amazonaws\.com(?:\.cn)?|api\.aws)$/i.test(hostname) ? undefined : codePipeline;
+}
+
+async function openS3(options: S3StoreOptions): Promise<S3> {
+  const { S3 } = await import("./s3-job.js");
+  return new S3({ ...options, cleanupMaxMs });
+}
+
+async function openUnpacker({ clock }: S3StoreOptions): Promise<Unpacker> {
+  const [{ Unpacker }, { startUnpackWorker }, { threadEndMs, threadIdleMs, unpackThreadsMax }] = await Promise.all([
+    import("./unpack.js"),
+    import("./unpack-thread.js"),
+    import("./unpack-limits.js"),
+  ]);
+  return new Unpacker({ clock, threadsMax: unpackThreadsMax, threadIdleMs, threadEndMs, start: startUnpackWorker });
+}
+
+async function openPacker(options: S3StoreOptions): Promise<Packer> {
+  const { clock, maxArchiveBytes, maxExtractedBytes, maxEntries } = options;
+  const limits = { maxArchiveBytes, maxExtractedBytes, maxEntries };
+  const { Packer, startPackWorker } = await import("./pack.js");
+  return new Packer({ limits, threadsMax: packThreadsMax, endMs: packEndMs, clock, start: startPackWorker });
+}

@@ -1,0 +1,131 @@
+// One job's folder and its artifacts. Does nothing before it is asked, and when it is disposed of, every transfer has
+// ended and the folder is gone. S3, archives and threads are behind the parts that it is given.
+import { JobFailure } from "../job/failure.js";
+import type { ArtifactLinks, Workspace, WorkspaceCall } from "./artifacts.js";
+import { GoneAccess } from "./faults.js";
+import { JobFolder } from "./job-folder.js";
+import { JobInputs } from "./job-inputs.js";
+import { JobOutputs, type PackRequest } from "./job-outputs.js";
+import type { Transfers } from "./s3-job.js";
+import type { Unpacker } from "./unpack.js";
+import type { UnpackLimits } from "./unpack-limits.js";
+
+export interface JobWorkspaceOptions {
+  readonly call: WorkspaceCall;
+  /** Makes the job's private folder. */
+  readonly makeFolder: () => Promise<string>;
+  /** Removes it, whatever is in it. */
+  readonly removeFolder: (folder: string) => Promise<void>;
+  /** The job's way to S3; loads the SDK when it is first asked. */
+  readonly transfers: () => Promise<Transfers>;
+  readonly unpacker: () => Promise<Pick<Unpacker, "begin">>;
+  readonly pack: (request: PackRequest) => Promise<void>;
+  readonly limits: UnpackLimits;
+  /** Ends renewals of access, which outlive the transfers so that a broken upload can be taken back. */
+  readonly endAccess: () => void;
+  /** Told when the folder could not be removed. */
+  readonly onLeftover: (folder: string, error: unknown) => void;
+  /** Told when everything has ended and the folder is gone. */
+  readonly onOver: () => void;
+}
+
+/** The workspace of one job. */
+export class JobWorkspace implements Workspace {
+  readonly #options: JobWorkspaceOptions;
+  readonly #ended = new AbortController();
+  readonly #stopFollowing: () => void;
+  readonly #folder: JobFolder;
+  readonly #inputs: JobInputs;
+  readonly #outputs: JobOutputs;
+  readonly #open = new Set<Promise<unknown>>();
+  #disposed: Promise<void> | undefined;
+
+  constructor(options: JobWorkspaceOptions) {
+    this.#options = options;
+    const { job, signal: outer } = options.call;
+    const follow = () => this.#ended.abort(outer.reason);
+    if (outer.aborted) follow();
+    else outer.addEventListener("abort", follow, { once: true });
+    this.#stopFollowing = () => outer.removeEventListener("abort", follow);
+    const { signal } = this.#ended;
+    const folder = new JobFolder({ make: options.makeFolder, signal });
+    const shared = { job, folder, transfers: options.transfers, signal };
+    this.#folder = folder;
+    this.#inputs = new JobInputs({ ...shared, unpacker: options.unpacker, limits: options.limits });
+    this.#outputs = new JobOutputs({ ...shared, pack: options.pack });
+  }
+
+  folder(): Promise<string> {
+    return this.#tracked(this.#folder.path());
+  }
+
+  input(name: string): Promise<string> {
+    return this.#tracked(this.#inputs.unpacked(name));
+  }
+
+  inputFile(name: string): Promise<string> {
+    return this.#tracked(this.#inputs.file(name));
+  }
+
+  output(name: string, directory: string): Promise<void> {
+    return this.#tracked(this.#outputs.put(name, directory));
+  }
+
+  links(): Promise<ArtifactLinks> {
+    return this.#tracked(this.#links());
+  }
+
+  finish(): Promise<void> {
+    return this.#outputs.finish();
+  }
+
+  dispose(): Promise<void> {
+    this.#disposed ??= this.#dispose();
+    return this.#disposed;
+  }
+
+  async #dispose(): Promise<void> {
+    const { endAccess, onOver } = this.#options;
+    this.#ended.abort(new Error("the job is over"));
+    this.#stopFollowing();
+    while (this.#open.size > 0) await Promise.allSettled(this.#open);
+    endAccess();
+    await this.#removeFolder();
+    onOver();
+  }
+
+  async #removeFolder(): Promise<void> {
+    const { removeFolder, onLeftover } = this.#options;
+    const folder = await this.#folder.made?.catch(() => undefined);
+    if (folder === undefined) return;
+    try {
+      await removeFolder(folder);
+    } catch (error) {
+      onLeftover(folder, error);
+    }
+  }
+
+  async #links(): Promise<ArtifactLinks> {
+    const { keepSecrets } = this.#options.call;
+    try {
+      const links = await (await this.#options.transfers()).links(this.#ended.signal);
+      keepSecrets([...links.inputs, ...links.outputs].map(({ url }) => url));
+      return links;
+    } catch (error) {
+      this.#ended.signal.throwIfAborted();
+      const cause = error instanceof Error ? error.message : String(error);
+      const type = error instanceof GoneAccess ? "PermissionError" : "SystemUnavailable";
+      throw new JobFailure(type, `no links to the job's artifacts could be made: ${cause}`);
+    }
+  }
+
+  /** Waited for by dispose; and a handler that looks away from its failure must not end the process by it. */
+  #tracked<T>(promise: Promise<T>): Promise<T> {
+    this.#open.add(promise);
+    const over = () => {
+      this.#open.delete(promise);
+    };
+    promise.then(over, over);
+    return promise;
+  }
+}

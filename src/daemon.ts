@@ -63,6 +63,7 @@ export class Daemon {
         gateway: (region, owner) => parts.gateways.get(region, owner),
         handlers: parts.handlers,
         ledger: parts.ledger,
+        artifacts: parts.artifacts,
         clock,
         random: Math.random,
         keepSecrets: (values) => masker.keep(values),

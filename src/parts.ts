@@ -1,5 +1,6 @@
 // Builds each part that a configuration asks for, loading only what it names; the one place that knows every
 // implementation. Opens in order and, when one part cannot be had, lets go of the earlier ones.
+import type { ArtifactStore } from "./artifacts/artifacts.js";
 import type { ApiCall } from "./codepipeline/client.js";
 import type { GatewaySettings, Gateways } from "./codepipeline/gateways.js";
 import type { Config } from "./config/config.js";
@@ -14,7 +15,6 @@ import type { Ledger, LedgerCommit, LedgerHealth } from "./ledger/ledger.js";
 import type { Clock } from "./std/clock.js";
 import type { Log } from "./std/log.js";
 import type { Masker } from "./std/masking.js";
-import type { TokenFileEvent } from "./tokens/file.js";
 import { MaskedTokens, type TokenLookup } from "./tokens/masked-tokens.js";
 import type { ClientTokens } from "./tokens/tokens.js";
 import type { Observe } from "./worker/events.js";
@@ -43,6 +43,7 @@ export interface BuiltParts {
   readonly tokens: MaskedTokens;
   readonly handlers: SwappableHandlers;
   readonly ledger: Ledger;
+  readonly artifacts: ArtifactStore;
   readonly callbacks: Callbacks;
   readonly closing: { readonly name: string; readonly close: () => Promise<void> | void }[];
   /** Base of callback URLs, once the admin port is open. */
@@ -86,12 +87,24 @@ export async function buildParts(
     closing.push({ name: "client tokens", close: () => tokens.close() });
     const ledger = await ledgerOf(options, readers);
     closing.push({ name: "ledger", close: () => ledger.close() });
+    const { openArtifacts } = await import("./artifacts/opening.js");
+    const artifacts = await openArtifacts({ settings: config, clock, log });
+    closing.push({ name: "artifact store", close: () => artifacts.close() });
     const callbacks: Callbacks = new Callbacks({ ...callbackLimits, baseUrl: () => built.adminUrl, clock });
     const handlers = new SwappableHandlers(await handlersOf(options, callbacks, observe));
     closing.push({ name: "handlers", close: () => handlers.close() });
     const gateways = await gatewaysOf(config, tokens, clock, readers);
     closing.push({ name: "clients", close: () => gateways.close() });
-    const built: BuiltParts = { gateways, tokens, handlers, ledger, callbacks, closing, adminUrl: undefined };
+    const built: BuiltParts = {
+      gateways,
+      tokens,
+      handlers,
+      ledger,
+      artifacts,
+      callbacks,
+      closing,
+      adminUrl: undefined,
+    };
     return built;
   } catch (error) {
     for (const part of closing.toReversed()) await closeQuietly(part, log);
@@ -108,7 +121,10 @@ export async function tokensOf({ config, clock, log }: PartsOptions): Promise<Cl
       return new StaticClientTokens({ tokens: clientTokens.tokens });
     }
     case "file": {
-      const { openFileTokens } = await import("./tokens/file.js");
+      const [{ openFileTokens }, { tokenFileLine }] = await Promise.all([
+        import("./tokens/file.js"),
+        import("./tokens/file-lines.js"),
+      ]);
       return openFileTokens({
         path: clientTokens.path,
         clock,
@@ -116,21 +132,6 @@ export async function tokensOf({ config, clock, log }: PartsOptions): Promise<Cl
         onEvent: (event) => tokenFileLine(log, event),
       });
     }
-  }
-}
-
-function tokenFileLine(log: Log, event: TokenFileEvent): void {
-  switch (event.type) {
-    case "reloaded":
-      return log.info({ clients: event.clients }, "client token file read again");
-    case "broken":
-      return log.error({}, `client token file refused, the earlier tokens stay in force: ${event.message}`);
-    case "vanished":
-      return log.error({}, "client token file is gone, the earlier tokens stay in force: put it back");
-    case "back":
-      return log.info({}, "client token file is back");
-    case "readable-by-all":
-      return log.warn({ mode: event.mode }, "client token file can be read by every user: chmod 600");
   }
 }
 

@@ -12,8 +12,6 @@ export function eventLog(log: EventLogger): (event: WorkerEvent) => void {
   return (event) => {
     refusals.observe(event);
     switch (event.type) {
-      case "worker-started":
-        return log.info({ pollers: event.pollers, slots: event.slots }, "worker started");
       case "poll-finished":
       case "poll-failed":
       case "poll-recovered":
@@ -49,12 +47,15 @@ export function eventLog(log: EventLogger): (event: WorkerEvent) => void {
           { ...(event.key ? jobFields(event.key) : {}), stack: event.stack },
           `a bug in partnerd: ${event.message}; please report it`,
         );
+      case "worker-started":
       case "breaker-opened":
       case "breaker-closed":
       case "pollers-changed":
       case "reload-started":
       case "reload-finished":
       case "reload-refused":
+      case "room-short":
+      case "room-regained":
       case "paused":
       case "resumed":
       case "drain-started":

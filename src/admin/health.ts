@@ -3,7 +3,8 @@
 import type { StatusSnapshot } from "../worker/status.js";
 
 /** What is judged: the engine's status and its slots. */
-export interface HealthStatus extends Pick<StatusSnapshot, "atMs" | "startedAtMs" | "isDraining" | "isPaused"> {
+export interface HealthStatus
+  extends Pick<StatusSnapshot, "atMs" | "startedAtMs" | "isDraining" | "isPaused" | "shortOfRoom"> {
   readonly pollers: readonly Pick<
     StatusSnapshot["pollers"][number],
     "region" | "actionType" | "lastGoodPollAtMs" | "nextPollAtMs" | "failures" | "lastFault"
@@ -20,7 +21,14 @@ export interface LedgerState {
 
 /** Why not, in a word for machines and a sentence for people. */
 export interface HealthReason {
-  readonly reason: "poller-stuck" | "not-yet-polled" | "draining" | "paused" | "breaker-open" | "ledger-not-writable";
+  readonly reason:
+    | "poller-stuck"
+    | "not-yet-polled"
+    | "draining"
+    | "paused"
+    | "breaker-open"
+    | "ledger-not-writable"
+    | "no-room";
   readonly message: string;
 }
 
@@ -44,7 +52,12 @@ const breakerFailures = 5;
  * drain and while the ledger cannot be written; then the answer itself is the proof of life.
  */
 export function live(status: HealthStatus, ledger: LedgerState): Liveness {
-  const mayStandStill = status.isDraining || status.isPaused || status.slots.busy > 0 || !ledger.writable;
+  const mayStandStill =
+    status.isDraining ||
+    status.isPaused ||
+    status.slots.busy > 0 ||
+    !ledger.writable ||
+    status.shortOfRoom !== undefined;
   if (mayStandStill) return { live: true, reasons: [] };
   const reasons = status.pollers
     .filter(({ nextPollAtMs }) => status.atMs - (nextPollAtMs ?? status.startedAtMs) > stuckAfterMs)
@@ -76,6 +89,9 @@ export function ready(status: HealthStatus, ledger: LedgerState): Readiness {
   if (!ledger.writable) {
     const why = ledger.reason === undefined ? "" : `: ${ledger.reason}`;
     reasons.push({ reason: "ledger-not-writable", message: `the ledger cannot be written${why}` });
+  }
+  if (status.shortOfRoom !== undefined) {
+    reasons.push({ reason: "no-room", message: `no room for artifacts: ${status.shortOfRoom}` });
   }
   return { ready: reasons.length === 0, reasons };
 }

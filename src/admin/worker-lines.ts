@@ -6,8 +6,11 @@ type WorkerLineEvent = Extract<
   WorkerEvent,
   {
     type:
+      | "worker-started"
       | "breaker-opened"
       | "breaker-closed"
+      | "room-short"
+      | "room-regained"
       | "pollers-changed"
       | "reload-started"
       | "reload-finished"
@@ -23,6 +26,8 @@ type WorkerLineEvent = Extract<
 /** What concerns the worker as a whole. */
 export function workerLine(log: EventLogger, event: WorkerLineEvent): void {
   switch (event.type) {
+    case "worker-started":
+      return log.info({ pollers: event.pollers, slots: event.slots }, "worker started");
     case "breaker-opened":
       return log.error(
         { ...pollerFields(event.poller), code: event.fault.code },
@@ -43,6 +48,10 @@ export function workerLine(log: EventLogger, event: WorkerLineEvent): void {
       return reloadedLine(log, event);
     case "reload-refused":
       return log.error({}, `configuration read again and refused, the running one stays: ${event.message}`);
+    case "room-short":
+      return log.error({}, `no room for the artifacts of another job, so no new job is taken: ${event.reason}`);
+    case "room-regained":
+      return log.info({}, "there is room for artifacts again");
     case "paused":
     case "resumed":
       return log.info({}, event.type === "paused" ? "paused: no job is taken until resume" : "resumed");

@@ -4,15 +4,18 @@ import type { Clock } from "../std/clock.js";
 import type { RetryPolicyMs } from "../std/retry.js";
 import { JobAccess } from "./access.js";
 import type { ArtifactStore, Room, Workspace, WorkspaceCall } from "./artifacts.js";
+import type { FreeSpace } from "./free-space.js";
+import type { JobFolders } from "./job-folders.js";
 import type { Packer } from "./pack.js";
-import { plainDisk } from "./plain-disk.js";
 import type { S3, Transfers } from "./s3-job.js";
 import type { Unpacker } from "./unpack.js";
 import { JobWorkspace } from "./workspace.js";
 
 export interface S3StoreOptions {
-  /** Holds the jobs' folders. */
-  readonly workDir: string;
+  /** Closed with the store. */
+  readonly folders: Pick<JobFolders, "make" | "remove" | "close">;
+  /** Closed with the store. */
+  readonly space: Pick<FreeSpace, "room" | "close">;
   /** Another S3, addressed path-style; unset: each Region's own. */
   readonly endpoint: string | undefined;
   readonly appId: string;
@@ -31,14 +34,6 @@ export interface S3StoreOptions {
   readonly onLeftover: (folder: string, error: unknown) => void;
 }
 
-/** What the store needs of the disk. */
-export interface JobDisk {
-  room(): Room;
-  make(): Promise<string>;
-  remove(folder: string): Promise<void>;
-  close(): Promise<void>;
-}
-
 /** Longest time for taking back an upload that broke: well within a stop's time. */
 const cleanupMaxMs = 5_000;
 /** Folders packed at once; more would only share the same disk and cores. */
@@ -48,7 +43,6 @@ const packEndMs = 5_000;
 /** Artifacts in S3. */
 export class S3Store implements ArtifactStore {
   readonly #options: S3StoreOptions;
-  readonly #disk: JobDisk;
   readonly #workspaces = new Set<JobWorkspace>();
   #s3: Promise<S3> | undefined;
   #unpacker: Promise<Unpacker> | undefined;
@@ -56,21 +50,20 @@ export class S3Store implements ArtifactStore {
 
   constructor(options: S3StoreOptions) {
     this.#options = options;
-    this.#disk = plainDisk(options.workDir);
   }
 
   room(): Room {
-    return this.#disk.room();
+    return this.#options.space.room();
   }
 
   open(call: WorkspaceCall): Workspace {
-    const { maxArchiveBytes, maxExtractedBytes, maxEntries, onLeftover } = this.#options;
+    const { folders, maxArchiveBytes, maxExtractedBytes, maxEntries, onLeftover } = this.#options;
     const life = new AbortController();
     let transfers: Promise<Transfers> | undefined;
     const workspace: JobWorkspace = new JobWorkspace({
       call,
-      makeFolder: () => this.#disk.make(),
-      removeFolder: (folder) => this.#disk.remove(folder),
+      makeFolder: () => folders.make(),
+      removeFolder: (folder) => folders.remove(folder),
       transfers: () => (transfers ??= this.#transfers(call, life.signal)),
       unpacker: () => (this.#unpacker ??= openUnpacker(this.#options)),
       pack: async (request) => {
@@ -90,7 +83,9 @@ export class S3Store implements ArtifactStore {
     await Promise.all([...this.#workspaces].map((workspace) => workspace.dispose()));
     const [s3, unpacker, packer] = await Promise.all([this.#s3, this.#unpacker, this.#packer]);
     s3?.close();
-    await Promise.all([unpacker?.close(), packer?.close(), this.#disk.close()]);
+    await Promise.all([unpacker?.close(), packer?.close()]);
+    this.#options.space.close();
+    await this.#options.folders.close();
   }
 
   async #transfers(call: WorkspaceCall, signal: AbortSignal): Promise<Transfers> {
@@ -100,16 +95,6 @@ export class S3Store implements ArtifactStore {
     this.#s3 ??= openS3(this.#options);
     return (await this.#s3).of(job, access);
   }
-}
-
-/**
- * Where artifacts lie: at the endpoint of their own; else where CodePipeline is when that is none of AWS's own hosts,
- * since emulators serve both; else (`undefined`) where the SDK's rules say.
- */
-export function artifactEndpoint(own: string | undefined, codePipeline: string | undefined): string | undefined {
-  if (own !== undefined || codePipeline === undefined) return own;
-  const { hostname } = new URL(codePipeline);
-  return /\.(?:amazonaws\.com(?:\.cn)?|api\.aws)$/i.test(hostname) ? undefined : codePipeline;
 }
 
 async function openS3(options: S3StoreOptions): Promise<S3> {

@@ -34,13 +34,7 @@ export function buildConfig(parts: Parts): Config {
     worker: { maxConcurrentJobs: settings.number("worker.maxConcurrentJobs") },
     polling: { minIntervalMs: ms("polling.minInterval"), maxIntervalMs: ms("polling.maxInterval") },
     ledger: ledgerOf(settings),
-    artifacts: {
-      workDir: settings.text("artifacts.workDir"),
-      maxArchiveBytes: settings.bytes("artifacts.maxArchiveBytes"),
-      maxExtractedBytes: settings.bytes("artifacts.maxExtractedBytes"),
-      maxEntries: settings.number("artifacts.maxEntries"),
-      minFreeBytes: settings.bytes("artifacts.minFreeBytes"),
-    },
+    artifacts: artifactsOf(settings),
     shutdown: {
       drainTimeoutMs: ms("shutdown.drainTimeout"),
       cancelGraceMs: ms("shutdown.cancelGrace"),
@@ -74,6 +68,7 @@ export function buildConfig(parts: Parts): Config {
       acknowledge: policyOf("acknowledge", settings),
       report: policyOf("report", settings),
       handler: policyOf("handler", settings),
+      artifact: { ...policyOf("artifact", settings), maxElapsedMs: ms("retry.artifact.maxElapsed") },
       clientCooldownMs: ms("retry.clientCooldown"),
     },
   });
@@ -145,6 +140,19 @@ function ledgerOf(settings: Settings): LedgerConfig {
       };
     }
   }
+}
+
+function artifactsOf(settings: Settings): Config["artifacts"] {
+  const endpoint = settings.optionalText("artifacts.endpoint");
+  return {
+    workDir: settings.text("artifacts.workDir"),
+    maxArchiveBytes: settings.bytes("artifacts.maxArchiveBytes"),
+    maxExtractedBytes: settings.bytes("artifacts.maxExtractedBytes"),
+    maxEntries: settings.number("artifacts.maxEntries"),
+    minFreeBytes: settings.bytes("artifacts.minFreeBytes"),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    requestTimeoutMs: settings.durationMs("artifacts.requestTimeout"),
+  };
 }
 
 function policyOf(name: string, settings: Settings): RetryPolicy {

@@ -17,6 +17,9 @@ export interface Config {
     readonly maxEntries: number;
     /** Bytes; 0: no check. */
     readonly minFreeBytes: number;
+    /** Unset: `aws.endpoint` when that is not AWS's own, else S3 in the job's Region. */
+    readonly endpoint?: string;
+    readonly requestTimeoutMs: number;
   };
   readonly shutdown: {
     readonly drainTimeoutMs: number;
@@ -131,6 +134,8 @@ export interface RetryConfig {
   readonly report: RetryPolicy;
   /** Calls of http handlers; until the job's deadline. */
   readonly handler: RetryPolicy;
+  /** A request of a transfer; a download's patience begins anew whenever bytes came. */
+  readonly artifact: RetryPolicy;
   /** How long a client whose token was refused is left alone. */
   readonly clientCooldownMs: number;
 }

@@ -78,6 +78,17 @@ export const artifactsSchema = {
     default: "256MiB",
     env: "PARTNERD_ARTIFACTS_MIN_FREE_BYTES",
   }),
+  endpoint: setting({
+    doc: "Another S3, addressed path-style; unset, `aws.endpoint` when that is not AWS's own, else S3 in the job's Region.",
+    kind: httpUrl(),
+    env: "PARTNERD_ARTIFACTS_ENDPOINT",
+  }),
+  requestTimeout: setting({
+    doc: "Longest wait for S3 to take one part of an upload (8 MiB), or to begin an answer.",
+    kind: duration("1s", "1h"),
+    default: "5m",
+    env: "PARTNERD_ARTIFACTS_REQUEST_TIMEOUT",
+  }),
 } satisfies Section;
 
 /** The keys of one entry of `actionTypes`. */

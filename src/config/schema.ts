@@ -219,6 +219,12 @@ export const schema = {
       maxDelay: "30s",
       factor: 2,
     }),
+    artifact: policy("a failed transfer of an artifact", "PARTNERD_RETRY_ARTIFACT", {
+      minDelay: "200ms",
+      maxDelay: "10s",
+      factor: 2,
+      maxElapsed: "2m",
+    }),
     clientCooldown: setting({
       doc: "How long a client is left alone after CodePipeline refused its token.",
       kind: duration("0s", day),
@@ -254,7 +260,7 @@ function policy(
       default: defaults.factor,
       env: `${env}_FACTOR`,
     }),
-    // Only details are given up: an acknowledge is asked until it is answered, a result is owed until it is accepted.
+    // Details and transfers are given up: an acknowledge is asked until it is answered, a result is owed until it is accepted.
     ...(defaults.maxElapsed
       ? {
           maxElapsed: setting({

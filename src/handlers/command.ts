@@ -7,10 +7,11 @@ import type { Clock } from "../std/clock.js";
 import { type GroupEnd, runGroup } from "../std/process-tree.js";
 import { failureOfExit, failureOfStart } from "./exit-verdict.js";
 import type { HandlerCall, JobHandler } from "./handler.js";
-import { makeJobFolder, readOutcomeFile, removeJobFolder } from "./job-folder.js";
+import { collectOutputs, inputsFolder, outputsFolder, prepareFolder } from "./job-artifacts.js";
 import { JobOutput } from "./job-output.js";
 import type { JobMasker } from "./masker.js";
 import { OpenCalls } from "./open-calls.js";
+import { readOutcomeFile } from "./outcome-file.js";
 import { jobDocument } from "./wire.js";
 
 export interface CommandHandlerOptions {
@@ -20,8 +21,6 @@ export interface CommandHandlerOptions {
   readonly env: Readonly<Record<string, string>>;
   /** The daemon's own environment, of which only `inheritedNames` are handed on. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Holds the jobs' folders. */
-  readonly workDir: string;
   /** Between SIGTERM and SIGKILL. */
   readonly cancelGraceMs: number;
   readonly clock: Clock;
@@ -54,17 +53,16 @@ export class CommandHandler implements JobHandler {
   }
 
   async #run(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
-    const folder = await this.#makeFolder(call);
-    try {
-      const output = new JobOutput({ masker: this.#options.masker, log: call.log });
-      const end = await this.#execute({ call, signal, folder, output });
-      output.end();
-      if (end.isAborted) return await lastWord(folder, signal);
-      if (end.hadLeftovers) call.log.warn("the handler left processes behind when it exited; they were killed");
-      return await this.#verdict({ call, end, folder, tail: output.tail() });
-    } finally {
-      await this.#removeFolder(call, folder);
-    }
+    const folder = await prepareFolder(call);
+    signal.throwIfAborted();
+    const output = new JobOutput({ masker: this.#options.masker, log: call.log });
+    const end = await this.#execute({ call, signal, folder, output });
+    output.end();
+    if (end.isAborted) return await lastWord(folder, signal);
+    if (end.hadLeftovers) call.log.warn("the handler left processes behind when it exited; they were killed");
+    const verdict = await this.#verdict({ call, end, folder, tail: output.tail() });
+    await collectOutputs(call, folder, verdict);
+    return verdict;
   }
 
   async #execute(work: {
@@ -123,6 +121,8 @@ export class CommandHandler implements JobHandler {
       ["PARTNERD_CONTINUATION_TOKEN", continuationToken],
       ["PARTNERD_DEADLINE", new Date(call.deadlineMs).toISOString()],
       ["PARTNERD_OUTCOME", join(folder, outcomeFileName)],
+      ["PARTNERD_INPUTS", join(folder, inputsFolder)],
+      ["PARTNERD_OUTPUTS", join(folder, outputsFolder)],
     ];
     const all: Record<string, string> = {};
     for (const [name, value] of [...inherited, ...Object.entries(env), ...own]) {
@@ -130,26 +130,6 @@ export class CommandHandler implements JobHandler {
       if (value !== undefined && !value.includes("\0")) all[name] = value;
     }
     return all;
-  }
-
-  async #makeFolder(call: HandlerCall): Promise<string> {
-    try {
-      return await makeJobFolder(this.#options.workDir);
-    } catch (error) {
-      call.log.error(`no folder could be made for the job: ${messageOf(error)}`);
-      const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
-      throw new JobFailure("SystemUnavailable", `the worker could not make a folder for the job${code}`, {
-        cause: error,
-      });
-    }
-  }
-
-  async #removeFolder(call: HandlerCall, folder: string): Promise<void> {
-    try {
-      await removeJobFolder(folder);
-    } catch (error) {
-      call.log.warn(`the job's folder could not be removed: ${messageOf(error)}`, { folder });
-    }
   }
 }
 

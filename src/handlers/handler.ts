@@ -1,4 +1,5 @@
 // The contract of handlers: what a job looks like to the code that does the work, in whatever kind it is written.
+import type { Workspace } from "../artifacts/artifacts.js";
 import type { Job } from "../job/job.js";
 import type { Outcome } from "../job/outcome.js";
 
@@ -18,9 +19,16 @@ export interface HandlerJob extends JobDocument {
   readonly signal: AbortSignal;
   /** Aborts when the daemon begins to drain: a good moment to return `continued`. */
   readonly draining: AbortSignal;
-  /** The unpacked folder of an input artifact. */
+  /** A private folder of the job, which goes with it: for what the handler makes. */
+  folder(): Promise<string>;
+  /** The folder with an unpacked input artifact (zip, tar, tar.gz; any other file lies in it by the artifact's name). */
   input(name: string): Promise<string>;
-  /** Packs and uploads a folder as an output artifact. */
+  /** The path of an input artifact as it lies in S3. */
+  inputFile(name: string): Promise<string>;
+  /**
+   * Packs a folder and uploads it as an output artifact; a relative path starts at `folder()`. The job succeeds only
+   * when every upload did, awaited or not.
+   */
   output(name: string, directory: string): Promise<void>;
 }
 
@@ -57,6 +65,8 @@ export interface JobDocument {
 /** What the engine hands to a handler of any kind. */
 export interface HandlerCall {
   readonly job: Job;
+  /** The job's folder and artifacts. */
+  readonly workspace: Workspace;
   readonly deadlineMs: number;
   readonly log: JobLogger;
   readonly signal: AbortSignal;

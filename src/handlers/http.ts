@@ -4,13 +4,13 @@ import type { Agent } from "node:http";
 import { JobFailure, messageOf } from "../job/failure.js";
 import type { Clock } from "../std/clock.js";
 import { type RetryPolicyMs, retrying } from "../std/retry.js";
-import type { Callbacks, Expectation, NewExpectation } from "./callbacks.js";
+import type { Callbacks, Expectation } from "./callbacks.js";
 import type { HandlerCall, JobHandler } from "./handler.js";
+import { HttpJobBody } from "./http-body.js";
 import { NoAnswer, post, type Transport } from "./http-exchange.js";
 import { Unanswered, type Verdict, verdictOf } from "./http-verdict.js";
 import type { JobMasker } from "./masker.js";
 import { following, OpenCalls } from "./open-calls.js";
-import { type HttpJobDocument, jobDocument } from "./wire.js";
 
 /** Signs a request; made from the configured secret by the Standard Webhooks library. */
 export interface RequestSigner {
@@ -83,7 +83,7 @@ export class HttpHandler implements JobHandler {
         call,
         signal,
         patience: patience.controller,
-        document: documentOf(call, expectation),
+        body: new HttpJobBody({ call, callback: expectation, clock: this.#options.clock }),
       });
       if (!expectation) return outcomeWithoutPort(await posted);
       // The service may deliver before its 202 is seen here, or although its answer was lost.
@@ -110,11 +110,10 @@ export class HttpHandler implements JobHandler {
     readonly call: HandlerCall;
     readonly signal: AbortSignal;
     readonly patience: AbortController;
-    readonly document: HttpJobDocument;
+    readonly body: HttpJobBody;
   }): Promise<Verdict> {
     const { call, signal, patience } = work;
     const { clock, retry } = this.#options;
-    const body = Buffer.from(JSON.stringify(work.document));
     const lastMs = lastMomentMs(call.deadlineMs, clock.now());
     let attempts = 0;
     try {
@@ -134,6 +133,7 @@ export class HttpHandler implements JobHandler {
         },
         async (attempt) => {
           attempts = attempt;
+          const body = await work.body.bytes();
           return this.#attempt({ call, signal, body, timeLeftMs: lastMs - clock.now() });
         },
       );
@@ -242,11 +242,6 @@ export class HttpHandler implements JobHandler {
 
 function lastMomentMs(deadlineMs: number, nowMs: number): number {
   return deadlineMs - Math.min(lastWordMs, Math.max(0, deadlineMs - nowMs) * lastWordShare);
-}
-
-function documentOf(call: HandlerCall, expectation: NewExpectation | undefined): HttpJobDocument {
-  const document = jobDocument(call);
-  return expectation ? { ...document, callback: { url: expectation.url, token: expectation.token } } : document;
 }
 
 function outcomeWithoutPort(verdict: Verdict): unknown {

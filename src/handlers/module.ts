@@ -1,16 +1,10 @@
 // A handler in this process: a function from an ES module of the partner's. It can throw, lie, hang or reject late;
 // none of that may reach the engine as anything but one settled promise. It knows nothing of CodePipeline.
-import { isJobFailure, JobFailure } from "../job/failure.js";
+import { isJobFailure } from "../job/failure.js";
 import type { Clock } from "../std/clock.js";
 import type { HandlerCall, HandlerJob, JobHandler } from "./handler.js";
 import { following, OpenCalls } from "./open-calls.js";
 import { jobDocument } from "./wire.js";
-
-/** How a module handler reaches the artifacts of one job. */
-export interface JobArtifacts {
-  input(name: string): Promise<string>;
-  output(name: string, directory: string): Promise<void>;
-}
 
 export interface ModuleHandlerOptions {
   /** What a person recognises it by: the module's path. */
@@ -22,8 +16,6 @@ export interface ModuleHandlerOptions {
   readonly clock: Clock;
   /** Told when a handler did not stop in time and still holds memory and perhaps works on. */
   readonly onAbandoned?: ((call: HandlerCall) => void) | undefined;
-  /** Absent: `input` and `output` fail with a clear message. */
-  readonly artifacts?: ((call: HandlerCall) => JobArtifacts) | undefined;
 }
 
 /** The handler did not settle in time after its signal aborted; `cause` is why it was to stop. */
@@ -82,8 +74,10 @@ export class ModuleHandler implements JobHandler {
   /** The handler's end as a value. Being a value, a late one can be ignored without an unhandled rejection. */
   async #started(call: HandlerCall, signal: AbortSignal, draining: AbortSignal): Promise<Settled> {
     try {
-      const { handler, artifacts } = this.#options;
-      return { value: await handler(handlerJob({ call, signal, draining, artifacts })) };
+      const uploaded = new Set<string>();
+      const value = await this.#options.handler(handlerJob({ call, signal, draining, uploaded }));
+      warnOfMissing(call, value, uploaded);
+      return { value };
     } catch (thrown) {
       return { thrown };
     }
@@ -130,28 +124,33 @@ function handlerJob(parts: {
   readonly call: HandlerCall;
   readonly signal: AbortSignal;
   readonly draining: AbortSignal;
-  readonly artifacts: ((call: HandlerCall) => JobArtifacts) | undefined;
+  /** Takes the names of outputs as they are asked for. */
+  readonly uploaded: Set<string>;
 }): HandlerJob {
-  const { call, signal, draining } = parts;
-  const artifacts = parts.artifacts?.(call) ?? noArtifacts;
+  const { call, signal, draining, uploaded } = parts;
+  const { workspace } = call;
   return {
     ...jobDocument(call),
     log: call.log,
     signal,
     draining,
-    input: async (name) => artifacts.input(name),
-    output: async (name, directory) => artifacts.output(name, directory),
+    // The workspace's own promises, with no `async` between: one that nobody awaits must not end the process.
+    folder: () => workspace.folder(),
+    input: (name) => workspace.input(name),
+    inputFile: (name) => workspace.inputFile(name),
+    output: (name, directory) => {
+      uploaded.add(name);
+      return workspace.output(name, directory);
+    },
   };
 }
 
-const noArtifacts: JobArtifacts = {
-  input: (name) => Promise.reject(artifactsAreAbsent("input", name)),
-  output: (name) => Promise.reject(artifactsAreAbsent("output", name)),
-};
-
-function artifactsAreAbsent(direction: "input" | "output", name: string): JobFailure {
-  return new JobFailure(
-    "ConfigurationError",
-    `the handler asked for the ${direction} artifact ${JSON.stringify(String(name))}, but this partnerd has no artifact store: it neither fetches nor uploads artifacts`,
-  );
+/** Not a failure: whether the pipeline needs the artifact is known to nobody here. */
+function warnOfMissing(call: HandlerCall, value: unknown, uploaded: ReadonlySet<string>): void {
+  const isSuccess = typeof value === "object" && value !== null && "kind" in value && value.kind === "succeeded";
+  if (!isSuccess) return;
+  for (const { name } of call.job.outputs) {
+    if (uploaded.has(name)) continue;
+    call.log.warn(`the handler succeeded without uploading the output artifact ${name}; a later action may miss it`);
+  }
 }

@@ -6,7 +6,6 @@ import type { RetryPolicyMs } from "../std/retry.js";
 import type { Callbacks } from "./callbacks.js";
 import type { HandlerCall, HandlerRegistry, JobHandler } from "./handler.js";
 import type { JobMasker } from "./masker.js";
-import type { JobArtifacts } from "./module.js";
 import { HandlersError, Unbuildable } from "./unbuildable.js";
 
 export { HandlersError } from "./unbuildable.js";
@@ -52,8 +51,6 @@ export interface HandlersOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Told when a module handler did not stop in time. */
   readonly onAbandoned?: (name: string, call: HandlerCall) => void;
-  /** How module handlers reach their artifacts; absent: they are told that there is no artifact store. */
-  readonly artifacts?: (call: HandlerCall) => JobArtifacts;
 }
 
 /** Builds all handlers. Throws HandlersError, which lists every one that cannot be built, with what to do. */
@@ -101,14 +98,13 @@ async function buildModule(name: string, settings: ModuleSettings, options: Hand
     import("./module.js"),
     import("./module-loading.js"),
   ]);
-  const { clock, cancelGraceMs, onAbandoned, artifacts } = options;
+  const { clock, cancelGraceMs, onAbandoned } = options;
   return new ModuleHandler({
     description: settings.path,
     handler: await loadHandlerFunction(settings.path, clock),
     clock,
     cancelGraceMs,
     onAbandoned: onAbandoned && ((call) => onAbandoned(name, call)),
-    artifacts,
   });
 }
 
@@ -126,7 +122,7 @@ async function buildCommand(settings: CommandSettings, options: HandlersOptions)
   checkVariables(env);
   await checkProgram(command[0], env["PATH"] ?? environment["PATH"]);
   await checkWorkDir(workDir);
-  return new CommandHandler({ command, env, environment, workDir, cancelGraceMs, clock, masker });
+  return new CommandHandler({ command, env, environment, cancelGraceMs, clock, masker });
 }
 
 async function buildHttp(settings: HttpSettings, options: HandlersOptions): Promise<JobHandler> {

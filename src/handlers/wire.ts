@@ -1,5 +1,7 @@
 // The JSON that a foreign handler sees: the job document, and the JSON Schemas of it and of the outcome document.
 // Knows only what may leave the daemon: never the nonce, a client token or the artifact credentials.
+
+import type { ArtifactLink, ArtifactLinks } from "../artifacts/artifacts.js";
 import { failureTypes } from "../job/failure.js";
 import { limits, outputVariableName, percentMax } from "../job/limits.js";
 import type { HandlerCall, JobDocument } from "./handler.js";
@@ -11,8 +13,20 @@ export interface CallbackAddress {
   readonly token: string;
 }
 
+/** How a service reaches one artifact: by this request, with exactly these headers. */
+export interface ArtifactRequest {
+  readonly method: "GET" | "PUT";
+  /** Pre-signed, and so a secret. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /** The job document as an http handler gets it. */
-export interface HttpJobDocument extends JobDocument {
+export interface HttpJobDocument extends Omit<JobDocument, "inputs" | "outputs"> {
+  readonly inputs: readonly (JobDocument["inputs"][number] & Partial<ArtifactRequest>)[];
+  readonly outputs: readonly (JobDocument["outputs"][number] & Partial<ArtifactRequest>)[];
+  /** ISO 8601: until when the requests are accepted. Absent when there are none. */
+  readonly artifactsUntil?: string;
   /** Absent when the daemon has no admin port: the service must then answer 200 with the outcome. */
   readonly callback?: CallbackAddress;
 }
@@ -46,7 +60,33 @@ export function jobDocument(call: Pick<HandlerCall, "job" | "deadlineMs">): JobD
   };
 }
 
+/** The document with the requests by which a service fetches and uploads. */
+export function withLinks<D extends JobDocument>(document: D, links: ArtifactLinks): D & HttpJobDocument {
+  const request = (method: "GET" | "PUT", of: readonly ArtifactLink[], name: string): Partial<ArtifactRequest> => {
+    const link = of.find((each) => each.name === name);
+    return link ? { method, url: link.url, headers: link.headers } : {};
+  };
+  return {
+    ...document,
+    inputs: document.inputs.map((each) => ({ ...each, ...request("GET", links.inputs, each.name) })),
+    outputs: document.outputs.map((each) => ({ ...each, ...request("PUT", links.outputs, each.name) })),
+    artifactsUntil: new Date(links.untilMs).toISOString(),
+  };
+}
+
 const text = { type: "string" } as const;
+
+/** What http handlers get besides an artifact's name. */
+const requestMembers = (method: "GET" | "PUT", what: string) =>
+  ({
+    method: { description: `http handlers only: how ${what}.`, const: method },
+    url: { description: "http handlers only: pre-signed, good until artifactsUntil. A secret.", ...text },
+    headers: {
+      description: "http handlers only: the request must carry them exactly so; they are signed.",
+      type: "object",
+      additionalProperties: text,
+    },
+  }) as const;
 
 /** JSON Schema of the job document. Readers must allow members that they do not know: later versions may add some. */
 export const jobDocumentSchema = {
@@ -102,9 +142,25 @@ export const jobDocumentSchema = {
     },
     inputs: {
       type: "array",
-      items: { type: "object", required: ["name"], properties: { name: text, revision: text } },
+      items: {
+        type: "object",
+        required: ["name"],
+        properties: { name: text, revision: text, ...requestMembers("GET", "the artifact is fetched") },
+      },
     },
-    outputs: { type: "array", items: { type: "object", required: ["name"], properties: { name: text } } },
+    outputs: {
+      type: "array",
+      items: {
+        type: "object",
+        required: ["name"],
+        properties: { name: text, ...requestMembers("PUT", "the artifact, a zip, is uploaded") },
+      },
+    },
+    artifactsUntil: {
+      description: "http handlers only: until when the artifacts' URLs work. A repeated request brings fresh ones.",
+      type: "string",
+      format: "date-time",
+    },
     deadline: {
       description: "When the handler is aborted and the job failed.",
       type: "string",

@@ -145,6 +145,9 @@ export type WorkerEvent = { readonly atMs: number } & (
   | { readonly type: "order-taken"; readonly key: JobKey; readonly order: Order["kind"]; readonly state: JobState }
   /** The ledger could not be used. */
   | { readonly type: "ledger-failed"; readonly key: JobKey | undefined; readonly message: string }
+  /** No job is taken: artifacts of another one would have no room. */
+  | { readonly type: "room-short"; readonly reason: string }
+  | { readonly type: "room-regained" }
   /** Our own broken promise. */
   | { readonly type: "bug"; readonly key: JobKey | undefined; readonly message: string; readonly stack: string }
   /** A new configuration is in force: pollers that began and ended by it. What runs goes on as it began. */

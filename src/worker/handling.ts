@@ -1,5 +1,6 @@
 // Runs one job's handler under its deadline and its abort signal and says what came of it. The first cause wins:
 // gave an outcome, threw, ran out of time, was stopped, was let go of. Whatever the handler does, this ends.
+import type { Workspace } from "../artifacts/artifacts.js";
 import type { HandlerCall, JobHandler } from "../handlers/handler.js";
 import { failureFrom } from "../job/failure.js";
 import type { Job } from "../job/job.js";
@@ -7,6 +8,7 @@ import { failed, type Outcome, outcomeFrom } from "../job/outcome.js";
 import type { EndCause } from "./events.js";
 import type { JobInFlight } from "./in-flight.js";
 import type { Parts } from "./parts.js";
+import { openWorkspace } from "./workspace.js";
 
 /** `left`: stopped while a service still works for it; the next process goes on waiting. */
 export type Ending =
@@ -46,14 +48,17 @@ export async function handle(
     [flight.failing, () => end("operator", "an operator failed the job")],
     [flight.letGo, () => end("let-go", flight.loss?.message ?? "the job is let go of")],
   ]);
+  const { workspace, close } = openWorkspace(parts, flight, job, abort.signal);
   try {
-    const run = start(handler, callOf(parts, flight, job, deadlineMs, abort.signal), flight);
+    const run = start(handler, callOf(parts, flight, { job, workspace, deadlineMs, signal: abort.signal }), flight);
     const first = await Promise.race([run, stop.promise]);
     if (typeof first === "object") return { kind: "ended", ...endOf(first, job, parts) };
     return await afterStop(parts, flight, job, handler, run, first);
   } finally {
     cancelDeadline();
     stopListening();
+    // From here on nothing is uploaded any more. The outcome does not wait until the folder is gone; the store does.
+    void close();
   }
 }
 
@@ -89,17 +94,27 @@ async function afterStop(
 function start(handler: JobHandler, call: HandlerCall, flight: JobInFlight): Promise<Run> {
   const { callback } = flight;
   const begin = async () => (callback && handler.resume ? handler.resume(call, callback) : handler.run(call));
-  return begin().then(
-    (value): Run => ({ kind: "gave", value }),
-    (error: unknown): Run => ({ kind: "threw", error }),
-  );
+  const finished = async (): Promise<Run> => {
+    const value = await begin();
+    // No success without what was to be uploaded, awaited by the handler or not.
+    if (outcomeFrom(value, call.job.key.actionType.owner).kind !== "failed") await call.workspace.finish();
+    return { kind: "gave", value };
+  };
+  return finished().catch((error: unknown): Run => ({ kind: "threw", error }));
 }
 
-function callOf(parts: Parts, flight: JobInFlight, job: Job, deadlineMs: number, signal: AbortSignal): HandlerCall {
+function callOf(
+  parts: Parts,
+  flight: JobInFlight,
+  own: {
+    readonly job: Job;
+    readonly workspace: Workspace;
+    readonly deadlineMs: number;
+    readonly signal: AbortSignal;
+  },
+): HandlerCall {
   return {
-    job,
-    deadlineMs,
-    signal,
+    ...own,
     draining: parts.scopes.poll,
     log: parts.world.jobLog(flight.key),
     get outcomeRecorded() {

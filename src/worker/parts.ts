@@ -1,4 +1,5 @@
 // What the engine is given and what its parts share: the contracts, the limits, and the three scopes of a stop.
+import type { ArtifactStore } from "../artifacts/artifacts.js";
 import type { GatewayError, JobGateway } from "../codepipeline/gateway.js";
 import type { HandlerRegistry, JobLogger } from "../handlers/handler.js";
 import type { ActionOwner, JobKey, Region } from "../job/job.js";
@@ -13,6 +14,7 @@ export interface World {
   readonly gateway: (region: Region, owner: ActionOwner) => JobGateway;
   readonly handlers: HandlerRegistry;
   readonly ledger: Ledger;
+  readonly artifacts: ArtifactStore;
   readonly clock: Clock;
   readonly random: () => number;
   /** Masks these values wherever they turn up, until the returned function is called. */

@@ -50,6 +50,8 @@ export interface StatusSnapshot {
   readonly startedAtMs: number;
   readonly isDraining: boolean;
   readonly isPaused: boolean;
+  /** Why the artifacts of another job have no room; undefined when they have. */
+  readonly shortOfRoom: string | undefined;
   readonly pollers: readonly PollerStatus[];
   /** Those that are open; none when all is well. */
   readonly breakers: readonly BreakerStatus[];
@@ -90,6 +92,7 @@ export class StatusBoard {
   readonly #startedAtMs: number;
   #isDraining = false;
   #isPaused = false;
+  #shortOfRoom: string | undefined;
 
   constructor(options: { readonly startedAtMs: number; readonly pollers: readonly PollerName[] }) {
     this.#startedAtMs = options.startedAtMs;
@@ -102,6 +105,7 @@ export class StatusBoard {
       startedAtMs: this.#startedAtMs,
       isDraining: this.#isDraining,
       isPaused: this.#isPaused,
+      shortOfRoom: this.#shortOfRoom,
       pollers: [...this.#pollers.values()].map((poller) => ({ ...poller })),
       breakers: [...this.#breakers.values()],
       jobs: [...this.#jobs.values()].map((job) => ({ ...job })),
@@ -132,16 +136,9 @@ export class StatusBoard {
       case "job-recovered":
         // Its first step may be hours away: it is owed, and must be seen, from now on.
         return this.#add(event.key, event.state, event.atMs - event.ageMs);
-      case "callback-awaited": {
-        const job = this.#jobs.get(jobKeyName(event.key));
-        if (job) job.isAwaitingCallback = true;
-        return;
-      }
-      case "order-taken": {
-        const job = this.#jobs.get(jobKeyName(event.key));
-        if (job) job.order = event.order;
-        return;
-      }
+      case "callback-awaited":
+      case "order-taken":
+        return this.#noted(event);
       case "job-reported":
         this.#totals[event.outcome.kind] += 1;
         return;
@@ -160,6 +157,10 @@ export class StatusBoard {
         return;
       case "drain-started":
         this.#isDraining = true;
+        return;
+      case "room-short":
+      case "room-regained":
+        this.#shortOfRoom = event.type === "room-short" ? event.reason : undefined;
         return;
       case "paused":
       case "resumed":
@@ -197,6 +198,13 @@ export class StatusBoard {
     poller.failures = 0;
     poller.failingSinceMs = undefined;
     poller.lastGoodPollAtMs = event.atMs;
+  }
+
+  #noted(event: WorkerEvent & { type: "callback-awaited" | "order-taken" }): void {
+    const job = this.#jobs.get(jobKeyName(event.key));
+    if (!job) return;
+    if (event.type === "callback-awaited") job.isAwaitingCallback = true;
+    else job.order = event.order;
   }
 
   #started(event: WorkerEvent & { type: "job-started" }): void {

@@ -34,8 +34,8 @@ export interface WorkerSlots {
   readonly groups: readonly SlotCount[];
 }
 
-/** How often a ledger that cannot be written is looked at again. */
-const ledgerLookMs = 1_000;
+/** How often a ledger that cannot be written, or a disk without room, is looked at again. */
+const gateLookMs = 1_000;
 
 export class Worker {
   readonly #poll = new AbortController();
@@ -49,6 +49,7 @@ export class Worker {
   #stopping: Promise<WorkerEnd> | undefined;
   #pause: PromiseWithResolvers<void> | undefined;
   #isBroken = false;
+  #isRoomEnough = true;
   /** From the start on, until everything that an earlier process left is taken up. */
   #isRecovering = true;
   readonly #ended = Promise.withResolvers<WorkerEnd>();
@@ -230,11 +231,23 @@ export class Worker {
         await Promise.race([this.#pause.promise, aborted(signal)]);
       } else if (!this.#parts.world.ledger.health().writable) {
         // Without a record nothing new may be acknowledged; the ledger itself tries to come back.
-        await this.#parts.world.clock.sleep(ledgerLookMs, signal);
+        await this.#parts.world.clock.sleep(gateLookMs, signal);
+      } else if (!this.#hasRoom()) {
+        await this.#parts.world.clock.sleep(gateLookMs, signal);
       } else {
         return;
       }
     }
+  }
+
+  /** Whether another job's artifacts have room; a change is told once, whichever poller sees it. */
+  #hasRoom(): boolean {
+    const { isEnough, reason = "unknown" } = this.#parts.world.artifacts.room();
+    if (isEnough !== this.#isRoomEnough) {
+      this.#isRoomEnough = isEnough;
+      this.#parts.emit(isEnough ? { type: "room-regained" } : { type: "room-short", reason });
+    }
+    return isEnough;
   }
 
   async #drain(): Promise<WorkerEnd> {

@@ -210,6 +210,7 @@ function configOf(order: ChildOrder): Config {
       maxExtractedBytes: 1e9,
       maxEntries: 1e5,
       minFreeBytes: 0,
+      requestTimeoutMs: 5_000,
     },
     shutdown: { drainTimeoutMs: 3_000, cancelGraceMs: 200, reportTimeoutMs: 1_000 },
     admin: { host: "127.0.0.1", port: 0 },
@@ -229,6 +230,7 @@ function configOf(order: ChildOrder): Config {
       acknowledge: quick,
       report: quick,
       handler: quick,
+      artifact: quick,
       clientCooldownMs: 60_000,
     },
   };
@@ -250,6 +252,7 @@ async function main(order: ChildOrder): Promise<void> {
     world: {
       gateway: (region, owner) => pointedGateway(built.gateways.get(region, owner), points),
       handlers: pointedHandlers(built.handlers, points, journal),
+      artifacts: built.artifacts,
       ledger: new PointedLedger(built.ledger, points, journal),
       clock,
       random: Math.random,

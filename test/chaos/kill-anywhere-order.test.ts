@@ -11,6 +11,7 @@ import type { Lease } from "../../src/ledger/ledger.js";
 import { MemoryLedger } from "../../src/ledger/memory.js";
 import { systemClock } from "../../src/std/clock.js";
 import { Worker } from "../../src/worker/worker.js";
+import { noArtifacts } from "../support/no-artifacts.js";
 
 const key: JobKey = {
   region: "eu-west-1" as Region,
@@ -71,6 +72,7 @@ it("has every state in the ledger before the call that it guards", async () => {
       gateway: () => gateway,
       handlers: { get: () => handler, close: async () => {} },
       ledger: new SlowLedger(told),
+      artifacts: noArtifacts,
       clock: systemClock,
       random: Math.random,
       keepSecrets: () => () => {},

@@ -11,6 +11,7 @@ import type { LaneConfig } from "../../src/worker/lane.js";
 import type { Parts } from "../../src/worker/parts.js";
 import { report } from "../../src/worker/reporter.js";
 import { FakeClock } from "../support/fake-clock.js";
+import { noArtifacts } from "../support/no-artifacts.js";
 
 const key: JobKey = {
   region: "eu-west-1" as Region,
@@ -56,6 +57,7 @@ async function presumed(gateway: Partial<JobGateway>) {
       gateway: () => whole,
       handlers: { get: () => undefined, close: async () => {} },
       ledger,
+      artifacts: noArtifacts,
       clock,
       random: () => 0.5,
       keepSecrets: () => () => {},

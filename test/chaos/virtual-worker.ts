@@ -7,6 +7,7 @@ import type { WorkerEvent } from "../../src/worker/events.js";
 import type { WorkerLimits } from "../../src/worker/parts.js";
 import { Worker } from "../../src/worker/worker.js";
 import { FakeClock } from "../support/fake-clock.js";
+import { noArtifacts } from "../support/no-artifacts.js";
 import { VirtualService } from "./virtual-service.js";
 
 export const scan: ActionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" };
@@ -67,6 +68,7 @@ export function virtualWorker(options: VirtualOptions) {
       gateway: () => service,
       handlers: { get: () => handler, close: async () => {} },
       ledger: new MemoryLedger({ clock, recentMs: 3_600_000, recentMax: 20_000, groupMs: 0 }),
+      artifacts: noArtifacts,
       clock,
       random: seeded(options.seed),
       keepSecrets: () => () => {},

@@ -202,6 +202,8 @@ describe("a command handler", () => {
   it("leaves nothing behind in its work folder", async () => {
     await using rig = await startBeside(command(`mkdir a; chmod 000 a; echo x > b; ln -s /etc c; exit 0`));
     await works(rig);
+    // The outcome does not wait until the folder is gone; the end of the daemon does.
+    await rig.stop();
     expect(readdirSync(rig.config.artifacts.workDir)).toEqual([]);
   });
 });

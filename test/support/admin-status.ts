@@ -55,6 +55,7 @@ export function statusWith(change: Partial<AdminStatus> = {}): AdminStatus {
     startedAtMs: nowMs - 7_200_000,
     isDraining: false,
     isPaused: false,
+    shortOfRoom: undefined,
     pollers: [pollerWith()],
     breakers: [],
     jobs: [],

@@ -66,6 +66,7 @@ export const defaultRetry: Config["retry"] = {
   acknowledge: quick,
   report: quick,
   handler: quick,
+  artifact: { ...quick, maxElapsedMs: 5_000 },
   clientCooldownMs: 60_000,
 };
 
@@ -246,6 +247,7 @@ function configOf(options: RigOptions, emulator: Emulator, regions: readonly str
       maxExtractedBytes: 1e9,
       maxEntries: 1e5,
       minFreeBytes: 0,
+      requestTimeoutMs: 5_000,
     },
     shutdown: { drainTimeoutMs: 10_000, cancelGraceMs: 1_000, reportTimeoutMs: 5_000 },
     admin: { host: "127.0.0.1", port: 0 },

@@ -101,6 +101,8 @@ export const oneOfEach: Readonly<Record<UntimedEvent["type"], UntimedEvent>> = {
   "reload-started": { type: "reload-started" },
   "reload-finished": { type: "reload-finished", applied: ["worker"], needsRestart: ["ledger"] },
   "reload-refused": { type: "reload-refused", message: "why" },
+  "room-short": { type: "room-short", reason: "/var/tmp has 1 MiB left" },
+  "room-regained": { type: "room-regained" },
   paused: { type: "paused" },
   resumed: { type: "resumed" },
   "drain-started": { type: "drain-started", inFlight: 2, timeoutMs: 25_000 },

@@ -12,7 +12,15 @@ const poller = {
   lastFault: undefined as HealthStatus["pollers"][number]["lastFault"],
 };
 const refused = { kind: "denied", operation: "PollForJobs", code: "ExpiredToken", message: "it has expired" } as const;
-const good = { atMs: nowMs, startedAtMs: 0, isDraining: false, isPaused: false, pollers: [poller], slots: { busy: 0 } };
+const good = {
+  atMs: nowMs,
+  startedAtMs: 0,
+  isDraining: false,
+  isPaused: false,
+  shortOfRoom: undefined,
+  pollers: [poller],
+  slots: { busy: 0 },
+};
 const writable: LedgerState = { writable: true };
 
 describe("ready", () => {
@@ -37,6 +45,7 @@ describe("ready", () => {
     ["one of two is refused", { pollers: [poller, { ...poller, failures: 9, lastFault: refused }] }, writable, []],
     ["a poller fails a few times", { pollers: [{ ...poller, failures: 4 }] }, writable, []],
     ["one of two pollers fails", { pollers: [poller, { ...poller, failures: 99 }] }, writable, []],
+    ["the disk is full", { shortOfRoom: "/work has 1 MiB" }, writable, ["no-room"]],
     ["the ledger cannot be written", {}, { writable: false, reason: "disk full" }, ["ledger-not-writable"]],
     [
       "all goes wrong",
@@ -81,6 +90,7 @@ describe("live", () => {
     ],
     ["every poll fails", true, { pollers: [{ ...poller, failures: 99, lastGoodPollAtMs: undefined }] }],
     ["it drains", true, { isDraining: true, pollers: [late] }],
+    ["the disk is full", true, { shortOfRoom: "/work has 1 MiB", pollers: [late] }],
     ["it is paused", true, { isPaused: true, pollers: [late] }],
     ["jobs hold the slots", true, { slots: { busy: 1 }, pollers: [late] }],
     ["the ledger cannot be written", true, { pollers: [late] }, { writable: false }],

@@ -35,6 +35,7 @@ describe("a configuration", () => {
         maxExtractedBytes: 2 ** 33,
         maxEntries: 200_000,
         minFreeBytes: 256 * 1024 ** 2,
+        requestTimeoutMs: 300_000,
       },
       shutdown: { drainTimeoutMs: 25_000, cancelGraceMs: 5_000, reportTimeoutMs: 20_000 },
       admin: { host: "127.0.0.1", port: 9464 },

@@ -1,10 +1,9 @@
-import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { CommandHandler } from "../../../src/handlers/command.js";
 import type { HandlersOptions } from "../../../src/handlers/registry.js";
-import { systemClock } from "../../../src/std/clock.js";
+import { JobFailure } from "../../../src/job/failure.js";
 import { type Built, build, outcomeOf, realTime, waitedFor } from "../../fixtures/handlers/build.js";
 import { aCall, type CallOptions, jobSecrets } from "../../fixtures/handlers/call.js";
 import { FakeClock } from "../../support/fake-clock.js";
@@ -31,12 +30,16 @@ async function ran(script: string, options: CallOptions = {}) {
   const one = await given(script);
   const call = aCall(options);
   const outcome = await outcomeOf(one.handler.run(call), call);
-  return { outcome, call, log: call.log, left: await readdir(one.workDir), one };
+  return { outcome, call, log: call.log, one };
 }
 
 describe("a command", () => {
   it("gets the job document on stdin, and no secret of the job", async () => {
-    const { log, call } = await ran("cat", { continuationToken: "t-1", configuration: { "quo'te": 'va"lue\n' } });
+    const { log, call } = await ran("cat", {
+      continuationToken: "t-1",
+      configuration: { "quo'te": 'va"lue\n' },
+      job: { outputs: [] },
+    });
     const document = JSON.parse(log.messages.join("\n")) as Record<string, unknown>;
     expect(document).toMatchObject({
       version: 1,
@@ -81,34 +84,79 @@ describe("a command", () => {
     expect(Object.keys(variables).filter((name) => /AWS|ADMIN|NODE|LD_/.test(name))).toEqual([]);
   });
 
-  it("works in an empty folder of its own, whose name tells nothing of the job", async () => {
-    const { log, call, one } = await ran('pwd; ls -A; stat -c %a .; echo "$PARTNERD_OUTCOME"');
-    const [folder, mode, outcomeFile] = log.messages;
-    expect(folder).toContain(one.workDir);
-    expect(folder).not.toContain(call.job.key.jobId);
-    expect(mode).toBe("700");
-    expect(outcomeFile).toBe(join(String(folder), "outcome.json"));
+  it("works in the job's folder, with its inputs unpacked and a folder for each output", async () => {
+    const { log, call } = await ran(
+      'pwd; ls; cat inputs/Source/README "$PARTNERD_INPUTS/Source/README" | tr "\\n" " "; echo; ls -d "$PARTNERD_OUTPUTS"/*; echo "$PARTNERD_OUTCOME"',
+    );
+    const folder = await call.workspace.folder();
+    expect(log.messages.slice(0, 6)).toEqual([
+      folder,
+      "inputs",
+      "outputs",
+      "of Sourceof Source",
+      join(folder, "outputs", "Report"),
+      join(folder, "outcome.json"),
+    ]);
+  });
+
+  it("is not started when an input cannot be had", async () => {
+    const one = await given("echo started");
+    const call = aCall({
+      workspace: { input: () => Promise.reject(new JobFailure("RevisionUnavailable", "there is no such object")) },
+    });
+    const failure = { kind: "failed", type: "RevisionUnavailable", message: "there is no such object" };
+    expect(await outcomeOf(one.handler.run(call), call)).toEqual(failure);
+    expect(call.log.messages).toEqual([]);
   });
 
   it.each([
-    ["succeeds", "touch a"],
-    ["fails", "touch a; exit 1"],
-    ["dies", "touch a; kill -KILL $$"],
-    ["leaves read-only folders", "mkdir -p a/b; touch a/b/c; chmod 500 a/b; chmod 000 a"],
-    ["removes its folder itself", 'rm -rf "$PWD"'],
-  ])("leaves no folder behind when it %s", async (_what, script) => {
-    expect((await ran(script)).left).toEqual([]);
+    ["exit 0 alone", ""],
+    ["an outcome document", `; echo '{"kind":"succeeded"}' > "$PARTNERD_OUTCOME"`],
+  ])("has what it left in outputs/ uploaded after a success by %s", async (_what, end) => {
+    const { call, outcome } = await ran(`printf text > outputs/Report/found${end}`);
+    expect(outcome).toEqual({ kind: "succeeded" });
+    expect(call.workspace.uploaded).toEqual({ Report: { found: "text" } });
+    expect(call.log.messages).toEqual([]);
   });
 
-  it("leaves no folder behind when it is aborted", async () => {
-    const { handler, workDir } = await given("touch a; echo started; while :; do sleep 60; done");
-    const call = aCall();
-    const run = handler.run(call);
-    run.catch(() => {});
-    await call.log.has("started");
-    call.abort(new Error("enough"));
-    await expect(run).rejects.toThrow("enough");
-    expect(await readdir(workDir)).toEqual([]);
+  it.each([
+    ["is empty", "exit 0"],
+    ["was removed", "rm -r outputs"],
+  ])("succeeds without an upload, and with a warning, when its output folder %s", async (_what, script) => {
+    const { call, outcome } = await ran(script);
+    expect(outcome).toEqual({ kind: "succeeded" });
+    expect(call.workspace.uploaded).toEqual({});
+    expect(call.log.lines).toMatchObject([
+      { level: "warn", message: "outputs/Report is empty, so the output artifact Report is not uploaded" },
+    ]);
+  });
+
+  it("uploads nothing after a failure, and nothing but a warning when it continues", async () => {
+    const continued = `echo '{"kind":"continued","continuationToken":"t"}' > "$PARTNERD_OUTCOME"`;
+    for (const [end, warnings] of [
+      ["exit 1", 0],
+      [continued, 1],
+    ] as const) {
+      const { call } = await ran(`printf text > outputs/Report/found; ${end}`);
+      expect(call.workspace.uploaded).toEqual({});
+      expect(call.log.lines.filter(({ message }) => message.includes("is not uploaded"))).toHaveLength(warnings);
+    }
+  });
+
+  it("fails the job when an upload fails", async () => {
+    const one = await given("printf text > outputs/Report/found");
+    const call = aCall({
+      workspace: { output: () => Promise.reject(new JobFailure("PermissionError", "access is denied")) },
+    });
+    const failure = { kind: "failed", type: "PermissionError", message: "access is denied" };
+    expect(await outcomeOf(one.handler.run(call), call)).toEqual(failure);
+  });
+
+  it("refuses an output whose name is no folder's name, before it starts", async () => {
+    const one = await given("echo started");
+    const call = aCall({ job: { outputs: [{ name: "../../x" }] } });
+    expect(await outcomeOf(one.handler.run(call), call)).toMatchObject({ type: "ConfigurationError" });
+    expect(call.log.messages).toEqual([]);
   });
 
   it("is asked to stop by SIGTERM and may say something on the way out", async () => {
@@ -123,7 +171,7 @@ describe("a command", () => {
   });
 
   it("may use the grace to say how far it came", async () => {
-    const { handler, workDir } = await given(
+    const { handler } = await given(
       `trap 'echo "{\\"kind\\":\\"continued\\",\\"continuationToken\\":\\"half\\"}" >"$PARTNERD_OUTCOME"; echo saved; exit 0' TERM
        echo started; while :; do sleep 0.01; done`,
     );
@@ -133,16 +181,13 @@ describe("a command", () => {
     call.abort(new Error("enough"));
     await call.log.has("saved");
     expect(await run).toEqual({ kind: "continued", continuationToken: "half" });
-    expect(await readdir(workDir)).toEqual([]);
   });
 
   it("may bear any job id: it names no file and breaks no variable", async () => {
     const jobId = '../../../etc/passwd\0\n"$(reboot)';
-    const { log, left, one } = await ran(`echo "id:$(printenv PARTNERD_JOB_ID || echo none)"; cat`, { jobId });
+    const { log } = await ran(`echo "id:$(printenv PARTNERD_JOB_ID || echo none)"; cat`, { jobId });
     expect(log.messages[0]).toBe("id:none");
     expect(JSON.parse(String(log.messages[1]))).toMatchObject({ jobId });
-    expect(left).toEqual([]);
-    expect(await readdir(one.workDir)).toEqual([]);
   });
 
   it.each([
@@ -230,25 +275,5 @@ describe("a command that cannot be started", () => {
       message: expect.stringMatching(/could not be started.*ENOENT/),
     });
     expect((await call.log.has(/could not be started/)).level).toBe("error");
-    expect(await readdir(one.workDir)).toEqual([]);
-  });
-
-  it("fails the job as SystemUnavailable when no folder can be made for it", async () => {
-    const { masker } = await given("exit 0");
-    const handler = new CommandHandler({
-      command: ["/bin/true"],
-      env: {},
-      environment: {},
-      workDir: "/dev/null/work",
-      cancelGraceMs: 1,
-      clock: systemClock,
-      masker,
-    });
-    const call = aCall();
-    expect(await outcomeOf(handler.run(call), call)).toEqual({
-      kind: "failed",
-      type: "SystemUnavailable",
-      message: "the worker could not make a folder for the job (ENOTDIR)",
-    });
   });
 });

@@ -1,3 +1,5 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { HandlerJob } from "../../../src/handlers/handler.js";
 import { ModuleHandler, type ModuleHandlerOptions } from "../../../src/handlers/module.js";
@@ -206,35 +208,39 @@ describe("ModuleHandler", () => {
     expect(one.abandoned).toBe(0);
   });
 
-  it("says clearly that there is no artifact store", async () => {
-    const { one } = given((job) => job.input("Source"));
-    await expect(one.run(aCall())).rejects.toMatchObject({
-      name: "JobFailure",
-      type: "ConfigurationError",
-      message: expect.stringMatching(/input artifact "Source".*no artifact store/),
+  it("hands folders, inputs and outputs on to the job's workspace", async () => {
+    const { one } = given(async (job) => {
+      const report = join(await job.folder(), "report");
+      await mkdir(report);
+      await writeFile(join(report, "found"), await readFile(join(await job.input("Source"), "README")));
+      await writeFile(join(report, "object"), await readFile(await job.inputFile("Source")));
+      await job.output("Report", "report");
+      return { kind: "succeeded" };
     });
-    const writing = given((job) => job.output("Report", "/tmp/x"));
-    await expect(writing.one.run(aCall())).rejects.toMatchObject({ message: expect.stringContaining('"Report"') });
+    const call = aCall();
+    await one.run(call);
+    expect(call.workspace.uploaded["Report"]).toEqual({ found: "of Source", object: "object of Source" });
+    expect(call.log.messages).toEqual([]);
   });
 
-  it("hands artifacts on to the port, for the job of the call", async () => {
-    const asked: unknown[] = [];
-    const { one } = given(
-      async (job) => {
-        const folder = await job.input("Source");
-        await job.output("Report", `${folder}/out`);
-        return folder;
-      },
+  it("warns of a declared output that a success did not upload", async () => {
+    const { one } = given(async () => ({ kind: "succeeded" }));
+    const call = aCall();
+    await one.run(call);
+    expect(call.log.lines).toMatchObject([
       {
-        artifacts: (call) => ({
-          input: async (name) => `/jobs/${call.job.key.jobId}/${name}`,
-          output: async (name, directory) => {
-            asked.push([name, directory]);
-          },
-        }),
+        level: "warn",
+        message: "the handler succeeded without uploading the output artifact Report; a later action may miss it",
       },
-    );
-    await expect(one.run(aCall({ jobId: "j1" }))).resolves.toBe("/jobs/j1/Source");
-    expect(asked).toEqual([["Report", "/jobs/j1/Source/out"]]);
+    ]);
+  });
+
+  it("says nothing of outputs when the job continues or fails", async () => {
+    const { one } = given(async (job) => ({ kind: job.configuration["end"] }));
+    for (const end of ["continued", "failed"]) {
+      const call = aCall({ configuration: { end } });
+      await one.run(call);
+      expect(call.log.messages).toEqual([]);
+    }
   });
 });

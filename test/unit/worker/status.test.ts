@@ -65,6 +65,7 @@ describe("a new board", () => {
       breakers: [],
       isDraining: false,
       isPaused: false,
+      shortOfRoom: undefined,
       pollers: [
         { region: "us-east-1", ...untouched },
         { region: "eu-west-1", ...untouched },

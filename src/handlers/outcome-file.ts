@@ -1,9 +1,7 @@
-// The private folder that a command works in, and the outcome document that it may leave there. What a child made is
-// hostile: links are not followed, pipes are not waited for, sizes are limited, and removal copes with any modes.
+// The outcome document that a command may leave in its job's folder. What a child made is hostile: links are not
+// followed, pipes are not waited for, sizes are limited.
 import { constants } from "node:fs";
-import { mkdir, mkdtemp, open } from "node:fs/promises";
-import { join } from "node:path";
-import { removeFolder } from "../std/remove-folder.js";
+import { open } from "node:fs/promises";
 
 /** What was found in the file that PARTNERD_OUTCOME names. */
 export type OutcomeFile =
@@ -13,15 +11,6 @@ export type OutcomeFile =
   | { readonly kind: "unreadable"; readonly why: string };
 
 const outcomeMaxBytes = 1024 * 1024;
-
-/** Makes a folder (0700) that nobody else has, under `workDir`; its name says nothing of the job. */
-export async function makeJobFolder(workDir: string): Promise<string> {
-  await mkdir(workDir, { recursive: true, mode: 0o700 });
-  return mkdtemp(join(workDir, "job-"));
-}
-
-/** Removes a folder with all that is in it, also what was made read-only. Throws when that fails. */
-export const removeJobFolder = removeFolder;
 
 /** Reads the outcome document, if there is one. Never throws. */
 export async function readOutcomeFile(path: string): Promise<OutcomeFile> {

@@ -1,0 +1,90 @@
+// Opens the store of artifacts from what is configured. Touches the disk; S3 and threads wait for the first job.
+import type { Clock } from "../std/clock.js";
+import type { Log } from "../std/log.js";
+import type { RetryPolicyMs } from "../std/retry.js";
+import type { ArtifactStore } from "./artifacts.js";
+import { diskSpace, FreeSpace } from "./free-space.js";
+import { JobFolders } from "./job-folders.js";
+import { S3Store } from "./store.js";
+
+export interface ArtifactSettings {
+  readonly artifacts: {
+    readonly workDir: string;
+    readonly maxArchiveBytes: number;
+    readonly maxExtractedBytes: number;
+    readonly maxEntries: number;
+    readonly minFreeBytes: number;
+    readonly endpoint?: string;
+    readonly requestTimeoutMs: number;
+  };
+  readonly aws: {
+    readonly endpoint?: string;
+    readonly appId: string;
+    readonly connectionTimeoutMs: number;
+    readonly socketTimeoutMs: number;
+  };
+  readonly retry: { readonly artifact: RetryPolicyMs };
+}
+
+/** A disk may have bytes left and no place for another file: enough for an ordinary artifact. */
+const minFreeFiles = 10_000;
+const diskLookMs = 5_000;
+/** A network disk that hangs has no room. */
+const diskLookMaxMs = 2_000;
+/** What cannot be removed at a stop within this time is removed by the next start. */
+const folderCloseMaxMs = 5_000;
+
+/** The store, ready for jobs, with what dead processes left swept from the disk meanwhile. Throws WorkDirError. */
+export async function openArtifacts(options: {
+  readonly settings: ArtifactSettings;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Promise<ArtifactStore> {
+  const { settings, clock, log } = options;
+  const { artifacts, aws, retry } = settings;
+  const { workDir, minFreeBytes, ...limits } = artifacts;
+  const folders = await JobFolders.open({
+    workDir,
+    clock,
+    closeMaxMs: folderCloseMaxMs,
+    onTrouble: (text) => log.warn({}, text),
+  });
+  const space = await FreeSpace.open({
+    folder: workDir,
+    minFreeBytes,
+    minFreeFiles,
+    intervalMs: diskLookMs,
+    lookMaxMs: diskLookMaxMs,
+    clock,
+    look: diskSpace,
+    // The engine tells when it takes no job for it.
+    onChange: () => {},
+  });
+  void folders.sweep().then(({ removed }) => {
+    if (removed > 0) log.info({ removed }, "removed the folders of jobs that dead processes left");
+  });
+  return new S3Store({
+    ...limits,
+    folders,
+    space,
+    appId: aws.appId,
+    connectionTimeoutMs: aws.connectionTimeoutMs,
+    socketTimeoutMs: aws.socketTimeoutMs,
+    endpoint: artifactEndpoint(artifacts.endpoint, aws.endpoint),
+    retry: retry.artifact,
+    clock,
+    random: Math.random,
+    onLeftover: (folder, error) =>
+      log.warn({ err: error, folder }, "a job's folder could not be removed; the next start tries again"),
+  });
+}
+
+/**
+ * Where artifacts lie: at the endpoint of their own; else where CodePipeline is when that is none of AWS's own hosts,
+ * since emulators serve both; else (`undefined`) where the SDK's rules say.
+ */
+export function artifactEndpoint(own: string | undefined, codePipeline: string | undefined): string | undefined {
+  if (own !== undefined || codePipeline === undefined) return own;
+  const { hostname } = new URL(codePipeline);
+  return /\.(?:amazonaws\.com(?:\.cn)?|api\.aws)$/i.test(hostname) ? undefined : codePipeline;
+}

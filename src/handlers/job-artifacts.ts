@@ -1,0 +1,68 @@
+// A command's artifacts in its folder: inputs unpacked before it starts, what it left below `outputs/` uploaded after
+// it succeeded. Knows folders and the workspace, nothing of S3.
+import { mkdir, opendir } from "node:fs/promises";
+import { join } from "node:path";
+import { JobFailure, messageOf } from "../job/failure.js";
+import { outcomeFrom } from "../job/outcome.js";
+import type { HandlerCall } from "./handler.js";
+
+/** Holds one folder for each input artifact; the workspace makes it. */
+export const inputsFolder = "inputs";
+/** Holds one folder for each output artifact that the action declares. */
+export const outputsFolder = "outputs";
+
+/** The job's folder with `inputs/NAME/` unpacked and an empty `outputs/NAME/` for each output. Throws JobFailure. */
+export async function prepareFolder(call: HandlerCall): Promise<string> {
+  const { job, workspace } = call;
+  const folder = await workspace.folder();
+  // One after another: the worker's disk, memory and threads serve other jobs as well.
+  for (const { name } of job.inputs) await workspace.input(name);
+  try {
+    for (const { name } of job.outputs) await mkdir(join(folder, outputsFolder, checked(name)), { recursive: true });
+  } catch (error) {
+    if (error instanceof JobFailure) throw error;
+    throw new JobFailure("SystemUnavailable", `the worker could not make a folder for an output: ${messageOf(error)}`);
+  }
+  return folder;
+}
+
+/**
+ * Uploads what a command that succeeded left below `outputs/`. An empty folder is not uploaded, with a warning: an
+ * action may have nothing to say, and only the pipeline knows whether a later action misses it. Throws JobFailure.
+ */
+export async function collectOutputs(call: HandlerCall, folder: string, verdict: unknown): Promise<void> {
+  const { job, workspace, log } = call;
+  const { kind } = outcomeFrom(verdict, job.key.actionType.owner);
+  if (kind === "failed") return;
+  for (const { name } of job.outputs) {
+    const path = join(folder, outputsFolder, name);
+    const isEmpty = await hasNothing(path);
+    if (kind === "continued") {
+      // The action is not done: its last job uploads.
+      if (!isEmpty)
+        log.warn(`what lies in ${outputsFolder}/${name} is not uploaded: the handler said that it continues`);
+    } else if (isEmpty) {
+      log.warn(`${outputsFolder}/${name} is empty, so the output artifact ${name} is not uploaded`);
+    } else {
+      await workspace.output(name, path);
+    }
+  }
+}
+
+/** True for an empty folder, and when the command removed it. What else it put there is the workspace's to refuse. */
+async function hasNothing(path: string): Promise<boolean> {
+  try {
+    const folder = await opendir(path);
+    const first = await folder.read();
+    await folder.close();
+    return first === null;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "ENOENT";
+  }
+}
+
+/** An artifact's name is a folder's name here, and comes from outside. */
+function checked(name: string): string {
+  if (/^[A-Za-z0-9_-]{1,100}$/.test(name)) return name;
+  throw new JobFailure("ConfigurationError", `the output artifact ${JSON.stringify(name)} has no name for a folder`);
+}

@@ -44,7 +44,7 @@ export interface Unpacking {
   wrote(bytes: number): void;
   /**
    * All bytes from this offset to the end of the file are written: with them a zip can be unpacked while the rest
-   * arrives, because its directory is at its end. Worth a ranged GET once `startsLikeZip` says so; for other kinds and
+   * arrives, because its directory is at its end (looked for in the last 64 KiB and 22 bytes: less is no help). Worth a ranged GET once `startsLikeZip` says so; for other kinds and
    * without it nothing changes but the time.
    */
   wroteTail(offset: number): void;
@@ -91,6 +91,7 @@ interface Waiting {
 export class Unpacker {
   readonly #options: UnpackerOptions;
   readonly #waiting: Waiting[] = [];
+  readonly #running = new Set<Waiting>();
   readonly #threads = new Set<UnpackThread>();
   #isClosed = false;
 
@@ -140,7 +141,7 @@ export class Unpacker {
   /** Ends every work (its result rejects) and every thread. Idempotent. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const job of this.#waiting.slice()) this.#giveUp(job, new Error("the unpacker was closed"));
+    for (const job of [...this.#waiting, ...this.#running]) this.#giveUp(job, new Error("the unpacker was closed"));
     await Promise.all([...this.#threads].map((thread) => thread.end()));
   }
 
@@ -174,6 +175,7 @@ export class Unpacker {
   async #work(job: Waiting): Promise<void> {
     const thread = [...this.#threads].find((each) => !each.isBusy) ?? this.#newThread();
     job.thread = thread;
+    this.#running.add(job);
     const { artifact, file, into, plainName, size, limits } = job.call;
     const request = { artifact, file, into, plainName, limits, progress: job.progress };
     try {
@@ -184,6 +186,7 @@ export class Unpacker {
     } catch (error) {
       job.settle.reject(job.givenUp === undefined ? error : job.givenUp.reason);
     } finally {
+      this.#running.delete(job);
       if (job.givenUp !== undefined) job.settle.reject(job.givenUp.reason);
       this.#assign();
     }

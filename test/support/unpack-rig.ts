@@ -50,13 +50,15 @@ export class UnpackRig {
 /** Every path with what is there: a file's text, a link's target after `-> `, `/` for a folder. */
 export type Tree = Readonly<Record<string, string>>;
 
-export function treeOf(folder: string): Tree {
+export function treeOf(folder: string, within = ""): Tree {
   const found: Record<string, string> = {};
-  for (const path of readdirSync(folder, { recursive: true, encoding: "utf8" }).sort()) {
+  for (const name of readdirSync(join(folder, within)).sort()) {
+    const path = join(within, name);
     const full = join(folder, path);
     const stat = lstatSync(full);
     if (stat.isSymbolicLink()) found[path] = `-> ${readlinkSync(full)}`;
-    else found[path] = stat.isDirectory() ? "/" : readFileSync(full, "latin1");
+    else if (stat.isDirectory()) Object.assign(found, { [path]: "/" }, treeOf(folder, path));
+    else found[path] = readFileSync(full, "latin1");
   }
   return found;
 }

@@ -32,9 +32,17 @@ export async function* inflated(
 
 async function feed(packed: Iterable<Buffer>, inflater: InflateRaw | Gunzip): Promise<void> {
   for (const piece of packed) {
-    await new Promise<void>((resolve, reject) => {
-      inflater.write(piece, (error) => (error ? reject(error) : resolve()));
+    await new Promise<void>((resolve) => {
+      // An inflater that fails in the middle of a piece closes and never calls back for it.
+      const done = () => {
+        inflater.off("close", done);
+        resolve();
+      };
+      inflater.once("close", done);
+      inflater.write(piece, done);
     });
+    // What went wrong, if anything, is told to the reader.
+    if (inflater.destroyed) return;
   }
   inflater.end();
 }

@@ -7,6 +7,8 @@ import { findZipEnd, startsLikeZip } from "./zip-end.js";
 
 /** So much of a gzip file is inflated to see what is in it: far more than one tar header needs. */
 const gzipProbeBytes = 4_096;
+const gzipHeaderBytes = 10;
+const gzipTrailerBytes = 8;
 
 /** Waits for the first bytes; for those of the end only when the first do not tell. */
 export function kindOf(file: GrowingFile): ArtifactKind {
@@ -19,14 +21,23 @@ export function kindOf(file: GrowingFile): ArtifactKind {
 }
 
 function isGzip(first: Buffer): boolean {
-  return first.length > 18 && first[0] === 0x1f && first[1] === 0x8b && first[2] === 8;
+  return first.length >= gzipHeaderBytes + gzipTrailerBytes && first[0] === 0x1f && first[1] === 0x8b && first[2] === 8;
 }
 
-/** As much as can be inflated of the start of a gzip file; empty when it is damaged. */
+/**
+ * The first block of what is in a gzip file; shorter when there is less. A file that is damaged further on, or whose
+ * checksum is wrong, must not pass for something else, so less and less of it is tried.
+ */
 function inflatedStart(first: Buffer): Buffer {
-  try {
-    return gunzipSync(first, { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, blockBytes);
-  } catch {
-    return Buffer.alloc(0);
+  const lengths = [first.length, first.length - gzipTrailerBytes];
+  for (let length = first.length >> 1; length > gzipHeaderBytes; length >>= 1) lengths.push(length);
+  for (const length of lengths) {
+    try {
+      const start = gunzipSync(first.subarray(0, length), { finishFlush: constants.Z_SYNC_FLUSH });
+      return start.subarray(0, blockBytes);
+    } catch {
+      // Damaged somewhere in these bytes.
+    }
   }
+  return Buffer.alloc(0);
 }

@@ -35,19 +35,17 @@ LABEL org.opencontainers.image.title="partnerd" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.base.name="docker.io/library/node:24-bookworm-slim"
-ENV NODE_ENV=production \
-    PARTNERD_LEDGER_PATH=/var/lib/partnerd/partnerd.db \
-    PARTNERD_ARTIFACTS_WORK_DIR=/tmp/partnerd
-WORKDIR /app
-COPY package.json LICENSE ./
-COPY --from=build /app/node_modules ./node_modules
-COPY --from=build /app/dist ./dist
-# A new volume mounted here takes over its owner, so that the ledger can be written.
-COPY --from=build --chown=1000:1000 --chmod=0700 /state /var/lib/partnerd
+ENV NODE_ENV=production
+COPY package.json LICENSE /app/
+COPY --from=build /app/node_modules /app/node_modules
+COPY --from=build /app/dist /app/dist
+# Where the ledger is unless a configuration says otherwise; a new volume mounted here takes over the owner.
+COPY --from=build --chown=1000:1000 /state /var/lib/partnerd
+WORKDIR /var/lib/partnerd
 # By number, so that Kubernetes can see that it is not root (runAsNonRoot).
 USER 1000:1000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
+HEALTHCHECK --interval=30s --timeout=10s --start-period=20s --retries=3 \
   CMD ["node", "/app/dist/main.js", "healthcheck"]
 ENTRYPOINT ["node", "--enable-source-maps", "/app/dist/main.js"]
 CMD ["run"]

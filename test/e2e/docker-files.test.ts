@@ -90,10 +90,10 @@ describe("container.yaml and compose.yaml", () => {
   const [service, scan] = [at(compose, "services.partnerd") as Tree, at(compose, "services.scan") as Tree];
 
   it("is a configuration without a mistake or a warning", async () => {
-    const { config, warnings } = await loaded(text("config/container.yaml"), { PARTNERD_LEDGER_PATH: "/x/y.db" });
+    const { config, warnings } = await loaded(text("config/container.yaml"));
     expect(warnings).toEqual([]);
     expect(config).toMatchObject({
-      ledger: { path: "/x/y.db" },
+      ledger: { store: "sqlite", path: expect.stringMatching(/\/partnerd\.db$/) },
       admin: { port: 9464, publicUrl: "http://partnerd:9464" },
     });
   });

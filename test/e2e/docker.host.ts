@@ -1,0 +1,248 @@
+// Promise: the image runs locked down beside a service, is healthy only while its loops turn, drains at SIGTERM, lives
+// in little memory, and comes back after a crash with what it owed. Run by `.ci/docker`, on a real Docker Engine.
+import { execFile, execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type ServerResponse } from "node:http";
+import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import { type Emulator, startEmulator } from "../../src/emulator/emulator.js";
+import { thirdParty } from "../support/program.js";
+
+const docker = process.env["PARTNERD_TEST_DOCKER"] ?? "docker";
+const image = process.env["PARTNERD_TEST_IMAGE"] ?? "";
+const base = "node:24-bookworm-slim";
+const version = (
+  JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string }
+).version;
+/** What README.md says, and what the least is that was seen to work. */
+const memory = "192m";
+
+async function run(...words: readonly string[]): Promise<string> {
+  const { stdout, stderr } = await promisify(execFile)(docker, words, { timeout: 55_000, maxBuffer: 50_000_000 });
+  return (stdout + stderr).trim();
+}
+const inspect = (name: string, path: string) => run("inspect", name, "--format", `{{${path}}}`);
+
+/** Looks until it is so. Fails with what it saw last, and what the container said. */
+async function until(name: string, look: () => Promise<string>, wanted: string | RegExp): Promise<string> {
+  const endMs = Date.now() + 40_000;
+  for (;;) {
+    const seen = await look();
+    if (typeof wanted === "string" ? seen === wanted : wanted.test(seen)) return seen;
+    if (Date.now() > endMs)
+      throw new Error(`never saw ${wanted}, but ${seen}\n${(await run("logs", name)).slice(-4_000)}`);
+    await pause(100);
+  }
+}
+
+const handler = `
+export async function handler(job) {
+  const { Do, Url } = job.configuration;
+  if (Do === "block") { await fetch(Url); for (;;); }
+  if (Do === "wait") await fetch(Url);
+  return { kind: "succeeded", summary: "done" };
+}
+`;
+
+let emulator: Emulator;
+let gate: { readonly url: string; arrived(): Promise<void>; open(): void; close(): void };
+
+/** Where handlers wait until the test lets them go on. */
+async function startGate() {
+  const waiting = new Set<ServerResponse>();
+  let arrival = Promise.withResolvers<void>();
+  const server = createServer((_request, answer) => {
+    waiting.add(answer);
+    arrival.resolve();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    arrived: () => arrival.promise,
+    open: () => {
+      for (const answer of waiting) answer.end("go on");
+      waiting.clear();
+      arrival = Promise.withResolvers();
+    },
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+/** Containers share this machine's network here, so that each needs ports of its own. */
+async function freePort(): Promise<number> {
+  const server = createTcpServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+interface Started {
+  readonly name: string;
+  readonly logs: () => Promise<string>;
+  readonly health: () => Promise<string>;
+}
+
+const locked = [
+  ...["--read-only", "--tmpfs", "/tmp:size=64m,mode=1777", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
+  ...["--pids-limit", "100", "--memory", memory, "--memory-swap", memory],
+];
+
+/** Starts partnerd locked down, as README.md says. It goes with the test. */
+async function start(name: string, config: object = {}, flags: readonly string[] = []): Promise<Started> {
+  const folder = mkdtempSync(join(tmpdir(), "partnerd-docker-"));
+  const { clientId, clientToken } = emulator.defaultClient;
+  const configuration = {
+    regions: ["us-east-1"],
+    actionTypes: [{ ...thirdParty, handler: "only" }],
+    handlers: { only: { kind: "module", path: "./handler.mjs" } },
+    clientTokens: { source: "static", tokens: { [clientId]: clientToken } },
+    polling: { minInterval: "50ms", maxInterval: "200ms" },
+    retry: { report: { minDelay: "50ms", maxDelay: "200ms" } },
+    admin: { port: await freePort() },
+    aws: { endpoint: emulator.url },
+    ...config,
+  };
+  writeFileSync(join(folder, "partnerd.yaml"), JSON.stringify(configuration), { mode: 0o644 });
+  writeFileSync(join(folder, "handler.mjs"), handler, { mode: 0o644 });
+  execFileSync("chmod", ["755", folder]);
+  onTestFinished(async () => {
+    await run("rm", "--force", "--volumes", name);
+    await run("volume", "rm", "--force", name);
+    rmSync(folder, { recursive: true, force: true });
+  });
+  await run(
+    ...["run", "--detach", "--name", name, "--network", "host", ...locked],
+    ...["--volume", `${folder}:/etc/partnerd:ro`, "--volume", `${name}:/var/lib/partnerd`],
+    ...["--health-interval", "1s", "--health-retries", "2"],
+    ...["--env", "AWS_ACCESS_KEY_ID=AKIATESTTESTTESTTEST", "--env", "AWS_SECRET_ACCESS_KEY=of-nobody"],
+    ...flags,
+    image,
+  );
+  return { name, logs: () => run("logs", name), health: () => inspect(name, ".State.Health.Status") };
+}
+
+const job = (what: string) => emulator.addJob({ actionType: thirdParty, configuration: { Do: what, Url: gate.url } });
+
+beforeAll(async () => {
+  emulator = await startEmulator();
+  emulator.addActionType(thirdParty);
+  gate = await startGate();
+});
+
+afterAll(async () => {
+  gate?.close();
+  await emulator?.close();
+});
+
+it("has the program and what it needs, and nothing of development", async () => {
+  const look = `
+    const { existsSync, readdirSync } = require("node:fs");
+    const has = (name) => existsSync("/app/node_modules/" + name);
+    console.log(JSON.stringify({ uid: process.getuid(), app: readdirSync("/app").sort(),
+      dev: ["vitest", "typescript", "node", "@biomejs/biome", "playwright-core", "dynalite"].filter(has),
+      needed: ["pino", "commander", "@aws-sdk/client-codepipeline"].filter(has) }))`;
+  const seen = await run("run", "--rm", "--network", "none", ...locked, "--entrypoint", "node", image, "-e", look);
+  expect(JSON.parse(seen)).toEqual({
+    uid: 1000,
+    app: ["LICENSE", "dist", "node_modules", "package.json"],
+    dev: [],
+    needed: ["pino", "commander", "@aws-sdk/client-codepipeline"],
+  });
+  expect(await run("run", "--rm", "--network", "none", ...locked, image, "version")).toBe(version);
+  expect(await inspect(image, `index .Config.Labels "org.opencontainers.image.version"`)).toBe(version);
+  const sizes = (await Promise.all([inspect(image, ".Size"), inspect(base, ".Size")])).map(
+    (size) => Number(size) / 1e6,
+  );
+  console.log(`image: ${sizes[0]?.toFixed(0)} MB, of which the base has ${sizes[1]?.toFixed(0)} MB`);
+});
+
+it("works the jobs of the service beside it, locked down, and is healthy", async () => {
+  const secret = `whsec_${Buffer.alloc(32, 5).toString("base64")}`;
+  const port = await freePort();
+  const service = fileURLToPath(new URL("../../config/examples/http-service.js", import.meta.url));
+  onTestFinished(async () => void (await run("rm", "--force", "partnerd-scan")));
+  await run(
+    ...["run", "--detach", "--name", "partnerd-scan", "--network", "host", "--user", "1000:1000", ...locked],
+    ...["--env", `WEBHOOK_SECRET=${secret}`, "--env", `PORT=${port}`, "--volume", `${service}:/srv/service.js:ro`],
+    ...[base, "node", "/srv/service.js"],
+  );
+  const handlers = { only: { kind: "http", url: `http://127.0.0.1:${port}/jobs`, secret } };
+  const { name, health } = await start("partnerd-beside", { handlers });
+  const done = await emulator.waitForJob(job("scan"), "over");
+  expect(done).toMatchObject({ status: "Succeeded", counts: { acknowledges: 1, results: 1 } });
+  await until(name, health, "healthy");
+});
+
+it("drains at SIGTERM: the job that runs is reported, and it ends in 0", async () => {
+  const { name, logs } = await start("partnerd-drain");
+  const id = job("wait");
+  await gate.arrived();
+  const stopped = run("stop", "--time", "50", name);
+  await until(name, logs, /draining: no new jobs/);
+  gate.open();
+  await stopped;
+  expect(emulator.job(id)?.status).toBe("Succeeded");
+  expect(await inspect(name, ".State.ExitCode")).toBe("0");
+  expect(await logs()).toMatch(/stopped, nothing owed/);
+});
+
+it("works a thousand jobs, fifty at once, and is asked for its health, within its memory", async () => {
+  const { name, health } = await start("partnerd-load", { worker: { maxConcurrentJobs: 50 } });
+  const ids = emulator.addJobs({ actionType: thirdParty, configuration: { Do: "work" }, count: 1_000 });
+  for (const id of ids) expect((await emulator.waitForJob(id, "over")).status).toBe("Succeeded");
+  await until(name, health, "healthy");
+  console.log(`memory under load, the health checks included: ${peakOf(await inspect(name, ".Id"))}`);
+  await run("stop", "--time", "50", name);
+  expect(await inspect(name, ".State.ExitCode")).toBe("0");
+  expect(await inspect(name, ".State.OOMKilled")).toBe("false");
+});
+
+it("comes back after a crash with its ledger, and pays the result that it owed", async () => {
+  const { name, logs } = await start("partnerd-crash", {}, ["--restart", "on-failure"]);
+  const outage = emulator.fault({ kind: "unavailable", operations: ["PutThirdPartyJobSuccessResult"] });
+  const id = job("quick");
+  await until(name, logs, /PutThirdPartyJobSuccessResult.*tried again/);
+  process.kill(Number(await inspect(name, ".State.Pid")), "SIGKILL");
+  await until(name, () => inspect(name, ".RestartCount"), "1");
+  outage.remove();
+  const done = await emulator.waitForJob(id, "over");
+  expect(done).toMatchObject({ status: "Succeeded", counts: { acknowledges: 1, results: 1 } });
+});
+
+it("turns unhealthy when its loop is dead", async () => {
+  const { name, health } = await start("partnerd-dead");
+  await until(name, health, "healthy");
+  job("block");
+  await gate.arrived();
+  gate.open();
+  await until(name, health, "unhealthy");
+  expect(await inspect(name, "json .State.Health.Log")).toMatch(/not well: .* did not answer within/);
+});
+
+it("says what is missing when it has no place for its ledger", async () => {
+  const { name, logs } = await start("partnerd-homeless", { ledger: { store: "sqlite", path: "/app/partnerd.db" } });
+  await until(name, () => inspect(name, ".State.Status"), "exited");
+  expect(await inspect(name, ".State.ExitCode")).toBe("1");
+  expect(await logs()).toMatch(/could not start: .*\/app\/partnerd\.db/);
+});
+
+/** The most memory that a container had at once; with either kind of cgroups. */
+function peakOf(id: string): string {
+  for (const path of [`memory/docker/${id}/memory.max_usage_in_bytes`, `docker/${id}/memory.peak`]) {
+    try {
+      return `${(Number(readFileSync(`/sys/fs/cgroup/${path}`, "utf8")) / 2 ** 20).toFixed(0)} MiB at most`;
+    } catch {
+      // The other kind, or another place for it.
+    }
+  }
+  return "unknown on this machine";
+}

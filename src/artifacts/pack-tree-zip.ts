@@ -15,6 +15,8 @@ const windowBytes = 32 * 1024;
 /** As `zip` does: beyond it much time buys few bytes. */
 const level = 6;
 
+const pieceEntries = 1_000;
+
 const typeBits = { file: 0o100_000, folder: 0o040_000, link: 0o120_000 } as const;
 const unknown = { method: "stored", crc: 0, packedBytes: 0, plainBytes: 0 } as const;
 
@@ -32,7 +34,10 @@ export function zipTree(root: HeldFolder, entries: readonly TreeEntry[], output:
 class TreeWriter {
   readonly #output: PackOutput;
   readonly #block = Buffer.allocUnsafeSlow(blockBytes);
+  /** The directory to come, collected to larger pieces: a small buffer for each of many entries takes more memory. */
   readonly #central: Buffer[] = [];
+  #latest: Buffer[] = [];
+  #entries = 0;
   /** The folders that are open, from the root to the one of the latest entry. */
   readonly #open: { readonly path: string; readonly folder: HeldFolder }[];
 
@@ -51,9 +56,9 @@ class TreeWriter {
   /** Writes the directory of the zip file; answers the whole size. */
   finish(): number {
     const offset = this.#output.position;
-    for (const header of this.#central) this.#output.write(header);
+    for (const piece of [...this.#central, ...this.#latest]) this.#output.write(piece);
     const bytes = this.#output.position - offset;
-    this.#output.write(endRecords({ entries: this.#central.length, bytes, offset }));
+    this.#output.write(endRecords({ entries: this.#entries, bytes, offset }));
     this.#output.flush();
     return this.#output.position;
   }
@@ -106,7 +111,7 @@ class TreeWriter {
     this.#output.write(localHeader(zipped));
     this.#output.write(packed);
     if (deflated !== bytes) giveBack(deflated);
-    this.#central.push(centralHeader(zipped));
+    this.#list(zipped);
   }
 
   /** A larger file, block by block; the header is mended once the sizes are known. */
@@ -131,7 +136,15 @@ class TreeWriter {
     const sizes = { crc, packedBytes, plainBytes: entry.size };
     const zipped = { ...this.#zipEntry(entry, { method: "deflated", ...sizes }), offset };
     this.#output.mend(offset, localHeader(zipped));
-    this.#central.push(centralHeader(zipped));
+    this.#list(zipped);
+  }
+
+  #list(zipped: ZipEntry): void {
+    this.#entries++;
+    this.#latest.push(centralHeader(zipped));
+    if (this.#latest.length < pieceEntries) return;
+    this.#central.push(Buffer.concat(this.#latest));
+    this.#latest = [];
   }
 
   #read(descriptor: number, entry: TreeEntry, size: number): Buffer {

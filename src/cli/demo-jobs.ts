@@ -1,5 +1,7 @@
 // The demo's stream of sample jobs, and what is expected of each: it counts, and names what came out otherwise.
+import type { JobsDocument } from "../emulator/documents.js";
 import type { Emulator } from "../emulator/emulator.js";
+import type { JobView } from "../emulator/job.js";
 import type { Clock } from "../std/clock.js";
 import type { WorkerEvent } from "../worker/events.js";
 
@@ -14,12 +16,17 @@ type Ending = "succeeded" | "failed" | "dropped";
 
 interface Sample {
   readonly title: string;
-  readonly provider: "Acme-Gate" | "Acme-Deploy" | "Acme-Scan";
+  readonly provider: "Acme-Gate" | "Acme-Deploy" | "Acme-Review" | "Acme-Scan";
   readonly configuration: Readonly<Record<string, string>>;
   readonly expected: Ending;
   /** Index of the customer. */
   readonly client: 0 | 1 | 2;
+  /** What it is given and what it is to publish. */
+  readonly artifacts?: Pick<JobsDocument, "inputs" | "outputs">;
 }
+
+/** Takes uploads only with KMS, as the buckets of many customers do. */
+export const artifactBucket = "demo-artifacts";
 
 /** Sent in this order, over and over. */
 const samples: readonly Sample[] = [
@@ -30,6 +37,28 @@ const samples: readonly Sample[] = [
     configuration: { Target: "production", ApiKey: "demo-key-0123456789" },
     expected: "succeeded",
     client: 1,
+  },
+  {
+    title: "review of a zip, with a report",
+    provider: "Acme-Review",
+    configuration: {},
+    expected: "succeeded",
+    client: 0,
+    artifacts: {
+      inputs: [
+        {
+          name: "Source",
+          bucket: artifactBucket,
+          files: {
+            "README.md": "# Shop\nTODO: say what it sells\n",
+            "src/cart.js":
+              "// TODO: taxes\nexport const total = (prices) => prices.reduce((sum, price) => sum + price, 0);\n",
+            "src/main.js": 'import { total } from "./cart.js";\nconsole.log(total([1, 2]));\n',
+          },
+        },
+      ],
+      outputs: [{ name: "Report", bucket: artifactBucket }],
+    },
   },
   { title: "small scan", provider: "Acme-Scan", configuration: { Target: "shop" }, expected: "succeeded", client: 0 },
   {
@@ -101,6 +130,7 @@ export class DemoJobs {
         actionType: { category: sample.provider === "Acme-Deploy" ? "Deploy" : "Test", provider: sample.provider },
         clientId: clients[sample.client].clientId,
         configuration: sample.configuration,
+        ...sample.artifacts,
         pipeline: { name: "shop-pipeline", stage: "Release", action: sample.provider },
       });
       this.#sent.set(id, sample);
@@ -129,10 +159,22 @@ export class DemoJobs {
       "",
       `${this.#sent.size} jobs, ${this.#continued} continuations; CodePipeline counted ${violations} mistakes of the worker:`,
       ...rows,
+      ...this.#reports(),
       this.surprises > 0 ? "Something came out otherwise than it should have." : "All as it should be.",
       "",
       "",
     ].join("\n");
+  }
+
+  /** What was published, the last of it with its place. */
+  #reports(): readonly string[] {
+    const outputs = [...this.#sent.keys()].flatMap((id) => this.#options.emulator.job(id)?.outputs ?? []);
+    const published = outputs.filter(({ uploaded }) => uploaded !== undefined);
+    const last = published.at(-1);
+    if (!last?.uploaded) return [];
+    const { bucket, key, uploaded } = last;
+    const what = `${uploaded.bytes} bytes, encrypted by ${uploaded.encryption}`;
+    return [`reports published: ${published.length}; the last is s3://${bucket}/${key}, ${what}`];
   }
 
   async #allOver(signal: AbortSignal): Promise<void> {
@@ -154,9 +196,14 @@ export class DemoJobs {
     const { emulator } = this.#options;
     return [...this.#sent].map(([id, sample]) => {
       const last = emulator.lastJob(id);
-      if (last?.status === "Succeeded") return { sample, ending: "succeeded" };
+      if (last?.status === "Succeeded") return { sample, ending: isPublished(last) ? "succeeded" : "failed" };
       if (last?.status === "Failed") return { sample, ending: "failed" };
       return { sample, ending: last && this.#dropped.has(last.id) ? "dropped" : undefined };
     });
   }
+}
+
+/** Whether all that the job was to publish was uploaded, by nobody but itself. */
+function isPublished(job: JobView): boolean {
+  return job.outputs.every(({ uploaded }) => uploaded?.byJob === job.id);
 }

@@ -1,4 +1,4 @@
-// `partnerd demo`: a local CodePipeline, a worker, three sample handlers and a stream of sample jobs in one process.
+// `partnerd demo`: a local CodePipeline, a worker, four sample handlers and a stream of sample jobs in one process.
 // The first thing a newcomer runs: it says what to look at, and at the end what came of each job.
 
 import type { AddressInfo } from "node:net";
@@ -13,7 +13,7 @@ import { createLog } from "../std/log.js";
 import { openLogOutput } from "../std/log-output.js";
 import { Masker } from "../std/masking.js";
 import type { WorkerEvent } from "../worker/events.js";
-import { clients, DemoJobs } from "./demo-jobs.js";
+import { artifactBucket, clients, DemoJobs } from "./demo-jobs.js";
 import { exitCodes } from "./exit-codes.js";
 import { listenForStops } from "./stops.js";
 
@@ -110,17 +110,19 @@ function introduce(config: Config, emulator: Emulator): void {
     emulator.addActionType({ category, owner, provider, version, properties });
   }
   for (const client of clients) emulator.addClient(client);
+  emulator.artifacts.addBucket({ name: artifactBucket, requireKms: true });
   const lines = [
     "",
     "partnerd demo: customers' pipelines send jobs to a local CodePipeline; the worker below polls, claims and works",
-    "them with three sample handlers, and reports each outcome. Nothing leaves this machine; no AWS account is used.",
+    "them with four sample handlers, and reports each outcome. Nothing leaves this machine; no AWS account is used.",
     "",
     "  what happens   job started, then job succeeded, continued or failed: one story per job id",
+    "  artifacts      a review gets the customer's zip unpacked, and its report is packed, encrypted and uploaded",
     "  on purpose     some jobs fail; a deploy prints its API key, and the log masks it; the token of the customer",
     "                 33333333-… is wrong: its jobs are dropped with a warning and hold up nobody",
     "  the settings   config/demo/partnerd.yaml, and the handlers beside it",
     `  what it does   http://127.0.0.1:${config.admin.port}/   (the status page; for machines: /status, /metrics, /readyz)`,
-    `  the service    ${emulator.url}/_control/jobs   (every job with its history)`,
+    `  the service    ${emulator.url}/_control/jobs   (every job with its history; artifacts are S3 on the same port)`,
     "  to stop        Ctrl-C: it finishes the jobs that run, then says what came of all",
     "",
   ];

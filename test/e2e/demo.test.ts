@@ -8,7 +8,15 @@ it("works nine sample jobs, says what came of each, and ends in 0", async () => 
   expect(out).toContain("9 jobs, 2 continuations; CodePipeline counted 0 mistakes of the worker");
   expect(out.trimEnd()).toMatch(/All as it should be\.$/);
   expect(out).not.toContain("OTHERWISE");
-  for (const title of ["gate passes", "large scan, answered by callback", "customer with a wrong token"]) {
+  expect(out).toMatch(
+    /reports published: 1; the last is s3:\/\/demo-artifacts\/\S+, \d+ bytes, encrypted by aws:kms\n/,
+  );
+  for (const title of [
+    "gate passes",
+    "review of a zip, with a report",
+    "large scan, answered by callback",
+    "customer with a wrong token",
+  ]) {
     expect(out).toContain(title);
   }
   for (const secret of ["demo-key-0123456789", "demo-key-9876543210", "demo-token-"]) expect(out).not.toContain(secret);

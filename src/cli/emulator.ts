@@ -1,8 +1,15 @@
 // The command `partnerd emulator`: the local CodePipeline job API alone, until it is told to stop.
 // Says where it is and how to use it; everything else is the emulator's.
 import { readFile, stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import type { Command } from "commander";
-import type { ScenarioDocument } from "../emulator/documents.js";
+import type {
+  ArtifactContent,
+  ArtifactDocument,
+  JobsDocument,
+  ObjectDocument,
+  ScenarioDocument,
+} from "../emulator/documents.js";
 import { Mistakes } from "../emulator/documents.js";
 import type { Emulator } from "../emulator/emulator.js";
 import { startEmulator } from "../emulator/emulator.js";
@@ -37,10 +44,13 @@ const processOutput: Output = {
 /** Adds options and help to the command; the caller wires its action to `runEmulator`. */
 export function describeEmulator(command: Command): void {
   command
-    .description("serve a local CodePipeline job API, for trying out and testing handlers")
+    .description("serve a local CodePipeline job API with artifacts, for trying out and testing handlers")
     .option("--host <host>", "address to listen on; the emulator has no login, keep it local", "127.0.0.1")
     .option("--port <port>", "port to listen on; 0 takes a free one", "4599")
-    .option("--scenario <file>", "YAML or JSON with settings, actionTypes, clients, jobs and faults to begin with")
+    .option(
+      "--scenario <file>",
+      "YAML or JSON with settings, buckets, objects, actionTypes, clients, jobs and faults to begin with",
+    )
     .option("--credentials <key:secret>", "check signatures, and take only these AWS credentials")
     .option("--seed <number>", "make faults with a probability repeatable")
     .option("--verbose", "tell every call, not only refused ones")
@@ -105,7 +115,27 @@ async function readScenario(file: string): Promise<ScenarioDocument> {
     throw new Mistakes(document.errors.map((error) => `${file}: ${error.message.split("\n", 1)[0]}`));
   }
   // An empty file is an empty scenario; what is in it is checked when it is loaded.
-  return (document.toJS() ?? {}) as ScenarioDocument;
+  return withPaths((document.toJS() ?? {}) as ScenarioDocument, dirname(file));
+}
+
+/** Files that a scenario names are meant beside it. */
+function withPaths(scenario: ScenarioDocument, folder: string): ScenarioDocument {
+  const placed = <Content extends ArtifactContent>(contents: readonly Content[]): readonly Content[] =>
+    contents.map((content) =>
+      typeof content?.file === "string" ? { ...content, file: resolve(folder, content.file) } : content,
+    );
+  // What is no scenario is for the check of its shape to refuse.
+  if (typeof scenario !== "object" || Array.isArray(scenario)) return scenario;
+  const { objects, jobs } = scenario;
+  return {
+    ...scenario,
+    ...(Array.isArray(objects) && { objects: placed(objects as readonly ObjectDocument[]) }),
+    ...(Array.isArray(jobs) && {
+      jobs: (jobs as readonly JobsDocument[]).map((job) =>
+        Array.isArray(job?.inputs) ? { ...job, inputs: placed(job.inputs as readonly ArtifactDocument[]) } : job,
+      ),
+    }),
+  };
 }
 
 async function readFileWhole(file: string): Promise<string> {
@@ -125,9 +155,9 @@ function told(event: EmulatorEvent, isVerbose: boolean): string | undefined {
       return `job ${event.jobId} ${event.from ?? "new"} -> ${event.to}`;
     case "call-answered": {
       if (!isVerbose && event.code === undefined && event.faults.length === 0) return undefined;
-      const { operation, jobId, region } = event.call;
+      const { operation, jobId, region, bucket, key = "" } = event.call;
       const faults = event.faults.length > 0 ? ` (${event.faults.join(", ")})` : "";
-      return `${operation} ${region}${jobId === undefined ? "" : ` ${jobId}`}: ${event.code ?? event.status}${faults}`;
+      return `${operation} ${region}${jobId === undefined ? "" : ` ${jobId}`}${bucket === undefined ? "" : ` ${bucket}/${key}`}: ${event.code ?? event.status}${faults}`;
     }
     case "violation":
       return `violation: ${event.violation.kind}: ${event.violation.message}`;
@@ -179,6 +209,11 @@ Example:
     -d '{"kind": "throttle", "operations": ["PollForThirdPartyJobs"], "times": 5}'
   curl -s http://127.0.0.1:4599/_control/faults \\
     -d '{"kind": "lost-answer", "operations": ["AcknowledgeThirdPartyJob"], "times": 1}'
+
+  # a job with an input; what its worker uploads is in its history, the bytes are S3 on the same port
+  curl -s http://127.0.0.1:4599/_control/jobs -d '{"actionType": {"provider": "Acme-Scan"},
+    "inputs": [{"name": "Source", "files": {"a.txt": "hello"}}], "outputs": [{"name": "Report", "bucket": "reports"}]}'
+  aws --endpoint-url http://127.0.0.1:4599 --region us-east-1 s3 ls --recursive s3://reports
 
   # every route, and every event as it happens
   curl -s http://127.0.0.1:4599/_control/

@@ -47,22 +47,16 @@ async function recoverInOrder(
 ): Promise<void> {
   for (const found of unfinished) {
     const { key } = found.lease;
-    const name = jobKeyName(key);
     const lane = laneOf(parts.lanes, key);
     if (!lane) {
-      const message = "its action type is no longer configured here; it stays in the ledger";
-      parts.emit({ type: "job-left", key, state: found.lease.state, message });
       // Another process may know it.
-      runner.waiting.delete(name);
-      await parts.world.ledger.release(found.lease);
+      await leave(parts, runner, found, "its action type is no longer configured here; it stays in the ledger");
       continue;
     }
     const reservation = await slots.take(laneName(lane), 1, parts.scopes.poll);
     const slot = reservation?.use();
     if (!slot) {
-      runner.waiting.delete(name);
-      parts.emit({ type: "job-left", key, state: found.lease.state, message: "stopped before it was taken up again" });
-      await parts.world.ledger.release(found.lease);
+      await leave(parts, runner, found, "stopped before it was taken up again");
       continue;
     }
     const { clock, ledger } = parts.world;
@@ -70,11 +64,20 @@ async function recoverInOrder(
     const flight = new JobInFlight({ lane, lease: found.lease, slot, ledger, emit: parts.emit, polledAtMs });
     flight.isPresumed = found.nonce === presumedNonce;
     parts.emit({ type: "job-recovered", key, state: flight.state, ageMs: clock.now() - found.takenAtMs });
+    const name = jobKeyName(key);
     const order = runner.waiting.get(name)?.order;
     runner.waiting.delete(name);
     if (order) flight.obey(order);
     runner.go(flight, () => takeUp(parts, runner, flight, found));
   }
+}
+
+/** Leaves a job in the ledger, where CodePipeline's wait for it goes on: a stop must say so. */
+async function leave(parts: Parts, runner: Runner, { lease }: UnfinishedJob, message: string): Promise<void> {
+  parts.emit({ type: "job-left", key: lease.key, state: lease.state, message });
+  runner.waiting.delete(jobKeyName(lease.key));
+  runner.countLeft();
+  await parts.world.ledger.release(lease);
 }
 
 async function takeUp(parts: Parts, runner: Runner, flight: JobInFlight, found: UnfinishedJob): Promise<void> {

@@ -43,6 +43,11 @@ export class Runner {
     return this.#left;
   }
 
+  /** Counts one that an earlier process left, and that was not taken up. */
+  countLeft(): void {
+    this.#left += 1;
+  }
+
   /** Every job in flight: for the dump and the status page. */
   flights(): Iterable<JobInFlight> {
     return this.#flights.all();

@@ -27,6 +27,8 @@ export interface ChildOrder {
   /** For the ledger and the handlers' folders. */
   readonly folder: string;
   readonly journal: string;
+  /** Left out: a file in the folder. */
+  readonly ledger?: Config["ledger"];
   /** The fault point to die at, counted from 1; 0: none, it works until its standard input ends. */
   readonly killAt: number;
   /** How long after its beginning an operation is killed in its middle. */
@@ -80,8 +82,12 @@ class PointedLedger implements Ledger {
   readonly #ledger: Ledger;
   readonly #points: FaultPoints;
   readonly #journal: (line: string) => void;
+  /** Looking is no point; what it finds is taken up through the others. */
+  readonly watch?: NonNullable<Ledger["watch"]>;
 
   constructor(ledger: Ledger, points: FaultPoints, journal: (line: string) => void) {
+    const watch = ledger.watch?.bind(ledger);
+    if (watch) this.watch = watch;
     this.#ledger = ledger;
     this.#points = points;
     this.#journal = journal;
@@ -203,7 +209,7 @@ function configOf(order: ChildOrder): Config {
     },
     worker: { maxConcurrentJobs: 8 },
     polling: { minIntervalMs: 5, maxIntervalMs: 40 },
-    ledger: { store: "sqlite", path: `${folder}/ledger.db` },
+    ledger: order.ledger ?? { store: "sqlite", path: `${folder}/ledger.db` },
     artifacts: {
       workDir: `${folder}/work`,
       maxArchiveBytes: 1e9,

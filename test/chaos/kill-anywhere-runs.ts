@@ -116,6 +116,39 @@ export async function runOnce(
   }
 }
 
+/** The same for a fleet: three daemons at a time over one DynamoDB table, each killed in every round; then three that live. */
+export async function runFleet(
+  seed: number,
+  rounds: number,
+  ledger: NonNullable<ChildOrder["ledger"]>,
+): Promise<{ readonly jobs: number; readonly places: readonly string[]; readonly breaches: readonly string[] }> {
+  const random = seededRandom(seed);
+  const folder = mkdtempSync(join(tmpdir(), "partnerd-fleet-"));
+  const emulator = await startEmulator({ seed, settings: settingsFrom(random) });
+  const breaches: string[] = [];
+  const places: string[] = [];
+  try {
+    for (const { afterCrash: _, ...type } of actionTypes) emulator.addActionType(type);
+    const child = { emulator, folder, breaches, ledger };
+    for (let round = 0; round < rounds; round++) {
+      addJobs(emulator, random);
+      const kills = Array.from({ length: 3 }, () => ({
+        killAt: 1 + Math.floor(random() * pointsMax),
+        midMs: Math.floor(random() * 6),
+      }));
+      const killed = await Promise.all(kills.map((kill) => killedChild(child, kill)));
+      places.push(...killed.filter((place) => place !== undefined));
+    }
+    emulator.configure({ redeliveryMs: lastRedeliveryMs });
+    await Promise.all([lastChild(child), lastChild(child), lastChild(child)]);
+    breaches.push(...breachesIn(emulator, { ...readJournal(folder), held: new Map() }));
+    return { jobs: emulator.jobs().length, places, breaches };
+  } finally {
+    await emulator.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 /** What the real service has not told us, in every combination. */
 function settingsFrom(random: () => number): Partial<Settings> {
   const pick = <T>(...values: readonly [T, ...T[]]): T => values[Math.floor(random() * values.length)] ?? values[0];
@@ -141,6 +174,8 @@ interface ChildPlace {
   readonly emulator: Emulator;
   readonly folder: string;
   readonly breaches: string[];
+  /** Left out: a file in the folder. */
+  readonly ledger?: NonNullable<ChildOrder["ledger"]>;
 }
 
 /** Runs a daemon to its kill and says where that was. */
@@ -172,10 +207,20 @@ async function lastChild(place: ChildPlace): Promise<number> {
   return Number(owed ?? 0);
 }
 
-function startChild({ emulator, folder, breaches }: ChildPlace, kill: Pick<ChildOrder, "killAt" | "midMs">) {
+function startChild({ emulator, folder, breaches, ledger }: ChildPlace, kill: Pick<ChildOrder, "killAt" | "midMs">) {
   const { clientId, clientToken } = emulator.defaultClient;
   const journal = join(folder, "journal");
-  const order: ChildOrder = { endpoint: emulator.url, clientId, clientToken, folder, journal, ...kill, actionTypes };
+  const shared = ledger === undefined ? {} : { ledger };
+  const order: ChildOrder = {
+    endpoint: emulator.url,
+    clientId,
+    clientToken,
+    folder,
+    journal,
+    ...kill,
+    ...shared,
+    actionTypes,
+  };
   const script = join(import.meta.dirname, "daemon-child.ts");
   const child = spawn(process.execPath, ["--import", sourceHook, script, JSON.stringify(order)], {
     stdio: ["pipe", "pipe", "inherit"],

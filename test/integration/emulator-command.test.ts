@@ -80,6 +80,22 @@ test("begins with the scenario of the repository, which holds the defaults it sh
   expect(exitCode).toBe(0);
 });
 
+test("finds the files that a scenario names beside it, and tells what is asked of S3", async () => {
+  await file("the input", "of a file");
+  const scenario = await file(
+    "artifacts.yaml",
+    `objects: [{ bucket: artifacts, key: seed, file: the input }]
+actionTypes: [{ provider: Acme-Scan }]
+jobs: [{ actionType: { provider: Acme-Scan }, inputs: [{ name: In, bucket: artifacts, key: k, file: the input }] }]`,
+  );
+  const { exitCode, err } = await run({ scenario, verbose: true }, async (url) => {
+    for (const key of ["seed", "k"]) expect(await (await fetch(`${url}/artifacts/${key}`)).text()).toBe("of a file");
+    await fetch(`${url}/artifacts/none`);
+  });
+  expect(exitCode).toBe(0);
+  expect(err).toContain("GetObject us-east-1 artifacts/none: NoSuchKey\n");
+});
+
 test("checks signatures when it is given credentials", async () => {
   await run({ credentials: "AKID:SECRET" }, async (url) => {
     expect((await call(url, "ListActionTypes", {})).code).toBe("MissingAuthenticationTokenException");

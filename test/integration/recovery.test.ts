@@ -370,6 +370,29 @@ it("shares its slots with new work: one slot works all that was left and all tha
   expect((await rig.stop()).owed).toBe(0);
 });
 
+it("counts as owed what it did not come to take up before it was stopped", async () => {
+  const dead = await DeadDaemon.make();
+  for (let n = 0; n < 3; n++) await dead.leave(thirdParty, "running");
+  const gate = new Gate();
+  {
+    await using rig = await dead.rig({
+      actionTypes: [{ ...thirdParty, afterCrash: "rerun" }],
+      config: { ledger: { store: "sqlite", path: dead.path }, worker: { maxConcurrentJobs: 1 } },
+      handle: async () => {
+        await gate.enter();
+        return succeeded();
+      },
+    });
+    await gate.waiting(1);
+    const stopping = rig.stop();
+    gate.release();
+    expect((await stopping).owed).toBe(2);
+  }
+  await using rig = await dead.rig();
+  for (const { id } of dead.emulator.jobs()) await dead.emulator.waitForJob(id, "over");
+  expect((await rig.stop()).owed).toBe(0);
+});
+
 it("leaves a job of an action type that is no longer configured in the ledger, and says so", async () => {
   const dead = await DeadDaemon.make();
   const { id } = await dead.leave(custom, "settled");
@@ -381,7 +404,7 @@ it("leaves a job of an action type that is no longer configured in the ledger, a
       key: { jobId: id },
       message: expect.stringContaining("no longer configured"),
     });
-    await rig.stop();
+    expect((await rig.stop()).owed).toBe(1);
   }
   expect(dead.emulator.job(id)?.counts.results).toBe(0);
   await using rig = await dead.rig();

@@ -1,4 +1,5 @@
-// DynamoDB for tests: dynalite in memory, on a port of its own, with the ledger's table as users create it.
+// DynamoDB for tests: dynalite in memory, on a port of its own, or Python's moto where this machine has it; with the
+// ledger's table as users create it.
 
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -14,6 +15,7 @@ import { type DynamoOptions, openDynamoLedger } from "../../src/ledger/dynamodb.
 import type { DynamoLedger } from "../../src/ledger/dynamodb-ledger.js";
 import { replicasPartition, rowKey } from "../../src/ledger/dynamodb-rows.js";
 import { tableDefinition } from "../../src/ledger/dynamodb-table.js";
+import { startMoto } from "./moto.js";
 
 export interface Dynamo {
   readonly endpoint: string;
@@ -38,8 +40,22 @@ export async function startDynamo(): Promise<Dynamo> {
     default: (options: object) => Server;
   };
   const server = dynalite({ createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 });
+  // Node's five seconds close a connection just as a heartbeat is sent by it; DynamoDB keeps them for much longer.
+  server.keepAliveTimeout = 120_000;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return dynamoAt(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, async () => {
+    server.closeAllConnections();
+    await new Promise<void>((resolve, reject) => server.close((error) => (error ? reject(error) : resolve())));
+  });
+}
+
+/** Starts moto on 127.0.0.1; ask `hasMoto()` first. */
+export async function startMotoDynamo(): Promise<Dynamo> {
+  const { url, close } = await startMoto();
+  return dynamoAt(url, close);
+}
+
+function dynamoAt(endpoint: string, close: () => Promise<void>): Dynamo {
   const client = new DynamoDBClient({ endpoint, region: dynamoRegion });
   let tables = 0;
   return {
@@ -85,8 +101,7 @@ export async function startDynamo(): Promise<Dynamo> {
     },
     close: async () => {
       client.destroy();
-      server.closeAllConnections();
-      await new Promise<void>((resolve, reject) => server.close((error) => (error ? reject(error) : resolve())));
+      await close();
     },
   };
 }

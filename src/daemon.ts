@@ -100,7 +100,7 @@ export class Daemon {
   }
 
   status(): AdminStatus {
-    return { ...this.#board.snapshot(this.#clock.now()), slots: this.worker.slots };
+    return { ...this.#board.snapshot(this.#clock.now()), slots: this.worker.slots, inFlight: this.worker.inFlight };
   }
 
   /** Whether the loops turn: what /livez answers, and what the sign of life to systemd rests on. */

@@ -2,14 +2,14 @@
 // Live never depends on AWS; ready says whether this process takes jobs now, and if not, why.
 import type { StatusSnapshot } from "../worker/status.js";
 
-/** What is judged: the engine's status and its slots. */
+/** What is judged: the engine's status, and how many jobs it has in hand. */
 export interface HealthStatus
   extends Pick<StatusSnapshot, "atMs" | "startedAtMs" | "isDraining" | "isPaused" | "shortOfRoom"> {
   readonly pollers: readonly Pick<
     StatusSnapshot["pollers"][number],
     "region" | "actionType" | "lastGoodPollAtMs" | "nextPollAtMs" | "failures" | "lastFault"
   >[];
-  readonly slots: { readonly busy: number };
+  readonly inFlight: number;
 }
 
 /** Whether outcomes can be recorded. */
@@ -48,14 +48,15 @@ const stuckAfterMs = 600_000;
 const breakerFailures = 5;
 
 /**
- * Live unless a poller has stopped to turn. Pollers may rightly stand still while jobs hold slots, in a pause, in a
- * drain and while the ledger cannot be written; then the answer itself is the proof of life.
+ * Live unless a poller has stopped to turn. Pollers may rightly stand still in a pause, in a drain, while the ledger
+ * cannot be written and while jobs are in hand, whether they hold slots or, in an outage, wait without one for their
+ * results to be taken: a restart would only hurt them. Then the answer itself is the proof of life.
  */
 export function live(status: HealthStatus, ledger: LedgerState): Liveness {
   const mayStandStill =
     status.isDraining ||
     status.isPaused ||
-    status.slots.busy > 0 ||
+    status.inFlight > 0 ||
     !ledger.writable ||
     status.shortOfRoom !== undefined;
   if (mayStandStill) return { live: true, reasons: [] };

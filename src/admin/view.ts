@@ -16,6 +16,8 @@ export interface AdminSlots {
 
 export interface AdminStatus extends StatusSnapshot {
   readonly slots: AdminSlots;
+  /** Jobs in hand, those included whose details are still on their way. */
+  readonly inFlight: number;
 }
 
 /** Slots that jobs hold, without those that polls have reserved for a moment; of one action type or of all. */

@@ -19,7 +19,7 @@ const good = {
   isPaused: false,
   shortOfRoom: undefined,
   pollers: [poller],
-  slots: { busy: 0 },
+  inFlight: 0,
 };
 const writable: LedgerState = { writable: true };
 
@@ -92,7 +92,7 @@ describe("live", () => {
     ["it drains", true, { isDraining: true, pollers: [late] }],
     ["the disk is full", true, { shortOfRoom: "/work has 1 MiB", pollers: [late] }],
     ["it is paused", true, { isPaused: true, pollers: [late] }],
-    ["jobs hold the slots", true, { slots: { busy: 1 }, pollers: [late] }],
+    ["jobs are in hand, be it only for their results to be taken", true, { inFlight: 1, pollers: [late] }],
     ["the ledger cannot be written", true, { pollers: [late] }, { writable: false }],
   ])("judges when %s", (_, expected, change, ledger = writable) => {
     expect(live({ ...good, ...change }, ledger).live).toBe(expected);

@@ -31,7 +31,7 @@ function given() {
   const board = new StatusBoard({ startedAtMs: startMs, pollers: [poller] });
   const look = () => {
     const slots = { busy: 3, max: 10, parked: 1, groups: [{ group: scan, busy: 3, max: 5, parked: 1 }] };
-    const status: AdminStatus = { ...board.snapshot(startMs + 60_000), slots };
+    const status: AdminStatus = { ...board.snapshot(startMs + 60_000), slots, inFlight: 0 };
     return { status, ledger: { writable: true } };
   };
   const options = { clock: new FakeClock(startMs), version: "1.2.3", store: "sqlite", pollers: [poller], look };

@@ -79,9 +79,8 @@ footer { margin-top: 2rem; } footer a { margin-right: 1rem; }
   /* On a phone the newest outcomes, and what they said, are enough. */
   .recent-outcomes tr:nth-child(n + 13), .recent-outcomes td:nth-child(n + 4):nth-child(-n + 6),
   .pollers td:last-child, td.none { display: none; }
-  svg text { font-size: 18px; }
 }
-@media (prefers-reduced-motion: no-preference) { .verdict { transition: background-color .3s; } }
+@media (max-width: 30rem) { svg text { font-size: 18px; } }
 `;
 
 export const pageScript = `"use strict";

@@ -7,8 +7,8 @@ import { clockText } from "./times.js";
 const width = 600;
 const height = 120;
 /** Room for the axis below and the greatest value above. */
-const base = height - 18;
-const top = 14;
+const base = height - 24;
+const top = 20;
 
 /** Results a minute, failed ones on top. */
 export function throughputChart(hour: readonly Minute[]): Html {
@@ -68,11 +68,11 @@ function figure(
   return html`<figure><figcaption><span class="strong">${title}</span> <span class="legend">${legend}</span></figcaption>
 <svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}: ${words}">
 <line class="axis" x1="0" x2="${width}" y1="${base}" y2="${base}"/>
-${most === undefined ? undefined : html`<line class="grid" x1="0" x2="${width}" y1="${top}" y2="${top}"/><text x="2" y="${top - 3}">${most}</text>`}
+${most === undefined ? undefined : html`<line class="grid" x1="0" x2="${width}" y1="${top}" y2="${top}"/><text x="2" y="${top - 4}">${most}</text>`}
 ${marks}
-<text x="0" y="${height - 4}">${first === undefined ? "" : clockText(first)}</text>
-<text x="${width / 2}" y="${height - 4}" text-anchor="middle">${middle === undefined ? "" : clockText(middle)}</text>
-<text x="${width}" y="${height - 4}" text-anchor="end">now</text>
+<text x="0" y="${height - 6}">${first === undefined ? "" : clockText(first)}</text>
+<text x="${width / 2}" y="${height - 6}" text-anchor="middle">${middle === undefined ? "" : clockText(middle)}</text>
+<text x="${width}" y="${height - 6}" text-anchor="end">now</text>
 </svg><p class="quiet">${words}</p></figure>`;
 }
 

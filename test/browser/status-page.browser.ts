@@ -57,7 +57,8 @@ async function lookAt({ url }: Scene, name: string): Promise<void> {
   const { page, complaints } = await visit(url);
   for (const [size, width] of [
     ["wide", 1280],
-    ["tablet", 1130],
+    ["laptop", 1130],
+    ["tablet", 800],
     ["narrow", 375],
   ] as const) {
     await page.setViewportSize({ width, height: 812 });

@@ -54,11 +54,7 @@ const breakerFailures = 5;
  */
 export function live(status: HealthStatus, ledger: LedgerState): Liveness {
   const mayStandStill =
-    status.isDraining ||
-    status.isPaused ||
-    status.inFlight > 0 ||
-    !ledger.writable ||
-    status.shortOfRoom !== undefined;
+    status.isDraining || status.isPaused || status.inFlight > 0 || !ledger.writable || status.shortOfRoom !== undefined;
   if (mayStandStill) return { live: true, reasons: [] };
   const reasons = status.pollers
     .filter(({ nextPollAtMs }) => status.atMs - (nextPollAtMs ?? status.startedAtMs) > stuckAfterMs)

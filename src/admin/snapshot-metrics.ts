@@ -24,6 +24,9 @@ export function snapshotFamilies({ status, ledger }: MetricsView): readonly Fami
     gauge("partnerd_ledger_writable", "1 while outcomes can be recorded; no job is taken otherwise.", [
       sample({}, ledger.writable ? 1 : 0),
     ]),
+    gauge("partnerd_artifacts_room", "1 while the artifacts of another job have room; no job is taken otherwise.", [
+      sample({}, status.shortOfRoom === undefined ? 1 : 0),
+    ]),
     gauge("partnerd_draining", "1 once a stop began.", [sample({}, status.isDraining ? 1 : 0)]),
     gauge("partnerd_paused", "1 while no jobs are taken, by /pause.", [sample({}, status.isPaused ? 1 : 0)]),
   ];

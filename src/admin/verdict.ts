@@ -31,6 +31,7 @@ export function verdictOn(status: AdminStatus, ledger: LedgerState): Verdict {
   const findings: Finding[] = [
     ...stopping(status),
     ...ledgerTrouble(ledger),
+    ...roomTrouble(status),
     ...regionTrouble(status),
     ...pollerTrouble(status),
     ...owedTrouble(status),
@@ -59,6 +60,11 @@ function ledgerTrouble({ writable, reason, sinceMs }: LedgerState): readonly Fin
   const since = sinceMs === undefined ? "" : ` since ${clockText(sinceMs)}`;
   const why = reason === undefined ? "" : ` (${reason})`;
   return [{ tone: "bad", text: `The ledger cannot be written${since}, so no new job is taken${why}` }];
+}
+
+function roomTrouble({ shortOfRoom }: AdminStatus): readonly Finding[] {
+  if (shortOfRoom === undefined) return [];
+  return [{ tone: "bad", text: `There is no room for artifacts, so no new job is taken (${shortOfRoom})` }];
 }
 
 function regionTrouble({ pollers, breakers }: AdminStatus): readonly Finding[] {

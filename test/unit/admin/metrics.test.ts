@@ -194,6 +194,13 @@ describe("the metrics", () => {
     expect(await value("partnerd_jobs_dropped_total", { action_type: "other" })).toBe(50);
   });
 
+  it("tell when no job can be taken for want of room", async () => {
+    const { see, value } = given();
+    expect(await value("partnerd_artifacts_room")).toBe(1);
+    see({ type: "room-short", reason: "full" });
+    expect(await value("partnerd_artifacts_room")).toBe(0);
+  });
+
   it("know the action types that a reload brings, from zero on", async () => {
     const { see, value } = given();
     const added = [{ region, actionType: { ...actionType, provider: "New" } }];

@@ -73,6 +73,12 @@ describe("the verdict", () => {
       "busy",
       "Stopping: 1 job running, nothing owed; no new job is taken",
     ],
+    [
+      "the disk is full",
+      { shortOfRoom: "/work has 1 MiB" },
+      "bad",
+      "There is no room for artifacts, so no new job is taken (/work has 1 MiB)",
+    ],
     ["it is paused", { isPaused: true }, "busy", "Paused: no new job is taken until resume"],
     [
       "it starts",

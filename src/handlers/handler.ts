@@ -62,6 +62,14 @@ export interface JobDocument {
   readonly deadline: string;
 }
 
+/** Where a handler's work stands in a trace, for what it calls: W3C Trace Context. */
+export interface JobTrace {
+  readonly traceparent: string;
+  readonly tracestate?: string;
+  /** Runs code of this process so that its own spans are children of the handler's. */
+  within<T>(run: () => T): T;
+}
+
 /** What the engine hands to a handler of any kind. */
 export interface HandlerCall {
   readonly job: Job;
@@ -71,6 +79,8 @@ export interface HandlerCall {
   readonly log: JobLogger;
   readonly signal: AbortSignal;
   readonly draining: AbortSignal;
+  /** Absent: nobody traces. */
+  readonly trace?: JobTrace | undefined;
   /**
    * Told when a service answered 202: resolves when that is recorded. From then on a crash does not interrupt
    * the job; the next process goes on waiting.

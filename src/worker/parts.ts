@@ -1,7 +1,7 @@
 // What the engine is given and what its parts share: the contracts, the limits, and the three scopes of a stop.
 import type { ArtifactStore } from "../artifacts/artifacts.js";
 import type { GatewayError, JobGateway } from "../codepipeline/gateway.js";
-import type { HandlerRegistry, JobLogger } from "../handlers/handler.js";
+import type { HandlerRegistry, JobLogger, JobTrace } from "../handlers/handler.js";
 import type { ActionOwner, JobKey, Region } from "../job/job.js";
 import type { Ledger } from "../ledger/ledger.js";
 import type { Clock } from "../std/clock.js";
@@ -20,6 +20,8 @@ export interface World {
   /** Masks these values wherever they turn up, until the returned function is called. */
   readonly keepSecrets: (values: readonly string[]) => () => void;
   readonly mask: (text: string) => string;
+  /** Where a job's handler stands in a trace; absent: nobody traces. */
+  readonly traceOf?: ((key: JobKey) => JobTrace | undefined) | undefined;
   /** The log of one job, for its handler. */
   readonly jobLog: (key: JobKey) => JobLogger;
 }

@@ -22,7 +22,7 @@ export const contracts = [
   "handlers/handler.ts",
   "artifacts/artifacts.ts",
 ];
-const underDaemon = ["tokens", "ledger", "artifacts", "codepipeline", "handlers", "worker", "admin"];
+const underDaemon = ["tokens", "ledger", "artifacts", "codepipeline", "handlers", "worker", "admin", "tracing"];
 
 export const rows: readonly Row[] = [
   { area: "std", may: [], packages: ["pino", "p-retry"], node: true },
@@ -72,6 +72,14 @@ export const rows: readonly Row[] = [
     types: ["config/config.ts"],
     packages: [],
     node: true,
+  },
+  // A reader of events, like admin.
+  {
+    area: "tracing",
+    may: ["job/job.ts"],
+    types: ["handlers/handler.ts", "worker/events.ts"],
+    packages: ["@opentelemetry/api"],
+    node: false,
   },
   // Looks at what the composition root would build.
   {

@@ -20,6 +20,8 @@ import type { Clock } from "./std/clock.js";
 import { describeError } from "./std/errors.js";
 import { type Log, textLog } from "./std/log.js";
 import { ownVersion } from "./std/version.js";
+import { isTracingRegistered } from "./tracing/registered.js";
+import type { Tracing } from "./tracing/tracing.js";
 import type { Observe, UntimedEvent, WorkerEvent } from "./worker/events.js";
 import { StatusBoard } from "./worker/status.js";
 import { Worker, type WorkerEnd } from "./worker/worker.js";
@@ -40,23 +42,26 @@ export class Daemon {
   readonly #parts: BuiltParts;
   readonly #observers: Observe[];
   readonly #board: StatusBoard;
-  readonly #panel: Panel | undefined;
+  readonly #readers: Readers;
   readonly worker: Worker;
   #admin: AdminServer | undefined;
   #reloading = Promise.resolve();
 
-  private constructor(options: DaemonOptions, parts: BuiltParts, observers: Observe[], panel: Panel | undefined) {
+  private constructor(options: DaemonOptions, parts: BuiltParts, observers: Observe[], readers: Readers) {
+    const { panel, tracing } = readers;
     this.#options = options;
     this.#config = options.config;
     this.#log = options.log;
     this.#clock = options.clock;
     this.#parts = parts;
     this.#observers = observers;
-    this.#panel = panel;
+    this.#readers = readers;
     const lanes = lanesOf(options.config);
     this.#board = new StatusBoard({ startedAtMs: options.clock.now(), pollers: lanes });
     observers.unshift(eventLog(options.log), (event) => this.#board.observe(event));
     if (panel) observers.push((event) => panel.observe(event));
+    // First of all: a handler that begins at this very event asks for its span.
+    if (tracing) observers.unshift((event) => tracing.observe(event));
     const { masker, clock } = options;
     this.worker = new Worker({
       world: {
@@ -68,6 +73,7 @@ export class Daemon {
         random: Math.random,
         keepSecrets: (values) => masker.keep(values),
         mask: (text) => masker.mask(text),
+        traceOf: tracing && ((key) => tracing.traceOf(key)),
         jobLog: (key) => textLog(options.log, jobFields(key)),
       },
       lanes,
@@ -84,7 +90,7 @@ export class Daemon {
       panel?.close();
       throw error;
     });
-    const daemon: Daemon = new Daemon(options, parts, observers, panel);
+    const daemon: Daemon = new Daemon(options, parts, observers, { panel, tracing: await tracingIfRegistered() });
     try {
       await daemon.#openAdmin(options);
     } catch (error) {
@@ -157,7 +163,8 @@ export class Daemon {
 
   /** Lets go of everything, in reverse order. Each part has its own limit; a failure does not keep the others. */
   async close(): Promise<void> {
-    this.#panel?.close();
+    this.#readers.panel?.close();
+    this.#readers.tracing?.close();
     await this.#admin?.close();
     for (const part of this.#parts.closing.toReversed()) await closeQuietly(part, this.#log);
   }
@@ -178,6 +185,7 @@ export class Daemon {
     if (port === 0) return;
     const { startAdmin } = await import("./admin/server.js");
     const { worker } = this;
+    const { panel } = this.#readers;
     this.#admin = await startAdmin({
       host,
       port,
@@ -187,7 +195,7 @@ export class Daemon {
       onFault: (error) => this.#log.error({ err: error }, "admin port failed"),
       ready: () => ready(this.status(), this.#parts.ledger.health()),
       status: () => this.status(),
-      ...(this.#panel ? { pages: this.#panel.pages, streams: this.#panel.streams } : {}),
+      ...(panel ? { pages: panel.pages, streams: panel.streams } : {}),
       deliver: async (delivery) => {
         const end = await this.#parts.callbacks.deliver(delivery);
         // Right after a restart a promised callback is told to come again, not that nobody knows its job.
@@ -201,6 +209,19 @@ export class Daemon {
     this.#parts.adminUrl = this.#config.admin.publicUrl ?? this.#admin.url;
     this.#log.info({ url: this.#admin.url }, "admin port is open");
   }
+}
+
+/** Readers of events that are there only where somebody wants them. */
+interface Readers {
+  readonly panel: Panel | undefined;
+  readonly tracing: Tracing | undefined;
+}
+
+/** Spans are made only where an OpenTelemetry SDK was registered before: otherwise nothing of it is loaded. */
+async function tracingIfRegistered(): Promise<Tracing | undefined> {
+  if (!isTracingRegistered()) return undefined;
+  const { tracingOf } = await import("./tracing/tracing.js");
+  return tracingOf(ownVersion());
 }
 
 /** The pages of the admin port, loaded only when it is on. */

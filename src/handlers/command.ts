@@ -123,6 +123,8 @@ export class CommandHandler implements JobHandler {
       ["PARTNERD_OUTCOME", join(folder, outcomeFileName)],
       ["PARTNERD_INPUTS", join(folder, inputsFolder)],
       ["PARTNERD_OUTPUTS", join(folder, outputsFolder)],
+      ["TRACEPARENT", call.trace?.traceparent],
+      ["TRACESTATE", call.trace?.tracestate],
     ];
     const all: Record<string, string> = {};
     for (const [name, value] of [...inherited, ...Object.entries(env), ...own]) {

@@ -182,6 +182,8 @@ export class HttpHandler implements JobHandler {
       // A compressed answer could unfold beyond every limit.
       "accept-encoding": "identity",
       "user-agent": "partnerd",
+      ...(call.trace ? { traceparent: call.trace.traceparent } : {}),
+      ...(call.trace?.tracestate ? { tracestate: call.trace.tracestate } : {}),
     };
     if (!signer) return headers;
     const id = headerSafe(call.job.key.jobId);

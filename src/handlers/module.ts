@@ -75,7 +75,8 @@ export class ModuleHandler implements JobHandler {
   async #started(call: HandlerCall, signal: AbortSignal, draining: AbortSignal): Promise<Settled> {
     try {
       const uploaded = new Set<string>();
-      const value = await this.#options.handler(handlerJob({ call, signal, draining, uploaded }));
+      const run = () => this.#options.handler(handlerJob({ call, signal, draining, uploaded }));
+      const value = await (call.trace ? call.trace.within(run) : run());
       warnOfMissing(call, value, uploaded);
       return { value };
     } catch (thrown) {

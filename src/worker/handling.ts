@@ -117,6 +117,7 @@ function callOf(
     ...own,
     draining: parts.scopes.poll,
     log: parts.world.jobLog(flight.key),
+    trace: parts.world.traceOf?.(flight.key),
     get outcomeRecorded() {
       return flight.outcomeRecorded();
     },

@@ -115,7 +115,8 @@ export class DemoJobs {
 
   /** Takes in one event of the worker. */
   observe(event: WorkerEvent): void {
-    if (event.type === "job-dropped") this.#dropped.add(event.key.jobId);
+    // What a drain lets go is not over: CodePipeline would offer it to the next worker.
+    if (event.type === "job-dropped" && event.reason !== "draining") this.#dropped.add(event.key.jobId);
     if (event.type === "job-reported" && event.outcome.kind === "continued") this.#continued += 1;
     for (const watcher of this.#watchers) watcher();
   }

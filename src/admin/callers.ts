@@ -3,6 +3,33 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { BlockList, isIPv4, isIPv6 } from "node:net";
+import type { Secret } from "../job/secret.js";
+
+/** Who is trusted: the token's bearer and, where no other machine reaches the port (`isLocal`), who asks from this one. */
+export interface Trusted {
+  readonly token?: Secret<string>;
+  readonly isLocal: boolean;
+}
+
+/** True for a caller who may see what names jobs and clients. */
+export function mayRead(request: IncomingMessage, { token, isLocal }: Trusted): boolean {
+  const shown = tokenOf(request);
+  const isProven = token !== undefined && shown !== undefined && isSameSecret(shown, token.reveal());
+  return isProven || (isLocal && !isFromElsewhere(request));
+}
+
+/**
+ * A probe's answer, as this caller may hear it: anybody hears the words for machines, but the sentences, which may name
+ * accounts and folders, only who may read or asks from this machine, as `partnerd healthcheck` does.
+ */
+export function told<Health extends { readonly reasons: readonly { readonly message: string }[] }>(
+  request: IncomingMessage,
+  trusted: Trusted,
+  health: Health,
+): Health {
+  if (mayRead(request, trusted) || isLoopback(request.socket.remoteAddress ?? "")) return health;
+  return { ...health, reasons: health.reasons.map((reason) => ({ ...reason, message: "" })) };
+}
 
 /** The token of an `Authorization: Bearer …` header. */
 export function bearerOf(request: IncomingMessage): string | undefined {
@@ -10,7 +37,7 @@ export function bearerOf(request: IncomingMessage): string | undefined {
 }
 
 /** The token that a caller shows: as bearer, or as the password of Basic, which is how browsers ask for it. */
-export function tokenOf(request: IncomingMessage): string | undefined {
+function tokenOf(request: IncomingMessage): string | undefined {
   const basic = /^Basic +([\w+/=-]+) *$/i.exec(request.headers.authorization ?? "")?.[1];
   if (basic === undefined) return bearerOf(request);
   const [, password] = /^[^:]*:(.*)$/s.exec(Buffer.from(basic, "base64").toString("utf8")) ?? [];
@@ -45,7 +72,7 @@ export function mayBeBrowser(request: IncomingMessage): boolean {
  * True for a reading request that somebody else's page sent: under a name that is not this machine's, or from
  * another site, unless a person followed a link.
  */
-export function isFromElsewhere(request: IncomingMessage): boolean {
+function isFromElsewhere(request: IncomingMessage): boolean {
   const { "sec-fetch-site": site, "sec-fetch-mode": mode } = request.headers;
   const isOwn = site === undefined || site === "same-origin" || site === "none" || mode === "navigate";
   return !isOwn || !isForThisMachine(request);

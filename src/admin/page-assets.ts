@@ -136,9 +136,17 @@ export const pageScript = `"use strict";
   function state() {
     const quiet = Date.now() - heard;
     const isStale = stopped || quiet > silence || source.readyState !== EventSource.OPEN;
+    const wasStale = document.body.classList.contains("stale");
     document.body.classList.toggle("stale", isStale);
     const text = !isStale ? "live" : stopped ? "partnerd has stopped" : "no answer from partnerd for " + duration(quiet);
     if (live.textContent !== text) live.textContent = text;
+    // It is said once; what is so again comes with the sections.
+    if (isStale && !wasStale) document.getElementById("spoken").textContent = text;
+    // A connection that died without a word, as in a laptop that slept, is not waited for.
+    if (!stopped && quiet > silence && source.readyState === EventSource.OPEN) {
+      source.close();
+      connect();
+    }
   }
 
   function connect() {

@@ -53,7 +53,7 @@ export function sectionsOf(view: PageView, isLive: boolean): Sections {
 /** The whole page. */
 export function pageText(view: PageView, version: string): string {
   const { status, ledger } = view;
-  const { tone, headline } = verdictOn(status, ledger);
+  const { headline } = verdictOn(status, ledger);
   const parts = sectionsOf(view, false);
   const part = (name: string) => new Html(parts[name] ?? "");
   const section = (name: string, title: string): Piece =>
@@ -68,7 +68,7 @@ export function pageText(view: PageView, version: string): string {
 <span class="quiet">${version} · up ${timeHtml(status.startedAtMs, "age", { nowMs: status.atMs, isLive: false })}</span>
 <span id="live" class="quiet">as of ${new Date(status.atMs).toISOString().slice(11, 19)} UTC</span></header>
 <main id="main" tabindex="-1"><div id="verdict">${part("verdict")}</div>
-<div id="spoken" class="hidden" role="status" aria-live="polite" data-tone="${tone}">${part("spoken")}</div>
+<div id="spoken" class="hidden" role="status" aria-live="polite">${part("spoken")}</div>
 <div id="figures">${part("figures")}</div>
 ${section("owed", "Owed results")}${section("jobs", "Running jobs")}${section("pollers", "Pollers")}${section("charts", "The last hour")}${section("outcomes", "Recent outcomes")}</main>
 <footer><nav aria-label="For machines"><a href="/status">status as JSON</a> <a href="/metrics">metrics</a> <a href="/readyz">readiness</a></nav></footer>

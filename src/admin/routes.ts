@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Secret } from "../job/secret.js";
 import type { Order, OrderAnswer } from "../worker/events.js";
-import { bearerOf, isFromElsewhere, isSameSecret, mayBeBrowser, tokenOf } from "./callers.js";
+import { bearerOf, isSameSecret, mayBeBrowser, mayRead, told } from "./callers.js";
 import type { Liveness, Readiness } from "./health.js";
 import { readJson } from "./json-body.js";
 
@@ -94,8 +94,8 @@ export class Routes {
     this.#reads = new Map<string, Read>([
       ...pages,
       ...streams,
-      ["/livez", () => livenessAnswer(options.live())],
-      ["/readyz", () => readinessAnswer(options.ready())],
+      ["/livez", (request) => livenessAnswer(told(request, options, options.live()))],
+      ["/readyz", (request) => readinessAnswer(told(request, options, options.ready()))],
       ["/status", this.#guarded(() => ({ status: 200, body: options.status() }))],
     ]);
     this.#controls = new Map([
@@ -136,11 +136,9 @@ export class Routes {
   }
 
   #guarded(read: Read): Read {
-    const { token, isLocal } = this.#options;
+    const { token } = this.#options;
     return (request) => {
-      const shown = tokenOf(request);
-      const isProven = token !== undefined && shown !== undefined && isSameSecret(shown, token.reveal());
-      if (isProven || (isLocal && !isFromElsewhere(request))) return read(request);
+      if (mayRead(request, this.#options)) return read(request);
       if (token === undefined) return refusal(403, "ask by 127.0.0.1 or localhost, or set admin.token and show it");
       // Browsers ask a person for Basic; the token is the password, the name may be anything.
       const challenge = 'Basic realm="partnerd: any name, the admin token as password", charset="UTF-8"';

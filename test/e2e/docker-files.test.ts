@@ -110,7 +110,8 @@ describe("container.yaml and compose.yaml", () => {
     const volumes = service["volumes"] as readonly string[];
     expect(volumes).toContain("./container.yaml:/etc/partnerd/partnerd.yaml:ro");
     expect(volumes).toContainEqual(expect.stringMatching(/^ledger:\/var\/lib\/partnerd$/));
-    expect(Object.keys(compose["volumes"] as Tree)).toEqual(["ledger"]);
+    expect(Object.keys(compose["volumes"] as Tree)).toEqual(["ledger", "work"]);
+    expect(volumes).toContain("work:/tmp");
     expect(list(service["secrets"]).map(({ source }) => source)).toEqual(Object.keys(compose["secrets"] as Tree));
     expect(service["depends_on"]).toEqual(["scan"]);
   });

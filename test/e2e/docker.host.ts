@@ -92,7 +92,7 @@ interface Started {
 }
 
 const locked = [
-  ...["--read-only", "--tmpfs", "/tmp:size=64m,mode=1777", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
+  ...["--read-only", "--tmpfs", "/tmp:size=1g,mode=1777", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
   ...["--pids-limit", "100", "--memory", memory, "--memory-swap", memory],
 ];
 
@@ -147,13 +147,15 @@ it("has the program and what it needs, and nothing of development", async () => 
   const look = `
     const { existsSync, readdirSync } = require("node:fs");
     const has = (name) => existsSync("/app/node_modules/" + name);
-    console.log(JSON.stringify({ uid: process.getuid(), app: readdirSync("/app").sort(),
+    const heapMiB = require("node:v8").getHeapStatistics().heap_size_limit / 2 ** 20;
+    console.log(JSON.stringify({ uid: process.getuid(), fits: heapMiB < 150, app: readdirSync("/app").sort(),
       dev: ["vitest", "typescript", "node", "@biomejs/biome", "playwright-core", "dynalite"].filter(has),
       needed: ["pino", "commander", "@aws-sdk/client-codepipeline"].filter(has) }))`;
   const seen = await run("run", "--rm", "--network", "none", ...locked, "--entrypoint", "node", image, "-e", look);
   expect(JSON.parse(seen)).toEqual({
     uid: 1000,
-    app: ["LICENSE", "dist", "node_modules", "package.json"],
+    fits: true,
+    app: ["LICENSE", "config", "dist", "node_modules", "package.json"],
     dev: [],
     needed: ["pino", "commander", "@aws-sdk/client-codepipeline"],
   });
@@ -163,6 +165,11 @@ it("has the program and what it needs, and nothing of development", async () => 
     (size) => Number(size) / 1e6,
   );
   console.log(`image: ${sizes[0]?.toFixed(0)} MB, of which the base has ${sizes[1]?.toFixed(0)} MB`);
+});
+
+it("shows itself to a newcomer, without a network", async () => {
+  const shown = await run("run", "--rm", "--network", "none", ...locked, image, "demo", "--jobs", "5");
+  expect(shown).toMatch(/All as it should be/);
 });
 
 it("works the jobs of the service beside it, locked down, and is healthy", async () => {

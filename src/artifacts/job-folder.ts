@@ -32,6 +32,8 @@ export class JobFolder {
   /** The path of a folder in it. */
   async part(name: string): Promise<string> {
     const path = join(await this.path(), name);
+    // A handler that was left behind must not bring a folder back that is gone.
+    this.#signal.throwIfAborted();
     await orFailure(mkdir(path, { recursive: true, mode: 0o700 }));
     return path;
   }

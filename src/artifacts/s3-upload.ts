@@ -29,11 +29,12 @@ export interface UploadOptions {
 
 /** Up to this size in one request. */
 export const singlePutMaxBytes = 16 * 2 ** 20;
-const partBytes = 8 * 2 ** 20;
+/** The least that S3 allows: the SDK hashes a part in one go, and all other jobs wait meanwhile. */
+const partBytes = 5 * 2 ** 20;
 /** S3's limit; parts grow when a file would need more. */
 const partsMax = 10_000;
-/** Parts under way at once, each with one buffer: 24 MiB hold a connection of a gigabit busy. */
-const lanes = 3;
+/** Parts under way at once, each with one buffer: 20 MiB keep a gigabit busy. */
+const lanes = 4;
 const contentType = "application/zip";
 
 /** Uploads the file; resolves when S3 has the object. Throws TransferFault, what the disk says, or the reason. */

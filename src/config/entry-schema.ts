@@ -84,7 +84,7 @@ export const artifactsSchema = {
     env: "PARTNERD_ARTIFACTS_ENDPOINT",
   }),
   requestTimeout: setting({
-    doc: "Longest wait for S3 to take one part of an upload (8 MiB), or to begin an answer.",
+    doc: "Longest wait for S3 to take one part of an upload (5 MiB), or to begin an answer.",
     kind: duration("1s", "1h"),
     default: "5m",
     env: "PARTNERD_ARTIFACTS_REQUEST_TIMEOUT",

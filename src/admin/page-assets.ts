@@ -34,7 +34,8 @@ main:focus { outline: none; }
 .verdict.bad { color: var(--bad); background: var(--badpaper); }
 .verdict ul { margin: .5rem 0 0; padding-left: 1.2rem; color: var(--ink); font-weight: 400; }
 .stale .verdict { color: var(--quiet); background: var(--card); }
-.stale #live { color: var(--bad); font-weight: 600; }
+.stale #live { flex-basis: 100%; padding: 1rem 1.25rem; border-radius: .5rem; border-left: .5rem solid currentColor;
+  color: var(--bad); background: var(--badpaper); font-size: 1.25rem; font-weight: 700; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: .75rem; margin: .75rem 0 0; }
 .figures > div, figure, table { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; }
 .figures > div { padding: .75rem 1rem; display: flex; flex-direction: column; }
@@ -80,7 +81,7 @@ footer { margin-top: 2rem; } footer a { margin-right: 1rem; }
   .recent-outcomes tr:nth-child(n + 13), .recent-outcomes td:nth-child(n + 4):nth-child(-n + 6),
   .pollers td:last-child, td.none { display: none; }
 }
-@media (max-width: 30rem) { svg text { font-size: 18px; } }
+@media (max-width: 30rem) { svg text { font-size: 22px; } }
 `;
 
 export const pageScript = `"use strict";
@@ -108,6 +109,8 @@ export const pageScript = `"use strict";
   }
 
   function times() {
+    // Nobody knows how things went on without their daemon.
+    if (document.body.classList.contains("stale")) return;
     const now = Date.now() - offset;
     for (const time of document.querySelectorAll("time[data-form]")) {
       const text = formed(now - Date.parse(time.dateTime), time.dataset.form, time.dataset.late);
@@ -165,8 +168,8 @@ export const pageScript = `"use strict";
       heard = Date.now();
       offset = heard - at;
       for (const [id, html] of Object.entries(sections)) waiting.set(id, html);
-      show();
       state();
+      show();
     });
     source.addEventListener("beat", () => { heard = Date.now(); });
     source.addEventListener("end", () => { stopped = true; state(); });

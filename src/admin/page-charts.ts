@@ -7,8 +7,8 @@ import { clockText } from "./times.js";
 const width = 600;
 const height = 120;
 /** Room for the axis below and the greatest value above. */
-const base = height - 24;
-const top = 20;
+const base = height - 28;
+const top = 24;
 
 /** Results a minute, failed ones on top. */
 export function throughputChart(hour: readonly Minute[]): Html {

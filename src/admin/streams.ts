@@ -63,6 +63,8 @@ export class Streams {
     this.#isClosed = true;
     this.#cancelTick?.();
     this.#cancelTick = undefined;
+    // What is left to be seen is how it ended.
+    if (this.#open.size > 0) this.#quietTick();
     for (const response of this.#open) {
       send(response, "end", {});
       response.end();
@@ -70,14 +72,18 @@ export class Streams {
     this.#open.clear();
   }
 
+  #quietTick(): void {
+    try {
+      this.#tick();
+    } catch (error) {
+      this.#options.onFault(error);
+    }
+  }
+
   #tickLater(): void {
     this.#cancelTick = this.#options.clock.after(tickMs, () => {
       this.#cancelTick = undefined;
-      try {
-        this.#tick();
-      } catch (error) {
-        this.#options.onFault(error);
-      }
+      this.#quietTick();
       if (this.#open.size > 0 && !this.#isClosed) this.#tickLater();
     });
   }

@@ -157,6 +157,8 @@ describe("the status page", () => {
     const { page } = await visit(`http://127.0.0.1:${port}`);
     await first[Symbol.asyncDispose]();
     await until(page, "document.getElementById('live').textContent === 'partnerd has stopped'");
+    expect(await page.getByRole("status").textContent()).toBe("partnerd has stopped");
+    expect(await page.locator("h1").textContent()).toMatch(/^Stopping: 0 jobs running, nothing owed/);
     expect(await page.evaluate("document.body.classList.contains('stale')")).toBe(true);
     await using _second = await start();
     await isLive(page);

@@ -128,11 +128,12 @@ describe("a stream", () => {
   });
 
   it("tells the end, and takes nobody on after it", () => {
-    const { clock, open, streams } = given();
+    const { clock, now, open, streams } = given();
     const page = open();
     page.events();
+    now.sections["a"] = "stopped";
     streams.close();
-    expect(page.events()).toEqual(["end"]);
+    expect(page.events()).toEqual(['{"a":"stopped"}', "end"]);
     expect([page.isEnded, streams.hasRoom, clock.pending]).toEqual([true, false, 0]);
   });
 });

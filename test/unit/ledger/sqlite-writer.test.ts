@@ -1,6 +1,6 @@
 // The queue in front of the ledger's thread, with a thread that the test plays.
 import { describe, expect, it } from "vitest";
-import { LedgerError, type LedgerHealth } from "../../../src/ledger/ledger.js";
+import { type LedgerCommit, LedgerError, type LedgerHealth } from "../../../src/ledger/ledger.js";
 import type { SqliteContents } from "../../../src/ledger/sqlite-file.js";
 import type { Write } from "../../../src/ledger/sqlite-rows.js";
 import { type Rewrite, SqliteWriter, type WritingThread } from "../../../src/ledger/sqlite-writer.js";
@@ -54,7 +54,14 @@ class PlayedThread implements WritingThread {
   }
 }
 
-function setUp(options: { commitSpacingMs?: number; rewrite?: () => Rewrite; onHealth?: () => void } = {}) {
+interface SetUp {
+  readonly commitSpacingMs?: number;
+  readonly rewrite?: () => Rewrite;
+  readonly onHealth?: () => void;
+  readonly onCommit?: (commit: LedgerCommit) => void;
+}
+
+function setUp(options: SetUp = {}) {
   const clock = new FakeClock();
   const thread = new PlayedThread();
   const health: LedgerHealth[] = [];
@@ -97,6 +104,25 @@ describe("the queue of writes", () => {
     thread.now.answer();
     await settle();
     expect(seen()).toEqual(["1 done", "2 done", "3 done"]);
+  });
+
+  it("tells of each transaction once, how it ended and how long it took", async () => {
+    const commits: LedgerCommit[] = [];
+    const { clock, thread, write } = setUp({ onCommit: (commit) => commits.push(commit) });
+    for (const id of [1, 2]) write(id);
+    await settle();
+    await clock.advance(7);
+    thread.now.answer();
+    await settle();
+    write(3);
+    await settle();
+    await clock.advance(9);
+    thread.now.fail("disk full");
+    await settle();
+    expect(commits).toEqual([
+      { isDurable: true, durationMs: 7 },
+      { isDurable: false, durationMs: 9 },
+    ]);
   });
 
   it("collects the next transaction while one is under way", async () => {

@@ -127,11 +127,13 @@ async function resume(parts: Parts, runner: Runner, flight: JobInFlight, found: 
     const outcome = failed(interrupted, { type: "SystemUnavailable" });
     return runner.settle(flight, outcome, "interrupted", clock.monotonic());
   }
+  // Before its details are asked for, which may take as long as CodePipeline is away: a service that calls back
+  // meanwhile is told to come again.
+  flight.callback = found.callback;
   const job = await freshDetails(parts, runner, flight, found);
   if (!job) return;
   const forget = runner.keepSecretsOf(flight, job);
   try {
-    flight.callback = found.callback;
     await runner.work(flight, job, found.callback?.deadlineMs);
   } finally {
     forget();

@@ -58,7 +58,10 @@ export class Runner {
     for (const flight of this.#flights.all()) {
       if (flight.key.jobId === jobId && flight.callback && flight.state === "running") return true;
     }
-    return false;
+    // What another replica left waits for a slot as well.
+    return [...this.waiting.values()].some(
+      ({ found }) => found.lease.key.jobId === jobId && found.callback !== undefined,
+    );
   }
 
   /** Resolves when no job is in flight. */
@@ -290,11 +293,7 @@ export class Runner {
   #bug(error: unknown, key: JobKey): void {
     const isError = error instanceof Error;
     const { mask } = this.#parts.world;
-    this.#parts.emit({
-      type: "bug",
-      key,
-      message: mask(isError ? error.message : String(error)),
-      stack: mask(isError ? (error.stack ?? "") : ""),
-    });
+    const message = mask(isError ? error.message : String(error));
+    this.#parts.emit({ type: "bug", key, message, stack: mask(isError ? (error.stack ?? "") : "") });
   }
 }

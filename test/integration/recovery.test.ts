@@ -314,6 +314,40 @@ describe.each(["running", "settled"] as const)("a custom job that was %s, though
   });
 });
 
+it("tells a service that calls back while the details of its job cannot be had to come again", async () => {
+  const dead = await DeadDaemon.make();
+  const token = "token-that-the-service-was-given";
+  const tokenHash = createHash("sha256").update(token).digest("hex");
+  const promise = { type: "callback-awaited", tokenHash, deadlineMs: Date.now() + 60_000 } as const;
+  const { id } = await dead.leave(thirdParty, "running", [promise]);
+  const { remove } = dead.emulator.fault({ kind: "unavailable", operations: ["GetThirdPartyJobDetails"] });
+  await using rig = await dead.rig({
+    actionTypes: [{ ...thirdParty, handler: "scan" }],
+    config: {
+      ledger: { store: "sqlite", path: dead.path },
+      handlers: { scan: { kind: "http", url: "http://127.0.0.1:9/never-asked", requestTimeoutMs: 1_000 } },
+      admin: { host: "127.0.0.1", port: await freePort() },
+    },
+  });
+  const delivered = () =>
+    fetch(`${rig.daemon.adminUrl}/jobs/${id}/outcome`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+      body: JSON.stringify({ kind: "succeeded", summary: "scanned at last" }),
+    });
+  await rig.event("job-recovered");
+  await rig.event("call-retried");
+  expect((await delivered()).status).toBe(503);
+  remove();
+  await rig.event("job-started");
+  let status = 503;
+  // The handler listens a turn or two after its start was told.
+  while (status === 503) status = (await delivered()).status;
+  expect(status).toBe(200);
+  const job = await dead.emulator.waitForJob(id, "over");
+  expect(job.result?.document).toEqual({ executionDetails: { summary: "scanned at last" } });
+});
+
 it("goes on waiting for a callback, and takes it over the admin port of the new process", async () => {
   const dead = await DeadDaemon.make();
   const token = "the-token-that-the-service-was-given";

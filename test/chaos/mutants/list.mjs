@@ -142,7 +142,7 @@ export const mutants = [
   {
     name: "forgets the callback that it waits for when it crashes",
     file: "src/worker/recovery.ts",
-    find: "    flight.callback = found.callback;\n",
+    find: "  flight.callback = found.callback;\n",
     replace: "",
     tests: [recovery],
   },

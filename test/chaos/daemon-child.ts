@@ -2,22 +2,22 @@
 // handler is a fault point; the n-th that is passed is its last. It keeps a journal, line by line and without a buffer,
 // of what it started and what it promised. Run from the sources: `node --import <sourceHook> daemon-child.ts ORDER`.
 import { randomUUID } from "node:crypto";
-import { appendFileSync, writeSync } from "node:fs";
+import { appendFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { JobGateway } from "../../src/codepipeline/gateway.js";
+import { startAdmin } from "../../src/admin/server.js";
 import type { Config, RetryPolicy } from "../../src/config/config.js";
-import type { HandlerJob, HandlerRegistry, JobHandler } from "../../src/handlers/handler.js";
-import type { ClientId, ClientToken, JobKey, Region } from "../../src/job/job.js";
-import type { JobEvent } from "../../src/job/lifecycle.js";
+import type { HandlerJob } from "../../src/handlers/handler.js";
+import type { ClientId, ClientToken, Region } from "../../src/job/job.js";
 import { continued, failed, type Outcome, succeeded } from "../../src/job/outcome.js";
 import { Secret } from "../../src/job/secret.js";
-import type { Lease, Ledger } from "../../src/ledger/ledger.js";
-import { buildParts, closeQuietly, lanesOf } from "../../src/parts.js";
+import { type BuiltParts, buildParts, closeQuietly, lanesOf } from "../../src/parts.js";
 import { systemClock } from "../../src/std/clock.js";
 import { createLog, textLog } from "../../src/std/log.js";
 import { Masker } from "../../src/std/masking.js";
 import type { WorkerEvent } from "../../src/worker/events.js";
 import { Worker } from "../../src/worker/worker.js";
+import { FaultPoints, pointsUntil, say } from "./fault-points.js";
+import { PointedLedger, pointedGateway, pointedHandlers, pointedSqliteThread } from "./pointed-parts.js";
 
 /** What the parent asks for. */
 export interface ChildOrder {
@@ -35,134 +35,10 @@ export interface ChildOrder {
   readonly midMs: number;
   readonly actionTypes: readonly Pick<
     Config["actionTypes"][number],
-    "category" | "owner" | "provider" | "version" | "afterCrash"
+    "category" | "owner" | "provider" | "version" | "afterCrash" | "handler"
   >[];
-}
-
-/** Counts what is passed and ends the process, without a word to anybody, at the one that was ordered. */
-class FaultPoints {
-  readonly #midMs: number;
-  #left: number;
-
-  constructor(order: ChildOrder) {
-    this.#midMs = order.midMs;
-    this.#left = order.killAt;
-  }
-
-  pass(name: string): void {
-    this.#left -= 1;
-    if (this.#left === 0) die(name);
-  }
-
-  async around<T>(name: string, act: () => Promise<T>): Promise<T> {
-    this.pass(`before ${name}`);
-    const acting = act();
-    this.#left -= 1;
-    if (this.#left === 0) setTimeout(() => die(`amid ${name}`), this.#midMs);
-    try {
-      return await acting;
-    } finally {
-      this.pass(`after ${name}`);
-    }
-  }
-}
-
-function die(name: string): never {
-  say(`killed ${name}`);
-  process.kill(process.pid, "SIGKILL");
-  throw new Error("unreachable: a SIGKILL of this process itself");
-}
-
-/** One line that the parent has even if this process is killed right after it. */
-function say(line: string): void {
-  writeSync(1, `${line}\n`);
-}
-
-class PointedLedger implements Ledger {
-  readonly #ledger: Ledger;
-  readonly #points: FaultPoints;
-  readonly #journal: (line: string) => void;
-  /** Looking is no point; what it finds is taken up through the others. */
-  readonly watch?: NonNullable<Ledger["watch"]>;
-
-  constructor(ledger: Ledger, points: FaultPoints, journal: (line: string) => void) {
-    const watch = ledger.watch?.bind(ledger);
-    if (watch) this.watch = watch;
-    this.#ledger = ledger;
-    this.#points = points;
-    this.#journal = journal;
-  }
-
-  get isDurable(): boolean {
-    return this.#ledger.isDurable;
-  }
-
-  lease(key: JobKey): Promise<Lease | undefined> {
-    return this.#points.around("lease", () => this.#ledger.lease(key));
-  }
-
-  record(lease: Lease, event: JobEvent): Promise<void> {
-    return this.#points.around(`record ${event.type}`, async () => {
-      await this.#ledger.record(lease, event);
-      if (event.type === "outcome-settled") this.#journal(`settled ${lease.key.jobId} ${textOf(event.outcome)}`);
-      if (event.type === "report-accepted") this.#journal(`reported ${lease.key.jobId}`);
-    });
-  }
-
-  release(lease: Lease): Promise<void> {
-    return this.#points.around("release", () => this.#ledger.release(lease));
-  }
-
-  unfinished() {
-    return this.#points.around("unfinished", () => this.#ledger.unfinished());
-  }
-
-  health() {
-    return this.#ledger.health();
-  }
-
-  close(): Promise<void> {
-    return this.#ledger.close();
-  }
-}
-
-/** What tells an outcome from any other: it is found again in the result that CodePipeline accepted. */
-function textOf(outcome: Outcome): string {
-  return outcome.kind === "failed" ? outcome.message : (outcome.summary ?? "");
-}
-
-function pointedGateway(gateway: JobGateway, points: FaultPoints): JobGateway {
-  return {
-    poll: (...asked) => points.around("poll", () => gateway.poll(...asked)),
-    details: (...asked) => points.around("details", () => gateway.details(...asked)),
-    detailsAgain: (...asked) => points.around("details again", () => gateway.detailsAgain(...asked)),
-    acknowledge: (...asked) => points.around("acknowledge", () => gateway.acknowledge(...asked)),
-    put: (...asked) => points.around("put", () => gateway.put(...asked)),
-  };
-}
-
-function pointedHandlers(
-  handlers: HandlerRegistry,
-  points: FaultPoints,
-  journal: (line: string) => void,
-): HandlerRegistry {
-  const wrap = (handler: JobHandler): JobHandler => ({
-    kind: handler.kind,
-    description: handler.description,
-    run: (call) => {
-      points.pass("before the handler's start is known");
-      journal(`started ${call.job.key.jobId}`);
-      return points.around("handler", () => handler.run(call));
-    },
-    close: () => handler.close(),
-  });
-  return {
-    get(name) {
-      const handler = handlers.get(name);
-      return handler && wrap(handler);
-    },
-    close: () => handlers.close(),
-  };
+  /** A service that answers later, for the action types whose handler is `service`, and the port that it calls back. */
+  readonly late?: { readonly url: string; readonly adminPort: number };
 }
 
 /** Does what the name of the job's action says; every outcome is one of a kind. */
@@ -191,10 +67,10 @@ function configOf(order: ChildOrder): Config {
   return {
     actionTypes: order.actionTypes.map((type) => ({
       ...type,
-      handler: "scripted",
       regions: ["us-east-1" as Region],
       maxConcurrentJobs: 8,
-      jobTimeoutMs: 60_000,
+      // Longer than any run: an outcome that does not come is no deadline's doing.
+      jobTimeoutMs: 600_000,
       secretProperties: [],
     })),
     handlers: {
@@ -202,6 +78,7 @@ function configOf(order: ChildOrder): Config {
         kind: "module",
         path: fileURLToPath(new URL("../fixtures/handlers/scripted.mjs", import.meta.url)),
       },
+      ...(order.late && { service: { kind: "http" as const, url: order.late.url, requestTimeoutMs: 2_000 } }),
     },
     clientTokens: {
       source: "static",
@@ -244,7 +121,9 @@ function configOf(order: ChildOrder): Config {
 
 async function main(order: ChildOrder): Promise<void> {
   const config = configOf(order);
-  const points = new FaultPoints(order);
+  const counted = { left: pointsUntil(order.killAt), midMs: order.midMs };
+  const points = new FaultPoints(counted);
+  pointedSqliteThread(counted);
   const journal = (line: string) => appendFileSync(order.journal, `${line.replaceAll("\n", " ")}\n`);
   Reflect.set(globalThis, Symbol.for("partnerd.test.handler"), work);
   const masker = new Masker();
@@ -270,12 +149,41 @@ async function main(order: ChildOrder): Promise<void> {
     limits: { maxConcurrentJobs: 8, polling: config.polling, shutdown: config.shutdown, retry: config.retry },
     observe,
   });
+  if (order.late) await openAdmin(order.late.adminPort, { built, worker, points });
   await worker.start();
   process.stdin.resume();
   process.stdin.once("end", () => void worker.stop());
   const end = await worker.ended;
   for (const part of built.closing.toReversed()) await closeQuietly(part, log);
   say(`ended ${end.owed} ${end.isBroken}`);
+}
+
+/** As the daemon opens it, as far as services are concerned. */
+async function openAdmin(
+  port: number,
+  { built, worker, points }: { readonly built: BuiltParts; readonly worker: Worker; readonly points: FaultPoints },
+): Promise<void> {
+  const admin = await startAdmin({
+    host: "127.0.0.1",
+    port,
+    clock: systemClock,
+    live: () => ({ live: true, reasons: [] }),
+    ready: () => ({ ready: true, reasons: [] }),
+    status: () => ({}),
+    onFault: (error) => say(`wrong admin port: ${String(error)}`),
+    deliver: async (delivery) => {
+      const end = await points.around("delivery", () => built.callbacks.deliver(delivery));
+      // By then the answer is on its way.
+      setImmediate(() => points.pass("after the answer to a delivery"));
+      return end === "unknown-job" && worker.mayAwaitCallback(delivery.jobId) ? "not-recorded" : end;
+    },
+    pause: () => worker.pause(),
+    resume: () => worker.resume(),
+    wake: () => worker.wake(),
+    order: (job, given) => worker.order(job, given),
+  });
+  built.adminUrl = admin.url;
+  built.closing.push({ name: "admin port", close: () => admin.close() });
 }
 
 await main(JSON.parse(process.argv[2] ?? "{}") as ChildOrder);

@@ -1,17 +1,19 @@
 // Kill anywhere: daemons that are killed by SIGKILL at fault points drawn from a seed and started again on the same
 // ledger, against an emulator; then what must hold is looked at. A run is one emulator, one ledger and several kills.
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type Emulator, startEmulator } from "../../src/emulator/emulator.js";
-import type { JobView } from "../../src/emulator/job.js";
 import { seededRandom } from "../../src/emulator/random.js";
 import type { Settings } from "../../src/emulator/settings.js";
 import { listJobs } from "../../src/ledger/sqlite-list.js";
+import { freePort } from "../support/rig.js";
 import { sourceHook } from "../support/source-hook.js";
 import type { ChildOrder } from "./daemon-child.js";
+import { breachesIn, readJournal } from "./kill-evidence.js";
+import { LateService } from "./late-service.js";
 
 export interface KillOptions {
   /** How many kills in all. */
@@ -25,6 +27,8 @@ export interface KillReport {
   readonly kills: number;
   readonly runs: number;
   readonly jobs: number;
+  /** How many of them ended by a callback of their service. */
+  readonly callbacks: number;
   /** How often a daemon died at each point. */
   readonly places: ReadonlyMap<string, number>;
   /** What must not be; each line begins with the seed of its run. */
@@ -33,9 +37,9 @@ export interface KillReport {
 
 const killsPerRun = 8;
 const runsAtOnce = 2;
-const jobsPerStart = 5;
+const jobsPerStart = 6;
 /** About what the points of so many jobs come to, so that every part of their lives is met. */
-const pointsMax = 240;
+const pointsMax = 400;
 /** Generous: a child starts in half a second, and two cores are shared. */
 const childLimitMs = 40_000;
 /** For the last start, which nobody kills: it has to end every job, whatever else the machine does. */
@@ -47,19 +51,28 @@ const lastLimitMs = 120_000;
 const lastRedeliveryMs = 2_000;
 const deeds = ["succeeds", "fails", "throws", "continues", "takes-time"];
 
-const actionTypes = [
-  { category: "Test", owner: "ThirdParty", provider: "Fail", version: "1", afterCrash: "fail" },
-  { category: "Build", owner: "Custom", provider: "Fail", version: "1", afterCrash: "fail" },
-  { category: "Test", owner: "ThirdParty", provider: "Rerun", version: "1", afterCrash: "rerun" },
-  { category: "Build", owner: "Custom", provider: "Rerun", version: "1", afterCrash: "rerun" },
-] as const;
+type ActionTypes = ChildOrder["actionTypes"];
+const custom = { category: "Build", owner: "Custom", version: "1" } as const;
+const thirdParty = { category: "Test", owner: "ThirdParty", version: "1" } as const;
+const scriptedTypes: ActionTypes = [
+  { ...thirdParty, provider: "Fail", afterCrash: "fail", handler: "scripted" },
+  { ...custom, provider: "Fail", afterCrash: "fail", handler: "scripted" },
+  { ...thirdParty, provider: "Rerun", afterCrash: "rerun", handler: "scripted" },
+  { ...custom, provider: "Rerun", afterCrash: "rerun", handler: "scripted" },
+];
+/** Their service answers 202 and calls back. */
+const lateTypes: ActionTypes = [
+  { ...thirdParty, provider: "LateFail", afterCrash: "fail", handler: "service" },
+  { ...custom, provider: "LateFail", afterCrash: "fail", handler: "service" },
+  { ...custom, provider: "LateRerun", afterCrash: "rerun", handler: "service" },
+];
 
 /** Kills until there were so many kills. Never rejects for what a daemon does: that is a breach. */
 export async function killAnywhere(options: KillOptions): Promise<KillReport> {
   const seeds = seededRandom(options.seed);
   const places = new Map<string, number>();
   const breaches: string[] = [];
-  const total = { kills: 0, runs: 0, jobs: 0, begun: 0 };
+  const total = { kills: 0, runs: 0, jobs: 0, callbacks: 0, begun: 0 };
   const lane = async () => {
     while (total.begun < options.points) {
       const kills = Math.min(killsPerRun, options.points - total.begun);
@@ -68,6 +81,7 @@ export async function killAnywhere(options: KillOptions): Promise<KillReport> {
       const run = await runOnce(seed, kills);
       total.runs += 1;
       total.jobs += run.jobs;
+      total.callbacks += run.callbacks;
       total.kills += run.places.length;
       for (const place of run.places) places.set(place, (places.get(place) ?? 0) + 1);
       const broken = run.breaches.map((breach) => `run ${seed} (${kills} kills): ${breach}`);
@@ -76,41 +90,53 @@ export async function killAnywhere(options: KillOptions): Promise<KillReport> {
     }
   };
   await Promise.all(Array.from({ length: runsAtOnce }, lane));
-  return { kills: total.kills, runs: total.runs, jobs: total.jobs, places, breaches };
+  const { kills, runs, jobs, callbacks } = total;
+  return { kills, runs, jobs, callbacks, places, breaches };
 }
 
 /** One emulator, one ledger, so many kills, and a last start that nobody kills. */
 export async function runOnce(
   seed: number,
   kills: number,
-): Promise<{ readonly jobs: number; readonly places: readonly string[]; readonly breaches: readonly string[] }> {
+): Promise<{
+  readonly jobs: number;
+  readonly callbacks: number;
+  readonly places: readonly string[];
+  readonly breaches: readonly string[];
+}> {
   const random = seededRandom(seed);
   const folder = mkdtempSync(join(tmpdir(), "partnerd-anywhere-"));
   const settings = settingsFrom(random);
   const emulator = await startEmulator({ seed, settings });
   const breaches: string[] = [];
   const places: string[] = [];
+  const isPromised = (jobId: string) => readJournal(join(folder, "journal")).promised.has(jobId);
+  const service = await LateService.start({ random: seededRandom(seed + 1), isPromised });
   try {
-    for (const { afterCrash: _, ...type } of actionTypes) emulator.addActionType(type);
-    const child = { emulator, folder, breaches };
+    const actionTypes = [...scriptedTypes, ...lateTypes];
+    for (const type of actionTypes) emulator.addActionType(nameOf(type));
+    const late = { url: service.url, adminPort: await freePort() };
+    const child = { emulator, folder, breaches, actionTypes, late };
     for (let kill = 0; kill < kills; kill++) {
-      addJobs(emulator, random);
+      addJobs(emulator, random, actionTypes);
       const killAt = 1 + Math.floor(random() * pointsMax);
       const place = await killedChild(child, { killAt, midMs: Math.floor(random() * 6) });
       if (place) places.push(place);
     }
     emulator.configure({ redeliveryMs: lastRedeliveryMs });
     const owed = await lastChild(child);
-    const journal = readJournal(folder);
+    const journal = readJournal(join(folder, "journal"));
     const listed = await listJobs(join(folder, "ledger.db"));
     const held = new Map(listed.map(({ key, state }): [string, string] => [key.jobId, state]));
-    breaches.push(...breachesIn(emulator, { ...journal, held }));
+    const deliveries = (jobId: string) => service.deliveries(jobId);
+    breaches.push(...service.breaches, ...breachesIn(emulator, { ...journal, held, deliveries }));
     // A job that was only presumed ours, and was killed between put and record, waits minutes for an offer to come.
     const unrecorded = emulator.jobs().filter(({ id, result }) => result && !journal.reported.has(id)).length;
     if (owed > unrecorded) breaches.push(`the last daemon owed ${owed} jobs, ${unrecorded} of which had a result`);
     const told = breaches.map((breach) => `${breach}; emulator: ${JSON.stringify(settings)}`);
-    return { jobs: emulator.jobs().length, places, breaches: told };
+    return { jobs: emulator.jobs().length, callbacks: service.taken, places, breaches: told };
   } finally {
+    await service.close();
     await emulator.close();
     rmSync(folder, { recursive: true, force: true });
   }
@@ -128,10 +154,10 @@ export async function runFleet(
   const breaches: string[] = [];
   const places: string[] = [];
   try {
-    for (const { afterCrash: _, ...type } of actionTypes) emulator.addActionType(type);
-    const child = { emulator, folder, breaches, ledger };
+    for (const type of scriptedTypes) emulator.addActionType(nameOf(type));
+    const child = { emulator, folder, breaches, ledger, actionTypes: scriptedTypes };
     for (let round = 0; round < rounds; round++) {
-      addJobs(emulator, random);
+      addJobs(emulator, random, scriptedTypes);
       const kills = Array.from({ length: 3 }, () => ({
         killAt: 1 + Math.floor(random() * pointsMax),
         midMs: Math.floor(random() * 6),
@@ -141,7 +167,9 @@ export async function runFleet(
     }
     emulator.configure({ redeliveryMs: lastRedeliveryMs });
     await Promise.all([lastChild(child), lastChild(child), lastChild(child)]);
-    breaches.push(...breachesIn(emulator, { ...readJournal(folder), held: new Map() }));
+    const journal = readJournal(join(folder, "journal"));
+    const deliveries = () => ({ sent: [], taken: [], answers: [] });
+    breaches.push(...breachesIn(emulator, { ...journal, held: new Map(), deliveries }));
     return { jobs: emulator.jobs().length, places, breaches };
   } finally {
     await emulator.close();
@@ -163,17 +191,25 @@ function settingsFrom(random: () => number): Partial<Settings> {
   };
 }
 
-function addJobs(emulator: Emulator, random: () => number): void {
+function addJobs(emulator: Emulator, random: () => number, actionTypes: ActionTypes): void {
   for (let n = 0; n < jobsPerStart; n++) {
-    const { afterCrash: _, ...actionType } = actionTypes[Math.floor(random() * actionTypes.length)] ?? actionTypes[0];
-    emulator.addJob({ actionType, pipeline: { action: deeds[Math.floor(random() * deeds.length)] ?? "succeeds" } });
+    const type = actionTypes[Math.floor(random() * actionTypes.length)];
+    if (!type) throw new Error("no action type to choose from");
+    const action = deeds[Math.floor(random() * deeds.length)] ?? "succeeds";
+    emulator.addJob({ actionType: nameOf(type), pipeline: { action } });
   }
+}
+
+function nameOf({ category, owner, provider, version }: ActionTypes[number]) {
+  return { category, owner, provider, version };
 }
 
 interface ChildPlace {
   readonly emulator: Emulator;
   readonly folder: string;
   readonly breaches: string[];
+  readonly actionTypes: ActionTypes;
+  readonly late?: NonNullable<ChildOrder["late"]>;
   /** Left out: a file in the folder. */
   readonly ledger?: NonNullable<ChildOrder["ledger"]>;
 }
@@ -207,19 +243,19 @@ async function lastChild(place: ChildPlace): Promise<number> {
   return Number(owed ?? 0);
 }
 
-function startChild({ emulator, folder, breaches, ledger }: ChildPlace, kill: Pick<ChildOrder, "killAt" | "midMs">) {
+function startChild(place: ChildPlace, kill: Pick<ChildOrder, "killAt" | "midMs">) {
+  const { emulator, folder, breaches, actionTypes, ledger, late } = place;
   const { clientId, clientToken } = emulator.defaultClient;
-  const journal = join(folder, "journal");
-  const shared = ledger === undefined ? {} : { ledger };
   const order: ChildOrder = {
     endpoint: emulator.url,
     clientId,
     clientToken,
     folder,
-    journal,
+    journal: join(folder, "journal"),
     ...kill,
-    ...shared,
     actionTypes,
+    ...(ledger && { ledger }),
+    ...(late && { late }),
   };
   const script = join(import.meta.dirname, "daemon-child.ts");
   const child = spawn(process.execPath, ["--import", sourceHook, script, JSON.stringify(order)], {
@@ -252,73 +288,4 @@ function startChild({ emulator, folder, breaches, ledger }: ChildPlace, kill: Pi
     return seen;
   })();
   return { lines, end: () => child.stdin.end() };
-}
-
-interface Journal {
-  /** How often the handler was started, by job. */
-  readonly started: ReadonlyMap<string, number>;
-  /** The outcomes that were in the ledger, by job. */
-  readonly settled: ReadonlyMap<string, readonly string[]>;
-  /** Jobs whose results were recorded as accepted. */
-  readonly reported: ReadonlySet<string>;
-}
-
-interface Evidence extends Journal {
-  /** The states of the jobs that the ledger holds at the end. */
-  readonly held: ReadonlyMap<string, string>;
-}
-
-function readJournal(folder: string): Journal {
-  const path = join(folder, "journal");
-  const started = new Map<string, number>();
-  const settled = new Map<string, string[]>();
-  const reported = new Set<string>();
-  for (const line of existsSync(path) ? readFileSync(path, "utf8").split("\n") : []) {
-    const [, what, jobId = "", text = ""] = /^(\w+) (\S+) ?(.*)$/.exec(line) ?? [];
-    if (what === "started") started.set(jobId, (started.get(jobId) ?? 0) + 1);
-    if (what === "settled") settled.set(jobId, [...(settled.get(jobId) ?? []), text]);
-    if (what === "reported") reported.add(jobId);
-  }
-  return { started, settled, reported };
-}
-
-function breachesIn(emulator: Emulator, evidence: Evidence): string[] {
-  const contradictions = emulator.violations().filter(({ kind }) => kind === "contradictory-result");
-  return [
-    ...contradictions.map(({ jobId, message }) => `job ${jobId}: contradictory result: ${message}`),
-    ...emulator
-      .jobs()
-      .flatMap((job) => breachesOf(job, evidence).map((breach) => `${breach}; ${storyOf(job, evidence)}`)),
-  ];
-}
-
-function breachesOf(job: JobView, { started, settled, held }: Evidence): string[] {
-  const breaches: string[] = [];
-  const accepted = job.results.filter(({ answer }) => answer === "accepted");
-  if (accepted.length !== 1) breaches.push(`job ${job.id} has ${accepted.length} accepted results`);
-  // However long the last daemon had: a job that is ours must be known to be ours.
-  if (job.status === "InProgress" && !held.has(job.id)) breaches.push(`job ${job.id} is ours and in no ledger`);
-  const starts = started.get(job.id) ?? 0;
-  if (job.actionType.provider === "Fail" && starts > 1) breaches.push(`job ${job.id} was started ${starts} times`);
-  const outcomes = settled.get(job.id) ?? [];
-  if (outcomes.length > 1) breaches.push(`job ${job.id} was settled ${outcomes.length} times`);
-  const document = JSON.stringify(job.result?.document ?? {});
-  for (const outcome of outcomes) {
-    if (!document.includes(outcome)) breaches.push(`job ${job.id} was settled otherwise than it was reported`);
-  }
-  return breaches;
-}
-
-function storyOf(job: JobView, { started, settled, held }: Evidence): string {
-  const { id, status, actionType, counts, acknowledges, results } = job;
-  return JSON.stringify({
-    status,
-    actionType: `${actionType.owner}/${actionType.provider}`,
-    counts,
-    acknowledges: acknowledges.map(({ answer }) => answer),
-    results: results.map(({ kind, answer }) => `${kind} ${answer}`),
-    started: started.get(id) ?? 0,
-    settled: settled.get(id)?.length ?? 0,
-    inLedger: held.get(id) ?? "not",
-  });
 }

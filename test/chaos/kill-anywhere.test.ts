@@ -13,7 +13,8 @@ it(`ends every job with exactly one result when daemons are killed at ${points} 
 }, async () => {
   const report = await killAnywhere({ points, seed });
   console.log(
-    `${report.kills} kills at ${report.places.size} places in ${report.runs} runs, ${report.jobs} jobs, seed ${seed}`,
+    `${report.kills} kills at ${report.places.size} places in ${report.runs} runs, ${report.jobs} jobs, ` +
+      `${report.callbacks} by callback, seed ${seed}`,
   );
   expect(report.breaches).toEqual([]);
   expect(report.kills).toBe(points);

@@ -37,8 +37,10 @@ if (values.run !== undefined) {
     },
   });
   for (const [place, count] of [...report.places].sort()) console.log(`${String(count).padStart(6)}  ${place}`);
-  const { kills, runs, jobs } = report;
-  console.log(`${kills} kills at ${report.places.size} places in ${runs} runs, ${jobs} jobs, seed ${seed}`);
+  const { kills, runs, jobs, callbacks, places } = report;
+  console.log(
+    `${kills} kills at ${places.size} places in ${runs} runs, ${jobs} jobs, ${callbacks} by callback, seed ${seed}`,
+  );
   finish(report.breaches);
 }
 

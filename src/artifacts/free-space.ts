@@ -7,6 +7,7 @@ import type { Room } from "./artifacts.js";
 /** What a disk has left for us. */
 export interface DiskSpace {
   readonly freeBytes: number;
+  readonly totalBytes: number;
   /** Files that can still be made; `undefined` where the file system has no such limit. */
   readonly freeFiles: number | undefined;
 }
@@ -14,7 +15,7 @@ export interface DiskSpace {
 export interface FreeSpaceOptions {
   /** A folder on the disk. */
   readonly folder: string;
-  /** The operator's `artifacts.minFreeBytes`; 0 for no check. */
+  /** The operator's `artifacts.minFreeBytes`; a smaller disk needs only `smallDiskShare` of itself. 0 for no check. */
   readonly minFreeBytes: number;
   /** A disk may have bytes left and no place for another file. */
   readonly minFreeFiles: number;
@@ -27,6 +28,9 @@ export interface FreeSpaceOptions {
   /** Told when there is no room any more, why, and when there is again. */
   readonly onChange: (room: Room) => void;
 }
+
+/** A small memory file system beside a container must not keep jobs away that touch no artifact. */
+const smallDiskShare = 0.25;
 
 /** Watches one disk. */
 export class FreeSpace {
@@ -72,9 +76,10 @@ export class FreeSpace {
     try {
       const space = await this.#look();
       if (space === "hangs") return noRoom(`the disk of ${folder} does not answer`);
-      const { freeBytes, freeFiles } = space;
-      if (freeBytes < minFreeBytes) {
-        const asked = `artifacts.minFreeBytes asks for ${mebibytes(minFreeBytes)}`;
+      const { freeBytes, freeFiles, totalBytes } = space;
+      const neededBytes = Math.min(minFreeBytes, totalBytes * smallDiskShare);
+      if (freeBytes < neededBytes) {
+        const asked = `artifacts.minFreeBytes asks for ${mebibytes(neededBytes)}`;
         return noRoom(`the disk of ${folder} has ${mebibytes(freeBytes)} left and ${asked}`);
       }
       if (freeFiles !== undefined && freeFiles < minFreeFiles) {
@@ -108,8 +113,8 @@ export class FreeSpace {
 
 /** What statfs(2) says of the disk that a folder lies on. Throws what the system says. */
 export async function diskSpace(folder: string): Promise<DiskSpace> {
-  const { bavail, bsize, ffree, files } = await statfs(folder);
-  return { freeBytes: bavail * bsize, freeFiles: files === 0 ? undefined : ffree };
+  const { bavail, blocks, bsize, ffree, files } = await statfs(folder);
+  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, freeFiles: files === 0 ? undefined : ffree };
 }
 
 function noRoom(why: string): Room {

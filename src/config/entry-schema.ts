@@ -72,7 +72,7 @@ export const artifactsSchema = {
     env: "PARTNERD_ARTIFACTS_MAX_ENTRIES",
   }),
   minFreeBytes: setting({
-    doc: "While the disk of `artifacts.workDir` has less left, no new job is taken; 0B: no check.",
+    doc: "While the disk of `artifacts.workDir` has less left, or less than a quarter of a smaller disk, no new job is taken; 0B: no check.",
     kind: size("0B", "8TiB"),
     // An ordinary artifact, packed and unpacked; more would keep small containers from ever working.
     default: "256MiB",

@@ -36,7 +36,7 @@ async function given(first: DiskSpace | Error | "hangs", minFreeBytes = 100 * mi
   return { space: await opening, clock, told, disk };
 }
 
-const roomy: DiskSpace = { freeBytes: 100 * mib, freeFiles: 1_000 };
+const roomy: DiskSpace = { freeBytes: 100 * mib, totalBytes: 2 ** 40, freeFiles: 1_000 };
 
 test("has room at exactly the minimum, and tells nobody", async () => {
   const { space, told } = await given(roomy);
@@ -51,6 +51,14 @@ test("says what is left, what is asked for and what to do below it", async () =>
     "make room, or set artifacts.workDir to another disk";
   expect(space.room()).toEqual({ isEnough: false, reason });
   expect(told).toEqual([{ isEnough: false, reason }]);
+});
+
+test("asks a small disk for no more than a quarter of itself", async () => {
+  const small = { ...roomy, totalBytes: 64 * mib };
+  expect((await given({ ...small, freeBytes: 16 * mib })).space.room()).toEqual({ isEnough: true });
+  expect((await given({ ...small, freeBytes: 16 * mib - 1 })).space.room().reason).toContain(
+    "has 15 MiB left and artifacts.minFreeBytes asks for 16 MiB",
+  );
 });
 
 test("looks from time to time, and tells only what changes", async () => {
@@ -71,10 +79,10 @@ test("looks from time to time, and tells only what changes", async () => {
 });
 
 test("counts the files that can still be made, where there is such a limit", async () => {
-  expect((await given({ freeBytes: 2 ** 40, freeFiles: 999 })).space.room().reason).toContain(
+  expect((await given({ ...roomy, freeBytes: 2 ** 40, freeFiles: 999 })).space.room().reason).toContain(
     "999 more files (inodes)",
   );
-  expect((await given({ freeBytes: 2 ** 40, freeFiles: undefined })).space.room().isEnough).toBe(true);
+  expect((await given({ ...roomy, freeBytes: 2 ** 40, freeFiles: undefined })).space.room().isEnough).toBe(true);
 });
 
 test("has no room on a disk that cannot be looked at", async () => {
@@ -103,7 +111,7 @@ test("looks no more when it is closed, nor at all when no minimum is set", async
   await clock.advance(60_000);
   expect(disk.looks).toBe(1);
   expect(clock.pending).toBe(0);
-  const off = await given({ freeBytes: 0, freeFiles: 0 }, 0);
+  const off = await given({ ...roomy, freeBytes: 0, freeFiles: 0 }, 0);
   expect(off.disk.looks).toBe(0);
   expect(off.space.room()).toEqual({ isEnough: true });
 });

@@ -161,6 +161,53 @@ export const mutants = [
     tests: ["test/chaos/kill-anywhere-presumed.test.ts"],
   },
   {
+    name: "gives a service up that calls back while the details of its job are fetched",
+    file: "src/worker/recovery.ts",
+    find: "  flight.callback = found.callback;\n  const job = await freshDetails(parts, runner, flight, found);\n",
+    replace: "  const job = await freshDetails(parts, runner, flight, found);\n  flight.callback = found.callback;\n",
+    tests: [recovery],
+  },
+  {
+    name: "says that nothing is owed when it stops before it took up what was left",
+    file: "src/worker/recovery.ts",
+    find: "  runner.countLeft();\n",
+    replace: "",
+    tests: [recovery],
+  },
+  {
+    name: "drops the job that the last poll of a removed action type brings",
+    file: "src/worker/poller.ts",
+    find: "return slot ? runner.take(polled, lane, slot, answeredMs) : Promise.resolve(false);",
+    replace: `const wanted = parts.lanes.get(laneName(lane));
+      if (!wanted) slot?.free();
+      return slot && wanted ? runner.take(polled, wanted, slot, answeredMs) : Promise.resolve(false);`,
+    tests: ["test/integration/reload.test.ts"],
+  },
+  {
+    name: "never makes a new client when its credentials are refused",
+    file: "src/codepipeline/client.ts",
+    find: "if (isDenial(error)) this.#renew();",
+    replace: "",
+    tests: ["test/integration/refused.test.ts"],
+  },
+  {
+    name: "reports a job that an operator released",
+    file: "src/worker/in-flight.ts",
+    find: `      this.#lose(released);
+      return true;`,
+    replace: `      this.#failure = released.message;
+      this.#failing.abort(new Error(released.message));
+      return true;`,
+    tests: ["test/integration/orders.test.ts"],
+  },
+  {
+    name: "takes a reset connection for a table that cannot be written",
+    file: "src/ledger/dynamodb-replicas.ts",
+    find: "isReset(error) ? beatAgain(beat, isNew) : Promise.reject(error)",
+    replace: "Promise.reject(error)",
+    tests: ["test/unit/ledger/dynamodb.test.ts"],
+  },
+  {
     name: "says that a record is written before it is",
     file: "src/ledger/sqlite.ts",
     find: "    await job.written;\n  }\n\n  async release",

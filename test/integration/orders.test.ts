@@ -74,9 +74,12 @@ it("takes the first of two orders, also for a handler that will not stop", async
   const shutdown = { drainTimeoutMs: 10_000, cancelGraceMs: 50, reportTimeoutMs: 5_000 };
   await using rig = await operated({ handle: () => new Promise(() => {}), config: { shutdown } });
   const id = rig.emulator.addJob({ actionType: thirdParty });
+  // However long the second order takes to come, the job is still there.
+  const { remove } = rig.emulator.fault({ kind: "unavailable", operations: ["PutThirdPartyJobFailureResult"] });
   await rig.event("job-started");
   expect((await order(rig, "fail", id, sorry)).status).toBe(200);
   expect(await order(rig, "fail", id, { message: "another" })).toMatchObject({ status: 409 });
+  remove();
   const job = await rig.emulator.waitForJob(id, "over");
   expect(job.result?.document).toMatchObject({ failureDetails: { message: sorry.message } });
 });

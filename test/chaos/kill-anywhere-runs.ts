@@ -27,7 +27,7 @@ export interface KillReport {
   readonly kills: number;
   readonly runs: number;
   readonly jobs: number;
-  /** How many of them ended by a callback of their service. */
+  /** Outcomes that services delivered later, and that were answered 200. */
   readonly callbacks: number;
   /** How often a daemon died at each point. */
   readonly places: ReadonlyMap<string, number>;

@@ -180,7 +180,10 @@ export class Poller {
     }
     this.#isProbing = true;
     this.#failures += 1;
-    this.#options.breakers.failed({ region: lane.region, actionType: lane.actionType }, fault);
+    // The last poll of a lane that is gone or goes on with another poller says nothing of what comes.
+    if (!this.#end.signal.aborted) {
+      this.#options.breakers.failed({ region: lane.region, actionType: lane.actionType }, fault);
+    }
     const durationMs = parts.world.clock.monotonic() - startedMs;
     const { kind, retryAfterMs } = fault;
     const restMs = this.#rest({ kind: "failed", fault: kind, retryAfterMs, tookMs: durationMs });
@@ -199,10 +202,11 @@ export class Poller {
 
   #recovered(): void {
     const { lane, parts } = this.#options;
-    this.#isProbing = false;
-    if (this.#failures === 0) return;
     const poller = { region: lane.region, actionType: lane.actionType };
+    this.#isProbing = false;
+    // Whoever was refused: it may have been an earlier poller of the lane.
     this.#options.breakers.passed(poller);
+    if (this.#failures === 0) return;
     parts.emit({ type: "poll-recovered", poller, failures: this.#failures });
     this.#failures = 0;
   }

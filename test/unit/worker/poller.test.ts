@@ -31,9 +31,11 @@ function given(options: { lanes: readonly LaneConfig[]; waiting: number; maxJobs
   const events: UntimedEvent[] = [];
   let waiting = options.waiting;
   let fault: GatewayError | undefined;
+  let duringPoll = () => {};
   const gateway = {
     poll: async (actionType: LaneConfig["actionType"], limit: number) => {
       limits.push(limit);
+      duringPoll();
       if (fault) throw fault;
       const size = Math.min(limit, waiting);
       waiting -= size;
@@ -84,6 +86,9 @@ function given(options: { lanes: readonly LaneConfig[]; waiting: number; maxJobs
     stop,
     fail: (next: GatewayError | undefined) => {
       fault = next;
+    },
+    whilePolling: (act: () => void) => {
+      duringPoll = act;
     },
   };
 }
@@ -145,4 +150,31 @@ it("ends with its signal, whatever it is waiting for", async () => {
   full.stop.abort();
   await second;
   expect([resting.clock.pending, full.clock.pending]).toEqual([0, 0]);
+});
+
+const denied = new GatewayError({ kind: "denied", operation: "PollForThirdPartyJobs", code: "x", message: "no" });
+
+it("closes the breaker that an earlier poller of its lane left open", async () => {
+  const { pollers, clock, stop, fail, events } = given({ lanes: [lane("A", 5), lane("A", 5)], waiting: 0 });
+  const [first, second] = pollers;
+  fail(denied);
+  const one = first?.run();
+  await clock.advance(0);
+  first?.end();
+  await one;
+  fail(undefined);
+  const two = second?.run();
+  await clock.advance(0);
+  const told = events.map(({ type }) => type).filter((type) => type.startsWith("breaker"));
+  expect(told).toEqual(["breaker-opened", "breaker-closed"]);
+  stop.abort();
+  await two;
+});
+
+it("opens no breaker by the last poll of a lane that is gone, for nothing would close it", async () => {
+  const { pollers, fail, whilePolling, events } = given({ lanes: [lane("A", 5)], waiting: 0 });
+  fail(denied);
+  whilePolling(() => pollers[0]?.end());
+  await pollers[0]?.run();
+  expect(events.map(({ type }) => type)).toEqual(["poll-failed"]);
 });

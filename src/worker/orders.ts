@@ -1,6 +1,6 @@
 // What an operator decides about one job while the daemon works: to fail it, or to let go of it. Finds the job wherever
 // it stands: in flight, waiting for a slot after a start, or in the ledger alone. The job's own story does the rest.
-import type { JobKey } from "../job/job.js";
+import { type JobKey, jobKeyName } from "../job/job.js";
 import { failed } from "../job/outcome.js";
 import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
 import type { Order, OrderAnswer } from "./events.js";
@@ -73,18 +73,19 @@ async function orderInLedger(
     return taken(order, "with-slot");
   }
   try {
-    return await recordOnly(parts, found, order);
+    return await recordOnly(parts, runner, found, order);
   } finally {
     await ledger.release(found.lease);
   }
 }
 
 /** The action type is not configured here: nobody can call CodePipeline for the job. */
-async function recordOnly(parts: Parts, { lease }: UnfinishedJob, order: Order): Promise<OrderAnswer> {
+async function recordOnly(parts: Parts, runner: Runner, { lease }: UnfinishedJob, order: Order): Promise<OrderAnswer> {
   const { ledger } = parts.world;
   if (order.kind === "release") {
     const from = lease.state;
     await ledger.record(lease, { type: "job-lost", reason: "released" });
+    runner.left.delete(jobKeyName(lease.key));
     parts.emit({ type: "job-dropped", key: lease.key, from, reason: "released", message: released.message });
     return taken(order, "at-once");
   }

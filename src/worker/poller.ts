@@ -58,11 +58,6 @@ export class Poller {
     this.#lastWorkMs = world.clock.monotonic();
   }
 
-  /** True when the last poll failed. */
-  get isFailing(): boolean {
-    return this.#failures > 0;
-  }
-
   /** Ends the rest it is in, if any. */
   wake(): void {
     this.#wake.abort();

@@ -52,11 +52,6 @@ export class Pollers {
     for (const lane of this.#lanes.values()) this.#open(lane);
   }
 
-  /** True when any poller's last poll failed. */
-  get isFailing(): boolean {
-    return [...this.#running.values()].some(({ poller }) => poller.isFailing);
-  }
-
   /** Ends every rest. */
   wake(): void {
     for (const { poller } of this.#running.values()) poller.wake();

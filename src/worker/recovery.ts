@@ -5,7 +5,7 @@ import { GatewayError } from "../codepipeline/gateway.js";
 import { type Job, type JobKey, jobKeyName } from "../job/job.js";
 import { recoveryFor } from "../job/lifecycle.js";
 import { failed } from "../job/outcome.js";
-import type { UnfinishedJob } from "../ledger/ledger.js";
+import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
 import { presumedNonce } from "./acknowledging.js";
 import type { Order } from "./events.js";
 import { JobInFlight } from "./in-flight.js";
@@ -23,6 +23,27 @@ export async function recoverOthers(parts: Parts, runner: Runner, slots: Slots):
   const isWanted = (key: JobKey) => laneOf(parts.lanes, key) !== undefined;
   const found = parts.world.ledger.watch?.(isWanted, parts.scopes.poll) ?? [];
   for await (const jobs of found) await recover(parts, runner, slots, jobs);
+}
+
+/** How often a ledger that cannot be read is asked again, in ms. */
+const lookAgainMs = 1_000;
+
+/** Takes up what was left of action types that came back; a ledger that others share is looked through all the time. */
+export async function recoverReturned(parts: Parts, runner: Runner, slots: Slots): Promise<void> {
+  const { clock, ledger } = parts.world;
+  while (!ledger.watch && !parts.scopes.poll.aborted) {
+    try {
+      const unfinished = await ledger.unfinished();
+      const { wanted = [], others = [] } = Object.groupBy(unfinished, ({ lease }) =>
+        laneOf(parts.lanes, lease.key) ? "wanted" : "others",
+      );
+      for (const { lease } of others) await ledger.release(lease);
+      return await recover(parts, runner, slots, wanted);
+    } catch (error) {
+      if (!(error instanceof LedgerError)) throw error;
+      await clock.sleep(lookAgainMs, parts.scopes.poll);
+    }
+  }
 }
 
 /** Takes up every unfinished job. Resolves when each has been set going, or the poll scope ends. */
@@ -47,13 +68,16 @@ async function recoverInOrder(
 ): Promise<void> {
   for (const found of unfinished) {
     const { key } = found.lease;
+    const isConfigured = laneOf(parts.lanes, key) !== undefined;
+    const reservation = isConfigured ? await slots.take(laneName(key), 1, parts.scopes.poll) : undefined;
+    // As it is by now: the configuration may have changed while it waited.
     const lane = laneOf(parts.lanes, key);
     if (!lane) {
+      reservation?.giveBack();
       // Another process may know it.
       await leave(parts, runner, found, "its action type is no longer configured here; it stays in the ledger");
       continue;
     }
-    const reservation = await slots.take(laneName(lane), 1, parts.scopes.poll);
     const slot = reservation?.use();
     if (!slot) {
       await leave(parts, runner, found, "stopped before it was taken up again");
@@ -76,7 +100,7 @@ async function recoverInOrder(
 async function leave(parts: Parts, runner: Runner, { lease }: UnfinishedJob, message: string): Promise<void> {
   parts.emit({ type: "job-left", key: lease.key, state: lease.state, message });
   runner.waiting.delete(jobKeyName(lease.key));
-  runner.countLeft();
+  runner.left.add(jobKeyName(lease.key));
   await parts.world.ledger.release(lease);
 }
 

@@ -1,7 +1,7 @@
 // One job, top to bottom: lease, details, acknowledge, handler, outcome, report. Every step may fail without
 // hurting another job; once a job is acknowledged it leaves only by an accepted result, or stays in the ledger.
 import { GatewayError } from "../codepipeline/gateway.js";
-import type { Job, JobKey, PolledJob } from "../job/job.js";
+import { type Job, type JobKey, jobKeyName, type PolledJob } from "../job/job.js";
 import { isOwed } from "../job/lifecycle.js";
 import { failed, type Outcome } from "../job/outcome.js";
 import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
@@ -28,7 +28,8 @@ export class Runner {
   readonly #flights = new Flights();
   /** Jobs that an earlier process left and that wait for a slot, by name. */
   readonly waiting = new Map<string, WaitingJob>();
-  #left = 0;
+  /** Names of jobs that were left while CodePipeline waits for us, and that nobody has taken up since. */
+  readonly left = new Set<string>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -36,16 +37,6 @@ export class Runner {
 
   get inFlight(): number {
     return this.#flights.size;
-  }
-
-  /** Jobs that were left while CodePipeline waits for us. */
-  get left(): number {
-    return this.#left;
-  }
-
-  /** Counts one that an earlier process left, and that was not taken up. */
-  countLeft(): void {
-    this.#left += 1;
   }
 
   /** Every job in flight: for the dump and the status page. */
@@ -109,14 +100,16 @@ export class Runner {
 
   /** Looks after a flight from here to its end: slot, lease and the count of what is in flight. Never rejects. */
   go(flight: JobInFlight, story: () => Promise<void>): void {
+    const name = jobKeyName(flight.key);
     this.#flights.add(flight);
+    this.left.delete(name);
     const finished = story()
       .catch((error: unknown) => this.#bugInJob(flight, error))
       .catch((error: unknown) => this.#bug(error, flight.key))
       .finally(async () => {
         flight.end();
         flight.slot.free();
-        if (isOwed(flight.state)) this.#left += 1;
+        if (isOwed(flight.state)) this.left.add(name);
         await this.#parts.world.ledger.release(flight.lease);
       });
     void finished

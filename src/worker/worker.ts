@@ -7,7 +7,7 @@ import { giveOrder, type OrderedJob, refusedBy } from "./orders.js";
 import type { Parts, WorkerLimits, World } from "./parts.js";
 import type { Budget } from "./poller.js";
 import { Pollers } from "./pollers.js";
-import { recover, recoverOthers } from "./recovery.js";
+import { recover, recoverOthers, recoverReturned } from "./recovery.js";
 import { Runner } from "./runner.js";
 import { type SlotCount, Slots } from "./slots.js";
 
@@ -109,11 +109,6 @@ export class Worker {
     return this.#stopping !== undefined;
   }
 
-  /** True when any poller's last poll failed. */
-  get isFailing(): boolean {
-    return this.#pollers.isFailing;
-  }
-
   /** Takes up what an earlier process left and starts to poll. Throws LedgerError if the ledger cannot be read. */
   async start(): Promise<void> {
     await this.#begin({ left: Number.POSITIVE_INFINITY, promised: 0 });
@@ -168,6 +163,7 @@ export class Worker {
       removed: removed.map(pollerNameOf),
       slots: change.limits.maxConcurrentJobs,
     });
+    if (added.length > 0) void this.#watch(recoverReturned(parts, this.#runner, this.#slots));
     await ended;
     await this.#runner.whenTheseEnd();
   }
@@ -266,7 +262,7 @@ export class Worker {
     // What is left only has to notice its abort; a handler that does not is left behind by its own limit.
     await this.#idleWithin(abortedSettleMs);
     await this.#loopsEnd();
-    const owed = this.#runner.left + this.inFlight;
+    const owed = this.#runner.left.size + this.inFlight;
     this.#parts.emit({ type: "drain-finished", owed, durationMs: clock.monotonic() - startedMs });
     return { owed, isBroken: this.#isBroken };
   }

@@ -126,7 +126,11 @@ it.each(cells)("loses nothing and works again by itself after $kind for $name", 
     expect(told, job.key.jobId).toHaveLength(1);
   }
   expect(events.filter((event) => event.type === "bug")).toEqual([]);
-  expect(worker.isFailing).toBe(false);
+  const told = events.filter(({ type }) => type === "poll-failed" || type === "poll-finished");
+  for (const type of types) {
+    const last = told.findLast((event) => "poller" in event && event.poller.actionType.provider === type.provider);
+    expect(last?.type, type.provider).toBe("poll-finished");
+  }
 
   const during = service.calls.filter((call) => call.atMs >= beganMs && call.atMs < endedMs);
   const polls = types.map(

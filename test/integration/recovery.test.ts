@@ -1,10 +1,11 @@
 // Promise: what a daemon held when it was killed, the next start brings to its end: nothing is lost, worked twice, or
 // reported otherwise than it was settled. The dead daemon is its ledger, and what the emulator knows of it.
 import { createHash, randomUUID } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import type { Config } from "../../src/config/config.js";
 import { type Emulator, startEmulator } from "../../src/emulator/emulator.js";
 import type { Settings } from "../../src/emulator/settings.js";
 import type { ActionType, ClientId, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
@@ -14,7 +15,7 @@ import { SqliteLedger } from "../../src/ledger/sqlite.js";
 import { systemClock } from "../../src/std/clock.js";
 import { presumedNonce } from "../../src/worker/acknowledging.js";
 import { call } from "../support/emulator-client.js";
-import { custom, freePort, Gate, type RigOptions, startRig, thirdParty } from "../support/rig.js";
+import { custom, freePort, Gate, type Rig, type RigOptions, startRig, thirdParty } from "../support/rig.js";
 
 /** How far the dead daemon had come with a job. */
 type Left = "acknowledging" | "acknowledged" | "running" | "settled" | "put";
@@ -459,4 +460,57 @@ it("puts what is owed once CodePipeline is back, and polls meanwhile", async () 
   outage.remove();
   await rig.event("job-reported");
   await endsClean(dead, rig, id);
+});
+
+it("takes up what was left of an action type once the configuration has it again, without a restart", async () => {
+  const dead = await DeadDaemon.make();
+  const { id } = await dead.leave(custom, "settled");
+  await using rig = await dead.rig({ actionTypes: [thirdParty] });
+  await rig.event("job-left");
+  const [type] = rig.config.actionTypes;
+  if (!type) throw new Error("no action type");
+  await rig.daemon.reload(async () => ({ ...rig.config, actionTypes: [type, { ...type, ...custom }] }));
+  await rig.event("job-reported");
+  expect(summaryOf(dead.emulator, id)).toBe(kept.summary);
+  await endsClean(dead, rig, id);
+});
+
+/** One job at the gate and one that waits for its slot, while the configuration changes. */
+async function reloadedWhileOneWaits(change: (rig: Rig) => Partial<Config>) {
+  const dead = await DeadDaemon.make();
+  const { id: first } = await dead.leave(thirdParty, "running");
+  const { id: second } = await dead.leave(thirdParty, "running");
+  const gate = new Gate();
+  const rig = await dead.rig({
+    actionTypes: [{ ...thirdParty, afterCrash: "rerun" }, custom],
+    config: { ledger: { store: "sqlite", path: dead.path }, worker: { maxConcurrentJobs: 1 } },
+    handle: () => gate.enter().then(() => succeeded({ summary: "old" })),
+  });
+  await gate.waiting(1);
+  writeFileSync(join(rig.folder, "new.mjs"), 'export const handler = () => ({ kind: "succeeded", summary: "new" });\n');
+  await rig.daemon.reload(async () => ({ ...rig.config, ...change(rig) }));
+  gate.release();
+  await rig.event("job-reported", ({ key }) => key.jobId === first);
+  return { dead, rig, second };
+}
+
+it("works a job that waited for a slot with the handler that its action type has by then", async () => {
+  const { dead, rig, second } = await reloadedWhileOneWaits(({ config, folder }) => ({
+    actionTypes: config.actionTypes.map((type) => ({ ...type, handler: "new" })),
+    handlers: { new: { kind: "module", path: join(folder, "new.mjs") } },
+  }));
+  await using _ = rig;
+  await rig.event("job-reported", ({ key }) => key.jobId === second);
+  expect(summaryOf(dead.emulator, second)).toBe("new");
+  await endsClean(dead, rig, second);
+});
+
+it("leaves a job that waited for a slot when its action type is gone by then", async () => {
+  const { rig, second } = await reloadedWhileOneWaits(({ config }) => ({
+    actionTypes: config.actionTypes.filter(({ owner }) => owner === "Custom"),
+  }));
+  await using _ = rig;
+  expect(await rig.event("job-left")).toMatchObject({ key: { jobId: second } });
+  expect(rig.count("job-started")).toBe(1);
+  expect((await rig.stop()).owed).toBe(1);
 });

@@ -170,7 +170,7 @@ export const mutants = [
   {
     name: "says that nothing is owed when it stops before it took up what was left",
     file: "src/worker/recovery.ts",
-    find: "  runner.countLeft();\n",
+    find: "  runner.left.add(jobKeyName(lease.key));\n",
     replace: "",
     tests: [recovery],
   },

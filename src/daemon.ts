@@ -26,7 +26,7 @@ import type { Observe, UntimedEvent, WorkerEvent } from "./worker/events.js";
 import { StatusBoard } from "./worker/status.js";
 import { Worker, type WorkerEnd } from "./worker/worker.js";
 
-export { ledgerTable } from "./parts.js";
+export { ledgerTable } from "./parts/ledgers.js";
 
 export interface DaemonOptions extends PartsOptions {
   /** Further readers of the engine's events. */

@@ -8,10 +8,9 @@ import { Callbacks } from "./handlers/callbacks.js";
 import type { HandlerRegistry } from "./handlers/handler.js";
 import { buildHandlers } from "./handlers/registry.js";
 import { SwappableHandlers } from "./handlers/swappable.js";
-import { actionTypeName, type Region } from "./job/job.js";
-import type { TableFinding } from "./ledger/dynamodb-check.js";
-import type { FleetOperator } from "./ledger/dynamodb-operator.js";
-import type { Ledger, LedgerCommit, LedgerHealth } from "./ledger/ledger.js";
+import { actionTypeName, type JobId, type Region } from "./job/job.js";
+import type { Ledger, LedgerCommit } from "./ledger/ledger.js";
+import { ledgerOf } from "./parts/ledgers.js";
 import type { Clock } from "./std/clock.js";
 import type { Log } from "./std/log.js";
 import type { Masker } from "./std/masking.js";
@@ -52,22 +51,8 @@ export interface BuiltParts {
 
 /** Ended callbacks are remembered so that a repeated delivery is told so; a delivery waits so long for its record. */
 export const callbackLimits = { endedKept: 10_000, recordWaitMs: 10_000 };
-/** Jobs that ended are remembered for so long, since polls may repeat them; and so many at most. */
-const recentLimits = { recentMs: 3_600_000, recentMax: 20_000 };
 /** How often the client token file is looked at; a client that it lacks makes it be looked at once. */
 const tokenFileCheckMs = 2_000;
-/** Long enough that a few jobs go together under load, short beside any call to CodePipeline. */
-const memoryGroupMs = 2;
-/** A few records share a transaction; a disk that takes longer is as good as none, and is tried again. */
-const sqlitePace = { commitSpacingMs: 5, commitTimeoutMs: 30_000, probeIntervalMs: 5_000 };
-
-/**
- * Every 1.5 s replicas look for jobs of a dead one: with their own lease that is well within its end plus 5 s. A call
- * is given up while the lease, 5 s at the least, still has time for the next heartbeat.
- */
-const dynamoPace = { lookMs: 1_500, probeIntervalMs: 1_000, connectionTimeoutMs: 1_000, requestTimeoutMs: 2_000 };
-const dynamoRetry = { minDelayMs: 50, maxDelayMs: 1_000, factor: 2, maxElapsedMs: 5_000 };
-
 /** Builds all of them. Throws what the first that cannot be built says. */
 export async function buildParts(
   options: PartsOptions,
@@ -90,7 +75,13 @@ export async function buildParts(
     const { openArtifacts } = await import("./artifacts/opening.js");
     const artifacts = await openArtifacts({ settings: config, clock, log });
     closing.push({ name: "artifact store", close: () => artifacts.close() });
-    const callbacks: Callbacks = new Callbacks({ ...callbackLimits, baseUrl: () => built.adminUrl, clock });
+    const regions = [...new Set(lanesOf(config).map(({ region }) => region))];
+    const callbacks: Callbacks = new Callbacks({
+      ...callbackLimits,
+      baseUrl: () => built.adminUrl,
+      clock,
+      elsewhere: ledger.promised && (async (jobId) => (await ledger.promised?.(jobId as JobId, regions)) ?? []),
+    });
     const handlers = new SwappableHandlers(await handlersOf(options, callbacks, observe));
     closing.push({ name: "handlers", close: () => handlers.close() });
     const gateways = await gatewaysOf(config, tokens, clock, readers);
@@ -133,56 +124,6 @@ export async function tokensOf({ config, clock, log }: PartsOptions): Promise<Cl
       });
     }
   }
-}
-
-/** The configured ledger, opened. Throws LedgerError. */
-export async function ledgerOf({ config, clock, log }: PartsOptions, readers: PartReaders = {}): Promise<Ledger> {
-  const onCommit = readers.onCommit ? { onCommit: readers.onCommit } : {};
-  const onHealth = (health: LedgerHealth) =>
-    health.writable
-      ? log.info({}, "the ledger can be written again")
-      : log.error({}, `the ledger cannot be written, so no new job is taken: ${health.reason ?? "unknown"}`);
-  switch (config.ledger.store) {
-    case "memory": {
-      const { MemoryLedger } = await import("./ledger/memory.js");
-      return new MemoryLedger({ clock, ...recentLimits, groupMs: memoryGroupMs });
-    }
-    case "sqlite": {
-      const { SqliteLedger } = await import("./ledger/sqlite.js");
-      return SqliteLedger.open({
-        path: config.ledger.path,
-        clock,
-        ...recentLimits,
-        ...sqlitePace,
-        ...onCommit,
-        onHealth,
-      });
-    }
-    case "dynamodb": {
-      const { openDynamoLedger } = await import("./ledger/dynamodb.js");
-      const { table, region, endpoint, leaseMs } = config.ledger;
-      return openDynamoLedger({
-        table,
-        region,
-        endpoint,
-        leaseMs,
-        clock,
-        appId: config.aws.appId,
-        recentMs: recentLimits.recentMs,
-        ...dynamoPace,
-        retry: dynamoRetry,
-        ...onCommit,
-        onHealth,
-        onFault: (message) => log.error({}, `the ledger's table: ${message}`),
-      });
-    }
-  }
-}
-
-/** What CreateTable needs for a DynamoDB ledger of this name, and the attribute for UpdateTimeToLive. */
-export async function ledgerTable(table: string) {
-  const { tableDefinition, timeToLiveAttribute } = await import("./ledger/dynamodb-table.js");
-  return { definition: tableDefinition(table), timeToLiveAttribute };
 }
 
 /** Builds every configured handler. Throws HandlersError. */
@@ -260,36 +201,4 @@ export async function closeQuietly(
   } catch (error) {
     log.error({ err: error }, `could not close the ${part.name}`);
   }
-}
-
-/** What an operator needs of a fleet's table, without being one of its replicas. */
-export interface FleetTools {
-  readonly operator: FleetOperator;
-  /** What is wrong with the table, and how to mend it. */
-  readonly check: () => Promise<readonly TableFinding[]>;
-  readonly close: () => void;
-}
-
-/** Opens the configured DynamoDB table for an operator. Throws LedgerError. */
-export async function fleetToolsOf({ config, clock, log }: PartsOptions): Promise<FleetTools> {
-  const { ledger } = config;
-  if (ledger.store !== "dynamodb") throw new Error(`bug: a ledger in ${ledger.store} has no table`);
-  const [{ checkDynamoTable, openDynamoTable }, { FleetOperator }, { PatientTable }] = await Promise.all([
-    import("./ledger/dynamodb.js"),
-    import("./ledger/dynamodb-operator.js"),
-    import("./ledger/dynamodb-table.js"),
-  ]);
-  const where = {
-    table: ledger.table,
-    region: ledger.region,
-    endpoint: ledger.endpoint,
-    appId: config.aws.appId,
-    ...dynamoPace,
-  };
-  const { table: name } = ledger;
-  const opened = await openDynamoTable(where);
-  const table = new PatientTable({ table: opened, name, clock, retry: dynamoRetry });
-  const onWait = (message: string) => log.warn({}, message);
-  const operator = new FleetOperator({ table, clock, recentMs: recentLimits.recentMs, onWait });
-  return { operator, check: () => checkDynamoTable(where), close: () => table.close() };
 }

@@ -2,7 +2,8 @@
 import { access, constants, stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { LedgerError } from "../ledger/ledger.js";
-import { fleetToolsOf, ledgerOf, type PartsOptions } from "../parts.js";
+import { fleetToolsOf, ledgerOf } from "../parts/ledgers.js";
+import type { PartsOptions } from "../parts.js";
 import { describeError } from "../std/errors.js";
 import type { Finding } from "./finding.js";
 

@@ -24,6 +24,11 @@ export interface CallbacksOptions {
   /** How long a delivery waits for its outcome to be recorded. */
   readonly recordWaitMs: number;
   readonly clock: Clock;
+  /**
+   * Hashes of the tokens by which outcomes of a job are delivered that another process of the fleet waits for; may
+   * reject. Absent: there is no other process.
+   */
+  readonly elsewhere?: ((jobId: string) => Promise<readonly string[]>) | undefined;
 }
 
 /** An outcome that is waited for. */
@@ -95,8 +100,8 @@ export class Callbacks {
     readonly body: unknown;
   }): Promise<Delivery> {
     const entries = this.#entries.get(wellFormed(delivery.jobId));
-    if (!entries) return "unknown-job";
     const hash = hashOf(delivery.bearer);
+    if (!entries) return (await this.#isElsewhere(delivery.jobId, hash)) ? "not-recorded" : "unknown-job";
     // Every entry is compared, so that the time taken tells nothing; there is hardly ever more than one.
     const entry = entries.filter((each) => isSame(each.tokenHash, hash)).at(-1);
     if (!entry) return "wrong-token";
@@ -105,6 +110,17 @@ export class Callbacks {
     entry.isDelivered = true;
     entry.take(delivery.body);
     return (await this.#isRecorded(entry)) ? "accepted" : "not-recorded";
+  }
+
+  /** True when it is another process's to take, or nobody can say: the service must not give up, but come again. */
+  async #isElsewhere(jobId: string, hash: Buffer): Promise<boolean> {
+    try {
+      const promised = (await this.#options.elsewhere?.(jobId)) ?? [];
+      return promised.some((tokenHash) => isSame(Buffer.from(tokenHash, "hex"), hash));
+    } catch {
+      // The ledger tells of its faults itself.
+      return true;
+    }
   }
 
   #enter(key: JobKey, tokenHash: Buffer, recorded: Promise<void> | undefined): Expectation {

@@ -171,6 +171,17 @@ export class FleetFinder {
     }
   }
 
+  /** Token hashes of callbacks that somebody waits for, of the jobs by these names. Throws LedgerError. */
+  async promised(names: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
+    const read = Promise.all(names.map((name) => this.#read(name, signal)));
+    const rows = await read.catch((error: unknown) => {
+      throw this.#options.table.fault(error, "unreadable");
+    });
+    return rows.flatMap((row) =>
+      row?.record.state === "running" && row.record.callback ? [row.record.callback.tokenHash] : [],
+    );
+  }
+
   #owedBy(holder: string, signal: AbortSignal): Promise<readonly Item[]> {
     const query = {
       IndexName: holderIndex,

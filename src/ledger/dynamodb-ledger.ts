@@ -1,38 +1,16 @@
 // The ledger that a fleet shares, over a Table. Every write is conditional on the lease it is made under, so that
 // whoever lost a job can change nothing of it; leases end with the replica's heartbeat (dynamodb-replicas.ts).
-import { type JobKey, jobKeyName } from "../job/job.js";
+import { type JobId, type JobKey, jobKeyName, type Region } from "../job/job.js";
 import { isOver, isOwed, type JobEvent } from "../job/lifecycle.js";
-import type { Clock } from "../std/clock.js";
-import type { RetryPolicyMs } from "../std/retry.js";
 import { FleetFinder, takenAtOnceMax } from "./dynamodb-finder.js";
 import { FleetHealth, quietly } from "./dynamodb-health.js";
 import { FleetJob } from "./dynamodb-jobs.js";
+import type { DynamoLedgerOptions } from "./dynamodb-options.js";
 import { Replicas } from "./dynamodb-replicas.js";
 import { type Fence, ifHeld, itemOf, nobody, rowKey, rowName } from "./dynamodb-rows.js";
-import { isAboutTheRow, isConditionFailed, PatientTable, type Table } from "./dynamodb-table.js";
+import { isAboutTheRow, isConditionFailed, PatientTable } from "./dynamodb-table.js";
 import { type Lease, type Ledger, LedgerError, type LedgerHealth, type UnfinishedJob } from "./ledger.js";
 import { isRemembered, type JobRecord, newRecord, recordAfter } from "./record.js";
-
-export interface DynamoLedgerOptions {
-  readonly table: Table;
-  /** The table's name, for messages. */
-  readonly name: string;
-  readonly clock: Clock;
-  /** How long a job that had a result is remembered, so that a repeated offer yields no lease. */
-  readonly recentMs: number;
-  /** How long a replica may be silent before others take its jobs over. */
-  readonly leaseMs: number;
-  /** How often watch() looks for jobs that nobody works on. */
-  readonly lookMs: number;
-  /** While the table cannot be written: the rest between two heartbeats. */
-  readonly probeIntervalMs: number;
-  /** How long one call is tried, and how. */
-  readonly retry: RetryPolicyMs;
-  /** Told whenever the ledger becomes unwritable and when it is back. A throw of it is ignored. */
-  readonly onHealth: (health: LedgerHealth) => void;
-  /** Told what does not keep the ledger from working: a damaged row, a look that failed. A throw of it is ignored. */
-  readonly onFault: (message: string) => void;
-}
 
 /** Holds jobs in a DynamoDB table that a fleet shares. */
 export class DynamoLedger implements Ledger {
@@ -134,6 +112,11 @@ export class DynamoLedger implements Ledger {
       await this.#settle(job);
     }
     this.#held.delete(job.name);
+  }
+
+  async promised(jobId: JobId, regions: readonly Region[]): Promise<readonly string[]> {
+    const names = regions.map((region) => rowName({ jobId, region }));
+    return this.#finder.promised(names, this.#closing.signal);
   }
 
   async unfinished(): Promise<readonly UnfinishedJob[]> {

@@ -39,7 +39,7 @@ export interface JobRow {
 const unownedKeptMs = 86_400_000;
 
 /** The partition key of a job: readable for ids as CodePipeline gives them, a hash for any other that is legal. */
-export function rowName(key: JobKey): string {
+export function rowName(key: Pick<JobKey, "region" | "jobId">): string {
   if (/^[\x21-\x7e]{1,512}$/.test(key.jobId) && !key.jobId.startsWith("sha256:")) return `${key.region}/${key.jobId}`;
   const hash = createHash("sha256").update(Buffer.from(key.jobId, "utf16le")).digest("hex");
   return `${key.region}/sha256:${hash}`;

@@ -2,7 +2,8 @@
 // asked for: who keeps jobs elsewhere need not install it. Its retries are off; dynamodb-table.ts has ours.
 import { createRequire } from "node:module";
 import { findingsOf, refusalFinding, type TableFinding } from "./dynamodb-check.js";
-import { DynamoLedger, type DynamoLedgerOptions } from "./dynamodb-ledger.js";
+import { DynamoLedger } from "./dynamodb-ledger.js";
+import type { DynamoLedgerOptions } from "./dynamodb-options.js";
 import { isConditionFailed, type Table, type TableAnswer, type TableOperation } from "./dynamodb-table.js";
 import { type LedgerCommit, LedgerError } from "./ledger.js";
 

@@ -1,6 +1,6 @@
 // The contract of ledgers: the record of jobs held and outcomes owed, written before what it guards.
 // A ledger never holds a credential, a client token or a handler's secret; details are fetched again.
-import type { JobKey, Nonce } from "../job/job.js";
+import type { JobId, JobKey, Nonce, Region } from "../job/job.js";
 import type { JobEvent, JobState } from "../job/lifecycle.js";
 import type { Outcome } from "../job/outcome.js";
 
@@ -31,6 +31,11 @@ export interface Ledger {
    * they are found. Looks no further while a batch is being taken up; ends when the signal aborts. Never throws.
    */
   watch?(isWanted: (key: JobKey) => boolean, signal: AbortSignal): AsyncIterable<readonly UnfinishedJob[]>;
+  /**
+   * A ledger that others share: SHA-256 hashes, in hex, of the tokens by which services deliver outcomes of jobs with
+   * this id, whichever process waits for them. Throws LedgerError when the ledger cannot be read.
+   */
+  promised?(jobId: JobId, regions: readonly Region[]): Promise<readonly string[]>;
   /** Whether a record could be written now. Costs nothing: the ledger itself keeps trying while it cannot. */
   health(): LedgerHealth;
   /** Writes what waits and lets go of the store. Idempotent. */

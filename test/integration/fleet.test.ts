@@ -2,12 +2,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, it, onTestFinished } from "vitest";
 import type { DynamoLedgerConfig } from "../../src/config/config.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
+import { startService } from "../fixtures/handlers/service.js";
 import { type Dynamo, dynamoRegion, startDynamo } from "../support/dynamo.js";
 import type { FleetOrder } from "../support/fleet-child.js";
-import { Gate, type Rig, type RigOptions, startRig, thirdParty } from "../support/rig.js";
+import { freePort, Gate, type Rig, type RigOptions, startRig, thirdParty } from "../support/rig.js";
 
 let dynamo: Dynamo;
 const children: ChildProcess[] = [];
@@ -189,3 +190,38 @@ function startChild(order: FleetOrder) {
   children.push(started);
   return { process: started, stdout: started.stdout };
 }
+
+it("tells a service that reached another replica to come again, and a stranger nothing", {
+  timeout: 60_000,
+}, async () => {
+  const service = await startService({ jobs: (_request, answer) => void answer.writeHead(202).end() });
+  onTestFinished(() => service.close());
+  const ledger = await newLedger(20_000);
+  const options = async (): Promise<RigOptions> => ({
+    actionTypes: [{ ...thirdParty, handler: "scan" }],
+    config: {
+      ledger,
+      handlers: { scan: { kind: "http", url: `${service.url}/jobs`, requestTimeoutMs: 1_000 } },
+      admin: { host: "127.0.0.1", port: await freePort() },
+    },
+  });
+  await using first = await startRig(await options());
+  const id = first.emulator.addJob({ actionType: thirdParty });
+  const { callback } = JSON.parse((await service.request(1)).body) as { callback: { url: string; token: string } };
+  await first.event("callback-awaited");
+  await using second = await startRig({ ...(await options()), sharedEmulator: first.emulator });
+  const deliver = async (base: string | undefined, token: string) => {
+    const answer = await fetch(`${base}${new URL(callback.url).pathname}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+      body: JSON.stringify({ kind: "succeeded" }),
+    });
+    return answer.status;
+  };
+  expect(await deliver(second.daemon.adminUrl, callback.token)).toBe(503);
+  expect(await deliver(second.daemon.adminUrl, "a-token-of-nobody")).toBe(404);
+  expect(await deliver(first.daemon.adminUrl, callback.token)).toBe(200);
+  expect((await first.emulator.waitForJob(id, "over")).status).toBe("Succeeded");
+  await first.event("job-reported");
+  expect(await deliver(second.daemon.adminUrl, callback.token)).toBe(404);
+});

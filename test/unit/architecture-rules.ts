@@ -52,7 +52,7 @@ export const rows: readonly Row[] = [
   { area: "parts", may: ["job", "std", ...underDaemon], types: ["config/config.ts"], packages: [], node: true },
   {
     area: "daemon",
-    may: ["parts.ts", "reload.ts", "job", "std", ...underDaemon],
+    may: ["parts.ts", "parts", "reload.ts", "job", "std", ...underDaemon],
     types: ["config/config.ts"],
     packages: "any",
     node: true,
@@ -60,7 +60,7 @@ export const rows: readonly Row[] = [
   // Puts a changed configuration in force: the third part of the composition root.
   {
     area: "reload",
-    may: ["parts.ts", "config/fingerprint.ts"],
+    may: ["parts.ts", "parts", "config/fingerprint.ts"],
     types: ["config/config.ts", ...underDaemon],
     packages: [],
     node: false,
@@ -68,7 +68,7 @@ export const rows: readonly Row[] = [
   {
     // The same for an operator at the ledger, without a daemon.
     area: "held-jobs",
-    may: ["parts.ts", "job", "std", ...underDaemon],
+    may: ["parts.ts", "parts", "job", "std", ...underDaemon],
     types: ["config/config.ts"],
     packages: [],
     node: true,
@@ -84,7 +84,7 @@ export const rows: readonly Row[] = [
   // Looks at what the composition root would build.
   {
     area: "doctor",
-    may: ["parts.ts", "job", "std", ...underDaemon],
+    may: ["parts.ts", "parts", "job", "std", ...underDaemon],
     types: ["config/config.ts"],
     packages: [],
     node: true,

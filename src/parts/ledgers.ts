@@ -1,0 +1,103 @@
+// Builds the configured ledger, or what an operator needs of a fleet's table without being one of its replicas.
+// The one place that knows every kind of ledger, and how fast each goes.
+
+import type { TableFinding } from "../ledger/dynamodb-check.js";
+import type { FleetOperator } from "../ledger/dynamodb-operator.js";
+import type { Ledger, LedgerHealth } from "../ledger/ledger.js";
+import type { PartReaders, PartsOptions } from "../parts.js";
+
+/** Jobs that ended are remembered for so long, since polls may repeat them; and so many at most. */
+const recentLimits = { recentMs: 3_600_000, recentMax: 20_000 };
+/** Long enough that a few jobs go together under load, short beside any call to CodePipeline. */
+const memoryGroupMs = 2;
+/** A few records share a transaction; a disk that takes longer is as good as none, and is tried again. */
+const sqlitePace = { commitSpacingMs: 5, commitTimeoutMs: 30_000, probeIntervalMs: 5_000 };
+
+/**
+ * Every 1.5 s replicas look for jobs of a dead one: with their own lease that is well within its end plus 5 s. A call
+ * is given up while the lease, 5 s at the least, still has time for the next heartbeat.
+ */
+const dynamoPace = { lookMs: 1_500, probeIntervalMs: 1_000, connectionTimeoutMs: 1_000, requestTimeoutMs: 2_000 };
+const dynamoRetry = { minDelayMs: 50, maxDelayMs: 1_000, factor: 2, maxElapsedMs: 5_000 };
+
+/** The configured ledger, opened. Throws LedgerError. */
+export async function ledgerOf({ config, clock, log }: PartsOptions, readers: PartReaders = {}): Promise<Ledger> {
+  const onCommit = readers.onCommit ? { onCommit: readers.onCommit } : {};
+  const onHealth = (health: LedgerHealth) =>
+    health.writable
+      ? log.info({}, "the ledger can be written again")
+      : log.error({}, `the ledger cannot be written, so no new job is taken: ${health.reason ?? "unknown"}`);
+  switch (config.ledger.store) {
+    case "memory": {
+      const { MemoryLedger } = await import("../ledger/memory.js");
+      return new MemoryLedger({ clock, ...recentLimits, groupMs: memoryGroupMs });
+    }
+    case "sqlite": {
+      const { SqliteLedger } = await import("../ledger/sqlite.js");
+      return SqliteLedger.open({
+        path: config.ledger.path,
+        clock,
+        ...recentLimits,
+        ...sqlitePace,
+        ...onCommit,
+        onHealth,
+      });
+    }
+    case "dynamodb": {
+      const { openDynamoLedger } = await import("../ledger/dynamodb.js");
+      const { table, region, endpoint, leaseMs } = config.ledger;
+      return openDynamoLedger({
+        table,
+        region,
+        endpoint,
+        leaseMs,
+        clock,
+        appId: config.aws.appId,
+        recentMs: recentLimits.recentMs,
+        ...dynamoPace,
+        retry: dynamoRetry,
+        ...onCommit,
+        onHealth,
+        onFault: (message) => log.error({}, `the ledger's table: ${message}`),
+      });
+    }
+  }
+}
+
+/** What CreateTable needs for a DynamoDB ledger of this name, and the attribute for UpdateTimeToLive. */
+export async function ledgerTable(table: string) {
+  const { tableDefinition, timeToLiveAttribute } = await import("../ledger/dynamodb-table.js");
+  return { definition: tableDefinition(table), timeToLiveAttribute };
+}
+
+/** What an operator needs of a fleet's table, without being one of its replicas. */
+export interface FleetTools {
+  readonly operator: FleetOperator;
+  /** What is wrong with the table, and how to mend it. */
+  readonly check: () => Promise<readonly TableFinding[]>;
+  readonly close: () => void;
+}
+
+/** Opens the configured DynamoDB table for an operator. Throws LedgerError. */
+export async function fleetToolsOf({ config, clock, log }: PartsOptions): Promise<FleetTools> {
+  const { ledger } = config;
+  if (ledger.store !== "dynamodb") throw new Error(`bug: a ledger in ${ledger.store} has no table`);
+  const [{ checkDynamoTable, openDynamoTable }, { FleetOperator }, { PatientTable }] = await Promise.all([
+    import("../ledger/dynamodb.js"),
+    import("../ledger/dynamodb-operator.js"),
+    import("../ledger/dynamodb-table.js"),
+  ]);
+  const where = {
+    table: ledger.table,
+    region: ledger.region,
+    endpoint: ledger.endpoint,
+    appId: config.aws.appId,
+    ...dynamoPace,
+  };
+  const { table: name } = ledger;
+  const opened = await openDynamoTable(where);
+  const table = new PatientTable({ table: opened, name, clock, retry: dynamoRetry });
+  const onWait = (message: string) => log.warn({}, message);
+  const operator = new FleetOperator({ table, clock, recentMs: recentLimits.recentMs, onWait });
+  return { operator, check: () => checkDynamoTable(where), close: () => table.close() };
+}

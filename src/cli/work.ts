@@ -96,6 +96,12 @@ async function wired(
     log.error({}, `could not start: ${describeError(error)}`);
     return exitCodes.failed;
   }
+  const strays = catchStrays(config, log, daemon);
+  const reread = async () => {
+    const next = await options.reread();
+    strays.expectFrom(next);
+    return next;
+  };
   const atOnce = Promise.withResolvers<"at-once">();
   const stops = listenForStops({
     clock: systemClock,
@@ -106,9 +112,8 @@ async function wired(
     onHurry: (signal) => daemon.worker.hurry(`a second ${signal}`),
     onAtOnce: () => atOnce.resolve("at-once"),
     onDump: () => daemon.dump(),
-    onReload: () => void systemd.reloading(() => daemon.reload(options.reread)),
+    onReload: () => void systemd.reloading(() => daemon.reload(reread)),
   });
-  const strays = catchStrays(config, log, daemon);
   systemd.begin(daemon);
   try {
     const end = await Promise.race([work(daemon), atOnce.promise]);
@@ -139,7 +144,7 @@ async function wired(
  * ours: what runs is brought to its end, and then the process.
  */
 function catchStrays(config: Config, log: Log, daemon: Daemon) {
-  const hasModules = Object.values(config.handlers).some(({ kind }) => kind === "module");
+  let hasModules = runsModules(config);
   let isBug = false;
   const onStray = (error: unknown) => {
     const stack = error instanceof Error ? (error.stack ?? "") : "";
@@ -156,9 +161,17 @@ function catchStrays(config: Config, log: Log, daemon: Daemon) {
   process.on("uncaughtException", onStray);
   return {
     isBug: () => isBug,
+    /** Modules that were loaded once, and be it to check them, may throw as long as the process lives. */
+    expectFrom: (next: Config) => {
+      hasModules ||= runsModules(next);
+    },
     close: () => {
       process.off("unhandledRejection", onStray);
       process.off("uncaughtException", onStray);
     },
   };
+}
+
+function runsModules({ handlers }: Config): boolean {
+  return Object.values(handlers).some(({ kind }) => kind === "module");
 }

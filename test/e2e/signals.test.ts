@@ -174,6 +174,23 @@ describe("SIGHUP", () => {
     program.child.kill("SIGTERM");
     expect(await program.ended).toMatchObject({ code: 0, err: "" });
   });
+
+  it("may bring the first module handler, and what that forgets brings down no daemon either", async () => {
+    const { emulator, program, id, finish } = await startWithService();
+    const forgets = `Promise.reject(new Error("detached one")); return { kind: "succeeded" };`;
+    writeFileSync(join(program.folder, "handler.mjs"), handlerModule(forgets));
+    writeFileSync(join(program.folder, "partnerd.yaml"), configFor(emulator, module));
+    program.child.kill("SIGHUP");
+    await program.says(/configuration read again, in force now: handlers/);
+    const next = emulator.addJob({ actionType: thirdParty });
+    await program.says(/detached one/);
+    const later = emulator.addJob({ actionType: thirdParty });
+    for (const each of [next, later]) expect((await emulator.waitForJob(each, "over")).status).toBe("Succeeded");
+    finish();
+    expect((await emulator.waitForJob(id, "over")).status).toBe("Succeeded");
+    program.child.kill("SIGTERM");
+    expect(await program.ended).toMatchObject({ code: 0, err: "" });
+  });
 });
 
 describe("SIGUSR2", () => {

@@ -104,6 +104,7 @@ export class Artifacts {
     const encryption: Encryption =
       kmsKeyId === undefined ? { algorithm: "AES256" } : { algorithm: "aws:kms", kmsKeyId };
     const body = this.#stored(document);
+    const crc = body.digests.get("crc64nvme")?.toString("base64");
     this.#objects.put(bucket, {
       key,
       bodies: [body],
@@ -111,6 +112,8 @@ export class Artifacts {
       etag: etagOf(body, encryption),
       headers: { "content-type": "application/octet-stream" },
       encryption,
+      // The checksum that S3 gives to every object whose uploader gave none.
+      ...(crc !== undefined && { checksum: { name: "crc64nvme", value: crc, type: "FULL_OBJECT" } }),
       modifiedAtMs: this.#clock.now(),
     });
   }

@@ -66,9 +66,12 @@ export class Bodies {
     return { file, bytes, digests: new Map(running.map(([name, digest]) => [name, digest.digest()])) };
   }
 
-  /** Stores bytes or a copy of a local file at once: for what a job brings along. Throws what the file system throws. */
+  /**
+   * Stores bytes or a copy of a local file at once, with an MD5 and a CRC64NVME: for what a job brings along. Throws what
+   * the file system throws.
+   */
   put(content: Buffer | { readonly path: string }): StoredBody {
-    const md5 = createDigest("md5");
+    const running = (["md5", "crc64nvme"] as const).map((name) => [name, createDigest(name)] as const);
     const file = this.#newFile();
     const target = openSync(file, "wx", 0o600);
     let bytes = 0;
@@ -76,7 +79,7 @@ export class Bodies {
       for (const chunk of Buffer.isBuffer(content) ? [content] : piecesOf(content.path)) {
         this.#reserve(chunk.length);
         bytes += chunk.length;
-        md5.update(chunk);
+        for (const [, digest] of running) digest.update(chunk);
         for (let at = 0; at < chunk.length; ) at += writeSync(target, chunk, at);
       }
     } catch (error) {
@@ -86,7 +89,7 @@ export class Bodies {
     } finally {
       closeSync(target);
     }
-    return { file, bytes, digests: new Map([["md5", md5.digest()]]) };
+    return { file, bytes, digests: new Map(running.map(([name, digest]) => [name, digest.digest()])) };
   }
 
   /**

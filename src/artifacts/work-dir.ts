@@ -25,10 +25,7 @@ export async function openWorkDir(path: string): Promise<void> {
     const stats = await stat(path);
     if (us === undefined) return;
     if (stats.uid !== us && stats.uid !== 0) throw foreign(path, `it belongs to another user (uid ${stats.uid})`);
-    if ((stats.mode & othersMayWrite) !== 0) {
-      const mode = (stats.mode & 0o7777).toString(8);
-      throw foreign(path, `other users may write to it (mode ${mode})`);
-    }
+    if ((stats.mode & othersMayWrite) !== 0) throw shared(path, (stats.mode & 0o7777).toString(8));
   } catch (error) {
     if (error instanceof WorkDirError) throw error;
     const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
@@ -40,6 +37,15 @@ function foreign(path: string, why: string): WorkDirError {
   return new WorkDirError(
     path,
     `${why}; give it to partnerd's user alone (chown, chmod 700), or set artifacts.workDir`,
+  );
+}
+
+/** As the root of a volume commonly is: below it we can make what is ours. */
+function shared(path: string, mode: string): WorkDirError {
+  return new WorkDirError(
+    path,
+    `other users may write to it (mode ${mode}); set artifacts.workDir to a folder below it, such as ` +
+      `${join(path, "partnerd")}, which partnerd makes for itself, or give it to partnerd's user alone (chown, chmod 700)`,
   );
 }
 

@@ -47,7 +47,7 @@ export const ledgerSchema = {
 /** The keys of `artifacts`. */
 export const artifactsSchema = {
   workDir: setting({
-    doc: "Folder for the private folders of running jobs.",
+    doc: "Folder for the private folders of running jobs, made if need be; others may not write to it, so name one below a volume.",
     kind: path(),
     env: "PARTNERD_ARTIFACTS_WORK_DIR",
     isPath: true,

@@ -220,10 +220,15 @@ test("refuses a work folder that others may write to", async () => {
     chmodSync(workDir, mode);
     expect(await refusalOf(workDir)).toBe(
       `jobs' folders cannot be made in ${workDir}: other users may write to it (mode ${mode.toString(8)}); ` +
-        "give it to partnerd's user alone (chown, chmod 700), or set artifacts.workDir",
+        `set artifacts.workDir to a folder below it, such as ${workDir}/partnerd, which partnerd makes for itself, ` +
+        "or give it to partnerd's user alone (chown, chmod 700)",
     );
   }
   expect(readdirSync(workDir)).toEqual([]);
+  // As it says.
+  const folders = await open(join(workDir, "partnerd"));
+  expect(statSync(join(workDir, "partnerd")).mode & 0o777).toBe(0o700);
+  expect(dirname(dirname(await folders.make()))).toBe(join(workDir, "partnerd"));
 });
 
 test.skipIf(!isRoot)("refuses a work folder of another user, and a link that he planted (needs root)", async () => {

@@ -81,8 +81,13 @@ export class GrowingFile {
   size(): number {
     const { fd, size } = this.#options;
     if (size !== undefined) return size;
-    this.#waitUntil(() => undefined);
+    this.whenComplete();
     return fstatSync(fd).size;
+  }
+
+  /** Waits until whoever writes the file vouches for all of it. */
+  whenComplete(): void {
+    this.#waitUntil(() => undefined);
   }
 
   /**

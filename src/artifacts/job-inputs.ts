@@ -6,6 +6,7 @@ import type { Job } from "../job/job.js";
 import { failureOfTransfer, TransferFault } from "./faults.js";
 import type { JobFolder } from "./job-folder.js";
 import { placed } from "./named.js";
+import { ArchiveDamaged } from "./refusal.js";
 import type { PlacedArtifact, Transfers } from "./s3-job.js";
 import type { UnpackCall, Unpacker, Unpacking } from "./unpack.js";
 import type { UnpackLimits } from "./unpack-limits.js";
@@ -88,9 +89,10 @@ export class JobInputs {
         await this.#fetchOnce(artifact, file, into);
       } catch (error) {
         if (!(error instanceof TransferFault) || error.kind !== "corrupt") throw error;
-        // Damaged on its way: one more time from the start, and no more than that.
+        // Damaged on its way: one more time from the start, and no more than that; unpacked once it is verified.
         await rm(file, { force: true });
-        await this.#fetchOnce(artifact, file, into);
+        await this.#fetchOnce(artifact, file, undefined);
+        if (into !== undefined) await this.#unpack(artifact, file, into);
       }
       return file;
     } catch (error) {
@@ -109,6 +111,7 @@ export class JobInputs {
     const stop = new AbortController();
     const signal = AbortSignal.any([this.#options.signal, stop.signal]);
     let unpacking: Unpacking | undefined;
+    let isVerified = false;
     const begin = (size: number) => {
       // S3 is asked again when the first answer brought no byte; the version stays the same.
       if (!unpacker || into === undefined || unpacking) return;
@@ -116,13 +119,23 @@ export class JobInputs {
       unpacking.result.catch((error: unknown) => stop.abort(error));
     };
     try {
-      const onWritten = (bytes: number) => unpacking?.wrote(bytes);
-      await transfers.download({ artifact, to: file, signal, onLength: begin, onWritten });
+      await transfers.download({
+        artifact,
+        to: file,
+        signal,
+        onLength: begin,
+        onWritten: (bytes) => unpacking?.wrote(bytes),
+        tailWanted: (first) => unpacking?.tailWanted(first) ?? 0,
+        onTailWritten: (from) => unpacking?.wroteTail(from),
+      });
+      isVerified = true;
       unpacking?.complete();
       await unpacking?.result;
     } catch (error) {
       unpacking?.giveUp(error);
       await unpacking?.result.catch(() => {});
+      // The archive may be good, and only these bytes of it, for which nobody vouches yet, are not.
+      if (error instanceof ArchiveDamaged && !isVerified) throw damagedOnTheWay(error);
       throw error;
     }
   }
@@ -138,4 +151,8 @@ export class JobInputs {
     const { limits } = this.#options;
     return { artifact: name, file, into, plainName: name, limits, signal: this.#options.signal };
   }
+}
+
+function damagedOnTheWay({ message }: ArchiveDamaged): TransferFault {
+  return new TransferFault("corrupt", "damaged-archive", message);
 }

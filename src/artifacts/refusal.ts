@@ -1,6 +1,6 @@
 // What is said of an archive that is not unpacked: refused for what it is (the customer mends it), or failed for what
 // befell us (the operator mends it). Every text names the entry, escaped and shortened: names come from outside.
-import type { FailureType } from "../job/failure.js";
+import { type FailureType, JobFailure } from "../job/failure.js";
 
 /** An archive that is not unpacked because of what it is. The message has no artifact's name in it yet. */
 export class ArchiveRefused extends Error {
@@ -10,10 +10,17 @@ export class ArchiveRefused extends Error {
   }
 }
 
+/** Refused for a checksum or a structure that does not fit: bytes that changed on their way look the same. */
+export class DamageFound extends ArchiveRefused {}
+
 export interface Refusal {
   readonly failure: FailureType;
   readonly message: string;
+  readonly isDamage?: true;
 }
+
+/** The failure of a damaged archive; not the customer's fault before its bytes are verified. */
+export class ArchiveDamaged extends JobFailure {}
 
 const shownNameMax = 200;
 
@@ -29,7 +36,8 @@ export function shown(name: string): string {
 /** What to answer for anything that was thrown while unpacking. */
 export function refusalOf(thrown: unknown, artifact: string): Refusal {
   if (thrown instanceof ArchiveRefused) {
-    return { failure: "ConfigurationError", message: `the artifact ${artifact} cannot be unpacked: ${thrown.message}` };
+    const message = `the artifact ${artifact} cannot be unpacked: ${thrown.message}`;
+    return { failure: "ConfigurationError", message, ...(thrown instanceof DamageFound && { isDamage: true }) };
   }
   const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
   const text = thrown instanceof Error ? thrown.message : String(thrown);

@@ -1,15 +1,16 @@
 // One object from S3 to a file: streamed, within a limit of bytes, resumed by range where a connection broke. A resumed
 // download goes on with the same version or not at all, and never begins again. Knows nothing of what the bytes mean.
-import { createHash, type Hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import type { Readable } from "node:stream";
-import { crc32 } from "node:zlib";
+import { Crc32, Crc32c, Crc64Nvme } from "@aws-sdk/checksums/crc";
 import { GetObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
 import { JobFailure } from "../job/failure.js";
 import type { ArtifactLocation } from "../job/job.js";
 import { TransferFault, transferFault } from "./faults.js";
 import { orAborted, type S3Calls } from "./s3.js";
+import { DownloadTail, writeAll } from "./s3-download-tail.js";
 
 export interface DownloadOptions {
   readonly calls: S3Calls;
@@ -26,6 +27,10 @@ export interface DownloadOptions {
   readonly onLength: (bytes: number) => void;
   /** Told how many bytes from the start are in the file. */
   readonly onWritten: (bytes: number) => void;
+  /** Told the first bytes; answers how many of the last ones to fetch beside the others, 0 for none. */
+  readonly tailWanted: (first: Buffer) => number;
+  /** Told from where on to the end all bytes are in the file, while others before them may be missing. */
+  readonly onTailWritten: (from: number) => void;
 }
 
 /** A broken connection is taken up so many times in one download, however far it came in between. */
@@ -46,10 +51,19 @@ export async function download(options: DownloadOptions): Promise<void> {
 interface Version {
   readonly bytes: number;
   readonly etag: string;
-  readonly checksums: Checksums;
+  /** Of the whole object; undefined when S3 tells none, or a checksum of checksums, as for an upload in parts. */
+  readonly checksum: { readonly kind: ChecksumKind; readonly value: string } | undefined;
 }
 
-type Checksums = Pick<GetObjectCommandOutput, "ChecksumCRC32" | "ChecksumSHA1" | "ChecksumSHA256">;
+/** By whose word an object that came in several pieces is whole; the first one that S3 tells. */
+const checksumKinds = [
+  "ChecksumCRC64NVME",
+  "ChecksumCRC32",
+  "ChecksumCRC32C",
+  "ChecksumSHA256",
+  "ChecksumSHA1",
+] as const;
+type ChecksumKind = (typeof checksumKinds)[number];
 
 class Download {
   readonly #options: DownloadOptions;
@@ -58,6 +72,7 @@ class Download {
   #at = 0;
   #isResumed = false;
   #resumes = 0;
+  #tail: DownloadTail | undefined;
 
   constructor(options: DownloadOptions, file: FileHandle) {
     this.#options = options;
@@ -66,8 +81,14 @@ class Download {
 
   async run(): Promise<void> {
     const { calls, signal } = this.#options;
-    // Patience begins anew whenever bytes came: a long way with many breaks is no reason to give up.
-    while (!(await calls.patiently(signal, () => this.#round()))) this.#resumes += 1;
+    try {
+      // Patience begins anew whenever bytes came: a long way with many breaks is no reason to give up.
+      while (!(await calls.patiently(signal, () => this.#round()))) this.#resumes += 1;
+      // What was read of the tail is what the rest of the object was verified with, or nothing of it counts.
+      if (this.#tail?.isAsRead() === false) throw corrupt();
+    } finally {
+      await this.#tail?.end();
+    }
     if (this.#isResumed) await this.#verify();
   }
 
@@ -117,20 +138,12 @@ class Download {
   }
 
   #begin(answer: GetObjectCommandOutput): void {
-    const { ContentLength: bytes, ETag: etag, ChecksumCRC32, ChecksumSHA1, ChecksumSHA256 } = answer;
+    const { ContentLength: bytes, ETag: etag } = answer;
     if (bytes === undefined || etag === undefined) {
       throw new TransferFault("passing", "incomplete-answer", "the answer has no length or no ETag");
     }
     if (bytes > this.#options.maxBytes) throw this.#tooLarge(`has ${bytes} bytes`);
-    this.#version = {
-      bytes,
-      etag,
-      checksums: {
-        ...(ChecksumCRC32 === undefined ? {} : { ChecksumCRC32 }),
-        ...(ChecksumSHA1 === undefined ? {} : { ChecksumSHA1 }),
-        ...(ChecksumSHA256 === undefined ? {} : { ChecksumSHA256 }),
-      },
-    };
+    this.#version = { bytes, etag, checksum: checksumIn(answer) };
     this.#options.onLength(bytes);
   }
 
@@ -153,6 +166,8 @@ class Download {
         if (next.done) break;
         const chunk = next.value as Buffer;
         if (this.#at + chunk.length > maxBytes) throw this.#tooLarge("is larger than it was said to be");
+        if (this.#at === 0) this.#beginTail(chunk);
+        await this.#tail?.passing(chunk, this.#at);
         await writeAll(this.#file, chunk, this.#at);
         this.#at += chunk.length;
         this.#options.onWritten(this.#at);
@@ -166,6 +181,14 @@ class Download {
     }
   }
 
+  #beginTail(first: Buffer): void {
+    const { calls, location, signal, tailWanted, onTailWritten } = this.#options;
+    const bytes = tailWanted(first);
+    if (!this.#version || this.#tail || bytes === 0) return;
+    const { etag, bytes: size } = this.#version;
+    this.#tail = new DownloadTail({ calls, location, etag, size, bytes, file: this.#file, signal, onTailWritten });
+  }
+
   /** Only the wait for the other side is limited: a slow disk is no silence. */
   async #next(body: Readable, chunks: AsyncIterator<unknown>): Promise<IteratorResult<unknown>> {
     const { calls, silenceMaxMs, signal } = this.#options;
@@ -176,9 +199,8 @@ class Download {
       return await orAborted(chunks.next(), signal);
     } catch (error) {
       signal.throwIfAborted();
-      // What breaks a connection has a code. The SDK's word that the checksum does not fit has none, and with it go the
-      // last bytes: resumed, the damaged ones before them would count as good.
-      if (error instanceof Error && !(error instanceof TransferFault) && !("code" in error)) throw corrupt();
+      if (error instanceof Error && !(error instanceof TransferFault) && !("code" in error))
+        throw faultWithoutCode(error);
       throw transferFault(error);
     } finally {
       stop();
@@ -187,13 +209,8 @@ class Download {
 
   /** The SDK verifies what came in one piece; this is for what was put together from several. */
   async #verify(): Promise<void> {
-    const { checksums } = this.#version ?? {};
-    // A checksum of checksums, of an upload in parts, is none of the whole object.
-    const whole = Object.entries(checksums ?? {}).filter(([, value]) => value !== undefined && !value.includes("-"));
-    for (const [algorithm, expected] of whole) {
-      const found = await checksumOf(this.#options.to, algorithm as keyof Checksums);
-      if (found !== expected) throw corrupt();
-    }
+    const { checksum } = this.#version ?? {};
+    if (checksum && (await checksumOf(this.#options.to, checksum.kind)) !== checksum.value) throw corrupt();
   }
 
   #tooLarge(what: string): JobFailure {
@@ -203,35 +220,45 @@ class Download {
   }
 }
 
+/**
+ * What breaks a connection has a code, but for two words of the SDK: that the socket was silent, and that it was closed
+ * early. Its word that the checksum does not fit has none either, and with it go the last bytes: resumed, the damaged
+ * ones before them would count as good.
+ */
+function faultWithoutCode({ name, message }: Error): TransferFault {
+  if (name === "TimeoutError") return new TransferFault("passing", "ETIMEDOUT", message);
+  return message.startsWith("Connection lost") ? new TransferFault("passing", "cut-off", message) : corrupt();
+}
+
 function corrupt(): TransferFault {
   return new TransferFault("corrupt", "checksum-mismatch", "what came does not fit the object's checksum");
 }
 
-async function writeAll(file: FileHandle, chunk: Buffer, position: number): Promise<void> {
-  let done = 0;
-  while (done < chunk.length) {
-    const { bytesWritten } = await file.write(chunk, done, chunk.length - done, position + done);
-    done += bytesWritten;
+function checksumIn(answer: GetObjectCommandOutput): Version["checksum"] {
+  for (const kind of checksumKinds) {
+    const value = answer[kind];
+    if (value !== undefined && !value.includes("-")) return { kind, value };
   }
+  return undefined;
 }
 
-async function checksumOf(path: string, algorithm: keyof Checksums): Promise<string> {
-  let crc = 0;
-  const hashes: Partial<Record<keyof Checksums, Hash>> = {
-    ChecksumSHA1: createHash("sha1"),
-    ChecksumSHA256: createHash("sha256"),
-  };
-  const hash = hashes[algorithm];
-  for await (const chunk of createReadStream(path)) {
-    if (hash) hash.update(chunk as Buffer);
-    else crc = crc32(chunk as Buffer, crc);
-  }
-  return hash ? hash.digest("base64") : base64OfCrc(crc);
+async function checksumOf(path: string, kind: ChecksumKind): Promise<string> {
+  const running = runningChecksum(kind);
+  for await (const chunk of createReadStream(path)) running.update(chunk as Buffer);
+  return Buffer.from(await running.digest()).toString("base64");
 }
 
-/** As S3 writes a CRC32: four bytes, the highest first. */
-export function base64OfCrc(crc: number): string {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(crc >>> 0);
-  return bytes.toString("base64");
+function runningChecksum(kind: ChecksumKind) {
+  switch (kind) {
+    case "ChecksumCRC64NVME":
+      return new Crc64Nvme();
+    case "ChecksumCRC32C":
+      return new Crc32c();
+    case "ChecksumCRC32":
+      return new Crc32();
+    case "ChecksumSHA256":
+      return createHash("sha256");
+    case "ChecksumSHA1":
+      return createHash("sha1");
+  }
 }

@@ -23,6 +23,8 @@ export interface Transfers {
     readonly signal: AbortSignal;
     readonly onLength: (bytes: number) => void;
     readonly onWritten: (bytes: number) => void;
+    readonly tailWanted: (first: Buffer) => number;
+    readonly onTailWritten: (from: number) => void;
   }): Promise<void>;
   upload(call: {
     readonly artifact: PlacedArtifact;

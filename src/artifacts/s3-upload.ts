@@ -16,7 +16,6 @@ import {
 import type { ArtifactAccess, ArtifactLocation } from "../job/job.js";
 import { TransferFault } from "./faults.js";
 import type { S3Calls } from "./s3.js";
-import { base64OfCrc } from "./s3-download.js";
 
 export interface UploadOptions {
   readonly calls: S3Calls;
@@ -183,4 +182,11 @@ async function readAt(file: FileHandle, buffer: Buffer, from: number): Promise<B
     done += bytesRead;
   }
   return buffer;
+}
+
+/** As S3 writes a CRC32: four bytes, the highest first. */
+function base64OfCrc(crc: number): string {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(crc >>> 0);
+  return bytes.toString("base64");
 }

@@ -1,6 +1,6 @@
 // One header block of a tar, and the pax records before it, read strictly: what two readers could understand in two
 // ways is refused. Pure; knows neither files nor folders.
-import { ArchiveRefused, shown } from "./refusal.js";
+import { ArchiveRefused, DamageFound, shown } from "./refusal.js";
 
 export const blockBytes = 512;
 
@@ -19,7 +19,7 @@ export function isTarHeader(block: Buffer): boolean {
 
 /** The header as it stands, extensions not applied. Throws ArchiveRefused. */
 export function tarHeader(block: Buffer): TarHeader {
-  if (!hasChecksum(block)) throw new ArchiveRefused("it is a tar with a damaged header; pack it anew");
+  if (!hasChecksum(block)) throw new DamageFound("it is a tar with a damaged header; pack it anew");
   const isPosix = block.toString("latin1", 257, 263) === "ustar\0";
   const prefix = isPosix ? text(block, 345, 155) : "";
   const ownName = text(block, 0, 100);
@@ -83,7 +83,7 @@ export interface PaxFields {
 
 /** Records of the form `LENGTH KEY=VALUE\n`. Throws ArchiveRefused. */
 export function paxFields(content: Buffer): PaxFields {
-  const damaged = () => new ArchiveRefused("it is a tar with a damaged pax header; pack it anew");
+  const damaged = () => new DamageFound("it is a tar with a damaged pax header; pack it anew");
   const found: { path?: string; linkpath?: string; size?: number } = {};
   for (let at = 0; at < content.length; ) {
     const digits = /^([1-9][0-9]{0,8}) /.exec(content.toString("latin1", at, at + 11))?.[1];

@@ -4,7 +4,7 @@ import { createGunzip } from "node:zlib";
 import type { GrowingFile } from "./growing-file.js";
 import { inflated } from "./inflated.js";
 import { PieceReader } from "./piece-reader.js";
-import { ArchiveRefused, shown } from "./refusal.js";
+import { ArchiveRefused, DamageFound, shown } from "./refusal.js";
 import { blockBytes, isZeroBlock, type PaxFields, paxFields, type TarHeader, tarHeader } from "./tar-header.js";
 import type { TreeWriter } from "./tree-writer.js";
 import { chunkBytes, paxMaxBytes, ratioFreeBytes, ratioMax, type UnpackLimits } from "./unpack-limits.js";
@@ -34,7 +34,7 @@ export async function unpackTar(file: GrowingFile, tree: TreeWriter, options: Ta
 }
 
 function gzipDamaged(): ArchiveRefused {
-  return new ArchiveRefused("its gzip is damaged or was cut off; upload it anew");
+  return new DamageFound("its gzip is damaged or was cut off; upload it anew");
 }
 
 /** Tells the tree how much of the archive was read. */

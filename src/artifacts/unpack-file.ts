@@ -22,7 +22,8 @@ export async function unpackFile(request: UnpackRequest): Promise<Unpacked> {
     const source = new GrowingFile({ fd, progress, size, windowBytes });
     const tree = new TreeWriter({ root: unfinished, limits });
     const kind = await unpackAs(request, source, tree);
-    // Waits for the whole file, whatever its end holds: the raw object is a part of the promise, too.
+    // Whatever its end holds: the raw object is a part of the promise, too, and nobody has verified it before.
+    source.whenComplete();
     checkArchiveSize(source.size(), limits.maxArchiveBytes);
     tree.finish();
     renameSync(unfinished, into);

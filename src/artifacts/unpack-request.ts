@@ -1,6 +1,6 @@
 // What the near side and the unpacking thread say to each other.
-import type { FailureType } from "../job/failure.js";
 import type { Progress } from "./growing-file.js";
+import type { Refusal } from "./refusal.js";
 import type { Unpacked } from "./unpack.js";
 import type { UnpackLimits } from "./unpack-limits.js";
 
@@ -18,7 +18,7 @@ export interface UnpackRequest {
 /** What it answers: the folder is there, or why not, or that it stopped because it was told to. */
 export type UnpackAnswer =
   | { readonly type: "unpacked"; readonly unpacked: Unpacked }
-  | { readonly type: "refused"; readonly failure: FailureType; readonly message: string }
+  | ({ readonly type: "refused" } & Refusal)
   | { readonly type: "given-up" };
 
 /** Where a folder lies until it is whole. */

@@ -2,8 +2,9 @@
 // is idle or does not stop. It must never block and never decide about archives.
 import { rm } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
-import { type FailureType, JobFailure } from "../job/failure.js";
+import { JobFailure } from "../job/failure.js";
 import type { Clock } from "../std/clock.js";
+import { ArchiveDamaged, type Refusal } from "./refusal.js";
 import type { Unpacked } from "./unpack.js";
 import { type UnpackAnswer, type UnpackRequest, unfinishedPath } from "./unpack-request.js";
 
@@ -57,8 +58,9 @@ export class UnpackThread {
     try {
       const answer = await running.settle.promise;
       if (answer.type === "unpacked") return answer.unpacked;
-      const told = answer.type === "refused" ? answer : { failure: "SystemUnavailable" as const, message: "given up" };
-      throw new JobFailure(told.failure, told.message);
+      if (answer.type === "given-up") throw new JobFailure("SystemUnavailable", "given up");
+      const Failure = answer.isDamage ? ArchiveDamaged : JobFailure;
+      throw new Failure(answer.failure, answer.message);
     } finally {
       running.over.resolve();
       this.#running = undefined;
@@ -120,7 +122,7 @@ export class UnpackThread {
   }
 }
 
-function deathOf(cause: unknown, artifact: string): { readonly failure: FailureType; readonly message: string } {
+function deathOf(cause: unknown, artifact: string): Refusal {
   const why = cause instanceof Error ? `: ${cause.message}` : "";
   return {
     failure: "SystemUnavailable",

@@ -7,6 +7,7 @@ import type { Clock } from "../std/clock.js";
 import { fileComplete, giveUp, headWritten, newProgress, type Progress, tailWritten } from "./growing-file.js";
 import type { UnpackLimits } from "./unpack-limits.js";
 import { UnpackThread } from "./unpack-thread.js";
+import { startsLikeZip } from "./zip-end.js";
 
 /** What a file turned out to be, by its bytes and never by its name. */
 export type ArtifactKind = "zip" | "tar" | "tar.gz" | "file";
@@ -43,9 +44,13 @@ export interface Unpacking {
   /** So many bytes from the start of the file are written (not only handed to a stream). */
   wrote(bytes: number): void;
   /**
-   * All bytes from this offset to the end of the file are written: with them a zip can be unpacked while the rest
-   * arrives, because its directory is at its end (looked for in the last 64 KiB and 22 bytes: less is no help). Worth a ranged GET once `startsLikeZip` says so; for other kinds and
-   * without it nothing changes but the time.
+   * How many last bytes are worth fetching before the others, judged by the first ones: those of a large zip, whose
+   * directory is at its end. 0 for all else.
+   */
+  tailWanted(first: Buffer): number;
+  /**
+   * All bytes from this offset to the end of the file are written: with them a zip is unpacked while the rest arrives.
+   * Without it, and for other kinds, nothing changes but the time.
    */
   wroteTail(offset: number): void;
   /** The file is written in full. Without it `result` never resolves. */
@@ -60,8 +65,6 @@ export interface Unpacking {
   readonly result: Promise<Unpacked>;
 }
 
-export { startsLikeZip } from "./zip-end.js";
-
 export interface UnpackerOptions {
   readonly clock: Clock;
   /** Threads at most, two or more. One is kept for files that are there in full, so that slow downloads hold up nobody. */
@@ -74,8 +77,10 @@ export interface UnpackerOptions {
   readonly start: () => Worker;
 }
 
-/** How many last bytes of a zip are worth fetching first: the directory of about 40,000 entries. */
-export const zipTailBytes = 4 * 2 ** 20;
+/** A smaller zip has come before a second request for its end is answered. */
+const tailFromBytes = 8 * 2 ** 20;
+/** The directory of about 40,000 entries; and never more than an eighth of what is fetched anyway. */
+const tailMaxBytes = 4 * 2 ** 20;
 
 interface Waiting {
   readonly call: UnpackCall;
@@ -85,6 +90,8 @@ interface Waiting {
   /** Why nobody wants it any more. */
   givenUp: { readonly reason: unknown } | undefined;
   thread: UnpackThread | undefined;
+  /** Settled: the thread may be at work for another. */
+  isOver: boolean;
 }
 
 /** Owns the threads. They are started when there is work, reused, and ended when they are idle. */
@@ -115,6 +122,7 @@ export class Unpacker {
       isComplete: false,
       givenUp: undefined,
       thread: undefined,
+      isOver: false,
     };
     const aborted = () => this.#giveUp(job, call.signal.reason);
     job.settle.promise.catch(() => {}).finally(() => call.signal.removeEventListener("abort", aborted));
@@ -127,6 +135,7 @@ export class Unpacker {
     }
     return {
       wrote: (bytes) => headWritten(job.progress, bytes),
+      tailWanted: (first) => tailOf(first, call.size ?? 0),
       wroteTail: (offset) => tailWritten(job.progress, offset),
       complete: () => {
         job.isComplete = true;
@@ -146,7 +155,7 @@ export class Unpacker {
   }
 
   #giveUp(job: Waiting, reason: unknown): void {
-    if (job.givenUp !== undefined) return;
+    if (job.isOver || job.givenUp !== undefined) return;
     job.givenUp = { reason };
     giveUp(job.progress);
     if (job.thread !== undefined) {
@@ -186,6 +195,7 @@ export class Unpacker {
     } catch (error) {
       job.settle.reject(job.givenUp === undefined ? error : job.givenUp.reason);
     } finally {
+      job.isOver = true;
       this.#running.delete(job);
       if (job.givenUp !== undefined) job.settle.reject(job.givenUp.reason);
       this.#assign();
@@ -204,4 +214,8 @@ export class Unpacker {
     this.#threads.add(thread);
     return thread;
   }
+}
+
+function tailOf(first: Buffer, size: number): number {
+  return size < tailFromBytes || !startsLikeZip(first) ? 0 : Math.min(tailMaxBytes, Math.floor(size / 8));
 }

@@ -2,7 +2,7 @@
 // again for each pass. Knows nothing of the entries' content, nor of the disk.
 import { type ExtraField, getFileNameLowLevel, parseExtraFields } from "yauzl";
 import type { GrowingFile } from "./growing-file.js";
-import { ArchiveRefused, shown } from "./refusal.js";
+import { ArchiveRefused, DamageFound, shown } from "./refusal.js";
 import { safeNumber, type ZipEnd } from "./zip-end.js";
 
 const directorySignature = 0x02014b50;
@@ -64,7 +64,7 @@ export function* directoryEntries(file: GrowingFile, end: ZipEnd): Generator<Zip
 }
 
 function damaged(): ArchiveRefused {
-  return new ArchiveRefused("it is a zip with a damaged directory; pack it anew");
+  return new DamageFound("it is a zip with a damaged directory; pack it anew");
 }
 
 function entryOf(record: Buffer, end: ZipEnd): ZipEntry {
@@ -117,7 +117,7 @@ export function fieldsOf(name: string, extra: Buffer): ExtraField[] {
   try {
     return parseExtraFields(extra);
   } catch {
-    throw refused(name, "has damaged extra fields");
+    throw misfit(name, "has damaged extra fields");
   }
 }
 
@@ -156,4 +156,9 @@ function typeOf(name: string, mode: number): ZipEntry["type"] {
 /** What is wrong with one entry. */
 export function refused(name: string, what: string): ArchiveRefused {
   return new ArchiveRefused(`its entry ${shown(name)} ${what}`);
+}
+
+/** What does not fit together in one entry. */
+export function misfit(name: string, what: string): DamageFound {
+  return new DamageFound(`its entry ${shown(name)} ${what}`);
 }

@@ -1,7 +1,7 @@
 // The end of a zip: its end record, the 64-bit one where there is one, and from them where the directory lies and how
 // far all offsets are shifted by something in front. Knows nothing of entries.
 import type { GrowingFile } from "./growing-file.js";
-import { ArchiveRefused } from "./refusal.js";
+import { ArchiveRefused, DamageFound } from "./refusal.js";
 
 const endSignature = 0x06054b50;
 const end64Signature = 0x06064b50;
@@ -86,7 +86,7 @@ function findEnd64(file: GrowingFile, endPlace: number): End64 | undefined {
   const locator = bytes.subarray(end64Bytes);
   if (locator.readUInt32LE(0) !== locatorSignature) return undefined;
   if (bytes.readUInt32LE(0) !== end64Signature || bytes.readBigUInt64LE(4) !== BigInt(end64Bytes - 12)) {
-    throw new ArchiveRefused("it is a zip with a damaged 64-bit end; pack it anew");
+    throw new DamageFound("it is a zip with a damaged 64-bit end; pack it anew");
   }
   return {
     place: at,

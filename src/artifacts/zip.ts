@@ -4,10 +4,10 @@
 import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
 import type { GrowingFile } from "./growing-file.js";
 import { inflated, release } from "./inflated.js";
-import { ArchiveRefused } from "./refusal.js";
+import { ArchiveRefused, DamageFound } from "./refusal.js";
 import type { TreeWriter } from "./tree-writer.js";
 import { chunkBytes, linkTargetMaxBytes, smallEntryBytes, type UnpackLimits } from "./unpack-limits.js";
-import { descriptorFlag, directoryEntries, fieldsOf, in64, refused, type ZipEntry } from "./zip-directory.js";
+import { descriptorFlag, directoryEntries, fieldsOf, in64, misfit, refused, type ZipEntry } from "./zip-directory.js";
 import { findZipEnd, safeNumber } from "./zip-end.js";
 import { ZipExtents } from "./zip-extents.js";
 
@@ -20,7 +20,7 @@ const directoryWindowBytes = 256 * 2 ** 10;
 export async function unpackZip(file: GrowingFile, tree: TreeWriter, limits: UnpackLimits): Promise<void> {
   const end = findZipEnd(file);
   if (end === undefined) throw new ArchiveRefused("it is a zip without an end: it was cut off; upload it anew");
-  if (!end.isPlausible) throw new ArchiveRefused("it is a zip with a damaged end; pack it anew");
+  if (!end.isPlausible) throw new DamageFound("it is a zip with a damaged end; pack it anew");
   if (end.entries > limits.maxEntries) {
     throw new ArchiveRefused(`it has ${end.entries} entries, and artifacts.maxEntries allows ${limits.maxEntries}`);
   }
@@ -79,7 +79,7 @@ function unpackEntry(entry: ZipEntry, { file, tree, extents }: Unpacking): Promi
 function contentStart(entry: ZipEntry, file: GrowingFile): number {
   const fixed = file.view(entry.offset, localFixedBytes);
   if (fixed.length < localFixedBytes || fixed.readUInt32LE(0) !== localSignature) {
-    throw refused(entry.name, "has no header where the directory says; pack it anew");
+    throw misfit(entry.name, "has no header where the directory says; pack it anew");
   }
   const nameLength = fixed.readUInt16LE(26);
   const extraLength = fixed.readUInt16LE(28);
@@ -92,7 +92,7 @@ function contentStart(entry: ZipEntry, file: GrowingFile): number {
     // Encryption and the place of the sizes; the other flags say how well it was packed.
     ((header.readUInt16LE(6) ^ entry.flags) & (1 | descriptorFlag)) === 0;
   if (!isSame || !hasSameSizes(entry, header, localFixedBytes + nameLength)) {
-    throw refused(entry.name, "is described twice, and differently; pack it anew");
+    throw misfit(entry.name, "is described twice, and differently; pack it anew");
   }
   return entry.offset + header.length;
 }
@@ -130,8 +130,8 @@ function inflatedWhole(entry: ZipEntry, packed: Buffer): Buffer {
   }
 }
 
-function damaged(entry: ZipEntry): ArchiveRefused {
-  return refused(entry.name, "is damaged or longer than it says; pack it anew");
+function damaged(entry: ZipEntry): DamageFound {
+  return misfit(entry.name, "is damaged or longer than it says; pack it anew");
 }
 
 async function unpackLarge(

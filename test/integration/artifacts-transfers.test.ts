@@ -76,6 +76,29 @@ describe("a download", () => {
     await leavesNothing(rig);
   });
 
+  it("that fell silent goes on where it was, and is not taken for a damaged one", async () => {
+    const { found, rig: start } = fetching();
+    await using rig = await start();
+    for (let n = 0; n < 3; n++) rig.emulator.fault({ kind: "stalled-body", operations: ["GetObject"], times: 1 });
+    const id = rig.emulator.addJob({ actionType: thirdParty, inputs: [source] });
+    void rig.run();
+    expect((await rig.emulator.waitForJob(id, "over")).status).toBe("Succeeded");
+    expect(found).toEqual([hashOf(bytes)]);
+    expect(rig.emulator.calls()["GetObject"]).toMatchObject({ ok: 4 });
+  });
+
+  it("that was damaged after it was cut off is noticed by the checksum that S3 gives by itself", async () => {
+    const { found, rig: start } = fetching();
+    await using rig = await start();
+    rig.emulator.fault({ kind: "corrupt-body", operations: ["GetObject"], after: 1, times: 1 });
+    rig.emulator.fault({ kind: "cut-answer", operations: ["GetObject"], times: 1 });
+    const id = rig.emulator.addJob({ actionType: thirdParty, inputs: [source] });
+    void rig.run();
+    expect((await rig.emulator.waitForJob(id, "over")).status).toBe("Succeeded");
+    expect(found).toEqual([hashOf(bytes)]);
+    expect(rig.emulator.calls()["GetObject"]).toMatchObject({ ok: 3 });
+  });
+
   it("never goes on with another version than it began with", async () => {
     const { rig: start } = fetching();
     await using rig = await start();

@@ -1,6 +1,6 @@
 // The threads themselves: how many, when they end, what happens to work that is given up, and to that of a thread that
 // dies or does not end. Threads of the test's own stand in where the real one would not do what is needed.
-import { existsSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { existsSync, mkdirSync, openSync, statSync, writeSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -111,6 +111,18 @@ describe("work that is given up", () => {
     expect(started.length).toBe(0);
   });
 
+  it("after its end does no harm to the next one of its thread", async () => {
+    const refused = unpacker.begin(rig.call(bytes.subarray(0, 40)));
+    const next = unpacker.begin(rig.call(bytes));
+    refused.complete();
+    await expect(refused.result).rejects.toThrow("cut off");
+    refused.giveUp(new Error("for whoever did not know"));
+    await clock.advance(500);
+    next.complete();
+    expect(await next.result).toMatchObject({ kind: "zip", entries: 1 });
+    expect(started.length).toBe(1);
+  });
+
   it("is ended by force when its thread does not end it", async () => {
     unpacker = unpackerOf(threadOf('parentPort.on("message", () => { for (;;) {} });'));
     const call = rig.call(bytes);
@@ -161,9 +173,11 @@ describe("a zip whose tail came first", () => {
     write(fd, unpacking, content, 0, 5_000);
     // The first entry is there before the second has come at all.
     while (!existsSync(`${call.into}.unpacking/a`)) await turn();
-    expect(existsSync(call.into)).toBe(false);
     write(fd, unpacking, content, 5_000, content.length - tail);
     unpacking.wrote(content.length - tail);
+    // All of it was read; but nobody has said yet that it is good.
+    while (statSync(`${call.into}.unpacking/b`, { throwIfNoEntry: false })?.size !== 500_000) await turn();
+    expect(existsSync(call.into)).toBe(false);
     unpacking.complete();
     expect(await unpacking.result).toEqual({ kind: "zip", entries: 2, bytes: 500_003 });
   });

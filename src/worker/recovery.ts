@@ -173,6 +173,8 @@ async function freshDetails(
 ): Promise<Job | undefined> {
   const { emit, limits, scopes, world } = parts;
   const gateway = world.gateway(flight.key.region, flight.key.actionType.owner);
+  // A job that runs can be failed without its details.
+  const ended = flight.state === "running" ? AbortSignal.any([flight.letGo, flight.failing]) : flight.letGo;
   try {
     const fresh = await patiently(
       parts,
@@ -182,11 +184,13 @@ async function freshDetails(
         signal: scopes.work,
         isWorthIt: mayComeRight,
         parksSlot: true,
-        // A job that runs can be failed without its details.
-        alsoEndedBy: flight.state === "running" ? AbortSignal.any([flight.letGo, flight.failing]) : flight.letGo,
+        alsoEndedBy: ended,
       },
       () => gateway.detailsAgain(flight.key, scopes.work),
     );
+    // While it waited others may have had its slot.
+    const until = AbortSignal.any([scopes.work, ended]);
+    if (!(await flight.slot.retake(until))) throw until.reason;
     const nonce = fresh.nonce ?? found.nonce;
     if (nonce === undefined) throw new Error("bug: an acknowledged job without its nonce in the ledger");
     return { ...fresh, nonce };

@@ -23,6 +23,8 @@ export interface Slot {
    * only their own lane. Idempotent.
    */
   park(): void;
+  /** Before a parked job works on: waits for a slot like all others. False when the signal aborts first. */
+  retake(signal: AbortSignal): Promise<boolean>;
   /** Idempotent. */
   free(): void;
 }
@@ -50,6 +52,8 @@ interface LaneCount {
 interface Waiter {
   readonly count: LaneCount;
   readonly want: number;
+  /** It gave its slot back before: what the lane has parked does not hold it up. */
+  readonly isParked: boolean;
   readonly grant: (reservation: Reservation | undefined) => void;
 }
 
@@ -120,12 +124,14 @@ export class Slots {
    * With several lanes one takes at most half of what is free, so that a poll that hangs never holds all of it.
    */
   take(laneName: string, want: number, signal: AbortSignal): Promise<Reservation | undefined> {
-    const count = this.#lane(laneName);
+    return this.#wait({ count: this.#lane(laneName), want: Math.max(1, want), isParked: false }, signal);
+  }
+
+  #wait(wanted: Omit<Waiter, "grant">, signal: AbortSignal): Promise<Reservation | undefined> {
     if (signal.aborted) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       const waiter: Waiter = {
-        count,
-        want: Math.max(1, want),
+        ...wanted,
         grant: (reservation) => {
           this.#waiters.delete(waiter);
           signal.removeEventListener("abort", onAbort);
@@ -146,11 +152,12 @@ export class Slots {
     return count;
   }
 
-  #grantable(count: LaneCount): number {
+  #grantable(count: LaneCount, isParked = false): number {
     const { group } = count;
+    const unparked = isParked ? group.max : group.max - count.parked;
     const free = this.#all.max - this.#all.busy;
     const share = this.#openLanes() > 1 ? Math.ceil(free / 2) : free;
-    return Math.max(0, Math.min(share, group.max - group.busy, group.max - count.parked));
+    return Math.max(0, Math.min(share, group.max - group.busy, unparked));
   }
 
   #openLanes(): number {
@@ -187,6 +194,18 @@ export class Slots {
         count.parked += 1;
         this.#release(count, 1);
       },
+      retake: async (signal) => {
+        if (state === "held") return true;
+        const reservation = await this.#wait({ count, want: 1, isParked: true }, signal);
+        if (state === "parked" && reservation) {
+          state = "held";
+          count.parked -= 1;
+          this.#serve();
+        } else {
+          reservation?.giveBack();
+        }
+        return state === "held";
+      },
       free: () => {
         const was = state;
         state = "free";
@@ -209,7 +228,7 @@ export class Slots {
   #serve(): void {
     for (const waiter of this.#waiters) {
       if (this.#all.busy >= this.#all.max) return;
-      const size = Math.min(this.#grantable(waiter.count), waiter.want);
+      const size = Math.min(this.#grantable(waiter.count, waiter.isParked), waiter.want);
       if (size > 0) waiter.grant(this.#reserve(waiter.count, size));
     }
   }

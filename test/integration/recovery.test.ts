@@ -405,6 +405,40 @@ it("shares its slots with new work: one slot works all that was left and all tha
   expect((await rig.stop()).owed).toBe(0);
 });
 
+it("runs no job beside its limit that gave its slot to another while its details could not be had", async () => {
+  const dead = await DeadDaemon.make();
+  const { id: left } = await dead.leave(thirdParty, "running");
+  const details = dead.emulator.fault({ kind: "unavailable", operations: ["GetThirdPartyJobDetails"] });
+  const gate = new Gate();
+  const atWork: string[] = [];
+  await using rig = await dead.rig({
+    actionTypes: [{ ...thirdParty, afterCrash: "rerun" }, custom],
+    config: { ledger: { store: "sqlite", path: dead.path }, worker: { maxConcurrentJobs: 1 } },
+    handle: async ({ jobId }) => {
+      atWork.push(jobId);
+      await gate.enter();
+      return succeeded();
+    },
+  });
+  await rig.event("call-retried");
+  const fresh = dead.emulator.addJob({ actionType: custom });
+  await gate.waiting(1);
+  const asked = dead.emulator.job(left)?.counts.details ?? 0;
+  details.remove();
+  await dead.emulator.waitFor(() => (dead.emulator.job(left)?.counts.details ?? 0) > asked);
+  // By the answers to these the daemon has had its own, too.
+  for (let n = 0; n < 3; n++) await call(dead.emulator.url, "ListActionTypes", {});
+  expect(atWork).toEqual([fresh]);
+  gate.release();
+  expect((await dead.emulator.waitForJob(fresh, "over")).status).toBe("Succeeded");
+  await gate.waiting(1);
+  expect(atWork).toEqual([fresh, left]);
+  expect(rig.daemon.worker.slots).toMatchObject({ busy: 1, parked: 0 });
+  gate.release();
+  await rig.event("job-reported", ({ key }) => key.jobId === left);
+  await endsClean(dead, rig, left);
+});
+
 it("counts as owed what it did not come to take up before it was stopped", async () => {
   const dead = await DeadDaemon.make();
   for (let n = 0; n < 3; n++) await dead.leave(thirdParty, "running");

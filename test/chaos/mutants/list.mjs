@@ -85,8 +85,8 @@ export const mutants = [
   {
     name: "grants slots over the limit",
     file: "src/worker/slots.ts",
-    find: "      if (this.#all.busy >= this.#all.max) return;\n      const size = Math.min(this.#grantable(waiter.count), waiter.want);",
-    replace: "      const size = Math.max(1, Math.min(this.#grantable(waiter.count), waiter.want));",
+    find: "      if (this.#all.busy >= this.#all.max) return;\n      const size = Math.min(this.#grantable(waiter.count, waiter.isParked), waiter.want);",
+    replace: "      const size = Math.max(1, Math.min(this.#grantable(waiter.count, waiter.isParked), waiter.want));",
     tests: ["test/unit/worker/slots.test.ts"],
   },
   {

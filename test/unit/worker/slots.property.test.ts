@@ -14,7 +14,7 @@ interface Limits {
 
 type Step =
   | { readonly do: "take"; readonly lane: number; readonly want: number }
-  | { readonly do: "use" | "giveBack" | "park" | "free" | "abort"; readonly pick: number };
+  | { readonly do: "use" | "giveBack" | "park" | "retake" | "free" | "abort"; readonly pick: number };
 
 interface Wait {
   readonly lane: Name;
@@ -33,13 +33,15 @@ interface Kept {
   left: number;
 }
 
+const never = new AbortController().signal;
+
 const limits: fc.Arbitrary<Limits> = fc.record({
   max: fc.integer({ min: 1, max: 9 }),
   groupMax: fc.integer({ min: 1, max: 5 }),
   lanes: fc.integer({ min: 1, max: names.length }),
 });
 const take = fc.record({ do: fc.constant("take" as const), lane: fc.nat(), want: fc.integer({ min: 1, max: 6 }) });
-const other = fc.record({ do: fc.constantFrom("use", "giveBack", "park", "free", "abort"), pick: fc.nat() });
+const other = fc.record({ do: fc.constantFrom("use", "giveBack", "park", "retake", "free", "abort"), pick: fc.nat() });
 const steps: fc.Arbitrary<readonly Step[]> = fc.array(
   fc.oneof({ arbitrary: take, weight: 2 }, { arbitrary: other, weight: 3 }),
   {
@@ -90,6 +92,14 @@ class Bench {
         if (held) held.isParked = true;
         break;
       }
+      case "retake": {
+        const held = pick(this.held, step.pick);
+        void held?.slot.retake(never).then((isHeld) => {
+          if (isHeld) held.isParked = false;
+          else if (this.held.includes(held)) this.#broken.push(`${held.lane} got no slot back without an abort`);
+        });
+        break;
+      }
       case "free": {
         const held = pick(this.held, step.pick);
         held?.slot.free();
@@ -100,7 +110,7 @@ class Bench {
         pick(this.waits, step.pick)?.stop.abort();
         break;
     }
-    for (let turn = 0; turn < 3; turn++) await Promise.resolve();
+    for (let turn = 0; turn < 8; turn++) await Promise.resolve();
     this.expectSound();
   }
 
@@ -128,7 +138,7 @@ class Bench {
         kept.left = 0;
       }
       for (const held of this.held.splice(0)) held.slot.free();
-      for (let turn = 0; turn < 3; turn++) await Promise.resolve();
+      for (let turn = 0; turn < 8; turn++) await Promise.resolve();
     }
     this.expectSound();
   }

@@ -273,6 +273,43 @@ describe("a wait that is aborted", () => {
   });
 });
 
+describe("a parked job that works on", () => {
+  it("waits for a slot, also when its lane has parked as many as it may", async () => {
+    const slots = given(1, { a: ["g", 1], b: ["h", 1] });
+    const parked = await hold(slots, "a");
+    parked.park();
+    const other = await hold(slots, "b");
+    const retaken = parked.retake(never);
+    expect(await now(retaken)).toBe("waiting");
+    other.free();
+    expect(await now(retaken)).toBe(true);
+    expect([slots.busy, slots.parked]).toEqual([1, 0]);
+    parked.free();
+    expect(slots.busy).toBe(0);
+  });
+
+  it("has its slot still when it was not parked", async () => {
+    const slots = given(1, { a: ["g", 1] });
+    const held = await hold(slots, "a");
+    expect(await now(held.retake(never))).toBe(true);
+    expect(slots.busy).toBe(1);
+  });
+
+  it("stays parked when the wait is broken off", async () => {
+    const slots = given(1, { a: ["g", 1], b: ["h", 1] });
+    const parked = await hold(slots, "a");
+    parked.park();
+    await hold(slots, "b");
+    const stop = new AbortController();
+    const retaken = parked.retake(stop.signal);
+    stop.abort();
+    expect(await now(retaken)).toBe(false);
+    expect([slots.busy, slots.parked]).toEqual([1, 1]);
+    parked.free();
+    expect([slots.busy, slots.parked]).toEqual([1, 0]);
+  });
+});
+
 describe("a lane that was never opened", () => {
   it("is a bug", () => {
     const slots = given(1, { a: ["g", 1] });

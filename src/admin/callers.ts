@@ -2,8 +2,8 @@
 // browsers, which other people's pages can make call any port of the machine they run on.
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import { BlockList, isIPv4, isIPv6 } from "node:net";
 import type { Secret } from "../job/secret.js";
+import { isLoopback } from "../std/addresses.js";
 
 /** Who is trusted: the token's bearer and, where no other machine reaches the port (`isLocal`), who asks from this one. */
 export interface Trusted {
@@ -47,16 +47,6 @@ function tokenOf(request: IncomingMessage): string | undefined {
 /** Compares in the same time whatever the texts are. */
 export function isSameSecret(given: string, expected: string): boolean {
   return timingSafeEqual(digestOf(given), digestOf(expected));
-}
-
-/** True for an address or name that only this machine reaches. */
-export function isLoopback(host: string): boolean {
-  if (host.toLowerCase() === "localhost") return true;
-  const loopback = new BlockList();
-  loopback.addSubnet("127.0.0.0", 8, "ipv4");
-  loopback.addAddress("::1", "ipv6");
-  if (isIPv4(host)) return loopback.check(host, "ipv4");
-  return isIPv6(host) && loopback.check(host, "ipv6");
 }
 
 /**

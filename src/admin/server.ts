@@ -2,8 +2,8 @@
 // What it answers stands in routes.ts.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { isLoopback, reachableUrl } from "../std/addresses.js";
 import type { Clock } from "../std/clock.js";
-import { isLoopback } from "./callers.js";
 import { type RouteOptions, Routes } from "./routes.js";
 
 export interface AdminOptions extends Omit<RouteOptions, "isLocal"> {
@@ -89,7 +89,7 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
   return {
     host,
     port: bound.port,
-    url: `http://${reachable(host)}:${bound.port}`,
+    url: reachableUrl(host, bound.port),
     close() {
       closed ??= closing(server, clock, limits.closeTimeoutMs);
       return closed;
@@ -159,10 +159,4 @@ async function closing(server: Server, clock: Clock, closeTimeoutMs: number): Pr
   settled.abort();
   server.closeAllConnections();
   await closed;
-}
-
-function reachable(host: string): string {
-  if (host === "0.0.0.0" || host === "") return "127.0.0.1";
-  if (host === "::") return "[::1]";
-  return host.includes(":") ? `[${host}]` : host;
 }

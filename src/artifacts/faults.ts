@@ -3,6 +3,10 @@
 import { type FailureType, JobFailure } from "../job/failure.js";
 import type { ArtifactLocation } from "../job/job.js";
 import { cut } from "../job/limits.js";
+import { oneLine } from "../std/one-line.js";
+
+/** What S3 says is shown, but no page of it. */
+const messageMaxChars = 500;
 
 export type TransferFaultKind =
   /** Credentials that have ended: renewed and tried once more. */
@@ -97,7 +101,7 @@ export function transferFault(error: unknown): TransferFault {
   const name = error instanceof Error && error.name !== "Error" && error.name !== "Unknown" ? error.name : undefined;
   const code =
     name ?? (typeof system === "string" ? system : typeof status === "number" ? `HTTP ${status}` : "unknown");
-  const message = oneLine(error instanceof Error && error.message ? error.message : code);
+  const message = cut(oneLine(error instanceof Error && error.message ? error.message : code), messageMaxChars);
   const seconds = Number(member(member(member(error, "$response"), "headers"), "retry-after"));
   const retryAfterMs = Number.isFinite(seconds) && seconds > 0 ? seconds * 1_000 : undefined;
   return new TransferFault(kindOf(code, message, status), code, message, retryAfterMs);
@@ -149,7 +153,7 @@ export function failureOfTransfer(error: unknown, subject: Subject): JobFailure 
   if (disk) return disk;
   if (!isTransferError(error)) {
     // Fresh credentials could not be had: what the gateway says of it is for the log, by its own event.
-    const cause = oneLine(error instanceof Error ? error.message : String(error));
+    const cause = cut(oneLine(error instanceof Error ? error.message : String(error)), messageMaxChars);
     return new JobFailure("SystemUnavailable", `${what}: ${cause}`, { cause: error });
   }
   const { kind, code, message } = error;
@@ -209,8 +213,4 @@ function saidBy(code: string, message: string): string {
 
 function member(value: unknown, name: string): unknown {
   return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined;
-}
-
-function oneLine(text: string): string {
-  return cut(text.replace(/\s+/g, " ").trim(), 500);
 }

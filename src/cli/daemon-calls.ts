@@ -2,6 +2,7 @@
 // a limit of time and of size; that nobody listens is an answer.
 import { request } from "node:http";
 import type { Config } from "../config/config.js";
+import { reachableUrl } from "../std/addresses.js";
 
 /** `off`: the configuration opens no admin port. `nobody`: nothing listens there, or it does not answer. */
 export type DaemonAnswer =
@@ -28,7 +29,7 @@ export async function askDaemon(
   limitMs: number = callLimitMs,
 ): Promise<DaemonAnswer> {
   if (port === 0) return { kind: "off" };
-  const url = `http://${reachable(host)}:${port}`;
+  const url = reachableUrl(host, port);
   const authorization = token ? { authorization: `Bearer ${token.reveal()}` } : {};
   try {
     return { kind: "answered", url, ...(await exchange(`${url}${call.path}`, call, authorization, limitMs)) };
@@ -37,13 +38,6 @@ export async function askDaemon(
     const isLate = name === "AbortError" || name === "TimeoutError";
     return { kind: "nobody", url, reason: isLate ? `no answer within ${limitMs} ms` : (code ?? message) };
   }
-}
-
-/** The address that reaches a daemon listening on this one. */
-export function reachable(host: string): string {
-  if (host === "0.0.0.0") return "127.0.0.1";
-  if (host === "::") return "[::1]";
-  return host.includes(":") ? `[${host}]` : host;
 }
 
 function exchange(

@@ -2,6 +2,7 @@
 import { type LoadOptions, loadConfig } from "../config/load.js";
 import { describeMistake } from "../config/mistakes.js";
 import type { Finding } from "../doctor/finding.js";
+import { oneLine } from "../std/one-line.js";
 import type { Io } from "./cli.js";
 import { exitCodes } from "./exit-codes.js";
 
@@ -31,5 +32,5 @@ export async function doctorCommand(
 
 function lineOf({ subject, verdict, message, mend }: Finding): string {
   const mended = mend === undefined ? "" : `; ${mend}`;
-  return `${verdict.padEnd(7)}  ${subject}: ${message.replaceAll(/[\p{Cc}\s]+/gu, " ")}${mended}\n`;
+  return `${verdict.padEnd(7)}  ${subject}: ${oneLine(message)}${mended}\n`;
 }

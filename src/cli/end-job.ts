@@ -4,9 +4,10 @@ import type { Config } from "../config/config.js";
 import type { LoadOptions } from "../config/load.js";
 import { loadConfig } from "../config/load.js";
 import type { HeldJobEnd } from "../held-jobs.js";
+import { oneLine } from "../std/one-line.js";
 import type { Io } from "./cli.js";
 import { askDaemon, type DaemonAnswer } from "./daemon-calls.js";
-import { oneLine, orFailed } from "./jobs.js";
+import { orFailed } from "./jobs.js";
 import { ledgerParts } from "./ledger-parts.js";
 
 /** One job by its id, and what is to become of it. */

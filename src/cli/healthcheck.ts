@@ -4,8 +4,9 @@ import { request } from "node:http";
 import type { LoadOptions } from "../config/load.js";
 import { loadAdminAddress } from "../config/load.js";
 import { ConfigError, describeMistake } from "../config/mistakes.js";
+import { reachableUrl } from "../std/addresses.js";
+import { oneLine } from "../std/one-line.js";
 import type { Io } from "./cli.js";
-import { reachable } from "./daemon-calls.js";
 import { exitCodes } from "./exit-codes.js";
 
 /** Docker's own limit for a health check is 30 s by default; a daemon that is well answers in milliseconds. */
@@ -27,7 +28,7 @@ export async function healthcheck(
     io.err("not well: the admin port is off (admin.port: 0), so there is nothing to ask\n");
     return exitCodes.failed;
   }
-  const url = `http://${reachable(host)}:${port}${path}`;
+  const url = `${reachableUrl(host, port)}${path}`;
   try {
     const { status, text } = await ask(url, limitMs);
     if (status === 200) {
@@ -59,7 +60,7 @@ function ask(url: string, limitMs: number): Promise<{ status: number; text: stri
       response.setEncoding("utf8");
       const done = () => {
         call.destroy();
-        resolve({ status: response.statusCode ?? 0, text: oneLine(text) });
+        resolve({ status: response.statusCode ?? 0, text: oneLine(text.slice(0, answerMaxChars)) });
       };
       response.on("data", (part: string) => {
         text += part;
@@ -71,14 +72,6 @@ function ask(url: string, limitMs: number): Promise<{ status: number; text: stri
     call.on("error", reject);
     call.end();
   });
-}
-
-/** An answer made fit for one line of a terminal. */
-function oneLine(text: string): string {
-  return text
-    .slice(0, answerMaxChars)
-    .replaceAll(/[\p{Cc}\s]+/gu, " ")
-    .trim();
 }
 
 function reason(error: unknown, limitMs: number): string {

@@ -5,6 +5,7 @@ import type { LoadOptions } from "../config/load.js";
 import { loadConfig } from "../config/load.js";
 import type { ListedJob } from "../held-jobs.js";
 import { describeError } from "../std/errors.js";
+import { oneLine } from "../std/one-line.js";
 import type { Io } from "./cli.js";
 import { askDaemon } from "./daemon-calls.js";
 import { exitCodes } from "./exit-codes.js";
@@ -170,9 +171,4 @@ function ageOf(ms: number): string {
   if (days > 0) return `${days}d ${hours}h`;
   if (hours > 0) return `${hours}h ${minutes}m`;
   return minutes > 0 ? `${minutes}m ${seconds % 60}s` : `${seconds}s`;
-}
-
-/** A text from outside made fit for one line of a terminal. */
-export function oneLine(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, " ");
 }

@@ -2,7 +2,11 @@
 // Nothing of the SDK's error is kept but its name and message: its hidden fields hold whole answers.
 import type { JobKey } from "../job/job.js";
 import { cut } from "../job/limits.js";
+import { oneLine } from "../std/one-line.js";
 import { GatewayError, type GatewayFaultKind } from "./gateway.js";
+
+/** What the service says is shown, but no page of it. */
+const reasonMaxChars = 500;
 
 const kindByName: Readonly<Record<string, GatewayFaultKind>> = {
   InvalidNonceException: "not-ours",
@@ -61,13 +65,13 @@ export function faultFrom(error: unknown, operation: string, key?: JobKey): Gate
   if (error instanceof GatewayError) return error;
   const thrown = readThrown(error);
   const kind = kindOf(thrown);
-  const subject = key ? ` for job ${oneLine(cut(key.jobId, 80))}` : "";
+  const subject = key ? ` for job ${cut(oneLine(key.jobId), 80)}` : "";
   const reason = thrown.code === thrown.message ? thrown.code : `${thrown.code}: ${thrown.message}`;
   return new GatewayError({
     kind,
     operation,
     code: thrown.code,
-    message: `${operation}${subject} failed: ${oneLine(reason)}`,
+    message: `${operation}${subject} failed: ${cut(oneLine(reason), reasonMaxChars)}`,
     retryAfterMs: thrown.retryAfterMs,
     // A refusal is an answer: nothing was done. Without one, what was asked may have happened.
     isAmbiguous: kind === "aborted" || (kind === "unavailable" && !neverSent.has(thrown.code)),
@@ -156,8 +160,4 @@ function retryAfter(headers: unknown): number | undefined {
 
 function member(value: unknown, name: string): unknown {
   return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined;
-}
-
-function oneLine(text: string): string {
-  return cut(text.replace(/\s+/g, " ").trim(), 500);
 }

@@ -1,5 +1,5 @@
 // What must hold between settings: the rules that no single value can break. Each finding names the line to change.
-import { isIP } from "node:net";
+import { isLoopback } from "../std/addresses.js";
 import type { HandlerEntry } from "./entries.js";
 import type { Environment } from "./environment.js";
 import type { Findings } from "./mistakes.js";
@@ -183,9 +183,4 @@ function checkHandlers({ settings, findings, actionTypes, handlers }: Checked): 
     if (used.has(name)) continue;
     findings.warn(settings.place(`${path}.kind`), `no action type uses the handler ${name}`, "remove it, or name it");
   }
-}
-
-/** Addresses that only this machine reaches. */
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }

@@ -3,6 +3,7 @@
 import { lookup } from "node:dns/promises";
 import { connect } from "node:net";
 import type { PartsOptions } from "../parts.js";
+import { reachableHost, reachableUrl } from "../std/addresses.js";
 import { describeError } from "../std/errors.js";
 import { checkHandlers, checkTokens } from "./builds.js";
 import type { Finding } from "./finding.js";
@@ -84,13 +85,13 @@ export async function adminPort({ config }: PartsOptions): Promise<readonly Find
     const mend = "set admin.port: without it there are no probes, metrics or callbacks";
     return [{ subject, verdict: "warning", message: "off", mend }];
   }
-  const address = host === "0.0.0.0" || host === "localhost" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  const address = reachableHost(host);
   try {
     await reach(address, port);
   } catch {
     return [{ subject, verdict: "ok", message: `${host}:${port} is free` }];
   }
-  const url = `http://${address.includes(":") ? `[${address}]` : address}:${port}/livez`;
+  const url = `${reachableUrl(host, port)}/livez`;
   const answer = await fetch(url, { signal: AbortSignal.timeout(connectLimitMs) }).catch(() => undefined);
   if (answer?.headers.get("content-type")?.includes("json")) {
     return [{ subject, verdict: "ok", message: `a daemon answers at ${host}:${port}` }];

@@ -3,6 +3,7 @@
 // unit needs NotifyAccess=all, for it is not the main process that speaks. Knows nothing of what the states mean here.
 import { execFile } from "node:child_process";
 import { describeError } from "./errors.js";
+import { oneLine } from "./one-line.js";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -83,7 +84,7 @@ export class SystemdNotifier {
 
   #exec(message: Message): Promise<Error | undefined> {
     const { environment, timeoutMs } = this.#options;
-    const words = Object.entries(message).map(([name, value]) => `${name}=${oneLine(value)}`);
+    const words = Object.entries(message).map(([name, value]) => `${name}=${shortLine(value)}`);
     const env = { PATH: environment["PATH"] ?? defaultPath, NOTIFY_SOCKET: environment["NOTIFY_SOCKET"] };
     return new Promise((resolve) => {
       const limits = { timeout: timeoutMs, killSignal: "SIGKILL", maxBuffer: 10_000 } as const;
@@ -93,7 +94,7 @@ export class SystemdNotifier {
           const { code, killed } = error;
           if (code === "ENOENT") this.#isAbsent = true;
           const late = killed ? `no answer within ${timeoutMs} ms` : "";
-          resolve(new Error(oneLine(complaint) || late || describeError(error)));
+          resolve(new Error(shortLine(complaint) || late || describeError(error)));
         });
       } catch (error) {
         // No process can be made at all.
@@ -117,9 +118,6 @@ export class SystemdNotifier {
 
 const defaultPath = "/usr/local/bin:/usr/bin:/bin";
 
-function oneLine(text: string): string {
-  return text
-    .replaceAll(/[\p{Cc}\s]+/gu, " ")
-    .trim()
-    .slice(0, statusMaxLength);
+function shortLine(text: string): string {
+  return oneLine(text).slice(0, statusMaxLength);
 }

@@ -7,8 +7,10 @@ import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const installed = join(root, "node_modules", ".package-lock.json");
+// Absent after `npm ci --omit=dev`, which the installation under systemd ends with.
+const compiler = join(root, "node_modules", ".bin", "tsc");
 
-if (!existsSync(installed) || newest(join(root, "package-lock.json")) > newest(installed)) {
+if (!existsSync(installed) || !existsSync(compiler) || newest(join(root, "package-lock.json")) > newest(installed)) {
   console.error("installing dependencies (once) …");
   run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
 }

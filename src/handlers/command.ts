@@ -38,6 +38,7 @@ export class CommandHandler implements JobHandler {
   readonly description: string;
   readonly #options: CommandHandlerOptions;
   readonly #calls = new OpenCalls();
+  readonly #killing = new AbortController();
 
   constructor(options: CommandHandlerOptions) {
     this.#options = options;
@@ -48,7 +49,9 @@ export class CommandHandler implements JobHandler {
     return this.#calls.within(call.signal, (signal) => this.#run(call, signal));
   }
 
+  /** Kills what still runs, grace or no grace: who closes a handler waits for no job of it any more. */
   close(): Promise<void> {
+    this.#killing.abort();
     return this.#calls.close();
   }
 
@@ -83,6 +86,7 @@ export class CommandHandler implements JobHandler {
         onOutput: (stream, chunk) => output.write(stream, chunk),
         signal,
         graceMs: this.#options.cancelGraceMs,
+        killSignal: this.#killing.signal,
         clock: this.#options.clock,
       });
     } catch (error) {

@@ -18,6 +18,8 @@ export interface GroupOptions {
   /** Ends the group: SIGTERM, and SIGKILL after the grace. */
   readonly signal: AbortSignal;
   readonly graceMs: number;
+  /** Ends the grace, once `signal` began it: SIGKILL now. */
+  readonly killSignal: AbortSignal;
   readonly clock: Clock;
 }
 
@@ -65,7 +67,7 @@ export async function runGroup(options: GroupOptions): Promise<GroupEnd> {
     await Promise.race([exited, abort.aborted]);
     const isAborted = exit === undefined;
     if (isAborted && group !== undefined) {
-      await endGroup({ group, graceMs: options.graceMs, clock, isLeaderGone: () => exit !== undefined });
+      await endGroup(group, options, () => exit !== undefined);
       await within(killWaitMs, exited, clock);
     }
     await within(isAborted ? abortFlushMs : flushMs, closed, clock);
@@ -83,22 +85,17 @@ export async function runGroup(options: GroupOptions): Promise<GroupEnd> {
 }
 
 /** Tells a group to end, waits until nobody is left in it, and kills who is left after the grace. */
-async function endGroup(end: {
-  readonly group: number;
-  readonly graceMs: number;
-  readonly clock: Clock;
-  readonly isLeaderGone: () => boolean;
-}): Promise<void> {
-  const { group, graceMs, clock, isLeaderGone } = end;
+async function endGroup(group: number, options: GroupOptions, isLeaderGone: () => boolean): Promise<void> {
+  const { graceMs, killSignal, clock } = options;
   const untilMs = clock.monotonic() + graceMs;
   signalGroup(group, "SIGTERM");
   // A stopped process takes its SIGTERM only when it goes on.
   signalGroup(group, "SIGCONT");
   let waitMs = lookMinMs;
-  while (!isLeaderGone() || (await hasLiving(group))) {
+  while (!killSignal.aborted && (!isLeaderGone() || (await hasLiving(group)))) {
     const leftMs = untilMs - clock.monotonic();
     if (leftMs <= 0) break;
-    await clock.sleep(Math.min(waitMs, leftMs));
+    await clock.sleep(Math.min(waitMs, leftMs), killSignal);
     waitMs = Math.min(waitMs * 2, lookMaxMs);
   }
   signalGroup(group, "SIGKILL");

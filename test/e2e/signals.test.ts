@@ -1,10 +1,11 @@
 // Promise: signals are requests with known answers: the first SIGTERM or SIGINT drains, a second one aborts the
 // handlers, a third ends at once; SIGHUP reads the configuration again, SIGUSR2 tells what is going on.
 
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { signalGroup } from "../../src/std/process-tree.js";
 import { startService } from "../fixtures/handlers/service.js";
 import { configFor, handlerModule, startProgram, startTestEmulator, thirdParty } from "../support/program.js";
 
@@ -121,6 +122,43 @@ describe.each(["SIGTERM", "SIGINT"] as const)("%s", (signal) => {
     expect(await next.ended).toMatchObject({ code: 0 });
   });
 });
+
+it("kills at the third a command that ignores SIGTERM", async () => {
+  const emulator = await startTestEmulator();
+  const script = "trap '' TERM; echo group $$; while :; do sleep 0.05; done";
+  const more = { shutdown: { drainTimeout: "10m", cancelGrace: "10m" } };
+  const handler = { kind: "command", command: ["/bin/sh", "-c", script] };
+  const program = startProgram(["run"], { files: { "partnerd.yaml": configFor(emulator, handler, more) } });
+  emulator.addJob({ actionType: thirdParty });
+  await program.says(/"group \d+"/);
+  const group = Number(
+    /"group (\d+)"/.exec(
+      program
+        .logs()
+        .map((line) => `"${line["msg"]}"`)
+        .join(),
+    )?.[1],
+  );
+  onTestFinished(() => void signalGroup(group, "SIGKILL"));
+  for (const answer of [/"draining: no new jobs/, /"stopping the handlers that still run/]) {
+    program.child.kill("SIGTERM");
+    await program.says(answer);
+    await nextWish();
+  }
+  expect(isAtWork(group)).toBe(true);
+  program.child.kill("SIGTERM");
+  expect(await program.ended).toMatchObject({ signal: null });
+  await expect.poll(() => isAtWork(group)).toBe(false);
+});
+
+/** Whether the process lives; one that is dead but that init has not looked at does not. */
+function isAtWork(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+}
 
 it("ends after the drain's limits with a handler that hears nothing, and leaves nothing owed", async () => {
   const { emulator, program, id } = await startWithModule(deaf, {

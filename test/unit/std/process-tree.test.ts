@@ -34,6 +34,7 @@ function running(script: string, overrides: Partial<GroupOptions> = {}) {
     },
     signal: controller.signal,
     graceMs,
+    killSignal: new AbortController().signal,
     clock,
     ...overrides,
   });
@@ -139,6 +140,18 @@ describe("runGroup", () => {
     await run.clock.advance(50);
     expect(await run.end).toMatchObject({ exitSignal: "SIGKILL", isAborted: true });
     expect(run.clock.pending).toBe(0);
+  });
+
+  it("kills within the grace when it is told to", async () => {
+    const killing = new AbortController();
+    const run = running("trap '' TERM; echo group $$; while :; do sleep 0.01; done", { killSignal: killing.signal });
+    const group = Number((await run.shows(/group (\d+)/))[1]);
+    run.abort();
+    await waitedFor(run.clock);
+    expect(isAlive(group)).toBe(true);
+    killing.abort();
+    expect(await run.end).toMatchObject({ exitSignal: "SIGKILL", isAborted: true });
+    expect(getEventListeners(killing.signal, "abort")).toEqual([]);
   });
 
   it("ends a program that has stopped itself", async () => {

@@ -1,6 +1,7 @@
 // Promise: what README.md says about settings, exit codes and commands is what the program does.
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
+import { runCli } from "../../src/cli/cli.js";
 import { exitCodes } from "../../src/cli/exit-codes.js";
 import { configurationTable } from "../../src/config/table.js";
 
@@ -14,6 +15,22 @@ it("holds every exit code and no other", () => {
   const table = readme.slice(readme.indexOf("| exit code"), readme.indexOf("The admin port"));
   const told = [...table.matchAll(/^\| (\d+) \|/gm)].map((match) => Number(match[1]));
   expect(told).toEqual(Object.values(exitCodes));
+});
+
+it("holds every command and no other", async () => {
+  let help = "";
+  const hear = (text: string) => {
+    help += text;
+  };
+  await runCli(["--help"], { out: hear, err: hear, environment: {}, directory: "." });
+  const [, list = ""] = help.split("Commands:\n");
+  const commands = [...list.matchAll(/^ {2}([a-z][a-z-]*)/gm)].map(([, name]) => name);
+  const table = readme.slice(readme.indexOf("| command |"), readme.indexOf("## Write a handler"));
+  const told = [...table.matchAll(/^\|.*?\| /gm)].flatMap(([cell]) =>
+    [...cell.matchAll(/`partnerd ([a-z-]+)/g)].map(([, name]) => name),
+  );
+  const selfTold = ["version", "help"];
+  expect([...new Set(told)].sort()).toEqual(commands.filter((name = "") => !selfTold.includes(name)).sort());
 });
 
 it("names only files that exist", () => {

@@ -105,12 +105,17 @@ export class Slots {
     return parked;
   }
 
-  /** The same for each group, by its name. */
+  /** The same for each group that has an open lane or jobs, by its name. */
   get groups(): readonly SlotCount[] {
-    return [...this.#groups].map(([group, { busy, max }]) => {
+    return [...this.#groups].flatMap(([group, { busy, max }]) => {
       let parked = 0;
-      for (const count of this.#lanes.values()) if (count.lane.group === group) parked += count.parked;
-      return { group, busy, max, parked };
+      let isOpen = false;
+      for (const count of this.#lanes.values()) {
+        if (count.lane.group !== group) continue;
+        parked += count.parked;
+        isOpen ||= count.isOpen;
+      }
+      return isOpen || busy > 0 || parked > 0 ? [{ group, busy, max, parked }] : [];
     });
   }
 

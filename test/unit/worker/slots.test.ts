@@ -273,6 +273,24 @@ describe("a wait that is aborted", () => {
   });
 });
 
+describe("a lane that is closed", () => {
+  it("takes its group out of what is told, once its jobs are over", async () => {
+    const slots = given(2, { a: ["g", 1], b: ["h", 1] });
+    const [held, parked] = [await hold(slots, "a"), await hold(slots, "b")];
+    parked.park();
+    const groups = () => slots.groups.map(({ group }) => group);
+    slots.close("a");
+    slots.close("b");
+    expect(groups()).toEqual(["g", "h"]);
+    held.free();
+    expect(groups()).toEqual(["h"]);
+    parked.free();
+    expect(groups()).toEqual([]);
+    slots.open({ name: "a", group: "g" }, 3);
+    expect(slots.groups).toEqual([{ group: "g", busy: 0, max: 3, parked: 0 }]);
+  });
+});
+
 describe("a parked job that works on", () => {
   it("waits for a slot, also when its lane has parked as many as it may", async () => {
     const slots = given(1, { a: ["g", 1], b: ["h", 1] });

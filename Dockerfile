@@ -16,10 +16,11 @@ COPY scripts ./scripts
 COPY src ./src
 RUN node scripts/build.mjs && find dist -name '*.d.ts' -delete
 # Packages that only some configurations need: --build-arg OPTIONAL_PACKAGES=@aws-sdk/client-dynamodb@3.1164.0
+# Without --save-prod npm leaves out what is in devDependencies, and says nothing.
 ARG OPTIONAL_PACKAGES=""
 RUN --mount=type=cache,target=/root/.npm npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
   && if [ -n "$OPTIONAL_PACKAGES" ]; then \
-       npm install --no-save --omit=dev --ignore-scripts --no-audit --no-fund $OPTIONAL_PACKAGES; \
+       npm install --no-save --save-prod --omit=dev --ignore-scripts --no-audit --no-fund $OPTIONAL_PACKAGES; \
      fi
 # Types and maps of packages: nothing that runs here reads them.
 RUN find node_modules -type d -name dist-types -prune -exec rm -rf {} + \

@@ -147,7 +147,7 @@ function addJobs(root: Command, io: Io, result: Result): void {
     .description(
       "end a job as failed: the daemon that runs stops its handler and reports it, or else its next start does",
     )
-    .requiredOption("--message <text>", "what the customer reads in the pipeline")
+    .requiredOption("--message <text>", "what the customer reads in the pipeline (required)")
     .option("--region <region>", "if several Regions have a job of this id")
     .action(async (id: string, { message, ...flags }: { message: string; region?: string }) => {
       const { endJobCommand } = await import("./end-job.js");

@@ -170,8 +170,9 @@ function told(event: EmulatorEvent, isVerbose: boolean): string | undefined {
 
 function greeting({ url, defaultClient }: Emulator): string {
   return `The CodePipeline emulator listens on ${url}
-It emulates: any credentials do unless --credentials is given; the default client id is
-${defaultClient.clientId}, its token ${defaultClient.clientToken}
+Give its worker aws.endpoint: ${url} and AWS credentials; unless --credentials is
+given any do (AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=y). Jobs without a clientId belong to the client
+${defaultClient.clientId}, whose token is ${defaultClient.clientToken}
 
 Add an action type and a job for it:
   curl -s ${url}/_control/action-types -d '{"provider": "Acme-Scan"}'
@@ -192,12 +193,14 @@ function wholeNumber(text: string, max: number): number | undefined {
 
 const example = `
 Example:
-  partnerd emulator &
+  partnerd emulator &    # tells its default client and that client's token
+  # the worker: AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=y partnerd run --set aws.endpoint=http://127.0.0.1:4599
+
   curl -s http://127.0.0.1:4599/_control/action-types -d '{"provider": "Acme-Scan"}'
   curl -s http://127.0.0.1:4599/_control/jobs \\
     -d '{"actionType": {"provider": "Acme-Scan"}, "configuration": {"Level": "2"}, "count": 3}'
 
-  # a worker, with any AWS credentials and aws.endpoint: http://127.0.0.1:4599, works the jobs; or by hand:
+  # a worker works the jobs; or by hand:
   aws --endpoint-url http://127.0.0.1:4599 --region us-east-1 codepipeline poll-for-third-party-jobs \\
     --action-type-id category=Test,owner=ThirdParty,provider=Acme-Scan,version=1
 

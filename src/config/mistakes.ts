@@ -30,7 +30,7 @@ export class ConfigError extends Error {
   readonly mistakes: readonly Mistake[];
 
   constructor(mistakes: readonly Mistake[]) {
-    super(mistakes.map(describeMistake).join("\n"));
+    super(mistakes.map(describeMistake).join("; "));
     this.name = "ConfigError";
     this.mistakes = mistakes;
   }

@@ -72,7 +72,7 @@ async function sqliteFinding(options: PartsOptions, path: string): Promise<Findi
         subject,
         verdict: "failed",
         message: error.message,
-        mend: "mend the file or its folder; see the message",
+        mend: "mend the file or its folder",
       };
     }
     return { subject, verdict: "ok", message: `a running daemon writes it: ${error.message}` };

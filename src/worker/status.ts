@@ -161,11 +161,11 @@ export class StatusBoard {
       case "room-short":
       case "room-regained":
         this.#shortOfRoom = event.type === "room-short" ? event.reason : undefined;
-        return;
+        return this.#expectPolls(event);
       case "paused":
       case "resumed":
         this.#isPaused = event.type === "paused";
-        return;
+        return this.#expectPolls(event);
       default:
         return;
     }
@@ -178,8 +178,14 @@ export class StatusBoard {
     }
     for (const poller of event.added) {
       this.#removed.delete(pollerKey(poller));
-      this.#poller(poller);
+      this.#poller(poller).nextPollAtMs = event.atMs;
     }
+  }
+
+  /** Pollers that stood still for a reason go on now; until then the rests of before mean nothing. */
+  #expectPolls({ type, atMs }: WorkerEvent): void {
+    if (type !== "resumed" && type !== "room-regained") return;
+    for (const poller of this.#pollers.values()) poller.nextPollAtMs = atMs;
   }
 
   #polled(event: WorkerEvent & { type: "poll-finished" | "poll-failed" }): void {

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
+import { type FetchMode, fetchInput, loadS3, startBucket } from "./artifact-fetch.ts";
 import { median, spread } from "./figures.ts";
 import { makeTree } from "./file-tree.ts";
 
@@ -34,12 +35,20 @@ interface Task {
 const ours: Readonly<Record<string, (task: Task) => Promise<void>>> = {
   unpack,
   pack,
+  fetch: ({ source, target }) => {
+    const [url = "", mode = ""] = process.argv.slice(5);
+    return fetchInput({ url, archive: source, target, mode: mode as FetchMode });
+  },
 };
 
 const [name, source = "", target = ""] = process.argv.slice(2);
 const own = name === undefined ? undefined : ours[name];
 if (own === undefined) await everything();
-else console.log(JSON.stringify(await measured(() => own({ source, target }))));
+else {
+  // A daemon has the SDK loaded once, however many objects it fetches.
+  if (own === ours["fetch"]) await loadS3();
+  console.log(JSON.stringify(await measured(() => own({ source, target }))));
+}
 
 async function everything(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "partnerd-bench-"));
@@ -49,6 +58,7 @@ async function everything(): Promise<void> {
       makeTree(tree, files, megabytes * 1e6);
       console.log(`\n${megabytes} MB in ${set}, ${rounds} interleaved rounds: median (lowest – highest)\n`);
       compareUnpacking(folder, tree);
+      await compareFetching(folder, tree);
       comparePacking(folder, tree);
     }
   } finally {
@@ -78,6 +88,27 @@ function compareUnpacking(folder: string, tree: string): void {
       ["partnerd, tar.gz", "tar"],
     ],
   );
+}
+
+/** From loopback as fast as it goes, where all sides share the cores, and from about 60 MB/s, as from a network. */
+async function compareFetching(folder: string, tree: string): Promise<void> {
+  const archive = `${tree}.zip`;
+  if (!existsSync(archive)) return;
+  const target = join(folder, "fetched");
+  for (const [pace, waitMs] of Object.entries({ "": 0, "slowly ": 4 })) {
+    const bucket = await startBucket(waitMs, [archive]);
+    const fetched = (mode: FetchMode) => () => child("fetch", archive, target, bucket.url, mode);
+    compare(
+      target,
+      {
+        [`${pace}fetched`]: fetched("object"),
+        [`${pace}fetched, then unpacked`]: fetched("one after the other"),
+        [`${pace}fetched and unpacked`]: fetched("overlapped"),
+      },
+      [[`${pace}fetched and unpacked`, `${pace}fetched, then unpacked`]],
+    );
+    await bucket.close();
+  }
 }
 
 function comparePacking(folder: string, tree: string): void {
@@ -110,7 +141,7 @@ function compare(
     const more = rows.flatMap((row) => (row.rssGrowthMegabytes === undefined ? [] : [row.rssGrowthMegabytes]));
     const loop = rows.flatMap((row) => (row.loopP99Ms === undefined ? [] : [row.loopP99Ms]));
     const own = more.length === 0 ? "" : `   RSS +${spread(more)} MiB   event loop p99 ${spread(loop, 1)} ms`;
-    console.log(`${name.padEnd(20)} ${`${spread(rows.map((row) => row.ms))} ms`.padStart(24)}${own}`);
+    console.log(`${name.padEnd(29)} ${`${spread(rows.map((row) => row.ms))} ms`.padStart(24)}${own}`);
   }
   for (const [a, b] of ratios) {
     const at = (name: string) => median((results.get(name) ?? []).map((row) => row.ms));
@@ -128,13 +159,8 @@ function program(command: string, args: readonly string[], cwd?: string): Measur
   return error === undefined ? { ms } : undefined;
 }
 
-function child(name: string, source: string, target: string): Measured {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [
-    fileURLToPath(import.meta.url),
-    name,
-    source,
-    target,
-  ]);
+function child(name: string, ...args: readonly string[]): Measured {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [fileURLToPath(import.meta.url), name, ...args]);
   if (status !== 0) throw new Error(`${name} ended with ${status}: ${stderr}`);
   return JSON.parse(stdout.toString()) as Measured;
 }

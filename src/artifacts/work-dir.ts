@@ -25,7 +25,7 @@ export async function openWorkDir(path: string): Promise<void> {
     const stats = await stat(path);
     if (us === undefined) return;
     if (stats.uid !== us && stats.uid !== 0) throw foreign(path, `it belongs to another user (uid ${stats.uid})`);
-    if ((stats.mode & othersMayWrite) !== 0) throw shared(path, (stats.mode & 0o7777).toString(8));
+    refuseShared(path, stats.mode);
   } catch (error) {
     if (error instanceof WorkDirError) throw error;
     const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
@@ -40,11 +40,15 @@ function foreign(path: string, why: string): WorkDirError {
   );
 }
 
-/** As the root of a volume commonly is: below it we can make what is ours. */
-function shared(path: string, mode: string): WorkDirError {
-  return new WorkDirError(
+/**
+ * Throws WorkDirError for a folder of this mode that others may write to, as the root of a volume commonly is: below it
+ * we can make what is ours.
+ */
+export function refuseShared(path: string, mode: number): void {
+  if (process.geteuid === undefined || (mode & othersMayWrite) === 0) return;
+  throw new WorkDirError(
     path,
-    `other users may write to it (mode ${mode}); set artifacts.workDir to a folder below it, such as ` +
+    `other users may write to it (mode ${(mode & 0o7777).toString(8)}); set artifacts.workDir to a folder below it, such as ` +
       `${join(path, "partnerd")}, which partnerd makes for itself, or give it to partnerd's user alone (chown, chmod 700)`,
   );
 }

@@ -1,6 +1,7 @@
 // Where the daemon writes: the ledger, and the folders of jobs.
 import { access, constants, stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
+import { refuseShared, WorkDirError } from "../artifacts/work-dir.js";
 import { LedgerError } from "../ledger/ledger.js";
 import { fleetToolsOf, ledgerOf } from "../parts/ledgers.js";
 import type { PartsOptions } from "../parts.js";
@@ -93,16 +94,27 @@ export async function workDir({ config }: PartsOptions): Promise<readonly Findin
   const subject = "job folders";
   try {
     const place = await nearest(path);
-    if (!(await stat(place)).isDirectory()) throw new Error(`${place} is no folder`);
+    const stats = await stat(place);
+    if (!stats.isDirectory()) throw new Error(`${place} is no folder`);
     await access(place, constants.W_OK | constants.X_OK);
+    // Only of what is there: the rest the daemon makes so that it is its own.
+    if (place === path) refuseShared(path, stats.mode);
     const { bavail, bsize } = await statfs(place);
     const free = bavail * bsize;
     const message = `${path} can be written, ${Math.round(free / 1024 ** 2)} MiB free`;
     if (free >= freeMinBytes) return [{ subject, verdict: "ok", message }];
     return [{ subject, verdict: "warning", message, mend: "make room, or name another artifacts.workDir" }];
   } catch (error) {
-    const message = `${path} cannot be written: ${describeError(error)}`;
-    return [{ subject, verdict: "failed", message, mend: "make it writable, or name another artifacts.workDir" }];
+    const message =
+      error instanceof WorkDirError ? error.message : `${path} cannot be written: ${describeError(error)}`;
+    return [
+      {
+        subject,
+        verdict: "failed",
+        message,
+        mend: "make it writable for partnerd alone, or name another artifacts.workDir",
+      },
+    ];
   }
 }
 

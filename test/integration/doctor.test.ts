@@ -1,5 +1,5 @@
 // Promise: doctor says of everything the configuration relies on whether it is well, and how to mend what is not.
-import { writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, expect, it, vi } from "vitest";
@@ -132,6 +132,17 @@ it("says what is wrong with tokens, ledger, handlers, folders and port", async (
   for (const subject of ["client tokens", "ledger", "handlers", "handler service", "job folders", "admin port"]) {
     expect(about(findings, subject), subject).toMatchObject([{ verdict: "failed", mend: expect.stringMatching(/./) }]);
   }
+});
+
+it("says of a shared folder for jobs what the daemon would say", async () => {
+  await using rig = await startRig({ isHeld: true });
+  const workDir = join(rig.folder, "shared");
+  mkdirSync(workDir);
+  chmodSync(workDir, 0o777);
+  const findings = await examined(rig, { artifacts: { ...rig.config.artifacts, workDir } });
+  expect(about(findings, "job folders")).toMatchObject([
+    { verdict: "failed", message: expect.stringMatching(/mode 777.*a folder below it, such as .*shared\/partnerd/) },
+  ]);
 });
 
 it("takes a ledger and a port that a running daemon holds for what they are", async () => {

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import type { ClientId, ClientToken } from "../job/job.js";
 import type { Secret } from "../job/secret.js";
 import type { Clock } from "../std/clock.js";
+import { endOrAbort } from "../std/end-or-abort.js";
 import { describeError } from "../std/errors.js";
 import { parseTokenDocument, TokenDocumentError, type TokenMap } from "./token-document.js";
 import { fileAt, type TokenFile, type Version } from "./token-version.js";
@@ -209,15 +210,7 @@ export class FileClientTokens implements ClientTokens {
 
   /** Waits for the look, but no longer than the caller does: the file may lie on a disk that does not answer. */
   async #within(signal: AbortSignal, look: Promise<void>): Promise<void> {
-    let stopWaiting = () => {};
-    const aborted = new Promise<"aborted">((resolve) => {
-      stopWaiting = () => resolve("aborted");
-      if (signal.aborted) stopWaiting();
-      else signal.addEventListener("abort", stopWaiting, { once: true });
-    });
-    const end = await Promise.race([look, aborted]);
-    signal.removeEventListener("abort", stopWaiting);
-    if (end !== "aborted") return;
+    if ((await endOrAbort(look, signal)) === "end") return;
     const message = `the client token file ${this.#options.path} was not read in time`;
     throw new TokenError("source-unavailable", message, signal.reason);
   }

@@ -1,5 +1,6 @@
 // The engine as a whole: starts recovery and the pollers, and stops in three steps, each with its own scope:
 // polls first, handlers when the drain's time is over, puts last. `stop` always settles.
+import { endOrAbort } from "../std/end-or-abort.js";
 import { Breakers } from "./breakers.js";
 import type { Emit, Observe, Order, OrderAnswer, PollerName } from "./events.js";
 import { type LaneConfig, laneName } from "./lane.js";
@@ -224,7 +225,7 @@ export class Worker {
   async #gate(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       if (this.#pause) {
-        await Promise.race([this.#pause.promise, aborted(signal)]);
+        await endOrAbort(this.#pause.promise, signal);
       } else if (!this.#parts.world.ledger.health().writable) {
         // Without a record nothing new may be acknowledged; the ledger itself tries to come back.
         await this.#parts.world.clock.sleep(gateLookMs, signal);
@@ -289,7 +290,3 @@ function pollerNameOf({ region, actionType }: LaneConfig): PollerName {
 
 /** How long jobs have to notice that everything was aborted. */
 const abortedSettleMs = 500;
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-}

@@ -1,0 +1,82 @@
+import { expect, it, vi } from "vitest";
+import type { JobGateway } from "../../../src/codepipeline/gateway.js";
+import type { Region } from "../../../src/job/job.js";
+import { MemoryLedger } from "../../../src/ledger/memory.js";
+import type { LaneConfig } from "../../../src/worker/lane.js";
+import type { World } from "../../../src/worker/parts.js";
+import { Worker } from "../../../src/worker/worker.js";
+import { FakeClock } from "../../support/fake-clock.js";
+
+const policy = { minDelayMs: 1_000, maxDelayMs: 15_000, factor: 4, maxElapsedMs: Number.POSITIVE_INFINITY };
+const lane: LaneConfig = {
+  region: "us-east-1" as Region,
+  actionType: { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" },
+  handler: "h",
+  maxConcurrentJobs: 5,
+  jobTimeoutMs: 1_000,
+  afterCrash: "fail",
+  secretProperties: [],
+};
+
+/** A worker that finds nothing to do. */
+function idle() {
+  const clock = new FakeClock();
+  const gateway = { poll: async () => ({ jobs: [], unreadable: [] }) } as unknown as JobGateway;
+  const worker = new Worker({
+    world: {
+      gateway: () => gateway,
+      handlers: { get: () => undefined },
+      ledger: new MemoryLedger({ clock, recentMs: 60_000, recentMax: 10, groupMs: 0 }),
+      artifacts: { room: () => ({ isEnough: true }) },
+      clock,
+      random: () => 0.5,
+      keepSecrets: () => () => {},
+      mask: (text: string) => text,
+      jobLog: () => undefined,
+    } as unknown as World,
+    lanes: [lane],
+    limits: {
+      maxConcurrentJobs: 5,
+      polling: { minIntervalMs: 1_000, maxIntervalMs: 1_000 },
+      shutdown: { drainTimeoutMs: 1_000, cancelGraceMs: 1_000, reportTimeoutMs: 1_000 },
+      retry: { poll: policy, throttledPoll: policy, details: policy, acknowledge: policy, report: policy },
+    },
+    observe: () => {},
+  });
+  return { worker, clock };
+}
+
+it("leaves no listener behind for each pause", async () => {
+  const { worker, clock } = idle();
+  await worker.start();
+  await clock.advance(5_000);
+  let listeners = 0;
+  const { addEventListener: add, removeEventListener: remove } = AbortSignal.prototype;
+  const adds = vi.spyOn(AbortSignal.prototype, "addEventListener").mockImplementation(function (
+    this: AbortSignal,
+    ...args
+  ) {
+    listeners += 1;
+    add.apply(this, args as Parameters<typeof add>);
+  });
+  const removes = vi.spyOn(AbortSignal.prototype, "removeEventListener").mockImplementation(function (
+    this: AbortSignal,
+    ...args
+  ) {
+    listeners -= 1;
+    remove.apply(this, args as Parameters<typeof remove>);
+  });
+  const grown: number[] = [];
+  for (let turn = 0; turn < 20; turn++) {
+    worker.pause();
+    await clock.advance(5_000);
+    worker.resume();
+    await clock.advance(5_000);
+    grown.push(listeners);
+  }
+  adds.mockRestore();
+  removes.mockRestore();
+  expect(grown.at(-1)).toBe(grown[0]);
+  void worker.stop();
+  await clock.advance(5_000);
+});

@@ -264,7 +264,19 @@ describe("ecs-task-definition.json", () => {
     const { config, warnings } = await loaded(configuration, Object.fromEntries(entries));
     expect(warnings).toEqual([]);
     expect(config).toMatchObject({ ledger: { store: "dynamodb" }, clientTokens: { source: "file", path: tokens } });
-    expect(at(named(containers, "prepare"), "command.0")).toContain(tokens);
+    // The preparing container, run: what it writes is what partnerd reads, and what the service signs with.
+    const written: string[] = [];
+    const files = {
+      writeFileSync: (path: string, content: string) => written.push(`${path}: ${content}`),
+      chownSync: () => {},
+      chmodSync: () => {},
+    };
+    const variables = { env: { CLIENT_TOKENS: "the tokens", WEBHOOK_SECRET: "whsec" } };
+    const program = new Function("require", "process", String(at(named(containers, "prepare"), "command.0")));
+    program(() => files, variables);
+    expect(written).toEqual([`${tokens}: the tokens`, "/run/partnerd/webhook-secret: whsec"]);
+    const given = list(named(containers, "prepare")?.["secrets"]).map(({ name }) => name);
+    expect(given).toEqual(Object.keys(variables.env));
     for (const each of containers) {
       for (const { sourceVolume } of list(each["mountPoints"]))
         expect(named(task["volumes"], String(sourceVolume))).toBeDefined();

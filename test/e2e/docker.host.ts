@@ -167,6 +167,17 @@ it("has the program and what it needs, and nothing of development", async () => 
   console.log(`image: ${sizes[0]?.toFixed(0)} MB, of which the base has ${sizes[1]?.toFixed(0)} MB`);
 });
 
+it("has a package that only a fleet needs, when it is built for one", async () => {
+  const named = /OPTIONAL_PACKAGES=(\S+@[\d.]+)/.exec(
+    readFileSync(new URL("../../README.md", import.meta.url), "utf8"),
+  )?.[1];
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  await run("build", "--network", "host", "--build-arg", `OPTIONAL_PACKAGES=${named}`, "-t", "partnerd:fleet", root);
+  const look = ["--entrypoint", "node", "--workdir", "/app", "partnerd:fleet", "-p"];
+  const script = 'require("@aws-sdk/client-dynamodb/package.json").version';
+  expect(`@aws-sdk/client-dynamodb@${await run("run", "--rm", "--network", "none", ...look, script)}`).toBe(named);
+});
+
 it("shows itself to a newcomer, without a network", async () => {
   const shown = await run("run", "--rm", "--network", "none", ...locked, image, "demo", "--jobs", "5");
   expect(shown).toMatch(/All as it should be/);

@@ -79,23 +79,26 @@ export async function reload(given: ReloadOptions, current: Config, next: Config
 
 /** What is in force after a reload: the new configuration, but for what a running daemon cannot change. */
 function inForce(current: Config, next: Config): Config {
-  const { actionTypes, handlers, clientTokens, worker, polling, shutdown, retry } = next;
+  const { actionTypes, handlers, clientTokens, worker, polling, shutdown } = next;
   const log = { ...current.log, level: next.log.level };
+  const retry = { ...next.retry, artifact: current.retry.artifact };
   return { ...current, actionTypes, handlers, clientTokens, worker, polling, shutdown, retry, log };
 }
 
-/** Names of what differs: sections, and of the log its level and format apart. */
+/** Names of what differs: sections, and the parts of two that are not live as a whole. */
 function changedParts(current: Config, next: Config): readonly string[] {
-  const [now, then] = [fingerprints(current), fingerprints(next)];
-  const sections = Object.keys({ ...now, ...then }).filter((name) => name !== "log" && now[name] !== then[name]);
-  const ofLog = (["level", "format"] as const).filter((name) => current.log[name] !== next.log[name]);
-  return [...sections, ...ofLog.map((name) => `log.${name}`)];
+  const [now, then] = [fingerprints(partsOf(current)), fingerprints(partsOf(next))];
+  return Object.keys({ ...now, ...then }).filter((name) => now[name] !== then[name]);
+}
+
+function partsOf({ log, retry: { artifact, ...retry }, ...sections }: Config) {
+  return { ...sections, retry, "retry.artifact": artifact, "log.level": log.level, "log.format": log.format };
 }
 
 /** True when handlers are built otherwise now. */
 function needsHandlers(current: Config, next: Config): boolean {
   const [now, then] = [current, next].map(({ handlers, retry, shutdown }) => ({
-    ...fingerprints({ handlers } as Config),
+    ...fingerprints({ handlers }),
     of: JSON.stringify([retry.handler, shutdown.cancelGraceMs]),
   }));
   return JSON.stringify(now) !== JSON.stringify(then);

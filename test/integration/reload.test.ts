@@ -141,6 +141,21 @@ it("says what is in force only after a restart, and does not pretend", async () 
   expect(rig.logs.slice(told).filter(({ level }) => level === "debug")).toEqual([]);
 });
 
+it("does not pretend that the artifacts' patience changed, which is the store's from its start on", async () => {
+  await using rig = await startRig();
+  const { retry } = rig.config;
+  const artifact = { ...retry.artifact, maxElapsedMs: 1 };
+  expect(await reload(rig, { retry: { ...retry, artifact } })).toMatchObject({
+    applied: [],
+    needsRestart: ["retry.artifact"],
+  });
+  const report = { ...retry.report, maxDelayMs: 41 };
+  expect(await reload(rig, { retry: { ...retry, artifact, report } })).toMatchObject({
+    applied: ["retry"],
+    needsRestart: ["retry.artifact"],
+  });
+});
+
 it("takes on other client tokens, and masks the old ones still", async () => {
   const clientId = "00000000-0000-4000-8000-0000000000aa";
   await using rig = await startRig({

@@ -188,9 +188,10 @@ async function freshDetails(
       },
       () => gateway.detailsAgain(flight.key, scopes.work),
     );
-    // While it waited others may have had its slot.
+    // While it waited others may have had its slot. Only a job whose service has it needs none to listen for the outcome,
+    // which may be on its way, and no second time.
     const until = AbortSignal.any([scopes.work, ended]);
-    if (!(await flight.slot.retake(until))) throw until.reason;
+    if (!flight.callback && !(await flight.slot.retake(until))) throw until.reason;
     const nonce = fresh.nonce ?? found.nonce;
     if (nonce === undefined) throw new Error("bug: an acknowledged job without its nonce in the ledger");
     return { ...fresh, nonce };

@@ -15,7 +15,16 @@ import { SqliteLedger } from "../../src/ledger/sqlite.js";
 import { systemClock } from "../../src/std/clock.js";
 import { presumedNonce } from "../../src/worker/acknowledging.js";
 import { call } from "../support/emulator-client.js";
-import { custom, freePort, Gate, type Rig, type RigOptions, startRig, thirdParty } from "../support/rig.js";
+import {
+  custom,
+  freePort,
+  Gate,
+  type Rig,
+  type RigOptions,
+  scriptedHandler,
+  startRig,
+  thirdParty,
+} from "../support/rig.js";
 
 /** How far the dead daemon had come with a job. */
 type Left = "acknowledging" | "acknowledged" | "running" | "settled" | "put";
@@ -347,6 +356,48 @@ it("tells a service that calls back while the details of its job cannot be had t
   expect(status).toBe(200);
   const job = await dead.emulator.waitForJob(id, "over");
   expect(job.result?.document).toEqual({ executionDetails: { summary: "scanned at last" } });
+});
+
+it("listens for a callback though others have its slot by now: the service's work is done, and may not come twice", async () => {
+  const dead = await DeadDaemon.make();
+  const token = "the-token-that-the-service-was-given";
+  const tokenHash = createHash("sha256").update(token).digest("hex");
+  const promise = { type: "callback-awaited", tokenHash, deadlineMs: Date.now() + 60_000 } as const;
+  const { id } = await dead.leave(thirdParty, "running", [promise]);
+  const details = dead.emulator.fault({ kind: "unavailable", operations: ["GetThirdPartyJobDetails"] });
+  const gate = new Gate();
+  await using rig = await dead.rig({
+    actionTypes: [{ ...thirdParty, handler: "scan" }, custom],
+    handle: () => gate.enter().then(() => succeeded()),
+    config: {
+      ledger: { store: "sqlite", path: dead.path },
+      worker: { maxConcurrentJobs: 1 },
+      handlers: {
+        scripted: { kind: "module", path: scriptedHandler },
+        scan: { kind: "http", url: "http://127.0.0.1:9/jobs", requestTimeoutMs: 1_000 },
+      },
+      admin: { host: "127.0.0.1", port: await freePort() },
+    },
+  });
+  await rig.event("call-retried");
+  const other = dead.emulator.addJob({ actionType: custom });
+  await gate.waiting(1);
+  details.remove();
+  await rig.event("job-started", ({ key }) => key.jobId === id);
+  let status = 503;
+  while (status === 503) {
+    const answer = await fetch(`${rig.daemon.adminUrl}/jobs/${id}/outcome`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+      body: JSON.stringify({ kind: "succeeded", summary: "scanned at last" }),
+    });
+    status = answer.status;
+  }
+  expect(status).toBe(200);
+  expect((await dead.emulator.waitForJob(id, "over")).status).toBe("Succeeded");
+  expect(dead.emulator.job(other)?.status).toBe("InProgress");
+  gate.release();
+  expect((await dead.emulator.waitForJob(other, "over")).status).toBe("Succeeded");
 });
 
 it("goes on waiting for a callback, and takes it over the admin port of the new process", async () => {

@@ -6,6 +6,7 @@ import { mkdir, mkdtemp, readdir, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
+import { killLeftovers } from "../std/leftovers.js";
 import { removeFolder } from "../std/remove-folder.js";
 import { RunLock } from "./run-lock.js";
 import { openWorkDir, WorkDirError } from "./work-dir.js";
@@ -81,6 +82,32 @@ export class JobFolders {
   /** Removes a job's folder with all that is in it; one that is gone is fine. Throws. */
   async remove(folder: string): Promise<void> {
     await removeFolder(folder);
+  }
+
+  /**
+   * Kills what commands of dead processes still do in their folders: a job that is run again must not meet its own
+   * first run. Only what runs on this machine can be found. Never throws: what fails is told.
+   */
+  async killLeftovers(): Promise<void> {
+    const { workDir, onTrouble } = this.#options;
+    const own = (await this.#run).folder;
+    try {
+      for (const [name, hasLock] of await runsIn(workDir)) {
+        const folder = join(workDir, name);
+        const lock = hasLock && folder !== own ? RunLock.take(this.#sqlite, lockPathOf(folder)) : undefined;
+        if (lock === undefined) continue;
+        try {
+          // Every command is told its folder by PARTNERD_OUTCOME.
+          const killed = await killLeftovers(`=${folder}/`);
+          if (killed > 0)
+            onTrouble(`killed ${killed} processes that worked on in ${folder} though their daemon had died`);
+        } finally {
+          lock.release();
+        }
+      }
+    } catch (error) {
+      onTrouble(`could not look for processes of dead daemons' jobs: ${describeError(error)}`);
+    }
   }
 
   /** Removes what dead processes left. Never throws: what fails is told. */

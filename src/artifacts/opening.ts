@@ -60,6 +60,7 @@ export async function openArtifacts(options: {
     // The engine tells when it takes no job for it.
     onChange: () => {},
   });
+  await folders.killLeftovers();
   void folders.sweep().then(({ removed }) => {
     if (removed > 0) log.info({ removed }, "removed the folders of jobs that dead processes left");
   });

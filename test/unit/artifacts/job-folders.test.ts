@@ -258,3 +258,27 @@ test("says why and what to do when no folder can be made there", async () => {
     `jobs' folders cannot be made in ${base}/file/work: ENOTDIR; set artifacts.workDir to a folder that partnerd may write`,
   );
 });
+
+test("kills what a dead process's commands still do, with their children, and nobody else's", async () => {
+  const dead = await child();
+  const living = await open();
+  const other = await living.make();
+  const script = "sleep 60 & echo at work; wait";
+  const [left, spared] = [dead.folder, other].map((its) => {
+    const env = { PATH: process.env["PATH"], PARTNERD_OUTCOME: join(its, "outcome.json") };
+    const command = spawn("sh", ["-c", script], { env, detached: true, stdio: ["ignore", "pipe", "ignore"] });
+    children.push(command);
+    return command;
+  });
+  await Promise.all([left, spared].map((command) => once(command?.stdout as NodeJS.ReadableStream, "data")));
+  dead.process.kill("SIGKILL");
+  await once(dead.process, "exit");
+  const next = await open();
+  const ended = once(left as ChildProcess, "close");
+  await next.killLeftovers();
+  // Its output closes only when its own child is gone as well.
+  expect(await ended).toEqual([null, "SIGKILL"]);
+  expect(spared?.exitCode ?? spared?.signalCode).toBeNull();
+  expect(troubles).toEqual([expect.stringMatching(/^killed 2 processes that worked on in /)]);
+  process.kill(-(spared?.pid ?? 0), "SIGKILL");
+});

@@ -78,8 +78,9 @@ export function owedTable(status: AdminStatus, moment: Moment): Html {
       whole(job.region),
       id(job.clientId),
       html`<span class="strong">${timeHtml(job.sinceMs, "age", moment)}</span>`,
+      html`<span class="text">${job.lastFault?.message ?? "–"}</span>`,
     ]);
-  const names = ["Job", "Action type", "Region", "Client", "Owed for"];
+  const names = ["Job", "Action type", "Region", "Client", "Owed for", "Why"];
   return table("Owed results", names, rows, "Nothing is owed to CodePipeline.", owed.length);
 }
 

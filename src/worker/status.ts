@@ -36,6 +36,8 @@ export interface JobStatusLine {
   readonly isAwaitingCallback: boolean;
   /** What an operator decided about it. */
   readonly order: Order["kind"] | undefined;
+  /** Why the call that the job waits for failed last; gone with its next step. */
+  readonly lastFault: Fault | undefined;
 }
 
 /** A Region that refuses us: credentials, permissions or the clock. */
@@ -138,6 +140,7 @@ export class StatusBoard {
         return this.#add(event.key, event.state, event.atMs - event.ageMs);
       case "callback-awaited":
       case "order-taken":
+      case "call-retried":
         return this.#noted(event);
       case "job-reported":
         this.#totals[event.outcome.kind] += 1;
@@ -206,11 +209,12 @@ export class StatusBoard {
     poller.lastGoodPollAtMs = event.atMs;
   }
 
-  #noted(event: WorkerEvent & { type: "callback-awaited" | "order-taken" }): void {
+  #noted(event: WorkerEvent & { type: "callback-awaited" | "order-taken" | "call-retried" }): void {
     const job = this.#jobs.get(jobKeyName(event.key));
     if (!job) return;
     if (event.type === "callback-awaited") job.isAwaitingCallback = true;
-    else job.order = event.order;
+    else if (event.type === "order-taken") job.order = event.order;
+    else job.lastFault = event.fault;
   }
 
   #started(event: WorkerEvent & { type: "job-started" }): void {
@@ -234,6 +238,7 @@ export class StatusBoard {
     if (job) {
       job.state = event.to;
       job.sinceMs = event.atMs;
+      job.lastFault = undefined;
       if (event.to !== "running") job.isAwaitingCallback = false;
       return;
     }
@@ -255,6 +260,7 @@ export class StatusBoard {
       isContinuation: false,
       isAwaitingCallback: false,
       order: undefined,
+      lastFault: undefined,
     });
   }
 

@@ -45,6 +45,7 @@ export function jobWith(change: Partial<Job> = {}): Job {
     isContinuation: false,
     isAwaitingCallback: false,
     order: undefined,
+    lastFault: undefined,
     ...change,
   };
 }

@@ -142,8 +142,26 @@ describe("jobs", () => {
         isContinuation: false,
         isAwaitingCallback: false,
         order: undefined,
+        lastFault: undefined,
       },
     ]);
+  });
+
+  it("tell why the call that they wait for failed last, until their next step", () => {
+    const { move, see, look } = given();
+    const fault = {
+      kind: "unavailable",
+      operation: "PutJobFailureResult",
+      code: "HTTP 503",
+      message: "it is away",
+    } as const;
+    move(key("j1"), "settled", 10);
+    see({ type: "call-retried", key: key("j1"), fault, attempt: 1, delayMs: 5 });
+    expect(look().jobs).toMatchObject([{ state: "settled", lastFault: { message: "it is away" } }]);
+    move(key("j2"), "acknowledging", 20);
+    see({ type: "call-retried", key: key("j2"), fault, attempt: 1, delayMs: 5 });
+    move(key("j2"), "running", 30);
+    expect(look().jobs.map(({ lastFault }) => lastFault?.code)).toEqual(["HTTP 503", undefined]);
   });
 
   it("tell which handler works them and for which pipeline", () => {

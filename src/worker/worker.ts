@@ -1,8 +1,10 @@
 // The engine as a whole: starts recovery and the pollers, and stops in three steps, each with its own scope:
 // polls first, handlers when the drain's time is over, puts last. `stop` always settles.
-import { endOrAbort } from "../std/end-or-abort.js";
+
+import { isOver } from "../job/lifecycle.js";
 import { Breakers } from "./breakers.js";
 import type { Emit, Observe, Order, OrderAnswer, PollerName } from "./events.js";
+import { Gate } from "./gate.js";
 import { type LaneConfig, laneName } from "./lane.js";
 import { giveOrder, type OrderedJob, refusedBy } from "./orders.js";
 import type { Parts, WorkerLimits, World } from "./parts.js";
@@ -35,22 +37,20 @@ export interface WorkerSlots {
   readonly groups: readonly SlotCount[];
 }
 
-/** How often a ledger that cannot be written, or a disk without room, is looked at again. */
-const gateLookMs = 1_000;
-
 export class Worker {
   readonly #poll = new AbortController();
   readonly #work = new AbortController();
   readonly #report = new AbortController();
+  /** No handler works any more, and nothing is asked but that results are taken. */
+  readonly #ceased = new AbortController();
   readonly #parts: { -readonly [K in keyof Parts]: Parts[K] };
   readonly #slots: Slots;
   readonly #runner: Runner;
   readonly #pollers: Pollers;
+  readonly #gate: Gate;
   readonly #loops = new Set<Promise<void>>();
   #stopping: Promise<WorkerEnd> | undefined;
-  #pause: PromiseWithResolvers<void> | undefined;
   #isBroken = false;
-  #isRoomEnough = true;
   /** From the start on, until everything that an earlier process left is taken up. */
   #isRecovering = true;
   readonly #ended = Promise.withResolvers<WorkerEnd>();
@@ -63,6 +63,7 @@ export class Worker {
       } catch {
         // A reader of events must never reach the engine; daemon.ts reports what its readers throw.
       }
+      if (event.type === "job-changed") this.#ceaseIfWorked();
     };
     this.#parts = {
       world: options.world,
@@ -73,12 +74,13 @@ export class Worker {
     };
     this.#slots = new Slots({ max: options.limits.maxConcurrentJobs });
     this.#runner = new Runner(this.#parts);
+    this.#gate = new Gate(this.#parts);
     this.#pollers = new Pollers({
       parts: this.#parts,
       slots: this.#slots,
       runner: this.#runner,
       breakers: new Breakers({ emit, mask: options.world.mask, monotonic: () => clock.monotonic() }),
-      gate: (signal) => this.#gate(signal),
+      gate: (signal) => this.#gate.pass(signal),
       watch: (loop) => this.#watch(loop),
     });
   }
@@ -127,16 +129,11 @@ export class Worker {
 
   /** Stops polling until resume(); jobs in flight go on. */
   pause(): void {
-    if (this.#pause) return;
-    this.#pause = Promise.withResolvers<void>();
-    this.#parts.emit({ type: "paused" });
+    this.#gate.pause();
   }
 
   resume(): void {
-    if (!this.#pause) return;
-    this.#pause.resolve();
-    this.#pause = undefined;
-    this.#parts.emit({ type: "resumed" });
+    this.#gate.resume();
   }
 
   /** Polls now instead of after the rest. */
@@ -222,39 +219,18 @@ export class Worker {
     while (this.#loops.size > 0) await Promise.all(this.#loops);
   }
 
-  async #gate(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      if (this.#pause) {
-        await endOrAbort(this.#pause.promise, signal);
-      } else if (!this.#parts.world.ledger.health().writable) {
-        // Without a record nothing new may be acknowledged; the ledger itself tries to come back.
-        await this.#parts.world.clock.sleep(gateLookMs, signal);
-      } else if (!this.#hasRoom()) {
-        await this.#parts.world.clock.sleep(gateLookMs, signal);
-      } else {
-        return;
-      }
-    }
-  }
-
-  /** Whether another job's artifacts have room; a change is told once, whichever poller sees it. */
-  #hasRoom(): boolean {
-    const { isEnough, reason = "unknown" } = this.#parts.world.artifacts.room();
-    if (isEnough !== this.#isRoomEnough) {
-      this.#isRoomEnough = isEnough;
-      this.#parts.emit(isEnough ? { type: "room-regained" } : { type: "room-short", reason });
-    }
-    return isEnough;
-  }
-
   async #drain(): Promise<WorkerEnd> {
     const { clock } = this.#parts.world;
     const { drainTimeoutMs, cancelGraceMs, reportTimeoutMs } = this.#parts.limits.shutdown;
     const startedMs = clock.monotonic();
     this.#parts.emit({ type: "drain-started", inFlight: this.inFlight, timeoutMs: drainTimeoutMs });
     this.#poll.abort(new Error("partnerd drains"));
-    await this.#idleWithin(drainTimeoutMs, this.#work.signal);
-    if (this.inFlight > 0) {
+    this.#ceaseIfWorked();
+    await this.#idleWithin(drainTimeoutMs, AbortSignal.any([this.#work.signal, this.#ceased.signal]));
+    if (this.#ceased.signal.aborted) {
+      // All that is left are results: their own time begins now, and no handler is told to stop.
+      await this.#idleWithin(reportTimeoutMs);
+    } else if (this.inFlight > 0) {
       this.hurry("the drain's time is over");
       await this.#idleWithin(cancelGraceMs + reportTimeoutMs);
     }
@@ -266,6 +242,15 @@ export class Worker {
     const owed = this.#runner.left.size + this.inFlight;
     this.#parts.emit({ type: "drain-finished", owed, durationMs: clock.monotonic() - startedMs });
     return { owed, isBroken: this.#isBroken };
+  }
+
+  /** In a drain: true from the moment on when every job that is left only waits for CodePipeline to take its result. */
+  #ceaseIfWorked(): void {
+    if (!this.#poll.signal.aborted || this.inFlight === 0) return;
+    for (const { state } of this.#runner.flights()) {
+      if (state !== "settled" && !isOver(state)) return;
+    }
+    this.#ceased.abort();
   }
 
   /** Waits until no job is in flight, at most so long, or until the signal aborts. */

@@ -1,6 +1,6 @@
 // Promise: a stop takes nothing new, lets what runs end within its time, and always ends.
 import { expect, it } from "vitest";
-import { type RigOptions, startRig, thirdParty } from "../support/rig.js";
+import { custom, Gate, type RigOptions, startRig, thirdParty } from "../support/rig.js";
 
 const shutdown = { drainTimeoutMs: 10_000, cancelGraceMs: 200, reportTimeoutMs: 400 };
 
@@ -128,4 +128,26 @@ it("stops while it is paused, and before it ever started", async () => {
   expect((await rig.stop()).owed).toBe(0);
   await using held = await startRig({ isHeld: true });
   expect((await held.stop()).owed).toBe(0);
+});
+
+it("gives results that are owed their own time, and no more, when no handler works", async () => {
+  const shutdown = { drainTimeoutMs: 60_000, cancelGraceMs: 60_000, reportTimeoutMs: 200 };
+  const gate = new Gate();
+  await using rig = await startRig({
+    config: { shutdown },
+    handle: () => gate.enter().then(() => ({ kind: "succeeded" })),
+  });
+  rig.emulator.fault({ kind: "unavailable", operations: ["PutThirdPartyJobSuccessResult", "PutJobSuccessResult"] });
+  rig.emulator.addJob({ actionType: thirdParty });
+  rig.emulator.addJob({ actionType: custom });
+  await gate.waiting(2);
+  gate.release();
+  await rig.event("call-retried");
+  const stopped = rig.stop();
+  // The second one is still at work: it is waited for.
+  await gate.waiting(1);
+  gate.release();
+  expect(await stopped).toEqual({ owed: 2, isBroken: false });
+  expect(rig.count("drain-hurried")).toBe(0);
+  expect(rig.count("job-settled", (event) => event.type === "job-settled" && event.cause === "returned")).toBe(2);
 });

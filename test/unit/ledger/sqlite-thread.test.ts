@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { LedgerError } from "../../../src/ledger/ledger.js";
 import type { JobRow, Write } from "../../../src/ledger/sqlite-rows.js";
 import { SqliteThread, startSqliteWorker } from "../../../src/ledger/sqlite-thread.js";
+import { loadSqlite } from "../../../src/std/sqlite.js";
 
 let folder: string;
 const threads: SqliteThread[] = [];
@@ -95,10 +96,16 @@ describe("the ledger's thread", () => {
   });
 
   it("fails what was asked of it when it dies", async () => {
-    const { thread, workers, deaths } = setUp();
+    const { path, thread, workers, deaths } = setUp();
     await thread.open(0);
-    const asked = thread.commit([put(1)]);
-    await Promise.all([expect(asked).rejects.toMatchObject({ code: "unwritable" }), workers[0]?.terminate()]);
+    // Another hand on the file: the commit has not ended when the thread does.
+    const { DatabaseSync } = loadSqlite();
+    const other = new DatabaseSync(path);
+    other.exec("BEGIN IMMEDIATE");
+    const asked = expect(thread.commit([put(1)])).rejects.toMatchObject({ code: "unwritable" });
+    const ended = workers[0]?.terminate();
+    other.close();
+    await Promise.all([asked, ended]);
     expect(deaths).toEqual([]);
     await thread.reopen([put(1)]);
   });

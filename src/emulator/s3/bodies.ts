@@ -50,13 +50,17 @@ export class Bodies {
     const running = digests.map((name) => [name, createDigest(name)] as const);
     let bytes = 0;
     try {
-      await using handle = await open(file, "wx", 0o600);
-      for await (const chunk of source) {
-        if (bytes + chunk.length > maxBytes) throw new S3Error("EntityTooLarge");
-        this.#reserve(chunk.length);
-        bytes += chunk.length;
-        for (const [, digest] of running) digest.update(chunk);
-        for (let at = 0; at < chunk.length; ) at += (await handle.write(chunk, at)).bytesWritten;
+      const handle = await open(file, "wx", 0o600);
+      try {
+        for await (const chunk of source) {
+          if (bytes + chunk.length > maxBytes) throw new S3Error("EntityTooLarge");
+          this.#reserve(chunk.length);
+          bytes += chunk.length;
+          for (const [, digest] of running) digest.update(chunk);
+          for (let at = 0; at < chunk.length; ) at += (await handle.write(chunk, at)).bytesWritten;
+        }
+      } finally {
+        await handle.close();
       }
     } catch (error) {
       this.#bytes -= bytes;

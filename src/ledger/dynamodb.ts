@@ -1,6 +1,5 @@
 // Opens the DynamoDB ledger with AWS's own client, the only place that knows it here. The client is loaded when it is
 // asked for: who keeps jobs elsewhere need not install it. Its retries are off; dynamodb-table.ts has ours.
-import { createRequire } from "node:module";
 import { findingsOf, refusalFinding, type TableFinding } from "./dynamodb-check.js";
 import { DynamoLedger } from "./dynamodb-ledger.js";
 import type { DynamoLedgerOptions } from "./dynamodb-options.js";
@@ -115,18 +114,11 @@ async function loadSdk(): Promise<typeof import("@aws-sdk/client-dynamodb")> {
   try {
     return await import("@aws-sdk/client-dynamodb");
   } catch (error) {
-    if (isInstalled()) throw error;
+    // A package of its own that is missing has another name in the text, which comes from Node.
+    const isMissing = error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND";
+    if (!isMissing || !error.message.includes(`'${packageName}'`)) throw error;
     const message = `the ledger's store dynamodb needs the package ${packageName}: npm install ${packageName}`;
     throw new LedgerError("unreadable", message, error);
-  }
-}
-
-function isInstalled(): boolean {
-  try {
-    createRequire(import.meta.url).resolve(packageName);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -117,7 +117,7 @@ describe("a table that is asked for", () => {
 /** The sources, in a process where AWS's client for DynamoDB is not installed. */
 const withoutClient =
   'data:text/javascript,import m from "node:module";m.registerHooks({resolve:(s,c,n)=>{' +
-  'if(s==="@aws-sdk/client-dynamodb")throw Object.assign(new Error("Cannot find package"),{code:"ERR_MODULE_NOT_FOUND"});' +
+  'if(s==="@aws-sdk/client-dynamodb")throw Object.assign(new Error("Cannot find package \'"+s+"\' imported from "+c.parentURL),{code:"ERR_MODULE_NOT_FOUND"});' +
   'return n(c.parentURL?.includes("/node_modules/")?s:s.replace(/^(\\..*)\\.js$/,"$1.ts"),c)}})';
 
 it("names the package to install when AWS's client is missing", () => {

@@ -8,6 +8,7 @@ import type { Clock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
 import { killLeftovers } from "../std/leftovers.js";
 import { removeFolder } from "../std/remove-folder.js";
+import { loadSqlite } from "../std/sqlite.js";
 import { RunLock } from "./run-lock.js";
 import { openWorkDir, WorkDirError } from "./work-dir.js";
 
@@ -61,7 +62,7 @@ export class JobFolders {
 
   /** Takes a run folder. Throws WorkDirError. */
   static async open(options: JobFoldersOptions): Promise<JobFolders> {
-    const sqlite = await import("node:sqlite");
+    const sqlite = loadSqlite();
     return new JobFolders(options, sqlite, await beginRun(options.workDir, sqlite));
   }
 

@@ -2,11 +2,12 @@
 // a change. It may block for a moment, so it must never be used on a thread that serves jobs.
 import { statSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
+import { loadSqlite } from "../std/sqlite.js";
 import { LedgerError } from "./ledger.js";
 import { type ListedJob, listedJob } from "./listed-jobs.js";
 import { openingFault } from "./sqlite-faults.js";
 import { jobColumns, jobFrom } from "./sqlite-rows.js";
-import { loadSqlite, migrations, versionOf } from "./sqlite-schema.js";
+import { migrations, versionOf } from "./sqlite-schema.js";
 
 /** How long another program's lock is waited for. */
 const busyTimeoutMs = 2_000;

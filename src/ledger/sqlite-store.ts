@@ -1,9 +1,10 @@
 // The lock and the file together, as one thing to open, write, mend and close. It keeps the lock while it opens the
 // file anew, so that no other process slips in between. Blocks like the file does.
+import { loadSqlite } from "../std/sqlite.js";
 import { type SqliteContents, SqliteFile, type SqliteFileOptions } from "./sqlite-file.js";
 import { type LedgerHolder, SqliteLock } from "./sqlite-lock.js";
 import type { Write } from "./sqlite-rows.js";
-import { loadSqlite, migrations } from "./sqlite-schema.js";
+import { migrations } from "./sqlite-schema.js";
 
 export interface SqliteStoreOptions extends Pick<SqliteFileOptions, "path" | "recentMs" | "recentMax" | "inode"> {
   readonly holder: LedgerHolder;

@@ -13,8 +13,9 @@ import { SqliteLedger } from "../../src/ledger/sqlite.js";
 import { SqliteFile } from "../../src/ledger/sqlite-file.js";
 import { listJobs } from "../../src/ledger/sqlite-list.js";
 import type { JobRow, Write } from "../../src/ledger/sqlite-rows.js";
-import { loadSqlite, migrations } from "../../src/ledger/sqlite-schema.js";
+import { migrations } from "../../src/ledger/sqlite-schema.js";
 import { systemClock } from "../../src/std/clock.js";
+import { loadSqlite } from "../../src/std/sqlite.js";
 import { sourceHook } from "../support/source-hook.js";
 
 const child = join(import.meta.dirname, "ledger-child.ts");

@@ -15,7 +15,8 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SqliteFile, type SqliteFileOptions } from "../../../src/ledger/sqlite-file.js";
 import type { JobRow, Write } from "../../../src/ledger/sqlite-rows.js";
-import { applicationId, loadSqlite, migrations, pragma } from "../../../src/ledger/sqlite-schema.js";
+import { applicationId, migrations, pragma } from "../../../src/ledger/sqlite-schema.js";
+import { loadSqlite } from "../../../src/std/sqlite.js";
 
 const sqlite = loadSqlite();
 let folder: string;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SqliteLock } from "../../../src/ledger/sqlite-lock.js";
-import { loadSqlite } from "../../../src/ledger/sqlite-schema.js";
+import { loadSqlite } from "../../../src/std/sqlite.js";
 
 const sqlite = loadSqlite();
 let folder: string;

@@ -11,7 +11,7 @@ import type { Lease, LedgerHealth } from "../../../src/ledger/ledger.js";
 import { newRecord, recordAfter } from "../../../src/ledger/record.js";
 import { SqliteLedger, type SqliteLedgerOptions } from "../../../src/ledger/sqlite.js";
 import { listJobs } from "../../../src/ledger/sqlite-list.js";
-import { loadSqlite } from "../../../src/ledger/sqlite-schema.js";
+import { loadSqlite } from "../../../src/std/sqlite.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
 const sqlite = loadSqlite();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { loadSqlite } from "../../../src/ledger/sqlite-schema.js";
+import { loadSqlite } from "../../../src/std/sqlite.js";
 
 describe("loading SQLite", () => {
   it("says nothing on stderr, and keeps nobody else from it", () => {

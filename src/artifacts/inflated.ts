@@ -1,6 +1,7 @@
 // Inflates a sequence of pieces: the library's pool inflates the next one while the thread writes the one before.
 // Gives memory back at once: a thread that makes little else gives the garbage collector no reason to run.
 import type { Gunzip, InflateRaw } from "node:zlib";
+import { release } from "./release.js";
 
 /**
  * The content, piece by piece, each valid until the next is asked for; each of `packed` is used up before the next is
@@ -19,7 +20,7 @@ export async function* inflated(
   try {
     for await (const piece of inflater) {
       yield piece as Buffer;
-      release(piece as Buffer);
+      releaseLast(piece as Buffer);
     }
   } catch (error) {
     const first = cause?.error ?? error;
@@ -52,10 +53,7 @@ function isOfZlib(error: unknown): boolean {
   return code.startsWith("Z_");
 }
 
-/** Frees a buffer that nobody reads any more, if this is the last part of it: the parts before were read before. */
-export function release(piece: Buffer): void {
-  const { buffer, byteOffset, length } = piece;
-  // Small ones share Node's own pool.
-  const isOwn = buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize;
-  if (isOwn && byteOffset + length === buffer.byteLength) buffer.transfer(0);
+/** The inflater fills a buffer piece by piece: with the last one, all of it has been read. */
+function releaseLast(piece: Buffer): void {
+  if (piece.byteOffset + piece.length === piece.buffer.byteLength) release(piece);
 }

@@ -3,8 +3,9 @@
 // directory said. Small entries are inflated in one go: a stream for each would cost more than the work itself.
 import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
 import type { GrowingFile } from "./growing-file.js";
-import { inflated, release } from "./inflated.js";
+import { inflated } from "./inflated.js";
 import { ArchiveRefused, DamageFound } from "./refusal.js";
+import { ownFromBytes, release } from "./release.js";
 import type { TreeWriter } from "./tree-writer.js";
 import { chunkBytes, linkTargetMaxBytes, smallEntryBytes, type UnpackLimits } from "./unpack-limits.js";
 import { descriptorFlag, directoryEntries, fieldsOf, in64, misfit, refused, type ZipEntry } from "./zip-directory.js";
@@ -124,7 +125,7 @@ function inflatedWhole(entry: ZipEntry, packed: Buffer): Buffer {
   try {
     // One byte more than it may have: an entry that is longer than it says must not pass for one that is not.
     const room = entry.bytes + 1;
-    return inflateRawSync(packed, { maxOutputLength: room, chunkSize: Math.max(room, 64) });
+    return inflateRawSync(packed, { maxOutputLength: room, chunkSize: Math.max(room, ownFromBytes) });
   } catch {
     throw damaged(entry);
   }

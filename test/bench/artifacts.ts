@@ -160,7 +160,9 @@ function program(command: string, args: readonly string[], cwd?: string): Measur
 }
 
 function child(name: string, ...args: readonly string[]): Measured {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [fileURLToPath(import.meta.url), name, ...args]);
+  // As the image and the systemd unit start the daemon.
+  const options = ["--max-semi-space-size=4", fileURLToPath(import.meta.url), name, ...args];
+  const { status, stdout, stderr } = spawnSync(process.execPath, options);
   if (status !== 0) throw new Error(`${name} ended with ${status}: ${stderr}`);
   return JSON.parse(stdout.toString()) as Measured;
 }

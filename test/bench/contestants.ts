@@ -129,9 +129,14 @@ export function startDaemon(options: DaemonOptions): Contestant {
   };
   const path = join(folder, "partnerd.json");
   writeFileSync(path, JSON.stringify(config));
-  const child = spawn(process.execPath, [join(here, "../../dist/main.js"), "run", "-c", path], {
-    env,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  // As the image and the systemd unit start it.
+  const child = spawn(
+    process.execPath,
+    ["--max-semi-space-size=4", join(here, "../../dist/main.js"), "run", "-c", path],
+    {
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
   return new Contestant(child, folder);
 }

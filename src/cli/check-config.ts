@@ -69,6 +69,6 @@ function buildsParts({ environment, err }: Io): CheckParts {
     const log = createLog({ level: "error", format: "pretty", masker, destination: { write: err } });
     const options = { config, log, masker, clock: systemClock, environment };
     const tokens = areFilesThere ? await builds.checkTokens(options) : [];
-    return [...tokens, ...(await builds.checkHandlers(options))];
+    return [...tokens, ...(await builds.checkHandlers(options)), ...(await builds.checkLedgerClient(options))];
   };
 }

@@ -2,6 +2,7 @@
 import type { Override } from "../config/environment.js";
 import { loadConfig } from "../config/load.js";
 import { ConfigError, describeMistake } from "../config/mistakes.js";
+import { systemdVariables } from "../std/systemd.js";
 import { exitCodes } from "./exit-codes.js";
 import type { RunOptions } from "./work.js";
 
@@ -14,7 +15,9 @@ export interface RunFlags {
 
 /** What run and once need; or the exit code 78 after the mistakes were told. */
 export async function loadForWork(flags: RunFlags): Promise<RunOptions | number> {
-  const environment = process.env;
+  const environment = { ...process.env };
+  // What a handler in this process starts inherits the rest: systemd would take its words for the daemon's.
+  for (const name of systemdVariables) delete process.env[name];
   const load = () =>
     loadConfig({ files: flags.config, overrides: flags.overrides, environment, directory: process.cwd() });
   try {

@@ -1,6 +1,9 @@
-// Whether what a configuration names can be built: handlers and the token source, made and let go of again.
+// Whether what a configuration names can be built: handlers, the token source and the client of a fleet's ledger, made
+// and let go of again.
 import { Callbacks } from "../handlers/callbacks.js";
 import { HandlersError } from "../handlers/registry.js";
+import { LedgerError } from "../ledger/ledger.js";
+import { fleetToolsOf } from "../parts/ledgers.js";
 import { callbackLimits, handlersOf, type PartsOptions, tokensOf } from "../parts.js";
 import { TokenError } from "../tokens/tokens.js";
 
@@ -25,6 +28,19 @@ export async function checkTokens(options: PartsOptions): Promise<readonly strin
     return [];
   } catch (error) {
     if (error instanceof TokenError) return [error.message];
+    throw error;
+  }
+}
+
+/** Loads what a fleet's ledger is reached with, and asks it nothing; the line that says what is missing, or none. */
+export async function checkLedgerClient(options: PartsOptions): Promise<readonly string[]> {
+  if (options.config.ledger.store !== "dynamodb") return [];
+  try {
+    const fleet = await fleetToolsOf(options);
+    fleet.close();
+    return [];
+  } catch (error) {
+    if (error instanceof LedgerError) return [error.message];
     throw error;
   }
 }

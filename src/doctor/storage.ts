@@ -6,6 +6,7 @@ import { LedgerError } from "../ledger/ledger.js";
 import { fleetToolsOf, ledgerOf } from "../parts/ledgers.js";
 import type { PartsOptions } from "../parts.js";
 import { describeError } from "../std/errors.js";
+import { checkLedgerClient } from "./builds.js";
 import type { Finding } from "./finding.js";
 
 /** File systems by the magic number of statfs(2), and why a ledger there is less than it seems. */
@@ -31,22 +32,24 @@ export async function ledger(options: PartsOptions): Promise<readonly Finding[]>
     case "sqlite":
       return [await sqliteFinding(options, config.ledger.path)];
     case "dynamodb": {
-      const findings = await tableFindings(options);
-      if (findings.length === 0) {
-        return [{ subject, verdict: "ok", message: `the table ${config.ledger.table} is as it should be` }];
-      }
-      const mend = "partnerd ledger-table prints the right definition; partnerd iam-policy the permissions";
-      return findings.map(({ isFatal, message }) => ({
-        subject,
-        verdict: isFatal ? "failed" : "warning",
-        message,
-        mend,
-      }));
+      return tableFindings(options, config.ledger.table);
     }
   }
 }
 
-async function tableFindings(options: PartsOptions) {
+async function tableFindings(options: PartsOptions, table: string): Promise<readonly Finding[]> {
+  const [missing] = await checkLedgerClient(options);
+  const subject = "ledger";
+  if (missing !== undefined) {
+    return [{ subject, verdict: "failed", message: missing, mend: "install it where partnerd itself is installed" }];
+  }
+  const mend = "partnerd ledger-table prints the right definition; partnerd iam-policy the permissions";
+  const findings = await lookAtTable(options);
+  if (findings.length === 0) return [{ subject, verdict: "ok", message: `the table ${table} is as it should be` }];
+  return findings.map(({ isFatal, message }) => ({ subject, verdict: isFatal ? "failed" : "warning", message, mend }));
+}
+
+async function lookAtTable(options: PartsOptions) {
   try {
     const fleet = await fleetToolsOf(options);
     try {

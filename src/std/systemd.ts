@@ -7,6 +7,9 @@ import { oneLine } from "./one-line.js";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** What systemd sets for the process that it watches; nothing that this starts may speak for it. */
+export const systemdVariables = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] as const;
+
 export interface NotifierOptions {
   /** What systemd set: NOTIFY_SOCKET says where it listens. */
   readonly environment: Environment;

@@ -18,10 +18,14 @@ interface Started {
 }
 
 /** Starts the program in a folder of its own; it never outlives the test. */
-function start(argv: readonly string[], files: Readonly<Record<string, string>> = {}): Started {
+function start(
+  argv: readonly string[],
+  files: Readonly<Record<string, string>> = {},
+  variables: Readonly<Record<string, string>> = {},
+): Started {
   const cwd = mkdtempSync(join(tmpdir(), "partnerd-e2e-"));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(cwd, name), text);
-  const env = { PATH: process.env["PATH"], HOME: cwd };
+  const env = { PATH: process.env["PATH"], HOME: cwd, ...variables };
   const child = spawn(process.execPath, [program, ...argv], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   onTestFinished(() => {
     child.kill("SIGKILL");
@@ -129,4 +133,50 @@ clientTokens: { source: file, path: ./tokens.yaml }
   const { code, err, out } = await ended;
   expect([code, out]).toEqual([78, ""]);
   expect(err).toMatch(/tokens\.yaml.*not a map/);
+});
+
+it.each(["check-config", "doctor"])(
+  "%s says that AWS's client for a fleet's ledger is not installed",
+  async (command) => {
+    const hook =
+      'import m from "node:module";m.registerHooks({resolve:(s,c,n)=>{if(s==="@aws-sdk/client-dynamodb")' +
+      'throw Object.assign(new Error("Cannot find package \'"+s+"\'"),{code:"ERR_MODULE_NOT_FOUND"});return n(s,c)}})';
+    const config = JSON.stringify({
+      regions: ["us-east-1"],
+      actionTypes: [{ provider: "P", category: "Test", owner: "Custom", version: "1", handler: "build" }],
+      handlers: { build: { kind: "command", command: ["/bin/true"] } },
+      ledger: { store: "dynamodb", region: "us-east-1" },
+      aws: { endpoint: "http://127.0.0.1:9" },
+    });
+    const variables = {
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(hook)}`,
+      AWS_ACCESS_KEY_ID: "any",
+      AWS_SECRET_ACCESS_KEY: "any",
+    };
+    const { code, out, err } = await start([command], { "partnerd.yaml": config }, variables).ended;
+    expect(code, err).toBe(command === "doctor" ? 1 : 78);
+    expect(out + err).toMatch(/needs the package @aws-sdk\/client-dynamodb: npm install @aws-sdk\/client-dynamodb/);
+    expect(out).not.toMatch(/^ok: |ledger-table prints/m);
+  },
+);
+
+it("keeps what systemd set for the daemon from what handlers in it start", async () => {
+  const files = {
+    "look.mjs": `
+      import { execFileSync } from "node:child_process";
+      const names = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "KEPT"];
+      const seen = JSON.parse(execFileSync(process.execPath, ["-p", "JSON.stringify(process.env)"], { encoding: "utf8" }));
+      console.log("seen: " + names.filter((name) => name in seen));
+      export const handler = async () => ({ kind: "succeeded" });`,
+    "partnerd.yaml": JSON.stringify({
+      regions: ["us-east-1"],
+      actionTypes: [{ provider: "P", category: "Test", owner: "Custom", version: "1", handler: "look" }],
+      handlers: { look: { kind: "module", path: "./look.mjs" } },
+      ledger: { store: "memory" },
+      aws: { endpoint: "http://127.0.0.1:9" },
+    }),
+  };
+  const variables = { NOTIFY_SOCKET: "./nowhere", WATCHDOG_USEC: "60000000", WATCHDOG_PID: "1", KEPT: "yes" };
+  const { out, err } = await start(["once"], files, variables).ended;
+  expect(out, err).toContain("seen: KEPT\n");
 });

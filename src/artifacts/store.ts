@@ -6,6 +6,7 @@ import { JobAccess } from "./access.js";
 import type { ArtifactStore, Room, Workspace, WorkspaceCall } from "./artifacts.js";
 import type { FreeSpace } from "./free-space.js";
 import type { JobFolders } from "./job-folders.js";
+import { LazyWorkspace } from "./lazy-workspace.js";
 import type { Packer } from "./pack.js";
 import type { S3, Transfers } from "./s3-job.js";
 import type { Unpacker } from "./unpack.js";
@@ -44,6 +45,7 @@ const packEndMs = 5_000;
 export class S3Store implements ArtifactStore {
   readonly #options: S3StoreOptions;
   readonly #workspaces = new Set<JobWorkspace>();
+  #isClosed = false;
   #s3: Promise<S3> | undefined;
   #unpacker: Promise<Unpacker> | undefined;
   #packer: Promise<Packer> | undefined;
@@ -57,6 +59,10 @@ export class S3Store implements ArtifactStore {
   }
 
   open(call: WorkspaceCall): Workspace {
+    return new LazyWorkspace(() => this.#open(call));
+  }
+
+  #open(call: WorkspaceCall): Workspace {
     const { folders, maxArchiveBytes, maxExtractedBytes, maxEntries, onLeftover } = this.#options;
     const life = new AbortController();
     let transfers: Promise<Transfers> | undefined;
@@ -76,10 +82,12 @@ export class S3Store implements ArtifactStore {
       onOver: () => this.#workspaces.delete(workspace),
     });
     this.#workspaces.add(workspace);
+    if (this.#isClosed) void workspace.dispose();
     return workspace;
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     await Promise.all([...this.#workspaces].map((workspace) => workspace.dispose()));
     const [s3, unpacker, packer] = await Promise.all([this.#s3, this.#unpacker, this.#packer]);
     s3?.close();

@@ -3,11 +3,9 @@
 // SQLite while it is held: closing any other descriptor of it would free the lock (POSIX record locks).
 import { closeSync, openSync, statSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
+import { isSqliteBusy } from "../std/sqlite.js";
 
 type Sqlite = typeof import("node:sqlite");
-
-/** SQLite's SQLITE_BUSY and SQLITE_LOCKED (sqlite.org/rescode.html). */
-const busyCodes: readonly number[] = [5, 6];
 
 /** The lock of one run folder. */
 export class RunLock {
@@ -41,7 +39,7 @@ export class RunLock {
       return undefined;
     } catch (error) {
       db.close();
-      if (isBusy(error)) return undefined;
+      if (isSqliteBusy(error)) return undefined;
       throw error;
     }
   }
@@ -58,9 +56,4 @@ export class RunLock {
 
 function inodeOf(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.ino;
-}
-
-function isBusy(error: unknown): boolean {
-  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return false;
-  return busyCodes.includes(error.errcode & 0xff);
 }

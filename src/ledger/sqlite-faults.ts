@@ -1,4 +1,5 @@
 // What SQLite and the file system say, as the LedgerError that an operator can act on.
+import { sqliteCode } from "../std/sqlite.js";
 import { LedgerError } from "./ledger.js";
 
 /** SQLite's primary result codes (sqlite.org/rescode.html) with the words for a person. */
@@ -23,13 +24,12 @@ const systemMeanings: Readonly<Record<string, string>> = {
   EPERM: "permission denied",
   EROFS: "the disk is read-only",
 };
-const busyCodes: readonly number[] = [5, 6];
 const damageCodes: readonly number[] = [11, 26];
 
 /** A fault met while the file was opened or read. */
 export function openingFault(path: string, error: unknown): LedgerError {
   if (error instanceof LedgerError) return error;
-  const code = resultCode(error);
+  const code = sqliteCode(error);
   if (code !== undefined && damageCodes.includes(code)) {
     const mend = "what is owed in it cannot be known; move it and its -wal file away to start with an empty ledger";
     return new LedgerError("unreadable", `the ledger ${path} cannot be read: ${meaningOf(error)}; ${mend}`, error);
@@ -43,21 +43,9 @@ export function writingFault(path: string, error: unknown): LedgerError {
   return new LedgerError("unwritable", `the ledger ${path} cannot be written: ${meaningOf(error)}`, error);
 }
 
-/** True when another connection holds the lock that was asked for. */
-export function isBusy(error: unknown): boolean {
-  const code = resultCode(error);
-  return code !== undefined && busyCodes.includes(code);
-}
-
-/** The primary result code; the extended ones have it in their lowest byte. */
-function resultCode(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
-  return error.errcode & 0xff;
-}
-
 function meaningOf(error: unknown): string {
   const own = error instanceof Error ? error.message : String(error);
-  const code = resultCode(error);
+  const code = sqliteCode(error);
   const meaning = code === undefined ? systemMeanings[systemCode(error)] : meanings[code];
   return meaning === undefined ? own : `${meaning} (${own})`;
 }

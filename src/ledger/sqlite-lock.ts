@@ -3,9 +3,10 @@
 // still see who holds it. It must never be opened by anything but SQLite: closing any descriptor of it would free it.
 import { statSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
+import { isSqliteBusy } from "../std/sqlite.js";
 import { LedgerError } from "./ledger.js";
 import { createPrivate } from "./private-file.js";
-import { isBusy, openingFault } from "./sqlite-faults.js";
+import { openingFault } from "./sqlite-faults.js";
 
 /** Who uses a ledger file. */
 export interface LedgerHolder {
@@ -40,7 +41,7 @@ export class SqliteLock {
       seize(db, holder);
       return new SqliteLock(db, path, statSync(path).ino);
     } catch (error) {
-      const fault = isBusy(error) && db ? lockedBy(db, ledgerPath) : openingFault(path, error);
+      const fault = isSqliteBusy(error) && db ? lockedBy(db, ledgerPath) : openingFault(path, error);
       db?.close();
       throw fault;
     }

@@ -16,3 +16,17 @@ export function loadSqlite(): typeof import("node:sqlite") {
     process.emitWarning = emitWarning;
   }
 }
+
+/** SQLite's SQLITE_BUSY and SQLITE_LOCKED (sqlite.org/rescode.html). */
+const busyCodes: readonly (number | undefined)[] = [5, 6];
+
+/** SQLite's primary result code in an error of its; the extended ones have it in their lowest byte. */
+export function sqliteCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
+  return error.errcode & 0xff;
+}
+
+/** True when another connection holds the lock that was asked for. */
+export function isSqliteBusy(error: unknown): boolean {
+  return busyCodes.includes(sqliteCode(error));
+}

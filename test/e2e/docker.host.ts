@@ -2,15 +2,14 @@
 // in little memory, and comes back after a crash with what it owed. Run by `.ci/docker`, on a real Docker Engine.
 import { execFile, execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type ServerResponse } from "node:http";
-import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { type Emulator, startEmulator } from "../../src/emulator/emulator.js";
+import { type HostGate, seenAs, startGate } from "../support/host.js";
 import { thirdParty } from "../support/program.js";
 
 const docker = process.env["PARTNERD_TEST_DOCKER"] ?? "docker";
@@ -29,15 +28,9 @@ async function run(...words: readonly string[]): Promise<string> {
 const inspect = (name: string, path: string) => run("inspect", name, "--format", `{{${path}}}`);
 
 /** Looks until it is so. Fails with what it saw last, and what the container said. */
-async function until(name: string, look: () => Promise<string>, wanted: string | RegExp): Promise<string> {
-  const endMs = Date.now() + 40_000;
-  for (;;) {
-    const seen = await look();
-    if (typeof wanted === "string" ? seen === wanted : wanted.test(seen)) return seen;
-    if (Date.now() > endMs)
-      throw new Error(`never saw ${wanted}, but ${seen}\n${(await run("logs", name)).slice(-4_000)}`);
-    await pause(100);
-  }
+function until(name: string, look: () => Promise<string>, wanted: string | RegExp): Promise<string> {
+  const story = async () => (await run("logs", name)).slice(-4_000);
+  return seenAs(look, wanted, { forMs: 40_000, everyMs: 100, story });
 }
 
 const handler = `
@@ -50,35 +43,11 @@ export async function handler(job) {
 `;
 
 let emulator: Emulator;
-let gate: { readonly url: string; arrived(): Promise<void>; open(): void; close(): void };
-
-/** Where handlers wait until the test lets them go on. */
-async function startGate() {
-  const waiting = new Set<ServerResponse>();
-  let arrival = Promise.withResolvers<void>();
-  const server = createServer((_request, answer) => {
-    waiting.add(answer);
-    arrival.resolve();
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-    arrived: () => arrival.promise,
-    open: () => {
-      for (const answer of waiting) answer.end("go on");
-      waiting.clear();
-      arrival = Promise.withResolvers();
-    },
-    close: () => {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
-}
+let gate: HostGate;
 
 /** Containers share this machine's network here, so that each needs ports of its own. */
 async function freePort(): Promise<number> {
-  const server = createTcpServer();
+  const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));

@@ -2,13 +2,12 @@
 // or dies without losing a job, drains when it is stopped, and can do no more than it must. Run by `.ci/systemd`.
 import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { createServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type Emulator, startEmulator } from "../../src/emulator/emulator.js";
+import { type HostGate, seenAs, startGate } from "../support/host.js";
 import { thirdParty } from "../support/program.js";
 
 const root = process.env["PARTNERD_TEST_ROOT"] ?? "";
@@ -32,18 +31,10 @@ async function mark(): Promise<string> {
   return /-- cursor: (\S+)/.exec(shown)?.[1] ?? "";
 }
 
-/** Looks until it is so. Fails with what it saw last. */
-async function until(look: () => Promise<string>, wanted: string | RegExp): Promise<string> {
-  const endMs = Date.now() + 20_000;
-  for (;;) {
-    const seen = await look();
-    if (typeof wanted === "string" ? seen === wanted : wanted.test(seen)) return seen;
-    if (Date.now() > endMs)
-      throw new Error(
-        `never saw ${wanted}, but ${seen}\n${await inside("journalctl", "-u", "partnerd", "-n", "20", "--no-pager")}`,
-      );
-    await pause(50);
-  }
+/** Looks until it is so. Fails with what it saw last, and the end of the journal. */
+function until(look: () => Promise<string>, wanted: string | RegExp): Promise<string> {
+  const story = () => inside("journalctl", "-u", "partnerd", "-n", "20", "--no-pager");
+  return seenAs(look, wanted, { forMs: 20_000, everyMs: 50, story });
 }
 
 /** Does what the job's configuration says. */
@@ -69,31 +60,7 @@ export async function handler(job) {
 `;
 
 let emulator: Emulator;
-let gate: { readonly url: string; readonly arrived: () => Promise<void>; readonly open: () => void; close(): void };
-
-/** Where handlers wait until the test lets them go on. */
-async function startGate() {
-  const waiting = new Set<ServerResponse>();
-  let arrival = Promise.withResolvers<void>();
-  const server = createServer((_request, answer) => {
-    waiting.add(answer);
-    arrival.resolve();
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-    arrived: () => arrival.promise,
-    open: () => {
-      for (const answer of waiting) answer.end("go on");
-      waiting.clear();
-      arrival = Promise.withResolvers();
-    },
-    close: () => {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
-}
+let gate: HostGate;
 
 function put(path: string, text: string, mode = 0o644): void {
   writeFileSync(join(root, path), text, { mode });

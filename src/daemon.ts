@@ -7,15 +7,8 @@ import type { Panel } from "./admin/panel.js";
 import type { AdminServer } from "./admin/server.js";
 import type { AdminStatus } from "./admin/view.js";
 import type { Config } from "./config/config.js";
-import {
-  type BuiltParts,
-  buildParts,
-  closeQuietly,
-  lanesOf,
-  limitsOf,
-  type PartReaders,
-  type PartsOptions,
-} from "./parts.js";
+import type { PartReaders, PartsOptions } from "./parts/options.js";
+import { type BuiltParts, buildParts, closeQuietly, lanesOf, limitsOf } from "./parts.js";
 import type { Clock } from "./std/clock.js";
 import { describeError } from "./std/errors.js";
 import { type Log, textLog } from "./std/log.js";

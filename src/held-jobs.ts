@@ -6,7 +6,7 @@ import type { TableFinding } from "./ledger/dynamodb-check.js";
 import { LedgerError } from "./ledger/ledger.js";
 import type { ListedJob } from "./ledger/listed-jobs.js";
 import { type FleetTools, fleetToolsOf, ledgerOf } from "./parts/ledgers.js";
-import type { PartsOptions } from "./parts.js";
+import type { PartsOptions } from "./parts/options.js";
 import { presumedNonce } from "./worker/acknowledging.js";
 
 export type { ListedJob };

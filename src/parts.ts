@@ -1,7 +1,6 @@
 // Builds each part that a configuration asks for, loading only what it names; the one place that knows every
 // implementation. Opens in order and, when one part cannot be had, lets go of the earlier ones.
 import type { ArtifactStore } from "./artifacts/artifacts.js";
-import type { ApiCall } from "./codepipeline/client.js";
 import type { GatewaySettings, Gateways } from "./codepipeline/gateways.js";
 import type { Config } from "./config/config.js";
 import { Callbacks } from "./handlers/callbacks.js";
@@ -9,32 +8,16 @@ import type { HandlerRegistry } from "./handlers/handler.js";
 import { buildHandlers } from "./handlers/registry.js";
 import { SwappableHandlers } from "./handlers/swappable.js";
 import { actionTypeName, type JobId, type Region } from "./job/job.js";
-import type { Ledger, LedgerCommit } from "./ledger/ledger.js";
+import type { Ledger } from "./ledger/ledger.js";
 import { ledgerOf } from "./parts/ledgers.js";
+import type { PartReaders, PartsOptions } from "./parts/options.js";
 import type { Clock } from "./std/clock.js";
 import type { Log } from "./std/log.js";
-import type { Masker } from "./std/masking.js";
-import { MaskedTokens, type TokenLookup } from "./tokens/masked-tokens.js";
+import { MaskedTokens } from "./tokens/masked-tokens.js";
 import type { ClientTokens } from "./tokens/tokens.js";
 import type { Observe } from "./worker/events.js";
 import type { LaneConfig } from "./worker/lane.js";
 import type { WorkerLimits } from "./worker/parts.js";
-
-/** What parts are built from. */
-export interface PartsOptions {
-  readonly config: Config;
-  readonly log: Log;
-  readonly masker: Masker;
-  readonly clock: Clock;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-}
-
-/** Told what parts do that no event tells of: for metrics. None may throw. */
-export interface PartReaders {
-  readonly onCall?: (call: ApiCall) => void;
-  readonly onLookup?: (lookup: TokenLookup) => void;
-  readonly onCommit?: (commit: LedgerCommit) => void;
-}
 
 /** The parts, wired. */
 export interface BuiltParts {

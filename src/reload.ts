@@ -2,16 +2,8 @@
 // began under the old one ends under it. Part of the composition root, like parts.ts.
 import type { Config } from "./config/config.js";
 import { fingerprints } from "./config/fingerprint.js";
-import {
-  type BuiltParts,
-  closeQuietly,
-  gatewaySettingsOf,
-  handlersOf,
-  lanesOf,
-  limitsOf,
-  type PartsOptions,
-  tokensOf,
-} from "./parts.js";
+import type { PartsOptions } from "./parts/options.js";
+import { type BuiltParts, closeQuietly, gatewaySettingsOf, handlersOf, lanesOf, limitsOf, tokensOf } from "./parts.js";
 import type { Observe } from "./worker/events.js";
 import type { Worker } from "./worker/worker.js";
 

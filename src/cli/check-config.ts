@@ -5,8 +5,8 @@ import { checkFiles } from "../config/files.js";
 import type { LoadOptions } from "../config/load.js";
 import { loadConfig } from "../config/load.js";
 import { describeMistake } from "../config/mistakes.js";
-import type { Io } from "./cli.js";
 import { exitCodes } from "./exit-codes.js";
+import type { Io } from "./io.js";
 
 /** Builds what the configuration names, handlers and token source, and says what is wrong with it. */
 export type CheckParts = (config: Config, areFilesThere: boolean) => Promise<readonly string[]>;

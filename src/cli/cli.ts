@@ -6,17 +6,7 @@ import { ownVersion } from "../std/version.js";
 import { addDocuments } from "./documents.js";
 import { exitCodes } from "./exit-codes.js";
 import { type ConfigFlags, countFlag, durationFlag, loadOptions, overridesOf, withConfig } from "./flags.js";
-
-/** What a command touches of the process it runs in. */
-export interface Io {
-  /** Data. */
-  readonly out: (text: string) => void;
-  /** Everything else. */
-  readonly err: (text: string) => void;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  /** The working directory. */
-  readonly directory: string;
-}
+import type { Io } from "./io.js";
 
 /** Runs one command. Resolves with the exit code; never rejects. */
 export async function runCli(argv: readonly string[], io: Io = processIo()): Promise<number> {

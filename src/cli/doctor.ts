@@ -3,8 +3,8 @@ import { type LoadOptions, loadConfig } from "../config/load.js";
 import { describeMistake } from "../config/mistakes.js";
 import type { Finding } from "../doctor/finding.js";
 import { oneLine } from "../std/one-line.js";
-import type { Io } from "./cli.js";
 import { exitCodes } from "./exit-codes.js";
+import type { Io } from "./io.js";
 
 /** The exit code: 0, or 1 when anything failed; warnings are no failure. Throws ConfigError. */
 export async function doctorCommand(

@@ -1,9 +1,9 @@
 // The commands that print a document made from the configuration, for other tools to read: data on stdout, nothing else.
 import { type Command, InvalidArgumentError } from "commander";
 import { describeMistake } from "../config/mistakes.js";
-import type { Io } from "./cli.js";
 import { exitCodes } from "./exit-codes.js";
 import { type ConfigFlags, loadOptions, withConfig } from "./flags.js";
+import type { Io } from "./io.js";
 
 /** Adds print-config, schema, iam-policy, action-type and ledger-table. */
 export function addDocuments(root: Command, io: Io, result: { code: number }): void {

@@ -5,8 +5,8 @@ import type { LoadOptions } from "../config/load.js";
 import { loadConfig } from "../config/load.js";
 import type { HeldJobEnd } from "../held-jobs.js";
 import { oneLine } from "../std/one-line.js";
-import type { Io } from "./cli.js";
 import { askDaemon, type DaemonAnswer } from "./daemon-calls.js";
+import type { Io } from "./io.js";
 import { orFailed } from "./jobs.js";
 import { ledgerParts } from "./ledger-parts.js";
 

@@ -6,8 +6,8 @@ import { loadAdminAddress } from "../config/load.js";
 import { ConfigError, describeMistake } from "../config/mistakes.js";
 import { reachableUrl } from "../std/addresses.js";
 import { oneLine } from "../std/one-line.js";
-import type { Io } from "./cli.js";
 import { exitCodes } from "./exit-codes.js";
+import type { Io } from "./io.js";
 
 /** Docker's own limit for a health check is 30 s by default; a daemon that is well answers in milliseconds. */
 const healthcheckLimitMs = 3_000;

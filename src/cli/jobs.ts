@@ -6,9 +6,9 @@ import { loadConfig } from "../config/load.js";
 import type { ListedJob } from "../held-jobs.js";
 import { describeError } from "../std/errors.js";
 import { oneLine } from "../std/one-line.js";
-import type { Io } from "./cli.js";
 import { askDaemon } from "./daemon-calls.js";
 import { exitCodes } from "./exit-codes.js";
+import type { Io } from "./io.js";
 import { ledgerParts } from "./ledger-parts.js";
 
 /** Lists what is held. The exit code: 0, or 1 when the ledger cannot be read. Throws ConfigError. */

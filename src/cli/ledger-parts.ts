@@ -1,6 +1,6 @@
 // What a command needs to open the configured ledger by itself: a log that says warnings to people, and a clock.
 import type { Config } from "../config/config.js";
-import type { Io } from "./cli.js";
+import type { Io } from "./io.js";
 
 /** The options of whoever opens the ledger without a daemon. */
 export async function ledgerParts(config: Config, io: Io) {

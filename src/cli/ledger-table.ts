@@ -1,7 +1,7 @@
 // `partnerd ledger-table`: the definition of the table that a fleet's ledger needs, as JSON for the AWS CLI on stdout;
 // what to do with it on stderr. It makes no call to AWS.
 import { type LoadOptions, loadConfig } from "../config/load.js";
-import type { Io } from "./cli.js";
+import type { Io } from "./io.js";
 
 /** Prints the definition of the configured table. Throws ConfigError. */
 export async function printLedgerTable(options: LoadOptions, io: Io): Promise<void> {

@@ -4,7 +4,8 @@ import { Callbacks } from "../handlers/callbacks.js";
 import { HandlersError } from "../handlers/registry.js";
 import { LedgerError } from "../ledger/ledger.js";
 import { fleetToolsOf } from "../parts/ledgers.js";
-import { callbackLimits, handlersOf, type PartsOptions, tokensOf } from "../parts.js";
+import type { PartsOptions } from "../parts/options.js";
+import { callbackLimits, handlersOf, tokensOf } from "../parts.js";
 import { TokenError } from "../tokens/tokens.js";
 
 /** Builds every configured handler and lets go of it again; the lines that say what is wrong, none if all is well. */

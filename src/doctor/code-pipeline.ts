@@ -2,7 +2,7 @@
 import type { GatewayError } from "../codepipeline/gateway.js";
 import type { RegionInspection } from "../codepipeline/inspection.js";
 import { actionTypeName, type Region } from "../job/job.js";
-import type { PartsOptions } from "../parts.js";
+import type { PartsOptions } from "../parts/options.js";
 import type { Finding } from "./finding.js";
 
 const lookLimitMs = 20_000;

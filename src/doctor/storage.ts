@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { refuseShared, WorkDirError } from "../artifacts/work-dir.js";
 import { LedgerError } from "../ledger/ledger.js";
 import { fleetToolsOf, ledgerOf } from "../parts/ledgers.js";
-import type { PartsOptions } from "../parts.js";
+import type { PartsOptions } from "../parts/options.js";
 import { describeError } from "../std/errors.js";
 import { checkLedgerClient } from "./builds.js";
 import type { Finding } from "./finding.js";

@@ -1,6 +1,7 @@
 // A command line run in this process, with what it writes kept.
-import type { Io } from "../../../src/cli/cli.js";
+
 import { runCli } from "../../../src/cli/cli.js";
+import type { Io } from "../../../src/cli/io.js";
 
 export interface Ran {
   readonly code: number;

@@ -1,0 +1,24 @@
+// What the parts of a daemon are built from, and who is told what they do.
+import type { ApiCall } from "../codepipeline/client.js";
+import type { Config } from "../config/config.js";
+import type { LedgerCommit } from "../ledger/ledger.js";
+import type { Clock } from "../std/clock.js";
+import type { Log } from "../std/log.js";
+import type { Masker } from "../std/masking.js";
+import type { TokenLookup } from "../tokens/masked-tokens.js";
+
+/** What parts are built from. */
+export interface PartsOptions {
+  readonly config: Config;
+  readonly log: Log;
+  readonly masker: Masker;
+  readonly clock: Clock;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** Told what parts do that no event tells of: for metrics. None may throw. */
+export interface PartReaders {
+  readonly onCall?: (call: ApiCall) => void;
+  readonly onLookup?: (lookup: TokenLookup) => void;
+  readonly onCommit?: (commit: LedgerCommit) => void;
+}

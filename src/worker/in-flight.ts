@@ -49,7 +49,8 @@ export class JobInFlight {
   #failure: string | undefined;
   #loss: Loss | undefined;
   #state: JobState;
-  #unwritten: JobEvent[] = [];
+  /** An acknowledge that has happened and could not be written; a ledger takes it for one that is not sent. */
+  #unwritten: JobEvent | undefined;
   #recorded: PromiseWithResolvers<void> | undefined;
 
   constructor(options: JobInFlightOptions) {
@@ -135,19 +136,21 @@ export class JobInFlight {
       if (event.type === "outcome-settled") this.#recorded?.resolve();
     } catch (error) {
       if (this.#isTakenOver) return this.#move(to, event);
-      this.#unwritten.push(event);
+      if (event.type === "acknowledge-sent") this.#unwritten = event;
       if (event.type === "outcome-settled") this.#recorded?.reject(error);
       this.#emit({ type: "ledger-failed", key: this.key, message: error instanceof Error ? error.message : "unknown" });
     }
     this.#move(to, event);
   }
 
+  /** Tells the ledger of the event, whatever became of those before: what it misses it writes when it can. */
   async #write(event: JobEvent): Promise<void> {
-    // What an earlier fault left out comes first: the ledger runs the same reducer.
-    while (this.#unwritten.length > 0) {
-      const [first] = this.#unwritten;
-      if (first) await this.#ledger.record(this.lease, first);
-      this.#unwritten = this.#unwritten.slice(1);
+    const missed = this.#state === "acknowledging" ? this.#unwritten : undefined;
+    this.#unwritten = undefined;
+    try {
+      if (missed) await this.#ledger.record(this.lease, missed);
+    } catch {
+      // Told when it first failed, and the event itself meets the fault as well.
     }
     await this.#ledger.record(this.lease, event);
   }

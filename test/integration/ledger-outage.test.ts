@@ -1,0 +1,53 @@
+// Promise: while the disk of the ledger is away what was begun is brought to its end, and once it is back the ledger
+// holds no trace that says otherwise.
+import { mkdirSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { listJobs } from "../../src/ledger/sqlite-list.js";
+import { Gate, type Rig, type RigOptions, startRig, thirdParty } from "../support/rig.js";
+
+/** A daemon whose ledger lies in a folder that can be taken away. */
+async function startOnDisk(options: RigOptions = {}) {
+  const rig = await startRig({
+    actionTypes: [thirdParty],
+    ...options,
+    inFolder: (folder) => {
+      mkdirSync(join(folder, "disk"));
+      return { ledger: { store: "sqlite", path: join(folder, "disk", "ledger.db") } };
+    },
+  });
+  const disk = join(rig.folder, "disk");
+  return {
+    rig,
+    takeAway: () => renameSync(disk, `${disk}.away`),
+    bringBack: () => renameSync(`${disk}.away`, disk),
+    held: async () => (await listJobs(join(disk, "ledger.db"))).map(({ state }) => state),
+  };
+}
+
+async function hasOneResult(rig: Rig, id: string): Promise<void> {
+  await rig.event("job-reported", ({ key }) => key.jobId === id);
+  const results = rig.emulator.job(id)?.results ?? [];
+  expect(results.filter(({ answer }) => answer === "accepted")).toHaveLength(1);
+  expect(rig.emulator.job(id)?.status).toBe("Succeeded");
+}
+
+it("holds nothing of a job whose outcome was fixed and accepted while the disk was away", async () => {
+  const gate = new Gate();
+  const { rig, takeAway, bringBack, held } = await startOnDisk({
+    handle: async () => {
+      await gate.enter();
+      return { kind: "succeeded" };
+    },
+  });
+  await using _ = rig;
+  const id = rig.emulator.addJob({ actionType: thirdParty });
+  await gate.waiting(1);
+  takeAway();
+  gate.release();
+  await hasOneResult(rig, id);
+  expect(rig.count("ledger-failed")).toBe(2);
+  bringBack();
+  expect(await rig.stop()).toEqual({ owed: 0, isBroken: false });
+  expect(await held()).toEqual([]);
+});

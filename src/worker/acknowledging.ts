@@ -6,7 +6,7 @@ import type { LostReason } from "../job/lifecycle.js";
 import { LedgerError } from "../ledger/ledger.js";
 import type { Confirmation, JobInFlight } from "./in-flight.js";
 import type { Parts } from "./parts.js";
-import { patiently } from "./patience.js";
+import { mayComeRight, patiently } from "./patience.js";
 
 /** `unanswered`: we stopped before CodePipeline said anything; it may be ours. */
 export type Claim =
@@ -23,13 +23,16 @@ export const presumedNonce = "presumed ours: the nonce was used up, and no answe
 
 interface Asking {
   nonce: Nonce;
+  /** The nonce that the ledger has: a further attempt with it needs no further record, and no disk. */
+  recorded: Nonce | undefined;
   /** True once an attempt may have reached the service without our knowing its answer. */
   isAmbiguous: boolean;
 }
 
 /** AcknowledgeThirdPartyJob or AcknowledgeJob until it is answered or the work scope ends. Throws only bugs. */
 export async function acknowledge(parts: Parts, flight: JobInFlight, job: Job, wasSentBefore = false): Promise<Claim> {
-  const asking: Asking = { nonce: job.nonce, isAmbiguous: wasSentBefore };
+  const recorded = wasSentBefore ? job.nonce : undefined;
+  const asking: Asking = { nonce: job.nonce, recorded, isAmbiguous: wasSentBefore };
   try {
     return await patiently(
       parts,
@@ -37,7 +40,9 @@ export async function acknowledge(parts: Parts, flight: JobInFlight, job: Job, w
       {
         policy: parts.limits.retry.acknowledge,
         signal: parts.scopes.work,
-        isWorthIt: (kind) => isPassing(kind) || kind === "aborted",
+        isWorthIt: (kind) => isPassing(kind) || kind === "aborted" || (asking.isAmbiguous && mayComeRight(kind)),
+        // Somebody has to mend it, which may take hours: others run meanwhile.
+        parksSlot: (kind) => !isPassing(kind) && kind !== "aborted",
       },
       () => askOnce(parts, flight, asking),
     );
@@ -55,7 +60,7 @@ async function askOnce(parts: Parts, flight: JobInFlight, asking: Asking): Promi
     asking.isAmbiguous = false;
     flight.newerOffer = undefined;
   }
-  await flight.guard({ type: "acknowledge-sent", nonce: asking.nonce });
+  await record(flight, asking, asking.nonce);
   try {
     return claimOf(await gateway.acknowledge(flight.key, asking.nonce, parts.scopes.work));
   } catch (error) {
@@ -64,6 +69,13 @@ async function askOnce(parts: Parts, flight: JobInFlight, asking: Asking): Promi
     if (error.kind === "not-ours" && asking.isAmbiguous) return decide(parts, flight, asking, error);
     throw error;
   }
+}
+
+/** Writes down by which nonce the job is about to be asked for. Throws LedgerError. */
+async function record(flight: JobInFlight, asking: Asking, nonce: Nonce): Promise<void> {
+  if (nonce === asking.recorded) return;
+  await flight.guard({ type: "acknowledge-sent", nonce });
+  asking.recorded = nonce;
 }
 
 /**
@@ -75,9 +87,16 @@ async function decide(parts: Parts, flight: JobInFlight, asking: Asking, refusal
   const gateway = parts.world.gateway(flight.key.region, flight.key.actionType.owner);
   const fresh = await gateway.detailsAgain(flight.key, parts.scopes.work);
   if (fresh.nonce === undefined || fresh.nonce === asking.nonce) return { kind: "ours", isPresumed: true };
+  try {
+    await record(flight, asking, fresh.nonce);
+  } catch (error) {
+    if (!(error instanceof LedgerError)) throw error;
+    // It may be ours all the same: it is asked for until the ledger can say by which nonce.
+    const { operation, code } = refusal;
+    throw new GatewayError({ kind: "unavailable", operation, code, message: `${refusal.message} (${error.message})` });
+  }
   asking.nonce = fresh.nonce;
   asking.isAmbiguous = false;
-  await flight.guard({ type: "acknowledge-sent", nonce: asking.nonce });
   try {
     return claimOf(await gateway.acknowledge(flight.key, asking.nonce, parts.scopes.work));
   } catch (error) {
@@ -158,9 +177,10 @@ function claimFrom(error: unknown, asking: Asking, parts: Parts): Claim {
     case "over":
       return { kind: "lost", reason: "over", message };
     case "token-rejected":
-      return { kind: "lost", reason: "token-rejected", message };
-    case "rejected":
+      return asking.isAmbiguous ? unanswered(asking, message) : { kind: "lost", reason: "token-rejected", message };
     case "misconfigured":
+      return asking.isAmbiguous ? unanswered(asking, message) : { kind: "lost", reason: "refused", message };
+    case "rejected":
       return { kind: "lost", reason: "refused", message };
     case "aborted":
     case "throttled":

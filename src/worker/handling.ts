@@ -17,6 +17,9 @@ export type Ending =
   /** The flight's `loss` says why. */
   | { readonly kind: "let-go" };
 
+/** What the customer reads of a job that a stop ended. */
+export const stopped = "partnerd was stopped before the job ended; run the action again";
+
 /** A handler that was told to stop is waited for a little longer than it was promised, then left behind. */
 const abandonMarginMs = 2_000;
 
@@ -87,8 +90,7 @@ async function afterStop(
   // A handler that used the last moment to say how far it came is believed: `continued` saves its work.
   if (late?.kind === "gave") return { kind: "ended", ...endOf(late, job, parts) };
   if (flight.callback && parts.world.ledger.isDurable) return { kind: "left" };
-  const message = "partnerd was stopped before the job ended; run the action again";
-  return { kind: "ended", outcome: failed(message, { type: "SystemUnavailable" }), cause };
+  return { kind: "ended", outcome: failed(stopped, { type: "SystemUnavailable" }), cause };
 }
 
 function start(handler: JobHandler, call: HandlerCall, flight: JobInFlight): Promise<Run> {

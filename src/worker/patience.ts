@@ -11,8 +11,8 @@ export interface Patience {
   /** Besides the scope; left out: the job is let go of. */
   readonly alsoEndedBy?: AbortSignal;
   readonly isWorthIt: (kind: GatewayFaultKind) => boolean;
-  /** The job does no work while the call waits, so others may use its slot meanwhile. */
-  readonly parksSlot?: boolean;
+  /** True: the job does no work while the call waits for this to pass, so others may use its slot meanwhile. */
+  readonly parksSlot?: (kind: GatewayFaultKind) => boolean;
 }
 
 /** Makes the call until it answers or patience ends; each new try is told by an event. Rejects with the last error. */
@@ -33,8 +33,8 @@ export function patiently<T>(
       shouldRetry: (error) => error instanceof GatewayError && patience.isWorthIt(error.kind),
       retryAfterMs: (error) => (error instanceof GatewayError ? error.retryAfterMs : undefined),
       onRetry: ({ attempt, delayMs, error }) => {
-        if (patience.parksSlot) flight.slot.park();
         if (!(error instanceof GatewayError)) return;
+        if (patience.parksSlot?.(error.kind)) flight.slot.park();
         parts.emit({ type: "call-retried", key: flight.key, fault: faultOf(error, mask), attempt, delayMs });
       },
     },

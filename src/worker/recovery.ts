@@ -183,7 +183,7 @@ async function freshDetails(
         policy: { ...limits.retry.acknowledge, maxElapsedMs: Number.POSITIVE_INFINITY },
         signal: scopes.work,
         isWorthIt: mayComeRight,
-        parksSlot: true,
+        parksSlot: () => true,
         alsoEndedBy: ended,
       },
       () => gateway.detailsAgain(flight.key, scopes.work),

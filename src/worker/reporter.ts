@@ -50,7 +50,7 @@ export async function report(
         policy: parts.limits.retry.report,
         signal: parts.scopes.report,
         isWorthIt: mayComeRight,
-        parksSlot: true,
+        parksSlot: () => true,
       },
       () => putOnce(parts, flight, putting),
     );

@@ -9,7 +9,7 @@ import { acknowledge, confirm, presumedNonce } from "./acknowledging.js";
 import { getDetails } from "./details.js";
 import type { EndCause, Order } from "./events.js";
 import { Flights } from "./flights.js";
-import { type Ending, handle } from "./handling.js";
+import { type Ending, handle, stopped } from "./handling.js";
 import { JobInFlight, type Loss } from "./in-flight.js";
 import type { LaneConfig } from "./lane.js";
 import { faultOf, type Parts } from "./parts.js";
@@ -137,7 +137,7 @@ export class Runner {
     }
   }
 
-  /** Acknowledges; true when the job is ours. */
+  /** Acknowledges; true when the job is ours and goes on. */
   async claim(flight: JobInFlight, job: Job, wasSentBefore: boolean): Promise<boolean> {
     const claim = await acknowledge(this.#parts, flight, job, wasSentBefore);
     if (claim.kind === "lost") {
@@ -151,7 +151,14 @@ export class Runner {
     flight.isPresumed = claim.isPresumed;
     if (claim.isPresumed) await flight.note({ type: "acknowledge-sent", nonce: presumedNonce });
     await flight.note({ type: "acknowledge-accepted" });
-    return true;
+    if (!flight.slot.isParked) return true;
+    // No handler begins without a slot; what ends the job before does not wait for one.
+    const { work } = this.#parts.scopes;
+    const until = AbortSignal.any([work, flight.letGo, flight.failing]);
+    if ((await flight.slot.retake(until)) || !work.aborted) return true;
+    const outcome = failed(stopped, { type: "SystemUnavailable" });
+    await this.settle(flight, outcome, "stopped", this.#parts.world.clock.monotonic());
+    return false;
   }
 
   /** Runs the handler of a job that is ours and reports what came of it. */

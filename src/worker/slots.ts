@@ -23,6 +23,7 @@ export interface Slot {
    * only their own lane. Idempotent.
    */
   park(): void;
+  readonly isParked: boolean;
   /** Before a parked job works on: waits for a slot like all others. False when the signal aborts first. */
   retake(signal: AbortSignal): Promise<boolean>;
   /** Idempotent. */
@@ -198,6 +199,9 @@ export class Slots {
         state = "parked";
         count.parked += 1;
         this.#release(count, 1);
+      },
+      get isParked() {
+        return state === "parked";
       },
       retake: async (signal) => {
         if (state === "held") return true;

@@ -40,7 +40,7 @@ async function presumed(gateway: Partial<JobGateway>) {
   const ledger = new MemoryLedger({ clock, recentMs: 60_000, recentMax: 10, groupMs: 0 });
   const lease = await ledger.lease(key);
   if (!lease) throw new Error("no lease");
-  const slot = { park() {}, retake: async () => true, free() {} };
+  const slot = { park() {}, isParked: false, retake: async () => true, free() {} };
   const flight = new JobInFlight({ lane, lease, slot, ledger, emit: () => {}, polledAtMs: 0 });
   flight.isPresumed = true;
   const signal = new AbortController().signal;

@@ -51,3 +51,20 @@ it("holds nothing of a job whose outcome was fixed and accepted while the disk w
   expect(await rig.stop()).toEqual({ owed: 0, isBroken: false });
   expect(await held()).toEqual([]);
 });
+
+it.each(["InProgress", "InvalidNonceException"] as const)(
+  "goes on asking for a job that may be ours while the disk is away, when a repeated acknowledge answers %s",
+  async (repeatedAcknowledge) => {
+    const { rig, takeAway, bringBack, held } = await startOnDisk({ emulator: { settings: { repeatedAcknowledge } } });
+    await using _ = rig;
+    rig.emulator.fault({ kind: "lost-answer", operations: ["AcknowledgeThirdPartyJob"], times: 1 });
+    const id = rig.emulator.addJob({ actionType: thirdParty });
+    await rig.event("call-retried");
+    takeAway();
+    await hasOneResult(rig, id);
+    expect(rig.count("job-left")).toBe(0);
+    bringBack();
+    expect(await rig.stop()).toEqual({ owed: 0, isBroken: false });
+    expect(await held()).toEqual([]);
+  },
+);

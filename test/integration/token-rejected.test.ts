@@ -1,6 +1,6 @@
 // Promise: a customer whose token is wrong, unknown or newly changed never holds up the others.
 import { expect, it } from "vitest";
-import { startRig, thirdParty } from "../support/rig.js";
+import { custom, startRig, thirdParty } from "../support/rig.js";
 
 const bad = "aaaaaaaa-1111-4111-8111-111111111111";
 const unknown = "bbbbbbbb-1111-4111-8111-111111111111";
@@ -55,4 +55,22 @@ it("keeps a result for a client whose token was changed under a running job, and
   expect((await rig.emulator.waitForJob(other, "over")).status).toBe("Succeeded");
   rig.emulator.addClient({ clientId: client, clientToken: "old" });
   expect((await rig.emulator.waitForJob(id, "over")).status).toBe("Succeeded");
+});
+
+it("keeps a job that may be ours when the client's token is refused at the second acknowledge", async () => {
+  const client = "cccccccc-1111-4111-8111-111111111111";
+  await using rig = await startRig({ tokens: { [client]: "old" }, config: { worker: { maxConcurrentJobs: 1 } } });
+  rig.emulator.addClient({ clientId: client, clientToken: "old" });
+  rig.emulator.fault({ kind: "lost-answer", operations: ["AcknowledgeThirdPartyJob"], times: 1 });
+  const id = rig.emulator.addJob({ actionType: thirdParty, clientId: client });
+  await rig.event("call-retried");
+  rig.emulator.addClient({ clientId: client, clientToken: "new" });
+  await rig.event("call-retried", (event) => event.fault.kind === "token-rejected");
+  // The only slot is free for others meanwhile.
+  const [other = ""] = rig.emulator.addJobs({ actionType: custom, count: 1 });
+  expect((await rig.emulator.waitForJob(other, "over")).status).toBe("Succeeded");
+  rig.emulator.addClient({ clientId: client, clientToken: "old" });
+  expect((await rig.emulator.waitForJob(id, "over")).status).toBe("Succeeded");
+  expect(rig.daemon.worker.slots).toMatchObject({ parked: 0 });
+  expect(rig.count("job-dropped")).toBe(0);
 });

@@ -20,14 +20,14 @@ export const mutants = [
   {
     name: "acknowledges before it is recorded",
     file: "src/worker/acknowledging.ts",
-    find: `  await flight.guard({ type: "acknowledge-sent", nonce: asking.nonce });
+    find: `  await record(flight, asking, asking.nonce);
   try {
     return claimOf(await gateway.acknowledge(flight.key, asking.nonce, parts.scopes.work));
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;`,
     replace: `  try {
     const status = await gateway.acknowledge(flight.key, asking.nonce, parts.scopes.work);
-    await flight.guard({ type: "acknowledge-sent", nonce: asking.nonce });
+    await record(flight, asking, asking.nonce);
     return claimOf(status);
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;`,
@@ -106,8 +106,8 @@ export const mutants = [
   {
     name: "drops a job whose acknowledge got no answer",
     file: "src/worker/acknowledging.ts",
-    find: `isWorthIt: (kind) => isPassing(kind) || kind === "aborted",`,
-    replace: "isWorthIt: () => false,",
+    find: `isWorthIt: (kind) => isPassing(kind) || kind === "aborted" ||`,
+    replace: "isWorthIt: (kind) => false &&",
     tests: [lostAnswers],
   },
   {

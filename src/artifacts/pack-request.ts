@@ -1,7 +1,7 @@
 // What the near side of packing and its thread say to each other, and how a folder that is not packed is told: refused
 // for what is in it (who made the folder mends it), or failed for what befell this worker.
 import type { FailureType } from "../job/failure.js";
-import { ArchiveRefused, shown } from "./refusal.js";
+import { ArchiveRefused, noThread, noThreadReason, shown } from "./refusal.js";
 import type { UnpackLimits } from "./unpack-limits.js";
 
 /** The operator's limits (`artifacts.*`): what is packed here, another worker of ours must be able to unpack. */
@@ -53,7 +53,9 @@ export function refusalOfFolder(thrown: unknown, artifact: string): PackAnswer {
   }
   const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
   const text = thrown instanceof Error ? thrown.message : String(thrown);
-  const what = troubles[code] ?? (isSystemCode(code) ? `this worker's file system failed (${code})` : undefined);
+  const what =
+    (code === noThread ? noThreadReason(text) : troubles[code]) ??
+    (isSystemCode(code) ? `this worker's file system failed (${code})` : undefined);
   const why = what ?? `a mistake in partnerd: ${text}; report it to whoever runs this worker`;
   return refused("SystemUnavailable", `the output artifact ${artifact} was not packed: ${why}`);
 }

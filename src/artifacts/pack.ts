@@ -108,7 +108,7 @@ export class Packer {
 
   async #run({ artifact, directory }: PackRequest, output: FileHandle, signal: AbortSignal): Promise<Packed> {
     const { limits, start } = this.#options;
-    const worker = start({ artifact, directory, descriptor: output.fd, limits });
+    const worker = started(() => start({ artifact, directory, descriptor: output.fd, limits }), artifact);
     const answer = Promise.withResolvers<PackAnswer>();
     const ended = Promise.withResolvers<void>();
     worker.on("message", answer.resolve);
@@ -152,6 +152,14 @@ export function startPackWorker(order: PackOrder): Worker {
     // entries, about 400 bytes each: too many end the thread, not the daemon.
     resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 512 },
   });
+}
+
+function started(start: () => Worker, artifact: string): Worker {
+  try {
+    return start();
+  } catch (error) {
+    throw failureOf(refusalOfFolder(error, artifact), error);
+  }
 }
 
 async function created({ file, artifact }: PackRequest): Promise<FileHandle> {

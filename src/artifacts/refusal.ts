@@ -47,8 +47,18 @@ export function refusalOf(thrown: unknown, artifact: string): Refusal {
   if (code === "EMFILE" || code === "ENFILE") {
     return ours(artifact, `this worker has too many open files (${code}); retry the action later`);
   }
+  if (code === noThread) return ours(artifact, noThreadReason(text));
   if (/^E[A-Z0-9]+$/.test(code)) return ours(artifact, `this worker's file system failed (${code}); retry the action`);
   return ours(artifact, `a mistake in partnerd: ${text}; report it to whoever runs this worker`);
+}
+
+/** What Node says when the system gives it no further thread. */
+export const noThread = "ERR_WORKER_INIT_FAILED";
+
+/** Why nothing is packed or unpacked without a thread, and what to do. */
+export function noThreadReason(why: string): string {
+  const mend = "whoever runs it raises its limit of threads (pids of a container, TasksMax of systemd)";
+  return `this worker can start no further thread (${why}); retry the action later, and ${mend}`;
 }
 
 function ours(artifact: string, what: string): Refusal {

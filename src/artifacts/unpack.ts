@@ -3,8 +3,10 @@
 // It must never know where the file comes from.
 import { rm } from "node:fs/promises";
 import type { Worker } from "node:worker_threads";
+import { JobFailure } from "../job/failure.js";
 import type { Clock } from "../std/clock.js";
 import { fileComplete, giveUp, headWritten, newProgress, type Progress, tailWritten } from "./growing-file.js";
+import { refusalOf } from "./refusal.js";
 import type { UnpackLimits } from "./unpack-limits.js";
 import { UnpackThread } from "./unpack-thread.js";
 import { startsLikeZip } from "./zip-end.js";
@@ -182,12 +184,12 @@ export class Unpacker {
   }
 
   async #work(job: Waiting): Promise<void> {
-    const thread = [...this.#threads].find((each) => !each.isBusy) ?? this.#newThread();
-    job.thread = thread;
-    this.#running.add(job);
     const { artifact, file, into, plainName, size, limits } = job.call;
     const request = { artifact, file, into, plainName, limits, progress: job.progress };
+    this.#running.add(job);
     try {
+      const thread = [...this.#threads].find((each) => !each.isBusy) ?? this.#newThread(artifact);
+      job.thread = thread;
       const unpacked = await thread.run(size === undefined ? request : { ...request, size });
       // Given up in the very moment when it was done: whoever gave up expects no folder.
       if (job.givenUp !== undefined) await rm(into, { recursive: true, force: true });
@@ -202,17 +204,23 @@ export class Unpacker {
     }
   }
 
-  #newThread(): UnpackThread {
+  /** Throws JobFailure: a limit of threads (a container's pids, systemd's TasksMax) may be reached at any time. */
+  #newThread(artifact: string): UnpackThread {
     const { start, clock, threadIdleMs, threadEndMs } = this.#options;
-    const thread: UnpackThread = new UnpackThread({
-      start,
-      clock,
-      idleMs: threadIdleMs,
-      endMs: threadEndMs,
-      onEnd: () => this.#threads.delete(thread),
-    });
-    this.#threads.add(thread);
-    return thread;
+    try {
+      const thread: UnpackThread = new UnpackThread({
+        start,
+        clock,
+        idleMs: threadIdleMs,
+        endMs: threadEndMs,
+        onEnd: () => this.#threads.delete(thread),
+      });
+      this.#threads.add(thread);
+      return thread;
+    } catch (error) {
+      const { failure, message } = refusalOf(error, artifact);
+      throw new JobFailure(failure, message, { cause: error });
+    }
   }
 }
 

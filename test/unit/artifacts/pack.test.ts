@@ -325,6 +325,23 @@ test("packs few at once, lets the others wait, and lets who waits go", async () 
   await expect(call(4)).rejects.toThrow("the daemon is stopping");
 });
 
+test("tells that the system gives no thread, and leaves no file", async () => {
+  write({ "a.txt": "a" });
+  const one = packerWith({
+    start: () => {
+      throw Object.assign(new Error("EAGAIN"), { code: "ERR_WORKER_INIT_FAILED" });
+    },
+  });
+  const file = join(base, "none.zip");
+  const packing = one.pack({ artifact: "Report", directory: folder, file, signal: new AbortController().signal });
+  await expect(packing).rejects.toMatchObject({
+    type: "SystemUnavailable",
+    message: expect.stringMatching(/^the output artifact Report was not packed: .* no further thread \(EAGAIN\)/),
+  });
+  expect(existsSync(file)).toBe(false);
+  await one.close();
+});
+
 test.skipIf(!canMount())("tells a full disk, and leaves no part of the file on it (needs root and mount)", async () => {
   const disk = join(base, "disk");
   mkdirSync(disk);

@@ -151,6 +151,23 @@ describe("a thread that dies", () => {
   });
 });
 
+describe("a thread that the system does not give", () => {
+  it("fails its archive as trouble of ours, and the next is unpacked when there is one again", async () => {
+    let count = 0;
+    unpacker = unpackerOf(() => {
+      // What `new Worker` throws where a container's pids or systemd's TasksMax are used up.
+      if (count++ === 0) throw Object.assign(new Error("EAGAIN"), { code: "ERR_WORKER_INIT_FAILED" });
+      return startUnpackWorker();
+    });
+    await expect(unpacker.unpack(rig.call(bytes))).rejects.toMatchObject({
+      type: "SystemUnavailable",
+      message: expect.stringMatching(/^the artifact SourceOutput was not unpacked: .* no further thread \(EAGAIN\)/),
+    });
+    await unpacker.unpack(rig.call(bytes));
+    await unpacker.close();
+  });
+});
+
 describe("a zip whose tail came first", () => {
   /** Writes bytes into their place in the file and says so. */
   function write(fd: number, unpacking: Unpacking, content: Buffer, from: number, to: number): void {

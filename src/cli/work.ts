@@ -1,7 +1,7 @@
 // What `partnerd run` and `partnerd once` share: a configuration becomes a daemon, signals become stops, ends become exit codes.
 
 import type { Config } from "../config/config.js";
-import { Daemon } from "../daemon.js";
+import { Daemon, type DaemonOptions } from "../daemon.js";
 import { systemClock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
 import { createLog, type Log } from "../std/log.js";
@@ -89,19 +89,34 @@ async function wired(
   const { readyWaitMs } = config.systemd;
   const systemd = new SystemdReports({ environment, pid: process.pid, clock: systemClock, log, readyWaitMs });
   const readers = [...observers, (event: WorkerEvent) => systemd.observe(event)];
-  let daemon: Daemon;
-  try {
-    daemon = await Daemon.build({ config, log, masker, clock: systemClock, environment, observers: readers });
-  } catch (error) {
-    log.error({}, `could not start: ${describeError(error)}`);
-    return exitCodes.failed;
-  }
-  const strays = catchStrays(config, log, daemon);
+  const starting = listenWhileStarting(log);
+  const building = built({ config, log, masker, clock: systemClock, environment, observers: readers });
+  const daemon = await Promise.race([building, starting.stopped]);
+  if (typeof daemon !== "number") return attended(options, { log, daemon, systemd, starting }, work);
+  starting.close();
+  return daemon;
+}
+
+/** A daemon that was built, and those that look after it. */
+interface Attended {
+  readonly log: Log;
+  readonly daemon: Daemon;
+  readonly systemd: SystemdReports;
+  readonly starting: ReturnType<typeof listenWhileStarting>;
+}
+
+async function attended(
+  options: RunOptions,
+  { log, daemon, systemd, starting }: Attended,
+  work: (daemon: Daemon) => Promise<WorkerEnd>,
+): Promise<number> {
+  const strays = catchStrays(options.config, log, daemon);
   const reread = async () => {
     const next = await options.reread();
     strays.expectFrom(next);
     return next;
   };
+  const reload = () => void systemd.reloading(() => daemon.reload(reread));
   const atOnce = Promise.withResolvers<"at-once">();
   const stops = listenForStops({
     clock: systemClock,
@@ -112,11 +127,14 @@ async function wired(
     onHurry: (signal) => daemon.worker.hurry(`a second ${signal}`),
     onAtOnce: () => atOnce.resolve("at-once"),
     onDump: () => daemon.dump(),
-    onReload: () => void systemd.reloading(() => daemon.reload(reread)),
+    onReload: reload,
   });
+  starting.close();
   systemd.begin(daemon);
   try {
-    const end = await Promise.race([work(daemon), atOnce.promise]);
+    const working = work(daemon);
+    if (starting.isReloadWanted()) reload();
+    const end = await Promise.race([working, atOnce.promise]);
     if (end === "at-once") {
       log.error({ inFlight: daemon.worker.inFlight }, "stopped at once by a third signal");
       // Nothing is waited for but the killing of what commands still run: no job works on without its daemon.
@@ -136,6 +154,40 @@ async function wired(
     stops.close();
     strays.close();
   }
+}
+
+/** The daemon; or the exit code 1 after it was said why there is none. */
+async function built(options: DaemonOptions): Promise<Daemon | number> {
+  try {
+    return await Daemon.build(options);
+  } catch (error) {
+    options.log.error({}, `could not start: ${describeError(error)}`);
+    return exitCodes.failed;
+  }
+}
+
+/**
+ * Signals before there is a daemon, which by themselves would kill the process, or as the first one of a container be
+ * lost. A stop ends the start, for nothing has begun; a reload waits for its end.
+ */
+function listenWhileStarting(log: Log) {
+  const stopped = Promise.withResolvers<number>();
+  let isReloadWanted = false;
+  const { close } = listenForStops({
+    clock: systemClock,
+    onDrain: (signal) => {
+      log.info({ signal }, "told to stop while it starts: nothing was begun");
+      stopped.resolve(exitCodes.ok);
+    },
+    // It ends already.
+    onHurry: () => {},
+    onAtOnce: () => {},
+    onDump: () => log.info({}, "status: it starts"),
+    onReload: () => {
+      isReloadWanted = true;
+    },
+  });
+  return { stopped: stopped.promise, isReloadWanted: () => isReloadWanted, close };
 }
 
 /**

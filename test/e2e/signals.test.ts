@@ -231,6 +231,46 @@ describe("SIGHUP", () => {
   });
 });
 
+describe("while the daemon starts", () => {
+  /** A program whose module handler is being loaded, and loads for ever unless a file called `go` is there. */
+  async function startSlowly() {
+    const emulator = await startTestEmulator();
+    const waits = `
+      import { existsSync } from "node:fs";
+      process.stderr.write("loading\\n");
+      while (!existsSync(new URL("go", import.meta.url))) await new Promise((resolve) => setTimeout(resolve, 10));`;
+    const files = {
+      "partnerd.yaml": configFor(emulator, module),
+      "handler.mjs": handlerModule(`return { kind: "succeeded" };`, waits),
+    };
+    const program = startProgram(["run"], { files });
+    await program.complains(/loading/);
+    return { emulator, program };
+  }
+
+  it.each(["SIGTERM", "SIGINT"] as const)("%s ends it in 0: nothing was begun", async (signal) => {
+    const { program } = await startSlowly();
+    program.child.kill(signal);
+    expect(await program.ended).toMatchObject({ code: 0, signal: null });
+    expect(program.logs().at(-1)).toMatchObject({ signal, msg: "told to stop while it starts: nothing was begun" });
+  });
+
+  it("SIGHUP and SIGUSR2 do it no harm, and the configuration is read again when it has started", async () => {
+    const { emulator, program } = await startSlowly();
+    program.child.kill("SIGHUP");
+    program.child.kill("SIGUSR2");
+    await program.says(/status: it starts/);
+    writeFileSync(
+      join(program.folder, "partnerd.yaml"),
+      configFor(emulator, module, { worker: { maxConcurrentJobs: 7 } }),
+    );
+    writeFileSync(join(program.folder, "go"), "");
+    await program.says(/configuration read again, in force now: .*worker/);
+    program.child.kill("SIGTERM");
+    expect(await program.ended).toMatchObject({ code: 0, signal: null });
+  });
+});
+
 describe("SIGUSR2", () => {
   it("logs slots, pollers and each job, as often as it is sent, and interrupts nothing", async () => {
     const { emulator, program, id, finish } = await startWithService();

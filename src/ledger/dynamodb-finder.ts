@@ -52,6 +52,8 @@ const takenTogether = 16;
 export class FleetFinder {
   readonly #options: FleetFinderOptions;
   readonly #damaged = new Set<string>();
+  /** Rows that the last look found and left: whose they are needs no second read. */
+  readonly #unwanted = new Map<string, JobKey>();
 
   constructor(options: FleetFinderOptions) {
     this.#options = options;
@@ -87,11 +89,14 @@ export class FleetFinder {
   async #findInto(found: UnfinishedJob[], search: Search, signal: AbortSignal): Promise<void> {
     const { replicas } = this.#options;
     await replicas.look(signal);
+    const seen = new Set<string>();
     for (const holder of [nobody, ...replicas.dead()]) {
       const names = (await this.#owedBy(holder, signal)).map((item) => text(item, "pk"));
+      for (const name of names) seen.add(name);
       await this.#takeAll(names, search, found, signal);
       if (holder !== nobody && names.length === 0) await replicas.bury(holder, signal);
     }
+    for (const name of this.#unwanted.keys()) if (!seen.has(name)) this.#unwanted.delete(name);
     if (search.isFirst) {
       const items = await this.#options.table.all("Scan", { IndexName: holderIndex }, signal);
       const orphans = items.filter((item) => !replicas.isKnown(text(item, "owedBy")));
@@ -122,9 +127,14 @@ export class FleetFinder {
   /** One owed job, if it is still nobody's. A row that cannot be read hurts no other. */
   async #take(name: string, search: Search, signal: AbortSignal): Promise<UnfinishedJob | undefined> {
     const { replicas, isOurs, nextFence, hold } = this.#options;
-    if (isOurs(name)) return undefined;
+    const known = this.#unwanted.get(name);
+    if (isOurs(name) || (known && !search.isWanted(known))) return undefined;
     const row = await this.#read(name, signal);
-    if (!row || !isOwed(row.record.state) || !search.isWanted(row.key)) return undefined;
+    if (!row || !isOwed(row.record.state)) return undefined;
+    if (!search.isWanted(row.key)) {
+      this.#unwanted.set(name, row.key);
+      return undefined;
+    }
     const { holder } = row.fence;
     if (holder !== nobody && !(await replicas.isGone(holder, signal))) return undefined;
     const fence = nextFence();

@@ -28,7 +28,7 @@ export interface Ledger {
   unfinished(): Promise<readonly UnfinishedJob[]>;
   /**
    * A ledger that others share: owed jobs that came to be nobody's, each leased to the caller, a few at a time, as
-   * they are found. Looks no further while a batch is being taken up; ends when the signal aborts. Never throws.
+   * they are found; `isWanted` is asked anew for each look. Ends when the signal aborts. Never throws.
    */
   watch?(isWanted: (key: JobKey) => boolean, signal: AbortSignal): AsyncIterable<readonly UnfinishedJob[]>;
   /**

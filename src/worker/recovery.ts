@@ -18,11 +18,26 @@ import type { Slots } from "./slots.js";
 const interrupted =
   "partnerd stopped without warning while it worked this job, so its outcome is unknown; run the action again";
 
-/** Takes up what other processes leave, as long as the poll scope lasts; nothing to do when the ledger is ours alone. */
-export async function recoverOthers(parts: Parts, runner: Runner, slots: Slots): Promise<void> {
-  const isWanted = (key: JobKey) => laneOf(parts.lanes, key) !== undefined;
+/**
+ * Takes up what other processes leave, as long as the poll scope lasts; nothing to do when the ledger is ours alone.
+ * `watch` looks after what is being taken up.
+ */
+export async function recoverOthers(
+  parts: Parts,
+  runner: Runner,
+  slots: Slots,
+  watch: (taking: Promise<void>) => unknown,
+): Promise<void> {
+  // A lane whose slots are all busy holds up no other, and takes no more than it found first: others may have room.
+  const waiting = new Set<string>();
+  const isWanted = (key: JobKey) => laneOf(parts.lanes, key) !== undefined && !waiting.has(laneName(key));
   const found = parts.world.ledger.watch?.(isWanted, parts.scopes.poll) ?? [];
-  for await (const jobs of found) await recover(parts, runner, slots, jobs);
+  for await (const jobs of found) {
+    for (const [name, ofLane] of Map.groupBy(jobs, ({ lease }) => laneName(lease.key))) {
+      waiting.add(name);
+      watch(recover(parts, runner, slots, ofLane).finally(() => waiting.delete(name)));
+    }
+  }
 }
 
 /** How often a ledger that cannot be read is asked again, in ms. */
@@ -98,10 +113,12 @@ async function recoverInOrder(
 
 /** Leaves a job in the ledger, where CodePipeline's wait for it goes on: a stop must say so. */
 async function leave(parts: Parts, runner: Runner, { lease }: UnfinishedJob, message: string): Promise<void> {
+  const { ledger } = parts.world;
+  const name = jobKeyName(lease.key);
   parts.emit({ type: "job-left", key: lease.key, state: lease.state, message });
-  runner.waiting.delete(jobKeyName(lease.key));
-  runner.left.add(jobKeyName(lease.key));
-  await parts.world.ledger.release(lease);
+  runner.waiting.delete(name);
+  runner.left.add(name);
+  await ledger.release(lease);
 }
 
 async function takeUp(parts: Parts, runner: Runner, flight: JobInFlight, found: UnfinishedJob): Promise<void> {

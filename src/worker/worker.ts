@@ -197,7 +197,7 @@ export class Worker {
     });
     void this.#watch(recovered);
     // A single pass takes up what there was when it began.
-    if (idleEndMs === undefined) void this.#watch(recoverOthers(parts, runner, slots));
+    if (idleEndMs === undefined) void this.#watch(recoverOthers(parts, runner, slots, (taking) => this.#watch(taking)));
     this.#pollers.begin({ budget, ...(idleEndMs === undefined ? {} : { idleEndMs }) });
   }
 

@@ -5,10 +5,15 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, expect, it, onTestFinished } from "vitest";
 import type { DynamoLedgerConfig } from "../../src/config/config.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
+import type { ClientId, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
+import type { JobEvent } from "../../src/job/lifecycle.js";
+import { rowName } from "../../src/ledger/dynamodb-rows.js";
+import { systemClock } from "../../src/std/clock.js";
 import { startService } from "../fixtures/handlers/service.js";
 import { type Dynamo, dynamoRegion, startDynamo } from "../support/dynamo.js";
+import { call } from "../support/emulator-client.js";
 import type { FleetOrder } from "../support/fleet-child.js";
-import { freePort, Gate, type Rig, type RigOptions, startRig, thirdParty } from "../support/rig.js";
+import { custom, freePort, Gate, type Rig, type RigOptions, startRig, thirdParty } from "../support/rig.js";
 
 let dynamo: Dynamo;
 const children: ChildProcess[] = [];
@@ -224,4 +229,70 @@ it("tells a service that reached another replica to come again, and a stranger n
   expect((await first.emulator.waitForJob(id, "over")).status).toBe("Succeeded");
   await first.event("job-reported");
   expect(await deliver(second.daemon.adminUrl, callback.token)).toBe(404);
+});
+
+/** A job that a replica which is gone had acknowledged; `leave` gives it to the table with its outcome, as nobody's. */
+async function owedBy(rig: Rig, ledger: DynamoLedgerConfig, actionType: typeof thirdParty | typeof custom) {
+  const { url, defaultClient } = rig.emulator;
+  const { clientId, clientToken } = defaultClient;
+  const isCustom = actionType.owner === "Custom";
+  const id = rig.emulator.addJob({ actionType });
+  const polled = await call(url, isCustom ? "PollForJobs" : "PollForThirdPartyJobs", {
+    actionTypeId: actionType,
+    maxBatchSize: 1,
+  });
+  const details = isCustom ? undefined : await call(url, "GetThirdPartyJobDetails", { jobId: id, clientToken });
+  const { nonce } = (details?.json["jobDetails"] ?? (polled.json["jobs"] as unknown[])[0]) as { nonce: Nonce };
+  const { code } = isCustom
+    ? await call(url, "AcknowledgeJob", { jobId: id, nonce })
+    : await call(url, "AcknowledgeThirdPartyJob", { jobId: id, nonce, clientToken });
+  expect(code).toBe("ok");
+  const key: JobKey = {
+    region: "us-east-1" as Region,
+    actionType,
+    jobId: id as JobId,
+    ...(isCustom ? {} : { clientId: clientId as ClientId }),
+  };
+  const leave = async () => {
+    const gone = await dynamo.open({ table: ledger.table, clock: systemClock });
+    const lease = await gone.lease(key);
+    if (!lease) throw new Error("no lease");
+    const events: readonly JobEvent[] = [
+      { type: "details-received" },
+      { type: "acknowledge-sent", nonce },
+      { type: "acknowledge-accepted" },
+      { type: "outcome-settled", outcome: { kind: "succeeded" } },
+    ];
+    for (const event of events) await gone.record(lease, event);
+    await gone.release(lease);
+    await gone.close();
+  };
+  return { id, key, leave };
+}
+
+it("puts what is owed of one action type while all slots of another are busy", { timeout: 60_000 }, async () => {
+  const ledger = await newLedger(5_000);
+  const gate = new Gate();
+  await using rig = await startRig({
+    isHeld: true,
+    actionTypes: [{ ...thirdParty, maxConcurrentJobs: 1 }, custom],
+    config: { ledger },
+    handle: async () => {
+      await gate.enter();
+      return { kind: "succeeded" };
+    },
+  });
+  const held = await owedBy(rig, ledger, thirdParty);
+  const owed = await owedBy(rig, ledger, custom);
+  const long = rig.emulator.addJob({ actionType: thirdParty });
+  void rig.run();
+  await gate.waiting(1);
+  await held.leave();
+  const operator = async () => (await dynamo.rowOf(ledger.table, rowName(held.key)))?.["holder"]?.S;
+  await expect.poll(operator, { interval: 20, timeout: 10_000 }).not.toBe("nobody");
+  await owed.leave();
+  await rig.event("job-reported", ({ key }) => key.jobId === owed.id);
+  expect(rig.count("job-recovered", (event) => "key" in event && event.key?.jobId === held.id)).toBe(0);
+  gate.release();
+  for (const id of [long, held.id]) await rig.event("job-reported", ({ key }) => key.jobId === id);
 });

@@ -8,6 +8,7 @@ import {
   CreateTableCommand,
   DeleteItemCommand,
   DynamoDBClient,
+  GetItemCommand,
   ScanCommand,
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
@@ -26,6 +27,8 @@ export interface Dynamo {
   open(options: Pick<DynamoOptions, "table" | "clock"> & Partial<DynamoOptions>): Promise<DynamoLedger>;
   /** Takes away every heartbeat's row: each replica is dead for the others, and learns it by its next heartbeat. */
   removeReplicas(table: string): Promise<void>;
+  /** A job's row as it stands. */
+  rowOf(table: string, row: string): Promise<Record<string, AttributeValue> | undefined>;
   /** Writes another replica's name into a job's row, as one does that takes the job over. */
   giveToAnother(table: string, row: string): Promise<void>;
   close(): Promise<void>;
@@ -88,6 +91,10 @@ function dynamoAt(endpoint: string, close: () => Promise<void>): Dynamo {
         if (pk?.S !== replicasPartition || !sk) continue;
         await client.send(new DeleteItemCommand({ TableName: table, Key: { pk, sk } }));
       }
+    },
+    rowOf: async (table, row) => {
+      const Key = rowKey(row) as Record<string, AttributeValue>;
+      return (await client.send(new GetItemCommand({ TableName: table, Key, ConsistentRead: true }))).Item;
     },
     giveToAnother: async (table, row) => {
       await client.send(

@@ -117,7 +117,8 @@ async function leave(parts: Parts, runner: Runner, { lease }: UnfinishedJob, mes
   const name = jobKeyName(lease.key);
   parts.emit({ type: "job-left", key: lease.key, state: lease.state, message });
   runner.waiting.delete(name);
-  runner.left.add(name);
+  // Of a ledger that others share, what we cannot work is theirs: we would not even learn that they did.
+  if (laneOf(parts.lanes, lease.key) || !ledger.watch) runner.left.add(name);
   await ledger.release(lease);
 }
 

@@ -296,3 +296,15 @@ it("puts what is owed of one action type while all slots of another are busy", {
   gate.release();
   for (const id of [long, held.id]) await rig.event("job-reported", ({ key }) => key.jobId === id);
 });
+
+it("counts no job as its own debt whose action type only other replicas work", { timeout: 60_000 }, async () => {
+  const ledger = await newLedger(5_000);
+  await using rig = await startRig({ isHeld: true, actionTypes: [custom, thirdParty], config: { ledger } });
+  const owed = await owedBy(rig, ledger, thirdParty);
+  await owed.leave();
+  await using other = await startRig({ actionTypes: [custom], config: { ledger }, sharedEmulator: rig.emulator });
+  await other.event("job-left", ({ key }) => key.jobId === owed.id);
+  expect(await other.stop()).toEqual({ owed: 0, isBroken: false });
+  void rig.run();
+  await rig.event("job-reported", ({ key }) => key.jobId === owed.id);
+});

@@ -66,6 +66,8 @@ const kindByName: Readonly<Record<string, TransferFaultKind>> = {
   NoSuchBucket: "missing",
   NotFound: "missing",
   InvalidObjectState: "missing",
+  // Not the bucket is missing, nor the object: the upload itself is known no more.
+  NoSuchUpload: "refused",
   PreconditionFailed: "replaced",
   InvalidRange: "replaced",
 

@@ -76,6 +76,21 @@ async function putWhole({ calls, location, signal }: UploadOptions, file: FileHa
 }
 
 async function putInParts(options: UploadOptions, file: FileHandle, size: number): Promise<void> {
+  try {
+    await putInPartsOnce(options, file, size);
+  } catch (error) {
+    if (!isUnknownUpload(error)) throw error;
+    // Completed by a try whose answer was lost, or taken back by somebody: S3 says the same of both, and these
+    // credentials need not be allowed to look. The same object once more is right in both cases.
+    await putInPartsOnce(options, file, size);
+  }
+}
+
+function isUnknownUpload(error: unknown): boolean {
+  return error instanceof TransferFault && error.code === "NoSuchUpload";
+}
+
+async function putInPartsOnce(options: UploadOptions, file: FileHandle, size: number): Promise<void> {
   const { calls, location, signal } = options;
   const object = { Bucket: location.bucket, Key: location.objectKey };
   const { UploadId } = await calls.send<CreateMultipartUploadCommandOutput>(
@@ -97,7 +112,7 @@ async function putInParts(options: UploadOptions, file: FileHandle, size: number
       signal,
     );
   } catch (error) {
-    await takeBack(options, target, error);
+    if (!isUnknownUpload(error)) await takeBack(options, target, error);
     throw error;
   }
 }
@@ -164,8 +179,7 @@ async function takeBack(options: UploadOptions, target: Target, cause: unknown):
   try {
     await calls.send(() => new AbortMultipartUploadCommand(target), limit.signal);
   } catch (error) {
-    const isGone = error instanceof TransferFault && error.code === "NoSuchUpload";
-    if (!isGone && cause instanceof Error && cause.cause === undefined) {
+    if (!isUnknownUpload(error) && cause instanceof Error && cause.cause === undefined) {
       // Told with the failure itself: the bucket's own rule for unfinished uploads has to remove the parts.
       cause.cause = new Error(`parts of the upload were left in the bucket: ${String(error)}`);
     }

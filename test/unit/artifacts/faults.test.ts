@@ -14,6 +14,7 @@ describe("a failed call to S3", () => {
     ["a bucket that is not there", thrown("NoSuchBucket", 404), "missing", "RevisionUnavailable"],
     ["an object in an archive of S3's", thrown("InvalidObjectState", 403), "missing", "RevisionUnavailable"],
     ["another version", thrown("PreconditionFailed", 412), "replaced", "RevisionUnavailable"],
+    ["an upload that is known no more", thrown("NoSuchUpload", 404), "refused", "SystemUnavailable"],
     ["a refusal", thrown("AccessDenied", 403), "denied", "PermissionError"],
     ["a refusal without a name", thrown("Unknown", 403), "denied", "PermissionError"],
     [

@@ -44,18 +44,25 @@ export class JobAccess {
   }
 
   /**
-   * Access that is good for at least `leftMs` more, renewed when it is not. Throws GoneAccess when CodePipeline gives
-   * none, what the renewal throws when it fails and the old one is over, and the signal's reason.
+   * Access that is good for at least `leftMs` more, renewed when it is not; in its last minutes it is renewed meanwhile.
+   * Throws GoneAccess when CodePipeline gives none, what the renewal throws when it fails and the old one is over, and
+   * the signal's reason.
    */
   async current(leftMs = 0): Promise<HeldAccess> {
     const held = this.#held;
     if (!held) return this.#renew();
     const nowMs = this.#options.clock.monotonic();
-    if (nowMs < this.#renewAtMs && held.untilMs - nowMs >= leftMs) return held;
+    const stillMs = held.untilMs - nowMs;
+    if (stillMs > 0 && stillMs >= leftMs) {
+      // Early on purpose, so that nobody waits for it: with each part of an upload waiting for a CodePipeline that does
+      // not answer, the good access would end before the upload does. Who finds none good any more meets the error.
+      if (nowMs >= this.#renewAtMs) void this.#renew().catch(() => {});
+      return held;
+    }
     try {
       return await this.#renew();
     } catch (error) {
-      // Early on purpose: what is still good is used while CodePipeline cannot be asked.
+      // Less than was asked for is better than nothing.
       if (this.#options.signal.aborted || this.#options.clock.monotonic() >= held.untilMs) throw error;
       return held;
     }
@@ -79,6 +86,8 @@ export class JobAccess {
     // Its life is counted from the question: the answer may have been long on its way.
     const askedMs = clock.monotonic();
     const access = await renew(signal);
+    // An answer after the job's end: what it brings is masked by nobody any more, and not kept either.
+    signal.throwIfAborted();
     if (!access) throw new GoneAccess();
     const { accessKeyId, secretAccessKey, sessionToken } = access.credentials;
     keepSecrets([accessKeyId.reveal(), secretAccessKey.reveal(), sessionToken.reveal()]);

@@ -43,6 +43,8 @@ describe("access to artifacts", () => {
     await clock.advance(10 * 60_000 - 1);
     expect(await nameNow()).toBe("first");
     await clock.advance(1);
+    expect(await nameNow()).toBe("first");
+    await clock.advance(1);
     expect(await nameNow()).toBe("renewed-1");
     expect(await nameNow()).toBe("renewed-1");
     expect(renewals()).toBe(1);
@@ -53,6 +55,8 @@ describe("access to artifacts", () => {
     await clock.advance(11.9 * 60_000);
     expect(await nameNow()).toBe("first");
     await clock.advance(0.1 * 60_000);
+    expect(await nameNow()).toBe("first");
+    await clock.advance(1);
     expect(await nameNow()).toBe("renewed-1");
   });
 
@@ -71,6 +75,18 @@ describe("access to artifacts", () => {
     expect(await access.after(held)).toBe(one);
     expect(renewals()).toBe(1);
     expect(kept).toEqual(["renewed-1-id", "renewed-1-secret", "renewed-1-token"]);
+  });
+
+  it("is not waited for while the old one is good, however long CodePipeline takes", async () => {
+    const answer = Promise.withResolvers<ArtifactAccess>();
+    const { clock, nameNow, renewals } = given({ renew: () => answer.promise });
+    await clock.advance(accessLifeMs - 1);
+    expect(await nameNow()).toBe("first");
+    expect(await nameNow()).toBe("first");
+    expect(renewals()).toBe(1);
+    answer.resolve(accessNamed("late"));
+    await clock.advance(1);
+    expect(await nameNow()).toBe("late");
   });
 
   it("stays in use while it is good and CodePipeline cannot be asked", async () => {

@@ -81,7 +81,7 @@ async function recoverInOrder(
   slots: Slots,
   unfinished: readonly UnfinishedJob[],
 ): Promise<void> {
-  for (const found of unfinished) {
+  for (const [at, found] of unfinished.entries()) {
     const { key } = found.lease;
     const isConfigured = laneOf(parts.lanes, key) !== undefined;
     const reservation = isConfigured ? await slots.take(laneName(key), 1, parts.scopes.poll) : undefined;
@@ -90,13 +90,12 @@ async function recoverInOrder(
     if (!lane) {
       reservation?.giveBack();
       // Another process may know it.
-      await leave(parts, runner, found, "its action type is no longer configured here; it stays in the ledger");
+      await leave(parts, runner, [found], "its action type is no longer configured here; it stays in the ledger");
       continue;
     }
     const slot = reservation?.use();
     if (!slot) {
-      await leave(parts, runner, found, "stopped before it was taken up again");
-      continue;
+      return leave(parts, runner, unfinished.slice(at), "stopped before it was taken up again");
     }
     const { clock, ledger } = parts.world;
     const polledAtMs = clock.monotonic();
@@ -111,15 +110,27 @@ async function recoverInOrder(
   }
 }
 
-/** Leaves a job in the ledger, where CodePipeline's wait for it goes on: a stop must say so. */
-async function leave(parts: Parts, runner: Runner, { lease }: UnfinishedJob, message: string): Promise<void> {
+/** So many are given back at once: a ledger that does not answer must not take its time for each. */
+const leftTogether = 50;
+
+/** Leaves jobs in the ledger, where CodePipeline's wait for them goes on: a stop must say so. */
+async function leave(
+  parts: Parts,
+  runner: Runner,
+  unfinished: readonly UnfinishedJob[],
+  message: string,
+): Promise<void> {
   const { ledger } = parts.world;
-  const name = jobKeyName(lease.key);
-  parts.emit({ type: "job-left", key: lease.key, state: lease.state, message });
-  runner.waiting.delete(name);
-  // Of a ledger that others share, what we cannot work is theirs: we would not even learn that they did.
-  if (laneOf(parts.lanes, lease.key) || !ledger.watch) runner.left.add(name);
-  await ledger.release(lease);
+  for (const { lease } of unfinished) {
+    const name = jobKeyName(lease.key);
+    parts.emit({ type: "job-left", key: lease.key, state: lease.state, message });
+    runner.waiting.delete(name);
+    // Of a ledger that others share, what we cannot work is theirs: we would not even learn that they did.
+    if (laneOf(parts.lanes, lease.key) || !ledger.watch) runner.left.add(name);
+  }
+  for (let from = 0; from < unfinished.length; from += leftTogether) {
+    await Promise.all(unfinished.slice(from, from + leftTogether).map(({ lease }) => ledger.release(lease)));
+  }
 }
 
 async function takeUp(parts: Parts, runner: Runner, flight: JobInFlight, found: UnfinishedJob): Promise<void> {

@@ -1,7 +1,8 @@
 // The engine as a whole: starts recovery and the pollers, and stops in three steps, each with its own scope:
 // polls first, handlers when the drain's time is over, puts last. `stop` always settles.
 
-import { isOver } from "../job/lifecycle.js";
+import { jobKeyName } from "../job/job.js";
+import { isOver, isOwed } from "../job/lifecycle.js";
 import { Breakers } from "./breakers.js";
 import type { Emit, Observe, Order, OrderAnswer, PollerName } from "./events.js";
 import { Gate } from "./gate.js";
@@ -238,10 +239,20 @@ export class Worker {
     this.#report.abort(new Error("partnerd stops"));
     // What is left only has to notice its abort; a handler that does not is left behind by its own limit.
     await this.#idleWithin(abortedSettleMs);
-    await this.#loopsEnd();
-    const owed = this.#runner.left.size + this.inFlight;
+    // A ledger that does not answer must not hold up a stop: what it is not told it finds out by itself.
+    const ended = new AbortController();
+    void this.#loopsEnd().then(() => ended.abort());
+    await clock.sleep(abortedSettleMs, ended.signal);
+    const owed = this.#owed();
     this.#parts.emit({ type: "drain-finished", owed, durationMs: clock.monotonic() - startedMs });
     return { owed, isBroken: this.#isBroken };
+  }
+
+  /** How many jobs are left while CodePipeline waits for us, those included that are just being given back. */
+  #owed(): number {
+    const { left } = this.#runner;
+    const names = [...this.#runner.flights()].filter(({ state }) => isOwed(state)).map(({ key }) => jobKeyName(key));
+    return new Set([...left, ...names]).size;
   }
 
   /** In a drain: true from the moment on when every job that is left only waits for CodePipeline to take its result. */

@@ -1,10 +1,12 @@
 import { expect, it, vi } from "vitest";
 import type { JobGateway } from "../../../src/codepipeline/gateway.js";
-import type { Region } from "../../../src/job/job.js";
+import type { JobId, JobKey, Region } from "../../../src/job/job.js";
+import { succeeded } from "../../../src/job/outcome.js";
+import type { Ledger, UnfinishedJob } from "../../../src/ledger/ledger.js";
 import { MemoryLedger } from "../../../src/ledger/memory.js";
 import type { LaneConfig } from "../../../src/worker/lane.js";
 import type { World } from "../../../src/worker/parts.js";
-import { Worker } from "../../../src/worker/worker.js";
+import { Worker, type WorkerEnd } from "../../../src/worker/worker.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
 const policy = { minDelayMs: 1_000, maxDelayMs: 15_000, factor: 4, maxElapsedMs: Number.POSITIVE_INFINITY };
@@ -18,15 +20,15 @@ const lane: LaneConfig = {
   secretProperties: [],
 };
 
-/** A worker that finds nothing to do. */
-function idle() {
-  const clock = new FakeClock();
-  const gateway = { poll: async () => ({ jobs: [], unreadable: [] }) } as unknown as JobGateway;
+/** A worker that finds nothing to do, but for what is told. */
+function idle(given: { clock?: FakeClock; gateway?: Partial<JobGateway>; ledger?: Ledger } = {}) {
+  const { clock = new FakeClock() } = given;
+  const gateway = { poll: async () => ({ jobs: [], unreadable: [] }), ...given.gateway } as JobGateway;
   const worker = new Worker({
     world: {
       gateway: () => gateway,
       handlers: { get: () => undefined },
-      ledger: new MemoryLedger({ clock, recentMs: 60_000, recentMax: 10, groupMs: 0 }),
+      ledger: given.ledger ?? new MemoryLedger({ clock, recentMs: 60_000, recentMax: 10, groupMs: 0 }),
       artifacts: { room: () => ({ isEnough: true }) },
       clock,
       random: () => 0.5,
@@ -79,4 +81,33 @@ it("leaves no listener behind for each pause", async () => {
   expect(grown.at(-1)).toBe(grown[0]);
   void worker.stop();
   await clock.advance(5_000);
+});
+
+it("stops in its time though a ledger takes seconds for each job that is given back", async () => {
+  const clock = new FakeClock();
+  const left = Array.from({ length: 120 }, (_, n): UnfinishedJob => {
+    const key: JobKey = { region: lane.region, actionType: lane.actionType, jobId: `job-${n}` as JobId };
+    return { lease: { key, state: "settled" }, takenAtMs: 0, outcome: succeeded() };
+  });
+  const unanswered = (_key: unknown, _outcome: unknown, signal: AbortSignal) =>
+    new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  const { worker } = idle({
+    clock,
+    gateway: { put: unanswered as JobGateway["put"] },
+    ledger: {
+      unfinished: async () => left,
+      release: () => clock.sleep(5_000),
+      health: () => ({ writable: true }),
+    } as unknown as Ledger,
+  });
+  await worker.start();
+  await clock.advance(10);
+  expect(worker.inFlight).toBe(5);
+  let end: WorkerEnd | undefined;
+  void worker.stop().then((ended) => {
+    end = ended;
+  });
+  // The three limits of a stop, and a second.
+  await clock.advance(4_000);
+  expect(end).toEqual({ owed: 120, isBroken: false });
 });

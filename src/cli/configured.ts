@@ -23,7 +23,12 @@ export async function loadForWork(flags: RunFlags): Promise<RunOptions | number>
   try {
     const { config, warnings } = await load();
     for (const warning of warnings) process.stderr.write(`warning: ${describeMistake(warning)}\n`);
-    return { config, reread: async () => (await load()).config, environment };
+    const reread: RunOptions["reread"] = async (warn) => {
+      const again = await load();
+      for (const warning of again.warnings) warn(describeMistake(warning));
+      return again.config;
+    };
+    return { config, reread, environment };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     for (const mistake of error.mistakes) process.stderr.write(`${describeMistake(mistake)}\n`);

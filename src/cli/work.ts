@@ -16,8 +16,8 @@ import { SystemdReports } from "./systemd.js";
 
 export interface RunOptions {
   readonly config: Config;
-  /** Reads the configuration afresh, for SIGHUP. Throws what is wrong with it. */
-  readonly reread: () => Promise<Config>;
+  /** Reads the configuration afresh, for SIGHUP; `warn` is told of what is doubtful. Throws what is wrong with it. */
+  readonly reread: (warn: (message: string) => void) => Promise<Config>;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
@@ -112,7 +112,7 @@ async function attended(
 ): Promise<number> {
   const strays = catchStrays(options.config, log, daemon);
   const reread = async () => {
-    const next = await options.reread();
+    const next = await options.reread((message) => log.warn({}, `configuration read again: ${message}`));
     strays.expectFrom(next);
     return next;
   };

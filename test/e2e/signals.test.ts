@@ -213,6 +213,25 @@ describe("SIGHUP", () => {
     expect(await program.ended).toMatchObject({ code: 0, err: "" });
   });
 
+  it("tells of what is doubtful in the configuration, as the start does", async () => {
+    const { emulator, program, finish } = await startWithService();
+    const doubtful = configFor(
+      emulator,
+      { kind: "http", url: "http://127.0.0.1:9/jobs" },
+      { ledger: { store: "memory", lease: "30s" } },
+    );
+    writeFileSync(join(program.folder, "partnerd.yaml"), doubtful);
+    program.child.kill("SIGHUP");
+    const [line] = await program.says(/.*ledger.lease is not used by the store memory.*/);
+    expect(JSON.parse(line)).toMatchObject({
+      level: "warn",
+      msg: expect.stringMatching(/^configuration read again: .*; write store: dynamodb/),
+    });
+    finish();
+    program.child.kill("SIGTERM");
+    expect(await program.ended).toMatchObject({ code: 0, err: "" });
+  });
+
   it("may bring the first module handler, and what that forgets brings down no daemon either", async () => {
     const { emulator, program, id, finish } = await startWithService();
     const forgets = `Promise.reject(new Error("detached one")); return { kind: "succeeded" };`;

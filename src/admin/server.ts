@@ -45,10 +45,16 @@ const ordinaryLimits: AdminLimits = {
 export class AdminError extends Error {
   readonly code: "token-missing" | "port-taken" | "not-allowed" | "no-such-host" | "failed";
 
-  constructor(code: AdminError["code"], message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
+  /** The two halves of the message. */
+  readonly problem: string;
+  readonly mend: string;
+
+  constructor(code: AdminError["code"], problem: string, mend: string, cause?: unknown) {
+    super(`${problem}; ${mend}`, cause === undefined ? undefined : { cause });
     this.name = "AdminError";
     this.code = code;
+    this.problem = problem;
+    this.mend = mend;
   }
 }
 
@@ -66,8 +72,12 @@ export interface AdminServer {
 export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
   const { host, port, token, clock } = options;
   if (token === undefined && !isLoopback(host)) {
-    const message = `the admin port would be open to other machines at ${host} without a token; set admin.token (PARTNERD_ADMIN_TOKEN), or admin.host to 127.0.0.1`;
-    throw new AdminError("token-missing", message);
+    const problem = `the admin port would be open to other machines at ${host} without a token`;
+    throw new AdminError(
+      "token-missing",
+      problem,
+      "set admin.token (PARTNERD_ADMIN_TOKEN), or admin.host to 127.0.0.1",
+    );
   }
   const limits = options.limits ?? ordinaryLimits;
   const server = hardened(limits);
@@ -95,6 +105,13 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
       return closed;
     },
   };
+}
+
+/** Finds out whether the port could be opened, by opening it for a moment. Throws AdminError. */
+export async function tryAdminAddress({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
+  const server = createServer();
+  await listening(server, host, port);
+  await new Promise((resolve) => server.close(resolve));
 }
 
 function hardened(limits: AdminLimits): Server {
@@ -132,22 +149,27 @@ function cannotListen(error: unknown, host: string, port: number): AdminError {
   switch (code) {
     case "EADDRINUSE": {
       const mend = "stop what holds it, or set admin.port to another one (0 turns it off)";
-      return new AdminError("port-taken", `${where} is taken by another process; ${mend}`, error);
+      return new AdminError("port-taken", `${where} is taken by another process`, mend, error);
     }
     case "EACCES":
     case "EPERM": {
       const mend = "set admin.port to one from 1024 on";
-      return new AdminError("not-allowed", `${where} may not be opened by this user; ${mend}`, error);
+      return new AdminError("not-allowed", `${where} may not be opened by this user`, mend, error);
     }
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
     case "EAI_AGAIN":
     case "EINVAL": {
       const mend = "set admin.host to an address of this machine, such as 127.0.0.1 or 0.0.0.0";
-      return new AdminError("no-such-host", `${where} is not an address of this machine; ${mend}`, error);
+      return new AdminError("no-such-host", `${where} is not an address of this machine`, mend, error);
     }
     default:
-      return new AdminError("failed", `${where} cannot be opened (${String(code)})`, error);
+      return new AdminError(
+        "failed",
+        `${where} cannot be opened (${String(code)})`,
+        "choose another admin.host or admin.port",
+        error,
+      );
   }
 }
 

@@ -3,7 +3,7 @@
 import { lookup } from "node:dns/promises";
 import { connect } from "node:net";
 import type { PartsOptions } from "../parts/options.js";
-import { reachableHost, reachableUrl } from "../std/addresses.js";
+import { reachableUrl } from "../std/addresses.js";
 import { describeError } from "../std/errors.js";
 import { checkHandlers, checkTokens } from "./builds.js";
 import type { Finding } from "./finding.js";
@@ -85,17 +85,38 @@ export async function adminPort({ config }: PartsOptions): Promise<readonly Find
     const mend = "set admin.port: without it there are no probes, metrics or callbacks";
     return [{ subject, verdict: "warning", message: "off", mend }];
   }
-  const address = reachableHost(host);
+  const { AdminError, tryAdminAddress } = await import("../admin/server.js");
   try {
-    await reach(address, port);
-  } catch {
+    await tryAdminAddress({ host, port });
     return [{ subject, verdict: "ok", message: `${host}:${port} is free` }];
+  } catch (error) {
+    if (!(error instanceof AdminError)) throw error;
+    if (await isDaemonAt(`${reachableUrl(host, port)}/livez`)) {
+      return [{ subject, verdict: "ok", message: `a daemon answers at ${host}:${port}` }];
+    }
+    const { problem, mend } = error;
+    return [{ subject, verdict: "failed", message: problem, mend }];
   }
-  const url = `${reachableUrl(host, port)}/livez`;
-  const answer = await fetch(url, { signal: AbortSignal.timeout(connectLimitMs) }).catch(() => undefined);
-  if (answer?.headers.get("content-type")?.includes("json")) {
-    return [{ subject, verdict: "ok", message: `a daemon answers at ${host}:${port}` }];
+}
+
+/** An answer of /livez is far shorter. */
+const livezMaxBytes = 65_536;
+
+/** True when what listens there speaks of its liveness as only a daemon does. */
+async function isDaemonAt(url: string): Promise<boolean> {
+  try {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(connectLimitMs), redirect: "manual" });
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of answer.body ?? []) {
+      size += chunk.length;
+      if (size > livezMaxBytes) return false;
+      chunks.push(chunk);
+    }
+    const body: unknown = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+    return typeof (body as { readonly live?: unknown } | null)?.live === "boolean";
+  } catch {
+    // Nobody, or somebody else.
+    return false;
   }
-  const message = `${host}:${port} is taken by something that is no partnerd`;
-  return [{ subject, verdict: "failed", message, mend: "stop that, or choose another admin.port" }];
 }

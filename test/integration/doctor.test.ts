@@ -1,5 +1,6 @@
 // Promise: doctor says of everything the configuration relies on whether it is well, and how to mend what is not.
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, expect, it, vi } from "vitest";
@@ -9,7 +10,7 @@ import type { Finding } from "../../src/doctor/finding.js";
 import { systemClock } from "../../src/std/clock.js";
 import { createLog } from "../../src/std/log.js";
 import { Masker } from "../../src/std/masking.js";
-import { custom, type Rig, startRig, thirdParty } from "../support/rig.js";
+import { custom, freePort, type Rig, startRig, thirdParty } from "../support/rig.js";
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -145,7 +146,41 @@ it("says of a shared folder for jobs what the daemon would say", async () => {
   ]);
 });
 
-it("takes a ledger and a port that a running daemon holds for what they are", async () => {
+it("says of an admin port that a start could not open what the start would say, whoever answers there", async () => {
+  await using rig = await startRig({ isHeld: true });
+  const stranger = createHttpServer((_request, response) => {
+    response.writeHead(404, { "content-type": "application/json" }).end('{"error":"nothing here"}');
+  });
+  await new Promise<void>((resolve) => stranger.listen(0, "127.0.0.1", resolve));
+  const { port } = stranger.address() as { port: number };
+  const { admin } = rig.config;
+  const taken = await examined(rig, { admin: { ...admin, port } }).finally(() => stranger.close());
+  expect(about(taken, "admin port")).toMatchObject([
+    {
+      verdict: "failed",
+      message: expect.stringContaining("taken by another process"),
+      mend: expect.stringMatching(/./),
+    },
+  ]);
+  // An address for documentation, which no machine has.
+  const elsewhere = await examined(rig, { admin: { ...admin, host: "192.0.2.1", port: 9464 } });
+  expect(about(elsewhere, "admin port")).toMatchObject([
+    {
+      verdict: "failed",
+      message: expect.stringContaining("not an address of this machine"),
+      mend: expect.stringContaining("admin.host"),
+    },
+  ]);
+});
+
+it("knows the admin port of a running daemon", async () => {
+  await using rig = await startRig({ config: { admin: { host: "127.0.0.1", port: await freePort() } } });
+  expect(about(await examined(rig), "admin port")).toMatchObject([
+    { verdict: "ok", message: expect.stringContaining("a daemon answers") },
+  ]);
+});
+
+it("takes a ledger that a running daemon holds for what it is", async () => {
   await using rig = await startRig({
     inFolder: (folder) => ({ ledger: { store: "sqlite", path: join(folder, "l.db") } }),
   });

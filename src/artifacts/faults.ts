@@ -115,6 +115,8 @@ function kindOf(code: string, message: string, status: unknown): TransferFaultKi
   if (named === "denied" && /\bkms:|\bKMS\b/.test(message)) return "key-denied";
   if (named) return named;
   if (code === "KMS.AccessDeniedException") return "key-denied";
+  // What KMS calls worth another try; S3 hands it on as a 400.
+  if (/^KMS\.(?:KMSInternal|DependencyTimeout|KeyUnavailable|LimitExceeded)/i.test(code)) return "passing";
   if (/^KMS\./i.test(code)) return "key-unusable";
   if (status === 404) return "missing";
   if (status === 412 || status === 416) return "replaced";

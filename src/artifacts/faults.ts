@@ -113,6 +113,8 @@ function kindOf(code: string, message: string, status: unknown): TransferFaultKi
   const named = Object.hasOwn(kindByName, code) ? kindByName[code] : undefined;
   // S3 refuses with its own AccessDenied when KMS refused it; only the text names the key's operation.
   if (named === "denied" && /\bkms:|\bKMS\b/.test(message)) return "key-denied";
+  // Nobody lists: S3 asks for that right when there is no such object, and tells it only to those who have it.
+  if (named === "denied" && /\bs3:ListBucket\b/.test(message)) return "missing";
   if (named) return named;
   if (code === "KMS.AccessDeniedException") return "key-denied";
   // What KMS calls worth another try; S3 hands it on as a 400.
@@ -196,8 +198,11 @@ function reasonOf(kind: TransferFaultKind, { direction }: Subject): string {
       return "the object was replaced while it was being fetched";
     case "corrupt":
       return "what came is damaged";
-    case "denied":
-      return "access is denied: the pipeline's role or the bucket's policy does not allow it";
+    case "denied": {
+      const refusal = "access is denied: the pipeline's role or the bucket's policy does not allow it";
+      // To those who may not list the bucket S3 says the same of an object that is not there.
+      return direction === "input" ? `${refusal}, or there is no such object` : refusal;
+    }
     case "key-denied":
       return "the pipeline's own KMS key may not be used: its policy must let the pipeline's role use it";
     case "key-unusable":

@@ -23,6 +23,12 @@ describe("a failed call to S3", () => {
       "key-denied",
       "PermissionError",
     ],
+    [
+      "a refusal to list, which only a missing object brings about",
+      thrown("AccessDenied", 403, 'User: arn:… is not authorized to perform: s3:ListBucket on resource: "arn:…"'),
+      "missing",
+      "RevisionUnavailable",
+    ],
     ["a disabled key", thrown("KMS.DisabledException", 400), "key-unusable", "ConfigurationError"],
     ["a key that is gone", thrown("KMS.NotFoundException", 400), "key-unusable", "ConfigurationError"],
     ["KMS in trouble of its own", thrown("KMS.KMSInternalException", 500), "passing", "SystemUnavailable"],
@@ -42,6 +48,13 @@ describe("a failed call to S3", () => {
     const failure = failureOfTransfer(fault, subject);
     expect(failure.type).toBe(type);
     expect(failure.message).toMatch(/^the input artifact Source could not be fetched from s3:\/\/b\/k\/x: .*\(\S+/);
+  });
+
+  it("says of a refused input that it may not be there at all", () => {
+    const { message } = failureOfTransfer(transferFault(thrown("AccessDenied", 403)), subject);
+    expect(message).toContain("does not allow it, or there is no such object");
+    const output = failureOfTransfer(transferFault(thrown("AccessDenied", 403)), { ...subject, direction: "output" });
+    expect(output.message).not.toContain("object");
   });
 
   it("says how long S3 asks to wait", () => {

@@ -95,12 +95,15 @@ const kindByName: Readonly<Record<string, TransferFaultKind>> = {
   IncompleteBody: "passing",
 };
 
+/** Names that say nothing of the fault. The last is Node's when a host has several addresses and none answers. */
+const namesOfNothing: ReadonlySet<string> = new Set(["Error", "Unknown", "AggregateError"]);
+
 /** Whatever the SDK or a stream threw, as a TransferFault. */
 export function transferFault(error: unknown): TransferFault {
   if (error instanceof TransferFault) return error;
   const status = member(member(error, "$metadata"), "httpStatusCode");
   const system = member(error, "code");
-  const name = error instanceof Error && error.name !== "Error" && error.name !== "Unknown" ? error.name : undefined;
+  const name = error instanceof Error && !namesOfNothing.has(error.name) ? error.name : undefined;
   const code =
     name ?? (typeof system === "string" ? system : typeof status === "number" ? `HTTP ${status}` : "unknown");
   const message = cut(oneLine(error instanceof Error && error.message ? error.message : code), messageMaxChars);

@@ -57,6 +57,15 @@ describe("a failed call to S3", () => {
     expect(output.message).not.toContain("object");
   });
 
+  it("is told by the system's code when none of several addresses answers", () => {
+    // As Node throws it for a host of more than one address.
+    const error = Object.assign(new AggregateError([new Error("connect ENETUNREACH 192.0.2.1:443")]), {
+      code: "ENETUNREACH",
+    });
+    expect(transferFault(error)).toMatchObject({ kind: "passing", code: "ENETUNREACH" });
+    expect(failureOfTransfer(transferFault(error), subject).message).toMatch(/tried again \(ENETUNREACH\)$/);
+  });
+
   it("says how long S3 asks to wait", () => {
     const fault = transferFault(Object.assign(thrown("SlowDown"), { $response: { headers: { "retry-after": "7" } } }));
     expect(fault.retryAfterMs).toBe(7_000);

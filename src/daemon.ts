@@ -109,7 +109,8 @@ export class Daemon {
 
   /** Recovers, polls and works until stop() is called, or until a bug of ours ends it. */
   async run(): Promise<WorkerEnd> {
-    await this.worker.start();
+    // A stop does not wait for a start that never comes.
+    await Promise.race([this.worker.start(), this.worker.ended]);
     return this.worker.ended;
   }
 

@@ -51,6 +51,8 @@ export class Worker {
   readonly #gate: Gate;
   readonly #loops = new Set<Promise<void>>();
   #stopping: Promise<WorkerEnd> | undefined;
+  /** The reading of the ledger at the start, and what follows from it. */
+  #beginning: Promise<void> | undefined;
   #isBroken = false;
   /** From the start on, until everything that an earlier process left is taken up. */
   #isRecovering = true;
@@ -115,7 +117,8 @@ export class Worker {
 
   /** Takes up what an earlier process left and starts to poll. Throws LedgerError if the ledger cannot be read. */
   async start(): Promise<void> {
-    await this.#begin({ left: Number.POSITIVE_INFINITY, promised: 0 });
+    this.#beginning = this.#begin({ left: Number.POSITIVE_INFINITY, promised: 0 });
+    await this.#beginning;
   }
 
   /**
@@ -123,7 +126,8 @@ export class Worker {
    * waits for the jobs in flight. Call stop() afterwards all the same.
    */
   async once(pass: { readonly idleEndMs: number; readonly maxJobs: number }): Promise<void> {
-    await this.#begin({ left: pass.maxJobs, promised: 0 }, pass.idleEndMs);
+    this.#beginning = this.#begin({ left: pass.maxJobs, promised: 0 }, pass.idleEndMs);
+    await this.#beginning;
     await this.#loopsEnd();
     if (!this.#poll.signal.aborted) await this.#runner.whenIdle();
   }
@@ -191,12 +195,14 @@ export class Worker {
 
   async #begin(budget: Budget, idleEndMs?: number): Promise<void> {
     const { parts, slots, runner } = { parts: this.#parts, slots: this.#slots, runner: this.#runner };
+    if (this.isStopping) return;
     const unfinished = await parts.world.ledger.unfinished();
-    parts.emit({ type: "worker-started", pollers: parts.lanes.size, slots: slots.max });
+    if (!this.isStopping) parts.emit({ type: "worker-started", pollers: parts.lanes.size, slots: slots.max });
     const recovered = recover(parts, runner, slots, unfinished).finally(() => {
       this.#isRecovering = false;
     });
     void this.#watch(recovered);
+    if (this.isStopping) return;
     // A single pass takes up what there was when it began.
     if (idleEndMs === undefined) void this.#watch(recoverOthers(parts, runner, slots, (taking) => this.#watch(taking)));
     this.#pollers.begin({ budget, ...(idleEndMs === undefined ? {} : { idleEndMs }) });
@@ -226,6 +232,8 @@ export class Worker {
     const startedMs = clock.monotonic();
     this.#parts.emit({ type: "drain-started", inFlight: this.inFlight, timeoutMs: drainTimeoutMs });
     this.#poll.abort(new Error("partnerd drains"));
+    // What a start that is under way finds yet is given back, and counted.
+    if (this.#beginning) await this.#within(this.#beginning, drainTimeoutMs, this.#work.signal);
     this.#ceaseIfWorked();
     await this.#idleWithin(drainTimeoutMs, AbortSignal.any([this.#work.signal, this.#ceased.signal]));
     if (this.#ceased.signal.aborted) {
@@ -240,9 +248,7 @@ export class Worker {
     // What is left only has to notice its abort; a handler that does not is left behind by its own limit.
     await this.#idleWithin(abortedSettleMs);
     // A ledger that does not answer must not hold up a stop: what it is not told it finds out by itself.
-    const ended = new AbortController();
-    void this.#loopsEnd().then(() => ended.abort());
-    await clock.sleep(abortedSettleMs, ended.signal);
+    await this.#within(this.#loopsEnd(), abortedSettleMs);
     const owed = this.#owed();
     this.#parts.emit({ type: "drain-finished", owed, durationMs: clock.monotonic() - startedMs });
     return { owed, isBroken: this.#isBroken };
@@ -265,12 +271,18 @@ export class Worker {
   }
 
   /** Waits until no job is in flight, at most so long, or until the signal aborts. */
-  async #idleWithin(ms: number, signal?: AbortSignal): Promise<void> {
+  #idleWithin(ms: number, signal?: AbortSignal): Promise<void> {
+    return this.#within(this.#runner.whenIdle(), ms, signal);
+  }
+
+  /** Waits until the promise ends, at most so long, or until the signal aborts. Never rejects. */
+  async #within(ending: Promise<unknown>, ms: number, signal?: AbortSignal): Promise<void> {
     const over = new AbortController();
     const onAbort = () => over.abort();
     if (signal?.aborted) return;
     signal?.addEventListener("abort", onAbort, { once: true });
-    void this.#runner.whenIdle().then(onAbort);
+    // Whoever began it is told how it ended.
+    void ending.then(onAbort, onAbort);
     await this.#parts.world.clock.sleep(ms, over.signal);
     signal?.removeEventListener("abort", onAbort);
   }

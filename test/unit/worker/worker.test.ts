@@ -2,8 +2,9 @@ import { expect, it, vi } from "vitest";
 import type { JobGateway } from "../../../src/codepipeline/gateway.js";
 import type { JobId, JobKey, Region } from "../../../src/job/job.js";
 import { succeeded } from "../../../src/job/outcome.js";
-import type { Ledger, UnfinishedJob } from "../../../src/ledger/ledger.js";
+import type { Lease, Ledger, UnfinishedJob } from "../../../src/ledger/ledger.js";
 import { MemoryLedger } from "../../../src/ledger/memory.js";
+import type { Observe } from "../../../src/worker/events.js";
 import type { LaneConfig } from "../../../src/worker/lane.js";
 import type { World } from "../../../src/worker/parts.js";
 import { Worker, type WorkerEnd } from "../../../src/worker/worker.js";
@@ -21,7 +22,7 @@ const lane: LaneConfig = {
 };
 
 /** A worker that finds nothing to do, but for what is told. */
-function idle(given: { clock?: FakeClock; gateway?: Partial<JobGateway>; ledger?: Ledger } = {}) {
+function idle(given: { clock?: FakeClock; gateway?: Partial<JobGateway>; ledger?: Ledger; observe?: Observe } = {}) {
   const { clock = new FakeClock() } = given;
   const gateway = { poll: async () => ({ jobs: [], unreadable: [] }), ...given.gateway } as JobGateway;
   const worker = new Worker({
@@ -43,9 +44,17 @@ function idle(given: { clock?: FakeClock; gateway?: Partial<JobGateway>; ledger?
       shutdown: { drainTimeoutMs: 1_000, cancelGraceMs: 1_000, reportTimeoutMs: 1_000 },
       retry: { poll: policy, throttledPoll: policy, details: policy, acknowledge: policy, report: policy },
     },
-    observe: () => {},
+    observe: given.observe ?? (() => {}),
   });
   return { worker, clock };
+}
+
+/** What an earlier process owes. */
+function leftJobs(count: number): readonly UnfinishedJob[] {
+  return Array.from({ length: count }, (_, n) => {
+    const key: JobKey = { region: lane.region, actionType: lane.actionType, jobId: `job-${n}` as JobId };
+    return { lease: { key, state: "settled" }, takenAtMs: 0, outcome: succeeded() };
+  });
 }
 
 it("leaves no listener behind for each pause", async () => {
@@ -85,17 +94,13 @@ it("leaves no listener behind for each pause", async () => {
 
 it("stops in its time though a ledger takes seconds for each job that is given back", async () => {
   const clock = new FakeClock();
-  const left = Array.from({ length: 120 }, (_, n): UnfinishedJob => {
-    const key: JobKey = { region: lane.region, actionType: lane.actionType, jobId: `job-${n}` as JobId };
-    return { lease: { key, state: "settled" }, takenAtMs: 0, outcome: succeeded() };
-  });
   const unanswered = (_key: unknown, _outcome: unknown, signal: AbortSignal) =>
     new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
   const { worker } = idle({
     clock,
     gateway: { put: unanswered as JobGateway["put"] },
     ledger: {
-      unfinished: async () => left,
+      unfinished: async () => leftJobs(120),
       release: () => clock.sleep(5_000),
       health: () => ({ writable: true }),
     } as unknown as Ledger,
@@ -110,4 +115,43 @@ it("stops in its time though a ledger takes seconds for each job that is given b
   // The three limits of a stop, and a second.
   await clock.advance(4_000);
   expect(end).toEqual({ owed: 120, isBroken: false });
+});
+
+it("counts what it finds when it is stopped while the ledger is still being read, and begins nothing", async () => {
+  const clock = new FakeClock();
+  const events: string[] = [];
+  const given: string[] = [];
+  const { worker } = idle({
+    clock,
+    observe: ({ type }) => events.push(type),
+    ledger: {
+      unfinished: async () => {
+        await clock.sleep(800);
+        return leftJobs(3);
+      },
+      release: async ({ key }: Lease) => void given.push(key.jobId),
+      health: () => ({ writable: true }),
+    } as unknown as Ledger,
+  });
+  const started = worker.start();
+  await clock.advance(10);
+  const stopped = worker.stop();
+  await clock.advance(5_000);
+  await started;
+  expect(await stopped).toEqual({ owed: 3, isBroken: false });
+  expect(given).toEqual(["job-0", "job-1", "job-2"]);
+  expect(events).toEqual(["drain-started", "job-left", "job-left", "job-left", "drain-finished"]);
+});
+
+it("waits no longer for such a ledger than for a drain", async () => {
+  const clock = new FakeClock();
+  const ledger = { unfinished: () => new Promise(() => {}), health: () => ({ writable: true }) };
+  const { worker } = idle({ clock, ledger: ledger as unknown as Ledger });
+  void worker.start();
+  let end: WorkerEnd | undefined;
+  void worker.stop().then((ended) => {
+    end = ended;
+  });
+  await clock.advance(4_000);
+  expect(end).toEqual({ owed: 0, isBroken: false });
 });

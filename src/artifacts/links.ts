@@ -2,19 +2,29 @@
 // through the archive's other links, without a disk. Links to nothing are allowed if that nothing is inside.
 import { folded } from "./entry-names.js";
 import { ArchiveRefused, shown } from "./refusal.js";
-import { linkHopsMax } from "./unpack-limits.js";
+import { linkHopsMax, linkWalkMaxCharacters } from "./unpack-limits.js";
+
+/** What a step costs besides the path that it looks at. */
+const stepCharacters = 16;
 
 /** Throws ArchiveRefused for the first link that leads out. Paths are within the folder, targets as the archive says. */
 export function checkLinks(links: ReadonlyMap<string, string>): void {
   // Folded: on a file system that ignores case, `A/..` passes through the link `a`.
   const byPlace = new Map([...links].map(([path, target]) => [folded(path), target]));
+  const walk = { characters: 0 };
   for (const [path, target] of links) {
-    const why = trouble(path, target, byPlace);
+    const why = trouble(path, target, byPlace, walk);
     if (why !== undefined) throw new ArchiveRefused(`its link ${shown(path)} to ${shown(target)} ${why}`);
   }
 }
 
-function trouble(path: string, target: string, links: ReadonlyMap<string, string>): string | undefined {
+/** `walk` counts what all links together have cost so far. */
+function trouble(
+  path: string,
+  target: string,
+  links: ReadonlyMap<string, string>,
+  walk: { characters: number },
+): string | undefined {
   const here = path.split("/").slice(0, -1);
   /** Parts yet to walk, the next one last. */
   const ahead: string[] = [];
@@ -38,7 +48,10 @@ function trouble(path: string, target: string, links: ReadonlyMap<string, string
       continue;
     }
     here.push(part);
-    const next = links.get(folded(here.join("/")));
+    const place = here.join("/");
+    walk.characters += place.length + stepCharacters;
+    if (walk.characters > linkWalkMaxCharacters) return "leads, with the others, too far about; link more directly";
+    const next = links.get(folded(place));
     if (next === undefined) continue;
     here.pop();
     why = follow(next);

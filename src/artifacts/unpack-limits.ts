@@ -23,6 +23,11 @@ export const linksMax = 10_000;
 export const linkTargetMaxBytes = 1_024;
 /** Links followed for one link, as in Linux. */
 export const linkHopsMax = 40;
+/**
+ * Characters of the paths that all links together lead through: 10,000 links through 60 folders each, in paths of 200.
+ * Without it 40 links through one another's long targets, 40 KiB in all, take half a minute, and 10,000 take hours.
+ */
+export const linkWalkMaxCharacters = 2 ** 27;
 
 /** Unpacked bytes for each byte of archive. Source code and logs reach 20, deflate ends at 1,032: beyond is a bomb. */
 export const ratioMax = 200;

@@ -129,6 +129,12 @@ const links: readonly HostileArchive[] = [
   ];
 });
 
+/** Few and small, and they stay inside: but what is left of each target is yet to walk when the next link is met. */
+function windingLinks(): { name: string; content: string; mode: number }[] {
+  const long = "d/".repeat(505);
+  return Array.from({ length: 39 }, (_, n) => ({ name: `l${n}`, content: `l${n + 1}/${long}d`, mode: link }));
+}
+
 /** Links that stay inside one by one and lead out together; and entries that would be written through a link. */
 function linkGames(): HostileArchive[] {
   const chain = [
@@ -138,6 +144,7 @@ function linkGames(): HostileArchive[] {
   return [
     hostile("zip: links that lead out together", zip(chain), 'its link "out" to "d/e/up/.." leads out of the folder'),
     hostile("tar: links that lead out together", tar(chain.map(asTarLink)), "leads out of the folder"),
+    hostile("zip: links through one another's long targets", zip(windingLinks()), "far about; link more directly"),
     hostile(
       "zip: links in a circle",
       zip([

@@ -5,7 +5,7 @@ import type { LoadOptions } from "../config/load.js";
 import { loadConfig } from "../config/load.js";
 import type { HeldJobEnd } from "../held-jobs.js";
 import { oneLine } from "../std/one-line.js";
-import { askDaemon, type DaemonAnswer } from "./daemon-calls.js";
+import { askDaemon, type DaemonAnswer, stranger } from "./daemon-calls.js";
 import type { Io } from "./io.js";
 import { orFailed } from "./jobs.js";
 import { ledgerParts } from "./ledger-parts.js";
@@ -55,10 +55,11 @@ function answeredBy(answer: DaemonAnswer, { ledger, admin }: Config): string | u
   if (done === true && typeof message === "string") return message;
   // Another replica may have it, or none.
   if (kind === "unknown-job" && ledger.store === "dynamodb") return undefined;
-  const words = typeof error === "string" ? `: ${oneLine(error)}` : "";
+  if (typeof error !== "string")
+    throw new Error(`${stranger(answer)}, or, where no daemon runs, say --set admin.port=0`);
   const mend =
     answer.status === 401 ? ` (set admin.token, PARTNERD_ADMIN_TOKEN, ${admin.token ? "to" : "as"} the daemon's)` : "";
-  throw new Error(`the daemon at ${answer.url} answered ${answer.status}${words}${mend}`);
+  throw new Error(`the daemon at ${answer.url} answered ${answer.status}: ${oneLine(error)}${mend}`);
 }
 
 function unreached(answer: DaemonAnswer): string {

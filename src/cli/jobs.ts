@@ -6,7 +6,7 @@ import { loadConfig } from "../config/load.js";
 import type { ListedJob } from "../held-jobs.js";
 import { describeError } from "../std/errors.js";
 import { oneLine } from "../std/one-line.js";
-import { askDaemon } from "./daemon-calls.js";
+import { askDaemon, stranger } from "./daemon-calls.js";
 import { exitCodes } from "./exit-codes.js";
 import type { Io } from "./io.js";
 import { ledgerParts } from "./ledger-parts.js";
@@ -63,9 +63,8 @@ async function jobsOfDaemon({ admin }: Config): Promise<readonly ShownJob[]> {
   if (answer.kind === "off") throw new Error(`${only}, and its admin port is off (admin.port: 0)`);
   if (answer.kind === "nobody") throw new Error(`${only}, and none answers at ${answer.url} (${answer.reason})`);
   const { jobs } = (answer.body ?? {}) as { readonly jobs?: unknown };
-  if (answer.status !== 200 || !Array.isArray(jobs)) {
-    throw new Error(`${only}, and ${answer.url}/status answered ${answer.status}: is admin.token the daemon's?`);
-  }
+  if (answer.status === 401) throw new Error(`${only}, and ${answer.url} answered 401: is admin.token the daemon's?`);
+  if (answer.status !== 200 || !Array.isArray(jobs)) throw new Error(`${only}, and ${stranger(answer)}`);
   return jobs.flatMap(shownFromStatus);
 }
 

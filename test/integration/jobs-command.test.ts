@@ -1,6 +1,7 @@
 // Promise: `partnerd jobs` shows what is held in every ledger, and its `fail` and `release` reach the job wherever it
 // is: through the daemon that runs, or in the ledger when none does; a replica that lives is never overruled.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
@@ -92,6 +93,25 @@ it("shows and releases the jobs of a daemon that keeps them in memory", async ()
   expect(await cli(nobody, directory)).toMatchObject({
     code: 1,
     err: expect.stringMatching(/none answers at .*REFUSED/),
+  });
+});
+
+it.each([
+  ["{ store: memory }", ["jobs"], /only the daemon that runs knows its jobs, and what listens at .* is no partnerd/],
+  [
+    "{ store: sqlite, path: ./held.db }",
+    ["jobs", "release", "j"],
+    /^what listens at .* is no partnerd .*admin\.port=0$/m,
+  ],
+])("says with %s that somebody else listens at the admin port, and what to do", async (ledger, argv, said) => {
+  const other = createServer((_request, response) => response.writeHead(404).end("<p>nothing here"));
+  await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void other.close());
+  const { port } = other.address() as { port: number };
+  expect(await cli(argv, configured(ledger, port))).toMatchObject({
+    code: 1,
+    out: "",
+    err: expect.stringMatching(said),
   });
 });
 

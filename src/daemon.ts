@@ -99,7 +99,8 @@ export class Daemon {
   }
 
   status(): AdminStatus {
-    return { ...this.#board.snapshot(this.#clock.now()), slots: this.worker.slots, inFlight: this.worker.inFlight };
+    const { slots, inFlight, left } = this.worker;
+    return { ...this.#board.snapshot(this.#clock.now()), slots, inFlight, left };
   }
 
   /** Whether the loops turn: what /livez answers, and what the sign of life to systemd rests on. */

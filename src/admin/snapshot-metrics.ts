@@ -27,6 +27,9 @@ export function snapshotFamilies({ status, ledger }: MetricsView): readonly Fami
     gauge("partnerd_artifacts_room", "1 while the artifacts of another job have room; no job is taken otherwise.", [
       sample({}, status.shortOfRoom === undefined ? 1 : 0),
     ]),
+    gauge("partnerd_jobs_unattended", "Jobs that the ledger holds and nobody works: is their action type configured?", [
+      sample({}, status.left),
+    ]),
     gauge("partnerd_draining", "1 once a stop began.", [sample({}, status.isDraining ? 1 : 0)]),
     gauge("partnerd_paused", "1 while no jobs are taken, by /pause.", [sample({}, status.isPaused ? 1 : 0)]),
   ];

@@ -35,6 +35,7 @@ export function verdictOn(status: AdminStatus, ledger: LedgerState): Verdict {
     ...regionTrouble(status),
     ...pollerTrouble(status),
     ...owedTrouble(status),
+    ...leftTrouble(status),
     ...bugTrouble(status),
     ...standing(status),
   ];
@@ -122,6 +123,14 @@ function owedTrouble({ atMs, jobs }: AdminStatus): readonly Finding[] {
   const what = owed.length === 1 ? "1 result is owed" : `${owed.length} results are owed`;
   const age = `the oldest for ${durationText(atMs - oldestMs)}`;
   return [{ tone: "bad", text: `${what} to CodePipeline, ${age}`, spoken: "Results are owed to CodePipeline" }];
+}
+
+/** No poller shows them, and no handler ever will. */
+function leftTrouble({ left, isDraining }: AdminStatus): readonly Finding[] {
+  if (left === 0 || isDraining) return [];
+  const what = left === 1 ? "1 job that CodePipeline waits for is" : `${left} jobs that CodePipeline waits for are`;
+  const text = `${what} worked by nobody: is the action type still configured? \`partnerd jobs\` lists them`;
+  return [{ tone: "bad", text, spoken: "Jobs are worked by nobody" }];
 }
 
 function bugTrouble({ totals }: AdminStatus): readonly Finding[] {

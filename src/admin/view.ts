@@ -18,6 +18,8 @@ export interface AdminStatus extends StatusSnapshot {
   readonly slots: AdminSlots;
   /** Jobs in hand, those included whose details are still on their way. */
   readonly inFlight: number;
+  /** Jobs that the ledger holds, CodePipeline waits for and nobody works here. */
+  readonly left: number;
 }
 
 /** Slots that jobs hold, without those that polls have reserved for a moment; of one action type or of all. */

@@ -1,5 +1,6 @@
 // One configured action type in one Region, as the engine sees it.
 import { type ActionType, actionTypeName, type JobKey, type Region } from "../job/job.js";
+import type { PollerName } from "./events.js";
 
 export interface LaneConfig {
   readonly region: Region;
@@ -21,4 +22,14 @@ export function laneName(lane: { readonly region: Region; readonly actionType: A
 /** The lane that a job came by. */
 export function laneOf(lanes: ReadonlyMap<string, LaneConfig>, key: JobKey): LaneConfig | undefined {
   return lanes.get(laneName(key));
+}
+
+/** Lanes by their names. */
+export function lanesByName(lanes: readonly LaneConfig[]): ReadonlyMap<string, LaneConfig> {
+  return new Map(lanes.map((lane) => [laneName(lane), lane]));
+}
+
+/** What events call the lane's poller. */
+export function pollerNameOf({ region, actionType }: LaneConfig): PollerName {
+  return { region, actionType };
 }

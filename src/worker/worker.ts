@@ -4,9 +4,9 @@
 import { jobKeyName } from "../job/job.js";
 import { isOver, isOwed } from "../job/lifecycle.js";
 import { Breakers } from "./breakers.js";
-import type { Emit, Observe, Order, OrderAnswer, PollerName } from "./events.js";
+import type { Emit, Observe, Order, OrderAnswer } from "./events.js";
 import { Gate } from "./gate.js";
-import { type LaneConfig, laneName } from "./lane.js";
+import { type LaneConfig, lanesByName, pollerNameOf } from "./lane.js";
 import { giveOrder, type OrderedJob, refusedBy } from "./orders.js";
 import type { Parts, WorkerLimits, World } from "./parts.js";
 import type { Budget } from "./poller.js";
@@ -73,7 +73,7 @@ export class Worker {
       limits: options.limits,
       scopes: { poll: this.#poll.signal, work: this.#work.signal, report: this.#report.signal },
       emit,
-      lanes: byName(options.lanes),
+      lanes: lanesByName(options.lanes),
     };
     this.#slots = new Slots({ max: options.limits.maxConcurrentJobs });
     this.#runner = new Runner(this.#parts);
@@ -95,6 +95,11 @@ export class Worker {
 
   get inFlight(): number {
     return this.#runner.inFlight;
+  }
+
+  /** Jobs that CodePipeline waits for and nobody works here: mostly of action types that are not configured any more. */
+  get left(): number {
+    return this.#runner.left.size;
   }
 
   /** Resolves when the worker has stopped, for whatever reason. */
@@ -157,7 +162,7 @@ export class Worker {
       JSON.stringify([parts.limits.polling, parts.limits.retry.poll, parts.limits.retry.throttledPoll]) !==
       JSON.stringify([change.limits.polling, change.limits.retry.poll, change.limits.retry.throttledPoll]);
     parts.limits = change.limits;
-    parts.lanes = byName(change.lanes);
+    parts.lanes = lanesByName(change.lanes);
     this.#slots.resize(change.limits.maxConcurrentJobs);
     const { added, removed, ended } = this.#pollers.apply(isNewPace);
     parts.emit({
@@ -286,14 +291,6 @@ export class Worker {
     await this.#parts.world.clock.sleep(ms, over.signal);
     signal?.removeEventListener("abort", onAbort);
   }
-}
-
-function byName(lanes: readonly LaneConfig[]): ReadonlyMap<string, LaneConfig> {
-  return new Map(lanes.map((lane) => [laneName(lane), lane]));
-}
-
-function pollerNameOf({ region, actionType }: LaneConfig): PollerName {
-  return { region, actionType };
 }
 
 /** How long jobs have to notice that everything was aborted. */

@@ -524,6 +524,8 @@ it("leaves a job of an action type that is no longer configured in the ledger, a
       key: { jobId: id },
       message: expect.stringContaining("no longer configured"),
     });
+    // Whoever is on duty learns of it by the metrics and the page: no poller and no handler will show it.
+    expect(rig.daemon.status().left).toBe(1);
     expect((await rig.stop()).owed).toBe(1);
   }
   expect(dead.emulator.job(id)?.counts.results).toBe(0);
@@ -556,6 +558,7 @@ it("takes up what was left of an action type once the configuration has it again
   if (!type) throw new Error("no action type");
   await rig.daemon.reload(async () => ({ ...rig.config, actionTypes: [type, { ...type, ...custom }] }));
   await rig.event("job-reported");
+  expect(rig.daemon.status().left).toBe(0);
   expect(summaryOf(dead.emulator, id)).toBe(kept.summary);
   await endsClean(dead, rig, id);
 });

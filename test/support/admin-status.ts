@@ -57,6 +57,7 @@ export function statusWith(change: Partial<AdminStatus> = {}): AdminStatus {
     isDraining: false,
     isPaused: false,
     shortOfRoom: undefined,
+    left: 0,
     pollers: [pollerWith()],
     breakers: [],
     jobs: [],

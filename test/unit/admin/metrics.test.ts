@@ -31,7 +31,7 @@ function given() {
   const board = new StatusBoard({ startedAtMs: startMs, pollers: [poller] });
   const look = () => {
     const slots = { busy: 3, max: 10, parked: 1, groups: [{ group: scan, busy: 3, max: 5, parked: 1 }] };
-    const status: AdminStatus = { ...board.snapshot(startMs + 60_000), slots, inFlight: 0 };
+    const status: AdminStatus = { ...board.snapshot(startMs + 60_000), slots, inFlight: 0, left: 2 };
     return { status, ledger: { writable: true } };
   };
   const options = { clock: new FakeClock(startMs), version: "1.2.3", store: "sqlite", pollers: [poller], look };
@@ -196,6 +196,7 @@ describe("the metrics", () => {
 
   it("tell when no job can be taken for want of room", async () => {
     const { see, value } = given();
+    expect(await value("partnerd_jobs_unattended")).toBe(2);
     expect(await value("partnerd_artifacts_room")).toBe(1);
     see({ type: "room-short", reason: "full" });
     expect(await value("partnerd_artifacts_room")).toBe(0);

@@ -24,6 +24,18 @@ describe("the verdict", () => {
       "Working: 2 jobs running, 1 result owed",
     ],
     [
+      "a job is left",
+      { left: 1 },
+      "bad",
+      "1 job that CodePipeline waits for is worked by nobody: is the action type still configured? `partnerd jobs` lists them",
+    ],
+    [
+      "jobs are left by a stop",
+      { left: 3, isDraining: true },
+      "busy",
+      "Stopping: 0 jobs running, nothing owed; no new job is taken",
+    ],
+    [
       "a Region is silent",
       { pollers: [pollerWith(down)] },
       "bad",

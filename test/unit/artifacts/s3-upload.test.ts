@@ -126,4 +126,11 @@ describe("an upload in parts", () => {
     await expect(uploadTo(always)).rejects.toMatchObject({ kind: "refused", code: "NoSuchUpload" });
     expect(always.asked.filter((each) => each === "create")).toHaveLength(2);
   });
+
+  it("is completed by another try when S3 answers with 200 and an error within", async () => {
+    const error = xml("Error", "<Code>InternalError</Code><Message>We encountered an internal error.</Message>");
+    const s3 = await startS3({ complete: [(_, response) => response.end(`${" ".repeat(20)}${error}`)] });
+    await uploadTo(s3);
+    expect(s3.asked.filter((each) => each.startsWith("complete"))).toEqual(["complete u1", "complete u1"]);
+  });
 });

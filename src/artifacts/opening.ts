@@ -77,6 +77,12 @@ export async function openArtifacts(options: {
     random: Math.random,
     onLeftover: (folder, error) =>
       log.warn({ err: error, folder }, "a job's folder could not be removed; the next start tries again"),
+    onPartsLeft: ({ Bucket, Key, UploadId }, error) =>
+      log.warn(
+        { err: error, uploadId: UploadId },
+        `parts of an upload to s3://${Bucket}/${Key} could not be taken back; the bucket's owner can abort it, or a ` +
+          "lifecycle rule for unfinished uploads does",
+      ),
   });
 }
 

@@ -8,7 +8,7 @@ import type { ArtifactLinks } from "./artifacts.js";
 import { S3Calls, S3Transport, type S3TransportOptions } from "./s3.js";
 import { download } from "./s3-download.js";
 import { signLinks } from "./s3-links.js";
-import { upload } from "./s3-upload.js";
+import { type PartsLeft, upload } from "./s3-upload.js";
 
 /** An artifact that has a place in S3. */
 export interface PlacedArtifact extends Artifact {
@@ -41,6 +41,7 @@ export interface S3Options extends S3TransportOptions {
   readonly maxArchiveBytes: number;
   /** Longest time for taking a broken upload back. */
   readonly cleanupMaxMs: number;
+  readonly onPartsLeft: PartsLeft;
   readonly retry: RetryPolicyMs;
   readonly clock: Clock;
   readonly random: () => number;
@@ -58,13 +59,13 @@ export class S3 {
 
   /** The way to S3 of one job, by its own access. */
   of(job: Job, access: JobAccess): Transfers {
-    const { socketTimeoutMs, maxArchiveBytes, cleanupMaxMs, ...rest } = this.#options;
+    const { socketTimeoutMs, maxArchiveBytes, cleanupMaxMs, onPartsLeft, ...rest } = this.#options;
     const { region } = job.key;
     const calls = new S3Calls({ ...rest, transport: this.#transport, region, access });
     return {
       download: ({ artifact: { name, location }, ...call }) =>
         download({ ...call, calls, name, location, maxBytes: maxArchiveBytes, silenceMaxMs: socketTimeoutMs }),
-      upload: ({ artifact: { location }, ...call }) => upload({ ...call, calls, location, cleanupMaxMs }),
+      upload: ({ artifact: { location }, ...call }) => upload({ ...call, calls, location, cleanupMaxMs, onPartsLeft }),
       links: (signal) => signLinks({ calls, job, signal }),
     };
   }

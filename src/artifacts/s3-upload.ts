@@ -24,7 +24,11 @@ export interface UploadOptions {
   readonly signal: AbortSignal;
   /** Longest time for taking an upload back. */
   readonly cleanupMaxMs: number;
+  readonly onPartsLeft: PartsLeft;
 }
+
+/** Told of an upload that could not be taken back: only the bucket's own rule for unfinished ones removes its parts. */
+export type PartsLeft = (upload: Target, error: unknown) => void;
 
 /** Up to this size in one request. */
 export const singlePutMaxBytes = 16 * 2 ** 20;
@@ -112,11 +116,12 @@ async function putInPartsOnce(options: UploadOptions, file: FileHandle, size: nu
       signal,
     );
   } catch (error) {
-    if (!isUnknownUpload(error)) await takeBack(options, target, error);
+    if (!isUnknownUpload(error)) await takeBack(options, target);
     throw error;
   }
 }
 
+/** An upload in parts, as S3 knows it. */
 type Target = { readonly Bucket: string; readonly Key: string; readonly UploadId: string };
 
 /** Settles only when no part is under way any more: an abort would not reach those. */
@@ -172,17 +177,13 @@ async function putPart(
 }
 
 /** Under its own limit, since the job's signal is what ended the upload in many cases. */
-async function takeBack(options: UploadOptions, target: Target, cause: unknown): Promise<void> {
-  const { calls, cleanupMaxMs } = options;
+async function takeBack({ calls, cleanupMaxMs, onPartsLeft }: UploadOptions, target: Target): Promise<void> {
   const limit = new AbortController();
   const cancel = calls.clock.after(cleanupMaxMs, () => limit.abort(new Error("the time for taking it back is over")));
   try {
     await calls.send(() => new AbortMultipartUploadCommand(target), limit.signal);
   } catch (error) {
-    if (!isUnknownUpload(error) && cause instanceof Error && cause.cause === undefined) {
-      // Told with the failure itself: the bucket's own rule for unfinished uploads has to remove the parts.
-      cause.cause = new Error(`parts of the upload were left in the bucket: ${String(error)}`);
-    }
+    if (!isUnknownUpload(error)) onPartsLeft(target, error);
   } finally {
     cancel();
   }

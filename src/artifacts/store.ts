@@ -9,6 +9,7 @@ import type { JobFolders } from "./job-folders.js";
 import { LazyWorkspace } from "./lazy-workspace.js";
 import type { Packer } from "./pack.js";
 import type { S3, Transfers } from "./s3-job.js";
+import type { PartsLeft } from "./s3-upload.js";
 import type { Unpacker } from "./unpack.js";
 import { JobWorkspace } from "./workspace.js";
 
@@ -33,6 +34,8 @@ export interface S3StoreOptions {
   readonly random: () => number;
   /** Told when the folder of a job that is over could not be removed. */
   readonly onLeftover: (folder: string, error: unknown) => void;
+  /** Told when parts of an upload that broke stay in the bucket. */
+  readonly onPartsLeft: PartsLeft;
 }
 
 /** Longest time for taking back an upload that broke: well within a stop's time. */

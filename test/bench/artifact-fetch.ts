@@ -67,6 +67,7 @@ export async function fetchInput(call: {
     clock,
     random: Math.random,
     onLeftover: () => {},
+    onPartsLeft: () => {},
   });
   const credentials = {
     accessKeyId: new Secret("AKIDBENCH"),

@@ -196,6 +196,27 @@ describe("an upload", () => {
     },
   );
 
+  it("of which parts cannot be taken back is told to the operator, with what the bucket calls it", async () => {
+    await using rig = await startRig({
+      handle: async (job: HandlerJob) => {
+        await job.output("Report", await report(job, large));
+        return { kind: "succeeded" };
+      },
+    });
+    const operations = ["CompleteMultipartUpload", "AbortMultipartUpload"];
+    rig.emulator.fault({ kind: "error", operations, code: "AccessDenied", status: 403 });
+    const id = rig.emulator.addJob({ actionType: thirdParty, outputs });
+    expect(failureOf(await rig.emulator.waitForJob(id, "over")).type).toBe("PermissionError");
+    const [upload] = rig.emulator.artifacts.uploads();
+    await rig.stop();
+    const told = rig.logs.filter(({ level, uploadId }) => level === "warn" && uploadId === upload?.uploadId);
+    expect(told).toEqual([
+      expect.objectContaining({
+        msg: expect.stringMatching(/^parts of an upload to s3:\/\/.* could not be taken back/),
+      }),
+    ]);
+  });
+
   it("that nobody awaited is awaited before the success counts", async () => {
     await using rig = await startRig({
       ...patient,

@@ -98,7 +98,8 @@ async function uploadTo({ transport, endpoint }: Awaited<ReturnType<typeof start
     clock: systemClock,
     random: Math.random,
   });
-  await upload({ calls, location: { bucket: "b", objectKey: "k" }, file, signal, cleanupMaxMs: 1_000 });
+  const location = { bucket: "b", objectKey: "k" };
+  await upload({ calls, location, file, signal, cleanupMaxMs: 1_000, onPartsLeft: () => {} });
 }
 
 const gone: Answer = (_, response) => response.writeHead(404, { "content-type": "application/xml" }).end(noSuchUpload);

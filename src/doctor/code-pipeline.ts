@@ -3,6 +3,7 @@ import type { GatewayError } from "../codepipeline/gateway.js";
 import type { RegionInspection } from "../codepipeline/inspection.js";
 import { actionTypeName, type Region } from "../job/job.js";
 import type { PartsOptions } from "../parts/options.js";
+import { credentialFileTroubles } from "./credential-files.js";
 import type { Finding } from "./finding.js";
 
 const lookLimitMs = 20_000;
@@ -11,7 +12,7 @@ const skewMaxMs = 300_000;
 const skewWarnMs = 30_000;
 
 /** One finding for the credentials, and for each Region its reach, its clock and its action types. */
-export async function codePipeline({ config }: PartsOptions): Promise<readonly Finding[]> {
+export async function codePipeline({ config, environment }: PartsOptions): Promise<readonly Finding[]> {
   const { inspectRegion } = await import("../codepipeline/inspection.js");
   const regions = [...new Set(config.actionTypes.flatMap((type) => type.regions))];
   const inspections = await Promise.all(
@@ -33,16 +34,18 @@ export async function codePipeline({ config }: PartsOptions): Promise<readonly F
   );
   const [first] = inspections;
   if (!first) return [];
-  const credentials = credentialsFinding(first);
+  const credentials = credentialsFinding(first, await credentialFileTroubles(environment));
   // Without credentials nothing can be asked, and every further line would only repeat it.
   return credentials.verdict === "failed" ? [credentials] : [credentials, ...inspections.flatMap(regionFindings)];
 }
 
-function credentialsFinding({ credentials }: RegionInspection): Finding {
+function credentialsFinding({ credentials }: RegionInspection, troubles: readonly string[]): Finding {
   const subject = "credentials";
   if ("kind" in credentials) {
     const mend =
-      "give the process a role (task, instance, web identity) or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+      troubles.length > 0
+        ? `mend what the SDK passes over in silence: ${troubles.join("; ")}`
+        : "give the process a role (task, instance, web identity) or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
     return {
       subject,
       verdict: "failed",

@@ -14,11 +14,16 @@ import { custom, freePort, type Rig, startRig, thirdParty } from "../support/rig
 
 afterEach(() => vi.unstubAllEnvs());
 
-async function examined(rig: Rig, change: Partial<Config> = {}): Promise<readonly Finding[]> {
+async function examined(
+  rig: Rig,
+  change: Partial<Config> = {},
+  variables: Readonly<Record<string, string>> = {},
+): Promise<readonly Finding[]> {
   const masker = new Masker();
   const log = createLog({ level: "error", format: "json", masker, destination: { write: () => {} } });
   const config = { ...rig.config, ...change };
-  return examine({ config, log, masker, clock: systemClock, environment: { PATH: process.env["PATH"] } });
+  const environment = { PATH: process.env["PATH"], HOME: rig.folder, ...variables };
+  return examine({ config, log, masker, clock: systemClock, environment });
 }
 
 function about(findings: readonly Finding[], subject: string): readonly Finding[] {
@@ -108,6 +113,17 @@ it("says that there are no credentials once, and asks nothing then", async () =>
   const findings = await examined(rig);
   expect(about(findings, "credentials")).toMatchObject([{ verdict: "failed", mend: expect.stringContaining("role") }]);
   expect(about(findings, "CodePipeline in")).toEqual([]);
+});
+
+it("says which file of credentials the SDK passed over because it could not read it", async () => {
+  await using rig = await startRig({ isHeld: true });
+  vi.stubEnv("AWS_ACCESS_KEY_ID", undefined);
+  vi.stubEnv("AWS_SECRET_ACCESS_KEY", undefined);
+  const missing = join(rig.folder, "no-credentials");
+  mkdirSync(join(rig.folder, ".aws", "config"), { recursive: true });
+  const [finding] = about(await examined(rig, {}, { AWS_SHARED_CREDENTIALS_FILE: missing }), "credentials");
+  expect(finding?.mend).toContain(`AWS_SHARED_CREDENTIALS_FILE names ${missing}, which does not exist; `);
+  expect(finding?.mend).toContain(`${join(rig.folder, ".aws", "config")}, which is a folder`);
 });
 
 it("says what is wrong with tokens, ledger, handlers, folders and port", async () => {

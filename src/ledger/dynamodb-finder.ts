@@ -21,7 +21,7 @@ import {
   text,
 } from "./dynamodb-rows.js";
 import { isConditionFailed, type PatientTable } from "./dynamodb-table.js";
-import type { UnfinishedJob } from "./ledger.js";
+import type { FoundJob, UnfinishedJob } from "./ledger.js";
 import type { JobRecord } from "./record.js";
 
 export interface FleetFinderOptions {
@@ -38,7 +38,7 @@ export interface FleetFinderOptions {
 
 /** What is looked for. */
 export interface Search {
-  readonly isWanted: (key: JobKey) => boolean;
+  readonly isWanted: (job: FoundJob) => boolean;
   readonly max: number;
   /** Also jobs of replicas that have left no row of their own. */
   readonly isFirst: boolean;
@@ -53,7 +53,7 @@ export class FleetFinder {
   readonly #options: FleetFinderOptions;
   readonly #damaged = new Set<string>();
   /** Rows that the last look found and left: whose they are needs no second read. */
-  readonly #unwanted = new Map<string, JobKey>();
+  readonly #unwanted = new Map<string, FoundJob>();
 
   constructor(options: FleetFinderOptions) {
     this.#options = options;
@@ -131,8 +131,10 @@ export class FleetFinder {
     if (isOurs(name) || (known && !search.isWanted(known))) return undefined;
     const row = await this.#read(name, signal);
     if (!row || !isOwed(row.record.state)) return undefined;
-    if (!search.isWanted(row.key)) {
-      this.#unwanted.set(name, row.key);
+    const { state, callback } = row.record;
+    const one: FoundJob = { key: row.key, state, hasCallback: callback !== undefined };
+    if (!search.isWanted(one)) {
+      this.#unwanted.set(name, one);
       return undefined;
     }
     const { holder } = row.fence;

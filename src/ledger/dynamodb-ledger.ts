@@ -9,7 +9,14 @@ import type { DynamoLedgerOptions } from "./dynamodb-options.js";
 import { Replicas } from "./dynamodb-replicas.js";
 import { type Fence, ifHeld, itemOf, nobody, rowKey, rowName } from "./dynamodb-rows.js";
 import { isAboutTheRow, isConditionFailed, PatientTable } from "./dynamodb-table.js";
-import { type Lease, type Ledger, LedgerError, type LedgerHealth, type UnfinishedJob } from "./ledger.js";
+import {
+  type FoundJob,
+  type Lease,
+  type Ledger,
+  LedgerError,
+  type LedgerHealth,
+  type UnfinishedJob,
+} from "./ledger.js";
 import { isRemembered, type JobRecord, newRecord, recordAfter } from "./record.js";
 
 /** Holds jobs in a DynamoDB table that a fleet shares. */
@@ -131,7 +138,7 @@ export class DynamoLedger implements Ledger {
     }
   }
 
-  async *watch(isWanted: (key: JobKey) => boolean, signal: AbortSignal): AsyncGenerator<readonly UnfinishedJob[]> {
+  async *watch(isWanted: (job: FoundJob) => boolean, signal: AbortSignal): AsyncGenerator<readonly UnfinishedJob[]> {
     const { clock, lookMs } = this.#options;
     const over = AbortSignal.any([signal, this.#closing.signal]);
     for (await clock.sleep(lookMs, over); !over.aborted; await clock.sleep(lookMs, over)) {

@@ -30,7 +30,7 @@ export interface Ledger {
    * A ledger that others share: owed jobs that came to be nobody's, each leased to the caller, a few at a time, as
    * they are found; `isWanted` is asked anew for each look. Ends when the signal aborts. Never throws.
    */
-  watch?(isWanted: (key: JobKey) => boolean, signal: AbortSignal): AsyncIterable<readonly UnfinishedJob[]>;
+  watch?(isWanted: (job: FoundJob) => boolean, signal: AbortSignal): AsyncIterable<readonly UnfinishedJob[]>;
   /**
    * A ledger that others share: SHA-256 hashes, in hex, of the tokens by which services deliver outcomes of jobs with
    * this id, whichever process waits for them. Throws LedgerError when the ledger cannot be read.
@@ -61,6 +61,14 @@ export interface Lease {
   readonly state: JobState;
   /** Aborts when the right is lost (a fleet's lease that ran out). Absent: it cannot be lost. */
   readonly lost?: AbortSignal;
+}
+
+/** An owed job that nobody works on, before it is taken up. */
+export interface FoundJob {
+  readonly key: JobKey;
+  readonly state: JobState;
+  /** A service works for it. */
+  readonly hasCallback: boolean;
 }
 
 /** A job as an earlier process left it. */

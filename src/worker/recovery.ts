@@ -1,11 +1,11 @@
 // Takes up what an earlier process left, or another one of the fleet. Owed outcomes are put, interrupted jobs settled
-// or run again, unanswered acknowledges asked again. It queues for slots like any poller, so new work and old debts
-// share them.
+// or run again, unanswered acknowledges asked again. What must be worked queues for slots like any poller, so new work and
+// old share them; a result that is owed waits for nobody's.
 import { GatewayError } from "../codepipeline/gateway.js";
-import { type Job, type JobKey, jobKeyName } from "../job/job.js";
+import { type Job, jobKeyName } from "../job/job.js";
 import { recoveryFor } from "../job/lifecycle.js";
 import { failed } from "../job/outcome.js";
-import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
+import { type FoundJob, LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
 import { presumedNonce } from "./acknowledging.js";
 import type { Order } from "./events.js";
 import { JobInFlight } from "./in-flight.js";
@@ -13,7 +13,7 @@ import { laneName, laneOf } from "./lane.js";
 import type { Parts } from "./parts.js";
 import { mayComeRight, patiently } from "./patience.js";
 import type { Runner } from "./runner.js";
-import type { Slots } from "./slots.js";
+import type { Slot, Slots } from "./slots.js";
 
 const interrupted =
   "partnerd stopped without warning while it worked this job, so its outcome is unknown; run the action again";
@@ -30,12 +30,12 @@ export async function recoverOthers(
 ): Promise<void> {
   // A lane whose slots are all busy holds up no other, and takes no more than it found first: others may have room.
   const waiting = new Set<string>();
-  const isWanted = (key: JobKey) => laneOf(parts.lanes, key) !== undefined && !waiting.has(laneName(key));
+  const isWanted = (job: FoundJob) => laneOf(parts.lanes, job.key) !== undefined && !waiting.has(queueOf(parts, job));
   const found = parts.world.ledger.watch?.(isWanted, parts.scopes.poll) ?? [];
   for await (const jobs of found) {
-    for (const [name, ofLane] of Map.groupBy(jobs, ({ lease }) => laneName(lease.key))) {
-      waiting.add(name);
-      watch(recover(parts, runner, slots, ofLane).finally(() => waiting.delete(name)));
+    for (const [queue, some] of Map.groupBy(jobs, (found) => queueOf(parts, foundJob(found)))) {
+      waiting.add(queue);
+      watch(recover(parts, runner, slots, some).finally(() => waiting.delete(queue)));
     }
   }
 }
@@ -70,9 +70,39 @@ export async function recover(
   order?: Order,
 ): Promise<void> {
   for (const found of unfinished) runner.waiting.set(jobKeyName(found.lease.key), { found, order });
-  // Lane by lane at once: a lane whose slots are all busy must not hold up what is owed by another.
-  const byLane = Map.groupBy(unfinished, ({ lease }) => laneName(lease.key));
-  await Promise.all([...byLane.values()].map((jobs) => recoverInOrder(parts, runner, slots, jobs)));
+  // Lane by lane at once: a lane whose slots are all busy must not hold up what is owed by another, nor results that
+  // are owed by its own.
+  const queues = Map.groupBy(unfinished, (found) => queueOf(parts, foundJob(found)));
+  await Promise.all([...queues.values()].map((jobs) => recoverInOrder(parts, runner, slots, jobs)));
+}
+
+/** Jobs of one queue wait for each other: those of one lane that must be worked, or those whose results are owed. */
+function queueOf(parts: Parts, job: FoundJob): string {
+  return `${isWork(parts, job) ? "work" : "owed"} ${laneName(job.key)}`;
+}
+
+/** True when a handler or an acknowledge is needed before there is a result. */
+function isWork(parts: Parts, { key, state, hasCallback }: FoundJob): boolean {
+  const next = recoveryFor(state);
+  if (next !== "settle-as-interrupted") return next !== "report-again";
+  return hasCallback || laneOf(parts.lanes, key)?.afterCrash === "rerun";
+}
+
+function foundJob({ lease, callback }: UnfinishedJob): FoundJob {
+  return { key: lease.key, state: lease.state, hasCallback: callback !== undefined };
+}
+
+/** A slot for the job, once it may have one; `undefined` when the poll scope ends. */
+async function slotFor(parts: Parts, slots: Slots, found: UnfinishedJob): Promise<Slot | undefined> {
+  const { poll } = parts.scopes;
+  const job = foundJob(found);
+  const name = laneName(job.key);
+  if (isWork(parts, job)) return (await slots.take(name, 1, poll))?.use();
+  const slot = await slots.owe(name, poll);
+  // By now the configuration may have it worked again.
+  if (!slot || !isWork(parts, job) || (await slot.retake(poll))) return slot;
+  slot.free();
+  return undefined;
 }
 
 async function recoverInOrder(
@@ -84,19 +114,16 @@ async function recoverInOrder(
   for (const [at, found] of unfinished.entries()) {
     const { key } = found.lease;
     const isConfigured = laneOf(parts.lanes, key) !== undefined;
-    const reservation = isConfigured ? await slots.take(laneName(key), 1, parts.scopes.poll) : undefined;
+    const slot = isConfigured ? await slotFor(parts, slots, found) : undefined;
     // As it is by now: the configuration may have changed while it waited.
     const lane = laneOf(parts.lanes, key);
     if (!lane) {
-      reservation?.giveBack();
+      slot?.free();
       // Another process may know it.
       await leave(parts, runner, [found], "its action type is no longer configured here; it stays in the ledger");
       continue;
     }
-    const slot = reservation?.use();
-    if (!slot) {
-      return leave(parts, runner, unfinished.slice(at), "stopped before it was taken up again");
-    }
+    if (!slot) return leave(parts, runner, unfinished.slice(at), "stopped before it was taken up again");
     const { clock, ledger } = parts.world;
     const polledAtMs = clock.monotonic();
     const flight = new JobInFlight({ lane, lease: found.lease, slot, ledger, emit: parts.emit, polledAtMs });

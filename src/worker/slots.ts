@@ -53,8 +53,8 @@ interface LaneCount {
 interface Waiter {
   readonly count: LaneCount;
   readonly want: number;
-  /** It gave its slot back before: what the lane has parked does not hold it up. */
-  readonly isParked: boolean;
+  /** `parked`: it gave its slot back before, and what the lane has parked does not hold it up. `owing`: needs none. */
+  readonly kind: "new" | "parked" | "owing";
   readonly grant: (reservation: Reservation | undefined) => void;
 }
 
@@ -130,7 +130,17 @@ export class Slots {
    * With several lanes one takes at most half of what is free, so that a poll that hangs never holds all of it.
    */
   take(laneName: string, want: number, signal: AbortSignal): Promise<Reservation | undefined> {
-    return this.#wait({ count: this.#lane(laneName), want: Math.max(1, want), isParked: false }, signal);
+    return this.#wait({ count: this.#lane(laneName), want: Math.max(1, want), kind: "new" }, signal);
+  }
+
+  /**
+   * A parked slot for a job that comes with its result: as soon as the lane has fewer of them than it may run jobs.
+   * `undefined` when the signal aborts.
+   */
+  async owe(laneName: string, signal: AbortSignal): Promise<Slot | undefined> {
+    const count = this.#lane(laneName);
+    const granted = await this.#wait({ count, want: 0, kind: "owing" }, signal);
+    return granted && this.#slot(count, "parked");
   }
 
   #wait(wanted: Omit<Waiter, "grant">, signal: AbortSignal): Promise<Reservation | undefined> {
@@ -191,8 +201,8 @@ export class Slots {
     };
   }
 
-  #slot(count: LaneCount): Slot {
-    let state: "held" | "parked" | "free" = "held";
+  #slot(count: LaneCount, first: "held" | "parked" = "held"): Slot {
+    let state: "held" | "parked" | "free" = first;
     return {
       park: () => {
         if (state !== "held") return;
@@ -205,7 +215,7 @@ export class Slots {
       },
       retake: async (signal) => {
         if (state === "held") return true;
-        const reservation = await this.#wait({ count, want: 1, isParked: true }, signal);
+        const reservation = await this.#wait({ count, want: 1, kind: "parked" }, signal);
         if (state === "parked" && reservation) {
           state = "held";
           count.parked -= 1;
@@ -236,9 +246,15 @@ export class Slots {
   /** Grants in the order of waiting; one who cannot be served yet does not hold up those behind. */
   #serve(): void {
     for (const waiter of this.#waiters) {
-      if (this.#all.busy >= this.#all.max) return;
-      const size = Math.min(this.#grantable(waiter.count, waiter.isParked), waiter.want);
-      if (size > 0) waiter.grant(this.#reserve(waiter.count, size));
+      const { count, kind, want } = waiter;
+      if (kind === "owing") {
+        if (count.parked >= count.group.max) continue;
+        count.parked += 1;
+        waiter.grant(this.#reserve(count, 0));
+        continue;
+      }
+      const size = Math.min(this.#grantable(count, kind === "parked"), want);
+      if (size > 0) waiter.grant(this.#reserve(count, size));
     }
   }
 }

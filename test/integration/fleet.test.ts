@@ -253,7 +253,7 @@ async function owedBy(rig: Rig, ledger: DynamoLedgerConfig, actionType: typeof t
     jobId: id as JobId,
     ...(isCustom ? {} : { clientId: clientId as ClientId }),
   };
-  const leave = async () => {
+  const leave = async (state: "running" | "settled" = "settled") => {
     const gone = await dynamo.open({ table: ledger.table, clock: systemClock });
     const lease = await gone.lease(key);
     if (!lease) throw new Error("no lease");
@@ -261,9 +261,9 @@ async function owedBy(rig: Rig, ledger: DynamoLedgerConfig, actionType: typeof t
       { type: "details-received" },
       { type: "acknowledge-sent", nonce },
       { type: "acknowledge-accepted" },
-      { type: "outcome-settled", outcome: { kind: "succeeded" } },
     ];
-    for (const event of events) await gone.record(lease, event);
+    const outcome: JobEvent = { type: "outcome-settled", outcome: { kind: "succeeded" } };
+    for (const event of state === "settled" ? [...events, outcome] : events) await gone.record(lease, event);
     await gone.release(lease);
     await gone.close();
   };
@@ -275,7 +275,7 @@ it("puts what is owed of one action type while all slots of another are busy", {
   const gate = new Gate();
   await using rig = await startRig({
     isHeld: true,
-    actionTypes: [{ ...thirdParty, maxConcurrentJobs: 1 }, custom],
+    actionTypes: [{ ...thirdParty, maxConcurrentJobs: 1, afterCrash: "rerun" }, custom],
     config: { ledger },
     handle: async () => {
       await gate.enter();
@@ -287,12 +287,14 @@ it("puts what is owed of one action type while all slots of another are busy", {
   const long = rig.emulator.addJob({ actionType: thirdParty });
   void rig.run();
   await gate.waiting(1);
-  await held.leave();
+  await held.leave("running");
   const operator = async () => (await dynamo.rowOf(ledger.table, rowName(held.key)))?.["holder"]?.S;
   await expect.poll(operator, { interval: 20, timeout: 10_000 }).not.toBe("nobody");
   await owed.leave();
   await rig.event("job-reported", ({ key }) => key.jobId === owed.id);
   expect(rig.count("job-recovered", (event) => "key" in event && event.key?.jobId === held.id)).toBe(0);
+  gate.release();
+  await gate.waiting(1);
   gate.release();
   for (const id of [long, held.id]) await rig.event("job-reported", ({ key }) => key.jobId === id);
 });
@@ -307,4 +309,32 @@ it("counts no job as its own debt whose action type only other replicas work", {
   expect(await other.stop()).toEqual({ owed: 0, isBroken: false });
   void rig.run();
   await rig.event("job-reported", ({ key }) => key.jobId === owed.id);
+});
+
+it("puts what is owed though every slot is busy, and works again only by a slot", { timeout: 60_000 }, async () => {
+  const ledger = await newLedger(5_000);
+  const gate = new Gate();
+  await using rig = await startRig({
+    isHeld: true,
+    actionTypes: [{ ...thirdParty, afterCrash: "rerun" }],
+    config: { ledger, worker: { maxConcurrentJobs: 1 } },
+    handle: async () => {
+      await gate.enter();
+      return { kind: "succeeded" };
+    },
+  });
+  const again = await owedBy(rig, ledger, thirdParty);
+  const owed = await owedBy(rig, ledger, thirdParty);
+  const long = rig.emulator.addJob({ actionType: thirdParty });
+  void rig.run();
+  await gate.waiting(1);
+  await again.leave("running");
+  await owed.leave();
+  await rig.event("job-reported", ({ key }) => key.jobId === owed.id);
+  expect(rig.emulator.job(long)?.status).toBe("InProgress");
+  expect(rig.count("job-started")).toBe(1);
+  gate.release();
+  await gate.waiting(1);
+  gate.release();
+  for (const id of [long, again.id]) await rig.event("job-reported", ({ key }) => key.jobId === id);
 });

@@ -335,3 +335,42 @@ describe("a lane that was never opened", () => {
     expect(() => slots.take("b", 1, never)).toThrow("bug: no lane b");
   });
 });
+
+describe("a job that comes with its result", () => {
+  it("waits for nobody's slot, and holds back the polls of its own lane alone", async () => {
+    const slots = given(1, { a: ["g", 1], b: ["h", 1] });
+    const busy = await hold(slots, "a");
+    const owed = await slots.owe("a", never);
+    expect([slots.busy, slots.parked]).toEqual([1, 1]);
+    busy.free();
+    expect([slots.freeFor("a"), slots.freeFor("b")]).toEqual([0, 1]);
+    owed?.free();
+    expect([slots.freeFor("a"), slots.parked]).toEqual([1, 0]);
+  });
+
+  it("waits while its lane owes as many as it may run", async () => {
+    const slots = given(9, { a: ["g", 2] });
+    const first = await slots.owe("a", never);
+    await slots.owe("a", never);
+    const third = slots.owe("a", never);
+    const stop = new AbortController();
+    const fourth = slots.owe("a", stop.signal);
+    expect(await now(third)).toBe("waiting");
+    stop.abort();
+    expect(await fourth).toBeUndefined();
+    first?.free();
+    expect(await now(third)).not.toBe("waiting");
+    expect(slots.parked).toBe(2);
+  });
+
+  it("takes a slot like any other when it must be worked all the same", async () => {
+    const slots = given(1, { a: ["g", 1] });
+    const busy = await hold(slots, "a");
+    const owed = await slots.owe("a", never);
+    const retaken = owed?.retake(never) ?? Promise.resolve(false);
+    expect(await now(retaken)).toBe("waiting");
+    busy.free();
+    expect(await now(retaken)).toBe(true);
+    expect([slots.busy, slots.parked]).toEqual([1, 0]);
+  });
+});

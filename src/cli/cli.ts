@@ -5,7 +5,7 @@ import { ConfigError, describeMistake } from "../config/mistakes.js";
 import { ownVersion } from "../std/version.js";
 import { addDocuments } from "./documents.js";
 import { exitCodes } from "./exit-codes.js";
-import { type ConfigFlags, countFlag, durationFlag, loadOptions, overridesOf, withConfig } from "./flags.js";
+import { type ConfigFlags, countFlag, durationFlag, loadOptions, overridesOf, withConfig, wordsFlag } from "./flags.js";
 import type { Io } from "./io.js";
 
 /** Runs one command. Resolves with the exit code; never rejects. */
@@ -137,7 +137,7 @@ function addJobs(root: Command, io: Io, result: Result): void {
     .description(
       "end a job as failed: the daemon that runs stops its handler and reports it, or else its next start does",
     )
-    .requiredOption("--message <text>", "what the customer reads in the pipeline (required)")
+    .requiredOption("--message <text>", "what the customer reads in the pipeline (required)", wordsFlag)
     .option("--region <region>", "if several Regions have a job of this id")
     .action(async (id: string, { message, ...flags }: { message: string; region?: string }) => {
       const { endJobCommand } = await import("./end-job.js");

@@ -69,3 +69,9 @@ export function countFlag(value: string): number {
   if (!/^[1-9]\d{0,8}$/.test(value)) throw new InvalidArgumentError("Write a whole number from 1 on.");
   return Number(value);
 }
+
+/** A text that says something. Throws what commander shows. */
+export function wordsFlag(value: string): string {
+  if (value.trim() === "") throw new InvalidArgumentError("Write some words.");
+  return value;
+}

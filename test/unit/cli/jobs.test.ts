@@ -164,6 +164,14 @@ it("fails a running job with the operator's words, for the next start to report"
   expect(held?.outcome).toEqual(failed("our scanner was down"));
 });
 
+it("fails no job without words for the customer", async () => {
+  const directory = folder(configuration);
+  for (const message of ["", " \n"]) {
+    const { code, err } = await cli(["jobs", "fail", "job-1", "--message", message], directory);
+    expect({ code, err }).toEqual({ code: 64, err: expect.stringContaining("Write some words.") });
+  }
+});
+
 it("fails a job whose acknowledge was not answered as one that is presumed ours", async () => {
   const directory = folder(configuration);
   const ledger = await open(directory);

@@ -83,11 +83,10 @@ export async function runEmulator(flags: EmulatorFlags, signal: AbortSignal, out
     return exitCodes.ok;
   } catch (error) {
     if (error instanceof Mistakes) return refuse(error.list, exitCodes.configuration, output);
-    return refuse(
-      [`the emulator can not start: ${error instanceof Error ? error.message : error}`],
-      exitCodes.failed,
-      output,
-    );
+    const isTaken = (error as { readonly code?: unknown } | null)?.code === "EADDRINUSE";
+    const mend = isTaken ? "; stop what listens there, or choose another --port (0 takes a free one)" : "";
+    const what = error instanceof Error ? error.message : error;
+    return refuse([`the emulator can not start: ${what}${mend}`], exitCodes.failed, output);
   }
 }
 

@@ -135,7 +135,7 @@ describe("does not start", () => {
     await run({}, async (url) => {
       const second = await run({ port: new URL(url).port });
       expect([second.exitCode, second.out]).toEqual([1, ""]);
-      expect(second.err).toContain("EADDRINUSE");
+      expect(second.err).toMatch(/EADDRINUSE.*; stop what listens there, or choose another --port/);
     });
   });
 });

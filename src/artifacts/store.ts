@@ -10,6 +10,7 @@ import { LazyWorkspace } from "./lazy-workspace.js";
 import type { Packer } from "./pack.js";
 import type { S3, Transfers } from "./s3-job.js";
 import type { PartsLeft } from "./s3-upload.js";
+import { Shared } from "./shared.js";
 import type { Unpacker } from "./unpack.js";
 import { JobWorkspace } from "./workspace.js";
 
@@ -49,12 +50,15 @@ export class S3Store implements ArtifactStore {
   readonly #options: S3StoreOptions;
   readonly #workspaces = new Set<JobWorkspace>();
   #isClosed = false;
-  #s3: Promise<S3> | undefined;
-  #unpacker: Promise<Unpacker> | undefined;
-  #packer: Promise<Packer> | undefined;
+  readonly #s3: Shared<S3>;
+  readonly #unpacker: Shared<Unpacker>;
+  readonly #packer: Shared<Packer>;
 
   constructor(options: S3StoreOptions) {
     this.#options = options;
+    this.#s3 = new Shared(() => openS3(options));
+    this.#unpacker = new Shared(() => openUnpacker(options));
+    this.#packer = new Shared(() => openPacker(options));
   }
 
   room(): Room {
@@ -68,16 +72,15 @@ export class S3Store implements ArtifactStore {
   #open(call: WorkspaceCall): Workspace {
     const { folders, maxArchiveBytes, maxExtractedBytes, maxEntries, onLeftover } = this.#options;
     const life = new AbortController();
-    let transfers: Promise<Transfers> | undefined;
+    const transfers = new Shared(() => this.#transfers(call, life.signal));
     const workspace: JobWorkspace = new JobWorkspace({
       call,
       makeFolder: () => folders.make(),
       removeFolder: (folder) => folders.remove(folder),
-      transfers: () => (transfers ??= this.#transfers(call, life.signal)),
-      unpacker: () => (this.#unpacker ??= openUnpacker(this.#options)),
+      transfers: () => transfers.get(),
+      unpacker: () => this.#unpacker.get(),
       pack: async (request) => {
-        this.#packer ??= openPacker(this.#options);
-        await (await this.#packer).pack(request);
+        await (await this.#packer.get()).pack(request);
       },
       limits: { maxArchiveBytes, maxExtractedBytes, maxEntries },
       endAccess: () => life.abort(new Error("the job is over")),
@@ -92,7 +95,7 @@ export class S3Store implements ArtifactStore {
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all([...this.#workspaces].map((workspace) => workspace.dispose()));
-    const [s3, unpacker, packer] = await Promise.all([this.#s3, this.#unpacker, this.#packer]);
+    const [s3, unpacker, packer] = await Promise.all([this.#s3.made(), this.#unpacker.made(), this.#packer.made()]);
     s3?.close();
     await Promise.all([unpacker?.close(), packer?.close()]);
     this.#options.space.close();
@@ -103,8 +106,7 @@ export class S3Store implements ArtifactStore {
     const { clock, random } = this.#options;
     const { job, receivedMs, renewAccess: renew, keepSecrets } = call;
     const access = new JobAccess({ first: job.access, receivedMs, renew, keepSecrets, clock, random, signal });
-    this.#s3 ??= openS3(this.#options);
-    return (await this.#s3).of(job, access);
+    return (await this.#s3.get()).of(job, access);
   }
 }
 

@@ -3,9 +3,10 @@ import type { Clock } from "../std/clock.js";
 import type { Log } from "../std/log.js";
 import type { RetryPolicyMs } from "../std/retry.js";
 import type { ArtifactStore } from "./artifacts.js";
-import { diskSpace, FreeSpace } from "./free-space.js";
+import { type DiskSpace, diskSpace, FreeSpace } from "./free-space.js";
 import { JobFolders } from "./job-folders.js";
 import { S3Store } from "./store.js";
+import { openWorkDir } from "./work-dir.js";
 
 export interface ArtifactSettings {
   readonly artifacts: {
@@ -56,7 +57,7 @@ export async function openArtifacts(options: {
     intervalMs: diskLookMs,
     lookMaxMs: diskLookMaxMs,
     clock,
-    look: diskSpace,
+    look: spaceOf,
     // The engine tells when it takes no job for it.
     onChange: () => {},
   });
@@ -84,6 +85,20 @@ export async function openArtifacts(options: {
           "lifecycle rule for unfinished uploads does",
       ),
   });
+}
+
+/**
+ * Somebody may remove the work folder, as programs that clean temporary folders do. Then it is made anew, with all its
+ * checks, for no job would be taken whose own folder would bring it back. Throws WorkDirError, or what the system says.
+ */
+async function spaceOf(workDir: string): Promise<DiskSpace> {
+  try {
+    return await diskSpace(workDir);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    await openWorkDir(workDir);
+    return diskSpace(workDir);
+  }
 }
 
 /**

@@ -85,8 +85,8 @@ export const mutants = [
   {
     name: "grants slots over the limit",
     file: "src/worker/slots.ts",
-    find: "      if (this.#all.busy >= this.#all.max) return;\n      const size = Math.min(this.#grantable(waiter.count, waiter.isParked), waiter.want);",
-    replace: "      const size = Math.max(1, Math.min(this.#grantable(waiter.count, waiter.isParked), waiter.want));",
+    find: `      const size = Math.min(this.#grantable(count, kind === "parked"), want);`,
+    replace: `      const size = Math.max(1, Math.min(this.#grantable(count, kind === "parked"), want));`,
     tests: ["test/unit/worker/slots.test.ts"],
   },
   {
@@ -170,7 +170,7 @@ export const mutants = [
   {
     name: "says that nothing is owed when it stops before it took up what was left",
     file: "src/worker/recovery.ts",
-    find: "  runner.left.add(jobKeyName(lease.key));\n",
+    find: "    if (laneOf(parts.lanes, lease.key) || !ledger.watch) runner.left.add(name);\n",
     replace: "",
     tests: [recovery],
   },

@@ -26,11 +26,7 @@ export class SqliteStore {
 
   /** Takes the lock and opens the file. Throws LedgerError. */
   open(): void {
-    if (this.#lock?.isInPlace() !== true) {
-      this.#lock?.release();
-      this.#lock = undefined;
-      this.#lock = SqliteLock.take(this.#sqlite, this.#options.path, this.#options.holder);
-    }
+    this.#keepLock();
     const { path, recentMs, recentMax } = this.#options;
     const inode = this.#inode === undefined ? {} : { inode: this.#inode };
     this.#file = SqliteFile.open(this.#sqlite, { path, recentMs, recentMax, migrations, ...inode });
@@ -44,6 +40,7 @@ export class SqliteStore {
 
   /** Makes all of the writes durable, or none. Throws LedgerError. */
   commit(writes: readonly Write[]): void {
+    this.#keepLock();
     this.#opened().commit(writes);
   }
 
@@ -62,6 +59,14 @@ export class SqliteStore {
       this.#lock?.release();
       this.#lock = undefined;
     }
+  }
+
+  /** Takes the lock anew when its file was moved or deleted: the next process to come would not see the one we hold. */
+  #keepLock(): void {
+    if (this.#lock?.isInPlace() === true) return;
+    this.#lock?.release();
+    this.#lock = undefined;
+    this.#lock = SqliteLock.take(this.#sqlite, this.#options.path, this.#options.holder);
   }
 
   #closeFile(): void {

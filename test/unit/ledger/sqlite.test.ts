@@ -251,6 +251,30 @@ describe("a second daemon", () => {
   });
 });
 
+describe("a lock that somebody deletes", () => {
+  it("is taken again with the next record, so that no second daemon comes", async () => {
+    const first = await open();
+    rmSync(`${path}.lock`);
+    await leased(first, [detailed, sent, accepted]);
+    await expect(open()).rejects.toMatchObject({ code: "locked" });
+    expect(first.health()).toEqual({ writable: true });
+  });
+
+  it("and that another daemon has by then lets the first write nothing more, and say who that is", async () => {
+    const first = await open();
+    const lease = await leased(first, [detailed, sent, accepted]);
+    rmSync(`${path}.lock`);
+    const second = await open();
+    expect(await second.unfinished()).toHaveLength(1);
+    await expect(first.record(lease, settled)).rejects.toMatchObject({
+      code: "locked",
+      message: expect.stringContaining(`in use by process ${process.pid} on host ${hostname()}`),
+    });
+    expect(first.health().writable).toBe(false);
+    expect(await onDisk()).toEqual(["job-1 running"]);
+  });
+});
+
 describe("what the file holds", () => {
   it("is for its owner alone", async () => {
     await open();

@@ -27,7 +27,8 @@ export function told<Health extends { readonly reasons: readonly { readonly mess
   trusted: Trusted,
   health: Health,
 ): Health {
-  if (mayRead(request, trusted) || isLoopback(request.socket.remoteAddress ?? "")) return health;
+  const isNear = isLoopback(request.socket.remoteAddress ?? "") && !isForwarded(request);
+  if (mayRead(request, trusted) || isNear) return health;
   return { ...health, reasons: health.reasons.map((reason) => ({ ...reason, message: "" })) };
 }
 
@@ -51,21 +52,28 @@ export function isSameSecret(given: string, expected: string): boolean {
 
 /**
  * True for a request that a page in a browser may have sent: it names an origin, or asks for a host that is not
- * this machine (a name that was pointed at loopback).
+ * this machine (a name that was pointed at loopback); and for one that a proxy here passes on for somebody.
  */
-export function mayBeBrowser(request: IncomingMessage): boolean {
+export function mayBeForeign(request: IncomingMessage): boolean {
   const { origin, "sec-fetch-site": site } = request.headers;
-  return origin !== undefined || site !== undefined || !isForThisMachine(request);
+  return origin !== undefined || site !== undefined || isForwarded(request) || !isForThisMachine(request);
 }
 
 /**
  * True for a reading request that somebody else's page sent: under a name that is not this machine's, or from
- * another site, unless a person followed a link.
+ * another site, unless a person followed a link; or that a proxy passed on.
  */
 function isFromElsewhere(request: IncomingMessage): boolean {
   const { "sec-fetch-site": site, "sec-fetch-mode": mode } = request.headers;
   const isOwn = site === undefined || site === "same-origin" || site === "none" || mode === "navigate";
-  return !isOwn || !isForThisMachine(request);
+  return !isOwn || isForwarded(request) || !isForThisMachine(request);
+}
+
+/** What proxies add. Not all do: the configuration warns of a public address without a token. */
+const proxyHeaders = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+
+function isForwarded({ headers }: IncomingMessage): boolean {
+  return proxyHeaders.some((name) => headers[name] !== undefined);
 }
 
 function isForThisMachine(request: IncomingMessage): boolean {

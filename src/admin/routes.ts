@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Secret } from "../job/secret.js";
 import type { Order, OrderAnswer } from "../worker/events.js";
-import { bearerOf, isSameSecret, mayBeBrowser, mayRead, told } from "./callers.js";
+import { bearerOf, isSameSecret, mayBeForeign, mayRead, told } from "./callers.js";
 import type { Liveness, Readiness } from "./health.js";
 import { readJson } from "./json-body.js";
 
@@ -37,7 +37,7 @@ export interface AdminStream {
 export interface RouteOptions {
   /**
    * Proves who may pause, resume, wake, and fail or release jobs. Without it these routes answer only on loopback, and
-   * to no browser. Where the port is open to other machines it also proves who may see jobs and clients.
+   * to no browser and no proxy. Where the port is open to other machines it also proves who may see jobs and clients.
    */
   readonly token?: Secret<string>;
   /** True when only this machine reaches the port. */
@@ -160,7 +160,7 @@ export class Routes {
     if (token !== undefined) {
       const bearer = bearerOf(request);
       if (bearer === undefined || !isSameSecret(bearer, token.reveal())) return unproven();
-    } else if (mayBeBrowser(request)) {
+    } else if (mayBeForeign(request)) {
       return refusal(403, "set admin.token to control this daemon through a browser or a proxy");
     }
     return undefined;

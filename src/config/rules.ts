@@ -63,10 +63,25 @@ function checkAdmin({ settings, findings }: Checked): void {
     }
   }
   const publicUrl = settings.isSound("admin.publicUrl") ? settings.optionalText("admin.publicUrl") : undefined;
+  checkPublicUrl(publicUrl, { settings, findings });
   if (publicUrl !== undefined && new URL(publicUrl).search !== "") {
     const what = "admin.publicUrl has a query, and paths are put behind it";
     findings.mistake(settings.place("admin.publicUrl"), what, "remove the part from ? on");
   }
+}
+
+/** Whoever leads services elsewhere to a port on loopback has a proxy here, and all that it lets through looks local. */
+function checkPublicUrl(publicUrl: string | undefined, { settings, findings }: Pick<Checked, "settings" | "findings">) {
+  if (publicUrl === undefined || isLoopback(new URL(publicUrl).hostname.replace(/^\[|\]$/g, ""))) return;
+  if (!settings.isSound("admin.token") || settings.get("admin.token") !== null) return;
+  if (!settings.isSound("admin.host") || !isLoopback(settings.text("admin.host"))) return;
+  const what =
+    "admin.publicUrl leads here from elsewhere, and there is no admin.token: who comes by a proxy may see and end jobs";
+  findings.warn(
+    settings.place("admin.publicUrl"),
+    what,
+    "set admin.token, or let the proxy pass POST /jobs/ID/outcome alone",
+  );
 }
 
 function checkClientTokens({ settings, findings, actionTypes }: Checked): void {

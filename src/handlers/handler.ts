@@ -87,8 +87,9 @@ export interface HandlerCall {
    */
   awaitCallback(callback: { readonly tokenHash: string; readonly deadlineMs: number }): Promise<void>;
   /**
-   * Resolves once what `run` gave is as durable as the ledger makes it; a service that delivers its outcome by
-   * callback is told "accepted" only then. Absent: as soon as `run` has it. Rejects when it cannot be recorded.
+   * Resolves once what `run` gave is as durable as the ledger makes it, or is with CodePipeline; a service that
+   * delivers its outcome by callback is told "accepted" only then. Absent: as soon as `run` has it. Rejects when the
+   * job ends without either.
    */
   readonly outcomeRecorded?: Promise<void>;
 }

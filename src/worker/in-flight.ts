@@ -104,7 +104,7 @@ export class JobInFlight {
     return true;
   }
 
-  /** Resolves once the outcome is in the ledger; rejects when it cannot be, or when the job ends without one. */
+  /** Resolves once the outcome is in the ledger or with CodePipeline; rejects when the job ends without one. */
   outcomeRecorded(): Promise<void> {
     if (!this.#recorded) {
       this.#recorded = Promise.withResolvers<void>();
@@ -137,9 +137,9 @@ export class JobInFlight {
     } catch (error) {
       if (this.#isTakenOver) return this.#move(to, event);
       if (event.type === "acknowledge-sent") this.#unwritten = event;
-      if (event.type === "outcome-settled") this.#recorded?.reject(error);
       this.#emit({ type: "ledger-failed", key: this.key, message: error instanceof Error ? error.message : "unknown" });
     }
+    if (to === "reported") this.#recorded?.resolve();
     this.#move(to, event);
   }
 

@@ -2,9 +2,11 @@
 // holds no trace that says otherwise.
 import { mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
+import type { HttpJobDocument } from "../../src/handlers/wire.js";
 import { listJobs } from "../../src/ledger/sqlite-list.js";
-import { Gate, type Rig, type RigOptions, startRig, thirdParty } from "../support/rig.js";
+import { startService } from "../fixtures/handlers/service.js";
+import { freePort, Gate, type Rig, type RigOptions, startRig, thirdParty } from "../support/rig.js";
 
 /** A daemon whose ledger lies in a folder that can be taken away. */
 async function startOnDisk(options: RigOptions = {}) {
@@ -68,3 +70,29 @@ it.each(["InProgress", "InvalidNonceException"] as const)(
     expect(await held()).toEqual([]);
   },
 );
+
+it("asks a service for its outcome no more once CodePipeline has it, though the disk was away when it came", async () => {
+  const service = await startService({ jobs: (_request, answer) => void answer.writeHead(202).end() });
+  onTestFinished(() => service.close());
+  const { rig, takeAway, bringBack, held } = await startOnDisk({
+    actionTypes: [{ ...thirdParty, handler: "scan" }],
+    config: {
+      handlers: { scan: { kind: "http", url: `${service.url}/jobs`, requestTimeoutMs: 1_000 } },
+      admin: { host: "127.0.0.1", port: await freePort() },
+    },
+  });
+  await using _ = rig;
+  const id = rig.emulator.addJob({ actionType: thirdParty });
+  const { callback } = JSON.parse((await service.request(1)).body) as HttpJobDocument;
+  await rig.event("callback-awaited");
+  takeAway();
+  const headers = { "content-type": "application/json", authorization: `Bearer ${callback?.token}` };
+  const deliver = async () =>
+    (await fetch(callback?.url ?? "", { method: "POST", headers, body: '{"kind":"succeeded"}' })).status;
+  expect(await deliver()).toBe(200);
+  await hasOneResult(rig, id);
+  expect(await deliver()).toBe(409);
+  bringBack();
+  await rig.stop();
+  expect(await held()).toEqual([]);
+});

@@ -86,6 +86,13 @@ describe("Dockerfile", () => {
   });
 });
 
+it("an init buries what commands leave behind, wherever an example can have one", () => {
+  expect(text("README.md")).toMatch(/^docker run -d --init /m);
+  expect(at(parse(text("config/compose.yaml")), "services.partnerd.init")).toBe(true);
+  const { containerDefinitions } = JSON.parse(text("config/ecs-task-definition.json")) as Tree;
+  expect(at(named(containerDefinitions, "partnerd"), "linuxParameters.initProcessEnabled")).toBe(true);
+});
+
 describe("container.yaml and compose.yaml", () => {
   const compose = parse(text("config/compose.yaml")) as Tree;
   const [service, scan] = [at(compose, "services.partnerd") as Tree, at(compose, "services.scan") as Tree];

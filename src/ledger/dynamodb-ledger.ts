@@ -33,6 +33,7 @@ export class DynamoLedger implements Ledger {
   readonly #health: FleetHealth;
   #nextLease = 1;
   #beating: Promise<void> = Promise.resolve();
+  #catching: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
   private constructor(options: DynamoLedgerOptions) {
@@ -215,16 +216,21 @@ export class DynamoLedger implements Ledger {
         await this.#replicas.renew(signal);
         if (this.#replicas.self === undefined) continue;
         this.#health.good();
-        await this.#catchUp();
+        // Never waited for: rows that the table does not take must not cost the heartbeat, and with it every lease.
+        this.#catching ??= this.#catchUp().finally(() => {
+          this.#catching = undefined;
+        });
       } catch (error) {
         this.#failed(error);
       }
     }
   }
 
-  /** What failed writes left: events of jobs that go on, and rows of jobs that were given back. */
+  /** Never rejects. What failed writes left: events of jobs that go on, and rows of jobs that were given back. */
   async #catchUp(): Promise<void> {
-    const behind = [...this.#held.values()].filter((job) => job.missed && !this.#unsettled.has(job.name));
+    const behind = [...this.#held.values()].filter(
+      (job) => job.missed && job.stored !== job.told && !this.#unsettled.has(job.name),
+    );
     const writes = behind.map((job) => this.#write(job, job.told).catch(() => {}));
     await Promise.all([...writes, ...[...this.#unsettled.values()].map((job) => this.#settle(job))]);
   }
@@ -242,6 +248,7 @@ export class DynamoLedger implements Ledger {
     const holdsNothing = this.#held.size === 0 && this.#unsettled.size === 0;
     this.#closing.abort(new Error("the ledger is closed"));
     await this.#beating;
+    await this.#catching;
     try {
       // With jobs under our name the row stays: its lease gives what still runs here the time to end.
       if (holdsNothing) await this.#replicas.leave(new AbortController().signal);

@@ -390,6 +390,26 @@ describe("a fleet's ledger", () => {
     expect(lease.state).toBe("reported");
   });
 
+  it("keeps its lease while rows of jobs cannot be caught up with", async () => {
+    const { clock, a } = setUp();
+    const ledger = await a.open({ leaseMs: 5_000 });
+    const lease = await leased(ledger, running);
+    a.spoil = (operation, item) =>
+      operation === "PutItem" && item?.["sk"]?.S === "job"
+        ? { before: fault("ProvisionedThroughputExceededException") }
+        : {};
+    const [outcome] = settled.slice(-1);
+    if (!outcome) throw new Error("no event");
+    const recorded = await whenPassed(clock, 10_000, ledger.record(lease, outcome));
+    expect(recorded.status).toBe("rejected");
+    await clock.advance(60_000);
+    expect(lease.lost?.aborted).toBe(false);
+    a.mend();
+    await clock.advance(10_000);
+    expect(lease.state).toBe("settled");
+    await ledger.close();
+  });
+
   it("tries a throttled write again, within its limit", async () => {
     const { clock, a } = setUp();
     const one = await a.open();

@@ -4,7 +4,19 @@
 /** Least size of a buffer that Node makes by itself and not from its pool, in bytes. */
 export const ownFromBytes = Buffer.poolSize >>> 1;
 
-/** Frees all of the memory behind this piece, if it is no part of Node's pool. Nobody may read any part of it again. */
+/**
+ * Frees the memory behind a piece that has it for itself, as nearly all from a connection do; leaves any other alone.
+ * For the main thread: a module handler there may set `Buffer.poolSize`, and then an older pool cannot be told by its
+ * size any more. Node lets nobody free a pool, and the error would be the download's.
+ */
+export function releaseWhole(piece: Buffer): void {
+  if (piece.buffer.byteLength === piece.length) release(piece);
+}
+
+/**
+ * Frees all of the memory behind this piece, if it is no part of Node's pool. Nobody may read any part of it again.
+ * For threads of our own only.
+ */
 export function release({ buffer, length }: Buffer): void {
   const isOwn = buffer.byteLength === length || buffer.byteLength !== Buffer.poolSize;
   if (isOwn && buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);

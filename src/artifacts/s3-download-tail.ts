@@ -5,7 +5,7 @@ import type { Readable } from "node:stream";
 import { crc32 } from "node:zlib";
 import { GetObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
 import type { ArtifactLocation } from "../job/job.js";
-import { release } from "./release.js";
+import { releaseWhole } from "./release.js";
 import { orAborted, type S3Calls } from "./s3.js";
 
 export interface DownloadTailOptions {
@@ -99,7 +99,7 @@ export class DownloadTail {
       await writeAll(file, piece, at);
       this.#fetchedCrc = crc32(piece, this.#fetchedCrc);
       at += piece.length;
-      release(piece);
+      releaseWhole(piece);
     }
   }
 }

@@ -9,7 +9,7 @@ import { GetObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s
 import { JobFailure } from "../job/failure.js";
 import type { ArtifactLocation } from "../job/job.js";
 import { TransferFault, transferFault } from "./faults.js";
-import { release } from "./release.js";
+import { releaseWhole } from "./release.js";
 import { orAborted, type S3Calls } from "./s3.js";
 import { DownloadTail, writeAll } from "./s3-download-tail.js";
 
@@ -172,7 +172,7 @@ class Download {
         await writeAll(this.#file, chunk, this.#at);
         this.#at += chunk.length;
         this.#options.onWritten(this.#at);
-        release(chunk);
+        releaseWhole(chunk);
       }
     } finally {
       body.destroy();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ownFromBytes, release } from "../../../src/artifacts/release.js";
+import { ownFromBytes, release, releaseWhole } from "../../../src/artifacts/release.js";
 
 const isFreed = (piece: Buffer) => piece.buffer.byteLength === 0;
 
@@ -34,5 +34,28 @@ describe("release", () => {
     release(piece);
     release(Buffer.alloc(0));
     expect(Buffer.alloc(0)).toHaveLength(0);
+  });
+});
+
+describe("releaseWhole", () => {
+  it("frees the memory behind a piece that has it for itself", () => {
+    for (const bytes of [1, ownFromBytes, Buffer.poolSize, 1_000_000]) {
+      const piece = Buffer.allocUnsafeSlow(bytes);
+      releaseWhole(piece);
+      expect(isFreed(piece), `${bytes} bytes`).toBe(true);
+    }
+  });
+
+  it("leaves the pool to those who share it, though a handler set another size for pools", () => {
+    const { poolSize } = Buffer;
+    const small = Buffer.from("small");
+    try {
+      Buffer.poolSize = 2 * poolSize;
+      releaseWhole(small);
+    } finally {
+      Buffer.poolSize = poolSize;
+    }
+    expect(small.toString()).toBe("small");
+    expect(Buffer.from("a neighbour").toString()).toBe("a neighbour");
   });
 });

@@ -129,7 +129,7 @@ function owedTrouble({ atMs, jobs }: AdminStatus): readonly Finding[] {
 function leftTrouble({ left, isDraining }: AdminStatus): readonly Finding[] {
   if (left === 0 || isDraining) return [];
   const what = left === 1 ? "1 job that CodePipeline waits for is" : `${left} jobs that CodePipeline waits for are`;
-  const text = `${what} worked by nobody: is the action type still configured? \`partnerd jobs\` lists them`;
+  const text = `${what} worked by nobody: is the action type still configured? (partnerd jobs lists them)`;
   return [{ tone: "bad", text, spoken: "Jobs are worked by nobody" }];
 }
 

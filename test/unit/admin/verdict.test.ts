@@ -27,7 +27,7 @@ describe("the verdict", () => {
       "a job is left",
       { left: 1 },
       "bad",
-      "1 job that CodePipeline waits for is worked by nobody: is the action type still configured? `partnerd jobs` lists them",
+      "1 job that CodePipeline waits for is worked by nobody: is the action type still configured? (partnerd jobs lists them)",
     ],
     [
       "jobs are left by a stop",

@@ -67,17 +67,24 @@ export function messageOf(thrown: unknown): string {
   }
 }
 
-/** Any thrown value as failure details: a JobFailure keeps its type, all else is `JobFailed`. Never throws. */
-export function failureFrom(thrown: unknown): FailureDetails {
+/**
+ * Any thrown value as failure details: a JobFailure keeps its type, all else is `JobFailed`. `mask` takes secrets out of
+ * the message before it is shortened. Never throws.
+ */
+export function failureFrom(thrown: unknown, mask: (text: string) => string = (text) => text): FailureDetails {
   try {
     // A handler in JavaScript may have put anything into the members.
     if (isJobFailure(thrown)) {
-      return failureDetails(thrown.type, written(thrown.message ?? ""), written(thrown.externalExecutionId ?? ""));
+      return failureDetails(
+        thrown.type,
+        mask(written(thrown.message ?? "")),
+        written(thrown.externalExecutionId ?? ""),
+      );
     }
   } catch {
     // One of its members throws when read: then it is told like any other thrown value.
   }
-  return failureDetails("JobFailed", `the handler failed: ${messageOf(thrown)}`);
+  return failureDetails("JobFailed", `the handler failed: ${mask(messageOf(thrown))}`);
 }
 
 /** A value as text. Throws what the value's own members throw. */

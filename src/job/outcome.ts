@@ -76,15 +76,18 @@ export function failed(
 /**
  * Whatever a handler gave, as an outcome within the API's limits. Long texts are shortened with a mark, empty
  * optional texts left out, unknown members ignored; what cannot be meant becomes a `failed` outcome whose message
- * says what the handler did wrong. Never throws.
+ * says what the handler did wrong. `mask` takes secrets out of what people read, before a text is shortened, which
+ * could leave the half of one. Never throws.
  */
-export function outcomeFrom(value: unknown, owner: ActionOwner): Outcome {
+export function outcomeFrom(value: unknown, owner: ActionOwner, mask: Mask = (text) => text): Outcome {
   try {
-    return checked(value, owner);
+    return checked(value, owner, mask);
   } catch (error) {
-    return failed(reasonOf(error));
+    return failed(mask(reasonOf(error)));
   }
 }
+
+type Mask = (text: string) => string;
 
 function reasonOf(error: unknown): string {
   try {
@@ -98,7 +101,7 @@ function reasonOf(error: unknown): string {
 /** Says what is impossible in an outcome; never leaves this file. */
 class Impossible extends Error {}
 
-function checked(value: unknown, owner: ActionOwner): Outcome {
+function checked(value: unknown, owner: ActionOwner, mask: Mask): Outcome {
   if (value === undefined || value === null) {
     throw new Impossible("nothing (return succeeded(), continued() or failed())");
   }
@@ -108,33 +111,31 @@ function checked(value: unknown, owner: ActionOwner): Outcome {
   const raw = value as Record<string, unknown>;
   switch (raw["kind"]) {
     case "succeeded":
-      return checkedSuccess(raw, owner);
+      return checkedSuccess(raw, owner, mask);
     case "continued":
-      return checkedContinuation(raw);
+      return checkedContinuation(raw, mask);
     case "failed":
-      return checkedFailure(raw);
+      return checkedFailure(raw, mask);
     default:
-      throw new Impossible(
-        `"kind" is ${shorten(show(raw["kind"]), 80)}; it must be "succeeded", "continued" or "failed"`,
-      );
+      throw new Impossible(`"kind" is ${shown(raw["kind"], mask)}; it must be "succeeded", "continued" or "failed"`);
   }
 }
 
-function checkedSuccess(raw: Record<string, unknown>, owner: ActionOwner): Succeeded {
+function checkedSuccess(raw: Record<string, unknown>, owner: ActionOwner, mask: Mask): Succeeded {
   if (present(raw["continuationToken"])) {
     throw new Impossible('"succeeded" with a continuationToken; return "continued" if the work goes on');
   }
-  const revision = present(raw["revision"]) ? checkedRevision(raw["revision"]) : undefined;
-  const variables = present(raw["outputVariables"]) ? checkedVariables(raw["outputVariables"], owner) : undefined;
+  const revision = present(raw["revision"]) ? checkedRevision(raw["revision"], mask) : undefined;
+  const variables = present(raw["outputVariables"]) ? checkedVariables(raw["outputVariables"], owner, mask) : undefined;
   return {
     kind: "succeeded",
-    ...execution(raw),
+    ...execution(raw, mask),
     ...(revision ? { revision } : {}),
     ...(variables && Object.keys(variables).length > 0 ? { outputVariables: variables } : {}),
   };
 }
 
-function checkedContinuation(raw: Record<string, unknown>): Continued {
+function checkedContinuation(raw: Record<string, unknown>, mask: Mask): Continued {
   const token = raw["continuationToken"];
   if (typeof token !== "string" || token === "") throw new Impossible('"continued" without a continuationToken');
   if (token.length > limits.continuationToken) {
@@ -147,28 +148,28 @@ function checkedContinuation(raw: Record<string, unknown>): Continued {
   }
   const percent = raw["percentComplete"];
   if (present(percent) && !(Number.isInteger(percent) && Number(percent) >= 0 && Number(percent) <= percentMax)) {
-    throw new Impossible(`percentComplete is ${shorten(show(percent), 80)}; it must be a whole number from 0 to 100`);
+    throw new Impossible(`percentComplete is ${shown(percent, mask)}; it must be a whole number from 0 to 100`);
   }
   return {
     kind: "continued",
     continuationToken: token as ContinuationToken,
     ...(present(percent) ? { percentComplete: Number(percent) } : {}),
-    ...execution(raw),
+    ...execution(raw, mask),
   };
 }
 
-function checkedFailure(raw: Record<string, unknown>): Failed {
+function checkedFailure(raw: Record<string, unknown>, mask: Mask): Failed {
   const type = present(raw["type"]) ? raw["type"] : "JobFailed";
   const known = failureTypes.find((name) => name === type);
   if (known === undefined) {
-    throw new Impossible(`failure type ${shorten(show(type), 80)}; it must be one of ${failureTypes.join(", ")}`);
+    throw new Impossible(`failure type ${shown(type, mask)}; it must be one of ${failureTypes.join(", ")}`);
   }
-  const message = text(raw, "message", Number.POSITIVE_INFINITY) ?? "";
-  const { externalExecutionId } = execution(raw);
+  const message = text(raw, "message", Number.POSITIVE_INFINITY, mask) ?? "";
+  const { externalExecutionId } = execution(raw, mask);
   return { kind: "failed", ...failureDetails(known, message, externalExecutionId) };
 }
 
-function checkedRevision(value: unknown): CurrentRevision {
+function checkedRevision(value: unknown, mask: Mask): CurrentRevision {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new Impossible('"revision" is not an object with "revision" and "changeIdentifier"');
   }
@@ -178,8 +179,8 @@ function checkedRevision(value: unknown): CurrentRevision {
   if (!revision || !changeIdentifier) {
     throw new Impossible('"revision" needs both "revision" and "changeIdentifier", neither of them empty');
   }
-  const at = time(raw["created"]);
-  const summary = text(raw, "summary", limits.revisionSummary);
+  const at = time(raw["created"], mask);
+  const summary = text(raw, "summary", limits.revisionSummary, mask);
   return {
     revision,
     changeIdentifier,
@@ -188,17 +189,17 @@ function checkedRevision(value: unknown): CurrentRevision {
   };
 }
 
-function time(value: unknown): Date | undefined {
+function time(value: unknown, mask: Mask): Date | undefined {
   if (!present(value) || value === "") return undefined;
   const isTime = typeof value === "string" || typeof value === "number" || value instanceof Date;
   const at = isTime ? new Date(value instanceof Date ? value.getTime() : value) : undefined;
   if (at === undefined || Number.isNaN(at.getTime())) {
-    throw new Impossible(`revision.created is ${shorten(show(value), 80)}; write it as ISO 8601`);
+    throw new Impossible(`revision.created is ${shown(value, mask)}; write it as ISO 8601`);
   }
   return at;
 }
 
-function checkedVariables(value: unknown, owner: ActionOwner): Record<string, string> {
+function checkedVariables(value: unknown, owner: ActionOwner, mask: Mask): Record<string, string> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new Impossible('"outputVariables" is not an object of strings');
   }
@@ -210,7 +211,7 @@ function checkedVariables(value: unknown, owner: ActionOwner): Record<string, st
   for (const [name, variable] of entries) {
     if (!outputVariableName.test(name)) {
       throw new Impossible(
-        `an output variable is called ${shorten(show(name), 80)}; names are made of letters, digits, @, - and _`,
+        `an output variable is called ${shown(name, mask)}; names are made of letters, digits, @, - and _`,
       );
     }
     if (typeof variable !== "string") throw new Impossible(`the output variable ${name} is not a string`);
@@ -223,28 +224,34 @@ function checkedVariables(value: unknown, owner: ActionOwner): Record<string, st
   return Object.fromEntries(entries);
 }
 
-function execution(raw: Record<string, unknown>): { summary?: string; externalExecutionId?: string } {
-  const summary = text(raw, "summary", limits.executionSummary);
+function execution(raw: Record<string, unknown>, mask: Mask): { summary?: string; externalExecutionId?: string } {
+  const summary = text(raw, "summary", limits.executionSummary, mask);
   const externalExecutionId = text(raw, "externalExecutionId", limits.externalExecutionId);
   return { ...(summary ? { summary } : {}), ...(externalExecutionId ? { externalExecutionId } : {}) };
 }
 
 /** The member as text within `max`; numbers and booleans are written out; anything else is the handler's fault. */
-function text(raw: Record<string, unknown>, name: string, max: number): string | undefined {
+function text(
+  raw: Record<string, unknown>,
+  name: string,
+  max: number,
+  mask: Mask = (plain) => plain,
+): string | undefined {
   const value = raw[name];
   if (!present(value)) return undefined;
   if (typeof value === "object" || typeof value === "function" || typeof value === "symbol") {
     throw new Impossible(`"${name}" is not a text`);
   }
-  return shorten(String(value), max);
+  return shorten(mask(String(value)), max);
 }
 
 function present(value: unknown): boolean {
   return value !== undefined && value !== null;
 }
 
-function show(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
+/** A value for a message about it. */
+function shown(value: unknown, mask: Mask): string {
+  return shorten(mask(typeof value === "string" ? JSON.stringify(value) : String(value)), 80);
 }
 
 /** Bytes in UTF-8, without Buffer: this folder imports nothing. */

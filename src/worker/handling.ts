@@ -132,17 +132,12 @@ function callOf(
 }
 
 function endOf(run: Run, job: Job, parts: Parts): { readonly outcome: Outcome; readonly cause: EndCause } {
+  // Secrets go out of the texts that people read; tokens and identifiers stay as they are.
   const { mask } = parts.world;
   if (run.kind === "gave") {
-    return { outcome: masked(outcomeFrom(run.value, job.key.actionType.owner), mask), cause: "returned" };
+    return { outcome: outcomeFrom(run.value, job.key.actionType.owner, mask), cause: "returned" };
   }
-  return { outcome: masked({ kind: "failed", ...failureFrom(run.error) }, mask), cause: "threw" };
-}
-
-/** The outcome with secrets masked in the texts that people read; tokens and identifiers stay as they are. */
-function masked(outcome: Outcome, mask: (text: string) => string): Outcome {
-  if (outcome.kind === "failed") return { ...outcome, message: mask(outcome.message) };
-  return outcome.summary === undefined ? outcome : { ...outcome, summary: mask(outcome.summary) };
+  return { outcome: { kind: "failed", ...failureFrom(run.error, mask) }, cause: "threw" };
 }
 
 function listen(pairs: readonly (readonly [AbortSignal | undefined, () => void])[]): () => void {

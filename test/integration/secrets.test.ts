@@ -224,6 +224,13 @@ describe("a module handler that", () => {
     ],
     ["returns them as a failure", (job) => ({ kind: "failed", message: knownTo(job).flatMap(prints).join("\n") })],
     ["returns them as a summary", () => ({ kind: "succeeded", summary: prints(apiKey).join("\n").slice(0, 2_000) })],
+    [
+      "returns them as a revision's summary",
+      () => ({
+        kind: "succeeded",
+        revision: { revision: "1", changeIdentifier: "1", summary: prints(apiKey).join("\n").slice(0, 2_000) },
+      }),
+    ],
     ["returns them as a kind", () => ({ kind: apiKey })],
     ["returns them as a failure's type", () => ({ kind: "failed", type: apiKey, message: "wrong type" })],
     ["returns them as an unknown member", () => ({ kind: "succeeded", [apiKey]: apiKey })],
@@ -479,6 +486,25 @@ describe("the admin port", () => {
     await rig.emulator.waitForJob(id, "over");
     await showsNone(rig);
   });
+});
+
+it.each([
+  ["a message that is thrown", 5_000, (text: string) => Promise.reject(new JobFailure("JobFailed", text))],
+  ["a message that is returned", 5_000, (text: string) => ({ kind: "failed", message: text })],
+  ["a summary", 2_048, (text: string) => ({ kind: "succeeded", summary: text })],
+  ["a kind that does not exist", 80, (text: string) => ({ kind: text })],
+] as const)("leaves no half of a secret where %s is cut off", async (_what, max, give) => {
+  const reported: string[] = [];
+  for (const before of [max - 60, max - 40, max - 5]) {
+    await using rig = await startStage({ work: () => give(`${"x".repeat(before)}${apiKey}${"x".repeat(100)}`) });
+    const id = addJob(rig, byModule);
+    await rig.emulator.waitForJob(id, "over");
+    reported.push(JSON.stringify(rig.emulator.job(id)?.result?.document));
+  }
+  for (const document of reported) {
+    expect(document).toContain("shortened by partnerd");
+    expect(document).not.toContain(apiKey.slice(0, 4));
+  }
 });
 
 it("leaves no secret behind in the ledger of jobs that are owed", async () => {

@@ -7,7 +7,7 @@ import type { Clock } from "../std/clock.js";
 import { type GroupEnd, runGroup } from "../std/process-tree.js";
 import { failureOfExit, failureOfStart } from "./exit-verdict.js";
 import type { HandlerCall, JobHandler } from "./handler.js";
-import { collectOutputs, inputsFolder, outputsFolder, prepareFolder } from "./job-artifacts.js";
+import { collectOutputs, inputsFolder, outputsFolder, prepareFolder, standsWithoutUploads } from "./job-artifacts.js";
 import { JobOutput } from "./job-output.js";
 import type { JobMasker } from "./masker.js";
 import { OpenCalls } from "./open-calls.js";
@@ -61,7 +61,7 @@ export class CommandHandler implements JobHandler {
     const output = new JobOutput({ masker: this.#options.masker, log: call.log });
     const end = await this.#execute({ call, signal, folder, output });
     output.end();
-    if (end.isAborted) return await lastWord(folder, signal);
+    if (end.isAborted) return await lastWord(call, folder, signal);
     if (end.hadLeftovers) call.log.warn("the handler left processes behind when it exited; they were killed");
     const verdict = await this.#verdict({ call, end, folder, tail: output.tail() });
     await collectOutputs(call, folder, verdict);
@@ -140,8 +140,8 @@ export class CommandHandler implements JobHandler {
 }
 
 /** What a command that was told to stop wrote before it did, such as `continued`; else the reason to stop. */
-async function lastWord(folder: string, signal: AbortSignal): Promise<unknown> {
+async function lastWord(call: HandlerCall, folder: string, signal: AbortSignal): Promise<unknown> {
   const found = await readOutcomeFile(join(folder, outcomeFileName));
-  if (found.kind === "document") return found.value;
+  if (found.kind === "document" && (await standsWithoutUploads(call, folder, found.value))) return found.value;
   throw signal.reason;
 }

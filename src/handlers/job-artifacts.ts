@@ -49,6 +49,14 @@ export async function collectOutputs(call: HandlerCall, folder: string, verdict:
   }
 }
 
+/** Whether a verdict that came too late for uploads still counts: not a success whose outputs nobody would get. */
+export async function standsWithoutUploads(call: HandlerCall, folder: string, verdict: unknown): Promise<boolean> {
+  const { key, outputs } = call.job;
+  if (outcomeFrom(verdict, key.actionType.owner).kind !== "succeeded") return true;
+  for (const { name } of outputs) if (!(await hasNothing(join(folder, outputsFolder, name)))) return false;
+  return true;
+}
+
 /** True for an empty folder, and when the command removed it. What else it put there is the workspace's to refuse. */
 async function hasNothing(path: string): Promise<boolean> {
   try {

@@ -183,6 +183,27 @@ describe("a command", () => {
     expect(await run).toEqual({ kind: "continued", continuationToken: "half" });
   });
 
+  it("is not believed that it succeeded in the grace, when nobody uploads its outputs any more", async () => {
+    const script = (report: string) =>
+      `trap 'echo "{\\"kind\\":\\"succeeded\\"}" >"$PARTNERD_OUTCOME"; ${report} echo saved; exit 0' TERM
+       echo started; while :; do sleep 0.01; done`;
+    const stopped = async (report: string) => {
+      const { handler } = await given(script(report));
+      const call = aCall();
+      const run = handler.run(call);
+      run.catch(() => {});
+      await call.log.has("started");
+      call.abort(new Error("enough"));
+      await call.log.has("saved");
+      return { run, call };
+    };
+    const { run, call } = await stopped("echo text >outputs/Report/found;");
+    await expect(run).rejects.toThrow("enough");
+    expect(call.workspace.uploaded).toEqual({});
+    // With nothing to upload it is done.
+    expect(await (await stopped("")).run).toEqual({ kind: "succeeded" });
+  });
+
   it("may bear any job id: it names no file and breaks no variable", async () => {
     const jobId = '../../../etc/passwd\0\n"$(reboot)';
     const { log } = await ran(`echo "id:$(printenv PARTNERD_JOB_ID || echo none)"; cat`, { jobId });

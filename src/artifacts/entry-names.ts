@@ -46,7 +46,8 @@ export function folded(path: string): string {
 }
 
 function trimmed(path: string): string {
-  return path.replace(/[ .]+(?=\/|$)/g, "");
+  // Not begun within a run: one that does not end its name would else be tried from each of its characters.
+  return path.replace(/(?<![ .])[ .]+(?=\/|$)/g, "");
 }
 
 /** What a place in the folder is taken by. Links and files are leaves: nothing lies below them. */

@@ -135,6 +135,13 @@ function windingLinks(): { name: string; content: string; mode: number }[] {
   return Array.from({ length: 39 }, (_, n) => ({ name: `l${n}`, content: `l${n + 1}/${long}d`, mode: link }));
 }
 
+/** As above, but each folder's name is blanks, which are looked through for those at its end. */
+function blankLinks(): { name: string; content: string; mode: number }[] {
+  const blank = `b${" ".repeat(1_000)}b/. `;
+  const next = (n: number) => (n < 38 ? `l${n + 1}` : n === 38 ? "d" : "l1");
+  return Array.from({ length: 400 }, (_, n) => ({ name: `l${n}`, content: `${next(n)}/${blank}`, mode: link }));
+}
+
 /** Links that stay inside one by one and lead out together; and entries that would be written through a link. */
 function linkGames(): HostileArchive[] {
   const chain = [
@@ -145,6 +152,7 @@ function linkGames(): HostileArchive[] {
     hostile("zip: links that lead out together", zip(chain), 'its link "out" to "d/e/up/.." leads out of the folder'),
     hostile("tar: links that lead out together", tar(chain.map(asTarLink)), "leads out of the folder"),
     hostile("zip: links through one another's long targets", zip(windingLinks()), "far about; link more directly"),
+    hostile("zip: links through one another's targets of blanks", zip(blankLinks()), "far about; link more directly"),
     hostile(
       "zip: links in a circle",
       zip([

@@ -2,7 +2,7 @@
 // outside; it touches no disk. A name is judged as the strictest file system would: what collides anywhere is refused.
 import { hash } from "node:crypto";
 import { ArchiveRefused, shown } from "./refusal.js";
-import { depthMax, nameMaxBytes, pathMaxBytes } from "./unpack-limits.js";
+import { depthMax, nameMaxBytes, pathMaxBytes } from "./unpack/limits.js";
 
 /** C0, DEL and C1: no file of a build is called so, and terminals obey them. */
 const controls = /\p{Cc}/u;

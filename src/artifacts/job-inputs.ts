@@ -7,9 +7,9 @@ import { failureOfTransfer, TransferFault } from "./faults.js";
 import type { JobFolder } from "./job-folder.js";
 import { placed } from "./named.js";
 import { ArchiveDamaged } from "./refusal.js";
-import type { PlacedArtifact, Transfers } from "./s3-job.js";
-import type { UnpackCall, Unpacker, Unpacking } from "./unpack.js";
-import type { UnpackLimits } from "./unpack-limits.js";
+import type { PlacedArtifact, Transfers } from "./s3/transfers.js";
+import type { UnpackLimits } from "./unpack/limits.js";
+import type { UnpackCall, Unpacker, Unpacking } from "./unpack/unpack.js";
 
 export interface JobInputsOptions {
   readonly job: Job;

@@ -7,7 +7,7 @@ import type { Job } from "../job/job.js";
 import { failureOfTransfer } from "./faults.js";
 import type { JobFolder } from "./job-folder.js";
 import { placed } from "./named.js";
-import type { Transfers } from "./s3-job.js";
+import type { Transfers } from "./s3/transfers.js";
 
 export interface PackRequest {
   readonly artifact: string;

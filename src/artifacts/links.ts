@@ -2,7 +2,7 @@
 // through the archive's other links, without a disk. Links to nothing are allowed if that nothing is inside.
 import { folded } from "./entry-names.js";
 import { ArchiveRefused, shown } from "./refusal.js";
-import { linkHopsMax, linkWalkMaxCharacters } from "./unpack-limits.js";
+import { linkHopsMax, linkWalkMaxCharacters } from "./unpack/limits.js";
 
 /** What a step costs besides the path that it looks at. */
 const stepCharacters = 16;

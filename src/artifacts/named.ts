@@ -2,7 +2,7 @@
 // when CodePipeline said where it lies.
 import { JobFailure } from "../job/failure.js";
 import type { Artifact, Job } from "../job/job.js";
-import type { PlacedArtifact } from "./s3-job.js";
+import type { PlacedArtifact } from "./s3/transfers.js";
 
 /** ArtifactName's pattern in CodePipeline: what else arrives is no name, and above all no path. */
 const pattern = /^[A-Za-z0-9_-]{1,100}$/;

@@ -2,16 +2,16 @@
 // disk. Loads nothing of it before the first job needs it.
 import type { Clock } from "../std/clock.js";
 import type { RetryPolicyMs } from "../std/retry.js";
-import { JobAccess } from "./access.js";
 import type { ArtifactStore, Room, Workspace, WorkspaceCall } from "./artifacts.js";
 import type { FreeSpace } from "./free-space.js";
 import type { JobFolders } from "./job-folders.js";
 import { LazyWorkspace } from "./lazy-workspace.js";
-import type { Packer } from "./pack.js";
-import type { S3, Transfers } from "./s3-job.js";
-import type { PartsLeft } from "./s3-upload.js";
+import type { Packer } from "./pack/pack.js";
+import { JobAccess } from "./s3/access.js";
+import type { S3, Transfers } from "./s3/transfers.js";
+import type { PartsLeft } from "./s3/upload.js";
 import { Shared } from "./shared.js";
-import type { Unpacker } from "./unpack.js";
+import type { Unpacker } from "./unpack/unpack.js";
 import { JobWorkspace } from "./workspace.js";
 
 export interface S3StoreOptions {
@@ -111,15 +111,15 @@ export class S3Store implements ArtifactStore {
 }
 
 async function openS3(options: S3StoreOptions): Promise<S3> {
-  const { S3 } = await import("./s3-job.js");
+  const { S3 } = await import("./s3/transfers.js");
   return new S3({ ...options, cleanupMaxMs });
 }
 
 async function openUnpacker({ clock }: S3StoreOptions): Promise<Unpacker> {
   const [{ Unpacker }, { startUnpackWorker }, { threadEndMs, threadIdleMs, unpackThreadsMax }] = await Promise.all([
-    import("./unpack.js"),
-    import("./unpack-thread.js"),
-    import("./unpack-limits.js"),
+    import("./unpack/unpack.js"),
+    import("./unpack/thread.js"),
+    import("./unpack/limits.js"),
   ]);
   return new Unpacker({ clock, threadsMax: unpackThreadsMax, threadIdleMs, threadEndMs, start: startUnpackWorker });
 }
@@ -127,6 +127,6 @@ async function openUnpacker({ clock }: S3StoreOptions): Promise<Unpacker> {
 async function openPacker(options: S3StoreOptions): Promise<Packer> {
   const { clock, maxArchiveBytes, maxExtractedBytes, maxEntries } = options;
   const limits = { maxArchiveBytes, maxExtractedBytes, maxEntries };
-  const { Packer, startPackWorker } = await import("./pack.js");
+  const { Packer, startPackWorker } = await import("./pack/pack.js");
   return new Packer({ limits, threadsMax: packThreadsMax, endMs: packEndMs, clock, start: startPackWorker });
 }

@@ -6,9 +6,9 @@ import { GoneAccess } from "./faults.js";
 import { JobFolder } from "./job-folder.js";
 import { JobInputs } from "./job-inputs.js";
 import { JobOutputs, type PackRequest } from "./job-outputs.js";
-import type { Transfers } from "./s3-job.js";
-import type { Unpacker } from "./unpack.js";
-import type { UnpackLimits } from "./unpack-limits.js";
+import type { Transfers } from "./s3/transfers.js";
+import type { UnpackLimits } from "./unpack/limits.js";
+import type { Unpacker } from "./unpack/unpack.js";
 
 export interface JobWorkspaceOptions {
   readonly call: WorkspaceCall;

@@ -30,7 +30,7 @@ export async function startBucket(
 /** What the first job of a daemon loads. */
 export async function loadS3(): Promise<void> {
   const { S3Client } = await import("@aws-sdk/client-s3");
-  await Promise.all([dist("artifacts/store.js"), dist("artifacts/s3-job.js")]);
+  await Promise.all([dist("artifacts/store.js"), dist("artifacts/s3/transfers.js")]);
   new S3Client({ region: "us-east-1" }).destroy();
 }
 

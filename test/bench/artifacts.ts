@@ -191,8 +191,8 @@ function peakBytes(): number {
 
 async function pack({ source, target }: Task): Promise<void> {
   const { Packer, startPackWorker } = (await built(
-    "artifacts/pack.js",
-  )) as typeof import("../../src/artifacts/pack.ts");
+    "artifacts/pack/pack.js",
+  )) as typeof import("../../src/artifacts/pack/pack.ts");
   const { systemClock: clock } = (await built("std/clock.js")) as typeof import("../../src/std/clock.ts");
   const packer = new Packer({ limits, threadsMax: 2, endMs: 5_000, clock, start: startPackWorker });
   const { signal } = new AbortController();
@@ -201,10 +201,12 @@ async function pack({ source, target }: Task): Promise<void> {
 }
 
 async function unpack({ source, target }: Task): Promise<void> {
-  const { Unpacker } = (await built("artifacts/unpack.js")) as typeof import("../../src/artifacts/unpack.ts");
+  const { Unpacker } = (await built(
+    "artifacts/unpack/unpack.js",
+  )) as typeof import("../../src/artifacts/unpack/unpack.ts");
   const { startUnpackWorker } = (await built(
-    "artifacts/unpack-thread.js",
-  )) as typeof import("../../src/artifacts/unpack-thread.ts");
+    "artifacts/unpack/thread.js",
+  )) as typeof import("../../src/artifacts/unpack/thread.ts");
   const { systemClock: clock } = (await built("std/clock.js")) as typeof import("../../src/std/clock.ts");
   const unpacker = new Unpacker({
     clock,

@@ -2,8 +2,9 @@
 import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type UnpackCall, type Unpacked, Unpacker } from "../../src/artifacts/unpack.js";
-import { startUnpackWorker } from "../../src/artifacts/unpack-thread.js";
+import type { Unpacked } from "../../src/artifacts/unpack/request.js";
+import { startUnpackWorker } from "../../src/artifacts/unpack/thread.js";
+import { type UnpackCall, Unpacker } from "../../src/artifacts/unpack/unpack.js";
 import { systemClock } from "../../src/std/clock.js";
 
 export const roomyLimits = { maxArchiveBytes: 2 ** 30, maxExtractedBytes: 2 ** 30, maxEntries: 20_000 };

@@ -1,0 +1,76 @@
+// What the near side of packing and its thread say to each other, and how a folder that is not packed is told: refused
+// for what is in it (who made the folder mends it), or failed for what befell this worker.
+import type { FailureType } from "../../job/failure.js";
+import { ArchiveRefused, noThread, noThreadReason, shown } from "../refusal.js";
+import type { UnpackLimits } from "../unpack/limits.js";
+
+/** The operator's limits (`artifacts.*`): what is packed here, another worker of ours must be able to unpack. */
+export type PackLimits = UnpackLimits;
+
+/** A zip file that was made. */
+export interface Packed {
+  readonly sizeBytes: number;
+  /** Files, links and folders in it. */
+  readonly entries: number;
+}
+
+/** What the thread is given; it ends with its one answer. */
+export interface PackOrder {
+  readonly artifact: string;
+  readonly directory: string;
+  /** The zip file, open for writing and empty; it stays the near side's. */
+  readonly descriptor: number;
+  readonly limits: PackLimits;
+}
+
+/** What the thread answers. */
+export type PackAnswer =
+  | { readonly type: "packed"; readonly packed: Packed }
+  | { readonly type: "refused"; readonly failure: FailureType; readonly message: string };
+
+/** A folder that is not packed because of what is in it. The message has no artifact's name in it yet. */
+export class FolderRefused extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "FolderRefused";
+  }
+}
+
+/** The refusal of one entry, by its path within the folder. */
+export function refusedEntry(path: string, what: string): FolderRefused {
+  return new FolderRefused(`its entry ${shown(path)} ${what}`);
+}
+
+/** The refusal of an entry that is not what it was when the folder was listed. */
+export function changedEntry(path: string): FolderRefused {
+  return refusedEntry(path, "changed while it was packed; write everything before the folder is handed over");
+}
+
+/** What to answer for anything that was thrown while packing. */
+export function refusalOfFolder(thrown: unknown, artifact: string): PackAnswer {
+  if (thrown instanceof FolderRefused || thrown instanceof ArchiveRefused) {
+    return refused("ConfigurationError", `the output artifact ${artifact} cannot be packed: ${thrown.message}`);
+  }
+  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  const what =
+    (code === noThread ? noThreadReason(text) : troubles[code]) ??
+    (isSystemCode(code) ? `this worker's file system failed (${code})` : undefined);
+  const why = what ?? `a mistake in partnerd: ${text}; report it to whoever runs this worker`;
+  return refused("SystemUnavailable", `the output artifact ${artifact} was not packed: ${why}`);
+}
+
+const troubles: Readonly<Record<string, string>> = {
+  ENOSPC: "the disk of this worker is full (ENOSPC); retry the action later",
+  EDQUOT: "the disk of this worker is full (EDQUOT); retry the action later",
+  EMFILE: "this worker has too many open files (EMFILE); retry the action later",
+  ENFILE: "this worker has too many open files (ENFILE); retry the action later",
+};
+
+function isSystemCode(code: string): boolean {
+  return /^E[A-Z0-9]+$/.test(code);
+}
+
+function refused(failure: FailureType, message: string): PackAnswer {
+  return { type: "refused", failure, message };
+}

@@ -1,0 +1,158 @@
+// Lists the folder that is to be packed, everything checked before a byte is written: names, kinds, links, limits.
+// Blocking, for the packing thread. It reads no file.
+import { lstatSync, readdirSync, readlinkSync, type Stats } from "node:fs";
+import { entryPath } from "../entry-names.js";
+import { checkLinks } from "../links.js";
+import { linkTargetMaxBytes } from "../unpack/limits.js";
+import { HeldFolder } from "./held-folder.js";
+import { changedEntry, FolderRefused, type PackLimits, refusedEntry } from "./request.js";
+
+/** One file, link or folder of the tree. */
+export interface TreeEntry {
+  /** Within the folder, parts joined by `/`. */
+  readonly path: string;
+  readonly kind: "file" | "folder" | "link";
+  /** The permission bits: set-user-id, set-group-id and sticky mean nothing on another machine. */
+  readonly mode: number;
+  readonly mtimeMs: number;
+  readonly size: number;
+  readonly device: number;
+  readonly inode: number;
+  /** Where a link leads. */
+  readonly target?: string;
+}
+
+export interface TreeOptions {
+  readonly limits: Pick<PackLimits, "maxExtractedBytes" | "maxEntries">;
+  /** The zip file itself: left out if it lies in the folder. */
+  readonly except: { readonly device: number; readonly inode: number };
+}
+
+/** The tree in a fixed order: by name, each folder before what is in it. Throws refusals, or what the disk says. */
+export function listTree(root: HeldFolder, options: TreeOptions): readonly TreeEntry[] {
+  const lister = new Lister(options);
+  lister.list(root, "");
+  checkLinks(targetsOf(lister.entries));
+  return lister.entries;
+}
+
+/** Opens the folder that is to be packed. Throws FolderRefused when it is none. */
+export function openRoot(directory: string): HeldFolder {
+  try {
+    return HeldFolder.open(directory);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "ENOENT") throw new FolderRefused("its folder is not there");
+    if (code === "ENOTDIR" || code === "ELOOP") throw new FolderRefused("its folder is a file or a link, not a folder");
+    if (code === "EACCES") throw new FolderRefused("its folder may not be read");
+    throw error;
+  }
+}
+
+class Lister {
+  readonly entries: TreeEntry[] = [];
+  readonly #options: TreeOptions;
+  #bytes = 0;
+
+  constructor(options: TreeOptions) {
+    this.#options = options;
+  }
+
+  list(folder: HeldFolder, path: string): void {
+    for (const bytes of namesIn(folder, path)) {
+      const name = bytes.toString("utf8");
+      const within = path === "" ? name : `${path}/${name}`;
+      // What an unpacker would refuse is not packed: our own is as strict as any.
+      entryPath(within);
+      const stats = reading(within, () => lstatSync(folder.at(name)));
+      const { device, inode } = this.#options.except;
+      if (stats.ino === inode && stats.dev === device) continue;
+      const entry = this.#entry(folder, name, within, stats);
+      this.#add(entry);
+      if (entry.kind === "folder") this.#enter(folder, name, entry);
+    }
+  }
+
+  #entry(folder: HeldFolder, name: string, path: string, stats: Stats): TreeEntry {
+    const { mtimeMs, dev: device, ino: inode } = stats;
+    const common = { path, mode: stats.mode & 0o777, mtimeMs, device, inode };
+    if (stats.isFile()) return { ...common, kind: "file", size: stats.size };
+    if (stats.isDirectory()) return { ...common, kind: "folder", size: 0 };
+    if (!stats.isSymbolicLink()) throw refusedEntry(path, `is ${kindOf(stats)}; pack only files, folders and links`);
+    const bytes = reading(path, () => readlinkSync(folder.at(name), { encoding: "buffer" }));
+    if (bytes.length > linkTargetMaxBytes) throw refusedEntry(path, "is a link with too long a target");
+    const target = bytes.toString("utf8");
+    return { ...common, kind: "link", size: bytes.length, target };
+  }
+
+  #add(entry: TreeEntry): void {
+    const { maxEntries, maxExtractedBytes } = this.#options.limits;
+    this.entries.push(entry);
+    if (this.entries.length > maxEntries) {
+      throw new FolderRefused(`it has more entries than artifacts.maxEntries allows (${maxEntries}, folders included)`);
+    }
+    this.#bytes += entry.size;
+    if (this.#bytes > maxExtractedBytes) {
+      throw new FolderRefused(`it has more bytes than artifacts.maxExtractedBytes allows (${maxExtractedBytes})`);
+    }
+  }
+
+  #enter(folder: HeldFolder, name: string, entry: TreeEntry): void {
+    const inner = reading(entry.path, () => folder.folder(name));
+    try {
+      if (!isSame(entry, inner.stats)) throw changedEntry(entry.path);
+      this.list(inner, entry.path);
+    } finally {
+      inner.close();
+    }
+  }
+}
+
+/** Whether this is still the file or folder that was listed, unchanged as far as its stats tell. */
+export function isSame(entry: TreeEntry, stats: Stats): boolean {
+  if (stats.ino !== entry.inode || stats.dev !== entry.device) return false;
+  return entry.kind === "folder"
+    ? stats.isDirectory()
+    : stats.isFile() && stats.size === entry.size && stats.mtimeMs === entry.mtimeMs;
+}
+
+/** Does something to an entry; what befalls the entry itself is told as such. */
+export function reading<T>(path: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    switch (codeOf(error)) {
+      case "ENOENT":
+      case "ENOTDIR":
+      case "ELOOP":
+      case "ENXIO":
+      case "EINVAL":
+      case "ESTALE":
+        throw changedEntry(path);
+      case "EACCES":
+      case "EPERM":
+        throw refusedEntry(path, "may not be read: the permissions forbid it");
+      default:
+        throw error;
+    }
+  }
+}
+
+function namesIn(folder: HeldFolder, path: string): readonly Buffer[] {
+  // As bytes: a name that is not UTF-8 must be seen, not mended.
+  const names = reading(path, () => readdirSync(folder.at(), { encoding: "buffer" }));
+  return names.sort(Buffer.compare);
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isFIFO()) return "a pipe";
+  return stats.isSocket() ? "a socket" : "a device";
+}
+
+function targetsOf(entries: readonly TreeEntry[]): ReadonlyMap<string, string> {
+  return new Map(entries.flatMap(({ path, target }) => (target === undefined ? [] : [[path, target] as const])));
+}
+
+export function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}

@@ -1,0 +1,58 @@
+// One file to one folder, within the thread: finds out its kind, unpacks beside the place it is meant for, and moves it
+// there only when all of it is good. Whatever fails leaves nothing behind.
+import { closeSync, constants, lstatSync, openSync, renameSync, rmSync } from "node:fs";
+import { ArchiveRefused } from "../refusal.js";
+import { GrowingFile } from "./growing-file.js";
+import { kindOf } from "./kind.js";
+import { windowBytes } from "./limits.js";
+import type { ArtifactKind, Unpacked } from "./request.js";
+import { type UnpackRequest, unfinishedPath } from "./request.js";
+import { unpackTar } from "./tar.js";
+import { TreeWriter } from "./tree-writer.js";
+import { unpackZip } from "./zip.js";
+
+/** Throws ArchiveRefused, GivenUp, or what the file system throws. */
+export async function unpackFile(request: UnpackRequest): Promise<Unpacked> {
+  const { file, into, size, limits, progress } = request;
+  if (lstatSync(into, { throwIfNoEntry: false }) !== undefined) throw new Error(`bug: ${into} is there already`);
+  if (size !== undefined) checkArchiveSize(size, limits.maxArchiveBytes);
+  const unfinished = unfinishedPath(into);
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    const source = new GrowingFile({ fd, progress, size, windowBytes });
+    const tree = new TreeWriter({ root: unfinished, limits });
+    const kind = await unpackAs(request, source, tree);
+    // Whatever its end holds: the raw object is a part of the promise, too, and nobody has verified it before.
+    source.whenComplete();
+    checkArchiveSize(source.size(), limits.maxArchiveBytes);
+    tree.finish();
+    renameSync(unfinished, into);
+    return { kind, entries: tree.entries, bytes: tree.bytes };
+  } catch (error) {
+    rmSync(unfinished, { recursive: true, force: true });
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+async function unpackAs(request: UnpackRequest, source: GrowingFile, tree: TreeWriter): Promise<ArtifactKind> {
+  const kind = kindOf(source);
+  switch (kind) {
+    case "zip":
+      await unpackZip(source, tree, request.limits);
+      return kind;
+    case "tar":
+    case "tar.gz":
+      await unpackTar(source, tree, { isGzip: kind === "tar.gz", limits: request.limits });
+      return kind;
+    case "file":
+      tree.plainFile(request.plainName, request.file, source.size());
+      return kind;
+  }
+}
+
+function checkArchiveSize(bytes: number, max: number): void {
+  if (bytes <= max) return;
+  throw new ArchiveRefused(`it has ${bytes} bytes, and artifacts.maxArchiveBytes allows ${max}; make it smaller`);
+}

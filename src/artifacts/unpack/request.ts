@@ -1,0 +1,38 @@
+// What the near side and the unpacking thread say to each other.
+import type { Refusal } from "../refusal.js";
+import type { Progress } from "./growing-file.js";
+import type { UnpackLimits } from "./limits.js";
+
+/** What the thread is asked. */
+export interface UnpackRequest {
+  readonly artifact: string;
+  readonly file: string;
+  readonly into: string;
+  readonly plainName: string;
+  readonly size?: number;
+  readonly limits: UnpackLimits;
+  readonly progress: Progress;
+}
+
+/** What a file turned out to be, by its bytes and never by its name. */
+export type ArtifactKind = "zip" | "tar" | "tar.gz" | "file";
+
+/** What came of it. */
+export interface Unpacked {
+  readonly kind: ArtifactKind;
+  /** Files, links and folders, those included that only a path implied. */
+  readonly entries: number;
+  /** Bytes of all files together. */
+  readonly bytes: number;
+}
+
+/** What it answers: the folder is there, or why not, or that it stopped because it was told to. */
+export type UnpackAnswer =
+  | { readonly type: "unpacked"; readonly unpacked: Unpacked }
+  | ({ readonly type: "refused" } & Refusal)
+  | { readonly type: "given-up" };
+
+/** Where a folder lies until it is whole. */
+export function unfinishedPath(into: string): string {
+  return `${into}.unpacking`;
+}

@@ -1,0 +1,137 @@
+// Uploads to an S3 that answers as it likes: what our own emulator is too kind to do.
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { JobAccess } from "../../../../src/artifacts/s3/access.js";
+import { S3Calls, S3Transport } from "../../../../src/artifacts/s3/s3.js";
+import { upload } from "../../../../src/artifacts/s3/upload.js";
+import type { Region } from "../../../../src/job/job.js";
+import { Secret } from "../../../../src/job/secret.js";
+import { systemClock } from "../../../../src/std/clock.js";
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+const xml = (root: string, inner: string) => `<?xml version="1.0" encoding="UTF-8"?>\n<${root}>${inner}</${root}>`;
+const noSuchUpload = xml("Error", "<Code>NoSuchUpload</Code><Message>The upload does not exist.</Message>");
+
+let folder: string;
+let close: () => Promise<void>;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "partnerd-upload-"));
+  close = async () => {};
+});
+afterEach(async () => {
+  await close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** An S3 that takes uploads in parts; what it is asked, in order, and its own answers to some of it. */
+async function startS3(own: Partial<Record<"complete" | "part", readonly (Answer | undefined)[]>>) {
+  const asked: string[] = [];
+  const next = { complete: 0, part: 0 };
+  let uploads = 0;
+  const server = createServer(async (request, response) => {
+    // Parts that are given up are cut off in their middle.
+    const isWhole = await request
+      .resume()
+      .toArray()
+      .then(
+        () => true,
+        () => false,
+      );
+    if (!isWhole) return;
+    const { searchParams } = new URL(request.url ?? "", "http://s3");
+    const kind = kindOf(request.method, searchParams);
+    const id = searchParams.get("uploadId");
+    asked.push(id === null ? kind : `${kind} ${id}`);
+    const instead = kind === "complete" || kind === "part" ? own[kind]?.[next[kind]++] : undefined;
+    if (instead) return instead(request, response);
+    if (kind === "create") {
+      uploads += 1;
+      return response.end(xml("InitiateMultipartUploadResult", `<UploadId>u${uploads}</UploadId>`));
+    }
+    if (kind === "part") return response.setHeader("etag", '"part"').end();
+    response.end(kind === "complete" ? xml("CompleteMultipartUploadResult", "<ETag>&quot;all&quot;</ETag>") : "");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const transport = new S3Transport({ connectionTimeoutMs: 5_000, socketTimeoutMs: 5_000, requestTimeoutMs: 5_000 });
+  close = async () => {
+    transport.close();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  return { asked, transport, endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+}
+
+function kindOf(method: string | undefined, query: URLSearchParams): "create" | "part" | "complete" | "abort" | "put" {
+  if (method === "POST") return query.has("uploads") ? "create" : "complete";
+  if (method === "DELETE") return "abort";
+  return query.has("partNumber") ? "part" : "put";
+}
+
+/** Uploads a file of four parts. */
+async function uploadTo({ transport, endpoint }: Awaited<ReturnType<typeof startS3>>): Promise<void> {
+  const file = join(folder, "report.zip");
+  writeFileSync(file, randomBytes(17 * 2 ** 20));
+  const { signal } = new AbortController();
+  const calls = new S3Calls({
+    transport,
+    endpoint,
+    region: "us-east-1" as Region,
+    appId: "test",
+    access: new JobAccess({
+      first: {
+        credentials: { accessKeyId: new Secret("id"), secretAccessKey: new Secret("k"), sessionToken: new Secret("t") },
+      },
+      receivedMs: systemClock.monotonic(),
+      renew: async () => undefined,
+      keepSecrets: () => {},
+      clock: systemClock,
+      random: Math.random,
+      signal,
+    }),
+    retry: { minDelayMs: 1, maxDelayMs: 1, factor: 1, maxElapsedMs: 10_000 },
+    clock: systemClock,
+    random: Math.random,
+  });
+  const location = { bucket: "b", objectKey: "k" };
+  await upload({ calls, location, file, signal, cleanupMaxMs: 1_000, onPartsLeft: () => {} });
+}
+
+const gone: Answer = (_, response) => response.writeHead(404, { "content-type": "application/xml" }).end(noSuchUpload);
+const lost: Answer = (request) => request.socket.destroy();
+
+describe("an upload in parts", () => {
+  it("is made anew when the answer to its completion was lost and S3 knows it no more", async () => {
+    const s3 = await startS3({ complete: [lost, gone] });
+    await uploadTo(s3);
+    expect(s3.asked.filter((each) => /create|complete/.test(each))).toEqual([
+      "create",
+      "complete u1",
+      "complete u1",
+      "create",
+      "complete u2",
+    ]);
+  });
+
+  it("is made anew once, and no more, when somebody takes it back in its middle", async () => {
+    const once = await startS3({ part: [undefined, gone] });
+    await uploadTo(once);
+    expect(once.asked.filter((each) => each === "create")).toHaveLength(2);
+    await close();
+    const always = await startS3({ part: Array.from({ length: 20 }, () => gone) });
+    await expect(uploadTo(always)).rejects.toMatchObject({ kind: "refused", code: "NoSuchUpload" });
+    expect(always.asked.filter((each) => each === "create")).toHaveLength(2);
+  });
+
+  it("is completed by another try when S3 answers with 200 and an error within", async () => {
+    const error = xml("Error", "<Code>InternalError</Code><Message>We encountered an internal error.</Message>");
+    const s3 = await startS3({ complete: [(_, response) => response.end(`${" ".repeat(20)}${error}`)] });
+    await uploadTo(s3);
+    expect(s3.asked.filter((each) => each.startsWith("complete"))).toEqual(["complete u1", "complete u1"]);
+  });
+});

@@ -109,6 +109,7 @@ async function claimAndPut(
   const nowMs = parts.world.clock.monotonic();
   putting.refusedAtMs ??= nowMs;
   if (confirmed === "open" && nowMs - putting.refusedAtMs < offerPatienceMs) {
+    flight.slot.awaitOffer();
     throw new GatewayError({
       kind: "unavailable",
       operation: refusal.operation,

@@ -23,6 +23,11 @@ export interface Slot {
    * only their own lane. Idempotent.
    */
   park(): void;
+  /**
+   * The parked job waits for a poll to offer it again: from now on the jobs that its lane has parked leave the lane's
+   * polls one slot. Idempotent.
+   */
+  awaitOffer(): void;
   readonly isParked: boolean;
   /** Before a parked job works on: waits for a slot like all others. False when the signal aborts first. */
   retake(signal: AbortSignal): Promise<boolean>;
@@ -47,6 +52,8 @@ interface LaneCount {
   readonly lane: Lane;
   readonly group: Counted;
   parked: number;
+  /** Jobs that only another poll can help. */
+  awaiting: number;
   isOpen: boolean;
 }
 
@@ -75,7 +82,7 @@ export class Slots {
     this.#groups.set(lane.group, group);
     const known = this.#lanes.get(lane.name);
     if (known) known.isOpen = true;
-    else this.#lanes.set(lane.name, { lane, group, parked: 0, isOpen: true });
+    else this.#lanes.set(lane.name, { lane, group, parked: 0, awaiting: 0, isOpen: true });
     this.#serve();
   }
 
@@ -170,7 +177,8 @@ export class Slots {
 
   #grantable(count: LaneCount, isParked = false): number {
     const { group } = count;
-    const unparked = isParked ? group.max : group.max - count.parked;
+    const leastForPolls = count.awaiting > 0 ? 1 : 0;
+    const unparked = isParked ? group.max : Math.max(leastForPolls, group.max - count.parked);
     const free = this.#all.max - this.#all.busy;
     const share = this.#openLanes() > 1 ? Math.ceil(free / 2) : free;
     return Math.max(0, Math.min(share, group.max - group.busy, unparked));
@@ -203,12 +211,19 @@ export class Slots {
 
   #slot(count: LaneCount, first: "held" | "parked" = "held"): Slot {
     let state: "held" | "parked" | "free" = first;
+    let isAwaiting = false;
     return {
       park: () => {
         if (state !== "held") return;
         state = "parked";
         count.parked += 1;
         this.#release(count, 1);
+      },
+      awaitOffer: () => {
+        if (state === "free" || isAwaiting) return;
+        isAwaiting = true;
+        count.awaiting += 1;
+        this.#serve();
       },
       get isParked() {
         return state === "parked";
@@ -228,6 +243,8 @@ export class Slots {
       free: () => {
         const was = state;
         state = "free";
+        if (isAwaiting) count.awaiting -= 1;
+        isAwaiting = false;
         if (was === "held") this.#release(count, 1);
         if (was === "parked") {
           count.parked -= 1;

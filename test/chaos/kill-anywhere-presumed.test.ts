@@ -10,6 +10,7 @@ import { JobInFlight } from "../../src/worker/in-flight.js";
 import type { LaneConfig } from "../../src/worker/lane.js";
 import type { Parts } from "../../src/worker/parts.js";
 import { report } from "../../src/worker/reporter.js";
+import { Slots } from "../../src/worker/slots.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { noArtifacts } from "../support/no-artifacts.js";
 
@@ -40,7 +41,10 @@ async function presumed(gateway: Partial<JobGateway>) {
   const ledger = new MemoryLedger({ clock, recentMs: 60_000, recentMax: 10, groupMs: 0 });
   const lease = await ledger.lease(key);
   if (!lease) throw new Error("no lease");
-  const slot = { park() {}, isParked: false, retake: async () => true, free() {} };
+  const slots = new Slots({ max: 10 });
+  slots.open({ name: "lane", group: "type" }, lane.maxConcurrentJobs);
+  const slot = (await slots.take("lane", 1, new AbortController().signal))?.use();
+  if (!slot) throw new Error("no slot");
   const flight = new JobInFlight({ lane, lease, slot, ledger, emit: () => {}, polledAtMs: 0 });
   flight.isPresumed = true;
   const signal = new AbortController().signal;
@@ -74,7 +78,7 @@ async function presumed(gateway: Partial<JobGateway>) {
     emit: () => {},
     lanes: new Map(),
   };
-  return { parts, flight };
+  return { parts, flight, clock, freeForPolls: () => slots.freeFor("lane") };
 }
 
 describe("the result of a job that was only presumed to be ours", () => {
@@ -117,5 +121,24 @@ describe("the result of a job that was only presumed to be ours", () => {
       detailsAgain: async () => offer,
     });
     expect(await report(parts, flight, succeeded(), false)).toMatchObject({ kind: "lost", reason: "over" });
+  });
+
+  it("does not keep its lane from polling for the offer that it waits for", async () => {
+    const refused = Promise.withResolvers<void>();
+    const { parts, flight, clock, freeForPolls } = await presumed({
+      put: async () => {
+        if (!flight.isPresumed) return;
+        refused.resolve();
+        throw refusal("over");
+      },
+    });
+    const reporting = report(parts, flight, succeeded(), false);
+    await refused.promise;
+    await clock.advance(0);
+    expect(flight.slot.isParked).toBe(true);
+    expect(freeForPolls()).toBe(1);
+    flight.newerOffer = offer;
+    await clock.advance(10);
+    expect(await reporting).toMatchObject({ kind: "accepted", isPresumed: false });
   });
 });

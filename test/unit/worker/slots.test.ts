@@ -138,6 +138,24 @@ describe("parked jobs", () => {
     expect(await now(waiting)).toMatchObject({ size: 1 });
   });
 
+  it("leave their lane one slot for polls when one of them can be helped only by another offer", async () => {
+    const slots = given(10, { a: ["g", 2] });
+    const [first, second] = [await hold(slots, "a"), await hold(slots, "a")];
+    first.park();
+    second.park();
+    const waiting = slots.take("a", 2, never);
+    expect(await now(waiting)).toBe("waiting");
+    first.awaitOffer();
+    first.awaitOffer();
+    expect(await now(waiting)).toMatchObject({ size: 1 });
+    first.free();
+    first.awaitOffer();
+    const third = await slots.take("a", 1, never);
+    expect(third?.size).toBe(1);
+    third?.use()?.park();
+    expect(slots.freeFor("a")).toBe(0);
+  });
+
   it("hold back no other lane, not even one of the same action type", async () => {
     const slots = given(10, { "us a": ["g", 1], "eu a": ["g", 1], b: ["h", 1] });
     (await hold(slots, "us a")).park();

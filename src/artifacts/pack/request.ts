@@ -4,7 +4,7 @@ import type { FailureType } from "../../job/failure.js";
 import { ArchiveRefused, noThread, noThreadReason, shown } from "../refusal.js";
 import type { UnpackLimits } from "../unpack/limits.js";
 
-/** The operator's limits (`artifacts.*`): what is packed here, another worker of ours must be able to unpack. */
+/** The operator's limits (`artifacts.*`), those of unpacking: what ours would not take in is not given to others. */
 export type PackLimits = UnpackLimits;
 
 /** A zip file that was made. */

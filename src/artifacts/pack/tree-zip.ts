@@ -2,11 +2,11 @@
 // takes little memory whatever the size. What is not as it was listed ends the packing.
 import { closeSync, fstatSync, readSync } from "node:fs";
 import { constants, crc32, deflateRawSync } from "node:zlib";
-import { centralHeader, endRecords, largeFromBytes, localHeader, type ZipEntry } from "../unpack/zip-records.js";
 import type { HeldFolder } from "./held-folder.js";
 import type { PackOutput } from "./output.js";
 import { changedEntry, type Packed } from "./request.js";
 import { isSame, reading, type TreeEntry } from "./tree.js";
+import { centralHeader, endRecords, largeFromBytes, localHeader, type ZipEntry } from "./zip-records.js";
 
 /** Deflated in one go; larger costs memory, smaller costs size. */
 const blockBytes = 256 * 1024;

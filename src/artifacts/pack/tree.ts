@@ -62,7 +62,7 @@ class Lister {
     for (const bytes of namesIn(folder, path)) {
       const name = bytes.toString("utf8");
       const within = path === "" ? name : `${path}/${name}`;
-      // What an unpacker would refuse is not packed: our own is as strict as any.
+      // A name that unpackers refuse is not packed. What harms only some of them is: names that differ in case alone.
       entryPath(within);
       const stats = reading(within, () => lstatSync(folder.at(name)));
       const { device, inode } = this.#options.except;

@@ -3,7 +3,7 @@
 import { Readable } from "node:stream";
 import { expect, test } from "vitest";
 import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader } from "yauzl";
-import { centralHeader, endRecords, localHeader, type ZipEntry } from "../../../../src/artifacts/unpack/zip-records.js";
+import { centralHeader, endRecords, localHeader, type ZipEntry } from "../../../../src/artifacts/pack/zip-records.js";
 
 const gib = 2 ** 30;
 const plain: ZipEntry = {

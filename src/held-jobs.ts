@@ -2,7 +2,7 @@
 // held, and releases or fails one. A part of the composition root: it picks the ledger's implementation.
 import { isOwed, type JobEvent } from "./job/lifecycle.js";
 import { failed } from "./job/outcome.js";
-import type { TableFinding } from "./ledger/dynamodb-check.js";
+import type { TableFinding } from "./ledger/dynamodb/check.js";
 import { LedgerError } from "./ledger/ledger.js";
 import type { ListedJob } from "./ledger/listed-jobs.js";
 import { type FleetTools, fleetToolsOf, ledgerOf } from "./parts/ledgers.js";
@@ -19,7 +19,7 @@ export async function heldJobs(options: PartsOptions): Promise<readonly ListedJo
   const { ledger } = options.config;
   switch (ledger.store) {
     case "sqlite": {
-      const { listJobs } = await import("./ledger/sqlite-list.js");
+      const { listJobs } = await import("./ledger/sqlite/list.js");
       return listJobs(ledger.path);
     }
     case "dynamodb":

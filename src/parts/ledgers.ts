@@ -1,8 +1,8 @@
 // Builds the configured ledger, or what an operator needs of a fleet's table without being one of its replicas.
 // The one place that knows every kind of ledger, and how fast each goes.
 
-import type { TableFinding } from "../ledger/dynamodb-check.js";
-import type { FleetOperator } from "../ledger/dynamodb-operator.js";
+import type { TableFinding } from "../ledger/dynamodb/check.js";
+import type { FleetOperator } from "../ledger/dynamodb/operator.js";
 import type { Ledger, LedgerHealth } from "../ledger/ledger.js";
 import type { PartReaders, PartsOptions } from "./options.js";
 
@@ -33,7 +33,7 @@ export async function ledgerOf({ config, clock, log }: PartsOptions, readers: Pa
       return new MemoryLedger({ clock, ...recentLimits, groupMs: memoryGroupMs });
     }
     case "sqlite": {
-      const { SqliteLedger } = await import("../ledger/sqlite.js");
+      const { SqliteLedger } = await import("../ledger/sqlite/sqlite-ledger.js");
       return SqliteLedger.open({
         path: config.ledger.path,
         clock,
@@ -44,7 +44,7 @@ export async function ledgerOf({ config, clock, log }: PartsOptions, readers: Pa
       });
     }
     case "dynamodb": {
-      const { openDynamoLedger } = await import("../ledger/dynamodb.js");
+      const { openDynamoLedger } = await import("../ledger/dynamodb/opening.js");
       const { table, region, endpoint, leaseMs } = config.ledger;
       return openDynamoLedger({
         table,
@@ -66,7 +66,7 @@ export async function ledgerOf({ config, clock, log }: PartsOptions, readers: Pa
 
 /** What CreateTable needs for a DynamoDB ledger of this name, and the attribute for UpdateTimeToLive. */
 export async function ledgerTable(table: string) {
-  const { tableDefinition, timeToLiveAttribute } = await import("../ledger/dynamodb-table.js");
+  const { tableDefinition, timeToLiveAttribute } = await import("../ledger/dynamodb/table.js");
   return { definition: tableDefinition(table), timeToLiveAttribute };
 }
 
@@ -83,9 +83,9 @@ export async function fleetToolsOf({ config, clock, log }: PartsOptions): Promis
   const { ledger } = config;
   if (ledger.store !== "dynamodb") throw new Error(`bug: a ledger in ${ledger.store} has no table`);
   const [{ checkDynamoTable, openDynamoTable }, { FleetOperator }, { PatientTable }] = await Promise.all([
-    import("../ledger/dynamodb.js"),
-    import("../ledger/dynamodb-operator.js"),
-    import("../ledger/dynamodb-table.js"),
+    import("../ledger/dynamodb/opening.js"),
+    import("../ledger/dynamodb/operator.js"),
+    import("../ledger/dynamodb/table.js"),
   ]);
   const where = {
     table: ledger.table,

@@ -131,7 +131,7 @@ async function open(kind: "memory" | "sqlite", commitSpacingMs = 5): Promise<Led
     const { MemoryLedger } = await import("../../src/ledger/memory.ts");
     return new MemoryLedger({ clock, ...recent, groupMs: 0 });
   }
-  const { SqliteLedger } = await import("../../src/ledger/sqlite.ts");
+  const { SqliteLedger } = await import("../../src/ledger/sqlite/sqlite-ledger.ts");
   const pace = { commitSpacingMs, commitTimeoutMs: 30_000, probeIntervalMs: 5_000 };
   return SqliteLedger.open({ path, clock, ...recent, ...pace, onHealth: () => {} });
 }

@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { type Emulator, startEmulator } from "../../src/emulator/emulator.js";
 import { seededRandom } from "../../src/emulator/random.js";
 import type { Settings } from "../../src/emulator/settings.js";
-import { listJobs } from "../../src/ledger/sqlite-list.js";
+import { listJobs } from "../../src/ledger/sqlite/list.js";
 import { freePort } from "../support/rig.js";
 import { sourceHook } from "../support/source-hook.js";
 import type { ChildOrder } from "./daemon-child.js";

@@ -4,7 +4,7 @@ import { writeSync } from "node:fs";
 import type { ClientId, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
 import type { JobEvent } from "../../src/job/lifecycle.js";
 import { succeeded } from "../../src/job/outcome.js";
-import { SqliteLedger } from "../../src/ledger/sqlite.js";
+import { SqliteLedger } from "../../src/ledger/sqlite/sqlite-ledger.js";
 import { systemClock } from "../../src/std/clock.js";
 
 const [path = "", prefix = "job", slots = "8"] = process.argv.slice(2);

@@ -18,7 +18,7 @@ import type { JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
 import type { JobEvent } from "../../src/job/lifecycle.js";
 import { type Outcome, succeeded } from "../../src/job/outcome.js";
 import type { Lease } from "../../src/ledger/ledger.js";
-import { SqliteLedger } from "../../src/ledger/sqlite.js";
+import { SqliteLedger } from "../../src/ledger/sqlite/sqlite-ledger.js";
 import { systemClock } from "../../src/std/clock.js";
 
 let folder: string;

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { type Emulator, startEmulator } from "../../src/emulator/emulator.js";
 import type { ListedJob } from "../../src/ledger/listed-jobs.js";
-import { listJobs } from "../../src/ledger/sqlite-list.js";
+import { listJobs } from "../../src/ledger/sqlite/list.js";
 
 const program = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 const states = [

@@ -9,7 +9,7 @@ import { type JobEvent, type JobState, type LostReason, transition } from "../..
 import { failed, succeeded } from "../../src/job/outcome.js";
 import type { Ledger } from "../../src/ledger/ledger.js";
 import { MemoryLedger } from "../../src/ledger/memory.js";
-import { SqliteLedger } from "../../src/ledger/sqlite.js";
+import { SqliteLedger } from "../../src/ledger/sqlite/sqlite-ledger.js";
 import { type Dynamo, startDynamo, startMotoDynamo } from "../support/dynamo.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { hasMoto } from "../support/moto.js";

@@ -7,7 +7,7 @@ import type { DynamoLedgerConfig } from "../../src/config/config.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
 import type { ClientId, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
 import type { JobEvent } from "../../src/job/lifecycle.js";
-import { rowName } from "../../src/ledger/dynamodb-rows.js";
+import { rowName } from "../../src/ledger/dynamodb/rows.js";
 import { systemClock } from "../../src/std/clock.js";
 import { startService } from "../fixtures/handlers/service.js";
 import { type Dynamo, dynamoRegion, startDynamo } from "../support/dynamo.js";

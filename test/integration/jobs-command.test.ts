@@ -9,7 +9,7 @@ import { startEmulator } from "../../src/emulator/emulator.js";
 import type { ClientId, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
 import { Secret } from "../../src/job/secret.js";
 import type { Ledger } from "../../src/ledger/ledger.js";
-import { SqliteLedger } from "../../src/ledger/sqlite.js";
+import { SqliteLedger } from "../../src/ledger/sqlite/sqlite-ledger.js";
 import { systemClock } from "../../src/std/clock.js";
 import { type Dynamo, dynamoRegion, startDynamo } from "../support/dynamo.js";
 import { call } from "../support/emulator-client.js";

@@ -8,7 +8,7 @@ import { startEmulator } from "../../src/emulator/emulator.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
 import type { ActionType, ClientId, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
 import { Secret } from "../../src/job/secret.js";
-import { SqliteLedger } from "../../src/ledger/sqlite.js";
+import { SqliteLedger } from "../../src/ledger/sqlite/sqlite-ledger.js";
 import { systemClock } from "../../src/std/clock.js";
 import { call } from "../support/emulator-client.js";
 import { freePort, Gate, type Rig, type RigOptions, startRig, thirdParty } from "../support/rig.js";

@@ -12,10 +12,10 @@ import {
   ScanCommand,
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
-import { type DynamoOptions, openDynamoLedger } from "../../src/ledger/dynamodb.js";
-import type { DynamoLedger } from "../../src/ledger/dynamodb-ledger.js";
-import { replicasPartition, rowKey } from "../../src/ledger/dynamodb-rows.js";
-import { tableDefinition } from "../../src/ledger/dynamodb-table.js";
+import type { DynamoLedger } from "../../src/ledger/dynamodb/dynamodb-ledger.js";
+import { type DynamoOptions, openDynamoLedger } from "../../src/ledger/dynamodb/opening.js";
+import { replicasPartition, rowKey } from "../../src/ledger/dynamodb/rows.js";
+import { tableDefinition } from "../../src/ledger/dynamodb/table.js";
 import { startMoto } from "./moto.js";
 
 export interface Dynamo {

@@ -36,8 +36,8 @@ describe("each rule", () => {
       "an implementation",
       importsOnlyWhatItsRowAllows,
       "worker/a.ts",
-      'import { X } from "../ledger/sqlite.js";',
-      ":2 imports ledger/sqlite.ts",
+      'import { X } from "../ledger/sqlite/sqlite-ledger.js";',
+      ":2 imports ledger/sqlite/sqlite-ledger.ts",
     ],
     [
       "a value where types may be",

@@ -106,7 +106,7 @@ const sdkPlaces = [
   "artifacts/s3",
   "tokens/secrets-manager.ts",
   "tokens/dynamodb.ts",
-  "ledger/dynamodb.ts",
+  "ledger/dynamodb/opening.ts",
 ];
 const sdkPackage = /^@(?:aws-sdk|smithy|aws-crypto)\//;
 

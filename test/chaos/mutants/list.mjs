@@ -202,17 +202,17 @@ export const mutants = [
   },
   {
     name: "takes a reset connection for a table that cannot be written",
-    file: "src/ledger/dynamodb-replicas.ts",
+    file: "src/ledger/dynamodb/replicas.ts",
     find: "isReset(error) ? beatAgain(beat, isNew) : Promise.reject(error)",
     replace: "Promise.reject(error)",
-    tests: ["test/unit/ledger/dynamodb.test.ts"],
+    tests: ["test/unit/ledger/dynamodb/dynamodb-ledger.test.ts"],
   },
   {
     name: "says that a record is written before it is",
-    file: "src/ledger/sqlite.ts",
+    file: "src/ledger/sqlite/sqlite-ledger.ts",
     find: "    await job.written;\n  }\n\n  async release",
     replace: "  }\n\n  async release",
-    tests: ["test/unit/ledger/sqlite.test.ts", "test/contract/ledger.test.ts"],
+    tests: ["test/unit/ledger/sqlite/sqlite-ledger.test.ts", "test/contract/ledger.test.ts"],
   },
   {
     name: "leaves the children of a killed command alive",

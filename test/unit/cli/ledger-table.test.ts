@@ -1,7 +1,7 @@
 // `partnerd ledger-table`: JSON alone on stdout, so that it can be piped; the rest on stderr.
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { tableDefinition } from "../../../src/ledger/dynamodb-table.js";
+import { tableDefinition } from "../../../src/ledger/dynamodb/table.js";
 import { folder, least } from "../config/support.js";
 import { cli } from "./io.js";
 

@@ -1,0 +1,147 @@
+// What an operator sees of a fleet's table and does to it from outside, without being a replica: lists what is held and
+// by whom, and ends a job that nobody works on. Writes are conditional: a replica that lives is never overruled.
+import type { JobKey } from "../../job/job.js";
+import { isOwed, type JobEvent } from "../../job/lifecycle.js";
+import type { Clock } from "../../std/clock.js";
+import { LedgerError } from "../ledger.js";
+import { type JobHolder, type ListedJob, listedJob } from "../listed-jobs.js";
+import { isRemembered, recordAfter } from "../record.js";
+import { marginMs, replicaKey } from "./replicas.js";
+import {
+  holderIndex,
+  type Item,
+  ifUnchanged,
+  itemOf,
+  type JobRow,
+  nobody,
+  replicasPartition,
+  rowFrom,
+  rowKey,
+  rowName,
+  text,
+} from "./rows.js";
+import { isConditionFailed, type PatientTable } from "./table.js";
+
+export interface FleetOperatorOptions {
+  readonly table: PatientTable;
+  readonly clock: Clock;
+  /** How long an ended job is remembered. */
+  readonly recentMs: number;
+  /** Told when a holder has to be watched for the length of its lease. */
+  readonly onWait: (message: string) => void;
+}
+
+/** Rows that are read at once. */
+const readTogether = 16;
+
+export class FleetOperator {
+  readonly #options: FleetOperatorOptions;
+
+  constructor(options: FleetOperatorOptions) {
+    this.#options = options;
+  }
+
+  /** Every job that is held or owed, oldest first. Throws LedgerError. */
+  async list(signal: AbortSignal): Promise<readonly ListedJob[]> {
+    const { table } = this.#options;
+    try {
+      const replicas = await this.#replicas(signal);
+      const items = await table.all("Scan", { IndexName: holderIndex }, signal);
+      const names = items.map((item) => text(item, "pk"));
+      const jobs: ListedJob[] = [];
+      for (let from = 0; from < names.length; from += readTogether) {
+        const rows = await Promise.all(names.slice(from, from + readTogether).map((name) => this.#read(name, signal)));
+        for (const row of rows) {
+          if (row && isOwed(row.record.state)) jobs.push(listedJob(row.key, row.record, holderOf(row, replicas)));
+        }
+      }
+      return jobs.sort((a, b) => a.takenAtMs - b.takenAtMs);
+    } catch (error) {
+      throw table.fault(error, "unreadable");
+    }
+  }
+
+  /**
+   * Changes a job that nobody works on: one whose holder is gone, or stands still for its whole lease while we watch.
+   * Throws LedgerError: `locked` when a replica works on it, `lost` when the job is not there or changed meanwhile.
+   */
+  async end(key: JobKey, eventsFor: (row: JobRow) => readonly JobEvent[], signal: AbortSignal): Promise<void> {
+    const { table, clock, recentMs } = this.#options;
+    try {
+      const row = await this.#read(rowName(key), signal);
+      if (!row || !isOwed(row.record.state)) throw lost(key, "is not in the ledger any more");
+      const events = eventsFor(row);
+      await this.#mustBeNobodys(row, signal);
+      const nowMs = clock.now();
+      const record = events.reduce((before, event) => recordAfter(before, event, nowMs), row.record);
+      const fence = { ...row.fence, holder: nobody, turn: row.fence.turn + 1 };
+      const isKept = isOwed(record.state) || isRemembered(record);
+      const what = isKept ? { Item: itemOf(key, record, fence, { nowMs, recentMs }) } : { Key: rowKey(rowName(key)) };
+      await table.call(isKept ? "PutItem" : "DeleteItem", { ...what, ...ifUnchanged(row.fence) }, signal);
+    } catch (error) {
+      if (isConditionFailed(error)) throw lost(key, "was taken up or changed by a replica just now: look again");
+      throw table.fault(error, "unwritable");
+    }
+  }
+
+  async #mustBeNobodys({ key, fence: { holder } }: JobRow, signal: AbortSignal): Promise<void> {
+    if (holder === nobody) return;
+    const { clock, onWait } = this.#options;
+    const seen = await this.#replica(holder, signal);
+    if (!seen) return;
+    const leaseMs = Number(seen["leaseMs"]?.N ?? "0");
+    const who = nameOf(describe(holder, seen));
+    onWait(
+      `job ${key.jobId} is held by ${who}; watching for ${Math.ceil((leaseMs + marginMs) / 1_000)} s whether it lives`,
+    );
+    await clock.sleep(leaseMs + marginMs, signal);
+    const now = await this.#replica(holder, signal);
+    if (!now || now["beat"]?.N === seen["beat"]?.N) return;
+    throw new LedgerError(
+      "locked",
+      `job ${key.jobId} is held by ${who}, which lives: ask that daemon, by its admin port, or stop it first`,
+    );
+  }
+
+  async #replicas(signal: AbortSignal): Promise<ReadonlyMap<string, Item>> {
+    const query = {
+      KeyConditionExpression: "pk = :pk",
+      ExpressionAttributeValues: { ":pk": { S: replicasPartition } },
+      ConsistentRead: true,
+    };
+    const items = await this.#options.table.all("Query", query, signal);
+    return new Map(items.map((item) => [text(item, "sk"), item]));
+  }
+
+  async #replica(id: string, signal: AbortSignal): Promise<Item | undefined> {
+    const answer = await this.#options.table.call("GetItem", { Key: replicaKey(id), ConsistentRead: true }, signal);
+    return answer.Item;
+  }
+
+  async #read(name: string, signal: AbortSignal): Promise<JobRow | undefined> {
+    const answer = await this.#options.table.call("GetItem", { Key: rowKey(name), ConsistentRead: true }, signal);
+    return answer.Item && rowFrom(answer.Item);
+  }
+}
+
+function holderOf({ fence: { holder } }: JobRow, replicas: ReadonlyMap<string, Item>): JobHolder | undefined {
+  return holder === nobody ? undefined : describe(holder, replicas.get(holder));
+}
+
+function describe(replica: string, row: Item | undefined): JobHolder {
+  const [atMs, leaseMs, pid] = [Number(row?.["atMs"]?.N), Number(row?.["leaseMs"]?.N), Number(row?.["pid"]?.N)];
+  return {
+    replica,
+    ...(row?.["host"]?.S === undefined ? {} : { host: row["host"].S }),
+    ...(Number.isFinite(pid) ? { pid } : {}),
+    ...(Number.isFinite(atMs + leaseMs) ? { leaseEndsMs: atMs + leaseMs } : {}),
+  };
+}
+
+function nameOf({ replica, host, pid }: JobHolder): string {
+  return host === undefined ? `replica ${replica}` : `process ${pid ?? "?"} on host ${host} (replica ${replica})`;
+}
+
+function lost({ jobId }: JobKey, what: string): LedgerError {
+  return new LedgerError("lost", `job ${jobId} ${what}`);
+}

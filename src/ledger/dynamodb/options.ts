@@ -1,0 +1,27 @@
+// What the ledger of a fleet is given: its table, its times, and who is told of its faults.
+import type { Clock } from "../../std/clock.js";
+import type { RetryPolicyMs } from "../../std/retry.js";
+import type { LedgerHealth } from "../ledger.js";
+import type { Table } from "./table.js";
+
+/** Times in ms. */
+export interface DynamoLedgerOptions {
+  readonly table: Table;
+  /** The table's name, for messages. */
+  readonly name: string;
+  readonly clock: Clock;
+  /** How long a job that had a result is remembered, so that a repeated offer yields no lease. */
+  readonly recentMs: number;
+  /** How long a replica may be silent before others take its jobs over. */
+  readonly leaseMs: number;
+  /** How often watch() looks for jobs that nobody works on. */
+  readonly lookMs: number;
+  /** While the table cannot be written: the rest between two heartbeats. */
+  readonly probeIntervalMs: number;
+  /** How long one call is tried, and how. */
+  readonly retry: RetryPolicyMs;
+  /** Told whenever the ledger becomes unwritable and when it is back. A throw of it is ignored. */
+  readonly onHealth: (health: LedgerHealth) => void;
+  /** Told what does not keep the ledger from working: a damaged row, a look that failed. A throw of it is ignored. */
+  readonly onFault: (message: string) => void;
+}

@@ -1,0 +1,178 @@
+// How a job looks in the DynamoDB ledger, and back again: attribute values as the API takes them, conditions, keys.
+// What is read is checked: a table can be edited. No secret has an attribute here; it makes no call.
+import { createHash } from "node:crypto";
+import type { ActionType, ClientId, JobId, JobKey, Nonce, Region } from "../../job/job.js";
+import { isOwed, type JobState } from "../../job/lifecycle.js";
+import { outcomeFrom } from "../../job/outcome.js";
+import { isRemembered, type JobRecord } from "../record.js";
+
+export interface AttributeValue {
+  readonly S?: string;
+  readonly N?: string;
+}
+export type Item = Readonly<Record<string, AttributeValue>>;
+
+/** Holds owed jobs that nobody works on. */
+export const nobody = "nobody";
+/** Sorts the heartbeats of all replicas under one partition key; no job's name is so short. */
+export const replicasPartition = "replicas";
+/** The sparse index: jobs in flight or owed, by the replica that holds them. */
+export const holderIndex = "by-holder";
+
+/** Who may write a job's row: a replica, and which of its leases. `turn` counts the writes of one lease. */
+export interface Fence {
+  readonly holder: string;
+  readonly lease: number;
+  readonly turn: number;
+}
+
+/** A job's row as it was read, checked. */
+export interface JobRow {
+  readonly key: JobKey;
+  readonly fence: Fence;
+  readonly record: JobRecord;
+  /** Set once the job has ended: until then it is remembered, in ms since the epoch. */
+  readonly recentUntilMs: number | undefined;
+}
+
+/** A row that was never owed is of no use a day later, whatever became of its process. */
+const unownedKeptMs = 86_400_000;
+
+/** The partition key of a job: readable for ids as CodePipeline gives them, a hash for any other that is legal. */
+export function rowName(key: Pick<JobKey, "region" | "jobId">): string {
+  if (/^[\x21-\x7e]{1,512}$/.test(key.jobId) && !key.jobId.startsWith("sha256:")) return `${key.region}/${key.jobId}`;
+  const hash = createHash("sha256").update(Buffer.from(key.jobId, "utf16le")).digest("hex");
+  return `${key.region}/sha256:${hash}`;
+}
+
+/** The primary key of a job's row. */
+export function rowKey(name: string): Item {
+  return { pk: { S: name }, sk: { S: "job" } };
+}
+
+/** The whole row: every write replaces all of it. `recentMs`: how long an ended job is remembered. */
+export function itemOf(key: JobKey, record: JobRecord, fence: Fence, times: { nowMs: number; recentMs: number }): Item {
+  const { state, ...rest } = record;
+  const { region, jobId, clientId, actionType } = key;
+  const endMs = isRemembered(record) ? times.nowMs + times.recentMs : undefined;
+  const forgottenMs = isOwed(state) ? undefined : (endMs ?? times.nowMs + unownedKeptMs);
+  return {
+    ...rowKey(rowName(key)),
+    holder: { S: fence.holder },
+    lease: { N: String(fence.lease) },
+    turn: { N: String(fence.turn) },
+    state: { S: state },
+    job: { S: JSON.stringify({ region, jobId, clientId, actionType }) },
+    record: { S: JSON.stringify(rest) },
+    // Only what is owed is in the index.
+    ...(isOwed(state) ? { owedBy: { S: fence.holder } } : {}),
+    ...(endMs === undefined ? {} : { recentUntilMs: { N: String(endMs) } }),
+    ...(forgottenMs === undefined ? {} : { expiresAt: { N: String(Math.ceil(forgottenMs / 1_000)) } }),
+  };
+}
+
+/** A condition and what it speaks of, as PutItem and DeleteItem take it. */
+export interface Condition {
+  readonly ConditionExpression: string;
+  readonly ExpressionAttributeValues: Item;
+}
+
+/** Nobody has it, or it ended long enough ago. */
+export function ifFree(nowMs: number): Condition {
+  return {
+    ConditionExpression: "attribute_not_exists(pk) OR recentUntilMs <= :now",
+    ExpressionAttributeValues: { ":now": { N: String(nowMs) } },
+  };
+}
+
+/** The lease still holds. An attempt that arrives late never undoes a newer one, and one that repeats changes nothing. */
+export function ifHeld(fence: Fence): Condition {
+  return {
+    ConditionExpression: "holder = :holder AND lease = :lease AND turn <= :turn",
+    ExpressionAttributeValues: fenceValues(fence),
+  };
+}
+
+/** Nothing has changed since the row was read. */
+export function ifUnchanged(fence: Fence): Condition {
+  return {
+    ConditionExpression: "holder = :holder AND lease = :lease AND turn = :turn",
+    ExpressionAttributeValues: fenceValues(fence),
+  };
+}
+
+function fenceValues({ holder, lease, turn }: Fence): Item {
+  return { ":holder": { S: holder }, ":lease": { N: String(lease) }, ":turn": { N: String(turn) } };
+}
+
+/** A row as it was read. Throws an Error that names the row. */
+export function rowFrom(item: Item): JobRow {
+  const job = parsed(item, "job");
+  const rest = parsed(item, "record");
+  const state = text(item, "state") as JobState;
+  const { owner, category, provider, version } = (job["actionType"] ?? {}) as ActionType;
+  const names = [job["region"], job["jobId"], owner, category, provider, version];
+  if (!names.every((name) => typeof name === "string" && name !== "")) throw damaged(item, "job");
+  if (owner !== "ThirdParty" && owner !== "Custom") throw damaged(item, "job");
+  const { takenAtMs, sinceMs, nonce, outcome } = rest;
+  const isTimed = typeof takenAtMs === "number" && typeof sinceMs === "number";
+  if (!isTimed || (state === "settled") !== (outcome !== undefined)) throw damaged(item, "record");
+  const clientId = job["clientId"];
+  const callback = callbackFrom(item, rest["callback"]);
+  return {
+    key: {
+      region: job["region"] as Region,
+      actionType: { owner, category, provider, version },
+      jobId: job["jobId"] as JobId,
+      ...(typeof clientId === "string" ? { clientId: clientId as ClientId } : {}),
+    },
+    fence: { holder: text(item, "holder"), lease: number(item, "lease"), turn: number(item, "turn") },
+    record: {
+      state,
+      takenAtMs,
+      sinceMs,
+      ...(typeof nonce === "string" ? { nonce: nonce as Nonce } : {}),
+      ...(outcome === undefined ? {} : { outcome: outcomeFrom(outcome, owner) }),
+      ...(callback === undefined ? {} : { callback }),
+    },
+    recentUntilMs: item["recentUntilMs"] === undefined ? undefined : number(item, "recentUntilMs"),
+  };
+}
+
+function callbackFrom(item: Item, value: unknown): JobRecord["callback"] {
+  if (value === undefined) return undefined;
+  const { tokenHash, deadlineMs } = (value ?? {}) as Record<string, unknown>;
+  if (typeof tokenHash !== "string") throw damaged(item, "record");
+  // JSON has no Infinity: it turned into null.
+  return { tokenHash, deadlineMs: typeof deadlineMs === "number" ? deadlineMs : Number.MAX_SAFE_INTEGER };
+}
+
+function parsed(item: Item, name: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text(item, name));
+    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+  } catch (error) {
+    throw damaged(item, name, error);
+  }
+  throw damaged(item, name);
+}
+
+/** The attribute's text. Throws an Error that names the row. */
+export function text(item: Item, name: string): string {
+  const value = item[name]?.S;
+  if (value === undefined || value === "") throw damaged(item, name);
+  return value;
+}
+
+function number(item: Item, name: string): number {
+  const value = Number(item[name]?.N ?? "x");
+  if (!Number.isFinite(value)) throw damaged(item, name);
+  return value;
+}
+
+function damaged(item: Item, name: string, cause?: unknown): Error {
+  return new Error(
+    `the row ${item["pk"]?.S ?? "?"} has no usable ${name}`,
+    cause === undefined ? undefined : { cause },
+  );
+}

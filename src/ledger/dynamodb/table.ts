@@ -1,0 +1,146 @@
+// The table of the DynamoDB ledger: its definition, the calls that are made to it, and what their faults mean. It
+// knows no SDK: a Table is handed in, so that tests can stand in between.
+import type { Clock } from "../../std/clock.js";
+import { type RetryPolicyMs, retrying } from "../../std/retry.js";
+import { LedgerError } from "../ledger.js";
+import { holderIndex, type Item } from "./rows.js";
+
+export type TableOperation = "PutItem" | "DeleteItem" | "GetItem" | "Query" | "Scan";
+
+/** What calls answer, as much of it as the ledger looks at. */
+export interface TableAnswer {
+  readonly Item?: Item;
+  readonly Items?: readonly Item[];
+  readonly LastEvaluatedKey?: Item;
+}
+
+/** One attempt of one call of the DynamoDB API; rejects with what the SDK throws. The table's name is put in. */
+export interface Table {
+  call(operation: TableOperation, input: Readonly<Record<string, unknown>>): Promise<TableAnswer>;
+  close(): void;
+}
+
+/** The input of CreateTable: on-demand capacity, and the sparse index of what is owed. */
+export function tableDefinition(table: string): Readonly<Record<string, unknown>> {
+  const attribute = (AttributeName: string) => ({ AttributeName, AttributeType: "S" });
+  return {
+    TableName: table,
+    BillingMode: "PAY_PER_REQUEST",
+    AttributeDefinitions: [attribute("pk"), attribute("sk"), attribute("owedBy")],
+    KeySchema: [
+      { AttributeName: "pk", KeyType: "HASH" },
+      { AttributeName: "sk", KeyType: "RANGE" },
+    ],
+    GlobalSecondaryIndexes: [
+      {
+        IndexName: holderIndex,
+        KeySchema: [{ AttributeName: "owedBy", KeyType: "HASH" }],
+        Projection: { ProjectionType: "KEYS_ONLY" },
+      },
+    ],
+  };
+}
+
+/** The attribute by which DynamoDB removes old rows; CreateTable cannot set it, UpdateTimeToLive does. */
+export const timeToLiveAttribute = "expiresAt";
+
+/** True when the condition of a write did not hold: nothing was written by this attempt. */
+export function isConditionFailed(error: unknown): boolean {
+  return error instanceof Error && error.name === "ConditionalCheckFailedException";
+}
+
+/** Refusals that a further attempt meets again, at least until somebody mends something. */
+const finalNames = new Set([
+  "ConditionalCheckFailedException",
+  "ValidationException",
+  "ResourceNotFoundException",
+  "AccessDeniedException",
+  "UnrecognizedClientException",
+  "InvalidSignatureException",
+  "CredentialsProviderError",
+  "SerializationException",
+  "ItemCollectionSizeLimitExceededException",
+]);
+
+/** Throttling, an outage, no answer. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof Error && !finalNames.has(error.name);
+}
+
+/** True when the connection broke, before or after the table had the call. */
+export function isReset(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");
+}
+
+/** True when the table refused this one row, which says nothing of others. */
+export function isAboutTheRow(error: unknown): boolean {
+  return error instanceof Error && (error.name === "ValidationException" || isConditionFailed(error));
+}
+
+export interface PatientTableOptions {
+  readonly table: Table;
+  readonly name: string;
+  readonly clock: Clock;
+  readonly retry: RetryPolicyMs;
+}
+
+/** Makes calls until they are answered, within the policy's time. */
+export class PatientTable {
+  readonly #options: PatientTableOptions;
+
+  constructor(options: PatientTableOptions) {
+    this.#options = options;
+  }
+
+  /** The answer. Rejects with what the SDK threw last; a write may have happened then. */
+  call(
+    operation: TableOperation,
+    input: Readonly<Record<string, unknown>>,
+    signal: AbortSignal,
+    attempts: "many" | "one" = "many",
+  ): Promise<TableAnswer> {
+    const { table, clock, retry: policy } = this.#options;
+    const shouldRetry = (error: unknown) => attempts === "many" && isPassing(error);
+    return retrying({ policy, clock, signal, shouldRetry }, () => table.call(operation, input));
+  }
+
+  /** Every item of a Query or a Scan, page by page. */
+  async all(
+    operation: "Query" | "Scan",
+    input: Readonly<Record<string, unknown>>,
+    signal: AbortSignal,
+  ): Promise<readonly Item[]> {
+    const items: Item[] = [];
+    let from: Item | undefined;
+    for (let page = 0; page < pagesMax; page++) {
+      const start = from === undefined ? {} : { ExclusiveStartKey: from };
+      const answer: TableAnswer = await this.call(operation, { ...input, ...start }, signal);
+      items.push(...(answer.Items ?? []));
+      from = answer.LastEvaluatedKey;
+      if (from === undefined) break;
+    }
+    return items;
+  }
+
+  /** What somebody can read who has to mend it. */
+  fault(error: unknown, code: "unwritable" | "unreadable"): LedgerError {
+    if (error instanceof LedgerError) return error;
+    const { name } = this.#options;
+    const { name: kind, message } = error instanceof Error ? error : { name: "unknown", message: String(error) };
+    const mend =
+      kind === "ResourceNotFoundException"
+        ? " (create it: partnerd ledger-table prints its definition)"
+        : kind === "AccessDeniedException"
+          ? " (the policy needs GetItem, PutItem, DeleteItem, Query and Scan on the table and its index)"
+          : "";
+    const what = code === "unwritable" ? "cannot be written" : "cannot be read";
+    return new LedgerError(code, `the ledger's table ${name} ${what}: ${kind}: ${message.slice(0, 300)}${mend}`, error);
+  }
+
+  close(): void {
+    this.#options.table.close();
+  }
+}
+
+/** A page holds thousands of keys: more pages than this are no ledger. */
+const pagesMax = 1_000;

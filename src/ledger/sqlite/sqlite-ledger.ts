@@ -1,0 +1,236 @@
+// The durable ledger of one process: every state from the acknowledge on is on the disk before its promise resolves.
+// Records that wait are written together in one transaction, by a thread of its own; what a lease shows never runs
+// ahead of the disk. While the disk fails it says why, refuses new work, and mends itself.
+import { hostname } from "node:os";
+import type { JobKey } from "../../job/job.js";
+import { isOver, isOwed, type JobEvent } from "../../job/lifecycle.js";
+import type { Clock } from "../../std/clock.js";
+import { HeldJob, HeldJobs } from "../held-jobs.js";
+import {
+  type Lease,
+  type Ledger,
+  type LedgerCommit,
+  LedgerError,
+  type LedgerHealth,
+  type UnfinishedJob,
+} from "../ledger.js";
+import { type JobRecord, recordAfter } from "../record.js";
+import type { SqliteContents } from "./file.js";
+import { jobFrom, type Write, writeOf } from "./rows.js";
+import { SqliteThread, startSqliteWorker } from "./thread.js";
+import { type Rewrite, SqliteWriter } from "./writer.js";
+
+export interface SqliteLedgerOptions {
+  /** Absolute. A file beside it, `.lock`, keeps other processes out. */
+  readonly path: string;
+  readonly clock: Clock;
+  /** How long a job that had a result is remembered, so that a repeated offer yields no lease. */
+  readonly recentMs: number;
+  /** How many such jobs at most. */
+  readonly recentMax: number;
+  /**
+   * Two transactions start at least so far apart. A lone record never waits for it; under load a few ms make
+   * several records share one transaction, which costs half the CPU.
+   */
+  readonly commitSpacingMs: number;
+  /** How long the disk may take for one transaction before the ledger counts as not writable. */
+  readonly commitTimeoutMs: number;
+  /** While the ledger is not writable: the rest between two attempts to mend it. */
+  readonly probeIntervalMs: number;
+  /** Told whenever the ledger becomes unwritable and when it is back. A throw of it is ignored. */
+  readonly onHealth: (health: LedgerHealth) => void;
+  /** Told of every transaction; must not throw. */
+  readonly onCommit?: (commit: LedgerCommit) => void;
+}
+
+/** A job and what the ledger was told of it, which the disk may not have yet. */
+class DurableJob extends HeldJob {
+  readonly id: number;
+  /** The newest record told; `record` is the one on the disk. */
+  told: JobRecord;
+  /** The last event that could not be written, and the record it was to change: it may be told again. */
+  missed: { readonly type: JobEvent["type"]; readonly before: JobRecord } | undefined;
+  /** The last write, under way or answered. */
+  written: Promise<void> | undefined;
+
+  constructor(id: number, key: JobKey, record: JobRecord) {
+    super(key, record);
+    this.id = id;
+    this.told = record;
+  }
+}
+
+/** Holds jobs in an SQLite file that one process at a time may use. */
+export class SqliteLedger implements Ledger {
+  readonly isDurable = true;
+  readonly #clock: Clock;
+  readonly #writer: SqliteWriter;
+  readonly #jobs: HeldJobs<DurableJob>;
+  /** Rows of failed transactions that the disk may have kept all the same. */
+  readonly #doubtful = new Set<number>();
+  #nextId = 1;
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: SqliteLedgerOptions) {
+    const { path, clock, recentMs, recentMax, ...writing } = options;
+    const holder = { pid: process.pid, host: hostname(), sinceMs: clock.now() };
+    this.#clock = clock;
+    this.#jobs = new HeldJobs({
+      clock,
+      recentMs,
+      recentMax,
+      create: (key, record) => new DurableJob(this.#nextId++, key, record),
+    });
+    this.#writer = new SqliteWriter({
+      path,
+      thread: (onDeath) => {
+        const store = { path, recentMs, recentMax, holder };
+        const start = (inode: number | undefined) =>
+          startSqliteWorker(inode === undefined ? store : { ...store, inode });
+        return new SqliteThread({ path, onDeath, start });
+      },
+      clock,
+      commitSpacingMs: writing.commitSpacingMs,
+      commitTimeoutMs: writing.commitTimeoutMs,
+      probeIntervalMs: writing.probeIntervalMs,
+      onHealth: writing.onHealth,
+      ...(writing.onCommit ? { onCommit: writing.onCommit } : {}),
+      rewrite: () => this.#rewrite(),
+    });
+  }
+
+  /**
+   * Opens the file, or makes it. Throws LedgerError: `locked` when another process has it, `too-new`, `unreadable`
+   * when it is damaged or not ours, `unwritable`.
+   */
+  static async open(options: SqliteLedgerOptions): Promise<SqliteLedger> {
+    const ledger = new SqliteLedger(options);
+    const contents = await ledger.#writer.open();
+    try {
+      ledger.#load(contents);
+    } catch (error) {
+      await ledger.close();
+      const why = error instanceof Error ? error.message : String(error);
+      throw new LedgerError("unreadable", `the ledger ${options.path} is damaged: ${why}`, error);
+    }
+    return ledger;
+  }
+
+  async lease(key: JobKey): Promise<Lease | undefined> {
+    this.#mustBeUsable();
+    return this.#jobs.take(key);
+  }
+
+  async record(lease: Lease, event: JobEvent): Promise<void> {
+    this.#mustBeOpen();
+    const job = this.#jobs.of(lease);
+    const before = job.missed?.type === event.type ? job.missed.before : job.told;
+    const record = recordAfter(before, event, this.#clock.now());
+    // Before the acknowledge nothing is promised, and recovery would forget it: no write.
+    if (!isOwed(before.state) && !isOwed(record.state)) {
+      job.told = record;
+      job.record = record;
+      return;
+    }
+    const write = writeOf(job.id, job.key, record);
+    job.missed = undefined;
+    job.told = record;
+    job.written = this.#write(write, job, event.type, before);
+    await job.written;
+  }
+
+  async release(lease: Lease): Promise<void> {
+    if (!this.#jobs.holds(lease)) return;
+    const job = this.#jobs.of(lease);
+    try {
+      await job.written;
+    } catch {
+      // Whoever recorded it was told.
+    }
+    if (this.#jobs.holds(lease)) this.#jobs.release(job);
+  }
+
+  async unfinished(): Promise<readonly UnfinishedJob[]> {
+    this.#mustBeUsable();
+    return this.#jobs.takeOwed();
+  }
+
+  health(): LedgerHealth {
+    return this.#writer.health;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#writer.close();
+    return this.#closing;
+  }
+
+  #write(write: Write, job: DurableJob, type: JobEvent["type"], before: JobRecord): Promise<void> {
+    const record = job.told;
+    return new Promise((resolve, reject) => {
+      this.#writer.write({
+        write,
+        onDone: () => {
+          job.record = record;
+          resolve();
+        },
+        onFault: (fault) => {
+          this.#miss(job, type, before, record);
+          reject(fault);
+        },
+      });
+    });
+  }
+
+  /** An acknowledge that is not written is not sent; any later event has happened, written or not. */
+  #miss(job: DurableJob, type: JobEvent["type"], before: JobRecord, record: JobRecord): void {
+    if (type !== "acknowledge-sent") {
+      job.missed = { type, before };
+      return;
+    }
+    if (job.told === record) job.told = before;
+    if (!isOwed(before.state)) this.#doubtful.add(job.id);
+  }
+
+  /** All that the file must hold: what failed transactions left is taken out, what they missed is put in. */
+  #rewrite(): Rewrite {
+    const told = new Map<DurableJob, JobRecord>();
+    const writes: Write[] = [...this.#doubtful].map((id) => ({ type: "drop", id }));
+    for (const job of this.#jobs.all()) {
+      if (!isOwed(job.told.state) && !isOwed(job.record.state)) continue;
+      told.set(job, job.told);
+      writes.push(writeOf(job.id, job.key, job.told));
+    }
+    return {
+      writes,
+      onDone: () => {
+        this.#doubtful.clear();
+        for (const [job, record] of told) {
+          job.record = record;
+          if (job.lease === undefined && isOver(record.state)) this.#jobs.forget(job);
+        }
+      },
+    };
+  }
+
+  #load(contents: SqliteContents): void {
+    const nowMs = this.#clock.now();
+    for (const row of contents.jobs) {
+      const { id, key, record } = jobFrom(row);
+      this.#nextId = Math.max(this.#nextId, id + 1);
+      this.#jobs.restore(new DurableJob(id, key, record));
+    }
+    for (const [region, jobId, , endedAtMs] of contents.ended) {
+      this.#jobs.remember(`${region}/${jobId}`, nowMs - endedAtMs);
+    }
+  }
+
+  #mustBeUsable(): void {
+    this.#mustBeOpen();
+    const { writable, reason } = this.#writer.health;
+    if (!writable) throw new LedgerError("unwritable", reason ?? "the ledger cannot be written");
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closing !== undefined) throw new LedgerError("unwritable", "the ledger is closed");
+  }
+}

@@ -1,0 +1,82 @@
+// The lock and the file together, as one thing to open, write, mend and close. It keeps the lock while it opens the
+// file anew, so that no other process slips in between. Blocks like the file does.
+import { loadSqlite } from "../../std/sqlite.js";
+import { type SqliteContents, SqliteFile, type SqliteFileOptions } from "./file.js";
+import { type LedgerHolder, SqliteLock } from "./lock.js";
+import type { Write } from "./rows.js";
+import { migrations } from "./schema.js";
+
+export interface SqliteStoreOptions extends Pick<SqliteFileOptions, "path" | "recentMs" | "recentMax" | "inode"> {
+  readonly holder: LedgerHolder;
+}
+
+/** A ledger file that this process alone writes. */
+export class SqliteStore {
+  readonly #sqlite: typeof import("node:sqlite");
+  readonly #options: SqliteStoreOptions;
+  #lock: SqliteLock | undefined;
+  #file: SqliteFile | undefined;
+  #inode: number | undefined;
+
+  constructor(options: SqliteStoreOptions) {
+    this.#sqlite = loadSqlite();
+    this.#options = options;
+    this.#inode = options.inode;
+  }
+
+  /** Takes the lock and opens the file. Throws LedgerError. */
+  open(): void {
+    this.#keepLock();
+    const { path, recentMs, recentMax } = this.#options;
+    const inode = this.#inode === undefined ? {} : { inode: this.#inode };
+    this.#file = SqliteFile.open(this.#sqlite, { path, recentMs, recentMax, migrations, ...inode });
+    this.#inode = this.#file.inode;
+  }
+
+  /** What an earlier process left. Throws LedgerError. */
+  read(nowMs: number): SqliteContents {
+    return this.#opened().read(nowMs);
+  }
+
+  /** Makes all of the writes durable, or none. Throws LedgerError. */
+  commit(writes: readonly Write[]): void {
+    this.#keepLock();
+    this.#opened().commit(writes);
+  }
+
+  /** After a fault: opens the file anew, since what SQLite holds in memory may not be what the disk took. */
+  reopen(writes: readonly Write[]): void {
+    this.#closeFile();
+    this.open();
+    this.commit(writes);
+  }
+
+  /** Closes the file and lets the next process in. */
+  close(): void {
+    try {
+      this.#closeFile();
+    } finally {
+      this.#lock?.release();
+      this.#lock = undefined;
+    }
+  }
+
+  /** Takes the lock anew when its file was moved or deleted: the next process to come would not see the one we hold. */
+  #keepLock(): void {
+    if (this.#lock?.isInPlace() === true) return;
+    this.#lock?.release();
+    this.#lock = undefined;
+    this.#lock = SqliteLock.take(this.#sqlite, this.#options.path, this.#options.holder);
+  }
+
+  #closeFile(): void {
+    const file = this.#file;
+    this.#file = undefined;
+    file?.close();
+  }
+
+  #opened(): SqliteFile {
+    if (this.#file === undefined) throw new Error("bug: the ledger file is not open");
+    return this.#file;
+  }
+}

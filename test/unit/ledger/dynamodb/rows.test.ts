@@ -1,0 +1,67 @@
+// How jobs become rows of the fleet's table and come back, whatever their ids and outcomes.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { ClientId, JobId, JobKey, Nonce, Region } from "../../../../src/job/job.js";
+import { failed } from "../../../../src/job/outcome.js";
+import { type Item, itemOf, rowFrom, rowName } from "../../../../src/ledger/dynamodb/rows.js";
+import type { JobRecord } from "../../../../src/ledger/record.js";
+
+const fence = { holder: "replica-1", lease: 4, turn: 2 };
+const times = { nowMs: 1_700_000_000_000, recentMs: 3_600_000 };
+const record: JobRecord = { state: "running", takenAtMs: 5, sinceMs: 6, nonce: "3" as Nonce };
+
+function key(jobId: string): JobKey {
+  const actionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" } as const;
+  return { region: "eu-west-1" as Region, actionType, jobId: jobId as JobId, clientId: "client" as ClientId };
+}
+
+describe("a job's row", () => {
+  it("comes back as it was, whatever its id", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", minLength: 1, maxLength: 512 }), (jobId) => {
+        const row = rowFrom(itemOf(key(jobId), record, fence, times));
+        expect(row).toEqual({ key: key(jobId), fence, record, recentUntilMs: undefined });
+      }),
+    );
+  });
+
+  it("has a key of its own within the API's 2,048 bytes, whatever its id", () => {
+    const ids = ["a", "a ", "A", "é", "\ud800", "\ud801", "\u0000", "💥".repeat(256), "sha256:a", "x".repeat(512)];
+    const names = ids.map((id) => rowName(key(id)));
+    expect(new Set(names).size).toBe(ids.length);
+    for (const name of names) expect(Buffer.byteLength(name)).toBeLessThanOrEqual(2_048);
+  });
+
+  it("comes back with its outcome and its promise to a service", () => {
+    const outcome = failed("ä 💥 \u0000", { type: "ConfigurationError" });
+    const owed: JobRecord = { ...record, state: "settled", outcome };
+    expect(rowFrom(itemOf(key("a"), owed, fence, times)).record).toEqual(owed);
+    const waiting: JobRecord = { ...record, callback: { tokenHash: "f".repeat(64), deadlineMs: 9 } };
+    expect(rowFrom(itemOf(key("a"), waiting, fence, times)).record).toEqual(waiting);
+  });
+
+  it("is in the index of its holder only while it is owed", () => {
+    for (const state of ["acknowledging", "running", "settled"] as const) {
+      expect(itemOf(key("a"), { ...record, state }, fence, times)["owedBy"]).toEqual({ S: "replica-1" });
+    }
+    for (const state of ["polled", "detailed", "reported"] as const) {
+      expect(itemOf(key("a"), { ...record, state }, fence, times)["owedBy"]).toBeUndefined();
+    }
+  });
+
+  const sound = itemOf(key("a"), record, fence, times);
+  it.each<[string, Item]>([
+    ["holder", { ...sound, holder: { N: "1" } }],
+    ["lease", { ...sound, lease: { S: "x" } }],
+    ["turn", { ...sound, turn: { N: "x" } }],
+    ["job", { ...sound, job: { S: "[]" } }],
+    ["job", { ...sound, job: { S: '{"region":"r","jobId":"j","actionType":{"owner":"Me"}}' } }],
+    ["job", { ...sound, job: { S: "null" } }],
+    ["record", { ...sound, record: { S: "{" } }],
+    ["record", { ...sound, record: { S: "{}" } }],
+    ["record", { ...sound, state: { S: "settled" } }],
+    ["record", { ...sound, record: { S: '{"takenAtMs":1,"sinceMs":1,"callback":{}}' } }],
+  ])("says which attribute is damaged: %s", (attribute, item) => {
+    expect(() => rowFrom(item)).toThrow(`the row eu-west-1/a has no usable ${attribute}`);
+  });
+});

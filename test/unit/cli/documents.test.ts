@@ -79,7 +79,8 @@ describe("iam-policy", () => {
     const names = allowed.flatMap(({ Action }) => Action.map((action) => action.replace(/^.*:/, "")));
     for (const area of ["codepipeline", "ledger"]) {
       const sources = new URL(`../../../src/${area}/`, import.meta.url);
-      for (const file of readdirSync(sources)) {
+      for (const file of readdirSync(sources, { recursive: true, encoding: "utf8" })) {
+        if (!file.endsWith(".ts")) continue;
         const made = readFileSync(new URL(file, sources), "utf8").matchAll(/new (?:sdk\.)?([A-Z]\w+)Command\(/g);
         for (const [, operation] of made) expect(names, `${area}/${file}`).toContain(operation);
       }

@@ -130,9 +130,10 @@ async function recoverInOrder(
     flight.isPresumed = found.nonce === presumedNonce;
     parts.emit({ type: "job-recovered", key, state: flight.state, ageMs: clock.now() - found.takenAtMs });
     const name = jobKeyName(key);
-    const order = runner.waiting.get(name)?.order;
+    const waited = runner.waiting.get(name);
     runner.waiting.delete(name);
-    if (order) flight.obey(order);
+    flight.newerOffer = waited?.newerOffer;
+    if (waited?.order) flight.obey(waited.order);
     runner.go(flight, () => takeUp(parts, runner, flight, found));
   }
 }
@@ -185,7 +186,8 @@ async function acknowledgeAgain(
   if (!job) return;
   const forget = runner.keepSecretsOf(flight, job);
   try {
-    if (flight.isPresumed) {
+    // By the record, not by the flight: an offer may have made it ours meanwhile, and what stands there is no nonce.
+    if (found.nonce === presumedNonce) {
       // Decided by the earlier process, which died before it wrote so.
       await flight.note({ type: "acknowledge-accepted" });
       return await runner.work(flight, job);

@@ -324,6 +324,29 @@ describe.each(["running", "settled"] as const)("a custom job that was %s, though
   });
 });
 
+it("works a job that it presumed ours, and that an offer makes ours before its details come", async () => {
+  const dead = await DeadDaemon.make({ redeliveryMs: 30, repeatedAcknowledge: "InvalidNonceException" });
+  const held = await dead.offer(custom);
+  await dead.write(held, [
+    ...eventsUntil("acknowledging", held.nonce),
+    { type: "acknowledge-sent", nonce: presumedNonce },
+  ]);
+  await dead.emulator.waitForJob(held.id, "Queued");
+  dead.emulator.configure({ redeliveryMs: 60_000 });
+  const { remove } = dead.emulator.fault({ kind: "unavailable", operations: ["GetJobDetails"] });
+  const { runs, handle } = counting();
+  await using rig = await dead.rig({ handle });
+  await dead.emulator.waitForJob(held.id, "InProgress");
+  // By the next one the answer of the acknowledge is read.
+  await rig.event("offer-repeated");
+  await rig.event("call-retried");
+  remove();
+  await rig.event("job-reported");
+  expect(runs).toEqual([held.id]);
+  expect(dead.emulator.job(held.id)?.acknowledges.map(({ answer }) => answer)).toEqual(["InProgress"]);
+  await endsClean(dead, rig, held.id);
+});
+
 it("tells a service that calls back while the details of its job cannot be had to come again", async () => {
   const dead = await DeadDaemon.make();
   const token = "token-that-the-service-was-given";

@@ -228,4 +228,11 @@ export const mutants = [
     replace: "  mask(text: string): string {\n    if (text.length >= 0) return text;\n",
     tests: ["test/unit/std/masking.test.ts"],
   },
+  {
+    name: "asks again by what stands in the ledger for a nonce, once an offer made a presumed job ours",
+    file: "src/worker/recovery.ts",
+    find: "if (found.nonce === presumedNonce) {",
+    replace: "if (flight.isPresumed) {",
+    tests: [recovery],
+  },
 ];

@@ -55,9 +55,10 @@ export async function acknowledge(parts: Parts, flight: JobInFlight, job: Job, w
 async function askOnce(parts: Parts, flight: JobInFlight, asking: Asking): Promise<Claim> {
   const gateway = parts.world.gateway(flight.key.region, flight.key.actionType.owner);
   if (flight.newerOffer) {
-    // A repeated offer means that no acknowledge of the job has been taken yet, ours included.
+    // A new nonce ends the one that we sent: had it been taken, there would be no offer. An offer with the same one says
+    // nothing: what we sent may still be on its way.
+    if (flight.newerOffer.nonce !== asking.nonce) asking.isAmbiguous = false;
     asking.nonce = flight.newerOffer.nonce;
-    asking.isAmbiguous = false;
     flight.newerOffer = undefined;
   }
   await record(flight, asking, asking.nonce);

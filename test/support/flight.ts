@@ -1,0 +1,73 @@
+// One flight without a daemon: real slots and ledger, and a gateway that answers what the test says.
+import type { JobGateway } from "../../src/codepipeline/gateway.js";
+import type { Job, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
+import { MemoryLedger } from "../../src/ledger/memory.js";
+import { JobInFlight } from "../../src/worker/in-flight.js";
+import { type LaneConfig, laneName } from "../../src/worker/lane.js";
+import type { Parts } from "../../src/worker/parts.js";
+import { Slots } from "../../src/worker/slots.js";
+import { FakeClock } from "./fake-clock.js";
+import { noArtifacts } from "./no-artifacts.js";
+
+export const key: JobKey = {
+  region: "eu-west-1" as Region,
+  actionType: { category: "Build", owner: "Custom", provider: "P", version: "1" },
+  jobId: "job-1" as JobId,
+};
+const lane: LaneConfig = {
+  ...key,
+  handler: "any",
+  maxConcurrentJobs: 1,
+  jobTimeoutMs: 60_000,
+  afterCrash: "fail",
+  secretProperties: [],
+};
+const details = { key, configuration: {}, pipeline: {}, inputs: [], outputs: [] };
+export const offer: Job = { ...details, nonce: "4" as Nonce };
+const retry = { minDelayMs: 1, maxDelayMs: 2, factor: 2, maxElapsedMs: Number.POSITIVE_INFINITY };
+
+/** A flight that was just leased, and the parts that its steps need. */
+export async function flightOver(gateway: Partial<JobGateway>) {
+  const clock = new FakeClock();
+  const ledger = new MemoryLedger({ clock, recentMs: 60_000, recentMax: 10, groupMs: 0 });
+  const lease = await ledger.lease(key);
+  if (!lease) throw new Error("no lease");
+  const slots = new Slots({ max: 10 });
+  const name = laneName(lane);
+  slots.open({ name, group: "type" }, lane.maxConcurrentJobs);
+  const slot = (await slots.take(name, 1, new AbortController().signal))?.use();
+  if (!slot) throw new Error("no slot");
+  const flight = new JobInFlight({ lane, lease, slot, ledger, emit: () => {}, polledAtMs: 0 });
+  const signal = new AbortController().signal;
+  const whole: JobGateway = {
+    poll: async () => ({ jobs: [], unreadable: [] }),
+    details: async () => offer,
+    detailsAgain: async () => details,
+    acknowledge: async () => "InProgress",
+    put: async () => {},
+    ...gateway,
+  };
+  const parts: Parts = {
+    world: {
+      gateway: () => whole,
+      handlers: { get: () => undefined, close: async () => {} },
+      ledger,
+      artifacts: noArtifacts,
+      clock,
+      random: () => 0.5,
+      keepSecrets: () => () => {},
+      mask: (text) => text,
+      jobLog: () => ({ debug() {}, info() {}, warn() {}, error() {} }),
+    },
+    limits: {
+      maxConcurrentJobs: 1,
+      polling: { minIntervalMs: 1, maxIntervalMs: 1 },
+      shutdown: { drainTimeoutMs: 1, cancelGraceMs: 1, reportTimeoutMs: 1 },
+      retry: { poll: retry, throttledPoll: retry, details: retry, acknowledge: retry, report: retry },
+    },
+    scopes: { poll: signal, work: signal, report: signal },
+    emit: () => {},
+    lanes: new Map([[name, lane]]),
+  };
+  return { parts, flight, clock, slots, lane, name };
+}

@@ -31,7 +31,8 @@ export class Flights {
 
   remove(flight: JobInFlight): void {
     const name = jobKeyName(flight.key);
-    this.#byName.delete(name);
+    // A later offer of the job may be on its way already: its lease was free a moment before this.
+    if (this.#byName.get(name) === flight) this.#byName.delete(name);
     for (const waiter of this.#waiters) {
       if (!waiter.left.delete(name) || waiter.left.size > 0) continue;
       this.#waiters.delete(waiter);

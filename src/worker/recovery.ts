@@ -9,6 +9,7 @@ import { type FoundJob, LedgerError, type UnfinishedJob } from "../ledger/ledger
 import { presumedNonce } from "./acknowledging.js";
 import type { Order } from "./events.js";
 import { JobInFlight } from "./in-flight.js";
+import { keepSecretsOf } from "./job-secrets.js";
 import { laneName, laneOf } from "./lane.js";
 import type { Parts } from "./parts.js";
 import { mayComeRight, patiently } from "./patience.js";
@@ -184,7 +185,7 @@ async function acknowledgeAgain(
 ): Promise<void> {
   const job = await freshDetails(parts, runner, flight, found);
   if (!job) return;
-  const forget = runner.keepSecretsOf(flight, job);
+  const forget = keepSecretsOf(parts, flight.lane, job);
   try {
     // By the record, not by the flight: an offer may have made it ours meanwhile, and what stands there is no nonce.
     if (found.nonce === presumedNonce) {
@@ -214,7 +215,7 @@ async function resume(parts: Parts, runner: Runner, flight: JobInFlight, found: 
   flight.callback = found.callback;
   const job = await freshDetails(parts, runner, flight, found);
   if (!job) return;
-  const forget = runner.keepSecretsOf(flight, job);
+  const forget = keepSecretsOf(parts, flight.lane, job);
   try {
     await runner.work(flight, job, found.callback?.deadlineMs);
   } finally {

@@ -11,6 +11,7 @@ import type { EndCause, Order } from "./events.js";
 import { Flights } from "./flights.js";
 import { type Ending, handle, stopped } from "./handling.js";
 import { JobInFlight, type Loss } from "./in-flight.js";
+import { keepSecretsOf } from "./job-secrets.js";
 import type { LaneConfig } from "./lane.js";
 import { faultOf, type Parts } from "./parts.js";
 import { report } from "./reporter.js";
@@ -20,6 +21,8 @@ import type { Slot } from "./slots.js";
 export interface WaitingJob {
   readonly found: UnfinishedJob;
   order: Order | undefined;
+  /** A poll offered it again meanwhile: the nonce that the ledger has is no longer good. */
+  newerOffer?: Job;
 }
 
 /** Runs jobs and knows which are in flight. */
@@ -82,7 +85,9 @@ export class Runner {
     }
     try {
       const lease = await world.ledger.lease(key);
-      if (!lease || this.#flights.get(key)) {
+      if (!lease) {
+        const waiting = this.waiting.get(jobKeyName(key));
+        if (waiting && polled.job) waiting.newerOffer = polled.job;
         emit({ type: "offer-repeated", key });
         slot.free();
         return false;
@@ -128,7 +133,7 @@ export class Runner {
     if (this.#parts.scopes.poll.aborted) {
       return this.lose(flight, { reason: "draining", message: "a drain began before it was acknowledged" });
     }
-    const forget = this.keepSecretsOf(flight, job);
+    const forget = keepSecretsOf(this.#parts, flight.lane, job);
     try {
       if (!(await this.claim(flight, job, false))) return;
       await this.work(flight, job);
@@ -249,19 +254,6 @@ export class Runner {
     const from = flight.state;
     await flight.note({ type: "job-lost", reason });
     this.#parts.emit({ type: "job-dropped", key: flight.key, from, reason, message });
-  }
-
-  /** Masks a job's secrets until the returned function is called. */
-  keepSecretsOf(flight: JobInFlight, job: Job): () => void {
-    const credentials = job.access?.credentials;
-    const values = credentials
-      ? [credentials.secretAccessKey.reveal(), credentials.sessionToken.reveal(), credentials.accessKeyId.reveal()]
-      : [];
-    for (const name of flight.lane.secretProperties) {
-      const value = job.configuration[name];
-      if (value) values.push(value);
-    }
-    return this.#parts.world.keepSecrets(values);
   }
 
   /** A job that was presumed to be ours is asked for again, now that an offer shows that nobody has it. */

@@ -11,7 +11,6 @@ import { actionTypeName, type JobId, type Region } from "./job/job.js";
 import type { Ledger } from "./ledger/ledger.js";
 import { ledgerOf } from "./parts/ledgers.js";
 import type { PartReaders, PartsOptions } from "./parts/options.js";
-import type { Clock } from "./std/clock.js";
 import type { Log } from "./std/log.js";
 import { MaskedTokens } from "./tokens/masked-tokens.js";
 import type { ClientTokens } from "./tokens/tokens.js";
@@ -55,8 +54,9 @@ export async function buildParts(
     closing.push({ name: "client tokens", close: () => tokens.close() });
     const ledger = await ledgerOf(options, readers);
     closing.push({ name: "ledger", close: () => ledger.close() });
+    const mask = (text: string) => masker.mask(text);
     const { openArtifacts } = await import("./artifacts/opening.js");
-    const artifacts = await openArtifacts({ settings: config, clock, log });
+    const artifacts = await openArtifacts({ settings: config, clock, log, mask });
     closing.push({ name: "artifact store", close: () => artifacts.close() });
     const regions = [...new Set(lanesOf(config).map(({ region }) => region))];
     const callbacks: Callbacks = new Callbacks({
@@ -67,7 +67,7 @@ export async function buildParts(
     });
     const handlers = new SwappableHandlers(await handlersOf(options, callbacks, observe));
     closing.push({ name: "handlers", close: () => handlers.close() });
-    const gateways = await gatewaysOf(config, tokens, clock, readers);
+    const gateways = await gatewaysOf({ options, tokens, readers, mask });
     closing.push({ name: "clients", close: () => gateways.close() });
     const built: BuiltParts = {
       gateways,
@@ -126,16 +126,23 @@ export function handlersOf(options: PartsOptions, callbacks: Callbacks, observe:
   });
 }
 
-async function gatewaysOf(
-  config: Config,
-  tokens: ClientTokens,
-  clock: Clock,
-  { onCall }: PartReaders,
-): Promise<Gateways> {
+async function gatewaysOf({
+  options,
+  tokens,
+  readers,
+  mask,
+}: {
+  readonly options: PartsOptions;
+  readonly tokens: ClientTokens;
+  readonly readers: PartReaders;
+  readonly mask: (text: string) => string;
+}): Promise<Gateways> {
+  const { config, clock } = options;
+  const { onCall } = readers;
   const { Gateways } = await import("./codepipeline/gateways.js");
   const { endpoint, ...aws } = config.aws;
   const settings = gatewaySettingsOf(config);
-  return new Gateways({ aws: { endpoint, ...aws, ...(onCall ? { onCall } : {}) }, tokens, clock }, settings);
+  return new Gateways({ aws: { endpoint, ...aws, mask, ...(onCall ? { onCall } : {}) }, tokens, clock }, settings);
 }
 
 /** Which gateways the lanes of a configuration need. */

@@ -40,8 +40,9 @@ export async function openArtifacts(options: {
   readonly settings: ArtifactSettings;
   readonly clock: Clock;
   readonly log: Log;
+  readonly mask?: (text: string) => string;
 }): Promise<ArtifactStore> {
-  const { settings, clock, log } = options;
+  const { settings, clock, log, mask } = options;
   const { artifacts, aws, retry } = settings;
   const { workDir, minFreeBytes, ...limits } = artifacts;
   const folders = await JobFolders.open({
@@ -70,6 +71,7 @@ export async function openArtifacts(options: {
     folders,
     space,
     appId: aws.appId,
+    ...(mask ? { mask } : {}),
     connectionTimeoutMs: aws.connectionTimeoutMs,
     socketTimeoutMs: aws.socketTimeoutMs,
     endpoint: artifactEndpoint(artifacts.endpoint, aws.endpoint),

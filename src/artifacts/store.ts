@@ -22,6 +22,8 @@ export interface S3StoreOptions {
   /** Another S3, addressed path-style; unset: each Region's own. */
   readonly endpoint: string | undefined;
   readonly appId: string;
+  /** For what errors of S3 say; left out: they say it as it came. */
+  readonly mask?: (text: string) => string;
   readonly connectionTimeoutMs: number;
   /** Longest silence on a connection. */
   readonly socketTimeoutMs: number;

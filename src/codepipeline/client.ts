@@ -3,6 +3,7 @@
 import { CodePipelineClient } from "@aws-sdk/client-codepipeline";
 import { defaultProvider } from "@aws-sdk/credential-provider-node";
 import type { Region } from "../job/job.js";
+import { maskError } from "../std/errors.js";
 import { faultNameOf, isDenial } from "./faults.js";
 import type { GatewayFaultKind } from "./gateway.js";
 import { Call, CallAborted, CallTimeout, Transport } from "./transport.js";
@@ -16,6 +17,8 @@ export interface RegionClientOptions {
   readonly socketTimeoutMs: number;
   /** For one whole call, body included. */
   readonly requestTimeoutMs: number;
+  /** For what errors say; left out: they say it as it came. */
+  readonly mask?: (text: string) => string;
   /** Told of the service's clock with every answer, ms since the epoch; must not throw. */
   readonly onServerTime?: (serverMs: number) => void;
   /** Told of every call's end; must not throw. */
@@ -95,7 +98,7 @@ export class RegionClient {
   }
 
   /**
-   * The command's answer. Rejects with whatever the SDK threw, with CallAborted as soon as the signal aborts, or with
+   * The command's answer. Rejects with whatever the SDK threw, its message masked, with CallAborted as soon as the signal aborts, or with
    * CallTimeout; the request itself is ended in both cases.
    */
   send<Output>(command: Command, signal: AbortSignal): Promise<Output> {
@@ -131,7 +134,7 @@ export class RegionClient {
           finish();
           tell(error);
           if (isDenial(error)) this.#renew();
-          reject(error);
+          reject(maskError(error, this.#options.mask));
         },
       );
     });

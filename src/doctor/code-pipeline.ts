@@ -12,13 +12,13 @@ const skewMaxMs = 300_000;
 const skewWarnMs = 30_000;
 
 /** One finding for the credentials, and for each Region its reach, its clock and its action types. */
-export async function codePipeline({ config, environment }: PartsOptions): Promise<readonly Finding[]> {
+export async function codePipeline({ config, environment, masker }: PartsOptions): Promise<readonly Finding[]> {
   const { inspectRegion } = await import("../codepipeline/inspection.js");
   const regions = [...new Set(config.actionTypes.flatMap((type) => type.regions))];
   const inspections = await Promise.all(
     regions.map((region) =>
       inspectRegion({
-        client: { region, endpoint: undefined, ...config.aws },
+        client: { region, endpoint: undefined, ...config.aws, mask: (text) => masker.mask(text) },
         expected: config.actionTypes
           .filter((type) => type.regions.includes(region))
           .map(({ category, owner, provider, version, jobTimeoutMs, secretProperties, queryParam }) => ({

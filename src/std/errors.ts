@@ -87,3 +87,19 @@ function plainText(value: unknown): string {
 function shortened(text: string, max: number): string {
   return text.length <= max ? text : `${text.slice(0, max).toWellFormed()} …`;
 }
+
+/**
+ * Takes secrets out of what a service said of an error, in place: it may repeat what it was sent. Must come before the
+ * text is shortened, for half a secret looks like none.
+ */
+export function maskError(error: unknown, mask: ((text: string) => string) | undefined): unknown {
+  if (!mask || !(error instanceof Error)) return error;
+  try {
+    const masked = mask(error.message);
+    // Defined, not set: some errors have a message that can only be read.
+    if (masked !== error.message) Object.defineProperty(error, "message", { value: masked, configurable: true });
+    return error;
+  } catch {
+    return new Error("an error whose text cannot be shown");
+  }
+}

@@ -76,6 +76,20 @@ describe("a download", () => {
     await leavesNothing(rig);
   });
 
+  it("that S3 refuses with a text full of secrets fails without a part of them", async () => {
+    const { rig: start } = fetching();
+    await using rig = await start();
+    const { clientToken } = rig.emulator.defaultClient;
+    const id = rig.emulator.addJob({ actionType: thirdParty, inputs: [source] });
+    const message = `${"x".repeat(290)}${clientToken.repeat(20)}`;
+    rig.emulator.fault({ kind: "error", operations: ["GetObject"], code: "AccessDenied", status: 403, message });
+    void rig.run();
+    const failure = failureOf(await rig.emulator.waitForJob(id, "over"));
+    expect(failure.message).toMatch(/x{290}/);
+    expect(failure.message).not.toContain(clientToken.slice(0, 10));
+    await leavesNothing(rig);
+  });
+
   it("that fell silent goes on where it was, and is not taken for a damaged one", async () => {
     const { found, rig: start } = fetching();
     await using rig = await start();

@@ -424,6 +424,18 @@ describe("CodePipeline, when it", () => {
     },
   );
 
+  it("says so much that its text is cut in the middle of a token, makes the daemon show no part of it", async () => {
+    await using rig = await startStage({});
+    await rig.emulator.waitForJob(addJob(rig, byModule), "over");
+    const { clientToken } = client;
+    const message = `${beside} ${"x".repeat(460 - beside.length)}${clientToken.repeat(3)}`;
+    const operations = ["GetThirdPartyJobDetails"];
+    rig.emulator.fault({ kind: "error", code: "ValidationException", message, operations, times: 1 });
+    addJob(rig, byModule);
+    expect((await rig.event("job-dropped")).message).toMatch(/x{400}/);
+    await showsNone(rig, [clientToken.slice(0, 8)]);
+  });
+
   const faults: readonly FaultDocument[] = [
     { kind: "malformed-json" },
     { kind: "cut-answer" },

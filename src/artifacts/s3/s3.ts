@@ -4,6 +4,7 @@ import { S3Client } from "@aws-sdk/client-s3";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import type { Region } from "../../job/job.js";
 import type { Clock } from "../../std/clock.js";
+import { maskError } from "../../std/errors.js";
 import { type RetryPolicyMs, retrying } from "../../std/retry.js";
 import { TransferFault, transferFault } from "../faults.js";
 import type { HeldAccess, JobAccess } from "./access.js";
@@ -45,6 +46,8 @@ export interface S3CallsOptions {
   /** Another S3, addressed path-style; unset: the Region's own. */
   readonly endpoint: string | undefined;
   readonly appId: string;
+  /** For what errors say; left out: they say it as it came. */
+  readonly mask?: (text: string) => string;
   readonly access: JobAccess;
   readonly retry: RetryPolicyMs;
   readonly clock: Clock;
@@ -148,7 +151,7 @@ export class S3Calls {
       return (await this.clientOf(held).send(make(held) as never, options as never)) as Output;
     } catch (error) {
       signal.throwIfAborted();
-      throw transferFault(error);
+      throw transferFault(maskError(error, this.#options.mask));
     } finally {
       signal.removeEventListener("abort", follow);
     }

@@ -38,6 +38,8 @@ export interface S3Options extends S3TransportOptions {
   /** Another S3, addressed path-style; unset: the Region's own. */
   readonly endpoint: string | undefined;
   readonly appId: string;
+  /** For what errors of S3 say; left out: they say it as it came. */
+  readonly mask?: (text: string) => string;
   readonly maxArchiveBytes: number;
   /** Longest time for taking a broken upload back. */
   readonly cleanupMaxMs: number;

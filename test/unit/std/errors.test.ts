@@ -1,6 +1,6 @@
 // describeError and errorRecord: whatever is thrown, one bounded line and one plain object.
 import { describe, expect, it } from "vitest";
-import { describeError, errorRecord } from "../../../src/std/errors.js";
+import { describeError, errorRecord, maskError } from "../../../src/std/errors.js";
 
 class Hostile extends Error {
   override get message(): string {
@@ -87,5 +87,31 @@ describe("errorRecord", () => {
     const error = new Error("x");
     error.stack = "s".repeat(1e6);
     expect(errorRecord(error).stack?.length).toBeLessThan(5_000);
+  });
+});
+
+describe("maskError", () => {
+  const mask = (text: string) => text.replaceAll("hidden", "[masked]");
+
+  it.each([
+    ["an error", new Error("it is hidden")],
+    ["an error whose message can only be read", new DOMException("it is hidden", "AbortError")],
+  ])("takes secrets out of %s and leaves it the same object", (_, error) => {
+    expect(maskError(error, mask)).toBe(error);
+    expect(error.message).toBe("it is [masked]");
+  });
+
+  it.each([
+    ["cannot be changed", Object.freeze(new Error("it is hidden"))],
+    ["cannot be read", new Hostile()],
+  ])("gives another error for one that %s", (_, error) => {
+    expect(maskError(error, mask)).toEqual(new Error("an error whose text cannot be shown"));
+  });
+
+  it("leaves alone what is no error, and everything without a mask", () => {
+    expect(maskError("hidden", mask)).toBe("hidden");
+    const error = new Error("hidden");
+    expect(maskError(error, undefined)).toBe(error);
+    expect(error.message).toBe("hidden");
   });
 });

@@ -2,6 +2,7 @@
 // whoever lost a job can change nothing of it; leases end with the replica's heartbeat (replicas.ts).
 import { type JobId, type JobKey, jobKeyName, type Region } from "../../job/job.js";
 import { isOver, isOwed, type JobEvent } from "../../job/lifecycle.js";
+import { endOrAbort } from "../../std/end-or-abort.js";
 import {
   type FoundJob,
   type Lease,
@@ -18,6 +19,9 @@ import type { DynamoLedgerOptions } from "./options.js";
 import { Replicas } from "./replicas.js";
 import { type Fence, ifHeld, itemOf, nobody, rowKey, rowName } from "./rows.js";
 import { isAboutTheRow, isConditionFailed, PatientTable } from "./table.js";
+
+/** A table that is silent must not hold up a stop: what it was not told, others find out once our lease has run out. */
+const closeMaxMs = 500;
 
 /** Holds jobs in a DynamoDB table that a fleet shares. */
 export class DynamoLedger implements Ledger {
@@ -244,17 +248,16 @@ export class DynamoLedger implements Ledger {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([...this.#held.values()].map((job) => job.written));
+    const late = new AbortController();
+    const cancel = this.#options.clock.after(closeMaxMs, () => late.abort(new Error("the ledger was closed")));
+    await endOrAbort(Promise.all([...this.#held.values()].map((job) => job.written)), late.signal);
     const holdsNothing = this.#held.size === 0 && this.#unsettled.size === 0;
     this.#closing.abort(new Error("the ledger is closed"));
-    await this.#beating;
-    await this.#catching;
-    try {
-      // With jobs under our name the row stays: its lease gives what still runs here the time to end.
-      if (holdsNothing) await this.#replicas.leave(new AbortController().signal);
-    } catch {
-      // Then our lease runs out by itself.
-    }
+    await endOrAbort(Promise.all([this.#beating, this.#catching]), late.signal);
+    // With jobs under our name the row stays: its lease gives what still runs here the time to end. The same when it
+    // cannot be taken out.
+    if (holdsNothing) await endOrAbort(this.#replicas.leave(late.signal), late.signal);
+    cancel();
     this.#replicas.stop();
     this.#table.close();
   }

@@ -98,6 +98,8 @@ class Replica {
   readonly faults: string[] = [];
   /** Decides on each call: a fault before it, a fault after it, or none. */
   spoil: (operation: TableOperation, item: Item | undefined) => { before?: Error; after?: Error } = () => ({});
+  /** True: calls are never answered. */
+  isSilent = false;
   readonly #rows: Rows;
 
   constructor(rows: Rows, clock: FakeClock) {
@@ -108,6 +110,7 @@ class Replica {
   open(options: Partial<DynamoLedgerOptions> = {}): Promise<DynamoLedger> {
     const table: Table = {
       call: async (operation, input) => {
+        if (this.isSilent) return new Promise(() => {});
         const { before, after } = this.spoil(operation, input["Item"] as Item | undefined);
         if (before) throw before;
         const answer = this.#rows.call(operation, input);
@@ -512,6 +515,20 @@ describe("a fleet's ledger", () => {
     await one.close();
     await settle();
     expect(clock.pending).toBe(0);
+  });
+
+  it.each([
+    ["while the row of a job is written", running.slice(0, 1)],
+    ["when it holds nothing", undefined],
+  ])("closes within half a second though its table fell silent %s", async (_, events) => {
+    const { clock, rows, a } = setUp();
+    const one = await a.open();
+    const lease = events && (await leased(one, events));
+    a.isSilent = true;
+    if (lease) void one.record(lease, { type: "acknowledge-sent", nonce: "3" as Nonce }).catch(() => {});
+    expect(await whenPassed(clock, 500, one.close())).toMatchObject({ status: "fulfilled" });
+    expect(clock.pending).toBe(0);
+    expect([...rows.items.keys()].filter((name) => name.startsWith("replicas"))).toHaveLength(1);
   });
 });
 

@@ -87,6 +87,8 @@ async function record(flight: JobInFlight, asking: Asking, nonce: Nonce): Promis
 async function decide(parts: Parts, flight: JobInFlight, asking: Asking, refusal: GatewayError): Promise<Claim> {
   const gateway = parts.world.gateway(flight.key.region, flight.key.actionType.owner);
   const fresh = await gateway.detailsAgain(flight.key, parts.scopes.work);
+  // Offered while that was asked: there is no need to guess.
+  if (flight.newerOffer) return askOnce(parts, flight, asking);
   if (fresh.nonce === undefined || fresh.nonce === asking.nonce) return { kind: "ours", isPresumed: true };
   try {
     await record(flight, asking, fresh.nonce);

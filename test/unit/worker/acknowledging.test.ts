@@ -41,3 +41,19 @@ describe("a job that is offered again while its acknowledge has no answer", () =
     });
   });
 });
+
+it("is not guessed to be ours when it was offered again by the time its nonce was refused", async () => {
+  const newer = "5" as Nonce;
+  const { parts, flight } = await flightOver({
+    acknowledge: async (_, nonce) => {
+      if (nonce !== newer) throw usedUp();
+      return "InProgress";
+    },
+    detailsAgain: async (key) => {
+      flight.newerOffer = { ...offer, nonce: newer };
+      return { key, configuration: {}, pipeline: {}, inputs: [], outputs: [] };
+    },
+  });
+  await flight.note({ type: "details-received" });
+  expect(await acknowledge(parts, flight, offer, true)).toEqual({ kind: "ours", isPresumed: false });
+});

@@ -136,10 +136,11 @@ async function attended(
     if (starting.isReloadWanted()) reload();
     const end = await Promise.race([working, atOnce.promise]);
     if (end === "at-once") {
-      log.error({ inFlight: daemon.worker.inFlight }, "stopped at once by a third signal");
+      const { owed, inFlight } = daemon.worker;
+      log.error({ inFlight, owed }, "stopped at once by a third signal");
       // Nothing is waited for but the killing of what commands still run: no job works on without its daemon.
       await Promise.race([daemon.close(), systemClock.sleep(atOnceMs)]);
-      return daemon.worker.inFlight > 0 ? exitCodes.owed : exitCodes.ok;
+      return owed > 0 ? exitCodes.owed : exitCodes.ok;
     }
     await daemon.close();
     if (end.isBroken || strays.isBug()) return exitCodes.bug;

@@ -254,16 +254,16 @@ export class Worker {
     await this.#idleWithin(abortedSettleMs);
     // A ledger that does not answer must not hold up a stop: what it is not told it finds out by itself.
     await this.#within(this.#loopsEnd(), abortedSettleMs);
-    const owed = this.#owed();
+    const { owed } = this;
     this.#parts.emit({ type: "drain-finished", owed, durationMs: clock.monotonic() - startedMs });
     return { owed, isBroken: this.#isBroken };
   }
 
-  /** How many jobs are left while CodePipeline waits for us, those included that are just being given back. */
-  #owed(): number {
-    const { left } = this.#runner;
+  /** For how many jobs CodePipeline waits for us by now: in flight, waiting for a slot, or left in the ledger. */
+  get owed(): number {
+    const { left, waiting } = this.#runner;
     const names = [...this.#runner.flights()].filter(({ state }) => isOwed(state)).map(({ key }) => jobKeyName(key));
-    return new Set([...left, ...names]).size;
+    return new Set([...left, ...waiting.keys(), ...names]).size;
   }
 
   /** In a drain: true from the moment on when every job that is left only waits for CodePipeline to take its result. */

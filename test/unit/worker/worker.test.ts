@@ -117,6 +117,25 @@ it("stops in its time though a ledger takes seconds for each job that is given b
   expect(end).toEqual({ owed: 120, isBroken: false });
 });
 
+it("says at any time how many jobs CodePipeline waits for: those that wait for a slot, and none that is not ours", async () => {
+  const jobId = "polled" as JobId;
+  const jobs = [{ key: { region: lane.region, actionType: lane.actionType, jobId } }];
+  const { worker, clock } = idle({
+    gateway: {
+      poll: async (_, limit) => ({ jobs: limit > 0 ? jobs : [], unreadable: [] }),
+      details: () => new Promise(() => {}),
+    },
+  });
+  await worker.start();
+  await clock.advance(10);
+  expect([worker.inFlight, worker.owed]).toEqual([1, 0]);
+  const ledger = { unfinished: async () => leftJobs(120), health: () => ({ writable: true }) } as unknown as Ledger;
+  const other = idle({ gateway: { put: () => new Promise(() => {}) }, ledger });
+  await other.worker.start();
+  await other.clock.advance(10);
+  expect([other.worker.inFlight, other.worker.owed]).toEqual([5, 120]);
+});
+
 it("counts what it finds when it is stopped while the ledger is still being read, and begins nothing", async () => {
   const clock = new FakeClock();
   const events: string[] = [];

@@ -4,9 +4,9 @@ import { CodePipelineClient } from "@aws-sdk/client-codepipeline";
 import { defaultProvider } from "@aws-sdk/credential-provider-node";
 import type { Region } from "../job/job.js";
 import { maskError } from "../std/errors.js";
-import { faultNameOf, isDenial } from "./faults.js";
+import { faultNameOf } from "./faults.js";
 import type { GatewayFaultKind } from "./gateway.js";
-import { Call, CallAborted, CallTimeout, Transport } from "./transport.js";
+import { Call, CallAborted, CallFailed, CallTimeout, Transport } from "./transport.js";
 
 export interface RegionClientOptions {
   readonly region: Region;
@@ -98,20 +98,21 @@ export class RegionClient {
   }
 
   /**
-   * The command's answer. Rejects with whatever the SDK threw, its message masked, with CallAborted as soon as the signal aborts, or with
-   * CallTimeout; the request itself is ended in both cases.
+   * The command's answer. Rejects with CallFailed, whose cause is whatever the SDK threw, its message masked; CallAborted
+   * as soon as the signal aborts, or CallTimeout: the request itself is ended in both cases.
    */
   send<Output>(command: Command, signal: AbortSignal): Promise<Output> {
     return new Promise<Output>((resolve, reject) => {
       if (signal.aborted) {
-        reject(new CallAborted());
+        reject(new CallFailed(new CallAborted(), { at: "unsent" }));
         return;
       }
       const stops = this.#stopsOf(signal);
       const tell = this.#teller(command);
       const call = new Call((error) => {
-        tell(error);
-        reject(error);
+        const failure = new CallFailed(error, call.reach);
+        tell(failure);
+        reject(failure);
       });
       // The SDK cannot be interrupted while it resolves credentials, so the limit is here and not in the request.
       const limit = setTimeout(() => {
@@ -132,9 +133,10 @@ export class RegionClient {
         },
         (error: unknown) => {
           finish();
-          tell(error);
-          if (isDenial(error)) this.#renew();
-          reject(maskError(error, this.#options.mask));
+          const failure = new CallFailed(maskError(error, this.#options.mask), call.reach);
+          tell(failure);
+          if (faultNameOf(failure, operationOf(command)).kind === "denied") this.#renew();
+          reject(failure);
         },
       );
     });
@@ -149,8 +151,9 @@ export class RegionClient {
     return (error) => {
       if (isTold) return;
       isTold = true;
-      const { kind, code } = error === undefined ? { kind: "answered" as const, code: "ok" } : faultNameOf(error);
-      const operation = command.constructor.name.replace(/Command$/, "");
+      const operation = operationOf(command);
+      const { kind, code } =
+        error === undefined ? { kind: "answered" as const, code: "ok" } : faultNameOf(error, operation);
       onCall({ region, operation, end: kind, code, durationMs: performance.now() - startedMs });
     };
   }
@@ -182,6 +185,8 @@ export class RegionClient {
       });
       const { accessKeyId, expiration } = await Promise.race([this.#client.config.credentials(), limit]);
       return { accessKeyId, ...(expiration ? { expiresAtMs: expiration.getTime() } : {}) };
+    } catch (error) {
+      throw new CallFailed(maskError(error, this.#options.mask), { at: "unsent" });
     } finally {
       clearTimeout(timer);
     }
@@ -191,4 +196,9 @@ export class RegionClient {
   close(): void {
     this.#transport.destroy();
   }
+}
+
+/** Such as `PollForJobs`. */
+function operationOf(command: Command): string {
+  return command.constructor.name.replace(/Command$/, "");
 }

@@ -1,14 +1,18 @@
-// From whatever the SDK throws to a GatewayError, decided by exception name and status, never by message text.
+// From whatever a call failed by to a GatewayError. Who can have said it comes first, its name second, its text never:
+// only CodePipeline's own answer (a modelled exception of that operation, with AWS's request id) ends a claim, a job
+// or a result. Credential providers, proxies, portals and the SDK itself only say that it was not to be had this time.
 // Nothing of the SDK's error is kept but its name and message: its hidden fields hold whole answers.
 import type { JobKey } from "../job/job.js";
 import { cut } from "../job/limits.js";
 import { oneLine } from "../std/one-line.js";
 import { GatewayError, type GatewayFaultKind } from "./gateway.js";
+import { CallAborted, CallFailed, type Reach } from "./transport.js";
 
 /** What the service says is shown, but no page of it. */
 const reasonMaxChars = 500;
 
-const kindByName: Readonly<Record<string, GatewayFaultKind>> = {
+/** Exceptions of the service's model (codepipeline 2015-07-09), and what each means. */
+const modelled = {
   InvalidNonceException: "not-ours",
   JobNotFoundException: "gone",
   InvalidJobException: "gone",
@@ -17,9 +21,53 @@ const kindByName: Readonly<Record<string, GatewayFaultKind>> = {
   ActionTypeNotFoundException: "misconfigured",
   ValidationException: "rejected",
   OutputVariablesSizeExceededException: "rejected",
-  SerializationException: "rejected",
-  UnknownOperationException: "rejected",
+  InvalidNextTokenException: "rejected",
+} as const satisfies Readonly<Record<string, GatewayFaultKind>>;
+type Modelled = keyof typeof modelled;
 
+/** Which operation may answer which of them: any other is not CodePipeline's word on what was asked. */
+const modelledBy: Readonly<Record<string, readonly Modelled[]>> = {
+  PollForThirdPartyJobs: ["ActionTypeNotFoundException", "ValidationException"],
+  PollForJobs: ["ActionTypeNotFoundException", "ValidationException"],
+  GetThirdPartyJobDetails: [
+    "JobNotFoundException",
+    "InvalidJobException",
+    "InvalidClientTokenException",
+    "ValidationException",
+  ],
+  GetJobDetails: ["JobNotFoundException", "ValidationException"],
+  AcknowledgeThirdPartyJob: [
+    "InvalidNonceException",
+    "JobNotFoundException",
+    "InvalidClientTokenException",
+    "ValidationException",
+  ],
+  AcknowledgeJob: ["InvalidNonceException", "JobNotFoundException", "ValidationException"],
+  PutThirdPartyJobSuccessResult: [
+    "JobNotFoundException",
+    "InvalidJobStateException",
+    "InvalidClientTokenException",
+    "ValidationException",
+  ],
+  PutThirdPartyJobFailureResult: [
+    "JobNotFoundException",
+    "InvalidJobStateException",
+    "InvalidClientTokenException",
+    "ValidationException",
+  ],
+  PutJobSuccessResult: [
+    "JobNotFoundException",
+    "InvalidJobStateException",
+    "OutputVariablesSizeExceededException",
+    "ValidationException",
+  ],
+  PutJobFailureResult: ["JobNotFoundException", "InvalidJobStateException", "ValidationException"],
+  GetActionType: ["ActionTypeNotFoundException", "ValidationException"],
+  ListActionTypes: ["InvalidNextTokenException", "ValidationException"],
+};
+
+/** Answers that only put us off, whoever gives them: common to all of AWS, modelled by no operation. */
+const puttingOff: Readonly<Record<string, "throttled" | "denied" | "unavailable">> = {
   ThrottlingException: "throttled",
   Throttling: "throttled",
   ThrottledException: "throttled",
@@ -46,11 +94,6 @@ const kindByName: Readonly<Record<string, GatewayFaultKind>> = {
   OptInRequired: "denied",
   RequestExpired: "denied",
   RequestTimeTooSkewed: "denied",
-  CredentialsProviderError: "denied",
-  TokenProviderError: "denied",
-  ProviderError: "denied",
-
-  EndpointError: "misconfigured",
 
   // Some of the service's front ends send it with HTTP 400, which would read as a refusal.
   RequestTimeout: "unavailable",
@@ -63,42 +106,80 @@ const neverSent = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREA
 /** The error as the engine knows it. `key` is absent for polls. */
 export function faultFrom(error: unknown, operation: string, key?: JobKey): GatewayError {
   if (error instanceof GatewayError) return error;
-  const thrown = readThrown(error);
-  const kind = kindOf(thrown);
+  const { reach, thrown } = failureOf(error);
   const subject = key ? ` for job ${cut(oneLine(key.jobId), 80)}` : "";
   const reason = thrown.code === thrown.message ? thrown.code : `${thrown.code}: ${thrown.message}`;
+  const verb = reach.at === "unsent" && thrown.name !== "AbortError" ? "not sent" : "failed";
   return new GatewayError({
-    kind,
+    ...meaningOf(thrown, reach, operation),
     operation,
     code: thrown.code,
-    message: `${operation}${subject} failed: ${cut(oneLine(reason), reasonMaxChars)}`,
+    message: `${operation}${subject} ${verb}: ${cut(oneLine(reason), reasonMaxChars)}`,
     retryAfterMs: thrown.retryAfterMs,
-    // A refusal is an answer: nothing was done. Without one, what was asked may have happened.
-    isAmbiguous: kind === "aborted" || (kind === "unavailable" && !neverSent.has(thrown.code)),
   });
 }
 
-/** True for what the SDK throws when CodePipeline refuses us altogether: credentials, permissions or the clock. */
-export function isDenial(error: unknown): boolean {
-  return kindOf(readThrown(error)) === "denied";
+/** Kind and code of a failed call, for those who only count. */
+export function faultNameOf(
+  error: unknown,
+  operation: string,
+): { readonly kind: GatewayFaultKind; readonly code: string } {
+  const { reach, thrown } = failureOf(error);
+  return { kind: meaningOf(thrown, reach, operation).kind, code: thrown.code };
 }
 
-/** Kind and code of whatever the SDK threw, for those who only count. */
-export function faultNameOf(error: unknown): { readonly kind: GatewayFaultKind; readonly code: string } {
-  const thrown = readThrown(error);
-  return { kind: kindOf(thrown), code: thrown.code };
+/** What was thrown, and how far the call had come. What is thrown outside of a call met an answer that we cannot read. */
+function failureOf(error: unknown): { readonly reach: Reach; readonly thrown: Thrown } {
+  if (error instanceof CallFailed) return { reach: error.reach, thrown: readThrown(error.cause) };
+  return { reach: { at: "sent" }, thrown: readThrown(error) };
+}
+
+interface Meaning {
+  readonly kind: GatewayFaultKind;
+  /** What was asked may have been done. */
+  readonly isAmbiguous: boolean;
+}
+
+function meaningOf(thrown: Thrown, reach: Reach, operation: string): Meaning {
+  if (thrown.isAbort) return { kind: "aborted", isAmbiguous: reach.at !== "unsent" };
+  switch (reach.at) {
+    case "unsent":
+      return { kind: unsentKind(thrown), isAmbiguous: false };
+    case "sent":
+      return { kind: "unavailable", isAmbiguous: !neverSent.has(thrown.code) };
+    case "answered":
+      return answerOf(thrown, reach, operation);
+  }
+}
+
+/** Nothing was asked. Whatever their names and statuses: the faults of credential providers are about them, not the job. */
+function unsentKind(thrown: Thrown): GatewayFaultKind {
+  if (thrown.name === "EndpointError") return "misconfigured";
+  return thrown.name === "TimeoutError" && thrown.code === "ETIMEDOUT" ? "unavailable" : "denied";
+}
+
+function answerOf(thrown: Thrown, { status, requestId }: Reach & { at: "answered" }, operation: string): Meaning {
+  const own = modelledBy[operation]?.find((name) => name === thrown.name);
+  if (own && requestId) return { kind: modelled[own], isAmbiguous: false };
+  const common = Object.hasOwn(puttingOff, thrown.name) ? puttingOff[thrown.name] : undefined;
+  if (common) return { kind: common, isAmbiguous: common === "unavailable" };
+  if (status === 429) return { kind: "throttled", isAmbiguous: false };
+  if (status === 401 || status === 403 || status === 407) return { kind: "denied", isAmbiguous: false };
+  // Whoever turned it away did not pass it on. Anything else may have come from behind a service that did the deed.
+  const isTurnedAway = status >= 300 && status < 500 && status !== 408;
+  return { kind: "unavailable", isAmbiguous: !isTurnedAway };
 }
 
 interface Thrown {
   readonly name: string;
   readonly code: string;
   readonly message: string;
-  readonly status: number | undefined;
+  readonly isAbort: boolean;
   readonly retryAfterMs: number | undefined;
 }
 
 function readThrown(error: unknown): Thrown {
-  const unknown = { name: "unknown", code: "unknown", status: undefined, retryAfterMs: undefined };
+  const unknown = { name: "unknown", code: "unknown", isAbort: false, retryAfterMs: undefined };
   try {
     return error instanceof Error ? readError(error) : { ...unknown, message: String(error) };
   } catch {
@@ -120,22 +201,10 @@ function readError(error: Error): Thrown {
     message: isUnreadable(error)
       ? `the answer is not CodePipeline's JSON (HTTP ${status ?? "?"})`
       : error.message || code,
-    status: typeof status === "number" ? status : undefined,
+    // A credential provider may be aborted by itself, which is no wish of ours.
+    isAbort: error instanceof CallAborted || (error.name === "AbortError" && error instanceof DOMException),
     retryAfterMs: retryAfter(member(member(error, "$response"), "headers")),
   };
-}
-
-function kindOf(thrown: Thrown): GatewayFaultKind {
-  if (thrown.name === "AbortError") return "aborted";
-  const named = Object.hasOwn(kindByName, thrown.name) ? kindByName[thrown.name] : undefined;
-  if (named) return named;
-  if (thrown.status === 429) return "throttled";
-  if (thrown.status === 401 || thrown.status === 403) return "denied";
-  if (thrown.code === "unreadable-answer") return "unavailable";
-  if (thrown.status !== undefined && thrown.status >= 400 && thrown.status < 500 && thrown.status !== 408) {
-    return "rejected";
-  }
-  return "unavailable";
 }
 
 /** HTML, half a JSON text, or a body that breaks the SDK's reader: it throws these while it reads. */

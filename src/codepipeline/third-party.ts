@@ -21,6 +21,7 @@ import type { RegionClient } from "./client.js";
 import { faultFrom } from "./faults.js";
 import { GatewayError, type JobGateway, type PollAnswer } from "./gateway.js";
 import { failureMembers, successMembers } from "./results.js";
+import { CallAborted, CallFailed } from "./transport.js";
 
 export interface ThirdPartyGatewayOptions {
   readonly region: Region;
@@ -160,7 +161,7 @@ export class ThirdPartyGateway implements JobGateway {
     try {
       return await this.#tokens.resolve(clientId, signal);
     } catch (error) {
-      if (signal.aborted) throw faultFrom(Object.assign(new Error("aborted"), { name: "AbortError" }), operation, key);
+      if (signal.aborted) throw faultFrom(new CallFailed(new CallAborted(), { at: "unsent" }), operation, key);
       const isUnknown = error instanceof Error && "code" in error && error.code === "unknown-client";
       throw new GatewayError({
         kind: isUnknown ? "token-rejected" : "token-unavailable",

@@ -13,8 +13,29 @@ export interface TransportOptions {
   readonly onServerTime?: (serverMs: number) => void;
 }
 
+/** How far a call came: only what answered it over its own connection can have spoken for CodePipeline. */
+export type Reach =
+  /** Credentials, endpoint or signing failed: no byte of it left this process. */
+  | { readonly at: "unsent" }
+  /** It left, and no answer began. */
+  | { readonly at: "sent" }
+  /** Something answered: CodePipeline, or a proxy, a portal, a balancer. `requestId`: AWS's mark on every answer. */
+  | { readonly at: "answered"; readonly status: number; readonly requestId: string | undefined };
+
+/** A call's failure, and how far the call came. The cause is whatever was thrown. */
+export class CallFailed extends Error {
+  readonly reach: Reach;
+
+  constructor(cause: unknown, reach: Reach) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.name = "CallFailed";
+    this.reach = reach;
+  }
+}
+
 /** One call under way: what an abort or the limit ends. To the SDK's handler it looks like an old abort signal. */
 export class Call {
+  reach: Reach = { at: "unsent" };
   aborted = false;
   reason: Error | undefined;
   /** Set by the SDK's handler, to destroy the request. */
@@ -94,9 +115,14 @@ export class Transport {
 
   async handle(request: Request): Promise<Handled> {
     const call = this.#calls.get(request);
+    if (call) call.reach = { at: "sent" };
     const handled = await this.#inner.handle(request, call ? { abortSignal: call as never } : {});
     const serverMs = Date.parse(String(handled.response.headers["date"]));
     if (Number.isFinite(serverMs)) this.#onServerTime?.(serverMs);
+    if (call) {
+      const { statusCode: status, headers } = handled.response;
+      call.reach = { at: "answered", status, requestId: headers["x-amzn-requestid"] };
+    }
     handled.response.body = await readWhole(handled.response.body as IncomingMessage, call);
     return handled;
   }

@@ -2,6 +2,7 @@
 // redelivery, one result for each job, and outages as the gateway sees them. Keeps every call with its time.
 import { faultFrom } from "../../src/codepipeline/faults.js";
 import { GatewayError, type JobGateway, type PollAnswer } from "../../src/codepipeline/gateway.js";
+import { CallAborted, CallFailed } from "../../src/codepipeline/transport.js";
 import type { ActionType, Job, JobId, JobKey, Nonce, PolledJob, Region } from "../../src/job/job.js";
 import { actionTypeName } from "../../src/job/job.js";
 import type { Outcome } from "../../src/job/outcome.js";
@@ -225,11 +226,8 @@ function refusal(kind: GatewayError["kind"], operation: Operation, key: JobKey |
 }
 
 function thrown(name: string, members: { readonly code?: string; readonly status?: number } = {}): Error {
-  const error = new Error(`${name} ${members.code ?? ""}`);
-  error.name = name;
-  return Object.assign(
-    error,
-    members.code === undefined ? {} : { code: members.code },
-    members.status === undefined ? {} : { $metadata: { httpStatusCode: members.status } },
-  );
+  const error = Object.assign(new Error(`${name} ${members.code ?? ""}`), { name, ...members });
+  if (name === "AbortError") return new CallFailed(new CallAborted(), { at: "sent" });
+  const { status } = members;
+  return new CallFailed(error, status === undefined ? { at: "sent" } : { at: "answered", status, requestId: "r-1" });
 }

@@ -58,8 +58,8 @@ it("tells once of a call that was ended from here, though its answer fails later
   const sent = client.send(command(), stop.signal);
   await emulator.waitFor(() => emulator.faults()[0]?.struck === 1);
   stop.abort();
-  await expect(sent).rejects.toMatchObject({ name: "AbortError" });
-  await expect(client.send(command(), stop.signal)).rejects.toMatchObject({ name: "AbortError" });
+  await expect(sent).rejects.toMatchObject({ cause: { name: "AbortError" } });
+  await expect(client.send(command(), stop.signal)).rejects.toMatchObject({ cause: { name: "AbortError" } });
   await emulator.close();
   expect(calls).toEqual([{ ...call, end: "aborted", code: "aborted" }]);
 });

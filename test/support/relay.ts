@@ -13,16 +13,27 @@ export interface RelayedAnswer {
   readonly body: string;
 }
 
+/** What something between the daemon and the service answers by itself. */
+export interface StrangersAnswer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
 export interface Relay extends AsyncDisposable {
   readonly url: string;
   /** From now on nobody answers here; calls under way get no answer. */
   cut(): void;
 }
 
-/** Starts a relay to `target`. `change` gives the body to pass on; `undefined` leaves it as it is. */
+/**
+ * Starts a relay to `target`. `change` gives the body to pass on; `undefined` leaves it as it is. `strike` answers an
+ * operation in the service's place, which then never hears of it.
+ */
 export async function startRelay(
   target: string,
   change: (answer: RelayedAnswer) => string | undefined = () => undefined,
+  strike: (operation: string) => StrangersAnswer | undefined = () => undefined,
 ): Promise<Relay> {
   let isCut = false;
   const server = createServer(async (incoming, outgoing) => {
@@ -30,6 +41,11 @@ export async function startRelay(
     outgoing.on("error", () => {});
     const asked = await textOf(incoming);
     const operation = String(incoming.headers["x-amz-target"]).split(".").at(-1) ?? "";
+    const struck = strike(operation);
+    if (struck) {
+      outgoing.writeHead(struck.status, struck.headers ?? {}).end(struck.body);
+      return;
+    }
     const options = { method: incoming.method, headers: incoming.headers, path: incoming.url };
     const forward = call(target, options, async (answer) => {
       const body = await textOf(answer);

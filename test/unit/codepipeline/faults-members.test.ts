@@ -52,7 +52,7 @@ describe("a fault", () => {
 
   it("keeps nothing of the SDK's error, which holds whole answers and headers", () => {
     const error = thrown("ValidationException", 400, { authorization: "Bearer hidden" });
-    Object.assign(error, { clientToken: "hidden" });
+    Object.assign(error.cause as Error, { clientToken: "hidden" });
     const fault = faultFrom(error, "op", key);
     expect(fault.cause).toBeUndefined();
     expect(JSON.stringify(Object.entries(fault)) + String(fault.stack)).not.toContain("hidden");
@@ -60,7 +60,7 @@ describe("a fault", () => {
 
   it("is one line of bounded length, whatever the service wrote and the job is called", () => {
     const error = thrown("ValidationException", 400);
-    error.message = `first\nsecond\r\n\tthird ${"x".repeat(100_000)}`;
+    (error.cause as Error).message = `first\nsecond\r\n\tthird ${"x".repeat(100_000)}`;
     const fault = faultFrom(error, "op", { ...key, jobId: `job\n1 ${"y".repeat(500)}` as JobId });
     expect(fault.message).toMatch(/^op for job job 1 y+ failed: ValidationException: first second third x+$/);
     expect(fault.message.length).toBeLessThan(700);

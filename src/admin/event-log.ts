@@ -1,7 +1,8 @@
 // Turns the engine's events into log lines: one for each thing worth knowing, at the level a person on duty would
 // give it. A lasting fault is one line when it begins, a few while it lasts, and one when it ends.
+
+import type { WorkerEvent } from "../engine/events.js";
 import type { LostReason } from "../job/lifecycle.js";
-import type { WorkerEvent } from "../worker/events.js";
 import { type EventLogger, jobFields, mend, pollerFields } from "./log-fields.js";
 import { Refusals } from "./refusals.js";
 import { workerLine } from "./worker-lines.js";

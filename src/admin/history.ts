@@ -1,7 +1,8 @@
 // What happened lately, for the status page: the last outcomes, the last hour minute by minute, and how far continued
 // actions had come. A fold over the engine's events, bounded in everything.
+
+import type { WorkerEvent } from "../engine/events.js";
 import { actionTypeName, type JobKey, jobKeyName } from "../job/job.js";
-import type { WorkerEvent } from "../worker/events.js";
 
 /** How one job ended, as far as it may be shown. Texts are masked and cut. */
 export interface PastJob {

@@ -1,7 +1,8 @@
 // What log lines about events share: the logger they are written to, the fields by which they are found, and what to do
 // about a fault.
+
+import type { PollerName } from "../engine/events.js";
 import { actionTypeName, type JobKey } from "../job/job.js";
-import type { PollerName } from "../worker/events.js";
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -1,9 +1,9 @@
 // The metrics: a reader of the engine's events and of the parts' calls that only counts. It never sees an id in a
 // label, a text of a job or a secret; what CodePipeline names freely (error codes) counts by a bounded list of names.
 import { Counter, Histogram, Registry } from "prom-client";
+import type { PollerName, WorkerEvent } from "../engine/events.js";
 import { actionTypeName, type JobKey } from "../job/job.js";
 import type { Clock } from "../std/clock.js";
-import type { PollerName, WorkerEvent } from "../worker/events.js";
 import { type Exposition, exposed, type Family, type Sample } from "./exposition.js";
 import { ProcessMetrics } from "./process-metrics.js";
 import { type MetricsView, snapshotFamilies } from "./snapshot-metrics.js";

@@ -1,7 +1,8 @@
 // What the admin port shows of a running worker besides the probes: metrics, and the status page with its stream. A
 // reader of events and of the parts' calls; the daemon hands it the present and knows nothing of what becomes of it.
+
+import type { PollerName, WorkerEvent } from "../engine/events.js";
 import type { Clock } from "../std/clock.js";
-import type { PollerName, WorkerEvent } from "../worker/events.js";
 import type { LedgerState } from "./health.js";
 import { History } from "./history.js";
 import { Metrics } from "./metrics.js";

@@ -1,7 +1,8 @@
 // What the log need not say again: a Region that refuses us has its own two lines, one when it begins and one when it
 // ends, and what follows from it for polls and jobs is no news.
+
+import type { PollerName, WorkerEvent } from "../engine/events.js";
 import { actionTypeName } from "../job/job.js";
-import type { PollerName, WorkerEvent } from "../worker/events.js";
 
 /** Which Regions refuse us, and which pollers were refused last: a reader of events. */
 export class Refusals {

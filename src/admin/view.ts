@@ -1,5 +1,5 @@
 // What the admin port's pages are shown of the engine: its status with its slots.
-import type { StatusSnapshot } from "../worker/status.js";
+import type { StatusSnapshot } from "../engine/status.js";
 
 /** Slots of all action types together, and of each (`group`). `parked`: jobs whose results are owed without a slot. */
 export interface AdminSlots {

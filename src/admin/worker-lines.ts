@@ -1,5 +1,5 @@
 // The log lines about the worker as a whole: breakers, pollers that come and go, reloads, pauses and the drain.
-import type { WorkerEvent } from "../worker/events.js";
+import type { WorkerEvent } from "../engine/events.js";
 import { type EventLogger, mend, pollerFields } from "./log-fields.js";
 
 type WorkerLineEvent = Extract<

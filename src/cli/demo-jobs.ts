@@ -2,8 +2,8 @@
 import type { JobsDocument } from "../emulator/documents.js";
 import type { Emulator } from "../emulator/emulator.js";
 import type { JobView } from "../emulator/job.js";
+import type { WorkerEvent } from "../engine/events.js";
 import type { Clock } from "../std/clock.js";
-import type { WorkerEvent } from "../worker/events.js";
 
 /** The customers, as CodePipeline knows them. The worker has another token for the last one. */
 export const clients = [

@@ -4,15 +4,15 @@
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
+import { Daemon } from "../compose/daemon.js";
 import type { Config } from "../config/config.js";
 import { loadConfig } from "../config/load.js";
-import { Daemon } from "../daemon.js";
 import { type Emulator, startEmulator } from "../emulator/emulator.js";
+import type { WorkerEvent } from "../engine/events.js";
 import { systemClock } from "../std/clock.js";
 import { createLog } from "../std/log.js";
 import { openLogOutput } from "../std/log-output.js";
 import { Masker } from "../std/masking.js";
-import type { WorkerEvent } from "../worker/events.js";
 import { artifactBucket, clients, DemoJobs } from "./demo-jobs.js";
 import { exitCodes } from "./exit-codes.js";
 import { listenForStops } from "./stops.js";

@@ -1,9 +1,10 @@
 // `partnerd jobs release` and `fail`: asks the daemon that runs with this configuration, and when none answers, does it
 // to the ledger itself, which its lock or its leases allow only while nobody works on the job.
+
+import type { HeldJobEnd } from "../compose/offline-jobs.js";
 import type { Config } from "../config/config.js";
 import type { LoadOptions } from "../config/load.js";
 import { loadConfig } from "../config/load.js";
-import type { HeldJobEnd } from "../held-jobs.js";
 import { oneLine } from "../std/one-line.js";
 import { askDaemon, type DaemonAnswer, stranger } from "./daemon-calls.js";
 import type { Io } from "./io.js";
@@ -69,7 +70,10 @@ function unreached(answer: DaemonAnswer): string {
 }
 
 async function endInLedger(config: Config, { id, region, end }: EndJob, io: Io): Promise<string> {
-  const [{ endHeldJob, heldJobs }, parts] = await Promise.all([import("../held-jobs.js"), ledgerParts(config, io)]);
+  const [{ endHeldJob, heldJobs }, parts] = await Promise.all([
+    import("../compose/offline-jobs.js"),
+    ledgerParts(config, io),
+  ]);
   const found = (await heldJobs(parts)).filter(
     ({ key }) => key.jobId === id && (region === undefined || key.region === region),
   );

@@ -1,9 +1,10 @@
 // `partnerd jobs`: what the ledger holds, for the operator at night, beside daemons that run or without one. Shows no
 // outcome's texts: they may be a customer's. A ledger in memory is shown by the daemon that has it.
+
+import type { ListedJob } from "../compose/offline-jobs.js";
 import type { Config } from "../config/config.js";
 import type { LoadOptions } from "../config/load.js";
 import { loadConfig } from "../config/load.js";
-import type { ListedJob } from "../held-jobs.js";
 import { describeError } from "../std/errors.js";
 import { oneLine } from "../std/one-line.js";
 import { askDaemon, stranger } from "./daemon-calls.js";
@@ -48,7 +49,7 @@ interface ShownJob extends Omit<ListedJob, "key" | "takenAtMs" | "state"> {
 }
 
 async function jobsInLedger(config: Config, io: Io): Promise<readonly ShownJob[]> {
-  const { heldJobs } = await import("../held-jobs.js");
+  const { heldJobs } = await import("../compose/offline-jobs.js");
   return (await heldJobs(await ledgerParts(config, io))).map(({ key, ...job }) => {
     const { owner, category, provider, version } = key.actionType;
     const { jobId, region, clientId } = key;

@@ -10,7 +10,7 @@ export async function printLedgerTable(options: LoadOptions, io: Io): Promise<vo
   // Also for whoever has not switched over yet.
   const table = ledger.store === "dynamodb" ? ledger.table : "partnerd-ledger";
   const region = ledger.store === "dynamodb" && ledger.region !== undefined ? ` --region ${ledger.region}` : "";
-  const { ledgerTable } = await import("../daemon.js");
+  const { ledgerTable } = await import("../compose/daemon.js");
   const { definition, timeToLiveAttribute } = await ledgerTable(table);
   io.out(`${JSON.stringify(definition, null, 2)}\n`);
   io.err(`Create it, then let DynamoDB remove old rows by itself:

@@ -1,10 +1,10 @@
 // What systemd is told of a daemon that it runs: ready, at work on what, reloading, stopping, and that the loops turn.
 // Each message says the whole state, and is repeated, so that none that is lost matters. No AWS trouble withholds a
 // sign of life: a restart mends none of it.
-import type { Daemon } from "../daemon.js";
+import type { Daemon } from "../compose/daemon.js";
+import type { WorkerEvent } from "../engine/events.js";
 import type { Clock } from "../std/clock.js";
 import { isSystemdListening, type Message, monotonicUsec, SystemdNotifier, watchdogMsOf } from "../std/systemd.js";
-import type { WorkerEvent } from "../worker/events.js";
 
 export interface SystemdOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;

@@ -1,15 +1,15 @@
 // What `partnerd run` and `partnerd once` share: a configuration becomes a daemon, signals become stops, ends become exit codes.
 
+import { Daemon, type DaemonOptions } from "../compose/daemon.js";
 import type { Config } from "../config/config.js";
-import { Daemon, type DaemonOptions } from "../daemon.js";
+import type { WorkerEnd } from "../engine/engine.js";
+import type { WorkerEvent } from "../engine/events.js";
 import { systemClock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
 import { createLog, type Log } from "../std/log.js";
 import { openLogOutput } from "../std/log-output.js";
 import { Masker } from "../std/masking.js";
 import { ownVersion } from "../std/version.js";
-import type { WorkerEvent } from "../worker/events.js";
-import type { WorkerEnd } from "../worker/worker.js";
 import { exitCodes } from "./exit-codes.js";
 import { listenForStops } from "./stops.js";
 import { SystemdReports } from "./systemd.js";

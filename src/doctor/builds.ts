@@ -1,11 +1,12 @@
 // Whether what a configuration names can be built: handlers, the token source and the client of a fleet's ledger, made
 // and let go of again.
+
+import { callbackLimits, handlersOf, tokensOf } from "../compose/build.js";
+import { fleetToolsOf } from "../compose/ledgers.js";
+import type { PartsOptions } from "../compose/options.js";
 import { Callbacks } from "../handlers/callbacks.js";
 import { HandlersError } from "../handlers/registry.js";
 import { LedgerError } from "../ledger/ledger.js";
-import { fleetToolsOf } from "../parts/ledgers.js";
-import type { PartsOptions } from "../parts/options.js";
-import { callbackLimits, handlersOf, tokensOf } from "../parts.js";
 import { TokenError } from "../tokens/tokens.js";
 
 /** Builds every configured handler and lets go of it again; the lines that say what is wrong, none if all is well. */

@@ -2,7 +2,7 @@
 // admin port.
 import { lookup } from "node:dns/promises";
 import { connect } from "node:net";
-import type { PartsOptions } from "../parts/options.js";
+import type { PartsOptions } from "../compose/options.js";
 import { reachableUrl } from "../std/addresses.js";
 import { describeError } from "../std/errors.js";
 import { checkHandlers, checkTokens } from "./builds.js";

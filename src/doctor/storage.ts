@@ -2,9 +2,9 @@
 import { access, constants, stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { refuseShared, WorkDirError } from "../artifacts/work-dir.js";
+import { fleetToolsOf, ledgerOf } from "../compose/ledgers.js";
+import type { PartsOptions } from "../compose/options.js";
 import { LedgerError } from "../ledger/ledger.js";
-import { fleetToolsOf, ledgerOf } from "../parts/ledgers.js";
-import type { PartsOptions } from "../parts/options.js";
 import { describeError } from "../std/errors.js";
 import { checkLedgerClient } from "./builds.js";
 import type { Finding } from "./finding.js";

@@ -12,9 +12,9 @@ import {
   type Tracer,
   trace,
 } from "@opentelemetry/api";
+import type { WorkerEvent } from "../engine/events.js";
 import type { JobTrace } from "../handlers/handler.js";
 import { actionTypeName, type JobKey, jobKeyName } from "../job/job.js";
-import type { WorkerEvent } from "../worker/events.js";
 
 export interface TracingOptions {
   readonly tracer: Tracer;

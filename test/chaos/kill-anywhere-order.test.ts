@@ -3,6 +3,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { JobGateway } from "../../src/codepipeline/gateway.js";
+import { Worker } from "../../src/engine/engine.js";
 import type { HandlerCall } from "../../src/handlers/handler.js";
 import type { Job, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
 import type { JobEvent } from "../../src/job/lifecycle.js";
@@ -10,7 +11,6 @@ import { succeeded } from "../../src/job/outcome.js";
 import type { Lease } from "../../src/ledger/ledger.js";
 import { MemoryLedger } from "../../src/ledger/memory.js";
 import { systemClock } from "../../src/std/clock.js";
-import { Worker } from "../../src/worker/worker.js";
 import { noArtifacts } from "../support/no-artifacts.js";
 
 const key: JobKey = {

@@ -2,9 +2,9 @@
 // once. Kill anywhere found each of these; here they are one by one, without a process.
 import { describe, expect, it } from "vitest";
 import { GatewayError, type JobGateway } from "../../src/codepipeline/gateway.js";
+import { confirm } from "../../src/engine/acknowledging.js";
+import { report } from "../../src/engine/reporter.js";
 import { succeeded } from "../../src/job/outcome.js";
-import { confirm } from "../../src/worker/acknowledging.js";
-import { report } from "../../src/worker/reporter.js";
 import { flightOver, offer } from "../support/flight.js";
 
 function refusal(kind: "over" | "gone", operation = "PutJobSuccessResult"): GatewayError {

@@ -1,11 +1,12 @@
 // The engine over the virtual service, with the limits that a configuration has by default, on a clock that stands
 // still until it is advanced. Randomness comes from a seed.
+
+import type { WorkerLimits } from "../../src/engine/context.js";
+import { Worker } from "../../src/engine/engine.js";
+import type { WorkerEvent } from "../../src/engine/events.js";
 import type { HandlerCall, JobHandler } from "../../src/handlers/handler.js";
 import type { ActionType, Region } from "../../src/job/job.js";
 import { MemoryLedger } from "../../src/ledger/memory.js";
-import type { WorkerEvent } from "../../src/worker/events.js";
-import type { WorkerLimits } from "../../src/worker/parts.js";
-import { Worker } from "../../src/worker/worker.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { noArtifacts } from "../support/no-artifacts.js";
 import { VirtualService } from "./virtual-service.js";

@@ -8,12 +8,12 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import type { Config } from "../../src/config/config.js";
 import { type Emulator, startEmulator } from "../../src/emulator/emulator.js";
 import type { Settings } from "../../src/emulator/settings.js";
+import { presumedNonce } from "../../src/engine/acknowledging.js";
 import type { ActionType, ClientId, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
 import type { JobEvent } from "../../src/job/lifecycle.js";
 import { failed, succeeded } from "../../src/job/outcome.js";
 import { SqliteLedger } from "../../src/ledger/sqlite/sqlite-ledger.js";
 import { systemClock } from "../../src/std/clock.js";
-import { presumedNonce } from "../../src/worker/acknowledging.js";
 import { call } from "../support/emulator-client.js";
 import {
   custom,

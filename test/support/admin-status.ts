@@ -1,6 +1,6 @@
 // A worker's status as the admin port is shown it, made by hand: all is well, unless told otherwise.
 import type { AdminStatus } from "../../src/admin/view.js";
-import type { Fault } from "../../src/worker/events.js";
+import type { Fault } from "../../src/engine/events.js";
 
 export const nowMs = Date.UTC(2026, 0, 1, 2, 14);
 export const scan = "ThirdParty/Test/Acme-Scan/1";

@@ -1,11 +1,11 @@
 // One flight without a daemon: real slots and ledger, and a gateway that answers what the test says.
 import type { JobGateway } from "../../src/codepipeline/gateway.js";
+import type { Parts } from "../../src/engine/context.js";
+import { JobInFlight } from "../../src/engine/in-flight.js";
+import { type LaneConfig, laneName } from "../../src/engine/poller-config.js";
+import { Slots } from "../../src/engine/slots.js";
 import type { Job, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
 import { MemoryLedger } from "../../src/ledger/memory.js";
-import { JobInFlight } from "../../src/worker/in-flight.js";
-import { type LaneConfig, laneName } from "../../src/worker/lane.js";
-import type { Parts } from "../../src/worker/parts.js";
-import { Slots } from "../../src/worker/slots.js";
 import { FakeClock } from "./fake-clock.js";
 import { noArtifacts } from "./no-artifacts.js";
 

@@ -21,21 +21,21 @@ describe("each rule", () => {
     [
       "a value from elsewhere",
       importsOnlyWhatItsRowAllows,
-      "worker/a.ts",
+      "engine/a.ts",
       'import { X } from "../config/load.js";',
-      ":2 imports config/load.ts; worker may import job, std, ",
+      ":2 imports config/load.ts; engine may import job, std, ",
     ],
     [
       "a type from elsewhere",
       importsOnlyWhatItsRowAllows,
-      "worker/a.ts",
+      "engine/a.ts",
       'import type { X } from "../config/config.js";',
       ":2 imports config/config.ts",
     ],
     [
       "an implementation",
       importsOnlyWhatItsRowAllows,
-      "worker/a.ts",
+      "engine/a.ts",
       'import { X } from "../ledger/sqlite/sqlite-ledger.js";',
       ":2 imports ledger/sqlite/sqlite-ledger.ts",
     ],
@@ -85,8 +85,8 @@ describe("each rule", () => {
       "the daemon",
       importsOnlyWhatItsRowAllows,
       "admin/a.ts",
-      'import { Daemon } from "../daemon.js";',
-      ":2 imports daemon.ts",
+      'import { Daemon } from "../compose/daemon.js";',
+      ":2 imports compose/daemon.ts",
     ],
     [
       "a folder without a row",
@@ -112,9 +112,9 @@ describe("each rule", () => {
     [
       "a package that its folder must not know",
       importsOnlyPackagesOfItsRow,
-      "worker/a.ts",
+      "engine/a.ts",
       'import pino from "pino";',
-      ":2 imports pino; worker may import no package",
+      ":2 imports pino; engine may import no package",
     ],
     [
       "Node in a pure folder",
@@ -185,8 +185,8 @@ describe("each rule", () => {
     ["an imported end", endsNoProcess, "cli/a.ts", 'import { exit } from "node:process";', ":2 ends the process"],
     ["a default export", hasNoDefaultExport, "cli/a.ts", "export default class A {}", ":2 has a default export"],
     ["a renamed default export", hasNoDefaultExport, "cli/a.ts", "export { a as default };", ":2 has a default export"],
-    ["a print", doesNotPrint, "worker/a.ts", 'console.log("x");', ":2 prints by console"],
-    ["state in a module", keepsNoState, "worker/a.ts", "let count = 0;", ":2 keeps state in the module"],
+    ["a print", doesNotPrint, "engine/a.ts", 'console.log("x");', ":2 prints by console"],
+    ["state in a module", keepsNoState, "engine/a.ts", "let count = 0;", ":2 keeps state in the module"],
   ])("finds %s", (what, rule, path, source, expected) => {
     const text = what === "no first comment" ? "export {};\n" : `${head}${source}\n`;
     const found = rule({ path, source: text });
@@ -220,7 +220,7 @@ describe("each rule", () => {
       "job/a.ts",
       "const x = 'import { x } from \"../std/clock.js\"';",
     ],
-    ["a contract", importsOnlyWhatItsRowAllows, "worker/a.ts", 'import { LedgerError } from "../ledger/ledger.js";'],
+    ["a contract", importsOnlyWhatItsRowAllows, "engine/a.ts", 'import { LedgerError } from "../ledger/ledger.js";'],
     ["its own folder", importsOnlyWhatItsRowAllows, "ledger/a.ts", 'export { x } from "./b.js";'],
     [
       "an SDK in its place",
@@ -248,10 +248,10 @@ describe("each rule", () => {
     [
       "a print in a text",
       doesNotPrint,
-      "worker/a.ts",
+      "engine/a.ts",
       `const hint = \`use console.log(\${x.map((y) => \`console.\${y}\`)})\`;`,
     ],
-    ["state in a function", keepsNoState, "worker/a.ts", "function f() {\n  let x = 1;\n}"],
+    ["state in a function", keepsNoState, "engine/a.ts", "function f() {\n  let x = 1;\n}"],
   ])("lets pass %s", (_what, rule, path, source) => {
     expect(rule({ path, source: `${head}${source}\n` })).toEqual([]);
   });

@@ -22,7 +22,7 @@ export const contracts = [
   "handlers/handler.ts",
   "artifacts/artifacts.ts",
 ];
-const underDaemon = ["tokens", "ledger", "artifacts", "codepipeline", "handlers", "worker", "admin", "tracing"];
+const underCompose = ["tokens", "ledger", "artifacts", "codepipeline", "handlers", "engine", "admin", "tracing"];
 
 export const rows: readonly Row[] = [
   { area: "std", may: [], packages: ["pino", "p-retry"], node: true },
@@ -33,12 +33,12 @@ export const rows: readonly Row[] = [
   { area: "codepipeline", may: ["job", "std"], types: ["tokens/tokens.ts"], packages: "any", node: true },
   { area: "handlers", may: ["job", "std"], types: ["artifacts/artifacts.ts"], packages: "any", node: true },
   // The engine knows contracts, never an implementation, a configuration or a log.
-  { area: "worker", may: ["job", "std", ...contracts], packages: [], node: true },
+  { area: "engine", may: ["job", "std", ...contracts], packages: [], node: true },
   {
     area: "admin",
     // Of the job's folder only how action types and jobs are written.
     may: ["std", "job/job.ts"],
-    types: ["job", "worker/events.ts", "worker/status.ts", "config/config.ts"],
+    types: ["job", "engine/events.ts", "engine/status.ts", "config/config.ts"],
     packages: "any",
     node: true,
   },
@@ -48,52 +48,35 @@ export const rows: readonly Row[] = [
   { area: "emulator", may: ["std"], packages: "any", node: true },
   { area: "testkit", may: ["job", "std", "handlers", "artifacts", "emulator"], packages: "any", node: true },
   { area: "index", may: ["job"], types: ["handlers"], packages: [], node: false },
-  // Builds what daemon.ts wires: together they are the composition root.
-  { area: "parts", may: ["job", "std", ...underDaemon], types: ["config/config.ts"], packages: [], node: true },
+  // The composition root, the only room that knows every implementation.
   {
-    area: "daemon",
-    may: ["parts.ts", "parts", "reload.ts", "job", "std", ...underDaemon],
+    area: "compose",
+    may: ["config/fingerprint.ts", "job", "std", ...underCompose],
     types: ["config/config.ts"],
     packages: "any",
-    node: true,
-  },
-  // Puts a changed configuration in force: the third part of the composition root.
-  {
-    area: "reload",
-    may: ["parts.ts", "parts", "config/fingerprint.ts"],
-    types: ["config/config.ts", ...underDaemon],
-    packages: [],
-    node: false,
-  },
-  {
-    // The same for an operator at the ledger, without a daemon.
-    area: "held-jobs",
-    may: ["parts.ts", "parts", "job", "std", ...underDaemon],
-    types: ["config/config.ts"],
-    packages: [],
     node: true,
   },
   // A reader of events, like admin.
   {
     area: "tracing",
     may: ["job/job.ts"],
-    types: ["handlers/handler.ts", "worker/events.ts"],
+    types: ["handlers/handler.ts", "engine/events.ts"],
     packages: ["@opentelemetry/api"],
     node: false,
   },
   // Looks at what the composition root would build.
   {
     area: "doctor",
-    may: ["parts.ts", "parts", "job", "std", ...underDaemon],
+    may: ["compose", "job", "std", ...underCompose],
     types: ["config/config.ts"],
     packages: [],
     node: true,
   },
   {
     area: "cli",
-    may: ["daemon.ts", "doctor", "held-jobs.ts", "config", "emulator", "std"],
+    may: ["compose", "doctor", "config", "emulator", "std"],
     // What the daemon's own interface is made of: the events it tells, and how it ended.
-    types: ["worker/events.ts", "worker/worker.ts"],
+    types: ["engine/events.ts", "engine/engine.ts"],
     packages: "any",
     node: true,
   },

@@ -34,9 +34,9 @@ describe("the import table", () => {
     }
   });
 
-  it("lets nobody but cli know the daemon, and nobody but main know cli", () => {
+  it("lets nobody but cli and doctor know the composition root, and nobody but main know cli", () => {
     const knowing = (place: string) => rows.filter((row) => row.may.some((each) => areaOf(each) === place));
-    expect(knowing("daemon").map((row) => row.area)).toEqual(["cli"]);
+    expect(knowing("compose").map((row) => row.area)).toEqual(["doctor", "cli"]);
     expect(knowing("cli").map((row) => row.area)).toEqual(["main"]);
     expect(knowing("emulator").map((row) => row.area)).toEqual(["testkit", "cli"]);
   });

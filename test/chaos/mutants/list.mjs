@@ -19,7 +19,7 @@ const lostAnswers = "test/integration/lost-answers.test.ts";
 export const mutants = [
   {
     name: "acknowledges before it is recorded",
-    file: "src/worker/acknowledging.ts",
+    file: "src/engine/acknowledging.ts",
     find: `  await record(flight, asking, asking.nonce);
   try {
     return claimOf(await gateway.acknowledge(flight.key, asking.nonce, parts.scopes.work));
@@ -35,56 +35,56 @@ export const mutants = [
   },
   {
     name: "runs the handler before it is recorded that the job is ours",
-    file: "src/worker/runner.ts",
+    file: "src/engine/runner.ts",
     find: `    await flight.note({ type: "acknowledge-accepted" });`,
     replace: `    void flight.note({ type: "acknowledge-accepted" });`,
     tests: [order],
   },
   {
     name: "puts the outcome before it is recorded",
-    file: "src/worker/runner.ts",
+    file: "src/engine/runner.ts",
     find: `    await flight.note({ type: "outcome-settled", outcome });`,
     replace: `    void flight.note({ type: "outcome-settled", outcome });`,
     tests: [order],
   },
   {
     name: "takes every InvalidNonceException for its own job",
-    file: "src/worker/acknowledging.ts",
+    file: "src/engine/acknowledging.ts",
     find: `if (error.kind === "not-ours" && asking.isAmbiguous) return decide(parts, flight, asking, error);`,
     replace: `if (error.kind === "not-ours") return { kind: "ours", isPresumed: true };`,
     tests: [lostAnswers],
   },
   {
     name: "takes every InvalidNonceException for somebody else's job",
-    file: "src/worker/acknowledging.ts",
+    file: "src/engine/acknowledging.ts",
     find: `if (error.kind === "not-ours" && asking.isAmbiguous) return decide(parts, flight, asking, error);`,
     replace: "",
     tests: [lostAnswers, recovery],
   },
   {
     name: "works a job that is not InProgress",
-    file: "src/worker/acknowledging.ts",
+    file: "src/engine/acknowledging.ts",
     find: `return { kind: "lost", reason: "not-ours", message: \`the acknowledge was answered \${status}, not InProgress\` };`,
     replace: `return { kind: "ours", isPresumed: false };`,
     tests: [recovery],
   },
   {
     name: "shares one abort signal between polls, handlers and puts",
-    file: "src/worker/worker.ts",
+    file: "src/engine/engine.ts",
     find: "scopes: { poll: this.#poll.signal, work: this.#work.signal, report: this.#report.signal }",
     replace: "scopes: { poll: this.#poll.signal, work: this.#poll.signal, report: this.#poll.signal }",
     tests: ["test/integration/drain.test.ts"],
   },
   {
     name: "polls for more jobs than slots are free",
-    file: "src/worker/poller.ts",
+    file: "src/engine/poller.ts",
     find: "const limit = Math.min(reservation.size, budget.left);",
     replace: "const limit = Math.min(this.#options.lane.maxConcurrentJobs, budget.left);",
     tests: ["test/integration/slots.test.ts"],
   },
   {
     name: "grants slots over the limit",
-    file: "src/worker/slots.ts",
+    file: "src/engine/slots.ts",
     find: `      const size = Math.min(this.#grantable(count, kind === "parked"), want);`,
     replace: `      const size = Math.max(1, Math.min(this.#grantable(count, kind === "parked"), want));`,
     tests: ["test/unit/worker/slots.test.ts"],
@@ -98,21 +98,21 @@ export const mutants = [
   },
   {
     name: "drops a result that got no answer",
-    file: "src/worker/reporter.ts",
+    file: "src/engine/reporter.ts",
     find: "      default:\n        throw error;",
     replace: `      default:\n        return { kind: "lost", reason: "over", message };`,
     tests: [lostAnswers],
   },
   {
     name: "drops a job whose acknowledge got no answer",
-    file: "src/worker/acknowledging.ts",
+    file: "src/engine/acknowledging.ts",
     find: `isWorthIt: (kind) => isPassing(kind) || kind === "aborted" ||`,
     replace: "isWorthIt: (kind) => false &&",
     tests: [lostAnswers],
   },
   {
     name: "puts a result again once it was accepted",
-    file: "src/worker/reporter.ts",
+    file: "src/engine/reporter.ts",
     find: "    await gateway.put(flight.key, putting.outcome, parts.scopes.report);",
     replace:
       "    await gateway.put(flight.key, putting.outcome, parts.scopes.report);\n    await gateway.put(flight.key, putting.outcome, parts.scopes.report).catch(() => {});",
@@ -120,7 +120,7 @@ export const mutants = [
   },
   {
     name: "calls a put that was refused as over lost, though an earlier one may have gone through",
-    file: "src/worker/reporter.ts",
+    file: "src/engine/reporter.ts",
     find: "        if (putting.isAmbiguous) return accepted(putting, true);",
     replace: "",
     tests: [lostAnswers],
@@ -134,49 +134,49 @@ export const mutants = [
   },
   {
     name: "works an interrupted job again though afterCrash is fail",
-    file: "src/worker/recovery.ts",
+    file: "src/engine/recovery.ts",
     find: `if (!isWaiting && flight.lane.afterCrash === "fail") {`,
     replace: `if (!isWaiting && flight.lane.afterCrash !== "fail") {`,
     tests: [recovery],
   },
   {
     name: "forgets the callback that it waits for when it crashes",
-    file: "src/worker/recovery.ts",
+    file: "src/engine/recovery.ts",
     find: "  flight.callback = found.callback;\n",
     replace: "",
     tests: [recovery],
   },
   {
     name: "takes a job that it only presumed its own for its own after a crash",
-    file: "src/worker/recovery.ts",
+    file: "src/engine/recovery.ts",
     find: "    flight.isPresumed = found.nonce === presumedNonce;\n",
     replace: "",
     tests: [recovery],
   },
   {
     name: "loses a result when an offer confirms its job while the put is under way",
-    file: "src/worker/reporter.ts",
+    file: "src/engine/reporter.ts",
     find: "if (wasPresumed) return claimAndPut",
     replace: "if (wasPresumed && flight.isPresumed) return claimAndPut",
     tests: ["test/chaos/kill-anywhere-presumed.test.ts"],
   },
   {
     name: "gives a service up that calls back while the details of its job are fetched",
-    file: "src/worker/recovery.ts",
+    file: "src/engine/recovery.ts",
     find: "  flight.callback = found.callback;\n  const job = await freshDetails(parts, runner, flight, found);\n",
     replace: "  const job = await freshDetails(parts, runner, flight, found);\n  flight.callback = found.callback;\n",
     tests: [recovery],
   },
   {
     name: "says that nothing is owed when it stops before it took up what was left",
-    file: "src/worker/recovery.ts",
+    file: "src/engine/recovery.ts",
     find: "    if (laneOf(parts.lanes, lease.key) || !ledger.watch) runner.left.add(name);\n",
     replace: "",
     tests: [recovery],
   },
   {
     name: "drops the job that the last poll of a removed action type brings",
-    file: "src/worker/poller.ts",
+    file: "src/engine/poller.ts",
     find: "return slot ? runner.take(polled, lane, slot, answeredMs) : Promise.resolve(false);",
     replace: `const wanted = parts.lanes.get(laneName(lane));
       if (!wanted) slot?.free();
@@ -192,7 +192,7 @@ export const mutants = [
   },
   {
     name: "reports a job that an operator released",
-    file: "src/worker/in-flight.ts",
+    file: "src/engine/in-flight.ts",
     find: `      this.#lose(released);
       return true;`,
     replace: `      this.#failure = released.message;
@@ -230,7 +230,7 @@ export const mutants = [
   },
   {
     name: "asks again by what stands in the ledger for a nonce, once an offer made a presumed job ours",
-    file: "src/worker/recovery.ts",
+    file: "src/engine/recovery.ts",
     find: "if (found.nonce === presumedNonce) {",
     replace: "if (flight.isPresumed) {",
     tests: [recovery],

@@ -2,10 +2,10 @@
 import { expect } from "vitest";
 import { eventLog } from "../../../src/admin/event-log.js";
 import type { GatewayFaultKind } from "../../../src/codepipeline/gateway.js";
+import type { Fault, PollerName, UntimedEvent } from "../../../src/engine/events.js";
 import type { ActionType, ClientId, JobId, JobKey, Region } from "../../../src/job/job.js";
 import type { JobState, LostReason } from "../../../src/job/lifecycle.js";
 import { type Outcome, succeeded } from "../../../src/job/outcome.js";
-import type { Fault, PollerName, UntimedEvent } from "../../../src/worker/events.js";
 
 export const atMs = Date.UTC(2026, 0, 1);
 const actionType: ActionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" };

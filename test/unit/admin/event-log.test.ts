@@ -1,9 +1,9 @@
 // What a person on duty reads: one line for each event, at its level, and for a lasting fault only now and then.
 import { describe, expect, it } from "vitest";
 import type { GatewayFaultKind } from "../../../src/codepipeline/gateway.js";
+import type { UntimedEvent } from "../../../src/engine/events.js";
 import type { LostReason } from "../../../src/job/lifecycle.js";
 import { continued, failed, type Outcome, succeeded } from "../../../src/job/outcome.js";
-import type { UntimedEvent } from "../../../src/worker/events.js";
 import {
   dropped,
   jobFields,

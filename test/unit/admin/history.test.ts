@@ -1,9 +1,9 @@
 // What the status page remembers: outcomes, minutes and progress, and that none of it grows without an end.
 import { describe, expect, it } from "vitest";
 import { History } from "../../../src/admin/history.js";
+import type { UntimedEvent } from "../../../src/engine/events.js";
 import type { ActionType, ClientId, JobId, JobKey, Region } from "../../../src/job/job.js";
 import { continued, failed, type Outcome, succeeded } from "../../../src/job/outcome.js";
-import type { UntimedEvent } from "../../../src/worker/events.js";
 
 const startMs = Date.UTC(2026, 0, 1, 2, 0);
 const actionType: ActionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" };

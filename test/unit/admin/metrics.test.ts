@@ -2,10 +2,10 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { Metrics } from "../../../src/admin/metrics.js";
 import type { AdminStatus } from "../../../src/admin/view.js";
+import type { PollerName, UntimedEvent } from "../../../src/engine/events.js";
+import { StatusBoard } from "../../../src/engine/status.js";
 import type { ActionType, ClientId, JobId, JobKey, Region } from "../../../src/job/job.js";
 import { continued, failed, succeeded } from "../../../src/job/outcome.js";
-import type { PollerName, UntimedEvent } from "../../../src/worker/events.js";
-import { StatusBoard } from "../../../src/worker/status.js";
 import { FakeClock } from "../../support/fake-clock.js";
 import { type ReadSample, readOpenMetrics } from "../../support/openmetrics.js";
 

@@ -11,9 +11,9 @@ import {
   type AdminServer,
   startAdmin,
 } from "../../../src/admin/server.js";
+import type { OrderAnswer } from "../../../src/engine/events.js";
 import { Secret } from "../../../src/job/secret.js";
 import { systemClock } from "../../../src/std/clock.js";
-import type { OrderAnswer } from "../../../src/worker/events.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
 /** Times longer than any test may take: what waits for one of them by mistake fails. */

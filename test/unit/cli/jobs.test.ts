@@ -2,10 +2,10 @@
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { jobsCommand } from "../../../src/cli/jobs.js";
+import { presumedNonce } from "../../../src/engine/acknowledging.js";
 import type { ClientId, JobId, JobKey, Nonce, Region } from "../../../src/job/job.js";
 import { failed, succeeded } from "../../../src/job/outcome.js";
 import { SqliteLedger } from "../../../src/ledger/sqlite/sqlite-ledger.js";
-import { presumedNonce } from "../../../src/worker/acknowledging.js";
 import { FakeClock } from "../../support/fake-clock.js";
 import { folder, least } from "../config/support.js";
 import { cli, keepingIo } from "./io.js";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { SystemdReports, statusText, type ToldDaemon } from "../../../src/cli/systemd.js";
+import type { WorkerEvent } from "../../../src/engine/events.js";
 import type { Message } from "../../../src/std/systemd.js";
-import type { WorkerEvent } from "../../../src/worker/events.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
 type Status = ReturnType<ToldDaemon["status"]>;

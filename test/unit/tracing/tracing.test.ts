@@ -3,9 +3,9 @@ import { context, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { UntimedEvent } from "../../../src/engine/events.js";
 import { failed, type Outcome, succeeded } from "../../../src/job/outcome.js";
 import { Tracing } from "../../../src/tracing/tracing.js";
-import type { UntimedEvent } from "../../../src/worker/events.js";
 import { key, oneOfEach, polled, pollFailed, started } from "../admin/event-log-samples.js";
 
 const startMs = Date.UTC(2026, 0, 1);

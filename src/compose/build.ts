@@ -1,0 +1,194 @@
+// Builds each part that a configuration asks for, loading only what it names; the one place that knows every
+// implementation. Opens in order and, when one part cannot be had, lets go of the earlier ones.
+import type { ArtifactStore } from "../artifacts/artifacts.js";
+import type { GatewaySettings, Gateways } from "../codepipeline/gateways.js";
+import type { Config } from "../config/config.js";
+import type { WorkerLimits } from "../engine/context.js";
+import type { Observe } from "../engine/events.js";
+import type { LaneConfig } from "../engine/poller-config.js";
+import { Callbacks } from "../handlers/callbacks.js";
+import type { HandlerRegistry } from "../handlers/handler.js";
+import { buildHandlers } from "../handlers/registry.js";
+import { SwappableHandlers } from "../handlers/swappable.js";
+import { actionTypeName, type JobId, type Region } from "../job/job.js";
+import type { Ledger } from "../ledger/ledger.js";
+import type { Log } from "../std/log.js";
+import { MaskedTokens } from "../tokens/masked-tokens.js";
+import type { ClientTokens } from "../tokens/tokens.js";
+import { ledgerOf } from "./ledgers.js";
+import type { PartReaders, PartsOptions } from "./options.js";
+
+/** The parts, wired. */
+export interface BuiltParts {
+  readonly gateways: Gateways;
+  readonly tokens: MaskedTokens;
+  readonly handlers: SwappableHandlers;
+  readonly ledger: Ledger;
+  readonly artifacts: ArtifactStore;
+  readonly callbacks: Callbacks;
+  readonly closing: { readonly name: string; readonly close: () => Promise<void> | void }[];
+  /** Base of callback URLs, once the admin port is open. */
+  adminUrl: string | undefined;
+}
+
+/** Ended callbacks are remembered so that a repeated delivery is told so; a delivery waits so long for its record. */
+export const callbackLimits = { endedKept: 10_000, recordWaitMs: 10_000 };
+/** How often the client token file is looked at; a client that it lacks makes it be looked at once. */
+const tokenFileCheckMs = 2_000;
+/** Builds all of them. Throws what the first that cannot be built says. */
+export async function buildParts(
+  options: PartsOptions,
+  observe: Observe,
+  readers: PartReaders = {},
+): Promise<BuiltParts> {
+  const { config, clock, log, masker } = options;
+  const closing: BuiltParts["closing"] = [];
+  try {
+    const releaseToken = masker.keep(config.admin.token ? [config.admin.token.reveal()] : []);
+    closing.push({ name: "admin token", close: releaseToken });
+    const tokens = new MaskedTokens({
+      source: await tokensOf(options),
+      keepSecrets: (values) => masker.keep(values),
+      ...(readers.onLookup ? { onLookup: readers.onLookup } : {}),
+    });
+    closing.push({ name: "client tokens", close: () => tokens.close() });
+    const ledger = await ledgerOf(options, readers);
+    closing.push({ name: "ledger", close: () => ledger.close() });
+    const mask = (text: string) => masker.mask(text);
+    const { openArtifacts } = await import("../artifacts/opening.js");
+    const artifacts = await openArtifacts({ settings: config, clock, log, mask });
+    closing.push({ name: "artifact store", close: () => artifacts.close() });
+    const regions = [...new Set(lanesOf(config).map(({ region }) => region))];
+    const callbacks: Callbacks = new Callbacks({
+      ...callbackLimits,
+      baseUrl: () => built.adminUrl,
+      clock,
+      elsewhere: ledger.promised && (async (jobId) => (await ledger.promised?.(jobId as JobId, regions)) ?? []),
+    });
+    const handlers = new SwappableHandlers(await handlersOf(options, callbacks, observe));
+    closing.push({ name: "handlers", close: () => handlers.close() });
+    const gateways = await gatewaysOf({ options, tokens, readers, mask });
+    closing.push({ name: "clients", close: () => gateways.close() });
+    const built: BuiltParts = {
+      gateways,
+      tokens,
+      handlers,
+      ledger,
+      artifacts,
+      callbacks,
+      closing,
+      adminUrl: undefined,
+    };
+    return built;
+  } catch (error) {
+    for (const part of closing.toReversed()) await closeQuietly(part, log);
+    throw error;
+  }
+}
+
+/** Opens the configured token source. Throws TokenError. */
+export async function tokensOf({ config, clock, log }: PartsOptions): Promise<ClientTokens> {
+  const { clientTokens } = config;
+  switch (clientTokens.source) {
+    case "static": {
+      const { StaticClientTokens } = await import("../tokens/static.js");
+      return new StaticClientTokens({ tokens: clientTokens.tokens });
+    }
+    case "file": {
+      const [{ openFileTokens }, { tokenFileLine }] = await Promise.all([
+        import("../tokens/file.js"),
+        import("../tokens/file-lines.js"),
+      ]);
+      return openFileTokens({
+        path: clientTokens.path,
+        clock,
+        checkIntervalMs: tokenFileCheckMs,
+        onEvent: (event) => tokenFileLine(log, event),
+      });
+    }
+  }
+}
+
+/** Builds every configured handler. Throws HandlersError. */
+export function handlersOf(options: PartsOptions, callbacks: Callbacks, observe: Observe): Promise<HandlerRegistry> {
+  const { config, clock, masker, environment } = options;
+  return buildHandlers({
+    handlers: config.handlers,
+    clock,
+    masker,
+    callbacks,
+    retry: config.retry.handler,
+    workDir: config.artifacts.workDir,
+    cancelGraceMs: config.shutdown.cancelGraceMs,
+    environment,
+    onAbandoned: (name, call) =>
+      observe({ type: "handler-abandoned", key: call.job.key, handler: name, atMs: clock.now() }),
+  });
+}
+
+async function gatewaysOf({
+  options,
+  tokens,
+  readers,
+  mask,
+}: {
+  readonly options: PartsOptions;
+  readonly tokens: ClientTokens;
+  readonly readers: PartReaders;
+  readonly mask: (text: string) => string;
+}): Promise<Gateways> {
+  const { config, clock } = options;
+  const { onCall } = readers;
+  const { Gateways } = await import("../codepipeline/gateways.js");
+  const { endpoint, ...aws } = config.aws;
+  const settings = gatewaySettingsOf(config);
+  return new Gateways({ aws: { endpoint, ...aws, mask, ...(onCall ? { onCall } : {}) }, tokens, clock }, settings);
+}
+
+/** Which gateways the lanes of a configuration need. */
+export function gatewaySettingsOf(config: Config): GatewaySettings {
+  const regions = new Set(lanesOf(config).map(({ region }) => region));
+  return {
+    regions,
+    queryParams: new Map([...regions].map((region) => [region, queryParamsOf(config, region)])),
+    clientCooldownMs: config.retry.clientCooldownMs,
+  };
+}
+
+/** By action type name; one type may be asked for different values in different Regions. */
+function queryParamsOf(config: Config, region: Region): ReadonlyMap<string, Readonly<Record<string, string>>> {
+  const here = config.actionTypes.filter((type) => type.regions.includes(region));
+  return new Map(here.flatMap((type) => (type.queryParam ? [[actionTypeName(type), type.queryParam] as const] : [])));
+}
+
+/** The engine's limits. */
+export function limitsOf({ worker, polling, shutdown, retry }: Config): WorkerLimits {
+  return { maxConcurrentJobs: worker.maxConcurrentJobs, polling, shutdown, retry };
+}
+
+/** One lane for each action type in each of its Regions. */
+export function lanesOf(config: Config): readonly LaneConfig[] {
+  return config.actionTypes.flatMap((type) =>
+    type.regions.map((region) => ({
+      region,
+      actionType: { category: type.category, owner: type.owner, provider: type.provider, version: type.version },
+      handler: type.handler,
+      maxConcurrentJobs: type.maxConcurrentJobs,
+      jobTimeoutMs: type.jobTimeoutMs,
+      afterCrash: type.afterCrash,
+      secretProperties: type.secretProperties,
+    })),
+  );
+}
+
+/** Lets go of a part; a failure is told and keeps nobody else from closing. */
+export async function closeQuietly(
+  part: { readonly name: string; readonly close: () => Promise<void> | void },
+  log: Log,
+): Promise<void> {
+  try {
+    await part.close();
+  } catch (error) {
+    log.error({ err: error }, `could not close the ${part.name}`);
+  }
+}

@@ -1,0 +1,88 @@
+// What the command line sees of the configured ledger and does to it while no daemon is asked: lists the jobs that are
+// held, and releases or fails one. A part of the composition root: it picks the ledger's implementation.
+
+import { presumedNonce } from "../engine/acknowledging.js";
+import { isOwed, type JobEvent } from "../job/lifecycle.js";
+import { failed } from "../job/outcome.js";
+import type { TableFinding } from "../ledger/dynamodb/check.js";
+import { LedgerError } from "../ledger/ledger.js";
+import type { ListedJob } from "../ledger/listed-jobs.js";
+import { type FleetTools, fleetToolsOf, ledgerOf } from "./ledgers.js";
+import type { PartsOptions } from "./options.js";
+
+export type { ListedJob };
+
+/** What an operator decides about one held job. */
+export type HeldJobEnd = { readonly kind: "release" } | { readonly kind: "fail"; readonly message: string };
+
+/** What the configured ledger holds, oldest first, beside daemons that may be running. Throws LedgerError. */
+export async function heldJobs(options: PartsOptions): Promise<readonly ListedJob[]> {
+  const { ledger } = options.config;
+  switch (ledger.store) {
+    case "sqlite": {
+      const { listJobs } = await import("../ledger/sqlite/list.js");
+      return listJobs(ledger.path);
+    }
+    case "dynamodb":
+      return withFleet(options, ({ operator }, signal) => operator.list(signal));
+    case "memory":
+      throw new LedgerError("unreadable", "ledger.store is memory: only the daemon that runs knows its jobs");
+  }
+}
+
+/**
+ * Releases a held job, or fixes its outcome as failed for a daemon to report. Throws LedgerError: `locked` while a
+ * daemon works on it, `lost` when the job is not there or not in a state for it.
+ */
+export async function endHeldJob(
+  options: PartsOptions,
+  { key }: Pick<ListedJob, "key">,
+  end: HeldJobEnd,
+): Promise<void> {
+  if (options.config.ledger.store === "dynamodb") {
+    return withFleet(options, ({ operator }, signal) =>
+      operator.end(key, ({ record }) => eventsFor(key.jobId, record.state, end), signal),
+    );
+  }
+  const ledger = await ledgerOf(options);
+  const unfinished = await ledger.unfinished();
+  try {
+    const found = unfinished.find(({ lease }) => lease.key.jobId === key.jobId && lease.key.region === key.region);
+    if (!found) throw new LedgerError("lost", `job ${key.jobId} is not in the ledger any more`);
+    const { lease } = found;
+    for (const event of eventsFor(key.jobId, lease.state, end)) await ledger.record(lease, event);
+  } finally {
+    for (const { lease } of unfinished) await ledger.release(lease);
+    await ledger.close();
+  }
+}
+
+/** What is wrong with the configured DynamoDB table; nothing for other ledgers. Throws LedgerError. */
+export async function checkLedgerTable(options: PartsOptions): Promise<readonly TableFinding[]> {
+  if (options.config.ledger.store !== "dynamodb") return [];
+  return withFleet(options, ({ check }) => check());
+}
+
+function eventsFor(jobId: string, state: ListedJob["state"], end: HeldJobEnd): readonly JobEvent[] {
+  if (end.kind === "release") return [{ type: "job-lost", reason: "released" }];
+  const settled: JobEvent = { type: "outcome-settled", outcome: failed(end.message) };
+  if (state === "running") return [settled];
+  if (state === "acknowledging") {
+    // Nobody knows whether it is ours: as a presumed one its result is put, and it is asked for again if need be.
+    return [{ type: "acknowledge-sent", nonce: presumedNonce }, { type: "acknowledge-accepted" }, settled];
+  }
+  const what = isOwed(state) ? "its result is already fixed, and a daemon that runs puts it" : `it is ${state}`;
+  throw new LedgerError("lost", `job ${jobId} cannot be failed: ${what}; release lets go of it`);
+}
+
+async function withFleet<T>(
+  options: PartsOptions,
+  act: (tools: FleetTools, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const tools = await fleetToolsOf(options);
+  try {
+    return await act(tools, new AbortController().signal);
+  } finally {
+    tools.close();
+  }
+}

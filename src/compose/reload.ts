@@ -1,0 +1,97 @@
+// A changed configuration put in force while jobs run: everything new is built and checked first, then swapped; what
+// began under the old one ends under it. Part of the composition root, like build.ts.
+import type { Config } from "../config/config.js";
+import { fingerprints } from "../config/fingerprint.js";
+import type { Worker } from "../engine/engine.js";
+import type { Observe } from "../engine/events.js";
+import { type BuiltParts, closeQuietly, gatewaySettingsOf, handlersOf, lanesOf, limitsOf, tokensOf } from "./build.js";
+import type { PartsOptions } from "./options.js";
+
+export interface ReloadOptions {
+  readonly options: PartsOptions;
+  readonly parts: BuiltParts;
+  readonly worker: Worker;
+  readonly observe: Observe;
+}
+
+/** What a reload came to. */
+export interface Reloaded {
+  /** What is in force now: the new configuration, but for what needs a restart. */
+  readonly config: Config;
+  /** Sections that changed and are in force. */
+  readonly applied: readonly string[];
+  /** Sections that changed and wait for a restart. */
+  readonly needsRestart: readonly string[];
+  /** Resolves when everything that began under the old configuration has ended and is let go of. */
+  readonly settled: Promise<void>;
+}
+
+/** What a running daemon takes on. The rest it holds open: files, ports, connections, folders. */
+const live = new Set([
+  "actionTypes",
+  "handlers",
+  "clientTokens",
+  "worker",
+  "polling",
+  "shutdown",
+  "retry",
+  "log.level",
+]);
+
+/**
+ * Builds what `next` asks for and swaps it in. Throws what cannot be built says (HandlersError, TokenError); then
+ * nothing has changed.
+ */
+export async function reload(given: ReloadOptions, current: Config, next: Config): Promise<Reloaded> {
+  const { options, parts, worker, observe } = given;
+  const changed = changedParts(current, next);
+  const config = inForce(current, next);
+  const tokens = changed.includes("clientTokens") ? await tokensOf({ ...options, config }) : undefined;
+  let letGo = async () => {};
+  if (needsHandlers(current, config)) {
+    try {
+      letGo = parts.handlers.swap(await handlersOf({ ...options, config }, parts.callbacks, observe));
+    } catch (error) {
+      await tokens?.close();
+      throw error;
+    }
+  }
+  // Everything is built: from here on all of it comes into force.
+  if (tokens) await closeQuietly({ name: "client tokens", close: () => parts.tokens.replace(tokens) }, options.log);
+  parts.gateways.apply(gatewaySettingsOf(config));
+  options.log.level = config.log.level;
+  const over = worker.apply({ lanes: lanesOf(config), limits: limitsOf(config) });
+  return {
+    config,
+    applied: changed.filter((name) => live.has(name)),
+    needsRestart: changed.filter((name) => !live.has(name)),
+    settled: over.then(() => closeQuietly({ name: "handlers", close: letGo }, options.log)),
+  };
+}
+
+/** What is in force after a reload: the new configuration, but for what a running daemon cannot change. */
+function inForce(current: Config, next: Config): Config {
+  const { actionTypes, handlers, clientTokens, worker, polling, shutdown } = next;
+  const log = { ...current.log, level: next.log.level };
+  const retry = { ...next.retry, artifact: current.retry.artifact };
+  return { ...current, actionTypes, handlers, clientTokens, worker, polling, shutdown, retry, log };
+}
+
+/** Names of what differs: sections, and the parts of two that are not live as a whole. */
+function changedParts(current: Config, next: Config): readonly string[] {
+  const [now, then] = [fingerprints(partsOf(current)), fingerprints(partsOf(next))];
+  return Object.keys({ ...now, ...then }).filter((name) => now[name] !== then[name]);
+}
+
+function partsOf({ log, retry: { artifact, ...retry }, ...sections }: Config) {
+  return { ...sections, retry, "retry.artifact": artifact, "log.level": log.level, "log.format": log.format };
+}
+
+/** True when handlers are built otherwise now. */
+function needsHandlers(current: Config, next: Config): boolean {
+  const [now, then] = [current, next].map(({ handlers, retry, shutdown }) => ({
+    ...fingerprints({ handlers }),
+    of: JSON.stringify([retry.handler, shutdown.cancelGraceMs]),
+  }));
+  return JSON.stringify(now) !== JSON.stringify(then);
+}

@@ -1,0 +1,297 @@
+// The engine as a whole: starts recovery and the pollers, and stops in three steps, each with its own scope:
+// polls first, handlers when the drain's time is over, puts last. `stop` always settles.
+
+import { jobKeyName } from "../job/job.js";
+import { isOver, isOwed } from "../job/lifecycle.js";
+import { Breakers } from "./breakers.js";
+import type { Parts, WorkerLimits, World } from "./context.js";
+import type { Emit, Observe, Order, OrderAnswer } from "./events.js";
+import { Gate } from "./gate.js";
+import { giveOrder, type OrderedJob, refusedBy } from "./orders.js";
+import type { Budget } from "./poller.js";
+import { type LaneConfig, lanesByName, pollerNameOf } from "./poller-config.js";
+import { Pollers } from "./pollers.js";
+import { recover, recoverOthers, recoverReturned } from "./recovery.js";
+import { Runner } from "./runner.js";
+import { type SlotCount, Slots } from "./slots.js";
+
+export interface WorkerOptions {
+  readonly world: World;
+  readonly lanes: readonly LaneConfig[];
+  readonly limits: WorkerLimits;
+  readonly observe: Observe;
+}
+
+/** How a worker ended. */
+export interface WorkerEnd {
+  /** Jobs that CodePipeline waits for and that we could not bring to an end. */
+  readonly owed: number;
+  /** True when a loop of ours broke: a bug, told by an event. */
+  readonly isBroken: boolean;
+}
+
+/** Slots of all action types together, and of each: `group` is its name. */
+export interface WorkerSlots {
+  readonly busy: number;
+  readonly max: number;
+  readonly parked: number;
+  readonly groups: readonly SlotCount[];
+}
+
+export class Worker {
+  readonly #poll = new AbortController();
+  readonly #work = new AbortController();
+  readonly #report = new AbortController();
+  /** No handler works any more, and nothing is asked but that results are taken. */
+  readonly #ceased = new AbortController();
+  readonly #parts: { -readonly [K in keyof Parts]: Parts[K] };
+  readonly #slots: Slots;
+  readonly #runner: Runner;
+  readonly #pollers: Pollers;
+  readonly #gate: Gate;
+  readonly #loops = new Set<Promise<void>>();
+  #stopping: Promise<WorkerEnd> | undefined;
+  /** The reading of the ledger at the start, and what follows from it. */
+  #beginning: Promise<void> | undefined;
+  #isBroken = false;
+  /** From the start on, until everything that an earlier process left is taken up. */
+  #isRecovering = true;
+  readonly #ended = Promise.withResolvers<WorkerEnd>();
+
+  constructor(options: WorkerOptions) {
+    const { clock } = options.world;
+    const emit: Emit = (event) => {
+      try {
+        options.observe({ ...event, atMs: clock.now() });
+      } catch {
+        // A reader of events must never reach the engine; daemon.ts reports what its readers throw.
+      }
+      if (event.type === "job-changed") this.#ceaseIfWorked();
+    };
+    this.#parts = {
+      world: options.world,
+      limits: options.limits,
+      scopes: { poll: this.#poll.signal, work: this.#work.signal, report: this.#report.signal },
+      emit,
+      lanes: lanesByName(options.lanes),
+    };
+    this.#slots = new Slots({ max: options.limits.maxConcurrentJobs });
+    this.#runner = new Runner(this.#parts);
+    this.#gate = new Gate(this.#parts);
+    this.#pollers = new Pollers({
+      parts: this.#parts,
+      slots: this.#slots,
+      runner: this.#runner,
+      breakers: new Breakers({ emit, mask: options.world.mask, monotonic: () => clock.monotonic() }),
+      gate: (signal) => this.#gate.pass(signal),
+      watch: (loop) => this.#watch(loop),
+    });
+  }
+
+  get slots(): WorkerSlots {
+    const { busy, max, parked, groups } = this.#slots;
+    return { busy, max, parked, groups };
+  }
+
+  get inFlight(): number {
+    return this.#runner.inFlight;
+  }
+
+  /** Jobs that CodePipeline waits for and nobody works here: mostly of action types that are not configured any more. */
+  get left(): number {
+    return this.#runner.left.size;
+  }
+
+  /** Resolves when the worker has stopped, for whatever reason. */
+  get ended(): Promise<WorkerEnd> {
+    return this.#ended.promise;
+  }
+
+  /**
+   * True when a callback for the job may come though nobody listens for it yet: while what an earlier process left is
+   * being taken up, or its details are being fetched.
+   */
+  mayAwaitCallback(jobId: string): boolean {
+    return this.#isRecovering || this.#runner.awaitsCallback(jobId);
+  }
+
+  /** True from the first call of stop() on. */
+  get isStopping(): boolean {
+    return this.#stopping !== undefined;
+  }
+
+  /** Takes up what an earlier process left and starts to poll. Throws LedgerError if the ledger cannot be read. */
+  async start(): Promise<void> {
+    this.#beginning = this.#begin({ left: Number.POSITIVE_INFINITY, promised: 0 });
+    await this.#beginning;
+  }
+
+  /**
+   * One pass: works what is waiting, until polls have brought nothing for `idleEndMs` or `maxJobs` were taken, then
+   * waits for the jobs in flight. Call stop() afterwards all the same.
+   */
+  async once(pass: { readonly idleEndMs: number; readonly maxJobs: number }): Promise<void> {
+    this.#beginning = this.#begin({ left: pass.maxJobs, promised: 0 }, pass.idleEndMs);
+    await this.#beginning;
+    await this.#loopsEnd();
+    if (!this.#poll.signal.aborted) await this.#runner.whenIdle();
+  }
+
+  /** Stops polling until resume(); jobs in flight go on. */
+  pause(): void {
+    this.#gate.pause();
+  }
+
+  resume(): void {
+    this.#gate.resume();
+  }
+
+  /** Polls now instead of after the rest. */
+  wake(): void {
+    this.#pollers.wake();
+  }
+
+  /**
+   * Takes on other action types and limits while it runs. Pollers whose action type or timing changed end after the
+   * poll that is under way, and others begin; jobs in flight go on as they began. Resolves when everything that began
+   * before has ended. Call it only between start() and stop().
+   */
+  async apply(change: { readonly lanes: readonly LaneConfig[]; readonly limits: WorkerLimits }): Promise<void> {
+    const parts = this.#parts;
+    const isNewPace =
+      JSON.stringify([parts.limits.polling, parts.limits.retry.poll, parts.limits.retry.throttledPoll]) !==
+      JSON.stringify([change.limits.polling, change.limits.retry.poll, change.limits.retry.throttledPoll]);
+    parts.limits = change.limits;
+    parts.lanes = lanesByName(change.lanes);
+    this.#slots.resize(change.limits.maxConcurrentJobs);
+    const { added, removed, ended } = this.#pollers.apply(isNewPace);
+    parts.emit({
+      type: "pollers-changed",
+      added: added.map(pollerNameOf),
+      removed: removed.map(pollerNameOf),
+      slots: change.limits.maxConcurrentJobs,
+    });
+    if (added.length > 0) void this.#watch(recoverReturned(parts, this.#runner, this.#slots));
+    await ended;
+    await this.#runner.whenTheseEnd();
+  }
+
+  /** Carries out what an operator decides about one job: fails it, or lets go of it. Rejects only for a bug. */
+  order(job: OrderedJob, order: Order): Promise<OrderAnswer> {
+    return giveOrder({ parts: this.#parts, runner: this.#runner, slots: this.#slots }, job, order).catch(refusedBy);
+  }
+
+  /** Drains and ends. Idempotent; resolves within the three shutdown limits together. */
+  stop(): Promise<WorkerEnd> {
+    if (!this.#stopping) {
+      this.#stopping = this.#drain();
+      this.#stopping.then(this.#ended.resolve, this.#ended.reject);
+    }
+    return this.#stopping;
+  }
+
+  /** Ends a drain's waiting now: handlers are aborted, what is owed is still put. */
+  hurry(reason: string): void {
+    void this.stop();
+    if (this.#work.signal.aborted) return;
+    this.#parts.emit({ type: "drain-hurried", inFlight: this.inFlight, reason });
+    this.#work.abort(new Error(reason));
+  }
+
+  async #begin(budget: Budget, idleEndMs?: number): Promise<void> {
+    const { parts, slots, runner } = { parts: this.#parts, slots: this.#slots, runner: this.#runner };
+    if (this.isStopping) return;
+    const unfinished = await parts.world.ledger.unfinished();
+    if (!this.isStopping) parts.emit({ type: "worker-started", pollers: parts.lanes.size, slots: slots.max });
+    const recovered = recover(parts, runner, slots, unfinished).finally(() => {
+      this.#isRecovering = false;
+    });
+    void this.#watch(recovered);
+    if (this.isStopping) return;
+    // A single pass takes up what there was when it began.
+    if (idleEndMs === undefined) void this.#watch(recoverOthers(parts, runner, slots, (taking) => this.#watch(taking)));
+    this.#pollers.begin({ budget, ...(idleEndMs === undefined ? {} : { idleEndMs }) });
+  }
+
+  /** Looks after a loop. None may end by an error: what runs is brought to its end then, and the process with it. */
+  #watch(running: Promise<void>): Promise<void> {
+    const loop = running
+      .catch((error: unknown) => {
+        this.#isBroken = true;
+        const stack = error instanceof Error ? (error.stack ?? "") : "";
+        this.#parts.emit({ type: "bug", key: undefined, message: `a loop broke: ${String(error)}`, stack });
+        void this.stop();
+      })
+      .finally(() => this.#loops.delete(loop));
+    this.#loops.add(loop);
+    return loop;
+  }
+
+  async #loopsEnd(): Promise<void> {
+    while (this.#loops.size > 0) await Promise.all(this.#loops);
+  }
+
+  async #drain(): Promise<WorkerEnd> {
+    const { clock } = this.#parts.world;
+    const { drainTimeoutMs, cancelGraceMs, reportTimeoutMs } = this.#parts.limits.shutdown;
+    const startedMs = clock.monotonic();
+    this.#parts.emit({ type: "drain-started", inFlight: this.inFlight, timeoutMs: drainTimeoutMs });
+    this.#poll.abort(new Error("partnerd drains"));
+    // What a start that is under way finds yet is given back, and counted.
+    if (this.#beginning) await this.#within(this.#beginning, drainTimeoutMs, this.#work.signal);
+    this.#ceaseIfWorked();
+    await this.#idleWithin(drainTimeoutMs, AbortSignal.any([this.#work.signal, this.#ceased.signal]));
+    if (this.#ceased.signal.aborted) {
+      // All that is left are results: their own time begins now, and no handler is told to stop.
+      await this.#idleWithin(reportTimeoutMs);
+    } else if (this.inFlight > 0) {
+      this.hurry("the drain's time is over");
+      await this.#idleWithin(cancelGraceMs + reportTimeoutMs);
+    }
+    this.#work.abort(new Error("partnerd stops"));
+    this.#report.abort(new Error("partnerd stops"));
+    // What is left only has to notice its abort; a handler that does not is left behind by its own limit.
+    await this.#idleWithin(abortedSettleMs);
+    // A ledger that does not answer must not hold up a stop: what it is not told it finds out by itself.
+    await this.#within(this.#loopsEnd(), abortedSettleMs);
+    const { owed } = this;
+    this.#parts.emit({ type: "drain-finished", owed, durationMs: clock.monotonic() - startedMs });
+    return { owed, isBroken: this.#isBroken };
+  }
+
+  /** For how many jobs CodePipeline waits for us by now: in flight, waiting for a slot, or left in the ledger. */
+  get owed(): number {
+    const { left, waiting } = this.#runner;
+    const names = [...this.#runner.flights()].filter(({ state }) => isOwed(state)).map(({ key }) => jobKeyName(key));
+    return new Set([...left, ...waiting.keys(), ...names]).size;
+  }
+
+  /** In a drain: true from the moment on when every job that is left only waits for CodePipeline to take its result. */
+  #ceaseIfWorked(): void {
+    if (!this.#poll.signal.aborted || this.inFlight === 0) return;
+    for (const { state } of this.#runner.flights()) {
+      if (state !== "settled" && !isOver(state)) return;
+    }
+    this.#ceased.abort();
+  }
+
+  /** Waits until no job is in flight, at most so long, or until the signal aborts. */
+  #idleWithin(ms: number, signal?: AbortSignal): Promise<void> {
+    return this.#within(this.#runner.whenIdle(), ms, signal);
+  }
+
+  /** Waits until the promise ends, at most so long, or until the signal aborts. Never rejects. */
+  async #within(ending: Promise<unknown>, ms: number, signal?: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const onAbort = () => over.abort();
+    if (signal?.aborted) return;
+    signal?.addEventListener("abort", onAbort, { once: true });
+    // Whoever began it is told how it ended.
+    void ending.then(onAbort, onAbort);
+    await this.#parts.world.clock.sleep(ms, over.signal);
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/** How long jobs have to notice that everything was aborted. */
+const abortedSettleMs = 500;

@@ -1,0 +1,168 @@
+// Runs one job's handler under its deadline and its abort signal and says what came of it. The first cause wins:
+// gave an outcome, threw, ran out of time, was stopped, was let go of. Whatever the handler does, this ends.
+import type { Workspace } from "../artifacts/artifacts.js";
+import type { HandlerCall, JobHandler } from "../handlers/handler.js";
+import { failureFrom } from "../job/failure.js";
+import type { Job } from "../job/job.js";
+import { failed, type Outcome, outcomeFrom } from "../job/outcome.js";
+import type { Parts } from "./context.js";
+import type { EndCause } from "./events.js";
+import type { JobInFlight } from "./in-flight.js";
+import { openWorkspace } from "./workspace.js";
+
+/** `left`: stopped while a service still works for it; the next process goes on waiting. */
+export type Ending =
+  | { readonly kind: "ended"; readonly outcome: Outcome; readonly cause: EndCause }
+  | { readonly kind: "left" }
+  /** The flight's `loss` says why. */
+  | { readonly kind: "let-go" };
+
+/** What the customer reads of a job that a stop ended. */
+export const stopped = "partnerd was stopped before the job ended; run the action again";
+
+/** A handler that was told to stop is waited for a little longer than it was promised, then left behind. */
+const abandonMarginMs = 2_000;
+
+type Run = { readonly kind: "gave"; readonly value: unknown } | { readonly kind: "threw"; readonly error: unknown };
+type Stop = "timed-out" | "stopped" | "operator" | "let-go";
+
+/** Runs the handler to its end. Never rejects. */
+export async function handle(
+  parts: Parts,
+  flight: JobInFlight,
+  job: Job,
+  handler: JobHandler,
+  deadlineMs: number,
+): Promise<Ending> {
+  const { clock } = parts.world;
+  const abort = new AbortController();
+  const stop = once<Stop>();
+  const end = (cause: Stop, reason: string) => {
+    if (stop.isDone()) return;
+    stop.done(cause);
+    if (cause !== "let-go") flight.endCause = cause;
+    abort.abort(new Error(reason));
+  };
+  const cancelDeadline = clock.after(deadlineMs - clock.now(), () => {
+    end("timed-out", `the job's time limit of ${seconds(flight.lane.jobTimeoutMs)} is over`);
+  });
+  const stopListening = listen([
+    [parts.scopes.work, () => end("stopped", "partnerd stops")],
+    [flight.failing, () => end("operator", "an operator failed the job")],
+    [flight.letGo, () => end("let-go", flight.loss?.message ?? "the job is let go of")],
+  ]);
+  const { workspace, close } = openWorkspace(parts, flight, job, abort.signal);
+  try {
+    const run = start(handler, callOf(parts, flight, { job, workspace, deadlineMs, signal: abort.signal }), flight);
+    const first = await Promise.race([run, stop.promise]);
+    if (typeof first === "object") return { kind: "ended", ...endOf(first, job, parts) };
+    return await afterStop(parts, flight, job, handler, run, first);
+  } finally {
+    cancelDeadline();
+    stopListening();
+    // From here on nothing is uploaded any more. The outcome does not wait until the folder is gone; the store does.
+    void close();
+  }
+}
+
+async function afterStop(
+  parts: Parts,
+  flight: JobInFlight,
+  job: Job,
+  handler: JobHandler,
+  run: Promise<Run>,
+  cause: Stop,
+): Promise<Ending> {
+  const { clock } = parts.world;
+  const graceMs = parts.limits.shutdown.cancelGraceMs + abandonMarginMs;
+  const graceOver = new AbortController();
+  const late = await Promise.race([run, clock.sleep(graceMs, graceOver.signal).then(() => undefined)]);
+  graceOver.abort();
+  if (late === undefined) {
+    parts.emit({ type: "handler-abandoned", key: flight.key, handler: handler.description });
+  }
+  if (cause === "let-go") return { kind: "let-go" };
+  if (cause === "operator") return { kind: "ended", outcome: failed(flight.failure ?? ""), cause };
+  if (cause === "timed-out") {
+    const message = `the job took longer than its limit of ${seconds(flight.lane.jobTimeoutMs)} (jobTimeout) and was stopped`;
+    return { kind: "ended", outcome: failed(message), cause };
+  }
+  // A handler that used the last moment to say how far it came is believed: `continued` saves its work.
+  if (late?.kind === "gave") return { kind: "ended", ...endOf(late, job, parts) };
+  if (flight.callback && parts.world.ledger.isDurable) return { kind: "left" };
+  return { kind: "ended", outcome: failed(stopped, { type: "SystemUnavailable" }), cause };
+}
+
+function start(handler: JobHandler, call: HandlerCall, flight: JobInFlight): Promise<Run> {
+  const { callback } = flight;
+  const begin = async () => (callback && handler.resume ? handler.resume(call, callback) : handler.run(call));
+  const finished = async (): Promise<Run> => {
+    const value = await begin();
+    // No success without what was to be uploaded, awaited by the handler or not.
+    if (outcomeFrom(value, call.job.key.actionType.owner).kind !== "failed") await call.workspace.finish();
+    return { kind: "gave", value };
+  };
+  return finished().catch((error: unknown): Run => ({ kind: "threw", error }));
+}
+
+function callOf(
+  parts: Parts,
+  flight: JobInFlight,
+  own: {
+    readonly job: Job;
+    readonly workspace: Workspace;
+    readonly deadlineMs: number;
+    readonly signal: AbortSignal;
+  },
+): HandlerCall {
+  return {
+    ...own,
+    draining: parts.scopes.poll,
+    log: parts.world.jobLog(flight.key),
+    trace: parts.world.traceOf?.(flight.key),
+    get outcomeRecorded() {
+      return flight.outcomeRecorded();
+    },
+    awaitCallback: async (callback) => {
+      await flight.note({ type: "callback-awaited", ...callback });
+      flight.callback = callback;
+      parts.emit({ type: "callback-awaited", key: flight.key, untilMs: callback.deadlineMs });
+    },
+  };
+}
+
+function endOf(run: Run, job: Job, parts: Parts): { readonly outcome: Outcome; readonly cause: EndCause } {
+  // Secrets go out of the texts that people read; tokens and identifiers stay as they are.
+  const { mask } = parts.world;
+  if (run.kind === "gave") {
+    return { outcome: outcomeFrom(run.value, job.key.actionType.owner, mask), cause: "returned" };
+  }
+  return { outcome: { kind: "failed", ...failureFrom(run.error, mask) }, cause: "threw" };
+}
+
+function listen(pairs: readonly (readonly [AbortSignal | undefined, () => void])[]): () => void {
+  for (const [signal, listener] of pairs) {
+    if (signal?.aborted) listener();
+    else signal?.addEventListener("abort", listener, { once: true });
+  }
+  return () => {
+    for (const [signal, listener] of pairs) signal?.removeEventListener("abort", listener);
+  };
+}
+
+function once<T>() {
+  const { promise, resolve } = Promise.withResolvers<T>();
+  let isDone = false;
+  return {
+    promise,
+    isDone: () => isDone,
+    done: (value: T) => {
+      isDone = true;
+      resolve(value);
+    },
+  };
+}
+
+function seconds(ms: number): string {
+  return ms % 60_000 === 0 ? `${ms / 60_000} min` : `${ms / 1_000} s`;
+}

@@ -1,0 +1,225 @@
+// One loop per action type and Region: take slots, poll for that many, set the jobs going, rest. It ends only when
+// its signal aborts, or, in a single pass, when nothing is waiting any more. It never ends by an error.
+import { GatewayError } from "../codepipeline/gateway.js";
+import { type BackoffPolicy, type BackoffState, next, type PollResult, rested } from "./backoff.js";
+import type { Breakers } from "./breakers.js";
+import { faultOf, type Parts } from "./context.js";
+import { type LaneConfig, laneName } from "./poller-config.js";
+import type { Runner } from "./runner.js";
+import type { Slot, Slots } from "./slots.js";
+
+export interface PollerOptions {
+  readonly parts: Parts;
+  readonly lane: LaneConfig;
+  readonly slots: Slots;
+  readonly runner: Runner;
+  /** Resolves when polling is allowed: at once, unless the worker is paused or the ledger cannot be written. */
+  readonly gate: (signal: AbortSignal) => Promise<void>;
+  /** How many jobs may still be taken (a single pass with a limit); Infinity otherwise. */
+  readonly budget: Budget;
+  readonly breakers: Breakers;
+  /** A single pass ends when polls have brought nothing for so long, in ms. Absent: polls until stopped. */
+  readonly idleEndMs?: number;
+}
+
+/** Jobs that may still be taken, over all pollers; `promised`: held by polls under way. */
+export interface Budget {
+  left: number;
+  promised: number;
+}
+
+/**
+ * When every slot was busy, freed ones are gathered for this long before the next poll: one poll for several
+ * slots instead of one for each costs a quarter less per job and delays none that is running.
+ */
+const gatherMs = 10;
+
+export class Poller {
+  readonly #options: PollerOptions;
+  readonly #backoff: BackoffPolicy;
+  #state: BackoffState = rested;
+  #wake = new AbortController();
+  #lastWorkMs: number;
+  /** True when the last poll failed: the next one holds a single slot. */
+  #isProbing = false;
+  #failures = 0;
+  /** Ends the waiting between polls, but no poll that is under way: what it brings is worked. */
+  readonly #end = new AbortController();
+
+  constructor(options: PollerOptions) {
+    this.#options = options;
+    const { limits, world } = options.parts;
+    this.#backoff = {
+      minIntervalMs: limits.polling.minIntervalMs,
+      maxIntervalMs: limits.polling.maxIntervalMs,
+      failed: limits.retry.poll,
+      throttled: limits.retry.throttledPoll,
+    };
+    this.#lastWorkMs = world.clock.monotonic();
+  }
+
+  /** Ends the rest it is in, if any. */
+  wake(): void {
+    this.#wake.abort();
+  }
+
+  /** Makes no further poll; `run` resolves when the one under way, if any, has been answered and its jobs are going. */
+  end(): void {
+    this.#end.abort();
+  }
+
+  /**
+   * Polls until the poll scope ends, until it is told to end, or until a single pass has found nothing left. Never
+   * rejects.
+   */
+  async run(): Promise<void> {
+    const { clock } = this.#options.parts.world;
+    const signal = AbortSignal.any([this.#options.parts.scopes.poll, this.#end.signal]);
+    const { budget } = this.#options;
+    const onStop = () => this.wake();
+    signal.addEventListener("abort", onStop, { once: true });
+    while (!signal.aborted && budget.left + budget.promised > 0) {
+      // Another poll holds what is left of a single pass: it may give some of it back.
+      const restMs = budget.left > 0 ? await this.#turn(signal) : this.#backoff.minIntervalMs;
+      if (restMs === "end") break;
+      if (restMs > 0 && !signal.aborted) {
+        this.#wake = new AbortController();
+        await clock.sleep(restMs, this.#wake.signal);
+      }
+    }
+    signal.removeEventListener("abort", onStop);
+  }
+
+  /** One poll and what follows from it; the rest in ms, or `end`. */
+  async #turn(signal: AbortSignal): Promise<number | "end"> {
+    const { lane, parts, slots, budget } = this.#options;
+    const name = laneName(lane);
+    await this.#options.gate(signal);
+    if (signal.aborted) return 0;
+    const wasFull = slots.freeFor(name) === 0;
+    if (wasFull) await this.#gather(name, signal);
+    const reservation = await slots.take(name, this.#want(), signal);
+    if (!reservation) return 0;
+    if (signal.aborted) {
+      reservation.giveBack();
+      return 0;
+    }
+    // Counted before the poll: two pollers must not promise the same last job of a single pass.
+    const limit = Math.min(reservation.size, budget.left);
+    if (limit === 0) {
+      // Another poller took what was left of the pass while this one waited; it may give some of it back.
+      reservation.giveBack();
+      return this.#backoff.minIntervalMs;
+    }
+    budget.left -= limit;
+    budget.promised += limit;
+    const startedMs = parts.world.clock.monotonic();
+    const { poll: scope } = parts.scopes;
+    try {
+      return await this.#poll(limit, () => reservation.use(), startedMs, scope);
+    } catch (error) {
+      return this.#failed(error, limit, startedMs, scope);
+    } finally {
+      budget.promised -= limit;
+      reservation.giveBack();
+    }
+  }
+
+  async #poll(
+    limit: number,
+    use: () => Slot | undefined,
+    startedMs: number,
+    signal: AbortSignal,
+  ): Promise<number | "end"> {
+    const { lane, parts, runner, budget, idleEndMs } = this.#options;
+    const { clock } = parts.world;
+    const gateway = parts.world.gateway(lane.region, lane.actionType.owner);
+    const answer = await gateway.poll(lane.actionType, limit, signal);
+    const answeredMs = clock.monotonic();
+    this.#recovered();
+    // A service that answers more than was asked for does not get more slots than are free.
+    const takes = answer.jobs.slice(0, limit).map((polled) => {
+      const slot = use();
+      return slot ? runner.take(polled, lane, slot, answeredMs) : Promise.resolve(false);
+    });
+    const taken = (await Promise.all(takes)).filter(Boolean).length;
+    budget.left += limit - taken;
+    const result: PollResult = { kind: taken === 0 ? "empty" : taken >= limit ? "full" : "some" };
+    const restMs = this.#rest(result);
+    parts.emit({
+      type: "poll-finished",
+      poller: { region: lane.region, actionType: lane.actionType },
+      limit,
+      offered: answer.jobs.length + answer.unreadable.length,
+      taken,
+      unreadable: answer.unreadable.map(parts.world.mask),
+      durationMs: answeredMs - startedMs,
+      restMs,
+    });
+    if (taken > 0) this.#lastWorkMs = clock.monotonic();
+    if (idleEndMs !== undefined && taken === 0 && clock.monotonic() - this.#lastWorkMs >= idleEndMs) return "end";
+    return restMs;
+  }
+
+  #failed(error: unknown, limit: number, startedMs: number, signal: AbortSignal): number | "end" {
+    const { lane, parts, budget, idleEndMs } = this.#options;
+    budget.left += limit;
+    if (signal.aborted) return 0;
+    const fault =
+      error instanceof GatewayError
+        ? error
+        : new GatewayError({ kind: "unavailable", operation: "poll", code: "bug", message: String(error) });
+    if (!(error instanceof GatewayError)) {
+      const stack = error instanceof Error ? (error.stack ?? "") : "";
+      parts.emit({ type: "bug", key: undefined, message: String(error), stack });
+    }
+    this.#isProbing = true;
+    this.#failures += 1;
+    // The last poll of a lane that is gone or goes on with another poller says nothing of what comes.
+    if (!this.#end.signal.aborted) {
+      this.#options.breakers.failed({ region: lane.region, actionType: lane.actionType }, fault);
+    }
+    const durationMs = parts.world.clock.monotonic() - startedMs;
+    const { kind, retryAfterMs } = fault;
+    const restMs = this.#rest({ kind: "failed", fault: kind, retryAfterMs, tookMs: durationMs });
+    parts.emit({
+      type: "poll-failed",
+      poller: { region: lane.region, actionType: lane.actionType },
+      fault: faultOf(fault, parts.world.mask),
+      failures: this.#failures,
+      durationMs,
+      restMs,
+    });
+    const idleMs = parts.world.clock.monotonic() - this.#lastWorkMs;
+    // A single pass tries a failing poll a few times, within its patience.
+    return idleEndMs !== undefined && this.#failures >= 3 && idleMs >= idleEndMs ? "end" : restMs;
+  }
+
+  #recovered(): void {
+    const { lane, parts } = this.#options;
+    const poller = { region: lane.region, actionType: lane.actionType };
+    this.#isProbing = false;
+    // Whoever was refused: it may have been an earlier poller of the lane.
+    this.#options.breakers.passed(poller);
+    if (this.#failures === 0) return;
+    parts.emit({ type: "poll-recovered", poller, failures: this.#failures });
+    this.#failures = 0;
+  }
+
+  #rest(result: PollResult): number {
+    const { state, restMs } = next(this.#state, result, this.#backoff, this.#options.parts.world.random);
+    this.#state = state;
+    return restMs;
+  }
+
+  #want(): number {
+    return this.#isProbing ? 1 : Math.min(this.#options.lane.maxConcurrentJobs, this.#options.budget.left);
+  }
+
+  /** Waits for one slot to be free, then a moment for others to join it. */
+  async #gather(name: string, signal: AbortSignal): Promise<void> {
+    const first = await this.#options.slots.take(name, 1, signal);
+    first?.giveBack();
+    if (first) await this.#options.parts.world.clock.sleep(gatherMs, signal);
+  }
+}

@@ -1,0 +1,59 @@
+import { describe, expect, it } from "vitest";
+import { GatewayError } from "../../../src/codepipeline/gateway.js";
+import { acknowledge } from "../../../src/engine/acknowledging.js";
+import type { Nonce } from "../../../src/job/job.js";
+import { flightOver, offer } from "../../support/flight.js";
+
+const fault = { operation: "AcknowledgeJob", message: "no" };
+const noAnswer = () => new GatewayError({ ...fault, kind: "unavailable", code: "TimeoutError", isAmbiguous: true });
+const usedUp = () => new GatewayError({ ...fault, kind: "not-ours", code: "InvalidNonceException" });
+
+/** The first attempt is not answered; the job is offered again; the second attempt's nonce is used up. */
+async function askedTwice(nonceOfNewOffer: Nonce) {
+  const sent: Nonce[] = [];
+  const { parts, flight, clock } = await flightOver({
+    acknowledge: async (_, nonce) => {
+      sent.push(nonce);
+      if (sent.length > 1) throw usedUp();
+      flight.newerOffer = { ...offer, nonce: nonceOfNewOffer };
+      throw noAnswer();
+    },
+  });
+  await flight.note({ type: "details-received" });
+  const claiming = acknowledge(parts, flight, offer);
+  while (sent.length < 2) await clock.advance(1);
+  return { claim: await claiming, sent };
+}
+
+describe("a job that is offered again while its acknowledge has no answer", () => {
+  it("may be ours all the same when the nonce is the old one: what was sent first may have come since", async () => {
+    expect(await askedTwice(offer.nonce)).toEqual({
+      claim: { kind: "ours", isPresumed: true },
+      sent: [offer.nonce, offer.nonce],
+    });
+  });
+
+  it("is somebody else's when the nonce is a new one: ours was over before it was asked for with that", async () => {
+    const newer = "5" as Nonce;
+    expect(await askedTwice(newer)).toMatchObject({
+      claim: { kind: "lost", reason: "not-ours" },
+      sent: [offer.nonce, newer],
+    });
+  });
+});
+
+it("is not guessed to be ours when it was offered again by the time its nonce was refused", async () => {
+  const newer = "5" as Nonce;
+  const { parts, flight } = await flightOver({
+    acknowledge: async (_, nonce) => {
+      if (nonce !== newer) throw usedUp();
+      return "InProgress";
+    },
+    detailsAgain: async (key) => {
+      flight.newerOffer = { ...offer, nonce: newer };
+      return { key, configuration: {}, pipeline: {}, inputs: [], outputs: [] };
+    },
+  });
+  await flight.note({ type: "details-received" });
+  expect(await acknowledge(parts, flight, offer, true)).toEqual({ kind: "ours", isPresumed: false });
+});

@@ -1,0 +1,43 @@
+import { describe, expect, it } from "vitest";
+import { type LaneConfig, laneName, laneOf } from "../../../src/engine/poller-config.js";
+import type { ActionType, JobId, JobKey, Region } from "../../../src/job/job.js";
+
+const actionType: ActionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" };
+
+function lane(region: string, type: ActionType = actionType): LaneConfig {
+  return {
+    region: region as Region,
+    actionType: type,
+    handler: "scan",
+    maxConcurrentJobs: 1,
+    jobTimeoutMs: 1_000,
+    afterCrash: "fail",
+    secretProperties: [],
+  };
+}
+
+function keyIn(region: string, type: ActionType = actionType): JobKey {
+  return { region: region as Region, actionType: type, jobId: "j" as JobId };
+}
+
+describe("a lane", () => {
+  const lanes = new Map([lane("us-east-1"), lane("eu-west-1")].map((each) => [laneName(each), each]));
+
+  it("is named by its Region and its action type", () => {
+    expect(laneName(lane("us-east-1"))).toBe("us-east-1 ThirdParty/Test/Acme-Scan/1");
+  });
+
+  it("is found for each job that came by it", () => {
+    expect(laneOf(lanes, keyIn("eu-west-1"))).toBe(lanes.get("eu-west-1 ThirdParty/Test/Acme-Scan/1"));
+    expect(laneOf(lanes, keyIn("us-east-1"))?.region).toBe("us-east-1");
+  });
+
+  it.each<readonly [string, JobKey]>([
+    ["another Region", keyIn("ap-south-1")],
+    ["another version", keyIn("us-east-1", { ...actionType, version: "2" })],
+    ["another owner", keyIn("us-east-1", { ...actionType, owner: "Custom" })],
+    ["another category", keyIn("us-east-1", { ...actionType, category: "Build" })],
+  ])("is not found for a job of %s", (_what, key) => {
+    expect(laneOf(lanes, key)).toBeUndefined();
+  });
+});

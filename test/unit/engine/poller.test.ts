@@ -1,0 +1,180 @@
+import { expect, it } from "vitest";
+import { GatewayError, type JobGateway } from "../../../src/codepipeline/gateway.js";
+import { Breakers } from "../../../src/engine/breakers.js";
+import type { Parts } from "../../../src/engine/context.js";
+import type { UntimedEvent } from "../../../src/engine/events.js";
+import { Poller } from "../../../src/engine/poller.js";
+import { type LaneConfig, laneName } from "../../../src/engine/poller-config.js";
+import type { Runner } from "../../../src/engine/runner.js";
+import { type Slot, Slots } from "../../../src/engine/slots.js";
+import type { ClientId, JobId, Region } from "../../../src/job/job.js";
+import { FakeClock } from "../../support/fake-clock.js";
+
+const policy = { minDelayMs: 1_000, maxDelayMs: 15_000, factor: 4, maxElapsedMs: Number.POSITIVE_INFINITY };
+
+function lane(provider: string, maxConcurrentJobs: number): LaneConfig {
+  return {
+    region: "us-east-1" as Region,
+    actionType: { category: "Test", owner: "ThirdParty", provider, version: "1" },
+    handler: "h",
+    maxConcurrentJobs,
+    jobTimeoutMs: 1_000,
+    afterCrash: "fail",
+    secretProperties: [],
+  };
+}
+
+/** Pollers over a scripted service; jobs that are taken end at once. */
+function given(options: { lanes: readonly LaneConfig[]; waiting: number; maxJobs?: number; slots?: number }) {
+  const clock = new FakeClock();
+  const limits: number[] = [];
+  const events: UntimedEvent[] = [];
+  let waiting = options.waiting;
+  let fault: GatewayError | undefined;
+  let duringPoll = () => {};
+  const gateway = {
+    poll: async (actionType: LaneConfig["actionType"], limit: number) => {
+      limits.push(limit);
+      duringPoll();
+      if (fault) throw fault;
+      const size = Math.min(limit, waiting);
+      waiting -= size;
+      const jobs = Array.from({ length: size }, (_, index) => ({
+        key: {
+          region: "us-east-1" as Region,
+          actionType,
+          jobId: `${actionType.provider}-${waiting}-${index}` as JobId,
+          clientId: "c" as ClientId,
+        },
+      }));
+      return { jobs, unreadable: [] };
+    },
+  } as unknown as JobGateway;
+  const stop = new AbortController();
+  const parts = {
+    world: { clock, gateway: () => gateway, random: () => 0.5, mask: (text: string) => text },
+    limits: {
+      polling: { minIntervalMs: 1_000, maxIntervalMs: 15_000 },
+      retry: { poll: policy, throttledPoll: policy },
+    },
+    scopes: { poll: stop.signal },
+    emit: (event: UntimedEvent) => events.push(event),
+  } as unknown as Parts;
+  const slots = new Slots({ max: options.slots ?? 10 });
+  const held: Slot[] = [];
+  const runner = {
+    take: async (_polled: unknown, _lane: unknown, slot: Slot) => {
+      held.push(slot);
+      return true;
+    },
+  } as unknown as Runner;
+  const breakers = new Breakers({ emit: parts.emit, mask: (text) => text, monotonic: () => clock.monotonic() });
+  const budget = { left: options.maxJobs ?? Number.POSITIVE_INFINITY, promised: 0 };
+  const isPass = options.maxJobs !== undefined;
+  const pollers = options.lanes.map((each) => {
+    slots.open({ name: laneName(each), group: each.actionType.provider }, each.maxConcurrentJobs);
+    const idle = isPass ? { idleEndMs: 0 } : {};
+    return new Poller({ parts, lane: each, slots, runner, gate: async () => {}, budget, breakers, ...idle });
+  });
+  return {
+    clock,
+    limits,
+    events,
+    slots,
+    held,
+    pollers,
+    stop,
+    fail: (next: GatewayError | undefined) => {
+      fault = next;
+    },
+    whilePolling: (act: () => void) => {
+      duringPoll = act;
+    },
+  };
+}
+
+it("never polls for no job at all, however many pollers share what is left of a single pass", async () => {
+  const { pollers, limits, clock, held } = given({
+    lanes: [lane("A", 10), lane("B", 10), lane("C", 10)],
+    waiting: 10,
+    maxJobs: 3,
+  });
+  const ended = Promise.all(pollers.map((poller) => poller.run()));
+  await clock.advance(60_000);
+  await ended;
+  expect(held).toHaveLength(3);
+  expect(Math.min(...limits)).toBeGreaterThan(0);
+});
+
+it("does not poll while no slot is free, and asks for those that are", async () => {
+  const { pollers, limits, clock, held, stop } = given({ lanes: [lane("A", 3)], waiting: 100 });
+  const running = pollers[0]?.run();
+  await clock.advance(60_000);
+  expect(limits).toEqual([3]);
+  held.shift()?.free();
+  held.shift()?.free();
+  await clock.advance(60_000);
+  expect(limits).toEqual([3, 2]);
+  stop.abort();
+  await running;
+});
+
+it("asks with a single slot after a failure, rests along the steep curve, and goes on at once when it is woken", async () => {
+  const { pollers, limits, clock, stop, fail, events } = given({ lanes: [lane("A", 5)], waiting: 0 });
+  fail(new GatewayError({ kind: "unavailable", operation: "PollForThirdPartyJobs", code: "x", message: "no" }));
+  const running = pollers[0]?.run();
+  await clock.advance(60_000);
+  const rests = events.flatMap((event) => (event.type === "poll-failed" ? [event.restMs] : []));
+  expect(rests.slice(0, 4).map(Math.floor)).toEqual([1_100, 4_400, 15_500, 15_500]);
+  expect(limits.slice(0, 3)).toEqual([5, 1, 1]);
+  const before = limits.length;
+  fail(undefined);
+  pollers[0]?.wake();
+  await clock.advance(0);
+  expect(limits).toHaveLength(before + 1);
+  expect(events.at(-1)).toMatchObject({ type: "poll-finished" });
+  expect(events.some((event) => event.type === "poll-recovered")).toBe(true);
+  stop.abort();
+  await running;
+});
+
+it("ends with its signal, whatever it is waiting for", async () => {
+  const resting = given({ lanes: [lane("A", 5)], waiting: 0 });
+  const first = resting.pollers[0]?.run();
+  await resting.clock.advance(10);
+  resting.stop.abort();
+  await first;
+  const full = given({ lanes: [lane("A", 1)], waiting: 5 });
+  const second = full.pollers[0]?.run();
+  await full.clock.advance(1_000);
+  full.stop.abort();
+  await second;
+  expect([resting.clock.pending, full.clock.pending]).toEqual([0, 0]);
+});
+
+const denied = new GatewayError({ kind: "denied", operation: "PollForThirdPartyJobs", code: "x", message: "no" });
+
+it("closes the breaker that an earlier poller of its lane left open", async () => {
+  const { pollers, clock, stop, fail, events } = given({ lanes: [lane("A", 5), lane("A", 5)], waiting: 0 });
+  const [first, second] = pollers;
+  fail(denied);
+  const one = first?.run();
+  await clock.advance(0);
+  first?.end();
+  await one;
+  fail(undefined);
+  const two = second?.run();
+  await clock.advance(0);
+  const told = events.map(({ type }) => type).filter((type) => type.startsWith("breaker"));
+  expect(told).toEqual(["breaker-opened", "breaker-closed"]);
+  stop.abort();
+  await two;
+});
+
+it("opens no breaker by the last poll of a lane that is gone, for nothing would close it", async () => {
+  const { pollers, fail, whilePolling, events } = given({ lanes: [lane("A", 5)], waiting: 0 });
+  fail(denied);
+  whilePolling(() => pollers[0]?.end());
+  await pollers[0]?.run();
+  expect(events.map(({ type }) => type)).toEqual(["poll-failed"]);
+});

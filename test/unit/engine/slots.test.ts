@@ -1,0 +1,394 @@
+import { describe, expect, it } from "vitest";
+import { type Reservation, type Slot, Slots } from "../../../src/engine/slots.js";
+
+const never = new AbortController().signal;
+
+/** Slots with one lane per entry: `lane: [group, max]`. */
+function given(max: number, lanes: Readonly<Record<string, readonly [string, number]>>): Slots {
+  const slots = new Slots({ max });
+  for (const [name, [group, groupMax]] of Object.entries(lanes)) slots.open({ name, group }, groupMax);
+  return slots;
+}
+
+/** What a promise has come to after every microtask that waits now. */
+async function now<T>(promise: Promise<T>): Promise<T | "waiting"> {
+  const late = Symbol("late");
+  for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+  const first = await Promise.race([promise, Promise.resolve(late)]);
+  return first === late ? "waiting" : (first as T);
+}
+
+async function reserve(slots: Slots, lane: string, want: number): Promise<Reservation> {
+  const reservation = await now(slots.take(lane, want, never));
+  if (reservation === "waiting" || reservation === undefined) throw new Error(`${lane} got no slots`);
+  return reservation;
+}
+
+async function hold(slots: Slots, lane: string): Promise<Slot> {
+  const slot = (await reserve(slots, lane, 1)).use();
+  if (!slot) throw new Error("an empty reservation");
+  return slot;
+}
+
+describe("a single lane", () => {
+  it("gets all that is free, and never more than it wants", async () => {
+    const slots = given(10, { a: ["g", 10] });
+    expect((await reserve(slots, "a", 4)).size).toBe(4);
+    expect(slots.busy).toBe(4);
+    expect((await reserve(slots, "a", 99)).size).toBe(6);
+    expect(slots.busy).toBe(slots.max);
+  });
+
+  it("gets no more than its action type may have", async () => {
+    const slots = given(10, { a: ["g", 3] });
+    expect((await reserve(slots, "a", 99)).size).toBe(3);
+    expect(slots.freeFor("a")).toBe(0);
+    expect(slots.busy).toBe(3);
+  });
+
+  it("gets no more than the worker has, whatever its action type may have", async () => {
+    const slots = given(2, { a: ["g", 50] });
+    expect((await reserve(slots, "a", 50)).size).toBe(2);
+  });
+
+  it("gets at least one slot even when it wants none: a poll for nothing makes no sense", async () => {
+    const slots = given(2, { a: ["g", 2] });
+    expect((await reserve(slots, "a", 0)).size).toBe(1);
+    expect((await reserve(slots, "a", -3)).size).toBe(1);
+    const waiting = slots.take("a", 0, never);
+    expect(await now(waiting)).toBe("waiting");
+  });
+
+  it("waits when nothing is free and goes on when something is", async () => {
+    const slots = given(1, { a: ["g", 1] });
+    const held = await hold(slots, "a");
+    const waiting = slots.take("a", 1, never);
+    expect(await now(waiting)).toBe("waiting");
+    held.free();
+    expect(await now(waiting)).toMatchObject({ size: 1 });
+  });
+});
+
+describe("a reservation", () => {
+  it("turns into as many slots as it has, and no more", async () => {
+    const slots = given(3, { a: ["g", 3] });
+    const reservation = await reserve(slots, "a", 2);
+    expect([reservation.use(), reservation.use(), reservation.use()].map(Boolean)).toEqual([true, true, false]);
+    expect(slots.busy).toBe(2);
+  });
+
+  it("gives back only what was not used, and only once", async () => {
+    const slots = given(3, { a: ["g", 3] });
+    const reservation = await reserve(slots, "a", 3);
+    const slot = reservation.use();
+    reservation.giveBack();
+    reservation.giveBack();
+    expect(slots.busy).toBe(1);
+    expect(reservation.use()).toBeUndefined();
+    slot?.free();
+    expect(slots.busy).toBe(0);
+  });
+});
+
+describe("a slot", () => {
+  it("is freed once, however often it is said", async () => {
+    const slots = given(2, { a: ["g", 2] });
+    const [first, second] = [await hold(slots, "a"), await hold(slots, "a")];
+    first.free();
+    first.free();
+    first.park();
+    expect(slots.busy).toBe(1);
+    expect(slots.parked).toBe(0);
+    second.free();
+    expect(slots.busy).toBe(0);
+  });
+
+  it("is parked once, and a parked one leaves by being freed", async () => {
+    const slots = given(2, { a: ["g", 2] });
+    const slot = await hold(slots, "a");
+    slot.park();
+    slot.park();
+    expect({ busy: slots.busy, parked: slots.parked }).toEqual({ busy: 0, parked: 1 });
+    slot.free();
+    slot.free();
+    expect({ busy: slots.busy, parked: slots.parked }).toEqual({ busy: 0, parked: 0 });
+  });
+
+  it("lets others run while it is parked", async () => {
+    const slots = given(1, { a: ["g", 1], b: ["h", 1] });
+    const slot = await hold(slots, "a");
+    const waiting = slots.take("b", 1, never);
+    expect(await now(waiting)).toBe("waiting");
+    slot.park();
+    expect(await now(waiting)).toMatchObject({ size: 1 });
+  });
+});
+
+describe("parked jobs", () => {
+  it("hold back their own lane once they are as many as it may have", async () => {
+    const slots = given(10, { a: ["g", 2] });
+    const [first, second] = [await hold(slots, "a"), await hold(slots, "a")];
+    first.park();
+    expect(slots.freeFor("a")).toBe(1);
+    second.park();
+    expect(slots.freeFor("a")).toBe(0);
+    const waiting = slots.take("a", 1, never);
+    expect(await now(waiting)).toBe("waiting");
+    second.free();
+    expect(await now(waiting)).toMatchObject({ size: 1 });
+  });
+
+  it("leave their lane one slot for polls when one of them can be helped only by another offer", async () => {
+    const slots = given(10, { a: ["g", 2] });
+    const [first, second] = [await hold(slots, "a"), await hold(slots, "a")];
+    first.park();
+    second.park();
+    const waiting = slots.take("a", 2, never);
+    expect(await now(waiting)).toBe("waiting");
+    first.awaitOffer();
+    first.awaitOffer();
+    expect(await now(waiting)).toMatchObject({ size: 1 });
+    first.free();
+    first.awaitOffer();
+    const third = await slots.take("a", 1, never);
+    expect(third?.size).toBe(1);
+    third?.use()?.park();
+    expect(slots.freeFor("a")).toBe(0);
+  });
+
+  it("hold back no other lane, not even one of the same action type", async () => {
+    const slots = given(10, { "us a": ["g", 1], "eu a": ["g", 1], b: ["h", 1] });
+    (await hold(slots, "us a")).park();
+    expect(await now(slots.take("us a", 1, never))).toBe("waiting");
+    expect(await now(slots.take("eu a", 1, never))).toMatchObject({ size: 1 });
+    expect(await now(slots.take("b", 1, never))).toMatchObject({ size: 1 });
+  });
+});
+
+describe("several lanes", () => {
+  it("share the limit of their action type", async () => {
+    const slots = given(10, { us: ["g", 2], eu: ["g", 2] });
+    await hold(slots, "us");
+    await hold(slots, "eu");
+    expect(slots.freeFor("us")).toBe(0);
+    expect(await now(slots.take("eu", 1, never))).toBe("waiting");
+  });
+
+  it("leave each other half, so that a poll that hangs never holds everything", async () => {
+    const slots = given(8, { a: ["g", 8], b: ["h", 8] });
+    const sizes: number[] = [];
+    for (const lane of ["a", "b", "a", "b"]) sizes.push((await reserve(slots, lane, 8)).size);
+    expect(sizes).toEqual([4, 2, 1, 1]);
+  });
+
+  it("are served in the order in which they began to wait", async () => {
+    const slots = given(1, { a: ["g", 1], b: ["h", 1], c: ["i", 1] });
+    let held = await hold(slots, "a");
+    const order: string[] = [];
+    const waits = ["b", "c", "a", "b"].map(async (lane) => {
+      const reservation = await slots.take(lane, 1, never);
+      order.push(lane);
+      return reservation?.use();
+    });
+    for (const wait of waits) {
+      held.free();
+      const next = await wait;
+      if (!next) throw new Error("no slot");
+      held = next;
+    }
+    expect(order).toEqual(["b", "c", "a", "b"]);
+  });
+
+  it("pass by one that cannot be served yet", async () => {
+    const slots = given(2, { a: ["g", 1], b: ["h", 2] });
+    const a = await hold(slots, "a");
+    const b = await hold(slots, "b");
+    const blocked = slots.take("a", 1, never);
+    const next = slots.take("b", 1, never);
+    b.free();
+    expect(await now(next)).toMatchObject({ size: 1 });
+    expect(await now(blocked)).toBe("waiting");
+    a.free();
+    expect(await now(blocked)).toMatchObject({ size: 1 });
+  });
+
+  it("starve none: a lane that takes again at once lets the other have its turn", async () => {
+    const slots = given(1, { greedy: ["g", 1], patient: ["h", 1] });
+    let held = await hold(slots, "greedy");
+    const patient = slots.take("patient", 1, never);
+    const greedy = slots.take("greedy", 1, never);
+    held.free();
+    const turn = await now(patient);
+    expect(turn).toMatchObject({ size: 1 });
+    expect(await now(greedy)).toBe("waiting");
+    held = (turn as Reservation).use() as Slot;
+    held.free();
+    expect(await now(greedy)).toMatchObject({ size: 1 });
+  });
+});
+
+describe("a wait that is aborted", () => {
+  it("ends without slots and takes none later", async () => {
+    const slots = given(1, { a: ["g", 1] });
+    const held = await hold(slots, "a");
+    const stop = new AbortController();
+    const waiting = slots.take("a", 1, stop.signal);
+    stop.abort();
+    expect(await now(waiting)).toBeUndefined();
+    held.free();
+    expect(slots.busy).toBe(0);
+    expect(slots.freeFor("a")).toBe(1);
+  });
+
+  it("never began when the signal was aborted before, even with slots free", async () => {
+    const slots = given(1, { a: ["g", 1] });
+    expect(await now(slots.take("a", 1, AbortSignal.abort()))).toBeUndefined();
+    expect(slots.busy).toBe(0);
+  });
+
+  it("does not hold up those behind it", async () => {
+    const slots = given(1, { a: ["g", 1], b: ["h", 1] });
+    const held = await hold(slots, "a");
+    const stop = new AbortController();
+    const first = slots.take("a", 1, stop.signal);
+    const second = slots.take("b", 1, never);
+    stop.abort();
+    held.free();
+    expect(await now(first)).toBeUndefined();
+    expect(await now(second)).toMatchObject({ size: 1 });
+  });
+
+  it("keeps slots that it had before the abort", async () => {
+    const slots = given(1, { a: ["g", 1] });
+    const stop = new AbortController();
+    const reservation = await now(slots.take("a", 1, stop.signal));
+    stop.abort();
+    expect(reservation).toMatchObject({ size: 1 });
+    expect(slots.busy).toBe(1);
+  });
+
+  it("leaves no listener on a signal that lives for long", async () => {
+    const slots = given(1, { a: ["g", 1] });
+    const stop = new AbortController();
+    let listeners = 0;
+    const { signal } = stop;
+    const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
+      listeners += 1;
+      add(...args);
+    };
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+      listeners -= 1;
+      remove(...args);
+    };
+    for (let turn = 0; turn < 20; turn++) {
+      const held = await hold(slots, "a");
+      const waiting = slots.take("a", 1, signal);
+      held.free();
+      (await waiting)?.giveBack();
+    }
+    expect(listeners).toBe(0);
+  });
+});
+
+describe("a lane that is closed", () => {
+  it("takes its group out of what is told, once its jobs are over", async () => {
+    const slots = given(2, { a: ["g", 1], b: ["h", 1] });
+    const [held, parked] = [await hold(slots, "a"), await hold(slots, "b")];
+    parked.park();
+    const groups = () => slots.groups.map(({ group }) => group);
+    slots.close("a");
+    slots.close("b");
+    expect(groups()).toEqual(["g", "h"]);
+    held.free();
+    expect(groups()).toEqual(["h"]);
+    parked.free();
+    expect(groups()).toEqual([]);
+    slots.open({ name: "a", group: "g" }, 3);
+    expect(slots.groups).toEqual([{ group: "g", busy: 0, max: 3, parked: 0 }]);
+  });
+});
+
+describe("a parked job that works on", () => {
+  it("waits for a slot, also when its lane has parked as many as it may", async () => {
+    const slots = given(1, { a: ["g", 1], b: ["h", 1] });
+    const parked = await hold(slots, "a");
+    parked.park();
+    const other = await hold(slots, "b");
+    const retaken = parked.retake(never);
+    expect(await now(retaken)).toBe("waiting");
+    other.free();
+    expect(await now(retaken)).toBe(true);
+    expect([slots.busy, slots.parked]).toEqual([1, 0]);
+    parked.free();
+    expect(slots.busy).toBe(0);
+  });
+
+  it("has its slot still when it was not parked", async () => {
+    const slots = given(1, { a: ["g", 1] });
+    const held = await hold(slots, "a");
+    expect(await now(held.retake(never))).toBe(true);
+    expect(slots.busy).toBe(1);
+  });
+
+  it("stays parked when the wait is broken off", async () => {
+    const slots = given(1, { a: ["g", 1], b: ["h", 1] });
+    const parked = await hold(slots, "a");
+    parked.park();
+    await hold(slots, "b");
+    const stop = new AbortController();
+    const retaken = parked.retake(stop.signal);
+    stop.abort();
+    expect(await now(retaken)).toBe(false);
+    expect([slots.busy, slots.parked]).toEqual([1, 1]);
+    parked.free();
+    expect([slots.busy, slots.parked]).toEqual([1, 0]);
+  });
+});
+
+describe("a lane that was never opened", () => {
+  it("is a bug", () => {
+    const slots = given(1, { a: ["g", 1] });
+    expect(() => slots.freeFor("b")).toThrow("bug: no lane b");
+    expect(() => slots.take("b", 1, never)).toThrow("bug: no lane b");
+  });
+});
+
+describe("a job that comes with its result", () => {
+  it("waits for nobody's slot, and holds back the polls of its own lane alone", async () => {
+    const slots = given(1, { a: ["g", 1], b: ["h", 1] });
+    const busy = await hold(slots, "a");
+    const owed = await slots.owe("a", never);
+    expect([slots.busy, slots.parked]).toEqual([1, 1]);
+    busy.free();
+    expect([slots.freeFor("a"), slots.freeFor("b")]).toEqual([0, 1]);
+    owed?.free();
+    expect([slots.freeFor("a"), slots.parked]).toEqual([1, 0]);
+  });
+
+  it("waits while its lane owes as many as it may run", async () => {
+    const slots = given(9, { a: ["g", 2] });
+    const first = await slots.owe("a", never);
+    await slots.owe("a", never);
+    const third = slots.owe("a", never);
+    const stop = new AbortController();
+    const fourth = slots.owe("a", stop.signal);
+    expect(await now(third)).toBe("waiting");
+    stop.abort();
+    expect(await fourth).toBeUndefined();
+    first?.free();
+    expect(await now(third)).not.toBe("waiting");
+    expect(slots.parked).toBe(2);
+  });
+
+  it("takes a slot like any other when it must be worked all the same", async () => {
+    const slots = given(1, { a: ["g", 1] });
+    const busy = await hold(slots, "a");
+    const owed = await slots.owe("a", never);
+    const retaken = owed?.retake(never) ?? Promise.resolve(false);
+    expect(await now(retaken)).toBe("waiting");
+    busy.free();
+    expect(await now(retaken)).toBe(true);
+    expect([slots.busy, slots.parked]).toEqual([1, 0]);
+  });
+});

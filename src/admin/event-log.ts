@@ -198,13 +198,16 @@ function droppedLevel(reason: LostReason, from: string): "debug" | "info" | "war
   switch (reason) {
     case "not-ours":
     case "draining":
+    case "paused":
       return "info";
     case "gone":
     case "over":
     case "no-details":
     case "token-rejected":
     case "ledger-unwritable":
+    case "no-room":
       return "warn";
+    case "denied":
     case "refused":
       return "error";
   }

@@ -1,7 +1,6 @@
 // What the command line sees of the configured ledger and does to it while no daemon is asked: lists the jobs that are
 // held, and releases or fails one. A part of the composition root: it picks the ledger's implementation.
 
-import { presumedNonce } from "../engine/acknowledging.js";
 import { isOwed, type JobEvent } from "../job/lifecycle.js";
 import { failed } from "../job/outcome.js";
 import type { TableFinding } from "../ledger/dynamodb/check.js";
@@ -69,7 +68,7 @@ function eventsFor(jobId: string, state: ListedJob["state"], end: HeldJobEnd): r
   if (state === "running") return [settled];
   if (state === "acknowledging") {
     // Nobody knows whether it is ours: as a presumed one its result is put, and it is asked for again if need be.
-    return [{ type: "acknowledge-sent", nonce: presumedNonce }, { type: "acknowledge-accepted" }, settled];
+    return [{ type: "acknowledge-accepted", claim: "presumed" }, settled];
   }
   const what = isOwed(state) ? "its result is already fixed, and a daemon that runs puts it" : `it is ${state}`;
   throw new LedgerError("lost", `job ${jobId} cannot be failed: ${what}; release lets go of it`);

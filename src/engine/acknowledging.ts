@@ -15,12 +15,6 @@ export type Claim =
   | { readonly kind: "lost"; readonly reason: LostReason; readonly message: string }
   | { readonly kind: "unanswered"; readonly message: string };
 
-/**
- * Stands in the ledger in a nonce's place when a job is only presumed to be ours, so that the next process knows. Never
- * one of CodePipeline's, which have at most 50 characters.
- */
-export const presumedNonce = "presumed ours: the nonce was used up, and no answer said by whom" as Nonce;
-
 interface Asking {
   nonce: Nonce;
   /** The nonce that the ledger has: a further attempt with it needs no further record, and no disk. */

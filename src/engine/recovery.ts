@@ -2,11 +2,10 @@
 // or run again, unanswered acknowledges asked again. What must be worked queues for slots like any poller, so new work and
 // old share them; a result that is owed waits for nobody's.
 import { GatewayError } from "../codepipeline/gateway.js";
-import { type Job, jobKeyName } from "../job/job.js";
+import { type Job, jobKeyName, type Nonce } from "../job/job.js";
 import { recoveryFor } from "../job/lifecycle.js";
 import { failed } from "../job/outcome.js";
 import { type FoundJob, LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
-import { presumedNonce } from "./acknowledging.js";
 import type { Parts } from "./context.js";
 import type { Order } from "./events.js";
 import { JobInFlight } from "./in-flight.js";
@@ -128,7 +127,7 @@ async function recoverInOrder(
     const { clock, ledger } = parts.world;
     const polledAtMs = clock.monotonic();
     const flight = new JobInFlight({ lane, lease: found.lease, slot, ledger, emit: parts.emit, polledAtMs });
-    flight.isPresumed = found.nonce === presumedNonce;
+    flight.isPresumed = found.claim.is === "presumed";
     parts.emit({ type: "job-recovered", key, state: flight.state, ageMs: clock.now() - found.takenAtMs });
     const name = jobKeyName(key);
     const waited = runner.waiting.get(name);
@@ -188,13 +187,13 @@ async function acknowledgeAgain(
   const forget = keepSecretsOf(parts, flight.lane, job);
   try {
     // By the record, not by the flight: an offer may have made it ours meanwhile, and what stands there is no nonce.
-    if (found.nonce === presumedNonce) {
+    if (found.claim.is === "presumed") {
       // Decided by the earlier process, which died before it wrote so.
-      await flight.note({ type: "acknowledge-accepted" });
+      await flight.note({ type: "acknowledge-accepted", claim: "presumed" });
       return await runner.work(flight, job);
     }
     // The nonce that was sent: with a newer one from fresh details the service could not tell us from a stranger.
-    const asked = found.nonce === undefined ? job : { ...job, nonce: found.nonce };
+    const asked = found.claim.is === "unanswered" ? { ...job, nonce: found.claim.nonce } : job;
     if (!(await runner.claim(flight, asked, true))) return;
     await runner.work(flight, job);
   } finally {
@@ -251,8 +250,8 @@ async function freshDetails(
     // which may be on its way, and no second time.
     const until = AbortSignal.any([scopes.work, ended]);
     if (!flight.callback && !(await flight.slot.retake(until))) throw until.reason;
-    const nonce = fresh.nonce ?? found.nonce;
-    if (nonce === undefined) throw new Error("bug: an acknowledged job without its nonce in the ledger");
+    // A job that runs needs none any more.
+    const nonce = fresh.nonce ?? (found.claim.is === "unanswered" ? found.claim.nonce : ("" as Nonce));
     return { ...fresh, nonce };
   } catch (error) {
     if (flight.loss) {

@@ -5,7 +5,7 @@ import { type Job, type JobKey, jobKeyName, type PolledJob } from "../job/job.js
 import { isOwed } from "../job/lifecycle.js";
 import { failed, type Outcome } from "../job/outcome.js";
 import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
-import { acknowledge, confirm, presumedNonce } from "./acknowledging.js";
+import { acknowledge, confirm } from "./acknowledging.js";
 import { faultOf, type Parts } from "./context.js";
 import { getDetails } from "./details.js";
 import type { EndCause, Order } from "./events.js";
@@ -154,8 +154,7 @@ export class Runner {
       return false;
     }
     flight.isPresumed = claim.isPresumed;
-    if (claim.isPresumed) await flight.note({ type: "acknowledge-sent", nonce: presumedNonce });
-    await flight.note({ type: "acknowledge-accepted" });
+    await flight.note({ type: "acknowledge-accepted", claim: claim.isPresumed ? "presumed" : "ours" });
     if (!flight.slot.isParked) return true;
     // No handler begins without a slot; what ends the job before does not wait for one.
     const { work } = this.#parts.scopes;

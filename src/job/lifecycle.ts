@@ -33,6 +33,10 @@ export type LostReason =
   | "token-rejected"
   /** We began to drain before it was acknowledged; CodePipeline offers it again. */
   | "draining"
+  /** An operator paused the daemon before it was acknowledged; CodePipeline offers it again. */
+  | "paused"
+  /** The disk ran short of room for artifacts before it was acknowledged; CodePipeline offers it again. */
+  | "no-room"
   /** The service refused the request itself (ValidationException, AccessDenied). */
   | "refused"
   /** The ledger could not record it before it was asked for; CodePipeline offers it again. */
@@ -40,15 +44,19 @@ export type LostReason =
   /** Another replica took it over. */
   | "taken-over"
   /** An operator let go of it. */
-  | "released";
+  | "released"
+  /** CodePipeline denied what was asked for as long as it was asked patiently; it was not acknowledged. */
+  | "denied";
 
 export type JobEvent =
   /** The details came (GetThirdPartyJobDetails, or with the poll). */
   | { readonly type: "details-received" }
   /** About to ask for it; written before the call. */
   | { readonly type: "acknowledge-sent"; readonly nonce: Nonce }
-  /** The acknowledge answered InProgress. */
-  | { readonly type: "acknowledge-accepted" }
+  /** The acknowledge answered InProgress (`ours`), or an attempt without an answer has used the nonce up (`presumed`). */
+  | { readonly type: "acknowledge-accepted"; readonly claim: "ours" | "presumed" }
+  /** A job that was presumed ours was asked for again, and InProgress answered. */
+  | { readonly type: "claim-confirmed" }
   /** A service answered 202 and will call back; the hash proves the caller, the token itself is never kept. */
   | { readonly type: "callback-awaited"; readonly tokenHash: string; readonly deadlineMs: number }
   /** The outcome is fixed; from here it is owed. */
@@ -63,7 +71,8 @@ export type JobEventType = JobEvent["type"];
 /** What a start does with a job that an earlier process left in a state. */
 export type Recovery = "forget" | "acknowledge-again" | "settle-as-interrupted" | "report-again";
 
-const moves: Readonly<Record<JobState, Partial<Record<JobEventType, JobState>>>> = {
+/** What each event makes of each state; any other pair is a bug of ours. */
+export const jobMoves: Readonly<Record<JobState, Partial<Record<JobEventType, JobState>>>> = {
   polled: { "details-received": "detailed", "job-lost": "dropped" },
   detailed: { "acknowledge-sent": "acknowledging", "job-lost": "dropped" },
   acknowledging: {
@@ -72,8 +81,13 @@ const moves: Readonly<Record<JobState, Partial<Record<JobEventType, JobState>>>>
     "acknowledge-accepted": "running",
     "job-lost": "dropped",
   },
-  running: { "callback-awaited": "running", "outcome-settled": "settled", "job-lost": "dropped" },
-  settled: { "report-accepted": "reported", "job-lost": "dropped" },
+  running: {
+    "claim-confirmed": "running",
+    "callback-awaited": "running",
+    "outcome-settled": "settled",
+    "job-lost": "dropped",
+  },
+  settled: { "claim-confirmed": "settled", "report-accepted": "reported", "job-lost": "dropped" },
   reported: {},
   dropped: {},
 };
@@ -81,7 +95,7 @@ const moves: Readonly<Record<JobState, Partial<Record<JobEventType, JobState>>>>
 /** The state after the event. Throws when the pair is illegal: that is a bug of ours, not of the world. */
 export function transition(state: JobState, event: { readonly type: JobEventType }): JobState {
   // Own members only: a name out of a damaged record, such as "constructor", is no state and no event.
-  const row = Object.hasOwn(moves, state) ? moves[state] : {};
+  const row = Object.hasOwn(jobMoves, state) ? jobMoves[state] : {};
   const next = Object.hasOwn(row, event.type) ? row[event.type] : undefined;
   if (next === undefined) throw new Error(`bug: a job that is ${state} cannot take the event ${event.type}`);
   return next;

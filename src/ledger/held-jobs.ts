@@ -4,7 +4,7 @@ import { type JobKey, jobKeyName } from "../job/job.js";
 import { isOwed, type JobState } from "../job/lifecycle.js";
 import type { Clock } from "../std/clock.js";
 import type { Lease, UnfinishedJob } from "./ledger.js";
-import { isRemembered, type JobRecord, newRecord } from "./record.js";
+import { isRemembered, type JobRecord, newRecord, unfinishedJob } from "./record.js";
 
 /** One job from its lease to its end; it outlives a lease when it is still owed. */
 export class HeldJob {
@@ -141,15 +141,4 @@ class HeldLease implements Lease {
   get state(): JobState {
     return this.#job.record.state;
   }
-}
-
-function unfinishedJob(lease: Lease, record: JobRecord): UnfinishedJob {
-  const { takenAtMs, nonce, outcome, callback } = record;
-  return {
-    lease,
-    takenAtMs,
-    ...(nonce === undefined ? {} : { nonce }),
-    ...(outcome === undefined ? {} : { outcome }),
-    ...(callback === undefined ? {} : { callback }),
-  };
 }

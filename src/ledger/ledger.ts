@@ -1,6 +1,7 @@
 // The contract of ledgers: the record of jobs held and outcomes owed, written before what it guards.
 // A ledger never holds a credential, a client token or a handler's secret; details are fetched again.
-import type { JobId, JobKey, Nonce, Region } from "../job/job.js";
+import type { Claim } from "../job/claim.js";
+import type { JobId, JobKey, Region } from "../job/job.js";
 import type { JobEvent, JobState } from "../job/lifecycle.js";
 import type { Outcome } from "../job/outcome.js";
 
@@ -59,7 +60,10 @@ export interface LedgerCommit {
 export interface Lease {
   readonly key: JobKey;
   readonly state: JobState;
-  /** Aborts when the right is lost (a fleet's lease that ran out). Absent: it cannot be lost. */
+  /**
+   * Aborts when the right ends: at once when somebody else has the job, else so early that handlers which stop within
+   * their grace have ended before anybody else may begin one. Absent: it cannot end.
+   */
   readonly lost?: AbortSignal;
 }
 
@@ -76,8 +80,8 @@ export interface UnfinishedJob {
   readonly lease: Lease;
   /** When it was first taken, in ms since the epoch. */
   readonly takenAtMs: number;
-  /** The nonce of the last acknowledge that was sent. */
-  readonly nonce?: Nonce;
+  /** What that process left of the claim: an acknowledge that it had recorded counts as unanswered. */
+  readonly claim: Claim;
   /** The outcome that is owed, if it was fixed. */
   readonly outcome?: Outcome;
   /** Set when a service answered 202: what the caller's token must hash to, and until when it may call. */

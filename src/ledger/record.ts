@@ -1,8 +1,9 @@
 // What a ledger keeps of one job, and how an event changes it: the reducer of job/lifecycle.ts plus what each
 // event brings along. Pure, so that every ledger, its replay and its tests share one truth; it never reads a clock.
-import type { Nonce } from "../job/job.js";
+import { afterCrash, type Claim } from "../job/claim.js";
 import { type JobEvent, type JobState, type LostReason, transition } from "../job/lifecycle.js";
 import type { Outcome } from "../job/outcome.js";
+import type { Lease, UnfinishedJob } from "./ledger.js";
 
 /** One job as a ledger holds it; times in ms since the epoch. Never changed in place. */
 export interface JobRecord {
@@ -11,8 +12,8 @@ export interface JobRecord {
   readonly takenAtMs: number;
   /** When it came into this state. */
   readonly sinceMs: number;
-  /** The nonce of the last acknowledge that was sent. */
-  readonly nonce?: Nonce;
+  /** What is known of whether it is ours, as far as a crash must not forget it. */
+  readonly claim: Claim;
   /** The outcome that is owed; gone once it is accepted. */
   readonly outcome?: Outcome;
   /** The promise made to a service that answered 202; gone once the outcome is fixed. */
@@ -23,18 +24,22 @@ export interface JobRecord {
 
 /** A job that has just been leased. */
 export function newRecord(nowMs: number): JobRecord {
-  return { state: "polled", takenAtMs: nowMs, sinceMs: nowMs };
+  return { state: "polled", takenAtMs: nowMs, sinceMs: nowMs, claim: { is: "none" } };
 }
 
 /** The record after the event. Throws when the event is illegal in its state: that is a bug of ours. */
 export function recordAfter(record: JobRecord, event: JobEvent, nowMs: number): JobRecord {
   const state = transition(record.state, event);
   const sinceMs = state === record.state ? record.sinceMs : nowMs;
-  const { takenAtMs, nonce } = record;
-  const kept = nonce === undefined ? { state, takenAtMs, sinceMs } : { state, takenAtMs, sinceMs, nonce };
+  const { takenAtMs, claim } = record;
+  const kept = { state, takenAtMs, sinceMs, claim };
   switch (event.type) {
     case "acknowledge-sent":
-      return { state, takenAtMs, sinceMs, nonce: event.nonce };
+      return { ...kept, claim: { is: "asked", nonce: event.nonce } };
+    case "acknowledge-accepted":
+      return { ...kept, claim: { is: event.claim } };
+    case "claim-confirmed":
+      return { ...record, claim: { is: "ours" } };
     case "callback-awaited":
       return { ...kept, callback: { tokenHash: event.tokenHash, deadlineMs: event.deadlineMs } };
     case "outcome-settled":
@@ -42,7 +47,6 @@ export function recordAfter(record: JobRecord, event: JobEvent, nowMs: number): 
     case "job-lost":
       return { ...kept, lostReason: event.reason };
     case "details-received":
-    case "acknowledge-accepted":
     case "report-accepted":
       return kept;
   }
@@ -54,4 +58,16 @@ export function recordAfter(record: JobRecord, event: JobEvent, nowMs: number): 
  */
 export function isRemembered(record: JobRecord): boolean {
   return record.state === "reported" || (record.state === "dropped" && record.lostReason === "over");
+}
+
+/** What the next process is given of a record; times in ms since the epoch. */
+export function unfinishedJob(lease: Lease, record: JobRecord): UnfinishedJob {
+  const { takenAtMs, claim, outcome, callback } = record;
+  return {
+    lease,
+    takenAtMs,
+    claim: afterCrash(claim),
+    ...(outcome === undefined ? {} : { outcome }),
+    ...(callback === undefined ? {} : { callback }),
+  };
 }

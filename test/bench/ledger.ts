@@ -20,7 +20,7 @@ const slots = 50;
 const story: readonly JobEvent[] = [
   { type: "details-received" },
   { type: "acknowledge-sent", nonce: "3" as Nonce },
-  { type: "acknowledge-accepted" },
+  { type: "acknowledge-accepted", claim: "ours" },
   { type: "outcome-settled", outcome: { kind: "succeeded", summary: "scanned 1,024 files and found nothing at all" } },
   { type: "report-accepted" },
 ];

@@ -26,7 +26,7 @@ function eventsOf(jobId: string): readonly JobEvent[] {
   return [
     { type: "details-received" },
     { type: "acknowledge-sent", nonce: "3" as Nonce },
-    { type: "acknowledge-accepted" },
+    { type: "acknowledge-accepted", claim: "ours" },
     { type: "outcome-settled", outcome: succeeded({ summary: `outcome of ${jobId}` }) },
     { type: "report-accepted" },
   ];

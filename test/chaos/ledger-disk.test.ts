@@ -84,7 +84,7 @@ function key(jobId: string): JobKey {
 const untilRunning: readonly JobEvent[] = [
   { type: "details-received" },
   { type: "acknowledge-sent", nonce: "3" as Nonce },
-  { type: "acknowledge-accepted" },
+  { type: "acknowledge-accepted", claim: "ours" },
 ];
 
 async function leased(ledger: SqliteLedger, jobId: string, events = untilRunning): Promise<Lease> {

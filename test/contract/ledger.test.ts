@@ -100,17 +100,17 @@ const upTo = {
   polled: [],
   detailed: [{ type: "details-received" }],
   acknowledging: [{ type: "details-received" }, sent],
-  running: [{ type: "details-received" }, sent, { type: "acknowledge-accepted" }],
+  running: [{ type: "details-received" }, sent, { type: "acknowledge-accepted", claim: "ours" }],
   settled: [
     { type: "details-received" },
     sent,
-    { type: "acknowledge-accepted" },
+    { type: "acknowledge-accepted", claim: "ours" },
     { type: "outcome-settled", outcome: succeeded({ summary: "done" }) },
   ],
   reported: [
     { type: "details-received" },
     sent,
-    { type: "acknowledge-accepted" },
+    { type: "acknowledge-accepted", claim: "ours" },
     { type: "outcome-settled", outcome: succeeded() },
     { type: "report-accepted" },
   ],
@@ -200,7 +200,8 @@ describe.each(implementations)("the $name ledger", ({ open, isUnbounded = false,
   it.each(before)("refuses an event that is illegal when %s, and changes nothing", async (state) => {
     const { ledger } = await start();
     const lease = await leased(ledger, key(), upTo[state]);
-    const illegal: JobEvent = state === "settled" ? { type: "acknowledge-accepted" } : { type: "report-accepted" };
+    const illegal: JobEvent =
+      state === "settled" ? { type: "acknowledge-accepted", claim: "ours" } : { type: "report-accepted" };
     await expect(ledger.record(lease, illegal)).rejects.toThrow(/^bug: .*/);
     expect(lease.state).toBe(state);
   });
@@ -258,7 +259,8 @@ describe.each(implementations)("the $name ledger", ({ open, isUnbounded = false,
       expect(await ledger.lease(key())).toBeUndefined();
       const [job, ...others] = await ledger.unfinished();
       expect(others).toEqual([]);
-      expect(job).toMatchObject({ takenAtMs, nonce: "3" });
+      const claim = state === "acknowledging" ? { is: "unanswered", nonce: "3" } : { is: "ours" };
+      expect(job).toMatchObject({ takenAtMs, claim });
       expect(job?.lease).toMatchObject({ key: key(), state });
       expect(job?.lease).not.toBe(lease);
       expect(job?.outcome).toEqual(state === "settled" ? succeeded({ summary: "done" }) : undefined);
@@ -283,17 +285,22 @@ describe.each(implementations)("the $name ledger", ({ open, isUnbounded = false,
     expect(await ledger.lease(key())).toBeUndefined();
   });
 
-  it("keeps the newest nonce and the promise made to a service", async () => {
+  it("keeps what is known of the claim and the promise made to a service", async () => {
     const { ledger } = await start();
     const callback = { tokenHash: "a".repeat(64), deadlineMs: 1_800_000_000_000 };
     const lease = await leased(ledger, key(), [
       ...upTo.acknowledging,
       { type: "acknowledge-sent", nonce: "4" as Nonce },
-      { type: "acknowledge-accepted" },
+      { type: "acknowledge-accepted", claim: "presumed" },
       { type: "callback-awaited", ...callback },
     ]);
     await ledger.release(lease);
-    expect(await ledger.unfinished()).toMatchObject([{ nonce: "4", callback }]);
+    const [found] = await ledger.unfinished();
+    expect(found).toMatchObject({ claim: { is: "presumed" }, callback });
+    if (!found) return;
+    await ledger.record(found.lease, { type: "claim-confirmed" });
+    await ledger.release(found.lease);
+    expect(await ledger.unfinished()).toMatchObject([{ claim: { is: "ours" }, callback }]);
   });
 
   it("gives an owed outcome back word for word", async () => {

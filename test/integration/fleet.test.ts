@@ -260,7 +260,7 @@ async function owedBy(rig: Rig, ledger: DynamoLedgerConfig, actionType: typeof t
     const events: readonly JobEvent[] = [
       { type: "details-received" },
       { type: "acknowledge-sent", nonce },
-      { type: "acknowledge-accepted" },
+      { type: "acknowledge-accepted", claim: "ours" },
     ];
     const outcome: JobEvent = { type: "outcome-settled", outcome: { kind: "succeeded" } };
     for (const event of state === "settled" ? [...events, outcome] : events) await gone.record(lease, event);

@@ -180,7 +180,7 @@ async function hold(ledger: Ledger, key: JobKey, until: "acknowledging" | "runni
   if (!lease) throw new Error("the ledger gave no lease");
   await ledger.record(lease, { type: "details-received" });
   await ledger.record(lease, { type: "acknowledge-sent", nonce: "3" as Nonce });
-  if (until === "running") await ledger.record(lease, { type: "acknowledge-accepted" });
+  if (until === "running") await ledger.record(lease, { type: "acknowledge-accepted", claim: "ours" });
 }
 
 function keyOf(id: string, clientId: string): JobKey {

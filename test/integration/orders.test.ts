@@ -181,7 +181,7 @@ async function ledgerWith(ids: readonly string[], clientId: ClientId): Promise<s
     if (!lease) throw new Error("the ledger gave no lease");
     await ledger.record(lease, { type: "details-received" });
     await ledger.record(lease, { type: "acknowledge-sent", nonce: "nonce" as Nonce });
-    await ledger.record(lease, { type: "acknowledge-accepted" });
+    await ledger.record(lease, { type: "acknowledge-accepted", claim: "ours" });
   }
   await ledger.close();
   return path;

@@ -8,7 +8,6 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import type { Config } from "../../src/config/config.js";
 import { type Emulator, startEmulator } from "../../src/emulator/emulator.js";
 import type { Settings } from "../../src/emulator/settings.js";
-import { presumedNonce } from "../../src/engine/acknowledging.js";
 import type { ActionType, ClientId, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
 import type { JobEvent } from "../../src/job/lifecycle.js";
 import { failed, succeeded } from "../../src/job/outcome.js";
@@ -141,7 +140,7 @@ function eventsUntil(left: Left, nonce: string): readonly JobEvent[] {
     { type: "acknowledge-sent", nonce: nonce as Nonce },
   ];
   if (left === "acknowledging" || left === "acknowledged") return asked;
-  const running: readonly JobEvent[] = [...asked, { type: "acknowledge-accepted" }];
+  const running: readonly JobEvent[] = [...asked, { type: "acknowledge-accepted", claim: "ours" }];
   return left === "running" ? running : [...running, { type: "outcome-settled", outcome: kept }];
 }
 
@@ -304,8 +303,7 @@ describe.each(["running", "settled"] as const)("a custom job that was %s, though
   const asked = (nonce: string): readonly JobEvent[] => [
     { type: "details-received" },
     { type: "acknowledge-sent", nonce: nonce as Nonce },
-    { type: "acknowledge-sent", nonce: presumedNonce },
-    { type: "acknowledge-accepted" },
+    { type: "acknowledge-accepted", claim: "presumed" },
     ...(left === "settled" ? [{ type: "outcome-settled", outcome: kept } as const] : []),
   ];
 
@@ -329,13 +327,13 @@ it("works a job that it presumed ours, and that an offer makes ours before its d
   const held = await dead.offer(custom);
   await dead.write(held, [
     ...eventsUntil("acknowledging", held.nonce),
-    { type: "acknowledge-sent", nonce: presumedNonce },
+    { type: "acknowledge-accepted", claim: "presumed" },
   ]);
   await dead.emulator.waitForJob(held.id, "Queued");
   dead.emulator.configure({ redeliveryMs: 60_000 });
   const { remove } = dead.emulator.fault({ kind: "unavailable", operations: ["GetJobDetails"] });
   const { runs, handle } = counting();
-  await using rig = await dead.rig({ handle });
+  await using rig = await dead.rig({ handle, actionTypes: [{ ...custom, afterCrash: "rerun" }] });
   await dead.emulator.waitForJob(held.id, "InProgress");
   // By the next one the answer of the acknowledge is read.
   await rig.event("offer-repeated");

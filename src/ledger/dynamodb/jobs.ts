@@ -2,7 +2,7 @@
 import { type JobKey, jobKeyName } from "../../job/job.js";
 import type { JobEvent, JobState } from "../../job/lifecycle.js";
 import { type Lease, LedgerError, type UnfinishedJob } from "../ledger.js";
-import type { JobRecord } from "../record.js";
+import { type JobRecord, unfinishedJob } from "../record.js";
 import { type Fence, rowName } from "./rows.js";
 
 /** A job under a lease of this replica. */
@@ -61,14 +61,7 @@ export class FleetJob {
   }
 
   asUnfinished(): UnfinishedJob {
-    const { takenAtMs, nonce, outcome, callback } = this.record;
-    return {
-      lease: this.lease,
-      takenAtMs,
-      ...(nonce === undefined ? {} : { nonce }),
-      ...(outcome === undefined ? {} : { outcome }),
-      ...(callback === undefined ? {} : { callback }),
-    };
+    return unfinishedJob(this.lease, this.record);
   }
 }
 

@@ -1,9 +1,10 @@
 // How a job looks in the DynamoDB ledger, and back again: attribute values as the API takes them, conditions, keys.
 // What is read is checked: a table can be edited. No secret has an attribute here; it makes no call.
 import { createHash } from "node:crypto";
-import type { ActionType, ClientId, JobId, JobKey, Nonce, Region } from "../../job/job.js";
+import type { ActionType, ClientId, JobId, JobKey, Region } from "../../job/job.js";
 import { isOwed, type JobState } from "../../job/lifecycle.js";
 import { outcomeFrom } from "../../job/outcome.js";
+import { claimFrom } from "../claim-column.js";
 import { isRemembered, type JobRecord } from "../record.js";
 
 export interface AttributeValue {
@@ -114,9 +115,12 @@ export function rowFrom(item: Item): JobRow {
   const names = [job["region"], job["jobId"], owner, category, provider, version];
   if (!names.every((name) => typeof name === "string" && name !== "")) throw damaged(item, "job");
   if (owner !== "ThirdParty" && owner !== "Custom") throw damaged(item, "job");
-  const { takenAtMs, sinceMs, nonce, outcome } = rest;
+  const { takenAtMs, sinceMs, outcome } = rest;
   const isTimed = typeof takenAtMs === "number" && typeof sinceMs === "number";
   if (!isTimed || (state === "settled") !== (outcome !== undefined)) throw damaged(item, "record");
+  const { is, nonce } = (rest["claim"] ?? rest) as Readonly<Record<string, unknown>>;
+  const claim = claimFrom(state, is, nonce);
+  if (!claim) throw damaged(item, "record");
   const clientId = job["clientId"];
   const callback = callbackFrom(item, rest["callback"]);
   return {
@@ -131,7 +135,7 @@ export function rowFrom(item: Item): JobRow {
       state,
       takenAtMs,
       sinceMs,
-      ...(typeof nonce === "string" ? { nonce: nonce as Nonce } : {}),
+      claim,
       ...(outcome === undefined ? {} : { outcome: outcomeFrom(outcome, owner) }),
       ...(callback === undefined ? {} : { callback }),
     },

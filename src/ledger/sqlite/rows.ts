@@ -1,8 +1,9 @@
 // How a job looks in the SQLite ledger, and back again. Rows cross a thread, so they are flat lists of plain values.
 // What is read is checked: a file can be damaged or edited. No secret has a column here.
-import type { ActionCategory, ActionOwner, ActionType, ClientId, JobId, JobKey, Nonce, Region } from "../../job/job.js";
+import type { ActionCategory, ActionOwner, ActionType, ClientId, JobId, JobKey, Region } from "../../job/job.js";
 import { isOwed, type JobState } from "../../job/lifecycle.js";
 import { outcomeFrom } from "../../job/outcome.js";
+import { claimFrom } from "../claim-column.js";
 import { isRemembered, type JobRecord } from "../record.js";
 
 /** The columns of the table `jobs`, in the order of a JobRow. */
@@ -18,6 +19,7 @@ export const jobColumns = [
   "state",
   "since_ms",
   "taken_at_ms",
+  "claim",
   "nonce",
   "outcome",
   "callback_hash",
@@ -37,6 +39,7 @@ export type JobRow = readonly [
   state: string,
   sinceMs: number,
   takenAtMs: number,
+  claim: string,
   nonce: string | null,
   outcome: string | null,
   callbackHash: string | null,
@@ -75,7 +78,8 @@ function rowOf(id: number, key: JobKey, record: JobRecord): JobRow {
     record.state,
     whole(record.sinceMs),
     whole(record.takenAtMs),
-    record.nonce ?? null,
+    record.claim.is,
+    ("nonce" in record.claim && record.claim.nonce) || null,
     record.outcome === undefined ? null : JSON.stringify(record.outcome),
     record.callback?.tokenHash ?? null,
     record.callback === undefined ? null : whole(record.callback.deadlineMs),
@@ -100,11 +104,13 @@ export function jobFrom(row: Readonly<Record<string, unknown>>): { id: number; k
   const outcome = optionalText(row, "outcome");
   const tokenHash = optionalText(row, "callback_hash");
   if (!owedStates.includes(state) || (state === "settled") !== (outcome !== undefined)) throw damaged(row, "state");
+  const claim = claimFrom(state, row["claim"], optionalText(row, "nonce"));
+  if (!claim) throw damaged(row, "claim");
   const record: JobRecord = {
     state,
     takenAtMs: number(row, "taken_at_ms"),
     sinceMs: number(row, "since_ms"),
-    ...optional("nonce", optionalText(row, "nonce") as Nonce | undefined),
+    claim,
     ...(outcome === undefined ? {} : { outcome: outcomeFrom(parsed(row, outcome), key.actionType.owner) }),
     ...(tokenHash === undefined ? {} : { callback: { tokenHash, deadlineMs: number(row, "callback_deadline_ms") } }),
   };

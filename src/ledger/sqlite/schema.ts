@@ -35,6 +35,11 @@ export const migrations: readonly string[] = [
      state TEXT NOT NULL,
      ended_at_ms INTEGER NOT NULL
    ) STRICT;`,
+  // Version 1 said by a text in the nonce's place, longer than any nonce, that a job was only presumed ours.
+  `ALTER TABLE jobs ADD COLUMN claim TEXT NOT NULL DEFAULT 'none';
+   UPDATE jobs SET claim = CASE
+     WHEN length(nonce) > 50 THEN 'presumed' WHEN state = 'acknowledging' THEN 'asked' ELSE 'ours' END;
+   UPDATE jobs SET nonce = NULL WHERE claim <> 'asked';`,
 ];
 
 /** The version of a ledger file, 0 for an empty one. Reads only. Throws LedgerError `unreadable` or `too-new`. */

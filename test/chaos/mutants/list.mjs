@@ -36,8 +36,8 @@ export const mutants = [
   {
     name: "runs the handler before it is recorded that the job is ours",
     file: "src/engine/runner.ts",
-    find: `    await flight.note({ type: "acknowledge-accepted" });`,
-    replace: `    void flight.note({ type: "acknowledge-accepted" });`,
+    find: `    await flight.note({ type: "acknowledge-accepted", claim: "ours" });`,
+    replace: `    void flight.note({ type: "acknowledge-accepted", claim: "ours" });`,
     tests: [order],
   },
   {

@@ -188,6 +188,7 @@ describe("a dropped job", () => {
   const levels: Readonly<Record<LostReason, string>> = {
     "not-ours": "info",
     draining: "info",
+    paused: "info",
     "taken-over": "info",
     gone: "warn",
     over: "warn",
@@ -195,6 +196,8 @@ describe("a dropped job", () => {
     "token-rejected": "warn",
     released: "warn",
     "ledger-unwritable": "warn",
+    "no-room": "warn",
+    denied: "error",
     refused: "error",
   };
 

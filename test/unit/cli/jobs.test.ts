@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { jobsCommand } from "../../../src/cli/jobs.js";
-import { presumedNonce } from "../../../src/engine/acknowledging.js";
 import type { ClientId, JobId, JobKey, Nonce, Region } from "../../../src/job/job.js";
 import { failed, succeeded } from "../../../src/job/outcome.js";
 import { SqliteLedger } from "../../../src/ledger/sqlite/sqlite-ledger.js";
@@ -43,7 +42,7 @@ async function hold(ledger: SqliteLedger, of: JobKey, until: Until): Promise<voi
   if (!lease) throw new Error("no lease");
   await ledger.record(lease, { type: "details-received" });
   await ledger.record(lease, { type: "acknowledge-sent", nonce: "3" as Nonce });
-  if (until !== "acknowledging") await ledger.record(lease, { type: "acknowledge-accepted" });
+  if (until !== "acknowledging") await ledger.record(lease, { type: "acknowledge-accepted", claim: "ours" });
   if (until === "settled") {
     await ledger.record(lease, { type: "outcome-settled", outcome: succeeded({ summary: "of a customer" }) });
   }
@@ -179,7 +178,7 @@ it("fails a job whose acknowledge was not answered as one that is presumed ours"
   await ledger.close();
   expect(await cli(["jobs", "fail", "job-1", "--message", "down"], directory)).toMatchObject({ code: 0, err: "" });
   const [held] = await heldIn(directory);
-  expect([held?.lease.state, held?.nonce]).toEqual(["settled", presumedNonce]);
+  expect([held?.lease.state, held?.claim.is]).toEqual(["settled", "presumed"]);
 });
 
 it("does not fail a job whose result is fixed, and leaves it as it is", async () => {

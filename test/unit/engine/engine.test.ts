@@ -53,7 +53,7 @@ function idle(given: { clock?: FakeClock; gateway?: Partial<JobGateway>; ledger?
 function leftJobs(count: number): readonly UnfinishedJob[] {
   return Array.from({ length: count }, (_, n) => {
     const key: JobKey = { region: lane.region, actionType: lane.actionType, jobId: `job-${n}` as JobId };
-    return { lease: { key, state: "settled" }, takenAtMs: 0, outcome: succeeded() };
+    return { lease: { key, state: "settled" }, takenAtMs: 0, claim: { is: "ours" }, outcome: succeeded() };
   });
 }
 

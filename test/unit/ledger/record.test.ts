@@ -6,10 +6,11 @@ import { isRemembered, type JobRecord, newRecord, recordAfter } from "../../../s
 
 const detailed: JobEvent = { type: "details-received" };
 const sent: JobEvent = { type: "acknowledge-sent", nonce: "3" as Nonce };
-const accepted: JobEvent = { type: "acknowledge-accepted" };
+const accepted: JobEvent = { type: "acknowledge-accepted", claim: "ours" };
 const awaited: JobEvent = { type: "callback-awaited", tokenHash: "abc", deadlineMs: 900 };
 const settled: JobEvent = { type: "outcome-settled", outcome: succeeded({ summary: "done" }) };
 const reported: JobEvent = { type: "report-accepted" };
+const claim = { is: "ours" } as const;
 
 /** One event per ms, from 100 on. */
 function check(events: readonly JobEvent[], expected: JobRecord): void {
@@ -18,39 +19,50 @@ function check(events: readonly JobEvent[], expected: JobRecord): void {
 }
 
 describe("a job's record", () => {
-  it("begins when the job is leased", () => check([], { state: "polled", takenAtMs: 100, sinceMs: 100 }));
+  it("begins when the job is leased", () =>
+    check([], { state: "polled", takenAtMs: 100, sinceMs: 100, claim: { is: "none" } }));
 
   it("keeps the nonce of the newest acknowledge, and since when it is asked", () => {
     const again: JobEvent = { type: "acknowledge-sent", nonce: "4" as Nonce };
-    check([detailed, sent, again], { state: "acknowledging", takenAtMs: 100, sinceMs: 102, nonce: "4" as Nonce });
+    check([detailed, sent, again], {
+      state: "acknowledging",
+      takenAtMs: 100,
+      sinceMs: 102,
+      claim: { is: "asked", nonce: "4" as Nonce },
+    });
+  });
+
+  it("keeps that a job is only presumed ours, until it is confirmed, and everything else as it is", () => {
+    const presumed: JobEvent = { type: "acknowledge-accepted", claim: "presumed" };
+    const outcome = succeeded({ summary: "done" });
+    const owed = { state: "settled", takenAtMs: 100, sinceMs: 104, outcome } as const;
+    check([detailed, sent, presumed, settled], { ...owed, claim: { is: "presumed" } });
+    check([detailed, sent, presumed, settled, { type: "claim-confirmed" }], { ...owed, claim });
   });
 
   it("keeps the promise to a service while the job runs", () => {
     const callback = { tokenHash: "abc", deadlineMs: 900 };
-    const nonce = "3" as Nonce;
-    check([detailed, sent, accepted, awaited], { state: "running", takenAtMs: 100, sinceMs: 103, nonce, callback });
+    check([detailed, sent, accepted, awaited], { state: "running", takenAtMs: 100, sinceMs: 103, claim, callback });
   });
 
   it("holds the outcome and no promise any more once it is settled", () => {
     const outcome = succeeded({ summary: "done" });
-    const nonce = "3" as Nonce;
     check([detailed, sent, accepted, awaited, settled], {
       state: "settled",
       takenAtMs: 100,
       sinceMs: 105,
-      nonce,
+      claim,
       outcome,
     });
   });
 
   it("lets go of the outcome once it is accepted", () => {
-    const nonce = "3" as Nonce;
-    check([detailed, sent, accepted, settled, reported], { state: "reported", takenAtMs: 100, sinceMs: 105, nonce });
+    check([detailed, sent, accepted, settled, reported], { state: "reported", takenAtMs: 100, sinceMs: 105, claim });
   });
 
   it("says why a job was dropped", () => {
     const lost: JobEvent = { type: "job-lost", reason: "gone" };
-    check([lost], { state: "dropped", takenAtMs: 100, sinceMs: 101, lostReason: "gone" });
+    check([lost], { state: "dropped", takenAtMs: 100, sinceMs: 101, claim: { is: "none" }, lostReason: "gone" });
   });
 
   it("is never changed in place", () => {
@@ -74,6 +86,9 @@ describe("what is remembered", () => {
     ["no-details", false],
     ["token-rejected", false],
     ["draining", false],
+    ["paused", false],
+    ["no-room", false],
+    ["denied", false],
     ["refused", false],
     ["ledger-unwritable", false],
     ["taken-over", false],

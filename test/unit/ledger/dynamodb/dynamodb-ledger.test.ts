@@ -17,7 +17,7 @@ const key = (jobId = "job-1"): JobKey => ({ region: "eu-west-1" as Region, actio
 const running: readonly JobEvent[] = [
   { type: "details-received" },
   { type: "acknowledge-sent", nonce: "3" as Nonce },
-  { type: "acknowledge-accepted" },
+  { type: "acknowledge-accepted", claim: "ours" },
 ];
 const settled: readonly JobEvent[] = [...running, { type: "outcome-settled", outcome: succeeded({ summary: "done" }) }];
 

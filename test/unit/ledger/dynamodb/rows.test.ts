@@ -8,7 +8,7 @@ import type { JobRecord } from "../../../../src/ledger/record.js";
 
 const fence = { holder: "replica-1", lease: 4, turn: 2 };
 const times = { nowMs: 1_700_000_000_000, recentMs: 3_600_000 };
-const record: JobRecord = { state: "running", takenAtMs: 5, sinceMs: 6, nonce: "3" as Nonce };
+const record: JobRecord = { state: "running", takenAtMs: 5, sinceMs: 6, claim: { is: "ours" } };
 
 function key(jobId: string): JobKey {
   const actionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" } as const;
@@ -49,6 +49,24 @@ describe("a job's row", () => {
     }
   });
 
+  it("comes back with what is known of its claim", () => {
+    const asked: JobRecord = { ...record, state: "acknowledging", claim: { is: "asked", nonce: "3" as Nonce } };
+    expect(rowFrom(itemOf(key("a"), asked, fence, times)).record).toEqual(asked);
+    const presumed: JobRecord = { ...record, claim: { is: "presumed" } };
+    expect(rowFrom(itemOf(key("a"), presumed, fence, times)).record).toEqual(presumed);
+  });
+
+  it.each([
+    ["acknowledging", "3", { is: "asked", nonce: "3" }],
+    ["acknowledging", "presumed ours: the nonce was used up, and no answer said by whom", { is: "presumed" }],
+    ["running", "presumed ours: the nonce was used up, and no answer said by whom", { is: "presumed" }],
+    ["running", "3", { is: "ours" }],
+  ])("of an older partnerd that is %s with the nonce %j tells its claim", (state, nonce, claim) => {
+    const older = { S: JSON.stringify({ takenAtMs: 5, sinceMs: 6, nonce }) };
+    const item = { ...itemOf(key("a"), record, fence, times), state: { S: state }, record: older };
+    expect(rowFrom(item).record).toEqual({ state, takenAtMs: 5, sinceMs: 6, claim });
+  });
+
   const sound = itemOf(key("a"), record, fence, times);
   it.each<[string, Item]>([
     ["holder", { ...sound, holder: { N: "1" } }],
@@ -61,6 +79,8 @@ describe("a job's row", () => {
     ["record", { ...sound, record: { S: "{}" } }],
     ["record", { ...sound, state: { S: "settled" } }],
     ["record", { ...sound, record: { S: '{"takenAtMs":1,"sinceMs":1,"callback":{}}' } }],
+    ["record", { ...sound, record: { S: '{"takenAtMs":1,"sinceMs":1,"claim":{"is":"asked"}}' } }],
+    ["record", { ...sound, record: { S: '{"takenAtMs":1,"sinceMs":1,"claim":{"is":"mine"}}' } }],
   ])("says which attribute is damaged: %s", (attribute, item) => {
     expect(() => rowFrom(item)).toThrow(`the row eu-west-1/a has no usable ${attribute}`);
   });

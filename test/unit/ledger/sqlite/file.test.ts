@@ -42,7 +42,7 @@ function closeAll(): void {
 }
 
 function row(id: number, jobId = `job-${id}`): JobRow {
-  return [id, "eu-west-1", jobId, "Custom", "Test", "P", "1", null, "running", 5, 5, "3", null, null, null];
+  return [id, "eu-west-1", jobId, "Custom", "Test", "P", "1", null, "running", 5, 5, "ours", null, null, null, null];
 }
 
 function put(id: number): Write {
@@ -318,11 +318,30 @@ describe("a file of an older version", () => {
     expect(file.read(5).ended).toHaveLength(1);
     closeAll();
     const db = new sqlite.DatabaseSync(path, { readOnly: true });
-    expect(pragma(db, "user_version")).toBe(2);
+    expect(pragma(db, "user_version")).toBe(twoSteps.length);
     expect(pragma(db, "application_id")).toBe(applicationId);
     expect(db.prepare("SELECT attempts FROM jobs").all()).toEqual([{ attempts: 0 }]);
     db.close();
     expect(() => open()).toThrow(expect.objectContaining({ code: "too-new" }));
+  });
+
+  it("of version 1 says of each job how much of it is ours", () => {
+    const [first = ""] = migrations;
+    const db = new sqlite.DatabaseSync(path);
+    const add = (id: number, state: string, nonce: string | null) =>
+      `INSERT INTO jobs VALUES (${id}, 'r', 'j${id}', 'Custom', 'Test', 'P', '1', NULL, '${state}', 5, 5, ${
+        nonce === null ? "NULL" : `'${nonce}'`
+      }, NULL, NULL, NULL);`;
+    const presumed = "presumed ours: the nonce was used up, and no answer said by whom";
+    const rows = [add(1, "acknowledging", "3"), add(2, "acknowledging", presumed), add(3, "running", presumed)];
+    db.exec(`${first} PRAGMA application_id = ${applicationId}; PRAGMA user_version = 1;`);
+    db.exec([...rows, add(4, "running", "3"), add(5, "settled", null)].join(" "));
+    db.close();
+    const claims = open()
+      .read(5)
+      .jobs.map(({ claim, nonce }) => [claim, nonce]);
+    const ours = ["ours", null];
+    expect(claims).toEqual([["asked", "3"], ["presumed", null], ["presumed", null], ours, ours]);
   });
 
   it("stays as it was when a step fails", () => {

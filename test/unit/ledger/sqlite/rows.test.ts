@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Claim } from "../../../../src/job/claim.js";
 import type { ClientId, JobId, JobKey, Nonce, Region } from "../../../../src/job/job.js";
 import { type Outcome, outcomeFrom } from "../../../../src/job/outcome.js";
 import type { JobRecord } from "../../../../src/ledger/record.js";
@@ -11,7 +12,7 @@ const thirdParty: JobKey = {
   jobId: "job-1" as JobId,
   clientId: "client-1" as ClientId,
 };
-const running: JobRecord = { state: "running", takenAtMs: 1, sinceMs: 2, nonce: "3" as Nonce };
+const running: JobRecord = { state: "running", takenAtMs: 1, sinceMs: 2, claim: { is: "ours" } };
 
 /** The row as node:sqlite answers it. */
 function read(write: Write): Record<string, unknown> {
@@ -46,15 +47,16 @@ const key: fc.Arbitrary<JobKey> = fc.record(
   { requiredKeys: ["region", "actionType", "jobId"] },
 );
 const times = { takenAtMs: fc.nat(2 ** 45), sinceMs: fc.nat(2 ** 45) };
-const nonce = text(50) as fc.Arbitrary<Nonce>;
+const asked = fc.record({ is: fc.constant("asked" as const), nonce: text(50) as fc.Arbitrary<Nonce> });
+const claim: fc.Arbitrary<Claim> = fc.constantFrom({ is: "ours" }, { is: "presumed" });
 const callback = fc.record({ tokenHash: text(64), deadlineMs: fc.nat(2 ** 45) });
 const record: fc.Arbitrary<JobRecord> = fc.oneof(
-  fc.record({ state: fc.constant("acknowledging" as const), ...times, nonce }),
+  fc.record({ state: fc.constant("acknowledging" as const), ...times, claim: asked }),
   fc.record(
-    { state: fc.constant("running" as const), ...times, nonce, callback },
-    { requiredKeys: ["state", "takenAtMs", "sinceMs", "nonce"] },
+    { state: fc.constant("running" as const), ...times, claim, callback },
+    { requiredKeys: ["state", "takenAtMs", "sinceMs", "claim"] },
   ),
-  fc.record({ state: fc.constant("settled" as const), ...times, nonce, outcome }),
+  fc.record({ state: fc.constant("settled" as const), ...times, claim, outcome }),
 );
 
 describe("a row of the table jobs", () => {
@@ -85,6 +87,8 @@ describe("a row of the table jobs", () => {
     ["owner", "AWS"],
     ["state", "reported"],
     ["state", "settled"],
+    ["claim", "mine"],
+    ["claim", "asked"],
     ["since_ms", "now"],
     ["since_ms", 1.5],
     ["taken_at_ms", null],
@@ -105,9 +109,9 @@ describe("a row of the table jobs", () => {
 
 describe("the write that a record asks for", () => {
   it("remembers an end with a result, and drops any other", () => {
-    const ended: JobRecord = { state: "reported", takenAtMs: 1, sinceMs: 9 };
+    const ended: JobRecord = { ...running, state: "reported", sinceMs: 9 };
     expect(writeOf(5, thirdParty, ended)).toEqual({ type: "end", id: 5, row: ["eu-west-1", "job-1", "reported", 9] });
-    const lost: JobRecord = { state: "dropped", takenAtMs: 1, sinceMs: 9, lostReason: "gone" };
+    const lost: JobRecord = { ...running, state: "dropped", sinceMs: 9, lostReason: "gone" };
     expect(writeOf(5, thirdParty, lost)).toEqual({ type: "drop", id: 5 });
   });
 });

@@ -4,6 +4,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterCrash } from "../../../../src/job/claim.js";
 import type { ActionType, ClientId, JobId, JobKey, Nonce, Region } from "../../../../src/job/job.js";
 import type { JobEvent } from "../../../../src/job/lifecycle.js";
 import { failed, succeeded } from "../../../../src/job/outcome.js";
@@ -58,7 +59,7 @@ function key(jobId = "job-1"): JobKey {
 
 const detailed: JobEvent = { type: "details-received" };
 const sent: JobEvent = { type: "acknowledge-sent", nonce: "3" as Nonce };
-const accepted: JobEvent = { type: "acknowledge-accepted" };
+const accepted: JobEvent = { type: "acknowledge-accepted", claim: "ours" };
 const settled: JobEvent = { type: "outcome-settled", outcome: succeeded({ summary: "done" }) };
 const reported: JobEvent = { type: "report-accepted" };
 
@@ -101,7 +102,8 @@ describe("a restart", () => {
     expect(await next.lease(key())).toBeUndefined();
     const [job, ...others] = await next.unfinished();
     expect(others).toEqual([]);
-    expect(job).toMatchObject({ takenAtMs, nonce: "3", lease: { key: key(), state } });
+    const claim = state === "acknowledging" ? { is: "unanswered", nonce: "3" } : { is: "ours" };
+    expect(job).toMatchObject({ takenAtMs, claim, lease: { key: key(), state } });
     expect(job?.outcome).toEqual(state === "settled" ? succeeded({ summary: "done" }) : undefined);
   });
 
@@ -203,13 +205,13 @@ describe("a restart", () => {
             for (const job of await ledger.unfinished()) {
               const number = Number(job.lease.key.jobId.slice(4));
               leases.set(number, job.lease);
-              const { state, nonce, outcome, callback } = expected.get(number) ?? {};
+              const { state, claim, outcome, callback } = expected.get(number) ?? {};
               expect({
                 state: job.lease.state,
-                nonce: job.nonce,
+                claim: job.claim,
                 outcome: job.outcome,
                 callback: job.callback,
-              }).toEqual({ state, nonce, outcome, callback });
+              }).toEqual({ state, claim: claim && afterCrash(claim), outcome, callback });
             }
             const owed = [...expected.values()].filter(({ state }) => state !== "reported");
             expect(leases.size).toBe(owed.length);

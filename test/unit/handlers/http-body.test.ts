@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import type { ArtifactLinks } from "../../../src/artifacts/artifacts.js";
 import { HttpJobBody } from "../../../src/handlers/http-body.js";
 import type { Job } from "../../../src/job/job.js";
+import { Deadline } from "../../../src/std/deadline.js";
 import { aCall } from "../../fixtures/handlers/call.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
@@ -15,10 +16,10 @@ function given(options: { job?: Partial<Job>; fails?: (nth: number) => boolean }
     made += 1;
     if (options.fails?.(made)) throw new Error("CodePipeline is busy");
     const link = (name: string) => ({ name, url: `https://s3.test/${name}?${made}`, headers: { "x-signed": "yes" } });
-    return { inputs: [link("Source")], outputs: [link("Report")], untilMs: clock.now() + lifeMs };
+    return { inputs: [link("Source")], outputs: [link("Report")], until: Deadline.in(clock, lifeMs) };
   };
   const call = aCall({ workspace: { links }, ...(options.job ? { job: options.job } : {}) });
-  const body = new HttpJobBody({ call, callback: undefined, clock });
+  const body = new HttpJobBody({ call, callback: undefined });
   const posted = async () => JSON.parse((await body.bytes()).toString("utf8")) as Record<string, unknown>;
   return { clock, call, posted, made: () => made };
 }

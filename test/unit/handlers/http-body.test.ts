@@ -43,6 +43,20 @@ it("keeps the links of an earlier post until they near their end, then has fresh
   expect(made()).toBe(2);
 });
 
+it.each([7_200_000, -7_200_000])(
+  "goes by the time that links have left when the wall clock is set by %i ms",
+  async (step) => {
+    const { clock, posted, made } = given();
+    const first = await posted();
+    clock.step(step);
+    await clock.advance(lifeMs - 5 * 60_000);
+    expect(await posted()).toEqual(first);
+    await clock.advance(1);
+    expect(await posted()).toMatchObject({ artifactsUntil: new Date(clock.now() + lifeMs).toISOString() });
+    expect(made()).toBe(2);
+  },
+);
+
 it("sends the old links, with a warning, while they work and no fresh ones can be made", async () => {
   const { clock, call, posted } = given({ fails: (nth) => nth > 1 });
   const first = await posted();

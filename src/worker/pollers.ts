@@ -104,8 +104,7 @@ export class Pollers {
   }
 
   #open(lane: LaneConfig): void {
-    const group = actionTypeName(lane.actionType);
-    this.#options.slots.open({ name: laneName(lane), group }, lane.maxConcurrentJobs);
+    this.#options.slots.open({ name: laneName(lane), group: lane.group }, lane.maxConcurrentJobs);
   }
 
   /** Starts the lane's poller, unless it polls already, or nothing polls yet or any more. */

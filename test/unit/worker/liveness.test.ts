@@ -22,6 +22,7 @@ const lanes = ["us-east-1", "eu-west-1"].map(
   (region): LaneConfig => ({
     region: region as Region,
     actionType: { category: "Build", owner: "Custom", provider: "Acme", version: "1" },
+    group: "any",
     handler: "h",
     maxConcurrentJobs: 1,
     jobTimeoutMs: 2 * hourMs,

@@ -22,14 +22,19 @@ export function mayRead(request: IncomingMessage, { token, isLocal }: Trusted): 
  * A probe's answer, as this caller may hear it: anybody hears the words for machines, but the sentences, which may name
  * accounts and folders, only who may read or asks from this machine, as `partnerd healthcheck` does.
  */
-export function told<Health extends { readonly reasons: readonly { readonly message: string }[] }>(
+export function told<Health extends { readonly reasons: readonly Sentence[]; readonly notes?: readonly Sentence[] }>(
   request: IncomingMessage,
   trusted: Trusted,
   health: Health,
 ): Health {
   const isNear = isLoopback(request.socket.remoteAddress ?? "") && !isForwarded(request);
   if (mayRead(request, trusted) || isNear) return health;
-  return { ...health, reasons: health.reasons.map((reason) => ({ ...reason, message: "" })) };
+  const unsaid = (sentences: readonly Sentence[]) => sentences.map((sentence) => ({ ...sentence, message: "" }));
+  return { ...health, reasons: unsaid(health.reasons), ...(health.notes ? { notes: unsaid(health.notes) } : {}) };
+}
+
+interface Sentence {
+  readonly message: string;
 }
 
 /** The token of an `Authorization: Bearer …` header. */

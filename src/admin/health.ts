@@ -1,14 +1,20 @@
 // Live and ready, judged from the engine's status: pure, so that every case is a line in a table of tests.
 // Live never depends on AWS; ready says whether this process takes jobs now, and if not, why.
-import type { StatusSnapshot } from "../engine/status.js";
+import type { PollerLoop, StatusSnapshot } from "../engine/status.js";
+import { durationText } from "./times.js";
 
-/** What is judged: the engine's status, and how many jobs it has in hand. */
-export interface HealthStatus
-  extends Pick<StatusSnapshot, "atMs" | "startedAtMs" | "isDraining" | "isPaused" | "shortOfRoom"> {
+/** What readiness is judged by: the engine's status. */
+export interface HealthStatus extends Pick<StatusSnapshot, "isDraining" | "isPaused" | "shortOfRoom"> {
   readonly pollers: readonly Pick<
     StatusSnapshot["pollers"][number],
-    "region" | "actionType" | "lastGoodPollAtMs" | "nextPollAtMs" | "failures" | "lastFault"
+    "region" | "actionType" | "lastPollAtMs" | "lastGoodPollAtMs" | "failures" | "lastFault"
   >[];
+}
+
+/** What liveness is judged by: what each polling loop does now, and what may rightly keep it. */
+export interface LoopsStatus extends Pick<StatusSnapshot, "isDraining" | "isPaused"> {
+  readonly loops: readonly PollerLoop[];
+  /** Jobs in hand. */
   readonly inFlight: number;
 }
 
@@ -37,45 +43,72 @@ export interface Liveness {
   readonly reasons: readonly HealthReason[];
 }
 
+/** What somebody should know though it makes nothing unready. */
+export interface HealthNote {
+  readonly note: "poller-unanswered";
+  readonly message: string;
+}
+
 export interface Readiness {
   readonly ready: boolean;
   readonly reasons: readonly HealthReason[];
+  readonly notes: readonly HealthNote[];
 }
 
-/** A poll that is so late, with nothing in its way, will not come: many times the longest rest and call. */
+/** A step that is so late, with nothing in its way, will not come: twice the longest call that can be configured. */
 const stuckAfterMs = 600_000;
 /** Polls that must fail in a row before a poller counts as cut off; with their rests about a minute. */
 const breakerFailures = 5;
 
 /**
- * Live unless a poller has stopped to turn. Pollers may rightly stand still in a pause, in a drain, while the ledger
- * cannot be written and while jobs are in hand, whether they hold slots or, in an outage, wait without one for their
- * results to be taken: a restart would only hurt them. Then the answer itself is the proof of life.
+ * Live unless a polling loop has stopped to turn: its next step has been due for long and nothing keeps it. All by the
+ * monotonic clock, and from the end of whatever kept the loop, since each says itself when it goes on.
  */
-export function live(status: HealthStatus, ledger: LedgerState): Liveness {
-  const mayStandStill =
-    status.isDraining || status.isPaused || status.inFlight > 0 || !ledger.writable || status.shortOfRoom !== undefined;
-  if (mayStandStill) return { live: true, reasons: [] };
-  const reasons = status.pollers
-    .filter(({ nextPollAtMs }) => status.atMs - (nextPollAtMs ?? status.startedAtMs) > stuckAfterMs)
-    .map((poller): HealthReason => ({ reason: "poller-stuck", message: `${nameOf(poller)} has stopped polling` }));
+export function live(status: LoopsStatus, ledger: LedgerState): Liveness {
+  const stuck = status.loops.filter((loop) => loop.overdueMs > stuckAfterMs && !mayStandStill(loop, status, ledger));
+  const reasons = stuck.map((loop): HealthReason => {
+    const where = `${loop.doing.replaceAll("-", " ")}, overdue for ${durationText(loop.overdueMs)}`;
+    return { reason: "poller-stuck", message: `${nameOf(loop)} has stopped polling (${where})` };
+  });
   return { live: reasons.length === 0, reasons };
 }
 
+/** True when a restart would only hurt: what keeps the loop is known, and has its own end. */
+function mayStandStill({ doing }: PollerLoop, status: LoopsStatus, ledger: LedgerState): boolean {
+  if (status.isDraining) return true;
+  switch (doing) {
+    case "at-gate":
+      // Whatever else closes the gate is looked at all the time, which counts as a step.
+      return status.isPaused;
+    case "waiting-for-slot":
+      // Jobs hold slots, or polls do, which have limits of their own.
+      return status.inFlight > 0 || status.loops.some((loop) => loop.doing === "polling");
+    case "starting":
+    case "polling":
+      // What was left is read from the ledger, and what a poll brings is written to it.
+      return !ledger.writable;
+    case "resting":
+      return false;
+    case "ended":
+      return true;
+  }
+}
+
 /**
- * Ready when every poller has polled, and not all of them fail now: one Region or action type in trouble does not
- * make the others' work undone.
+ * Ready when every poller has polled, whatever came of it, and not all of them fail now: one Region or action type in
+ * trouble does not make the others' work undone. It is noted.
  */
 export function ready(status: HealthStatus, ledger: LedgerState): Readiness {
   const reasons: HealthReason[] = [];
-  const unpolled = status.pollers.filter(({ lastGoodPollAtMs }) => lastGoodPollAtMs === undefined);
+  const unpolled = status.pollers.filter(({ lastPollAtMs }) => lastPollAtMs === undefined);
   if (unpolled.length > 0) {
     const names = unpolled.map(nameOf).join(", ");
-    reasons.push({ reason: "not-yet-polled", message: `no poll has been answered yet: ${names}` });
+    reasons.push({ reason: "not-yet-polled", message: `no poll has been made yet: ${names}` });
   }
   if (status.isDraining) reasons.push({ reason: "draining", message: "draining: no new jobs are taken" });
   if (status.isPaused) reasons.push({ reason: "paused", message: "paused: no new jobs are taken until resume" });
-  const isCutOff = status.pollers.length > 0 && status.pollers.every((poller) => isBroken(poller));
+  const unanswered = status.pollers.filter((poller) => isBroken(poller) || isYetToBeAnswered(poller));
+  const isCutOff = unanswered.length > 0 && unanswered.length === status.pollers.length;
   if (isCutOff) {
     const faults = status.pollers.map(({ lastFault }) => lastFault?.message ?? "no reason is known");
     reasons.push({
@@ -90,7 +123,16 @@ export function ready(status: HealthStatus, ledger: LedgerState): Readiness {
   if (status.shortOfRoom !== undefined) {
     reasons.push({ reason: "no-room", message: `no room for artifacts: ${status.shortOfRoom}` });
   }
-  return { ready: reasons.length === 0, reasons };
+  const notes = (isCutOff ? [] : unanswered).map((poller): HealthNote => {
+    const why = poller.lastFault?.message ?? "no reason is known";
+    return { note: "poller-unanswered", message: `${nameOf(poller)} is not answered by CodePipeline: ${why}` };
+  });
+  return { ready: reasons.length === 0, reasons, notes };
+}
+
+/** It polls in vain since the start: not even a few failures are weather then. */
+function isYetToBeAnswered({ failures, lastGoodPollAtMs }: HealthStatus["pollers"][number]): boolean {
+  return failures > 0 && lastGoodPollAtMs === undefined;
 }
 
 /** A refusal is the service's clear word at the first poll; anything else may pass, and is given a few. */

@@ -3,7 +3,7 @@
 import type { PastJob } from "./history.js";
 import { type Html, html, type Piece } from "./html.js";
 import { durationText, type Moment, timeHtml } from "./times.js";
-import { type AdminStatus, slotsHeld } from "./view.js";
+import { type AdminStatus, type SlotGroup, slotGroupOf, slotsHeld } from "./view.js";
 
 /** Rows shown at most; the rest is counted. */
 const rowsMax = 100;
@@ -12,17 +12,16 @@ const idMax = 60;
 /** The pollers, with their last answer and their next poll. */
 export function pollerTable(status: AdminStatus, moment: Moment): Html {
   const { pollers, isPaused, isDraining, slots } = status;
-  const late = (actionType: string) => {
+  const late = (group: SlotGroup | undefined) => {
     if (isDraining) return "never: stopping";
     if (isPaused) return "after resume";
-    const group = slots.groups.find((each) => each.group === actionType);
-    const isFull = slotsHeld(status) >= slots.max || slotsHeld(status, actionType) >= (group?.max ?? slots.max);
+    const isFull = slotsHeld(status) >= slots.max || (group && slotsHeld(status, group) >= group.max);
     return isFull ? "when a slot is free" : "now";
   };
   const rows = pollers.map((poller) => {
     const { actionType, region, failures, lastFault, lastGoodPollAtMs, nextPollAtMs, taken } = poller;
     const isFailing = failures > 0;
-    const group = slots.groups.find((each) => each.group === actionType);
+    const group = slotGroupOf(slots, poller);
     const state = isFailing
       ? html`<span class="bad">${failures} failed</span> <span class="text">${lastFault?.message}</span>`
       : html`<span class="${lastGoodPollAtMs === undefined ? "quiet" : "good"}">${
@@ -33,8 +32,8 @@ export function pollerTable(status: AdminStatus, moment: Moment): Html {
       whole(region),
       state,
       timeHtml(lastGoodPollAtMs, "ago", moment),
-      timeHtml(isDraining ? undefined : nextPollAtMs, "next", moment, late(actionType)),
-      group ? whole(`${slotsHeld(status, actionType)} of ${group.max}`) : "–",
+      timeHtml(isDraining ? undefined : nextPollAtMs, "next", moment, late(group)),
+      group ? whole(`${slotsHeld(status, group)} of ${group.max}`) : "–",
       taken,
     ];
   });

@@ -76,7 +76,7 @@ function slotFamilies(status: AdminStatus): readonly Family[] {
     gauge(
       "partnerd_action_type_slots_in_use",
       "Slots that jobs of the action type hold.",
-      each((group) => slotsHeld(status, group.group)),
+      each((group) => slotsHeld(status, group)),
     ),
     gauge(
       "partnerd_action_type_slots_parked",

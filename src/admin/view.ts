@@ -1,17 +1,22 @@
 // What the admin port's pages are shown of the engine: its status with its slots.
 import type { StatusSnapshot } from "../engine/status.js";
 
-/** Slots of all action types together, and of each (`group`). `parked`: jobs whose results are owed without a slot. */
+/** Slots of all action types together, and of each entry (`group`). `parked`: jobs whose results are owed without one. */
 export interface AdminSlots {
   readonly busy: number;
   readonly max: number;
   readonly parked: number;
-  readonly groups: readonly {
-    readonly group: string;
-    readonly busy: number;
-    readonly max: number;
-    readonly parked: number;
-  }[];
+  readonly groups: readonly SlotGroup[];
+}
+
+/** What the pollers of one entry of `actionTypes` share. */
+export interface SlotGroup {
+  readonly group: string;
+  readonly busy: number;
+  readonly max: number;
+  readonly parked: number;
+  /** Each a Region and an action type, with a blank between. */
+  readonly lanes: readonly string[];
 }
 
 export interface AdminStatus extends StatusSnapshot {
@@ -22,10 +27,18 @@ export interface AdminStatus extends StatusSnapshot {
   readonly left: number;
 }
 
-/** Slots that jobs hold, without those that polls have reserved for a moment; of one action type or of all. */
-export function slotsHeld({ jobs, slots }: AdminStatus, actionType?: string): number {
-  const parked =
-    actionType === undefined ? slots.parked : (slots.groups.find(({ group }) => group === actionType)?.parked ?? 0);
-  const own = actionType === undefined ? jobs : jobs.filter((job) => job.actionType === actionType);
-  return Math.max(0, own.length - parked);
+/** A poller's slots, or a job's; none while no poller has begun. */
+export function slotGroupOf({ groups }: AdminSlots, of: Place): SlotGroup | undefined {
+  return groups.find(({ lanes }) => lanes.includes(`${of.region} ${of.actionType}`));
+}
+
+interface Place {
+  readonly region: string;
+  readonly actionType: string;
+}
+
+/** Slots that jobs hold, without those that polls have reserved for a moment; of one group or of all. */
+export function slotsHeld({ jobs, slots }: AdminStatus, group?: SlotGroup): number {
+  const own = group === undefined ? jobs : jobs.filter((job) => slotGroupOf(slots, job) === group);
+  return Math.max(0, own.length - (group ?? slots).parked);
 }

@@ -1,6 +1,7 @@
 // The contract of artifacts: folders in, folders out. A job's workspace fetches its inputs, unpacks them, packs and
 // uploads its outputs, and leaves nothing behind. The engine and the handlers never see S3, an archive or a credential.
 import type { ArtifactAccess, Job } from "../job/job.js";
+import type { Deadline } from "../std/deadline.js";
 
 /** Makes workspaces. */
 export interface ArtifactStore {
@@ -59,8 +60,8 @@ export interface Workspace {
 export interface ArtifactLinks {
   readonly inputs: readonly ArtifactLink[];
   readonly outputs: readonly ArtifactLink[];
-  /** When the first of them stops to work, in ms since the epoch. */
-  readonly untilMs: number;
+  /** When the first of them stops to work. */
+  readonly until: Deadline;
 }
 
 /** One pre-signed URL: GET for an input, PUT for an output. */

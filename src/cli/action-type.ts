@@ -23,8 +23,8 @@ export function actionTypeInput(
   const found = config.actionTypes.filter(
     (type) => type.provider === provider && (version === undefined || type.version === version),
   );
-  const [type] = found;
-  if (!type) {
+  const [first] = found;
+  if (!first) {
     const known = [...new Set(config.actionTypes.map((each) => each.provider))].join(", ");
     return { mistake: `no action type of the provider ${provider} is configured; there are: ${known}` };
   }
@@ -32,11 +32,24 @@ export function actionTypeInput(
     const versions = found.map((each) => each.version).join(" or ");
     return { mistake: `several versions of ${provider} are configured: say --type-version ${versions}` };
   }
+  const type = joined(first, found);
   if (type.owner === "Custom") return { input: customInput(type) };
   if (wanted.accountId === undefined) {
     return { mistake: "a third-party action type names the account that polls: say --account and its 12 digits" };
   }
   return { input: thirdPartyInput(type, wanted.accountId) };
+}
+
+/** One of several entries for other Regions, with what any of them needs. */
+function joined(first: ActionTypeConfig, found: readonly ActionTypeConfig[]): ActionTypeConfig {
+  const same = found.filter(({ owner, category }) => owner === first.owner && category === first.category);
+  const queryParam = Object.assign({}, ...same.map((each) => each.queryParam ?? {}));
+  return {
+    ...first,
+    jobTimeoutMs: Math.max(...same.map((each) => each.jobTimeoutMs)),
+    secretProperties: [...new Set(same.flatMap((each) => each.secretProperties))],
+    ...(Object.keys(queryParam).length > 0 ? { queryParam } : {}),
+  };
 }
 
 /** For `aws codepipeline create-custom-action-type --cli-input-json`. */

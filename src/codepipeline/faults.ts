@@ -223,8 +223,10 @@ function retryAfter(headers: unknown): number | undefined {
   if (typeof header !== "string" || header.trim() === "") return undefined;
   const seconds = Number(header);
   if (Number.isFinite(seconds)) return seconds > 0 ? seconds * 1_000 : undefined;
-  const untilMs = Date.parse(header) - Date.now();
-  return Number.isFinite(untilMs) && untilMs > 0 ? untilMs : undefined;
+  // A date of the other side's clock: counted from what that clock says now, if it does.
+  const sentMs = Date.parse(String(member(headers, "date")));
+  const leftMs = Date.parse(header) - (Number.isNaN(sentMs) ? Date.now() : sentMs);
+  return Number.isFinite(leftMs) && leftMs > 0 ? leftMs : undefined;
 }
 
 function member(value: unknown, name: string): unknown {

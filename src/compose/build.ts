@@ -2,7 +2,7 @@
 // implementation. Opens in order and, when one part cannot be had, lets go of the earlier ones.
 import type { ArtifactStore } from "../artifacts/artifacts.js";
 import type { GatewaySettings, Gateways } from "../codepipeline/gateways.js";
-import type { Config } from "../config/config.js";
+import type { ActionTypeConfig, Config } from "../config/config.js";
 import type { WorkerLimits } from "../engine/context.js";
 import type { Observe } from "../engine/events.js";
 import type { LaneConfig } from "../engine/poller-config.js";
@@ -166,12 +166,21 @@ export function limitsOf({ worker, polling, shutdown, retry }: Config): WorkerLi
   return { maxConcurrentJobs: worker.maxConcurrentJobs, polling, shutdown, retry };
 }
 
-/** One lane for each action type in each of its Regions. */
+/**
+ * One lane for each action type in each of its Regions. Those of one entry are a group, named after the action type,
+ * and after its Regions too where other entries have the same action type in others.
+ */
 export function lanesOf(config: Config): readonly LaneConfig[] {
+  const entries = Map.groupBy(config.actionTypes, actionTypeName);
+  const groupOf = (type: ActionTypeConfig) => {
+    const name = actionTypeName(type);
+    return entries.get(name)?.length === 1 ? name : `${name} in ${type.regions.join(", ")}`;
+  };
   return config.actionTypes.flatMap((type) =>
     type.regions.map((region) => ({
       region,
       actionType: { category: type.category, owner: type.owner, provider: type.provider, version: type.version },
+      group: groupOf(type),
       handler: type.handler,
       maxConcurrentJobs: type.maxConcurrentJobs,
       jobTimeoutMs: type.jobTimeoutMs,

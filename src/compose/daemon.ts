@@ -105,7 +105,8 @@ export class Daemon {
 
   /** Whether the loops turn: what /livez answers, and what the sign of life to systemd rests on. */
   live(): Liveness {
-    return live(this.status(), this.#parts.ledger.health());
+    const { loops, inFlight } = this.worker;
+    return live({ ...this.#board.snapshot(this.#clock.now()), loops, inFlight }, this.#parts.ledger.health());
   }
 
   /** Recovers, polls and works until stop() is called, or until a bug of ours ends it. */

@@ -120,7 +120,7 @@ export const actionTypeSchema = {
     defaultText: "`regions`",
   }),
   maxConcurrentJobs: setting({
-    doc: "Jobs of this type worked at once, within `worker.maxConcurrentJobs`.",
+    doc: "Jobs of this entry worked at once, in all its Regions together, within `worker.maxConcurrentJobs`.",
     kind: integer(1, 10_000),
     defaultText: "`worker.maxConcurrentJobs`",
   }),

@@ -1,6 +1,5 @@
 // The engine as a whole: starts recovery and the pollers, and stops in three steps, each with its own scope:
 // polls first, handlers when the drain's time is over, puts last. `stop` always settles.
-
 import { jobKeyName } from "../job/job.js";
 import { isOver, isOwed } from "../job/lifecycle.js";
 import { Breakers } from "./breakers.js";
@@ -13,7 +12,8 @@ import { type LaneConfig, lanesByName, pollerNameOf } from "./poller-config.js";
 import { Pollers } from "./pollers.js";
 import { recover, recoverOthers, recoverReturned } from "./recovery.js";
 import { Runner } from "./runner.js";
-import { type SlotCount, Slots } from "./slots.js";
+import { Slots } from "./slots.js";
+import type { PollerLoop } from "./status.js";
 
 export interface WorkerOptions {
   readonly world: World;
@@ -31,12 +31,7 @@ export interface WorkerEnd {
 }
 
 /** Slots of all action types together, and of each: `group` is its name. */
-export interface WorkerSlots {
-  readonly busy: number;
-  readonly max: number;
-  readonly parked: number;
-  readonly groups: readonly SlotCount[];
-}
+export type WorkerSlots = Pick<Slots, "busy" | "max" | "parked" | "groups">;
 
 export class Worker {
   readonly #poll = new AbortController();
@@ -83,7 +78,7 @@ export class Worker {
       slots: this.#slots,
       runner: this.#runner,
       breakers: new Breakers({ emit, mask: options.world.mask, monotonic: () => clock.monotonic() }),
-      gate: (signal) => this.#gate.pass(signal),
+      gate: (signal, onLook) => this.#gate.pass(signal, onLook),
       watch: (loop) => this.#watch(loop),
     });
   }
@@ -91,6 +86,11 @@ export class Worker {
   get slots(): WorkerSlots {
     const { busy, max, parked, groups } = this.#slots;
     return { busy, max, parked, groups };
+  }
+
+  /** What each polling loop does now. */
+  get loops(): readonly PollerLoop[] {
+    return this.#pollers.loops;
   }
 
   get inFlight(): number {

@@ -29,10 +29,11 @@ export class Gate {
     this.#parts.emit({ type: "resumed" });
   }
 
-  /** Resolves when a poll may be made, or when the signal aborts. */
-  async pass(signal: AbortSignal): Promise<void> {
+  /** Resolves when a poll may be made, or when the signal aborts. Calls back at each look: only a pause has none. */
+  async pass(signal: AbortSignal, onLook: () => void): Promise<void> {
     const { clock, ledger } = this.#parts.world;
     while (!signal.aborted) {
+      onLook();
       if (this.#pause) {
         await endOrAbort(this.#pause.promise, signal);
       } else if (!ledger.health().writable || !this.#hasRoom()) {

@@ -5,6 +5,7 @@ import type { HandlerCall, JobHandler } from "../handlers/handler.js";
 import { failureFrom } from "../job/failure.js";
 import type { Job } from "../job/job.js";
 import { failed, type Outcome, outcomeFrom } from "../job/outcome.js";
+import type { Deadline } from "../std/deadline.js";
 import type { Parts } from "./context.js";
 import type { EndCause } from "./events.js";
 import type { JobInFlight } from "./in-flight.js";
@@ -32,7 +33,7 @@ export async function handle(
   flight: JobInFlight,
   job: Job,
   handler: JobHandler,
-  deadlineMs: number,
+  deadline: Deadline,
 ): Promise<Ending> {
   const { clock } = parts.world;
   const abort = new AbortController();
@@ -43,7 +44,7 @@ export async function handle(
     if (cause !== "let-go") flight.endCause = cause;
     abort.abort(new Error(reason));
   };
-  const cancelDeadline = clock.after(deadlineMs - clock.now(), () => {
+  const cancelDeadline = clock.after(deadline.leftMs(), () => {
     end("timed-out", `the job's time limit of ${seconds(flight.lane.jobTimeoutMs)} is over`);
   });
   const stopListening = listen([
@@ -53,7 +54,7 @@ export async function handle(
   ]);
   const { workspace, close } = openWorkspace(parts, flight, job, abort.signal);
   try {
-    const run = start(handler, callOf(parts, flight, { job, workspace, deadlineMs, signal: abort.signal }), flight);
+    const run = start(handler, callOf(parts, flight, { job, workspace, deadline, signal: abort.signal }), flight);
     const first = await Promise.race([run, stop.promise]);
     if (typeof first === "object") return { kind: "ended", ...endOf(first, job, parts) };
     return await afterStop(parts, flight, job, handler, run, first);
@@ -111,7 +112,7 @@ function callOf(
   own: {
     readonly job: Job;
     readonly workspace: Workspace;
-    readonly deadlineMs: number;
+    readonly deadline: Deadline;
     readonly signal: AbortSignal;
   },
 ): HandlerCall {
@@ -123,10 +124,12 @@ function callOf(
     get outcomeRecorded() {
       return flight.outcomeRecorded();
     },
-    awaitCallback: async (callback) => {
-      await flight.note({ type: "callback-awaited", ...callback });
-      flight.callback = callback;
-      parts.emit({ type: "callback-awaited", key: flight.key, untilMs: callback.deadlineMs });
+    awaitCallback: async ({ tokenHash }) => {
+      // Wall time, as it stands now: the next process has no other.
+      const deadlineMs = own.deadline.wallMs();
+      await flight.note({ type: "callback-awaited", tokenHash, deadlineMs });
+      flight.callback = { tokenHash };
+      parts.emit({ type: "callback-awaited", key: flight.key, untilMs: deadlineMs });
     },
   };
 }

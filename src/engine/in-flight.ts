@@ -3,6 +3,7 @@
 import type { Job, JobKey } from "../job/job.js";
 import { isOver, type JobEvent, type JobState, type LostReason, transition } from "../job/lifecycle.js";
 import type { Lease, Ledger } from "../ledger/ledger.js";
+import type { Deadline } from "../std/deadline.js";
 import type { Emit, EndCause, Order } from "./events.js";
 import type { LaneConfig } from "./poller-config.js";
 import type { Slot } from "./slots.js";
@@ -41,7 +42,9 @@ export class JobInFlight {
   /** While such a job is asked for once more. */
   confirming: Promise<Confirmation> | undefined;
   /** Set once a service answered 202. */
-  callback: { readonly tokenHash: string; readonly deadlineMs: number } | undefined;
+  callback: { readonly tokenHash: string } | undefined;
+  /** When its work has to end, fixed by an earlier process. Left out: the action type's `jobTimeout` says. */
+  deadline: Deadline | undefined;
   readonly #ledger: Ledger;
   readonly #emit: Emit;
   readonly #letGo = new AbortController();

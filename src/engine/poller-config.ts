@@ -5,6 +5,8 @@ import type { PollerName } from "./events.js";
 export interface LaneConfig {
   readonly region: Region;
   readonly actionType: ActionType;
+  /** Lanes of one entry of the configuration share this name, and by it `maxConcurrentJobs`. */
+  readonly group: string;
   /** The handler's name in the configuration. */
   readonly handler: string;
   readonly maxConcurrentJobs: number;

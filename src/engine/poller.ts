@@ -7,14 +7,18 @@ import { faultOf, type Parts } from "./context.js";
 import { type LaneConfig, laneName } from "./poller-config.js";
 import type { Runner } from "./runner.js";
 import type { Slot, Slots } from "./slots.js";
+import type { PollerStep } from "./status.js";
 
 export interface PollerOptions {
   readonly parts: Parts;
   readonly lane: LaneConfig;
   readonly slots: Slots;
   readonly runner: Runner;
-  /** Resolves when polling is allowed: at once, unless the worker is paused or the ledger cannot be written. */
-  readonly gate: (signal: AbortSignal) => Promise<void>;
+  /**
+   * Resolves when polling is allowed: at once, unless the worker is paused or the ledger cannot be written. Calls back
+   * at each look.
+   */
+  readonly gate: (signal: AbortSignal, onLook: () => void) => Promise<void>;
   /** How many jobs may still be taken (a single pass with a limit); Infinity otherwise. */
   readonly budget: Budget;
   readonly breakers: Breakers;
@@ -43,6 +47,8 @@ export class Poller {
   /** True when the last poll failed: the next one holds a single slot. */
   #isProbing = false;
   #failures = 0;
+  #doing: PollerStep["doing"] = "starting";
+  #dueMs: number;
   /** Ends the waiting between polls, but no poll that is under way: what it brings is worked. */
   readonly #end = new AbortController();
 
@@ -56,6 +62,11 @@ export class Poller {
       throttled: limits.retry.throttledPoll,
     };
     this.#lastWorkMs = world.clock.monotonic();
+    this.#dueMs = this.#lastWorkMs;
+  }
+
+  get step(): PollerStep {
+    return { doing: this.#doing, overdueMs: this.#options.parts.world.clock.monotonic() - this.#dueMs };
   }
 
   /** Ends the rest it is in, if any. */
@@ -84,18 +95,27 @@ export class Poller {
       if (restMs === "end") break;
       if (restMs > 0 && !signal.aborted) {
         this.#wake = new AbortController();
+        this.#begins("resting", restMs);
         await clock.sleep(restMs, this.#wake.signal);
       }
     }
     signal.removeEventListener("abort", onStop);
+    this.#begins("ended");
+  }
+
+  /** Its next step is due `inMs` from now, unless something keeps it that whoever judges it knows of. */
+  #begins(doing: PollerStep["doing"], inMs = 0): void {
+    this.#doing = doing;
+    this.#dueMs = this.#options.parts.world.clock.monotonic() + inMs;
   }
 
   /** One poll and what follows from it; the rest in ms, or `end`. */
   async #turn(signal: AbortSignal): Promise<number | "end"> {
     const { lane, parts, slots, budget } = this.#options;
     const name = laneName(lane);
-    await this.#options.gate(signal);
+    await this.#options.gate(signal, () => this.#begins("at-gate"));
     if (signal.aborted) return 0;
+    this.#begins("waiting-for-slot");
     const wasFull = slots.freeFor(name) === 0;
     if (wasFull) await this.#gather(name, signal);
     const reservation = await slots.take(name, this.#want(), signal);
@@ -113,6 +133,7 @@ export class Poller {
     }
     budget.left -= limit;
     budget.promised += limit;
+    this.#begins("polling");
     const startedMs = parts.world.clock.monotonic();
     const { poll: scope } = parts.scopes;
     try {
@@ -219,6 +240,7 @@ export class Poller {
   /** Waits for one slot to be free, then a moment for others to join it. */
   async #gather(name: string, signal: AbortSignal): Promise<void> {
     const first = await this.#options.slots.take(name, 1, signal);
+    this.#begins("waiting-for-slot");
     first?.giveBack();
     if (first) await this.#options.parts.world.clock.sleep(gatherMs, signal);
   }

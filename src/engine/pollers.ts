@@ -3,10 +3,11 @@
 import { actionTypeName } from "../job/job.js";
 import type { Breakers } from "./breakers.js";
 import type { Parts } from "./context.js";
-import { type Budget, Poller } from "./poller.js";
+import { type Budget, Poller, type PollerOptions } from "./poller.js";
 import { type LaneConfig, laneName } from "./poller-config.js";
 import type { Runner } from "./runner.js";
 import type { Slots } from "./slots.js";
+import type { PollerLoop } from "./status.js";
 
 export interface PollersOptions {
   readonly parts: Parts;
@@ -14,7 +15,7 @@ export interface PollersOptions {
   readonly runner: Runner;
   readonly breakers: Breakers;
   /** Resolves when polling is allowed. */
-  readonly gate: (signal: AbortSignal) => Promise<void>;
+  readonly gate: PollerOptions["gate"];
   /** Looks after a loop; resolves when it ends. */
   readonly watch: (loop: Promise<void>) => Promise<void>;
 }
@@ -45,11 +46,23 @@ export class Pollers {
   #lanes: ReadonlyMap<string, LaneConfig>;
   readonly #running = new Map<string, Running>();
   #pass: Pass | undefined;
+  readonly #madeMs: number;
 
   constructor(options: PollersOptions) {
     this.#options = options;
     this.#lanes = options.parts.lanes;
+    this.#madeMs = options.parts.world.clock.monotonic();
     for (const lane of this.#lanes.values()) this.#open(lane);
+  }
+
+  /** What each loop does now, in the order of the configuration. */
+  get loops(): readonly PollerLoop[] {
+    const overdueMs = this.#options.parts.world.clock.monotonic() - this.#madeMs;
+    return [...this.#lanes].map(([name, { region, actionType }]) => ({
+      region,
+      actionType: actionTypeName(actionType),
+      ...(this.#running.get(name)?.poller.step ?? { doing: "starting", overdueMs }),
+    }));
   }
 
   /** Ends every rest. */
@@ -91,8 +104,7 @@ export class Pollers {
   }
 
   #open(lane: LaneConfig): void {
-    const group = actionTypeName(lane.actionType);
-    this.#options.slots.open({ name: laneName(lane), group }, lane.maxConcurrentJobs);
+    this.#options.slots.open({ name: laneName(lane), group: lane.group }, lane.maxConcurrentJobs);
   }
 
   /** Starts the lane's poller, unless it polls already, or nothing polls yet or any more. */

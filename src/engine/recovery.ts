@@ -6,6 +6,7 @@ import { type Job, jobKeyName, type Nonce } from "../job/job.js";
 import { recoveryFor } from "../job/lifecycle.js";
 import { failed } from "../job/outcome.js";
 import { type FoundJob, LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
+import { Deadline } from "../std/deadline.js";
 import type { Parts } from "./context.js";
 import type { Order } from "./events.js";
 import { JobInFlight } from "./in-flight.js";
@@ -69,7 +70,11 @@ export async function recover(
   unfinished: readonly UnfinishedJob[],
   order?: Order,
 ): Promise<void> {
-  for (const found of unfinished) runner.waiting.set(jobKeyName(found.lease.key), { found, order });
+  for (const found of unfinished) {
+    // Turned into a limit of this process before it waits for anything: from here on the wall clock may step.
+    const deadline = found.callback && Deadline.at(parts.world.clock, found.callback.deadlineMs);
+    runner.waiting.set(jobKeyName(found.lease.key), { found, deadline, order });
+  }
   // Lane by lane at once: a lane whose slots are all busy must not hold up what is owed by another, nor results that
   // are owed by its own.
   const queues = Map.groupBy(unfinished, (found) => queueOf(parts, foundJob(found)));
@@ -133,6 +138,7 @@ async function recoverInOrder(
     const waited = runner.waiting.get(name);
     runner.waiting.delete(name);
     flight.newerOffer = waited?.newerOffer;
+    flight.deadline = waited?.deadline;
     if (waited?.order) flight.obey(waited.order);
     runner.go(flight, () => takeUp(parts, runner, flight, found));
   }
@@ -216,7 +222,7 @@ async function resume(parts: Parts, runner: Runner, flight: JobInFlight, found: 
   if (!job) return;
   const forget = keepSecretsOf(parts, flight.lane, job);
   try {
-    await runner.work(flight, job, found.callback?.deadlineMs);
+    await runner.work(flight, job);
   } finally {
     forget();
   }

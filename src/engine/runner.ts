@@ -5,6 +5,7 @@ import { type Job, type JobKey, jobKeyName, type PolledJob } from "../job/job.js
 import { isOwed } from "../job/lifecycle.js";
 import { failed, type Outcome } from "../job/outcome.js";
 import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
+import { Deadline } from "../std/deadline.js";
 import { acknowledge, confirm } from "./acknowledging.js";
 import { faultOf, type Parts } from "./context.js";
 import { getDetails } from "./details.js";
@@ -20,6 +21,8 @@ import type { Slot } from "./slots.js";
 /** A job of an earlier process before its flight, and what an operator decided about it meanwhile. */
 export interface WaitingJob {
   readonly found: UnfinishedJob;
+  /** When the wait for its callback has to end. */
+  readonly deadline: Deadline | undefined;
   order: Order | undefined;
   /** A poll offered it again meanwhile: the nonce that the ledger has is no longer good. */
   newerOffer?: Job;
@@ -166,7 +169,7 @@ export class Runner {
   }
 
   /** Runs the handler of a job that is ours and reports what came of it. */
-  async work(flight: JobInFlight, job: Job, deadlineMs?: number): Promise<void> {
+  async work(flight: JobInFlight, job: Job): Promise<void> {
     const { emit, world } = this.#parts;
     const { clock } = world;
     if (flight.loss) return this.lose(flight, flight.loss);
@@ -177,19 +180,19 @@ export class Runner {
       const outcome = failed(`no handler called ${flight.lane.handler} is configured`, { type: "ConfigurationError" });
       return this.settle(flight, outcome, "no-handler", startedMs);
     }
-    const untilMs = deadlineMs ?? clock.now() + flight.lane.jobTimeoutMs;
+    const deadline = flight.deadline ?? Deadline.in(clock, flight.lane.jobTimeoutMs);
     emit({
       type: "job-started",
       key: flight.key,
       handler: flight.lane.handler,
       pickupMs: startedMs - flight.polledAtMs,
-      deadlineMs: untilMs,
+      deadlineMs: deadline.wallMs(),
       isContinuation: job.continuationToken !== undefined,
       pipelineName: job.pipeline.pipelineName,
       actionName: job.pipeline.actionName,
       actionExecutionId: job.pipeline.actionExecutionId,
     });
-    const ending: Ending = await handle(this.#parts, flight, job, handler, untilMs);
+    const ending: Ending = await handle(this.#parts, flight, job, handler, deadline);
     switch (ending.kind) {
       case "ended":
         return this.settle(flight, ending.outcome, ending.cause, startedMs);

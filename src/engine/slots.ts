@@ -1,7 +1,7 @@
-// The right to run jobs: slots are taken first, polls come second. One limit for the worker, one for each action
-// type. A lane is one poller's way to slots; lanes wait in one queue, so that none starves.
+// The right to run jobs: slots are taken first, polls come second. One limit for the worker, one for each group of
+// lanes. A lane is one poller's way to slots; lanes wait in one queue, so that none starves.
 
-/** One poller's limits. Lanes of the same `group` (action type) share its limit. */
+/** One poller's limits. Lanes of the same `group` share its limit. */
 export interface Lane {
   readonly name: string;
   readonly group: string;
@@ -41,6 +41,8 @@ export interface SlotCount {
   readonly busy: number;
   readonly max: number;
   readonly parked: number;
+  /** Names of the lanes that share it. */
+  readonly lanes: readonly string[];
 }
 
 interface Counted {
@@ -49,8 +51,10 @@ interface Counted {
 }
 
 interface LaneCount {
-  readonly lane: Lane;
-  readonly group: Counted;
+  lane: Lane;
+  group: Counted;
+  /** Of the group's. */
+  busy: number;
   parked: number;
   /** Jobs that only another poll can help. */
   awaiting: number;
@@ -81,8 +85,14 @@ export class Slots {
     group.max = max;
     this.#groups.set(lane.group, group);
     const known = this.#lanes.get(lane.name);
-    if (known) known.isOpen = true;
-    else this.#lanes.set(lane.name, { lane, group, parked: 0, awaiting: 0, isOpen: true });
+    if (known) {
+      // What it holds goes with it, when a reload gives it to another group.
+      known.group.busy -= known.busy;
+      group.busy += known.busy;
+      Object.assign(known, { lane, group, isOpen: true });
+    } else {
+      this.#lanes.set(lane.name, { lane, group, busy: 0, parked: 0, awaiting: 0, isOpen: true });
+    }
     this.#serve();
   }
 
@@ -118,12 +128,14 @@ export class Slots {
     return [...this.#groups].flatMap(([group, { busy, max }]) => {
       let parked = 0;
       let isOpen = false;
+      const lanes: string[] = [];
       for (const count of this.#lanes.values()) {
         if (count.lane.group !== group) continue;
+        lanes.push(count.lane.name);
         parked += count.parked;
         isOpen ||= count.isOpen;
       }
-      return isOpen || busy > 0 || parked > 0 ? [{ group, busy, max, parked }] : [];
+      return isOpen || busy > 0 || parked > 0 ? [{ group, busy, max, parked, lanes }] : [];
     });
   }
 
@@ -193,6 +205,7 @@ export class Slots {
   #reserve(count: LaneCount, size: number): Reservation {
     this.#all.busy += size;
     count.group.busy += size;
+    count.busy += size;
     let left = size;
     return {
       size,
@@ -257,6 +270,7 @@ export class Slots {
   #release(count: LaneCount, size: number): void {
     this.#all.busy -= size;
     count.group.busy -= size;
+    count.busy -= size;
     this.#serve();
   }
 

@@ -18,6 +18,19 @@ export interface PollerStatus {
   readonly taken: number;
 }
 
+/** What a polling loop does now, and whether it is about time that it did something else. */
+export interface PollerStep {
+  readonly doing: "starting" | "at-gate" | "waiting-for-slot" | "polling" | "resting" | "ended";
+  /** How long its next step has been due, in ms of the monotonic clock; negative: it is not due yet. */
+  readonly overdueMs: number;
+}
+
+/** One polling loop, for whoever judges whether it turns. */
+export interface PollerLoop extends PollerStep {
+  readonly region: string;
+  readonly actionType: string;
+}
+
 /** One job that is in flight. */
 export interface JobStatusLine {
   readonly jobId: string;
@@ -164,11 +177,11 @@ export class StatusBoard {
       case "room-short":
       case "room-regained":
         this.#shortOfRoom = event.type === "room-short" ? event.reason : undefined;
-        return this.#expectPolls(event);
+        return;
       case "paused":
       case "resumed":
         this.#isPaused = event.type === "paused";
-        return this.#expectPolls(event);
+        return;
       default:
         return;
     }
@@ -183,12 +196,6 @@ export class StatusBoard {
       this.#removed.delete(pollerKey(poller));
       this.#poller(poller).nextPollAtMs = event.atMs;
     }
-  }
-
-  /** Pollers that stood still for a reason go on now; until then the rests of before mean nothing. */
-  #expectPolls({ type, atMs }: WorkerEvent): void {
-    if (type !== "resumed" && type !== "room-regained") return;
-    for (const poller of this.#pollers.values()) poller.nextPollAtMs = atMs;
   }
 
   #polled(event: WorkerEvent & { type: "poll-finished" | "poll-failed" }): void {

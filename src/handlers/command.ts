@@ -123,7 +123,7 @@ export class CommandHandler implements JobHandler {
       ["PARTNERD_JOB_ID", key.jobId],
       ["PARTNERD_REGION", key.region],
       ["PARTNERD_CONTINUATION_TOKEN", continuationToken],
-      ["PARTNERD_DEADLINE", new Date(call.deadlineMs).toISOString()],
+      ["PARTNERD_DEADLINE", new Date(call.deadline.wallMs()).toISOString()],
       ["PARTNERD_OUTCOME", join(folder, outcomeFileName)],
       ["PARTNERD_INPUTS", join(folder, inputsFolder)],
       ["PARTNERD_OUTPUTS", join(folder, outputsFolder)],

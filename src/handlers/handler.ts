@@ -2,6 +2,7 @@
 import type { Workspace } from "../artifacts/artifacts.js";
 import type { Job } from "../job/job.js";
 import type { Outcome } from "../job/outcome.js";
+import type { Deadline } from "../std/deadline.js";
 
 /** A logger whose lines carry the job's id. Texts only; secrets are masked on the way out. */
 export interface JobLogger {
@@ -75,7 +76,8 @@ export interface HandlerCall {
   readonly job: Job;
   /** The job's folder and artifacts. */
   readonly workspace: Workspace;
-  readonly deadlineMs: number;
+  /** When the engine aborts it. */
+  readonly deadline: Deadline;
   readonly log: JobLogger;
   readonly signal: AbortSignal;
   readonly draining: AbortSignal;
@@ -83,9 +85,9 @@ export interface HandlerCall {
   readonly trace?: JobTrace | undefined;
   /**
    * Told when a service answered 202: resolves when that is recorded. From then on a crash does not interrupt
-   * the job; the next process goes on waiting.
+   * the job; the next process goes on waiting, until the same deadline.
    */
-  awaitCallback(callback: { readonly tokenHash: string; readonly deadlineMs: number }): Promise<void>;
+  awaitCallback(callback: { readonly tokenHash: string }): Promise<void>;
   /**
    * Resolves once what `run` gave is as durable as the ledger makes it, or is with CodePipeline; a service that
    * delivers its outcome by callback is told "accepted" only then. Absent: as soon as `run` has it. Rejects when the
@@ -105,7 +107,7 @@ export interface JobHandler {
    */
   run(call: HandlerCall): Promise<unknown>;
   /** Goes on waiting for a callback that an earlier process was promised. Only http handlers have it. */
-  resume?(call: HandlerCall, callback: { readonly tokenHash: string; readonly deadlineMs: number }): Promise<unknown>;
+  resume?(call: HandlerCall, callback: { readonly tokenHash: string }): Promise<unknown>;
   /** Kills what still runs and lets go of connections. Idempotent. */
   close(): Promise<void>;
 }

@@ -2,14 +2,12 @@
 // the service gets them. Asked for again, as for a repeated request, it has fresh links where the old ones near their end.
 import type { ArtifactLinks } from "../artifacts/artifacts.js";
 import { messageOf } from "../job/failure.js";
-import type { Clock } from "../std/clock.js";
 import type { HandlerCall } from "./handler.js";
 import { type CallbackAddress, jobDocument, withLinks } from "./wire.js";
 
 export interface HttpJobBodyOptions {
   readonly call: HandlerCall;
   readonly callback: CallbackAddress | undefined;
-  readonly clock: Clock;
 }
 
 /** Links with less time left are made anew before they are handed out: a service needs time to use them. */
@@ -39,7 +37,7 @@ export class HttpJobBody {
   }
 
   #leftMs(): number {
-    return (this.#links?.untilMs ?? 0) - this.#options.clock.now();
+    return this.#links?.until.leftMs() ?? 0;
   }
 
   async #renew(): Promise<void> {

@@ -76,7 +76,9 @@ function retryAfterMs({ headers }: Answer, nowMs: number): number | undefined {
   if (value === undefined || value === "") return undefined;
   if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1_000;
   const atMs = Date.parse(value);
-  return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs);
+  // A date of the service's clock: counted from what that clock says now, if it does.
+  const sentMs = Date.parse(headers.date ?? "");
+  return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - (Number.isNaN(sentMs) ? nowMs : sentMs));
 }
 
 /** What the service says of its refusal, if it says it in words: a JSON body's message, or plain text. */

@@ -3,6 +3,7 @@
 import type { Agent } from "node:http";
 import { JobFailure, messageOf } from "../job/failure.js";
 import type { Clock } from "../std/clock.js";
+import type { Deadline } from "../std/deadline.js";
 import { type RetryPolicyMs, retrying } from "../std/retry.js";
 import type { Callbacks, Expectation } from "./callbacks.js";
 import type { HandlerCall, JobHandler } from "./handler.js";
@@ -60,11 +61,11 @@ export class HttpHandler implements JobHandler {
   }
 
   /** Goes on waiting for a callback that an earlier process was promised. */
-  resume(call: HandlerCall, callback: { readonly tokenHash: string; readonly deadlineMs: number }): Promise<unknown> {
+  resume(call: HandlerCall, callback: { readonly tokenHash: string }): Promise<unknown> {
     return this.#calls.within(call.signal, async (signal) => {
       const { callbacks } = this.#options;
       const expectation = callbacks.resume(call.job.key, callback.tokenHash, call.outcomeRecorded);
-      return this.#delivered({ expectation, signal, deadlineMs: callback.deadlineMs });
+      return this.#delivered({ expectation, signal, deadline: call.deadline });
     });
   }
 
@@ -83,7 +84,7 @@ export class HttpHandler implements JobHandler {
         call,
         signal,
         patience: patience.controller,
-        body: new HttpJobBody({ call, callback: expectation, clock: this.#options.clock }),
+        body: new HttpJobBody({ call, callback: expectation }),
       });
       if (!expectation) return outcomeWithoutPort(await posted);
       // The service may deliver before its 202 is seen here, or although its answer was lost.
@@ -91,7 +92,7 @@ export class HttpHandler implements JobHandler {
       const verdict = await Promise.race([posted, delivered]);
       if (verdict !== "promised") return verdict.outcome;
       await this.#recordPromise(call, expectation.tokenHash);
-      return await this.#delivered({ expectation, signal, deadlineMs: call.deadlineMs });
+      return await this.#delivered({ expectation, signal, deadline: call.deadline });
     } catch (error) {
       // What was delivered and accepted counts, whatever else went wrong meanwhile.
       if (!expectation || expectation.end()) throw error;
@@ -114,7 +115,7 @@ export class HttpHandler implements JobHandler {
   }): Promise<Verdict> {
     const { call, signal, patience } = work;
     const { clock, retry } = this.#options;
-    const lastMs = lastMomentMs(call.deadlineMs, clock.now());
+    const timeLeftMs = timeToTry(call.deadline);
     let attempts = 0;
     try {
       return await retrying(
@@ -125,7 +126,7 @@ export class HttpHandler implements JobHandler {
           shouldRetry: (error) => error instanceof Unanswered,
           retryAfterMs: (error) => (error instanceof Unanswered ? error.retryAfterMs : undefined),
           onRetry: ({ attempt, delayMs, error }) => {
-            const isTooLate = clock.now() + delayMs >= lastMs;
+            const isTooLate = delayMs >= timeLeftMs();
             const next = isTooLate ? "no time is left to try again" : `trying again in ${Math.round(delayMs)} ms`;
             call.log.warn(`the handler's service ${this.#masked(messageOf(error))}; ${next}`, { attempt });
             if (isTooLate) patience.abort();
@@ -134,7 +135,7 @@ export class HttpHandler implements JobHandler {
         async (attempt) => {
           attempts = attempt;
           const body = await work.body.bytes();
-          return this.#attempt({ call, signal, body, timeLeftMs: lastMs - clock.now() });
+          return this.#attempt({ call, signal, body, timeLeftMs: timeLeftMs() });
         },
       );
     } catch (error) {
@@ -204,7 +205,7 @@ export class HttpHandler implements JobHandler {
   /** Not recorded is no reason to fail a job that a service works: only a crash would now interrupt it. */
   async #recordPromise(call: HandlerCall, tokenHash: string): Promise<void> {
     try {
-      await call.awaitCallback({ tokenHash, deadlineMs: call.deadlineMs });
+      await call.awaitCallback({ tokenHash });
     } catch (error) {
       call.log.warn(`the wait for the handler's callback could not be recorded: ${messageOf(error)}`);
     }
@@ -214,10 +215,10 @@ export class HttpHandler implements JobHandler {
   async #delivered(wait: {
     readonly expectation: Expectation;
     readonly signal: AbortSignal;
-    readonly deadlineMs: number;
+    readonly deadline: Deadline;
   }): Promise<unknown> {
     const { clock } = this.#options;
-    const { expectation, signal, deadlineMs } = wait;
+    const { expectation, signal, deadline } = wait;
     let stop = () => {};
     try {
       return await new Promise((resolve, reject) => {
@@ -225,8 +226,7 @@ export class HttpHandler implements JobHandler {
           if (expectation.end()) reject(reason);
         };
         const aborted = () => giveUp(signal.reason);
-        const leftMs = lastMomentMs(deadlineMs, clock.now()) - clock.now();
-        const cancelTimer = clock.after(Math.max(0, leftMs), () => giveUp(notDelivered()));
+        const cancelTimer = clock.after(timeToTry(deadline)(), () => giveUp(notDelivered()));
         stop = () => {
           cancelTimer();
           signal.removeEventListener("abort", aborted);
@@ -242,8 +242,10 @@ export class HttpHandler implements JobHandler {
   }
 }
 
-function lastMomentMs(deadlineMs: number, nowMs: number): number {
-  return deadlineMs - Math.min(lastWordMs, Math.max(0, deadlineMs - nowMs) * lastWordShare);
+/** How long trying and waiting may go on, asked again and again; the last word's time is kept free from here on. */
+function timeToTry(deadline: Deadline): () => number {
+  const keptMs = Math.min(lastWordMs, deadline.leftMs() * lastWordShare);
+  return () => Math.max(0, deadline.leftMs() - keptMs);
 }
 
 function outcomeWithoutPort(verdict: Verdict): unknown {

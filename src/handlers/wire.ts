@@ -32,7 +32,7 @@ export interface HttpJobDocument extends Omit<JobDocument, "inputs" | "outputs">
 }
 
 /** The job document (version 1) of a call: a copy, so that nothing a handler does to it reaches the engine. */
-export function jobDocument(call: Pick<HandlerCall, "job" | "deadlineMs">): JobDocument {
+export function jobDocument(call: Pick<HandlerCall, "job" | "deadline">): JobDocument {
   const { job } = call;
   const { key, pipeline } = job;
   const { category, owner, provider, version } = key.actionType;
@@ -56,7 +56,7 @@ export function jobDocument(call: Pick<HandlerCall, "job" | "deadlineMs">): JobD
     ...(job.continuationToken === undefined ? {} : { continuationToken: job.continuationToken }),
     inputs: job.inputs.map(({ name, revision }) => ({ name, ...(revision === undefined ? {} : { revision }) })),
     outputs: job.outputs.map(({ name }) => ({ name })),
-    deadline: new Date(call.deadlineMs).toISOString(),
+    deadline: new Date(call.deadline.wallMs()).toISOString(),
   };
 }
 
@@ -70,7 +70,7 @@ export function withLinks<D extends JobDocument>(document: D, links: ArtifactLin
     ...document,
     inputs: document.inputs.map((each) => ({ ...each, ...request("GET", links.inputs, each.name) })),
     outputs: document.outputs.map((each) => ({ ...each, ...request("PUT", links.outputs, each.name) })),
-    artifactsUntil: new Date(links.untilMs).toISOString(),
+    artifactsUntil: new Date(links.until.wallMs()).toISOString(),
   };
 }
 

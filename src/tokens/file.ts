@@ -32,7 +32,11 @@ export interface FileTokensOptions {
   readonly onEvent: (event: TokenFileEvent) => void;
 }
 
-/** A version so young may be written once more without its times showing it: it is read once more. */
+/**
+ * A version that was written just before it was read may be written once more without its times showing it, which are
+ * no finer than this: so long after the first time it is read once more. By our clock alone: a file system may have
+ * another, and a file may carry any date.
+ */
 const settledAfterMs = 2_000;
 
 /** Reads the file and watches it. Throws TokenError when it cannot be used: a daemon does not start without. */
@@ -59,8 +63,8 @@ export interface WatchedFile {
 export class FileClientTokens implements ClientTokens {
   readonly #options: FileTokensOptions & { readonly file: TokenFile };
   #tokens: TokenMap;
-  /** The last version looked at, good or not; `undefined`: look again in any case. */
-  #fingerprint: string | undefined;
+  /** The last version read, good or not; `undefined`: read in any case. `readMs` is of the monotonic clock. */
+  #seen: { readonly fingerprint: string; readonly readMs: number; readonly isSettled: boolean } | undefined;
   /** Of the version in force. */
   #hash: string;
   #trouble: "none" | "broken" | "vanished" = "none";
@@ -76,7 +80,7 @@ export class FileClientTokens implements ClientTokens {
   constructor(options: FileTokensOptions & WatchedFile) {
     this.#options = options;
     this.#tokens = options.tokens;
-    this.#saw(options.version);
+    this.#saw(options.version, options.clock.monotonic());
     this.#hash = hashOf(options.version.text);
     this.#schedule();
   }
@@ -137,12 +141,14 @@ export class FileClientTokens implements ClientTokens {
 
   async #check(): Promise<void> {
     if (this.#isClosed) return;
-    const { file } = this.#options;
+    const { clock, file } = this.#options;
     try {
-      if ((await file.fingerprint()) === this.#fingerprint) return;
+      const fingerprint = await file.fingerprint();
+      if (this.#seen?.isSettled && this.#seen.fingerprint === fingerprint) return;
+      const startedMs = clock.monotonic();
       const version = await file.read();
       this.#cameBack();
-      this.#saw(version);
+      this.#saw(version, startedMs);
       await this.#take(version);
     } catch (error) {
       this.#failed(error);
@@ -165,7 +171,7 @@ export class FileClientTokens implements ClientTokens {
   }
 
   #failed(error: unknown): void {
-    this.#fingerprint = undefined;
+    this.#seen = undefined;
     if (codeOf(error) !== "ENOENT") {
       this.#cameBack();
       this.#broke("unread", reasonOf(error));
@@ -190,8 +196,10 @@ export class FileClientTokens implements ClientTokens {
     this.#tell({ type: "broken", message: reason });
   }
 
-  #saw({ fingerprint, modifiedAtMs, mode }: Version): void {
-    this.#fingerprint = modifiedAtMs > this.#options.clock.now() - settledAfterMs ? undefined : fingerprint;
+  #saw({ fingerprint, mode }: Version, startedMs: number): void {
+    const before = this.#seen?.fingerprint === fingerprint ? this.#seen : undefined;
+    const readMs = before?.readMs ?? this.#options.clock.monotonic();
+    this.#seen = { fingerprint, readMs, isSettled: startedMs - readMs >= settledAfterMs };
     const isReadableByAll = (mode & 0o004) !== 0;
     if (isReadableByAll && !this.#isReadableByAll) {
       this.#tell({ type: "readable-by-all", mode: (mode & 0o7777).toString(8).padStart(4, "0") });

@@ -13,7 +13,6 @@ export interface Version {
   readonly text: string;
   /** Changes whenever the file does, by whatever way. */
   readonly fingerprint: string;
-  readonly modifiedAtMs: number;
   readonly mode: number;
 }
 
@@ -45,7 +44,7 @@ async function readVersion(path: string): Promise<Version> {
       const text = decoded(await readWhole(file));
       const after = await file.stat({ bigint: true });
       if (printOf(before) !== printOf(after)) continue;
-      return { text, fingerprint: printOf(after), modifiedAtMs: Number(after.mtimeMs), mode: Number(after.mode) };
+      return { text, fingerprint: printOf(after), mode: Number(after.mode) };
     } finally {
       await file.close();
     }

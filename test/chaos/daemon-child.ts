@@ -168,7 +168,7 @@ async function openAdmin(
     port,
     clock: systemClock,
     live: () => ({ live: true, reasons: [] }),
-    ready: () => ({ ready: true, reasons: [] }),
+    ready: () => ({ ready: true, reasons: [], notes: [] }),
     status: () => ({}),
     onFault: (error) => say(`wrong admin port: ${String(error)}`),
     deliver: async (delivery) => {

@@ -82,6 +82,7 @@ it("has every state in the ledger before the call that it guards", async () => {
     lanes: [
       {
         ...key,
+        group: "any",
         handler: "quick",
         maxConcurrentJobs: 1,
         jobTimeoutMs: 60_000,

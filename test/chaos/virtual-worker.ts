@@ -79,6 +79,7 @@ export function virtualWorker(options: VirtualOptions) {
     lanes: (options.actionTypes ?? [scan, build]).map((actionType) => ({
       region: "us-east-1" as Region,
       actionType,
+      group: actionType.provider,
       handler: "virtual",
       maxConcurrentJobs: limits.maxConcurrentJobs,
       jobTimeoutMs: 1_800_000,

@@ -3,6 +3,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { HandlerSettings } from "../../src/handlers/registry.js";
 import { JobFailure } from "../../src/job/failure.js";
+import { systemClock } from "../../src/std/clock.js";
+import { Deadline } from "../../src/std/deadline.js";
 import { type Built, build, fixture, outcomeOf, realTime } from "../fixtures/handlers/build.js";
 import { aCall, type CallOptions, type TestCall } from "../fixtures/handlers/call.js";
 import { answersJson, type Behaviour, type Service, startService } from "../fixtures/handlers/service.js";
@@ -71,13 +73,13 @@ const kinds: readonly Kind[] = [
 const links = async () => ({
   inputs: [{ name: "Source", url: `${bucket.url}/Source?X-Amz-Signature=1`, headers: {} }],
   outputs: [{ name: "Report", url: `${bucket.url}/Report?X-Amz-Signature=2`, headers: { "x-amz-acl": "signed" } }],
-  untilMs: Date.now() + 600_000,
+  until: Deadline.in(systemClock, 600_000),
 });
 
 async function worked(kind: Kind, workspace: NonNullable<CallOptions["workspace"]> = {}) {
   const one = await build(kind.settings(), realTime);
   built.push(one);
-  const call = aCall({ deadlineMs: Date.now() + 3_600_000, workspace: { links, ...workspace } });
+  const call = aCall({ workspace: { links, ...workspace } });
   return { outcome: await outcomeOf(one.handler.run(call), call), call };
 }
 

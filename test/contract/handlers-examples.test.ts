@@ -10,6 +10,7 @@ import { Callbacks } from "../../src/handlers/callbacks.js";
 import type { HandlerSettings, HandlersOptions } from "../../src/handlers/registry.js";
 import { Secret } from "../../src/job/secret.js";
 import { systemClock } from "../../src/std/clock.js";
+import { Deadline } from "../../src/std/deadline.js";
 import { type Built, build, outcomeOf } from "../fixtures/handlers/build.js";
 import { aCall, type CallOptions } from "../fixtures/handlers/call.js";
 
@@ -27,7 +28,7 @@ async function given(settings: HandlerSettings, overrides: Partial<HandlersOptio
 }
 
 async function outcome({ handler }: Built, options: CallOptions = {}) {
-  const call = aCall({ deadlineMs: Date.now() + 60_000, ...options });
+  const call = aCall({ deadline: Deadline.in(systemClock, 60_000), ...options });
   return { outcome: await outcomeOf(handler.run(call), call), log: call.log };
 }
 

@@ -2,6 +2,7 @@
 import { getEventListeners } from "node:events";
 import { afterEach, describe, expect, it } from "vitest";
 import type { HandlerSettings, HandlersOptions } from "../../src/handlers/registry.js";
+import { Deadline } from "../../src/std/deadline.js";
 import { type Built, build, fixture, graceMs, outcomeOf, realTime } from "../fixtures/handlers/build.js";
 import { aCall, type TestCall } from "../fixtures/handlers/call.js";
 import { commonBehaviours, type Service, startService } from "../fixtures/handlers/service.js";
@@ -84,7 +85,7 @@ describe.each(kinds)("a $name handler", (kind) => {
 
   it("fails the job when the handler crashes, and says how", async () => {
     const { handler, clock } = await open("crashes");
-    const call = aCall();
+    const call = aCall({ deadline: Deadline.in(clock, 3_600_000) });
     call.log.onLine((line) => {
       const waitMs = /trying again in (\d+) ms/.exec(line.message)?.[1];
       if (waitMs !== undefined) void clock.advance(Number(waitMs) + 1);
@@ -117,7 +118,7 @@ describe.each(kinds)("a $name handler", (kind) => {
 
   it("stops a run when its signal aborts, and rejects with the reason", async () => {
     const { handler } = await open("hangs-until-abort", realTime);
-    const call = aCall({ deadlineMs: Date.now() + 3_600_000 });
+    const call = aCall();
     const run = handler.run(call);
     await kind.started(call);
     const reason = new Error("the deadline passed");
@@ -184,7 +185,7 @@ describe.each(kinds)("a $name handler", (kind) => {
 
   it("ends its runs when it is closed, and takes no more", async () => {
     const { handler } = await open("hangs-until-abort", realTime);
-    const call = aCall({ deadlineMs: Date.now() + 3_600_000 });
+    const call = aCall();
     const run = handler.run(call);
     await kind.started(call);
     const ended = expect(run).rejects.toMatchObject({ name: "HandlerClosed" });

@@ -62,7 +62,12 @@ export function statusWith(change: Partial<AdminStatus> = {}): AdminStatus {
     breakers: [],
     jobs: [],
     totals: { started: 0, succeeded: 0, continued: 0, failed: 0, dropped: 0, left: 0, abandonedHandlers: 0, bugs: 0 },
-    slots: { busy: 0, max: 10, parked: 0, groups: [{ group: scan, busy: 0, max: 5, parked: 0 }] },
+    slots: {
+      busy: 0,
+      max: 10,
+      parked: 0,
+      groups: [{ group: scan, busy: 0, max: 5, parked: 0, lanes: [`us-east-1 ${scan}`] }],
+    },
     inFlight: change.jobs?.length ?? 0,
     ...change,
   };

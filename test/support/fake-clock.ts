@@ -1,5 +1,5 @@
 // A clock that stands still until a test advances it; timers fire in order, and between two of them the
-// promises they woke run to rest.
+// promises they woke run to rest. Its wall time can be set forward and back; timers and monotonic time do not notice.
 import type { Clock } from "../../src/std/clock.js";
 
 interface Timer {
@@ -8,21 +8,31 @@ interface Timer {
   readonly fire: () => void;
 }
 
+/** Not the wall time of any start: whoever mixes the two clocks is far off. */
+const monotonicStartMs = 5_000;
+
 export class FakeClock implements Clock {
-  #nowMs: number;
+  #nowMs = monotonicStartMs;
+  /** From monotonic to wall time. */
+  #wallOffsetMs: number;
   #order = 0;
   readonly #timers = new Set<Timer>();
 
   constructor(startMs = Date.UTC(2026, 0, 1)) {
-    this.#nowMs = startMs;
+    this.#wallOffsetMs = startMs - monotonicStartMs;
   }
 
   now(): number {
-    return this.#nowMs;
+    return this.#nowMs + this.#wallOffsetMs;
   }
 
   monotonic(): number {
     return this.#nowMs;
+  }
+
+  /** Sets the wall clock forward, or back. No time passes. */
+  step(ms: number): void {
+    this.#wallOffsetMs += ms;
   }
 
   /** How many timers wait: for asserting that nothing was left behind. */

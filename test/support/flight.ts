@@ -16,6 +16,7 @@ export const key: JobKey = {
 };
 const lane: LaneConfig = {
   ...key,
+  group: "any",
   handler: "any",
   maxConcurrentJobs: 1,
   jobTimeoutMs: 60_000,

@@ -14,7 +14,7 @@ import type { UntimedEvent, WorkerEvent } from "../../src/engine/events.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
 import type { ClientId, ClientToken, Region } from "../../src/job/job.js";
 import { Secret } from "../../src/job/secret.js";
-import { systemClock } from "../../src/std/clock.js";
+import { type Clock, systemClock } from "../../src/std/clock.js";
 import { createLog } from "../../src/std/log.js";
 import { Masker } from "../../src/std/masking.js";
 
@@ -80,6 +80,8 @@ export interface RigOptions {
   readonly handle?: (job: HandlerJob) => unknown;
   /** Client tokens besides the emulator's default client. */
   readonly tokens?: Readonly<Record<string, string>>;
+  /** Left out: the machine's. */
+  readonly clock?: Clock;
   /** Left out: the daemon polls at once. */
   readonly isHeld?: boolean;
   /** What of `aws` is otherwise than the rig's. */
@@ -142,8 +144,9 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     events.push(event);
     for (const watcher of watchers) watcher(event);
   };
+  const { clock = systemClock } = options;
   const environment = { PATH: process.env["PATH"], ...options.environment };
-  const daemon = await Daemon.build({ config, log, masker, clock: systemClock, environment, observers: [observe] });
+  const daemon = await Daemon.build({ config, log, masker, clock, environment, observers: [observe] });
   let ended: Promise<WorkerEnd> | undefined;
   const run = () => (ended ??= daemon.run());
   if (!options.isHeld) void run();

@@ -3,6 +3,7 @@
 import { GetObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import type { Artifact, ArtifactLocation, Job } from "../../job/job.js";
+import { Deadline } from "../../std/deadline.js";
 import type { ArtifactLink, ArtifactLinks } from "../artifacts.js";
 import type { HeldAccess } from "./access.js";
 import { orAborted, type S3Calls } from "./s3.js";
@@ -28,7 +29,7 @@ export async function signLinks({ calls, job, signal }: LinksOptions): Promise<A
   return {
     inputs: await Promise.all(placed(job.inputs).map((each) => getLink(signing, each))),
     outputs: await Promise.all(placed(job.outputs).map((each) => putLink(signing, each))),
-    untilMs: Math.floor(clock.now() + Math.max(0, leftMs - marginMs)),
+    until: Deadline.in(clock, Math.max(0, leftMs - marginMs)),
   };
 }
 

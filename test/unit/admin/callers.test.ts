@@ -5,7 +5,11 @@ import { mayBeForeign, mayRead, told } from "../../../src/admin/callers.js";
 import { Secret } from "../../../src/job/secret.js";
 
 const message = "User: arn:aws:iam::123456789012:user/scanner is not authorized";
-const health = { ready: false, reasons: [{ reason: "breaker-open", message }] };
+const health = {
+  ready: false,
+  reasons: [{ reason: "breaker-open", message }],
+  notes: [{ note: "poller-unanswered", message }],
+};
 const trusted = { token: new Secret("a-token-of-many-letters"), isLocal: false };
 
 function from(remoteAddress: string, headers: Record<string, string> = {}): IncomingMessage {
@@ -23,6 +27,7 @@ describe("a probe's answer", () => {
     expect(told(request, trusted, health)).toEqual({
       ready: false,
       reasons: [{ reason: "breaker-open", message: "" }],
+      notes: [{ note: "poller-unanswered", message: "" }],
     });
   });
 

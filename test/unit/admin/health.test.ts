@@ -1,36 +1,47 @@
 // Live and ready: every reason, alone and together, and nothing that is none.
 import { describe, expect, it } from "vitest";
-import { type HealthStatus, type LedgerState, live, ready } from "../../../src/admin/health.js";
+import { type HealthStatus, type LedgerState, type LoopsStatus, live, ready } from "../../../src/admin/health.js";
 
 const nowMs = 10_000_000;
 const poller = {
   region: "eu-west-1",
   actionType: "ThirdParty/Test/Acme-Scan/1",
+  lastPollAtMs: (nowMs - 1_000) as number | undefined,
   lastGoodPollAtMs: (nowMs - 1_000) as number | undefined,
-  nextPollAtMs: (nowMs + 1_000) as number | undefined,
   failures: 0,
   lastFault: undefined as HealthStatus["pollers"][number]["lastFault"],
 };
 const refused = { kind: "denied", operation: "PollForJobs", code: "ExpiredToken", message: "it has expired" } as const;
-const good = {
-  atMs: nowMs,
-  startedAtMs: 0,
-  isDraining: false,
-  isPaused: false,
-  shortOfRoom: undefined,
-  pollers: [poller],
-  inFlight: 0,
-};
+const unpolled = { ...poller, lastPollAtMs: undefined, lastGoodPollAtMs: undefined };
+const good = { isDraining: false, isPaused: false, shortOfRoom: undefined, pollers: [poller] };
 const writable: LedgerState = { writable: true };
 
 describe("ready", () => {
   it.each<[string, Partial<HealthStatus>, LedgerState, string[]]>([
     ["all is well", {}, writable, []],
+    ["a poller has not polled", { pollers: [poller, unpolled] }, writable, ["not-yet-polled"]],
     [
-      "a poller has not been answered",
-      { pollers: [poller, { ...poller, lastGoodPollAtMs: undefined }] },
+      "one of ten was never answered",
+      { pollers: [...Array(9).fill(poller), { ...poller, lastGoodPollAtMs: undefined, failures: 1 }] },
       writable,
-      ["not-yet-polled"],
+      [],
+    ],
+    [
+      "no poller was ever answered",
+      { pollers: Array(3).fill({ ...poller, lastGoodPollAtMs: undefined, failures: 1 }) },
+      writable,
+      ["breaker-open"],
+    ],
+    [
+      "the only poller that was answered has not failed often yet",
+      {
+        pollers: [
+          { ...poller, failures: 4 },
+          { ...poller, lastGoodPollAtMs: undefined, failures: 4 },
+        ],
+      },
+      writable,
+      [],
     ],
     ["it drains", { isDraining: true }, writable, ["draining"]],
     ["it is paused", { isPaused: true }, writable, ["paused"]],
@@ -49,7 +60,7 @@ describe("ready", () => {
     ["the ledger cannot be written", {}, { writable: false, reason: "disk full" }, ["ledger-not-writable"]],
     [
       "all goes wrong",
-      { isDraining: true, isPaused: true, pollers: [{ ...poller, lastGoodPollAtMs: undefined, failures: 7 }] },
+      { isDraining: true, isPaused: true, pollers: [{ ...unpolled, failures: 7 }] },
       { writable: false },
       ["not-yet-polled", "draining", "paused", "breaker-open", "ledger-not-writable"],
     ],
@@ -60,9 +71,9 @@ describe("ready", () => {
   });
 
   it("names the pollers that have not polled, and why the ledger cannot be written", () => {
-    const status = { ...good, pollers: [{ ...poller, lastGoodPollAtMs: undefined }] };
+    const status = { ...good, pollers: [unpolled] };
     expect(ready(status, { writable: false, reason: "disk full" }).reasons.map(({ message }) => message)).toEqual([
-      "no poll has been answered yet: ThirdParty/Test/Acme-Scan/1 in eu-west-1",
+      "no poll has been made yet: ThirdParty/Test/Acme-Scan/1 in eu-west-1",
       "the ledger cannot be written: disk full",
     ]);
   });
@@ -73,34 +84,73 @@ describe("ready", () => {
       "no poller is answered by CodePipeline: it has expired",
     ]);
   });
+
+  it("notes the pollers that are in trouble while others are answered, and why", () => {
+    const inTrouble = [
+      { ...poller, region: "eu-south-2", lastGoodPollAtMs: undefined, failures: 1, lastFault: refused },
+      { ...poller, region: "us-east-1", failures: 5 },
+    ];
+    const pollers = [poller, ...inTrouble, { ...poller, failures: 1 }];
+    expect(ready({ ...good, pollers }, writable)).toEqual({
+      ready: true,
+      reasons: [],
+      notes: [
+        {
+          note: "poller-unanswered",
+          message: "ThirdParty/Test/Acme-Scan/1 in eu-south-2 is not answered by CodePipeline: it has expired",
+        },
+        {
+          note: "poller-unanswered",
+          message: "ThirdParty/Test/Acme-Scan/1 in us-east-1 is not answered by CodePipeline: no reason is known",
+        },
+      ],
+    });
+    expect(ready({ ...good, pollers: inTrouble }, writable)).toMatchObject({ ready: false, notes: [] });
+  });
 });
 
 describe("live", () => {
-  const late = { ...poller, nextPollAtMs: nowMs - 600_001 };
+  const limitMs = 600_000;
+  const lateMs = limitMs + 1;
+  const status: LoopsStatus = { isDraining: false, isPaused: false, inFlight: 0, loops: [] };
+  const loop = (doing: LoopsStatus["loops"][number]["doing"], overdueMs: number) => ({
+    region: "eu-west-1",
+    actionType: "ThirdParty/Test/Acme-Scan/1",
+    doing,
+    overdueMs,
+  });
+  const turning = loop("resting", -1_000);
+  const out: LedgerState = { writable: false };
 
-  it.each<[string, boolean, Partial<HealthStatus>, LedgerState?]>([
-    ["it polls", true, {}],
-    ["a poll is late", true, { pollers: [{ ...poller, nextPollAtMs: nowMs - 600_000 }] }],
-    ["a poll is far too late", false, { pollers: [poller, late] }],
-    ["the first poll never came", false, { pollers: [{ ...poller, nextPollAtMs: undefined }] }],
-    [
-      "the first poll has still time",
-      true,
-      { startedAtMs: nowMs - 1_000, pollers: [{ ...poller, nextPollAtMs: undefined }] },
-    ],
-    ["every poll fails", true, { pollers: [{ ...poller, failures: 99, lastGoodPollAtMs: undefined }] }],
-    ["it drains", true, { isDraining: true, pollers: [late] }],
-    ["the disk is full", true, { shortOfRoom: "/work has 1 MiB", pollers: [late] }],
-    ["it is paused", true, { isPaused: true, pollers: [late] }],
-    ["jobs are in hand, be it only for their results to be taken", true, { inFlight: 1, pollers: [late] }],
-    ["the ledger cannot be written", true, { pollers: [late] }, { writable: false }],
+  it.each<[string, boolean, Partial<LoopsStatus>, LedgerState?]>([
+    ["it rests", true, { loops: [turning] }],
+    ["it rests for an hour", true, { loops: [loop("resting", -3_600_000)] }],
+    ["its rest has been over for a while", true, { loops: [loop("resting", limitMs)] }],
+    ["its rest has been over for long", false, { loops: [turning, loop("resting", lateMs)] }],
+    ["its rest has been over for long in a pause", false, { isPaused: true, loops: [loop("resting", lateMs)] }],
+    ["it waits for a slot that jobs hold", true, { inFlight: 1, loops: [loop("waiting-for-slot", 9 * lateMs)] }],
+    ["it waits for a slot that a poll holds", true, { loops: [loop("waiting-for-slot", lateMs), loop("polling", 9)] }],
+    ["it waits for a slot that nobody holds", false, { loops: [turning, loop("waiting-for-slot", lateMs)] }],
+    ["it waits for the end of a pause", true, { isPaused: true, loops: [loop("at-gate", 9 * lateMs)] }],
+    ["it waits at the gate for nothing", false, { loops: [loop("at-gate", lateMs)] }],
+    ["its poll does not end", false, { loops: [loop("polling", lateMs)] }],
+    ["what its poll brought cannot be written", true, { loops: [loop("polling", lateMs)] }, out],
+    ["its first poll never came", false, { loops: [loop("starting", lateMs)] }],
+    ["its first poll has still time", true, { loops: [loop("starting", 1_000)] }],
+    ["what was left cannot be read", true, { loops: [loop("starting", lateMs)] }, out],
+    ["the ledger cannot be written, which excuses no rest", false, { loops: [loop("resting", lateMs)] }, out],
+    ["it drains", true, { isDraining: true, loops: [loop("polling", lateMs), loop("resting", lateMs)] }],
+    ["its single pass is over", true, { loops: [loop("ended", lateMs)] }],
   ])("judges when %s", (_, expected, change, ledger = writable) => {
-    expect(live({ ...good, ...change }, ledger).live).toBe(expected);
+    expect(live({ ...status, ...change }, ledger).live).toBe(expected);
   });
 
-  it("names the poller that stands still", () => {
-    expect(live({ ...good, pollers: [late] }, writable).reasons).toEqual([
-      { reason: "poller-stuck", message: "ThirdParty/Test/Acme-Scan/1 in eu-west-1 has stopped polling" },
+  it("names the poller that stands still, where and for how long", () => {
+    expect(live({ ...status, loops: [loop("waiting-for-slot", 720_000)] }, writable).reasons).toEqual([
+      {
+        reason: "poller-stuck",
+        message: "ThirdParty/Test/Acme-Scan/1 in eu-west-1 has stopped polling (waiting for slot, overdue for 12 min)",
+      },
     ]);
   });
 });

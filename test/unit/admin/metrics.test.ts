@@ -30,7 +30,12 @@ afterEach(() => {
 function given() {
   const board = new StatusBoard({ startedAtMs: startMs, pollers: [poller] });
   const look = () => {
-    const slots = { busy: 3, max: 10, parked: 1, groups: [{ group: scan, busy: 3, max: 5, parked: 1 }] };
+    const slots = {
+      busy: 3,
+      max: 10,
+      parked: 1,
+      groups: [{ group: scan, busy: 3, max: 5, parked: 1, lanes: [`us-east-1 ${scan}`] }],
+    };
     const status: AdminStatus = { ...board.snapshot(startMs + 60_000), slots, inFlight: 0, left: 2 };
     return { status, ledger: { writable: true } };
   };

@@ -51,7 +51,7 @@ async function started(
     port: 0,
     clock: new FakeClock(),
     live: () => ({ live: true, reasons: [] }),
-    ready: () => ({ ready: true, reasons: [] }),
+    ready: () => ({ ready: true, reasons: [], notes: [] }),
     status: () => ({ jobs: [] }),
     deliver: async (delivery) => {
       called.deliveries.push(delivery);
@@ -131,7 +131,7 @@ describe("the probes and the status", () => {
     const { admin } = await started();
     for (const [path, body] of [
       ["/livez", { live: true, reasons: [] }],
-      ["/readyz", { ready: true, reasons: [] }],
+      ["/readyz", { ready: true, reasons: [], notes: [] }],
       ["/status", { jobs: [] }],
       ["/status?verbose=1", { jobs: [] }],
     ] as const) {
@@ -151,7 +151,7 @@ describe("the probes and the status", () => {
     const reasons = [{ reason: "draining", message: "draining" }] as const;
     const { admin } = await started({
       live: () => ({ live: false, reasons }),
-      ready: () => ({ ready: false, reasons }),
+      ready: () => ({ ready: false, reasons, notes: [] }),
     });
     for (const path of ["/livez", "/readyz"]) {
       const answer = await ask(admin, "GET", path);

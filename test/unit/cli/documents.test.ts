@@ -113,6 +113,19 @@ describe("action-type", () => {
     expect(await accepted("UpdateActionType", input)).toBe(200);
   });
 
+  it("prints what all entries of one action type need, whichever comes first", async () => {
+    const entries = [
+      { ...scan, regions: ["us-east-1"], jobTimeout: "10m", secretProperties: ["Key"] },
+      { ...scan, regions: ["eu-west-1"], jobTimeout: "1h", secretProperties: ["Token", "Key"] },
+    ];
+    for (const actionTypes of [entries, entries.toReversed()]) {
+      const { document } = await asked("action-type Acme-Scan", { actionTypes }, "--account", "123456789012");
+      const input: UpdateActionTypeCommandInput = document;
+      expect(input.actionType?.executor?.jobTimeout).toBe(3_900);
+      expect(new Set(input.actionType?.properties?.map(({ name }) => name))).toEqual(new Set(["Key", "Token"]));
+    }
+  });
+
   it.each<readonly [string, object, readonly string[], RegExp]>([
     ["action-type Nobody", {}, [], /no action type of the provider Nobody.*Acme-Scan, Acme-Build/],
     ["action-type Acme-Scan", {}, [], /say --account/],

@@ -21,6 +21,12 @@ describe("how long to wait", () => {
     ["a date", { "retry-after": "Thu, 01 Jan 2026 12:00:30 GMT" }, 30_000],
     ["a date that is over", { "retry-after": "Thu, 01 Jan 2026 11:59:59 GMT" }, undefined],
     ["this very moment", { "retry-after": "Thu, 01 Jan 2026 12:00:00 GMT" }, undefined],
+    [
+      "a date, counted from the sender's own",
+      { "retry-after": "Thu, 01 Jan 2026 14:00:30 GMT", date: "Thu, 01 Jan 2026 14:00:00 GMT" },
+      30_000,
+    ],
+    ["a date beside one that makes no sense", { "retry-after": "Thu, 01 Jan 2026 12:00:30 GMT", date: "x" }, 30_000],
     ["none", {}, undefined],
     ["zero", { "retry-after": "0" }, undefined],
     ["less than zero", { "retry-after": "-5" }, undefined],

@@ -14,6 +14,7 @@ const policy = { minDelayMs: 1_000, maxDelayMs: 15_000, factor: 4, maxElapsedMs:
 const lane: LaneConfig = {
   region: "us-east-1" as Region,
   actionType: { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" },
+  group: "any",
   handler: "h",
   maxConcurrentJobs: 5,
   jobTimeoutMs: 1_000,

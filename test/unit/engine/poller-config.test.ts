@@ -8,6 +8,7 @@ function lane(region: string, type: ActionType = actionType): LaneConfig {
   return {
     region: region as Region,
     actionType: type,
+    group: "any",
     handler: "scan",
     maxConcurrentJobs: 1,
     jobTimeoutMs: 1_000,

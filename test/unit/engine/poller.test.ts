@@ -16,6 +16,7 @@ function lane(provider: string, maxConcurrentJobs: number): LaneConfig {
   return {
     region: "us-east-1" as Region,
     actionType: { category: "Test", owner: "ThirdParty", provider, version: "1" },
+    group: provider,
     handler: "h",
     maxConcurrentJobs,
     jobTimeoutMs: 1_000,

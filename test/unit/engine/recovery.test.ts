@@ -1,6 +1,8 @@
 import { expect, it } from "vitest";
+import { GatewayError } from "../../../src/codepipeline/gateway.js";
 import { recover } from "../../../src/engine/recovery.js";
 import { Runner } from "../../../src/engine/runner.js";
+import type { HandlerCall, JobHandler } from "../../../src/handlers/handler.js";
 import type { JobId, JobKey, Nonce } from "../../../src/job/job.js";
 import { flightOver, key, offer } from "../../support/flight.js";
 
@@ -29,3 +31,46 @@ it("asks for a job with the nonce of the offer that came while it waited for a s
   await recovering;
   expect(await sent.promise).toBe(offer.nonce);
 });
+
+it.each([7_200_000, -7_200_000])(
+  "waits for a callback as long as was left at the start, whatever the wall clock does before its details come: %i ms",
+  async (step) => {
+    let isAway = true;
+    const { parts, flight, slots, clock } = await flightOver({
+      detailsAgain: async (of) => {
+        if (isAway)
+          throw new GatewayError({ kind: "unavailable", operation: "GetJobDetails", code: "x", message: "no" });
+        return { ...offer, key: of };
+      },
+    });
+    const { ledger } = parts.world;
+    const lease = await ledger.lease({ ...key, jobId: "job-2" as JobId });
+    if (!lease) throw new Error("no lease");
+    await ledger.record(lease, { type: "details-received" });
+    await ledger.record(lease, { type: "acknowledge-sent", nonce: "1" as Nonce });
+    await ledger.record(lease, { type: "acknowledge-accepted", claim: "ours" });
+    const deadlineMs = clock.now() + 60_000;
+    await ledger.record(lease, { type: "callback-awaited", tokenHash: "00", deadlineMs });
+    await ledger.release(lease);
+    const resumed = Promise.withResolvers<HandlerCall>();
+    const handler: JobHandler = {
+      kind: "http",
+      description: "any",
+      run: () => Promise.reject(new Error("it is worked a second time")),
+      resume: (call) => {
+        resumed.resolve(call);
+        return new Promise(() => {});
+      },
+      close: async () => {},
+    };
+    const world = { ...parts.world, handlers: { get: () => handler, close: async () => {} } };
+    flight.slot.free();
+    const own = { ...parts, world };
+    await recover(own, new Runner(own), slots, await ledger.unfinished());
+    clock.step(step);
+    await clock.advance(10_000);
+    isAway = false;
+    await clock.advance(10);
+    expect((await resumed.promise).deadline.leftMs()).toBe(49_990);
+  },
+);

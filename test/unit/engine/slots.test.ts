@@ -283,11 +283,35 @@ describe("a wait that is aborted", () => {
     };
     for (let turn = 0; turn < 20; turn++) {
       const held = await hold(slots, "a");
-      const waiting = slots.take("a", 1, signal);
+      const waiting = slots.take("a", 1, never);
       held.free();
       (await waiting)?.giveBack();
     }
     expect(listeners).toBe(0);
+  });
+});
+
+describe("a lane that goes over to another group", () => {
+  it("takes what it holds with it: neither group counts it twice, and both limits hold", async () => {
+    const slots = given(10, { a: ["g", 4], b: ["g", 4] });
+    const [first, second] = [await hold(slots, "a"), await hold(slots, "a")];
+    const other = await hold(slots, "b");
+    const asked = await slots.take("a", 1, never);
+    slots.open({ name: "a", group: "g in a" }, 3);
+    slots.open({ name: "b", group: "g in b" }, 2);
+    expect(slots.groups).toEqual([
+      { group: "g in a", busy: 3, max: 3, parked: 0, lanes: ["a"] },
+      { group: "g in b", busy: 1, max: 2, parked: 0, lanes: ["b"] },
+    ]);
+    expect([slots.freeFor("a"), slots.freeFor("b")]).toEqual([0, 1]);
+    second.park();
+    slots.open({ name: "a", group: "g" }, 4);
+    slots.open({ name: "b", group: "g" }, 4);
+    expect(slots.groups).toEqual([{ group: "g", busy: 3, max: 4, parked: 1, lanes: ["a", "b"] }]);
+    for (const slot of [first, second, other]) slot.free();
+    asked?.giveBack();
+    expect(slots.groups).toEqual([{ group: "g", busy: 0, max: 4, parked: 0, lanes: ["a", "b"] }]);
+    expect(slots.busy).toBe(0);
   });
 });
 
@@ -305,7 +329,7 @@ describe("a lane that is closed", () => {
     parked.free();
     expect(groups()).toEqual([]);
     slots.open({ name: "a", group: "g" }, 3);
-    expect(slots.groups).toEqual([{ group: "g", busy: 0, max: 3, parked: 0 }]);
+    expect(slots.groups).toEqual([{ group: "g", busy: 0, max: 3, parked: 0, lanes: ["a"] }]);
   });
 });
 

@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import type { ArtifactLinks } from "../../../src/artifacts/artifacts.js";
 import { HttpJobBody } from "../../../src/handlers/http-body.js";
 import type { Job } from "../../../src/job/job.js";
+import { Deadline } from "../../../src/std/deadline.js";
 import { aCall } from "../../fixtures/handlers/call.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
@@ -15,10 +16,10 @@ function given(options: { job?: Partial<Job>; fails?: (nth: number) => boolean }
     made += 1;
     if (options.fails?.(made)) throw new Error("CodePipeline is busy");
     const link = (name: string) => ({ name, url: `https://s3.test/${name}?${made}`, headers: { "x-signed": "yes" } });
-    return { inputs: [link("Source")], outputs: [link("Report")], untilMs: clock.now() + lifeMs };
+    return { inputs: [link("Source")], outputs: [link("Report")], until: Deadline.in(clock, lifeMs) };
   };
   const call = aCall({ workspace: { links }, ...(options.job ? { job: options.job } : {}) });
-  const body = new HttpJobBody({ call, callback: undefined, clock });
+  const body = new HttpJobBody({ call, callback: undefined });
   const posted = async () => JSON.parse((await body.bytes()).toString("utf8")) as Record<string, unknown>;
   return { clock, call, posted, made: () => made };
 }
@@ -41,6 +42,20 @@ it("keeps the links of an earlier post until they near their end, then has fresh
   expect(await posted()).toMatchObject({ inputs: [{ url: "https://s3.test/Source?2" }] });
   expect(made()).toBe(2);
 });
+
+it.each([7_200_000, -7_200_000])(
+  "goes by the time that links have left when the wall clock is set by %i ms",
+  async (step) => {
+    const { clock, posted, made } = given();
+    const first = await posted();
+    clock.step(step);
+    await clock.advance(lifeMs - 5 * 60_000);
+    expect(await posted()).toEqual(first);
+    await clock.advance(1);
+    expect(await posted()).toMatchObject({ artifactsUntil: new Date(clock.now() + lifeMs).toISOString() });
+    expect(made()).toBe(2);
+  },
+);
 
 it("sends the old links, with a warning, while they work and no fresh ones can be made", async () => {
   const { clock, call, posted } = given({ fails: (nth) => nth > 1 });

@@ -115,4 +115,13 @@ describe("verdictOf", () => {
     expect(thrownBy(answer(503, "", { "retry-after": value }))).toMatchObject({ retryAfterMs: expected });
     expect(thrownBy(answer(200, "<html>", { "retry-after": value }))).toMatchObject({ retryAfterMs: expected });
   });
+
+  it.each([
+    ["Thu, 01 Jan 2026 02:00:00 GMT", 60_000],
+    ["Wed, 31 Dec 2025 22:00:00 GMT", 4 * 3_600_000 + 60_000],
+    ["no date", 2 * 3_600_000 + 60_000],
+  ])("counts a Retry-After that is a date from the service's own: %s", (date, expected) => {
+    const headers = { "retry-after": "Thu, 01 Jan 2026 02:01:00 GMT", date };
+    expect(thrownBy(answer(503, "", headers))).toMatchObject({ retryAfterMs: expected });
+  });
 });

@@ -7,6 +7,7 @@ import { Callbacks } from "../../../src/handlers/callbacks.js";
 import type { HandlersOptions } from "../../../src/handlers/registry.js";
 import { JobFailure } from "../../../src/job/failure.js";
 import { Secret } from "../../../src/job/secret.js";
+import { Deadline } from "../../../src/std/deadline.js";
 import { type Built, build, outcomeOf } from "../../fixtures/handlers/build.js";
 import { aCall, jobSecrets, type TestCall } from "../../fixtures/handlers/call.js";
 import { answersJson, type Behaviour, type Service, startService } from "../../fixtures/handlers/service.js";
@@ -208,14 +209,14 @@ describe("an answer that is none", () => {
 
   it("fails the job as SystemUnavailable, with the last reason, just before the deadline", async () => {
     const { handler, clock } = await given([status(503)]);
-    const call = aCall();
+    const call = aCall({ deadline: Deadline.in(clock, 3_600_000) });
     passWaits(call, clock);
     expect(await outcomeOf(handler.run(call), call)).toMatchObject({
       kind: "failed",
       type: "SystemUnavailable",
       message: expect.stringMatching(/\(\d+ attempts\); at last it answered 503$/),
     });
-    expect(clock.now()).toBeLessThan(call.deadlineMs);
+    expect(call.deadline.leftMs()).toBeGreaterThan(0);
     expect(clock.pending).toBe(0);
   });
 
@@ -229,7 +230,7 @@ describe("an answer that is none", () => {
 
   it("keeps a request from lasting longer than the job", async () => {
     const { handler, clock, service } = await given([neverAnswers]);
-    const call = aCall({ deadlineMs: clock.now() + 10_000 });
+    const call = aCall({ deadline: Deadline.in(clock, 10_000) });
     const outcome = outcomeOf(handler.run(call), call);
     await service.request(1);
     await clock.advance(9_999);
@@ -247,7 +248,7 @@ describe("an answer that is none", () => {
     await once(server, "close");
     const one = await build({ kind: "http", url: `http://127.0.0.1:${port}/`, requestTimeoutMs: 30_000 });
     built.push(one);
-    const call = aCall();
+    const call = aCall({ deadline: Deadline.in(one.clock, 3_600_000) });
     passWaits(call, one.clock);
     expect(await outcomeOf(one.handler.run(call), call)).toMatchObject({
       type: "SystemUnavailable",
@@ -264,7 +265,7 @@ describe("an answer that is none", () => {
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
     const one = await build({ kind: "http", url, requestTimeoutMs: 30_000 });
     built.push(one);
-    const call = aCall();
+    const call = aCall({ deadline: Deadline.in(one.clock, 3_600_000) });
     passWaits(call, one.clock);
     expect(await outcomeOf(one.handler.run(call), call)).toMatchObject({
       type: "SystemUnavailable",
@@ -374,9 +375,7 @@ describe("202", () => {
     const run = handler.run(call);
     const { jobId, token } = await callbackOf(service);
     await promised(call);
-    expect(call.promised).toEqual([
-      { tokenHash: expect.stringMatching(/^[0-9a-f]{64}$/), deadlineMs: call.deadlineMs },
-    ]);
+    expect(call.promised).toEqual([{ tokenHash: expect.stringMatching(/^[0-9a-f]{64}$/) }]);
     expect(await callbacks.deliver({ jobId, bearer: token, body: success })).toBe("accepted");
     expect(await run).toEqual(success);
     expect(await callbacks.deliver({ jobId, bearer: token, body: success })).toBe("already-delivered");
@@ -425,11 +424,11 @@ describe("202", () => {
 
   it("without a delivery fails the job at the deadline", async () => {
     const { handler, service, clock, callbacks } = await given([promises]);
-    const call = aCall();
+    const call = aCall({ deadline: Deadline.in(clock, 3_600_000) });
     const run = outcomeOf(handler.run(call), call);
     const { jobId, token } = await callbackOf(service);
     await promised(call);
-    await clock.advance(call.deadlineMs - clock.now());
+    await clock.advance(3_600_000);
     expect(await run).toMatchObject({ kind: "failed", message: expect.stringContaining("delivered no outcome") });
     expect(await callbacks.deliver({ jobId, bearer: token, body: success })).toBe("unknown-job");
     expect(clock.pending).toBe(0);
@@ -498,7 +497,7 @@ describe("resume", () => {
     await promised(call);
     const [callback] = call.promised;
     const after = await given([neverAnswers]);
-    const again = after.handler.resume?.(aCall(), callback as { tokenHash: string; deadlineMs: number });
+    const again = after.handler.resume?.(aCall(), callback as { tokenHash: string });
     expect(await after.callbacks.deliver({ jobId, bearer: token, body: success })).toBe("accepted");
     expect(await again).toEqual(success);
     expect(after.service.requests).toEqual([]);
@@ -507,7 +506,7 @@ describe("resume", () => {
 
   it("fails the job at once when the deadline passed while nobody was there", async () => {
     const { handler, clock } = await given([neverAnswers]);
-    const run = handler.resume?.(aCall(), { tokenHash: "00".repeat(32), deadlineMs: clock.now() - 1 });
+    const run = handler.resume?.(aCall({ deadline: Deadline.in(clock, -1) }), { tokenHash: "00".repeat(32) });
     const ended = expect(run).rejects.toBeInstanceOf(JobFailure);
     await clock.advance(0);
     await ended;

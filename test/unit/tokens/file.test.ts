@@ -30,12 +30,7 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
-/** A clock by which every file is old: what a look has seen is not looked at again until it changes. */
-function laterClock(): FakeClock {
-  return new FakeClock(Date.now() + 3_600_000);
-}
-
-async function opening(text: string, clock = laterClock()) {
+async function opening(text: string, clock = new FakeClock()) {
   await writeFile(path, text, { mode: 0o600 });
   const events: TokenFileEvent[] = [];
   let onNext = (_event: TokenFileEvent) => {};
@@ -165,7 +160,7 @@ describe("a client token file that changes", () => {
     await symlink("..v1", join(dir, "..data"));
     await symlink(join("..data", "tokens.yaml"), path);
     const events: TokenFileEvent[] = [];
-    const clock = laterClock();
+    const clock = new FakeClock();
     const tokens = await openFileTokens({ path, checkIntervalMs, clock, onEvent: (event) => events.push(event) });
     opened.push(tokens);
     expect((await tokens.resolve(a, signal)).reveal()).toBe("one");
@@ -209,7 +204,7 @@ describe("looks at a client token file", () => {
   function heldFile() {
     const waiting: ((text: string) => void)[] = [];
     let reads = 0;
-    const version = (text: string): Version => ({ text, fingerprint: text, modifiedAtMs: 0, mode: 0o600 });
+    const version = (text: string): Version => ({ text, fingerprint: text, mode: 0o600 });
     return {
       waiting,
       reads: () => reads,
@@ -266,26 +261,60 @@ describe("looks at a client token file", () => {
     await expect(tokens.resolve(b, stop.signal)).rejects.toMatchObject({ code: "source-unavailable" });
   });
 
-  it("read a young version once more, since its times may not show the next change", async () => {
-    const clock = new FakeClock();
-    let text = `${a}: one`;
-    let reads = 0;
-    const young = (): Version => ({ text, fingerprint: "the same", modifiedAtMs: clock.now() - 500, mode: 0o600 });
-    const file = {
-      fingerprint: async () => "the same",
-      read: async () => {
-        reads++;
-        return { ...young(), modifiedAtMs: clock.now() - 2_001 };
-      },
+  /** A file whose times do not show what is written into it. */
+  function coarseFile() {
+    const state = { text: `${a}: one`, reads: 0 };
+    const version = (): Version => ({ text: state.text, fingerprint: "the same", mode: 0o600 });
+    const read = async () => {
+      state.reads += 1;
+      return version();
     };
-    const { tokens, events } = await watching(file, young(), clock);
-    text = `${a}: two`;
+    return { state, version, file: { fingerprint: async () => "the same", read } };
+  }
+
+  it("read a version until it has stood for 2 s, since its times may not show the next change", async () => {
+    const { state, version, file } = coarseFile();
+    const { tokens, events, clock } = await watching(file, version());
+    await clock.advance(checkIntervalMs);
+    state.text = `${a}: two`;
     await clock.advance(checkIntervalMs);
     expect((await tokens.resolve(a, signal)).reveal()).toBe("two");
     expect(events).toEqual([{ type: "reloaded", clients: 1 }]);
-    // By now it is old enough to be told from the next version.
-    await clock.advance(5 * checkIntervalMs);
-    expect(reads).toBe(1);
+    expect(state.reads).toBe(2);
+    await clock.advance(50 * checkIntervalMs);
+    expect(state.reads).toBe(2);
+  });
+
+  it.each([7_200_000, -7_200_000])("do so whatever the wall clock does: set by %i ms", async (step) => {
+    const { state, version, file } = coarseFile();
+    const { clock } = await watching(file, version());
+    clock.step(step);
+    await clock.advance(50 * checkIntervalMs);
+    expect(state.reads).toBe(2);
+  });
+
+  it.each([
+    ["in the future", 2_100],
+    ["long ago", 1_980],
+  ])("do not read a file that is dated %s again and again", async (_when, year) => {
+    await writeFile(path, `${a}: one`, { mode: 0o600 });
+    await utimes(path, new Date(Date.UTC(year)), new Date(Date.UTC(year)));
+    const real = fileAt(path);
+    let reads = 0;
+    const file = {
+      fingerprint: real.fingerprint,
+      read: () => {
+        reads += 1;
+        return real.read();
+      },
+    };
+    const { tokens, clock } = await watching(file, await real.read());
+    for (let second = 0; second < 20; second++) {
+      await clock.advance(checkIntervalMs);
+      // Whoever misses a client is answered after a look.
+      await tokens.resolve(b, signal).catch(() => {});
+    }
+    expect(reads).toBeLessThanOrEqual(4);
   });
 
   it("go on at their interval, one at a time", async () => {
@@ -394,7 +423,7 @@ describe("a client token file that goes wrong", () => {
     const onEvent = () => {
       throw new Error("the observer's own affair");
     };
-    const tokens = await openFileTokens({ path, checkIntervalMs, clock: laterClock(), onEvent });
+    const tokens = await openFileTokens({ path, checkIntervalMs, clock: new FakeClock(), onEvent });
     opened.push(tokens);
     await replace(`${b}: two\n`);
     expect((await tokens.resolve(b, signal)).reveal()).toBe("two");

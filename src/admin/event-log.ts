@@ -203,6 +203,7 @@ function droppedLevel(reason: LostReason, from: string): "debug" | "info" | "war
     case "gone":
     case "over":
     case "no-details":
+    case "unreachable":
     case "token-rejected":
     case "ledger-unwritable":
     case "no-room":

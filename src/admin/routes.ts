@@ -1,7 +1,8 @@
 // What the admin port answers: probes, status, the callback of services, and control. What each route does is handed
 // in; this file knows only HTTP, trusts no client, and sees no secret but the tokens that prove a caller.
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Order, OrderAnswer } from "../engine/events.js";
+import type { OrderAnswer } from "../engine/events.js";
+import type { Order } from "../job/order.js";
 import type { Secret } from "../job/secret.js";
 import { bearerOf, isSameSecret, mayBeForeign, mayRead, told } from "./callers.js";
 import type { Liveness, Readiness } from "./health.js";

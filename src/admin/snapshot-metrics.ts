@@ -66,7 +66,7 @@ function slotFamilies(status: AdminStatus): readonly Family[] {
       sample({}, Math.max(0, slots.max - held)),
     ]),
     gauge("partnerd_slots_parked", "Jobs without a slot whose results CodePipeline has not taken yet.", [
-      sample({}, slots.parked),
+      sample({}, slots.owed),
     ]),
     gauge(
       "partnerd_action_type_slots_limit",
@@ -81,7 +81,7 @@ function slotFamilies(status: AdminStatus): readonly Family[] {
     gauge(
       "partnerd_action_type_slots_parked",
       "Parked jobs of the action type.",
-      each((group) => group.parked),
+      each((group) => group.owed),
     ),
   ];
 }

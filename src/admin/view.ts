@@ -1,11 +1,12 @@
 // What the admin port's pages are shown of the engine: its status with its slots.
 import type { StatusSnapshot } from "../engine/status.js";
 
-/** Slots of all action types together, and of each entry (`group`). `parked`: jobs whose results are owed without one. */
+/** Slots of all action types together, and of each entry (`group`). `busy`: taken, by jobs and polls; `working`: by jobs; `owed`: jobs without one. */
 export interface AdminSlots {
   readonly busy: number;
   readonly max: number;
-  readonly parked: number;
+  readonly working: number;
+  readonly owed: number;
   readonly groups: readonly SlotGroup[];
 }
 
@@ -14,7 +15,8 @@ export interface SlotGroup {
   readonly group: string;
   readonly busy: number;
   readonly max: number;
-  readonly parked: number;
+  readonly working: number;
+  readonly owed: number;
   /** Each a Region and an action type, with a blank between. */
   readonly lanes: readonly string[];
 }
@@ -38,7 +40,6 @@ interface Place {
 }
 
 /** Slots that jobs hold, without those that polls have reserved for a moment; of one group or of all. */
-export function slotsHeld({ jobs, slots }: AdminStatus, group?: SlotGroup): number {
-  const own = group === undefined ? jobs : jobs.filter((job) => slotGroupOf(slots, job) === group);
-  return Math.max(0, own.length - (group ?? slots).parked);
+export function slotsHeld({ slots }: AdminStatus, group?: SlotGroup): number {
+  return (group ?? slots).working;
 }

@@ -1,7 +1,7 @@
 // `partnerd jobs release` and `fail`: asks the daemon that runs with this configuration, and when none answers, does it
 // to the ledger itself, which its lock or its leases allow only while nobody works on the job.
 
-import type { HeldJobEnd } from "../compose/offline-jobs.js";
+import type { Order } from "../compose/offline-jobs.js";
 import type { Config } from "../config/config.js";
 import type { LoadOptions } from "../config/load.js";
 import { loadConfig } from "../config/load.js";
@@ -15,7 +15,7 @@ import { ledgerParts } from "./ledger-parts.js";
 export interface EndJob {
   readonly id: string;
   readonly region?: string;
-  readonly end: HeldJobEnd;
+  readonly end: Order;
 }
 
 /** Releases or fails one job. The exit code: 0, or 1 with a line that says why not. Throws ConfigError. */

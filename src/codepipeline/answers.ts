@@ -26,7 +26,7 @@ export interface SdkJobData {
 }
 
 /** The job's data in our words. Throws UnreadableAnswer when what a handler must rely on is missing or no text. */
-export function readJobData(key: JobKey, data: SdkJobData | null | undefined, accountId?: unknown): Omit<Job, "nonce"> {
+export function readJobData(key: JobKey, data: SdkJobData | null | undefined, accountId?: unknown): Job {
   if (!isMap(data)) throw new UnreadableAnswer("the answer has no job data");
   const access = readAccess(data);
   const continuationToken = optionalText(data.continuationToken, "continuationToken");

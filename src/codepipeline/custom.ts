@@ -16,6 +16,7 @@ import {
   type JobId,
   type JobKey,
   type Nonce,
+  type OfferedJob,
   type PolledJob,
   type Region,
 } from "../job/job.js";
@@ -73,7 +74,7 @@ export class CustomGateway implements JobGateway {
     }
   }
 
-  async details(polled: PolledJob): Promise<Job> {
+  async details(polled: PolledJob): Promise<OfferedJob> {
     if (polled.job) return polled.job;
     // A custom job is acknowledged with the poll's nonce, which GetJobDetails does not know.
     throw new GatewayError({
@@ -84,7 +85,7 @@ export class CustomGateway implements JobGateway {
     });
   }
 
-  async detailsAgain(key: JobKey, signal: AbortSignal): Promise<Omit<Job, "nonce">> {
+  async detailsAgain(key: JobKey, signal: AbortSignal): Promise<Job> {
     const operation = "GetJobDetails";
     try {
       const command = new GetJobDetailsCommand({ jobId: key.jobId });

@@ -1,18 +1,18 @@
 // The contract between the engine and CodePipeline: one port for both flavours of the job API.
 // Implementations resolve client tokens, check answers and turn every fault into a GatewayError; none retries.
-import type { ActionType, Job, JobKey, JobStatus, Nonce, PolledJob } from "../job/job.js";
+import type { ActionType, Job, JobKey, JobStatus, Nonce, OfferedJob, PolledJob } from "../job/job.js";
 import type { Outcome } from "../job/outcome.js";
 
 export interface JobGateway {
   /** PollForThirdPartyJobs or PollForJobs, with `maxBatchSize` = `limit`. Throws GatewayError. */
   poll(actionType: ActionType, limit: number, signal: AbortSignal): Promise<PollAnswer>;
   /** GetThirdPartyJobDetails; a custom job's details came with the poll. Throws GatewayError. */
-  details(polled: PolledJob, signal: AbortSignal): Promise<Job>;
+  details(polled: PolledJob, signal: AbortSignal): Promise<OfferedJob>;
   /**
    * Fresh details of a job that may already be ours: GetThirdPartyJobDetails, or GetJobDetails, which knows no
    * nonce. Throws GatewayError.
    */
-  detailsAgain(key: JobKey, signal: AbortSignal): Promise<Omit<Job, "nonce"> & { readonly nonce?: Nonce }>;
+  detailsAgain(key: JobKey, signal: AbortSignal): Promise<Job & { readonly nonce?: Nonce }>;
   /** AcknowledgeThirdPartyJob or AcknowledgeJob. `undefined`: the answer had no status. Throws GatewayError. */
   acknowledge(key: JobKey, nonce: Nonce, signal: AbortSignal): Promise<JobStatus | string | undefined>;
   /** The four Put…Result operations. Resolves when the result is accepted. Throws GatewayError. */

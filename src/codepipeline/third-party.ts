@@ -10,7 +10,18 @@ import {
   PutThirdPartyJobFailureResultCommand,
   PutThirdPartyJobSuccessResultCommand,
 } from "@aws-sdk/client-codepipeline";
-import type { ActionType, ClientId, ClientToken, Job, JobId, JobKey, Nonce, PolledJob, Region } from "../job/job.js";
+import type {
+  ActionType,
+  ClientId,
+  ClientToken,
+  Job,
+  JobId,
+  JobKey,
+  Nonce,
+  OfferedJob,
+  PolledJob,
+  Region,
+} from "../job/job.js";
 import { limits } from "../job/limits.js";
 import type { Outcome } from "../job/outcome.js";
 import type { Secret } from "../job/secret.js";
@@ -78,14 +89,14 @@ export class ThirdPartyGateway implements JobGateway {
     }
   }
 
-  async details(polled: PolledJob, signal: AbortSignal): Promise<Job> {
+  async details(polled: PolledJob, signal: AbortSignal): Promise<OfferedJob> {
     const { key } = polled;
     if (key.clientId && this.#refused.has(key.clientId)) await this.#leaveAlone(key, key.clientId, signal);
     const { job, nonce } = await this.#details(polled.key, signal);
     return { ...job, nonce };
   }
 
-  async detailsAgain(key: JobKey, signal: AbortSignal): Promise<Omit<Job, "nonce"> & { readonly nonce?: Nonce }> {
+  async detailsAgain(key: JobKey, signal: AbortSignal): Promise<Job & { readonly nonce?: Nonce }> {
     const { job, nonce } = await this.#details(key, signal);
     return { ...job, nonce };
   }
@@ -118,7 +129,7 @@ export class ThirdPartyGateway implements JobGateway {
     );
   }
 
-  async #details(key: JobKey, signal: AbortSignal): Promise<{ job: Omit<Job, "nonce">; nonce: Nonce }> {
+  async #details(key: JobKey, signal: AbortSignal): Promise<{ job: Job; nonce: Nonce }> {
     return this.#withToken("GetThirdPartyJobDetails", key, signal, async (clientToken) => {
       const command = new GetThirdPartyJobDetailsCommand({ jobId: key.jobId, clientToken });
       const { jobDetails } = await this.#client.send<GetThirdPartyJobDetailsOutput>(command, signal);

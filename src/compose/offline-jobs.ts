@@ -1,18 +1,15 @@
 // What the command line sees of the configured ledger and does to it while no daemon is asked: lists the jobs that are
 // held, and releases or fails one. A part of the composition root: it picks the ledger's implementation.
 
-import { isOwed, type JobEvent } from "../job/lifecycle.js";
-import { failed } from "../job/outcome.js";
+import type { JobEvent } from "../job/lifecycle.js";
+import { type Order, orderFor } from "../job/order.js";
 import type { TableFinding } from "../ledger/dynamodb/check.js";
 import { LedgerError } from "../ledger/ledger.js";
 import type { ListedJob } from "../ledger/listed-jobs.js";
 import { type FleetTools, fleetToolsOf, ledgerOf } from "./ledgers.js";
 import type { PartsOptions } from "./options.js";
 
-export type { ListedJob };
-
-/** What an operator decides about one held job. */
-export type HeldJobEnd = { readonly kind: "release" } | { readonly kind: "fail"; readonly message: string };
+export type { ListedJob, Order };
 
 /** What the configured ledger holds, oldest first, beside daemons that may be running. Throws LedgerError. */
 export async function heldJobs(options: PartsOptions): Promise<readonly ListedJob[]> {
@@ -33,11 +30,7 @@ export async function heldJobs(options: PartsOptions): Promise<readonly ListedJo
  * Releases a held job, or fixes its outcome as failed for a daemon to report. Throws LedgerError: `locked` while a
  * daemon works on it, `lost` when the job is not there or not in a state for it.
  */
-export async function endHeldJob(
-  options: PartsOptions,
-  { key }: Pick<ListedJob, "key">,
-  end: HeldJobEnd,
-): Promise<void> {
+export async function endHeldJob(options: PartsOptions, { key }: Pick<ListedJob, "key">, end: Order): Promise<void> {
   if (options.config.ledger.store === "dynamodb") {
     return withFleet(options, ({ operator }, signal) =>
       operator.end(key, ({ record }) => eventsFor(key.jobId, record.state, end), signal),
@@ -62,16 +55,10 @@ export async function checkLedgerTable(options: PartsOptions): Promise<readonly 
   return withFleet(options, ({ check }) => check());
 }
 
-function eventsFor(jobId: string, state: ListedJob["state"], end: HeldJobEnd): readonly JobEvent[] {
-  if (end.kind === "release") return [{ type: "job-lost", reason: "released" }];
-  const settled: JobEvent = { type: "outcome-settled", outcome: failed(end.message) };
-  if (state === "running") return [settled];
-  if (state === "acknowledging") {
-    // Nobody knows whether it is ours: as a presumed one its result is put, and it is asked for again if need be.
-    return [{ type: "acknowledge-accepted", claim: "presumed" }, settled];
-  }
-  const what = isOwed(state) ? "its result is already fixed, and a daemon that runs puts it" : `it is ${state}`;
-  throw new LedgerError("lost", `job ${jobId} cannot be failed: ${what}; release lets go of it`);
+function eventsFor(jobId: string, state: ListedJob["state"], order: Order): readonly JobEvent[] {
+  const step = orderFor(jobId, state, order);
+  if (step.kind === "too-late") throw new LedgerError("lost", step.message);
+  return step.events;
 }
 
 async function withFleet<T>(

@@ -1,9 +1,10 @@
-// Which Regions refuse us altogether: credentials that expired, are missing, lack a permission, or a clock that is off.
-// A breaker changes no job. Pollers go on asking, within a minute at the latest, so that it closes by itself.
+// Which calls CodePipeline denies us: credentials that expired, are missing, lack a permission, or a clock that is off.
+// Every call of a poller and of its jobs counts. A breaker changes no job; calls are made again, so that it closes by
+// itself.
 import type { GatewayError } from "../codepipeline/gateway.js";
 import type { Region } from "../job/job.js";
 import { faultOf } from "./context.js";
-import type { Emit, PollerName } from "./events.js";
+import type { Emit, Fault, PollerName } from "./events.js";
 import { laneName } from "./poller-config.js";
 
 export interface BreakersOptions {
@@ -13,34 +14,89 @@ export interface BreakersOptions {
   readonly monotonic: () => number;
 }
 
-/** One breaker for each Region: open while CodePipeline refuses any poller of it. */
+const deeds = ["poll", "details", "acknowledge", "put"] as const;
+/** A deed that takes one call. */
+export type Deed = (typeof deeds)[number];
+
+/** One call that is denied now. */
+export interface Denial {
+  readonly poller: PollerName;
+  readonly deed: Deed;
+  readonly fault: Fault;
+}
+
+interface Breaker {
+  readonly sinceMs: number;
+  readonly denials: Map<string, Denial & { readonly lastMs: number }>;
+}
+
+/** What was denied and is not asked any more, because its job is over, is no denial of now. Calls rest a minute at most. */
+const forgottenMs = 300_000;
+
+/** One breaker for each Region: open while CodePipeline denies any call of it. */
 export class Breakers {
   readonly #options: BreakersOptions;
-  readonly #open = new Map<Region, { readonly sinceMs: number; readonly refused: Set<string> }>();
+  readonly #open = new Map<Region, Breaker>();
 
   constructor(options: BreakersOptions) {
     this.#options = options;
   }
 
-  /** A poll failed. Opens the Region's breaker when it was refused. */
-  failed(poller: PollerName, error: GatewayError): void {
-    if (error.kind !== "denied") return;
-    const known = this.#open.get(poller.region);
-    if (known) {
-      known.refused.add(laneName(poller));
-      return;
-    }
-    const { emit, mask, monotonic } = this.#options;
-    this.#open.set(poller.region, { sinceMs: monotonic(), refused: new Set([laneName(poller)]) });
-    emit({ type: "breaker-opened", poller, fault: faultOf(error, mask) });
+  /** Every call that is denied now. */
+  get denials(): readonly Denial[] {
+    return [...this.#open.values()].flatMap(({ denials }) => [...denials.values()]);
   }
 
-  /** A poll was answered, or there is no such poller any more. Closes the breaker when nobody else is refused. */
-  passed(poller: PollerName): void {
+  /** True while a call of the poller or of its jobs is denied. */
+  isOpenFor(poller: PollerName): boolean {
+    if (this.#open.size === 0) return false;
+    const name = laneName(poller);
+    return this.denials.some((denial) => laneName(denial.poller) === name);
+  }
+
+  /** A call failed. Opens the Region's breaker when it was denied. */
+  failed(poller: PollerName, deed: Deed, error: GatewayError): void {
+    if (error.kind !== "denied") return;
+    const { emit, mask, monotonic } = this.#options;
+    const { region, actionType } = poller;
+    const lastMs = monotonic();
+    const denial = { poller: { region, actionType }, deed, fault: faultOf(error, mask), lastMs };
+    const name = `${laneName(poller)} ${deed}`;
+    const known = this.#open.get(region);
+    if (known) {
+      known.denials.set(name, denial);
+      return;
+    }
+    this.#open.set(region, { sinceMs: lastMs, denials: new Map([[name, denial]]) });
+    emit({ type: "breaker-opened", poller: denial.poller, fault: denial.fault });
+  }
+
+  /** A call was answered. Closes the breaker when no other is denied. */
+  passed(poller: PollerName, deed: Deed): void {
     const breaker = this.#open.get(poller.region);
-    if (!breaker?.refused.delete(laneName(poller)) || breaker.refused.size > 0) return;
-    this.#open.delete(poller.region);
+    if (!breaker) return;
+    const staleMs = this.#options.monotonic() - forgottenMs;
+    const stale = [...breaker.denials].flatMap(([name, { lastMs }]) => (lastMs < staleMs ? [name] : []));
+    this.#remove(poller.region, [`${laneName(poller)} ${deed}`, ...stale]);
+  }
+
+  /** There is no such poller any more. */
+  forget(poller: PollerName): void {
+    const name = laneName(poller);
+    this.#remove(
+      poller.region,
+      deeds.map((deed) => `${name} ${deed}`),
+    );
+  }
+
+  #remove(region: Region, names: readonly string[]): void {
+    const breaker = this.#open.get(region);
+    if (!breaker) return;
+    let isRemoved = false;
+    for (const name of names) if (breaker.denials.delete(name)) isRemoved = true;
+    if (!isRemoved || breaker.denials.size > 0) return;
+    this.#open.delete(region);
     const openMs = this.#options.monotonic() - breaker.sinceMs;
-    this.#options.emit({ type: "breaker-closed", region: poller.region, openMs });
+    this.#options.emit({ type: "breaker-closed", region, openMs });
   }
 }

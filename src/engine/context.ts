@@ -6,7 +6,9 @@ import type { ActionOwner, JobKey, Region } from "../job/job.js";
 import type { Ledger } from "../ledger/ledger.js";
 import type { Clock } from "../std/clock.js";
 import type { RetryPolicyMs } from "../std/retry.js";
+import type { Breakers } from "./breakers.js";
 import type { Emit, Fault } from "./events.js";
+import type { Gate } from "./gate.js";
 import type { LaneConfig } from "./poller-config.js";
 
 /** What the engine needs of the world. */
@@ -55,6 +57,10 @@ export interface Scopes {
 }
 
 export interface Parts {
+  /** What must hold before a job is taken. */
+  readonly gate: Gate;
+  /** Which calls CodePipeline denies us. */
+  readonly breakers: Breakers;
   readonly world: World;
   readonly limits: WorkerLimits;
   readonly scopes: Scopes;

@@ -1,10 +1,10 @@
 // The engine as a whole: starts recovery and the pollers, and stops in three steps, each with its own scope:
 // polls first, handlers when the drain's time is over, puts last. `stop` always settles.
-import { jobKeyName } from "../job/job.js";
-import { isOver, isOwed } from "../job/lifecycle.js";
-import { Breakers } from "./breakers.js";
+import { isOver } from "../job/lifecycle.js";
+import type { Order } from "../job/order.js";
+import { Breakers, type Denial } from "./breakers.js";
 import type { Parts, WorkerLimits, World } from "./context.js";
-import type { Emit, Observe, Order, OrderAnswer } from "./events.js";
+import type { Emit, Observe, OrderAnswer } from "./events.js";
 import { Gate } from "./gate.js";
 import { giveOrder, type OrderedJob, refusedBy } from "./orders.js";
 import type { Budget } from "./poller.js";
@@ -31,7 +31,7 @@ export interface WorkerEnd {
 }
 
 /** Slots of all action types together, and of each: `group` is its name. */
-export type WorkerSlots = Pick<Slots, "busy" | "max" | "parked" | "groups">;
+export type WorkerSlots = Pick<Slots, "busy" | "max" | "working" | "owed" | "groups">;
 
 export class Worker {
   readonly #poll = new AbortController();
@@ -43,13 +43,12 @@ export class Worker {
   readonly #slots: Slots;
   readonly #runner: Runner;
   readonly #pollers: Pollers;
-  readonly #gate: Gate;
   readonly #loops = new Set<Promise<void>>();
   #stopping: Promise<WorkerEnd> | undefined;
   /** The reading of the ledger at the start, and what follows from it. */
   #beginning: Promise<void> | undefined;
   #isBroken = false;
-  /** From the start on, until everything that an earlier process left is taken up. */
+  /** Until everything that an earlier process left is in flight. */
   #isRecovering = true;
   readonly #ended = Promise.withResolvers<WorkerEnd>();
 
@@ -63,29 +62,28 @@ export class Worker {
       }
       if (event.type === "job-changed") this.#ceaseIfWorked();
     };
-    this.#parts = {
+    const parts = {
       world: options.world,
       limits: options.limits,
       scopes: { poll: this.#poll.signal, work: this.#work.signal, report: this.#report.signal },
       emit,
+      breakers: new Breakers({ emit, mask: options.world.mask, monotonic: () => clock.monotonic() }),
       lanes: lanesByName(options.lanes),
     };
+    this.#parts = Object.assign(parts, { gate: new Gate(parts) });
     this.#slots = new Slots({ max: options.limits.maxConcurrentJobs });
-    this.#runner = new Runner(this.#parts);
-    this.#gate = new Gate(this.#parts);
+    this.#runner = new Runner(this.#parts, this.#slots);
     this.#pollers = new Pollers({
       parts: this.#parts,
       slots: this.#slots,
       runner: this.#runner,
-      breakers: new Breakers({ emit, mask: options.world.mask, monotonic: () => clock.monotonic() }),
-      gate: (signal, onLook) => this.#gate.pass(signal, onLook),
       watch: (loop) => this.#watch(loop),
     });
   }
 
   get slots(): WorkerSlots {
-    const { busy, max, parked, groups } = this.#slots;
-    return { busy, max, parked, groups };
+    const { busy, max, working, owed, groups } = this.#slots;
+    return { busy, max, working, owed, groups };
   }
 
   /** What each polling loop does now. */
@@ -99,7 +97,12 @@ export class Worker {
 
   /** Jobs that CodePipeline waits for and nobody works here: mostly of action types that are not configured any more. */
   get left(): number {
-    return this.#runner.left.size;
+    return this.#runner.unfinished;
+  }
+
+  /** Calls that CodePipeline denies now. */
+  get denials(): readonly Denial[] {
+    return this.#parts.breakers.denials;
   }
 
   /** Resolves when the worker has stopped, for whatever reason. */
@@ -139,11 +142,11 @@ export class Worker {
 
   /** Stops polling until resume(); jobs in flight go on. */
   pause(): void {
-    this.#gate.pause();
+    this.#parts.gate.pause();
   }
 
   resume(): void {
-    this.#gate.resume();
+    this.#parts.gate.resume();
   }
 
   /** Polls now instead of after the rest. */
@@ -171,14 +174,14 @@ export class Worker {
       removed: removed.map(pollerNameOf),
       slots: change.limits.maxConcurrentJobs,
     });
-    if (added.length > 0) void this.#watch(recoverReturned(parts, this.#runner, this.#slots));
+    if (added.length > 0) void this.#watch(recoverReturned(parts, this.#runner));
     await ended;
     await this.#runner.whenTheseEnd();
   }
 
   /** Carries out what an operator decides about one job: fails it, or lets go of it. Rejects only for a bug. */
   order(job: OrderedJob, order: Order): Promise<OrderAnswer> {
-    return giveOrder({ parts: this.#parts, runner: this.#runner, slots: this.#slots }, job, order).catch(refusedBy);
+    return giveOrder(this.#parts, this.#runner, job, order).catch(refusedBy);
   }
 
   /** Drains and ends. Idempotent; resolves within the three shutdown limits together. */
@@ -203,13 +206,11 @@ export class Worker {
     if (this.isStopping) return;
     const unfinished = await parts.world.ledger.unfinished();
     if (!this.isStopping) parts.emit({ type: "worker-started", pollers: parts.lanes.size, slots: slots.max });
-    const recovered = recover(parts, runner, slots, unfinished).finally(() => {
-      this.#isRecovering = false;
-    });
-    void this.#watch(recovered);
+    void this.#watch(recover(parts, runner, unfinished));
+    this.#isRecovering = false;
     if (this.isStopping) return;
     // A single pass takes up what there was when it began.
-    if (idleEndMs === undefined) void this.#watch(recoverOthers(parts, runner, slots, (taking) => this.#watch(taking)));
+    if (idleEndMs === undefined) void this.#watch(recoverOthers(parts, runner, slots));
     this.#pollers.begin({ budget, ...(idleEndMs === undefined ? {} : { idleEndMs }) });
   }
 
@@ -259,11 +260,9 @@ export class Worker {
     return { owed, isBroken: this.#isBroken };
   }
 
-  /** For how many jobs CodePipeline waits for us by now: in flight, waiting for a slot, or left in the ledger. */
+  /** For how many jobs CodePipeline waits for us by now: in flight, or unfinished in the ledger. */
   get owed(): number {
-    const { left, waiting } = this.#runner;
-    const names = [...this.#runner.flights()].filter(({ state }) => isOwed(state)).map(({ key }) => jobKeyName(key));
-    return new Set([...left, ...waiting.keys(), ...names]).size;
+    return this.#runner.owed;
   }
 
   /** In a drain: true from the moment on when every job that is left only waits for CodePipeline to take its result. */

@@ -3,6 +3,7 @@
 import type { GatewayFaultKind } from "../codepipeline/gateway.js";
 import type { ActionType, JobKey, Region } from "../job/job.js";
 import type { JobEventType, JobState, LostReason } from "../job/lifecycle.js";
+import type { Order } from "../job/order.js";
 import type { Outcome } from "../job/outcome.js";
 
 /** Names one polling loop. */
@@ -37,9 +38,6 @@ export type EndCause =
   | "no-handler"
   /** A bug of ours. */
   | "bug";
-
-/** What an operator decides about one job. */
-export type Order = { readonly kind: "release" } | { readonly kind: "fail"; readonly message: string };
 
 /** How an order was taken; the message says what comes next, or why it was not. */
 export interface OrderAnswer {

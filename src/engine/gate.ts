@@ -1,17 +1,24 @@
-// Whether new jobs may be taken now: not in a pause, not without a ledger that can be written, and not without room for
-// the artifacts of another job. Jobs that run are none of its business.
+// What must hold before a job is taken, asked in one place and again after every wait: no drain, no pause, a ledger that
+// can be written, room for the artifacts of another job. Jobs that are ours already are none of its business.
+import type { LostReason } from "../job/lifecycle.js";
 import { endOrAbort } from "../std/end-or-abort.js";
 import type { Parts } from "./context.js";
 
 /** How often a ledger that cannot be written, or a disk without room, is looked at again. */
 const lookMs = 1_000;
 
+/** Why no job may be taken now: as the reason of a job that is dropped for it, and in words. */
+export interface Closed {
+  readonly reason: LostReason;
+  readonly message: string;
+}
+
 export class Gate {
-  readonly #parts: Parts;
+  readonly #parts: Omit<Parts, "gate">;
   #pause: PromiseWithResolvers<void> | undefined;
   #isRoomEnough = true;
 
-  constructor(parts: Parts) {
+  constructor(parts: Omit<Parts, "gate">) {
     this.#parts = parts;
   }
 
@@ -29,29 +36,35 @@ export class Gate {
     this.#parts.emit({ type: "resumed" });
   }
 
-  /** Resolves when a poll may be made, or when the signal aborts. Calls back at each look: only a pause has none. */
-  async pass(signal: AbortSignal, onLook: () => void): Promise<void> {
-    const { clock, ledger } = this.#parts.world;
+  /** Why no job may be taken at this moment; `undefined`: it may. */
+  closedBy(): Closed | undefined {
+    const { scopes, world } = this.#parts;
+    if (scopes.poll.aborted) return { reason: "draining", message: "a drain began before it was acknowledged" };
+    if (this.#pause) return { reason: "paused", message: "an operator paused the daemon before it was acknowledged" };
+    const { writable, reason = "unknown" } = world.ledger.health();
+    if (!writable) return { reason: "ledger-unwritable", message: reason };
+    const room = this.#room();
+    return room === undefined ? undefined : { reason: "no-room", message: room };
+  }
+
+  /** Resolves when a job may be taken, or when the signal aborts. Calls back at each look: only a pause has none. */
+  async pass(signal: AbortSignal, onLook: () => void = () => {}): Promise<void> {
     while (!signal.aborted) {
       onLook();
-      if (this.#pause) {
-        await endOrAbort(this.#pause.promise, signal);
-      } else if (!ledger.health().writable || !this.#hasRoom()) {
-        // Without a record nothing new may be acknowledged; ledger and store themselves try to come back.
-        await clock.sleep(lookMs, signal);
-      } else {
-        return;
-      }
+      if (!this.closedBy()) return;
+      // Ledger and store themselves try to come back.
+      if (this.#pause) await endOrAbort(this.#pause.promise, signal);
+      else await this.#parts.world.clock.sleep(lookMs, signal);
     }
   }
 
-  /** Whether another job's artifacts have room; a change is told once, whichever poller sees it. */
-  #hasRoom(): boolean {
+  /** Why another job's artifacts have no room; a change is told once, whoever sees it. */
+  #room(): string | undefined {
     const { isEnough, reason = "unknown" } = this.#parts.world.artifacts.room();
     if (isEnough !== this.#isRoomEnough) {
       this.#isRoomEnough = isEnough;
       this.#parts.emit(isEnough ? { type: "room-regained" } : { type: "room-short", reason });
     }
-    return isEnough;
+    return isEnough ? undefined : reason;
   }
 }

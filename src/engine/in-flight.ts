@@ -1,15 +1,15 @@
-// One job while it is ours to look after: its state, moved only by the reducer, and written to the ledger before
-// what it guards. When the ledger fails later on, the job goes on and its events are written when the ledger can.
-import type { Job, JobKey } from "../job/job.js";
+// One job while it is ours to look after: its state and its claim, moved only by their tables, and written to the ledger
+// before what they guard. When the ledger fails later on, the job goes on and its events are written when the ledger can.
+import { type Claim, type ClaimEvent, claimAfter, nonceEvent } from "../job/claim.js";
+import type { JobKey, Nonce, PolledJob } from "../job/job.js";
 import { isOver, type JobEvent, type JobState, type LostReason, transition } from "../job/lifecycle.js";
-import type { Lease, Ledger } from "../ledger/ledger.js";
+import type { Order } from "../job/order.js";
+import type { Outcome } from "../job/outcome.js";
+import type { Lease, Ledger, UnfinishedJob } from "../ledger/ledger.js";
 import type { Deadline } from "../std/deadline.js";
-import type { Emit, EndCause, Order } from "./events.js";
+import type { Emit, EndCause } from "./events.js";
 import type { LaneConfig } from "./poller-config.js";
-import type { Slot } from "./slots.js";
-
-/** `open`: it may be ours or not; only another offer tells. `over`: there is nothing left to ask for. */
-export type Confirmation = "ours" | "over" | "open";
+import type { Slot } from "./slot.js";
 
 /** Why nothing more may be done here for a job that is in flight. */
 export interface Loss {
@@ -23,28 +23,30 @@ export interface JobInFlightOptions {
   readonly slot: Slot;
   readonly ledger: Ledger;
   readonly emit: Emit;
-  /** When the poll that brought it answered, in ms of the monotonic clock. */
+  /** When the poll that brought it answered, or it was found in the ledger, in ms of the monotonic clock. */
   readonly polledAtMs: number;
+  /** What an earlier process, or another replica, left of it; absent: a poll brought it. */
+  readonly found?: UnfinishedJob;
+  readonly deadline?: Deadline | undefined;
 }
 
 export class JobInFlight {
   readonly key: JobKey;
-  readonly lane: LaneConfig;
+  /** The settings it goes by; those of a job from the ledger are as of when it gets its slot. */
+  lane: LaneConfig;
   readonly lease: Lease;
   readonly slot: Slot;
   readonly polledAtMs: number;
-  /** A later poll offered the job again while we ask for it: its nonce is the newer one. */
-  newerOffer: Job | undefined;
-  /** Taken for ours although InProgress was never answered: a repeated offer says that it is not. */
-  isPresumed = false;
+  /** True for a job that a poll did not bring: an earlier process or another replica left it. */
+  readonly isRecovered: boolean;
+  /** The outcome that an earlier process fixed. */
+  readonly owed: Outcome | undefined;
   /** What ended the job's work, once something has: the first cause wins. */
   endCause: EndCause | undefined;
-  /** While such a job is asked for once more. */
-  confirming: Promise<Confirmation> | undefined;
   /** Set once a service answered 202. */
   callback: { readonly tokenHash: string } | undefined;
-  /** When its work has to end, fixed by an earlier process. Left out: the action type's `jobTimeout` says. */
-  deadline: Deadline | undefined;
+  /** When its work has to end, fixed by an earlier process. Absent: the action type's `jobTimeout` says. */
+  readonly deadline: Deadline | undefined;
   readonly #ledger: Ledger;
   readonly #emit: Emit;
   readonly #letGo = new AbortController();
@@ -52,20 +54,32 @@ export class JobInFlight {
   #failure: string | undefined;
   #loss: Loss | undefined;
   #state: JobState;
-  /** An acknowledge that has happened and could not be written; a ledger takes it for one that is not sent. */
-  #unwritten: JobEvent | undefined;
+  #claim: Claim;
+  /** The nonce that the ledger has: asking with it again needs no further record, and no disk. */
+  #recordedNonce: Nonce | undefined;
+  /** The newest offer that nobody has looked at yet. */
+  #offer: PolledJob | undefined;
+  readonly #questions = new Turns();
+  /** Two events at once would each move from the state that both saw. */
+  readonly #moves = new Turns();
   #recorded: PromiseWithResolvers<void> | undefined;
 
-  constructor(options: JobInFlightOptions) {
-    this.key = options.lease.key;
-    this.lane = options.lane;
-    this.lease = options.lease;
-    this.slot = options.slot;
-    this.polledAtMs = options.polledAtMs;
-    this.#ledger = options.ledger;
-    this.#emit = options.emit;
-    this.#state = options.lease.state;
-    const { lost } = options.lease;
+  constructor({ lane, lease, slot, ledger, emit, polledAtMs, found, deadline }: JobInFlightOptions) {
+    this.key = lease.key;
+    this.lane = lane;
+    this.lease = lease;
+    this.slot = slot;
+    this.polledAtMs = polledAtMs;
+    this.isRecovered = found !== undefined;
+    this.owed = found?.outcome;
+    this.callback = found?.callback;
+    this.deadline = deadline;
+    this.#ledger = ledger;
+    this.#emit = emit;
+    this.#state = lease.state;
+    this.#claim = found?.claim ?? { is: "none" };
+    this.#recordedNonce = "nonce" in this.#claim ? this.#claim.nonce : undefined;
+    const { lost } = lease;
     const onLost = () => this.#lose(takenOver);
     if (lost?.aborted) onLost();
     else lost?.addEventListener("abort", onLost, { once: true });
@@ -73,6 +87,40 @@ export class JobInFlight {
 
   get state(): JobState {
     return this.#state;
+  }
+
+  get claim(): Claim {
+    return this.#claim;
+  }
+
+  /** Moves the claim by what CodePipeline said, or did not say. */
+  learn(event: ClaimEvent): void {
+    this.#claim = claimAfter(this.#claim, event);
+  }
+
+  /** A poll offered the job once more; what that means is looked at between two calls (`readOffer`). */
+  putOffer(offer: PolledJob): void {
+    this.#offer = offer;
+  }
+
+  /** Moves the claim by the newest offer, if there is one that was not looked at. */
+  readOffer(): void {
+    const offer = this.#offer;
+    this.#offer = undefined;
+    if (offer) this.learn(offer.job ? nonceEvent(this.#claim, offer.job.nonce) : { type: "offered" });
+  }
+
+  /** Records that the job is asked for with this nonce. Throws LedgerError: then it must not be. */
+  async ask(nonce: Nonce): Promise<void> {
+    const isRecorded = nonce === this.#recordedNonce || this.#state === "running" || this.#state === "settled";
+    if (!isRecorded) await this.guard({ type: "acknowledge-sent", nonce });
+    this.#recordedNonce = nonce;
+    this.learn({ type: "sent", nonce });
+  }
+
+  /** One question about the job at a time: the next one knows what the last was answered. */
+  inTurn<T>(question: () => Promise<T>): Promise<T> {
+    return this.#questions.next(question);
   }
 
   /** Aborts when nothing more may be done here for the job; `loss` says why. */
@@ -95,7 +143,7 @@ export class JobInFlight {
   }
 
   /** Takes an operator's order; false when it comes too late. */
-  obey(order: Order): boolean {
+  apply(order: Order): boolean {
     if (isOver(this.#state) || this.#loss) return false;
     if (order.kind === "release") {
       this.#lose(released);
@@ -107,7 +155,7 @@ export class JobInFlight {
     return true;
   }
 
-  /** Resolves once the outcome is in the ledger or with CodePipeline; rejects when the job ends without one. */
+  /** Resolves when the ledger has the outcome, or CodePipeline; rejects when the job ends without one. */
   outcomeRecorded(): Promise<void> {
     if (!this.#recorded) {
       this.#recorded = Promise.withResolvers<void>();
@@ -117,45 +165,42 @@ export class JobInFlight {
     return this.#recorded.promise;
   }
 
-  /** The job is over, or left: nobody waits for its outcome any longer. */
+  /** Nothing more happens to the job here: nobody waits for its outcome any longer. */
   end(): void {
     this.#recorded?.reject(new Error("the job ended without an outcome of its handler"));
   }
 
   /** Records the event, then moves. Throws LedgerError, and then nothing has moved: for what must be durable first. */
-  async guard(event: JobEvent): Promise<void> {
-    const to = transition(this.#state, event);
-    await this.#write(event);
-    this.#move(to, event);
+  guard(event: JobEvent): Promise<void> {
+    return this.#moves.next(() => this.#guard(event));
   }
 
   /** Moves whether or not the ledger can be written: for what has happened already. */
-  async note(event: JobEvent): Promise<void> {
+  note(event: JobEvent): Promise<void> {
+    return this.#moves.next(() => this.#note(event));
+  }
+
+  async #guard(event: JobEvent): Promise<void> {
+    const to = transition(this.#state, event);
+    await this.#ledger.record(this.lease, event);
+    this.#move(to, event);
+  }
+
+  async #note(event: JobEvent): Promise<void> {
     const to = transition(this.#state, event);
     // Whoever has the job now writes its row; ours is no fault of the ledger.
     if (this.#isTakenOver) return this.#move(to, event);
     try {
-      await this.#write(event);
+      await this.#ledger.record(this.lease, event);
       if (event.type === "outcome-settled") this.#recorded?.resolve();
     } catch (error) {
-      if (this.#isTakenOver) return this.#move(to, event);
-      if (event.type === "acknowledge-sent") this.#unwritten = event;
-      this.#emit({ type: "ledger-failed", key: this.key, message: error instanceof Error ? error.message : "unknown" });
+      if (!this.#isTakenOver) {
+        const message = error instanceof Error ? error.message : "unknown";
+        this.#emit({ type: "ledger-failed", key: this.key, message });
+      }
     }
     if (to === "reported") this.#recorded?.resolve();
     this.#move(to, event);
-  }
-
-  /** Tells the ledger of the event, whatever became of those before: what it misses it writes when it can. */
-  async #write(event: JobEvent): Promise<void> {
-    const missed = this.#state === "acknowledging" ? this.#unwritten : undefined;
-    this.#unwritten = undefined;
-    try {
-      if (missed) await this.#ledger.record(this.lease, missed);
-    } catch {
-      // Told when it first failed, and the event itself meets the fault as well.
-    }
-    await this.#ledger.record(this.lease, event);
   }
 
   get #isTakenOver(): boolean {
@@ -175,13 +220,24 @@ export class JobInFlight {
   }
 }
 
+/** Does one thing after another, whatever became of the one before. */
+class Turns {
+  #last: Promise<unknown> = Promise.resolve();
+
+  next<T>(deed: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(deed);
+    this.#last = done.catch(() => {});
+    return done;
+  }
+}
+
 /** What becomes of a job that an operator releases. */
 export const released: Loss = {
   reason: "released",
-  message: "an operator let go of it; CodePipeline is told nothing and waits for it until the action times out",
+  message: "released by an operator; CodePipeline is told nothing and waits for it until the action times out",
 };
 
 const takenOver: Loss = {
   reason: "taken-over",
-  message: "another replica took the job over; nothing is reported from here",
+  message: "this replica's right to the job ended; another one takes it over, and nothing is reported from here",
 };

@@ -4,7 +4,7 @@ import type { Parts } from "./context.js";
 import type { LaneConfig } from "./poller-config.js";
 
 /** Masks the job's credentials and its secret properties until the returned function is called. */
-export function keepSecretsOf({ world }: Parts, lane: LaneConfig, job: Job): () => void {
+export function maskSecretsOf({ world }: Parts, lane: LaneConfig, job: Job): () => void {
   const credentials = job.access?.credentials;
   const values = credentials
     ? [credentials.secretAccessKey.reveal(), credentials.sessionToken.reveal(), credentials.accessKeyId.reveal()]

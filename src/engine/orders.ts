@@ -1,15 +1,13 @@
-// What an operator decides about one job while the daemon works: to fail it, or to let go of it. Finds the job wherever
-// it stands: in flight, waiting for a slot after a start, or in the ledger alone. The job's own story does the rest.
-import { type JobKey, jobKeyName } from "../job/job.js";
-import { failed } from "../job/outcome.js";
+// Carries out what an operator decides about one job while the daemon runs: wherever the job stands, in flight or in the
+// ledger alone. What an order may do in which state is job/order.ts's to say.
+import type { JobKey } from "../job/job.js";
+import { type Order, orderFor } from "../job/order.js";
 import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
 import type { Parts } from "./context.js";
-import type { Order, OrderAnswer } from "./events.js";
+import type { OrderAnswer } from "./events.js";
 import { released } from "./in-flight.js";
 import { laneOf } from "./poller-config.js";
-import { recover } from "./recovery.js";
 import type { Runner } from "./runner.js";
-import type { Slots } from "./slots.js";
 
 /** Which job an order is for. */
 export interface OrderedJob {
@@ -19,38 +17,23 @@ export interface OrderedJob {
 }
 
 /** Gives an operator's order to the job. Throws LedgerError when only the ledger has it and cannot be used. */
-export async function giveOrder(
-  given: { readonly parts: Parts; readonly runner: Runner; readonly slots: Slots },
-  job: OrderedJob,
-  order: Order,
-): Promise<OrderAnswer> {
-  const { parts, runner } = given;
+export async function giveOrder(parts: Parts, runner: Runner, job: OrderedJob, order: Order): Promise<OrderAnswer> {
   const masked = order.kind === "fail" ? { ...order, message: parts.world.mask(order.message) } : order;
   const isMeant = (key: JobKey) => key.jobId === job.jobId && (job.region === undefined || key.region === job.region);
   const flights = [...runner.flights()].filter(({ key }) => isMeant(key));
-  const waiting = [...runner.waiting.values()].filter(({ found }) => isMeant(found.lease.key));
-  const regions = [...flights.map(({ key }) => key.region), ...waiting.map(({ found }) => found.lease.key.region)];
-  if (regions.length > 1) return ambiguous(regions);
-  const [flight, waiter] = [flights[0], waiting[0]];
-  if (flight) {
-    const { state } = flight;
-    if (!flight.obey(masked)) return tooLate(flight.key);
-    parts.emit({ type: "order-taken", key: flight.key, order: masked.kind, state });
-    return taken(masked, state === "running" || masked.kind === "release" ? "at-once" : "once-ours");
-  }
-  if (waiter) {
-    const { key, state } = waiter.found.lease;
-    if (masked.kind === "fail" && state === "settled") return tooLate(key);
-    waiter.order = masked;
-    parts.emit({ type: "order-taken", key, order: masked.kind, state });
-    return taken(masked, "with-slot");
-  }
-  return orderInLedger(given, isMeant, masked);
+  const [flight] = flights;
+  if (flights.length > 1) return ambiguous(flights.map(({ key }) => key.region));
+  if (!flight) return orderInLedger(parts, runner, isMeant, masked);
+  const { key, state } = flight;
+  if (!flight.apply(masked)) return tooLate(key, state, masked);
+  parts.emit({ type: "order-taken", key, order: masked.kind, state });
+  return taken(masked, state === "running" ? "at-once" : "once-ours");
 }
 
-/** A job that was left in the ledger; where others share it, whoever holds the job is asked instead. */
+/** A job that only the ledger has; where others share it, whoever holds the job is asked instead. */
 async function orderInLedger(
-  { parts, runner, slots }: { readonly parts: Parts; readonly runner: Runner; readonly slots: Slots },
+  parts: Parts,
+  runner: Runner,
   isMeant: (key: JobKey) => boolean,
   order: Order,
 ): Promise<OrderAnswer> {
@@ -63,14 +46,12 @@ async function orderInLedger(
   for (const other of unfinished) if (!isOne || other !== found) await ledger.release(other.lease);
   if (!isOne) return found ? ambiguous(meant.map(({ lease }) => lease.key.region)) : unknownJob;
   const { key, state } = found.lease;
-  if (order.kind === "fail" && state === "settled") {
-    await ledger.release(found.lease);
-    return tooLate(key);
-  }
-  parts.emit({ type: "order-taken", key, order: order.kind, state });
-  if (laneOf(parts.lanes, key)) {
-    void recover(parts, runner, slots, [found], order);
-    return taken(order, "with-slot");
+  const lane = laneOf(parts.lanes, key);
+  if (lane) {
+    const flight = runner.resume(found, lane);
+    if (!flight.apply(order)) return tooLate(key, state, order);
+    parts.emit({ type: "order-taken", key, order: order.kind, state });
+    return taken(order, state === "running" ? "at-once" : "once-ours");
   }
   try {
     return await recordOnly(parts, runner, found, order);
@@ -81,54 +62,43 @@ async function orderInLedger(
 
 /** The action type is not configured here: nobody can call CodePipeline for the job. */
 async function recordOnly(parts: Parts, runner: Runner, { lease }: UnfinishedJob, order: Order): Promise<OrderAnswer> {
-  const { ledger } = parts.world;
+  const { key, state: from } = lease;
+  const step = orderFor(key.jobId, from, order);
+  if (step.kind === "too-late") return step;
+  parts.emit({ type: "order-taken", key, order: order.kind, state: from });
+  for (const event of step.events) await parts.world.ledger.record(lease, event);
   if (order.kind === "release") {
-    const from = lease.state;
-    await ledger.record(lease, { type: "job-lost", reason: "released" });
-    runner.left.delete(jobKeyName(lease.key));
-    parts.emit({ type: "job-dropped", key: lease.key, from, reason: "released", message: released.message });
+    runner.forget(key);
+    parts.emit({ type: "job-dropped", key, from, ...released });
     return taken(order, "at-once");
   }
-  if (lease.state !== "running") {
-    const message = `job ${lease.key.jobId} is ${lease.state} and its action type is not configured here: configure it again, or release the job`;
-    return { kind: "too-late", message };
-  }
-  await ledger.record(lease, { type: "outcome-settled", outcome: failed(order.message) });
   return {
     kind: "taken",
-    message: "failed in the ledger; its action type is not configured here, and the result is put once it is again",
+    message:
+      "failed in the ledger; its action type is not configured here, and the result is reported once it is again",
   };
 }
 
 const unknownJob: OrderAnswer = { kind: "unknown-job", message: "this daemon holds no job of that id" };
 
-function taken(order: Order, when: "at-once" | "with-slot" | "once-ours"): OrderAnswer {
+function taken(order: Order, when: "at-once" | "once-ours"): OrderAnswer {
   if (order.kind === "release") {
-    const end = when === "with-slot" ? "released as soon as a slot is free" : "released";
     return {
       kind: "taken",
-      message: `${end}: CodePipeline is told nothing and waits for it until the action times out`,
+      message: "released: CodePipeline is told nothing and waits for it until the action times out",
     };
   }
-  switch (when) {
-    case "at-once":
-      return { kind: "taken", message: "failed: its handler is stopped, then the result is reported" };
-    case "with-slot":
-      return { kind: "taken", message: "failed: the result is reported as soon as a slot is free" };
-    case "once-ours":
-      return {
-        kind: "taken",
-        message:
-          "to be failed as soon as CodePipeline answers that it is ours; a restart before that forgets it, and release lets go of it now",
-      };
-  }
+  const message =
+    when === "at-once"
+      ? "failed: its handler is stopped if it runs, and the result is reported"
+      : "to be failed as soon as CodePipeline answers that it is ours; a restart before that forgets the order, and release drops the job now";
+  return { kind: "taken", message };
 }
 
-function tooLate(key: JobKey): OrderAnswer {
-  return {
-    kind: "too-late",
-    message: `the result of job ${key.jobId} is already fixed, and put as soon as CodePipeline takes it; release lets go of it`,
-  };
+function tooLate({ jobId }: JobKey, state: UnfinishedJob["lease"]["state"], order: Order): OrderAnswer {
+  const step = orderFor(jobId, state, order);
+  if (step.kind === "too-late") return step;
+  return { kind: "too-late", message: `job ${jobId} is being given up already` };
 }
 
 function ambiguous(regions: readonly string[]): OrderAnswer {

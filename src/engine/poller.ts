@@ -2,11 +2,11 @@
 // its signal aborts, or, in a single pass, when nothing is waiting any more. It never ends by an error.
 import { GatewayError } from "../codepipeline/gateway.js";
 import { type BackoffPolicy, type BackoffState, next, type PollResult, rested } from "./backoff.js";
-import type { Breakers } from "./breakers.js";
 import { faultOf, type Parts } from "./context.js";
 import { type LaneConfig, laneName } from "./poller-config.js";
 import type { Runner } from "./runner.js";
-import type { Slot, Slots } from "./slots.js";
+import type { Reservation, Slot } from "./slot.js";
+import type { Slots } from "./slots.js";
 import type { PollerStep } from "./status.js";
 
 export interface PollerOptions {
@@ -14,14 +14,8 @@ export interface PollerOptions {
   readonly lane: LaneConfig;
   readonly slots: Slots;
   readonly runner: Runner;
-  /**
-   * Resolves when polling is allowed: at once, unless the worker is paused or the ledger cannot be written. Calls back
-   * at each look.
-   */
-  readonly gate: (signal: AbortSignal, onLook: () => void) => Promise<void>;
   /** How many jobs may still be taken (a single pass with a limit); Infinity otherwise. */
   readonly budget: Budget;
-  readonly breakers: Breakers;
   /** A single pass ends when polls have brought nothing for so long, in ms. Absent: polls until stopped. */
   readonly idleEndMs?: number;
 }
@@ -111,19 +105,9 @@ export class Poller {
 
   /** One poll and what follows from it; the rest in ms, or `end`. */
   async #turn(signal: AbortSignal): Promise<number | "end"> {
-    const { lane, parts, slots, budget } = this.#options;
-    const name = laneName(lane);
-    await this.#options.gate(signal, () => this.#begins("at-gate"));
-    if (signal.aborted) return 0;
-    this.#begins("waiting-for-slot");
-    const wasFull = slots.freeFor(name) === 0;
-    if (wasFull) await this.#gather(name, signal);
-    const reservation = await slots.take(name, this.#want(), signal);
+    const { parts, budget } = this.#options;
+    const reservation = await this.#admission(signal);
     if (!reservation) return 0;
-    if (signal.aborted) {
-      reservation.giveBack();
-      return 0;
-    }
     // Counted before the poll: two pollers must not promise the same last job of a single pass.
     const limit = Math.min(reservation.size, budget.left);
     if (limit === 0) {
@@ -144,6 +128,23 @@ export class Poller {
       budget.promised -= limit;
       reservation.giveBack();
     }
+  }
+
+  /** Slots to poll for, once both gate and slots allow it at one moment; `undefined` when the signal aborts. */
+  async #admission(signal: AbortSignal): Promise<Reservation | undefined> {
+    const { lane, parts, slots } = this.#options;
+    const name = laneName(lane);
+    while (!signal.aborted) {
+      await parts.gate.pass(signal, () => this.#begins("at-gate"));
+      if (signal.aborted) return undefined;
+      this.#begins("waiting-for-slot");
+      if (slots.freeFor(name) === 0) await this.#gather(name, signal);
+      const reservation = await slots.take(name, this.#want(), signal);
+      // However long a slot was waited for: what allowed it then may not any more.
+      if (!signal.aborted && !parts.gate.closedBy()) return reservation;
+      reservation?.giveBack();
+    }
+    return undefined;
   }
 
   async #poll(
@@ -198,7 +199,7 @@ export class Poller {
     this.#failures += 1;
     // The last poll of a lane that is gone or goes on with another poller says nothing of what comes.
     if (!this.#end.signal.aborted) {
-      this.#options.breakers.failed({ region: lane.region, actionType: lane.actionType }, fault);
+      parts.breakers.failed(lane, "poll", fault);
     }
     const durationMs = parts.world.clock.monotonic() - startedMs;
     const { kind, retryAfterMs } = fault;
@@ -221,7 +222,7 @@ export class Poller {
     const poller = { region: lane.region, actionType: lane.actionType };
     this.#isProbing = false;
     // Whoever was refused: it may have been an earlier poller of the lane.
-    this.#options.breakers.passed(poller);
+    parts.breakers.passed(poller, "poll");
     if (this.#failures === 0) return;
     parts.emit({ type: "poll-recovered", poller, failures: this.#failures });
     this.#failures = 0;
@@ -234,7 +235,10 @@ export class Poller {
   }
 
   #want(): number {
-    return this.#isProbing ? 1 : Math.min(this.#options.lane.maxConcurrentJobs, this.#options.budget.left);
+    const { lane, parts, budget } = this.#options;
+    // Whose jobs are denied some call gets one at a time, until that call is answered again.
+    const isProbing = this.#isProbing || parts.breakers.isOpenFor(lane);
+    return isProbing ? 1 : Math.min(lane.maxConcurrentJobs, budget.left);
   }
 
   /** Waits for one slot to be free, then a moment for others to join it. */

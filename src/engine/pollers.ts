@@ -1,9 +1,8 @@
 // Every polling loop of the worker, one for each lane, and how they change when the configuration does: a loop that is
 // no longer wanted ends after the poll that is under way, so that no job it is offered is lost.
 import { actionTypeName } from "../job/job.js";
-import type { Breakers } from "./breakers.js";
 import type { Parts } from "./context.js";
-import { type Budget, Poller, type PollerOptions } from "./poller.js";
+import { type Budget, Poller } from "./poller.js";
 import { type LaneConfig, laneName } from "./poller-config.js";
 import type { Runner } from "./runner.js";
 import type { Slots } from "./slots.js";
@@ -13,9 +12,6 @@ export interface PollersOptions {
   readonly parts: Parts;
   readonly slots: Slots;
   readonly runner: Runner;
-  readonly breakers: Breakers;
-  /** Resolves when polling is allowed. */
-  readonly gate: PollerOptions["gate"];
   /** Looks after a loop; resolves when it ends. */
   readonly watch: (loop: Promise<void>) => Promise<void>;
 }
@@ -77,7 +73,7 @@ export class Pollers {
 
   /** Goes over to the lanes that the parts have now; with `isNewPace` every poller begins anew. */
   apply(isNewPace: boolean): PollersChange {
-    const { parts, slots, breakers } = this.#options;
+    const { parts, slots } = this.#options;
     const [before, after] = [this.#lanes, parts.lanes];
     this.#lanes = after;
     const ending = [...this.#running].filter(
@@ -90,7 +86,7 @@ export class Pollers {
     const removed = [...before].filter(([name]) => !after.has(name)).map(([, lane]) => lane);
     for (const lane of removed) {
       slots.close(laneName(lane));
-      breakers.passed(lane);
+      parts.breakers.forget(lane);
     }
     for (const lane of after.values()) {
       this.#open(lane);

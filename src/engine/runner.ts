@@ -1,51 +1,52 @@
-// One job, top to bottom: lease, details, acknowledge, handler, outcome, report. Every step may fail without
-// hurting another job; once a job is acknowledged it leaves only by an accepted result, or stays in the ledger.
+// Which jobs are in flight, so that none is worked twice: leases what polls offer, sets off each job's story, and looks
+// after slot, lease and count until it ends. Knows nothing of what happens in a story.
 import { GatewayError } from "../codepipeline/gateway.js";
-import { type Job, type JobKey, jobKeyName, type PolledJob } from "../job/job.js";
+import { type JobKey, jobKeyName, type PolledJob } from "../job/job.js";
 import { isOwed } from "../job/lifecycle.js";
-import { failed, type Outcome } from "../job/outcome.js";
+import { failed } from "../job/outcome.js";
 import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
 import { Deadline } from "../std/deadline.js";
-import { acknowledge, confirm } from "./acknowledging.js";
+import { clearDoubt } from "./claiming.js";
 import { faultOf, type Parts } from "./context.js";
-import { getDetails } from "./details.js";
-import type { EndCause, Order } from "./events.js";
+import { drop } from "./ending.js";
 import { Flights } from "./flights.js";
-import { type Ending, handle, stopped } from "./handling.js";
-import { JobInFlight, type Loss } from "./in-flight.js";
-import { keepSecretsOf } from "./job-secrets.js";
-import type { LaneConfig } from "./poller-config.js";
-import { report } from "./reporter.js";
-import type { Slot } from "./slots.js";
-
-/** A job of an earlier process before its flight, and what an operator decided about it meanwhile. */
-export interface WaitingJob {
-  readonly found: UnfinishedJob;
-  /** When the wait for its callback has to end. */
-  readonly deadline: Deadline | undefined;
-  order: Order | undefined;
-  /** A poll offered it again meanwhile: the nonce that the ledger has is no longer good. */
-  newerOffer?: Job;
-}
+import { JobInFlight } from "./in-flight.js";
+import { type LaneConfig, laneName, laneOf } from "./poller-config.js";
+import { settle } from "./reporting.js";
+import type { Slot } from "./slot.js";
+import type { Slots } from "./slots.js";
+import { story } from "./story.js";
 
 /** Runs jobs and knows which are in flight. */
 export class Runner {
   readonly #parts: Parts;
+  readonly #slots: Slots;
   readonly #flights = new Flights();
-  /** Jobs that an earlier process left and that wait for a slot, by name. */
-  readonly waiting = new Map<string, WaitingJob>();
-  /** Names of jobs that were left while CodePipeline waits for us, and that nobody has taken up since. */
-  readonly left = new Set<string>();
+  /** Names of jobs that CodePipeline waits for and that nobody works here. */
+  readonly #unfinished = new Set<string>();
 
-  constructor(parts: Parts) {
+  constructor(parts: Parts, slots: Slots) {
     this.#parts = parts;
+    this.#slots = slots;
   }
 
   get inFlight(): number {
     return this.#flights.size;
   }
 
-  /** Every job in flight: for the dump and the status page. */
+  /** Jobs that CodePipeline waits for and nobody works here: mostly of action types that are not configured any more. */
+  get unfinished(): number {
+    return this.#unfinished.size;
+  }
+
+  /** For how many jobs CodePipeline waits for us by now: in flight, or unfinished in the ledger. */
+  get owed(): number {
+    const names = new Set(this.#unfinished);
+    for (const { state, key } of this.#flights.all()) if (isOwed(state)) names.add(jobKeyName(key));
+    return names.size;
+  }
+
+  /** Every job in flight: for orders and the dump. */
   flights(): Iterable<JobInFlight> {
     return this.#flights.all();
   }
@@ -55,10 +56,7 @@ export class Runner {
     for (const flight of this.#flights.all()) {
       if (flight.key.jobId === jobId && flight.callback && flight.state === "running") return true;
     }
-    // What another replica left waits for a slot as well.
-    return [...this.waiting.values()].some(
-      ({ found }) => found.lease.key.jobId === jobId && found.callback !== undefined,
-    );
+    return false;
   }
 
   /** Resolves when no job is in flight. */
@@ -78,209 +76,90 @@ export class Runner {
   async take(polled: PolledJob, lane: LaneConfig, slot: Slot, polledAtMs: number): Promise<boolean> {
     const { emit, world } = this.#parts;
     const { key } = polled;
-    const known = this.#flights.get(key);
-    if (known) {
-      if (polled.job) known.newerOffer = polled.job;
-      if (known.isPresumed) void this.#confirm(known);
-      emit({ type: "offer-repeated", key });
-      slot.free();
-      return false;
-    }
     try {
-      const lease = await world.ledger.lease(key);
-      if (!lease) {
-        const waiting = this.waiting.get(jobKeyName(key));
-        if (waiting && polled.job) waiting.newerOffer = polled.job;
-        emit({ type: "offer-repeated", key });
-        slot.free();
-        return false;
+      const known = this.#flights.get(key);
+      const lease = known ? undefined : await world.ledger.lease(key);
+      if (lease) {
+        const { ledger } = world;
+        this.#go(new JobInFlight({ lane, lease, slot, ledger, emit, polledAtMs }), polled);
+        return true;
       }
-      const flight = new JobInFlight({ lane, lease, slot, ledger: world.ledger, emit, polledAtMs });
-      this.go(flight, () => this.#story(flight, polled));
-      return true;
+      emit({ type: "offer-repeated", key });
+      // It may have come in flight while the ledger was asked.
+      const flight = known ?? this.#flights.get(key);
+      if (flight) this.#offered(flight, polled);
     } catch (error) {
-      slot.free();
       if (error instanceof LedgerError) emit({ type: "ledger-failed", key, message: error.message });
       else this.#bug(error, key);
-      return false;
     }
+    slot.free();
+    return false;
   }
 
-  /** Looks after a flight from here to its end: slot, lease and the count of what is in flight. Never rejects. */
-  go(flight: JobInFlight, story: () => Promise<void>): void {
-    const name = jobKeyName(flight.key);
+  /** Sets a job going that an earlier process left, or another replica; its story waits for a slot by itself. */
+  resume(found: UnfinishedJob, lane: LaneConfig): JobInFlight {
+    const { emit, world } = this.#parts;
+    const { clock, ledger } = world;
+    const { lease, takenAtMs, callback } = found;
+    const slot = this.#slots.forJob(laneName(lane));
+    const deadline = callback && Deadline.at(clock, callback.deadlineMs);
+    const polledAtMs = clock.monotonic();
+    const flight = new JobInFlight({ lane, lease, slot, ledger, emit, polledAtMs, found, deadline });
+    emit({ type: "job-recovered", key: flight.key, state: flight.state, ageMs: clock.now() - takenAtMs });
+    this.#go(flight);
+    return flight;
+  }
+
+  /** A job of the ledger that nobody works here; it counts as owed until somebody does. */
+  setAside(key: JobKey): void {
+    // Of a ledger that others share, what we cannot work is theirs: we would not even learn that they did.
+    if (laneOf(this.#parts.lanes, key) || !this.#parts.world.ledger.watch) this.#unfinished.add(jobKeyName(key));
+  }
+
+  /** It is somebody's again, or ended. */
+  forget(key: JobKey): void {
+    this.#unfinished.delete(jobKeyName(key));
+  }
+
+  #go(flight: JobInFlight, polled?: PolledJob): void {
     this.#flights.add(flight);
-    this.left.delete(name);
-    const finished = story()
+    this.forget(flight.key);
+    const finished = story(this.#parts, flight, polled)
       .catch((error: unknown) => this.#bugInJob(flight, error))
       .catch((error: unknown) => this.#bug(error, flight.key))
       .finally(async () => {
         flight.end();
         flight.slot.free();
-        if (isOwed(flight.state)) this.left.add(name);
+        if (isOwed(flight.state)) this.setAside(flight.key);
         await this.#parts.world.ledger.release(flight.lease);
       });
-    void finished
-      .catch((error: unknown) => this.#bug(error, flight.key))
-      .finally(() => {
-        this.#flights.remove(flight);
-      });
+    void finished.catch((error: unknown) => this.#bug(error, flight.key)).finally(() => this.#flights.remove(flight));
   }
 
-  /** The life of a job that a poll offered. */
-  async #story(flight: JobInFlight, polled: PolledJob): Promise<void> {
-    const answer = await getDetails(this.#parts, flight, polled);
-    if (answer.kind === "lost") return this.lose(flight, answer);
-    const { job } = answer;
-    await flight.note({ type: "details-received" });
-    if (this.#parts.scopes.poll.aborted) {
-      return this.lose(flight, { reason: "draining", message: "a drain began before it was acknowledged" });
-    }
-    const forget = keepSecretsOf(this.#parts, flight.lane, job);
-    try {
-      if (!(await this.claim(flight, job, false))) return;
-      await this.work(flight, job);
-    } finally {
-      forget();
-    }
-  }
-
-  /** Acknowledges; true when the job is ours and goes on. */
-  async claim(flight: JobInFlight, job: Job, wasSentBefore: boolean): Promise<boolean> {
-    const claim = await acknowledge(this.#parts, flight, job, wasSentBefore);
-    if (claim.kind === "lost") {
-      await this.lose(flight, claim);
-      return false;
-    }
-    if (claim.kind === "unanswered") {
-      this.#parts.emit({ type: "job-left", key: flight.key, state: flight.state, message: claim.message });
-      return false;
-    }
-    flight.isPresumed = claim.isPresumed;
-    await flight.note({ type: "acknowledge-accepted", claim: claim.isPresumed ? "presumed" : "ours" });
-    if (!flight.slot.isParked) return true;
-    // No handler begins without a slot; what ends the job before does not wait for one.
-    const { work } = this.#parts.scopes;
-    const until = AbortSignal.any([work, flight.letGo, flight.failing]);
-    if ((await flight.slot.retake(until)) || !work.aborted) return true;
-    const outcome = failed(stopped, { type: "SystemUnavailable" });
-    await this.settle(flight, outcome, "stopped", this.#parts.world.clock.monotonic());
-    return false;
-  }
-
-  /** Runs the handler of a job that is ours and reports what came of it. */
-  async work(flight: JobInFlight, job: Job): Promise<void> {
-    const { emit, world } = this.#parts;
-    const { clock } = world;
-    if (flight.loss) return this.lose(flight, flight.loss);
-    if (flight.failure !== undefined) return this.fail(flight, flight.failure);
-    const handler = world.handlers.get(flight.lane.handler);
-    const startedMs = clock.monotonic();
-    if (!handler) {
-      const outcome = failed(`no handler called ${flight.lane.handler} is configured`, { type: "ConfigurationError" });
-      return this.settle(flight, outcome, "no-handler", startedMs);
-    }
-    const deadline = flight.deadline ?? Deadline.in(clock, flight.lane.jobTimeoutMs);
-    emit({
-      type: "job-started",
-      key: flight.key,
-      handler: flight.lane.handler,
-      pickupMs: startedMs - flight.polledAtMs,
-      deadlineMs: deadline.wallMs(),
-      isContinuation: job.continuationToken !== undefined,
-      pipelineName: job.pipeline.pipelineName,
-      actionName: job.pipeline.actionName,
-      actionExecutionId: job.pipeline.actionExecutionId,
-    });
-    const ending: Ending = await handle(this.#parts, flight, job, handler, deadline);
-    switch (ending.kind) {
-      case "ended":
-        return this.settle(flight, ending.outcome, ending.cause, startedMs);
-      case "left":
-        emit({
-          type: "job-left",
-          key: flight.key,
-          state: flight.state,
-          message: "a service still works for it; the next start goes on waiting for its callback",
-        });
-        return;
-      case "let-go":
-        return this.lose(flight, flight.loss ?? { reason: "released", message: "let go of" });
-    }
-  }
-
-  /** Ends a job of ours as an operator decided. */
-  fail(flight: JobInFlight, message: string): Promise<void> {
-    return this.settle(flight, failed(message), "operator", this.#parts.world.clock.monotonic());
-  }
-
-  /** Fixes the outcome, then owes it until CodePipeline has it. */
-  async settle(flight: JobInFlight, outcome: Outcome, cause: EndCause, startedMs: number): Promise<void> {
-    const { emit, world } = this.#parts;
-    flight.endCause = cause;
-    if (flight.loss) return this.lose(flight, flight.loss);
-    await flight.note({ type: "outcome-settled", outcome });
-    // While it was written another replica may have come: the outcome is not what it will report.
-    if (flight.loss) return this.lose(flight, flight.loss);
-    emit({ type: "job-settled", key: flight.key, outcome, cause, durationMs: world.clock.monotonic() - startedMs });
-    await this.pay(flight, outcome, false);
-  }
-
-  /** Puts an outcome that is owed. */
-  async pay(flight: JobInFlight, outcome: Outcome, wasSentBefore: boolean): Promise<void> {
-    const { emit, world } = this.#parts;
-    const owedSinceMs = world.clock.monotonic();
-    const end = await report(this.#parts, flight, outcome, wasSentBefore);
-    switch (end.kind) {
-      case "accepted":
-        await flight.note({ type: "report-accepted" });
-        emit({
-          type: "job-reported",
-          key: flight.key,
-          outcome: end.outcome,
-          attempts: end.attempts,
-          owedMs: world.clock.monotonic() - owedSinceMs,
-          isPresumed: end.isPresumed,
-        });
-        return;
-      case "lost":
-        return this.lose(flight, end);
-      case "owed":
-        emit({ type: "job-left", key: flight.key, state: flight.state, message: end.message });
-        return;
-    }
-  }
-
-  /** Lets go of a job without a result. */
-  async lose(flight: JobInFlight, { reason, message }: Loss): Promise<void> {
-    const from = flight.state;
-    await flight.note({ type: "job-lost", reason });
-    this.#parts.emit({ type: "job-dropped", key: flight.key, from, reason, message });
-  }
-
-  /** A job that was presumed to be ours is asked for again, now that an offer shows that nobody has it. */
-  async #confirm(flight: JobInFlight): Promise<void> {
-    try {
-      await confirm(this.#parts, flight);
-    } catch (error) {
+  /** An acknowledged job is not offered: one that is only presumed ours is asked for again. */
+  #offered(flight: JobInFlight, polled: PolledJob): void {
+    flight.putOffer(polled);
+    if (flight.state !== "running" || !(flight.claim.is === "presumed" || flight.claim.is === "doubted")) return;
+    clearDoubt(this.#parts, flight).catch((error: unknown) => {
       if (!(error instanceof GatewayError)) return this.#bug(error, flight.key);
       // The next offer asks again; the report does so at the latest.
       const fault = faultOf(error, this.#parts.world.mask);
       this.#parts.emit({ type: "call-retried", key: flight.key, fault, attempt: 1, delayMs: 0 });
-    }
+    });
   }
 
   /** A job of ours that met a bug of ours still ends with a result: the customer must not wait for nothing. */
   async #bugInJob(flight: JobInFlight, error: unknown): Promise<void> {
     this.#bug(error, flight.key);
     if (flight.state === "running") {
-      const outcome = failed("partnerd met an internal error while it worked this job; see its log", {
+      const outcome = failed("partnerd met an internal error while this job was running; see its log", {
         type: "SystemUnavailable",
       });
-      return this.settle(flight, outcome, "bug", this.#parts.world.clock.monotonic());
+      return settle(this.#parts, flight, { outcome, cause: "bug" });
     }
     if (flight.state === "polled" || flight.state === "detailed") {
-      return this.lose(flight, { reason: "no-details", message: "an internal error before it was acknowledged" });
+      const message = "an internal error before it was acknowledged";
+      return drop(this.#parts, flight, { reason: "no-details", message });
     }
   }
 

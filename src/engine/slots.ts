@@ -1,46 +1,21 @@
 // The right to run jobs: slots are taken first, polls come second. One limit for the worker, one for each group of
 // lanes. A lane is one poller's way to slots; lanes wait in one queue, so that none starves.
 
+import { type Reservation, type Slot, slotOf } from "./slot.js";
+
 /** One poller's limits. Lanes of the same `group` share its limit. */
 export interface Lane {
   readonly name: string;
   readonly group: string;
 }
 
-/** Slots that one poll may fill. */
-export interface Reservation {
-  readonly size: number;
-  /** Makes one of them a job's slot. `undefined`: all are used. */
-  use(): Slot | undefined;
-  /** Gives back those that were not used. Idempotent. */
-  giveBack(): void;
-}
-
-/** One job's slot. */
-export interface Slot {
-  /**
-   * The job waits for CodePipeline to take its result: it works no more, so others may run. Parked jobs hold back
-   * only their own lane. Idempotent.
-   */
-  park(): void;
-  /**
-   * The parked job waits for a poll to offer it again: from now on the jobs that its lane has parked leave the lane's
-   * polls one slot. Idempotent.
-   */
-  awaitOffer(): void;
-  readonly isParked: boolean;
-  /** Before a parked job works on: waits for a slot like all others. False when the signal aborts first. */
-  retake(signal: AbortSignal): Promise<boolean>;
-  /** Idempotent. */
-  free(): void;
-}
-
-/** One group's slots. `parked`: its jobs whose results are owed without a slot. */
+/** One group's slots. `busy`: taken, by jobs and polls; `working`: by jobs; `owed`: jobs that wait without a slot. */
 export interface SlotCount {
   readonly group: string;
   readonly busy: number;
   readonly max: number;
-  readonly parked: number;
+  readonly working: number;
+  readonly owed: number;
   /** Names of the lanes that share it. */
   readonly lanes: readonly string[];
 }
@@ -55,7 +30,8 @@ interface LaneCount {
   group: Counted;
   /** Of the group's. */
   busy: number;
-  parked: number;
+  working: number;
+  owed: number;
   /** Jobs that only another poll can help. */
   awaiting: number;
   isOpen: boolean;
@@ -64,8 +40,8 @@ interface LaneCount {
 interface Waiter {
   readonly count: LaneCount;
   readonly want: number;
-  /** `parked`: it gave its slot back before, and what the lane has parked does not hold it up. `owing`: needs none. */
-  readonly kind: "new" | "parked" | "owing";
+  /** `poll`: held back by what its lane owes. `work`: for a job that is ours already. `owe`: needs no slot. */
+  readonly kind: "poll" | "work" | "owe";
   readonly grant: (reservation: Reservation | undefined) => void;
 }
 
@@ -91,7 +67,7 @@ export class Slots {
       group.busy += known.busy;
       Object.assign(known, { lane, group, isOpen: true });
     } else {
-      this.#lanes.set(lane.name, { lane, group, busy: 0, parked: 0, awaiting: 0, isOpen: true });
+      this.#lanes.set(lane.name, { lane, group, busy: 0, working: 0, owed: 0, awaiting: 0, isOpen: true });
     }
     this.#serve();
   }
@@ -116,26 +92,36 @@ export class Slots {
     return this.#all.max;
   }
 
-  /** Jobs whose results are owed without a slot. */
-  get parked(): number {
-    let parked = 0;
-    for (const count of this.#lanes.values()) parked += count.parked;
-    return parked;
+  /** Jobs that work. */
+  get working(): number {
+    return this.#sum("working");
+  }
+
+  /** Jobs that wait for CodePipeline without a slot. */
+  get owed(): number {
+    return this.#sum("owed");
+  }
+
+  #sum(what: "working" | "owed"): number {
+    let sum = 0;
+    for (const count of this.#lanes.values()) sum += count[what];
+    return sum;
   }
 
   /** The same for each group that has an open lane or jobs, by its name. */
   get groups(): readonly SlotCount[] {
     return [...this.#groups].flatMap(([group, { busy, max }]) => {
-      let parked = 0;
+      let [working, owed] = [0, 0];
       let isOpen = false;
       const lanes: string[] = [];
       for (const count of this.#lanes.values()) {
         if (count.lane.group !== group) continue;
         lanes.push(count.lane.name);
-        parked += count.parked;
+        working += count.working;
+        owed += count.owed;
         isOpen ||= count.isOpen;
       }
-      return isOpen || busy > 0 || parked > 0 ? [{ group, busy, max, parked, lanes }] : [];
+      return isOpen || busy > 0 || owed > 0 ? [{ group, busy, max, working, owed, lanes }] : [];
     });
   }
 
@@ -149,17 +135,19 @@ export class Slots {
    * With several lanes one takes at most half of what is free, so that a poll that hangs never holds all of it.
    */
   take(laneName: string, want: number, signal: AbortSignal): Promise<Reservation | undefined> {
-    return this.#wait({ count: this.#lane(laneName), want: Math.max(1, want), kind: "new" }, signal);
+    return this.#wait({ count: this.#lane(laneName), want: Math.max(1, want), kind: "poll" }, signal);
   }
 
-  /**
-   * A parked slot for a job that comes with its result: as soon as the lane has fewer of them than it may run jobs.
-   * `undefined` when the signal aborts.
-   */
-  async owe(laneName: string, signal: AbortSignal): Promise<Slot | undefined> {
-    const count = this.#lane(laneName);
-    const granted = await this.#wait({ count, want: 0, kind: "owing" }, signal);
-    return granted && this.#slot(count, "parked");
+  /** What a job that is known already has of slots: nothing yet. */
+  forJob(laneName: string): Slot {
+    return this.#slot(this.#lane(laneName), "none");
+  }
+
+  /** True while a job of the lane that is known already waits for its turn. */
+  isWaitedFor(laneName: string): boolean {
+    const count = this.#lanes.get(laneName);
+    for (const waiter of this.#waiters) if (waiter.count === count && waiter.kind !== "poll") return true;
+    return false;
   }
 
   #wait(wanted: Omit<Waiter, "grant">, signal: AbortSignal): Promise<Reservation | undefined> {
@@ -187,13 +175,13 @@ export class Slots {
     return count;
   }
 
-  #grantable(count: LaneCount, isParked = false): number {
+  #grantable(count: LaneCount, kind: Waiter["kind"] = "poll"): number {
     const { group } = count;
     const leastForPolls = count.awaiting > 0 ? 1 : 0;
-    const unparked = isParked ? group.max : Math.max(leastForPolls, group.max - count.parked);
+    const allowed = kind === "work" ? group.max : Math.max(leastForPolls, group.max - count.owed);
     const free = this.#all.max - this.#all.busy;
     const share = this.#openLanes() > 1 ? Math.ceil(free / 2) : free;
-    return Math.max(0, Math.min(share, group.max - group.busy, unparked));
+    return Math.max(0, Math.min(share, group.max - group.busy, allowed));
   }
 
   #openLanes(): number {
@@ -212,7 +200,7 @@ export class Slots {
       use: () => {
         if (left === 0) return undefined;
         left -= 1;
-        return this.#slot(count);
+        return this.#slot(count, "working");
       },
       giveBack: () => {
         const unused = left;
@@ -222,49 +210,16 @@ export class Slots {
     };
   }
 
-  #slot(count: LaneCount, first: "held" | "parked" = "held"): Slot {
-    let state: "held" | "parked" | "free" = first;
-    let isAwaiting = false;
-    return {
-      park: () => {
-        if (state !== "held") return;
-        state = "parked";
-        count.parked += 1;
-        this.#release(count, 1);
+  #slot(count: LaneCount, first: "working" | "none"): Slot {
+    return slotOf(
+      {
+        count,
+        wait: (kind, signal) => this.#wait({ count, want: kind === "owe" ? 0 : 1, kind }, signal),
+        release: () => this.#release(count, 1),
+        serve: () => this.#serve(),
       },
-      awaitOffer: () => {
-        if (state === "free" || isAwaiting) return;
-        isAwaiting = true;
-        count.awaiting += 1;
-        this.#serve();
-      },
-      get isParked() {
-        return state === "parked";
-      },
-      retake: async (signal) => {
-        if (state === "held") return true;
-        const reservation = await this.#wait({ count, want: 1, kind: "parked" }, signal);
-        if (state === "parked" && reservation) {
-          state = "held";
-          count.parked -= 1;
-          this.#serve();
-        } else {
-          reservation?.giveBack();
-        }
-        return state === "held";
-      },
-      free: () => {
-        const was = state;
-        state = "free";
-        if (isAwaiting) count.awaiting -= 1;
-        isAwaiting = false;
-        if (was === "held") this.#release(count, 1);
-        if (was === "parked") {
-          count.parked -= 1;
-          this.#serve();
-        }
-      },
-    };
+      first,
+    );
   }
 
   #release(count: LaneCount, size: number): void {
@@ -278,13 +233,13 @@ export class Slots {
   #serve(): void {
     for (const waiter of this.#waiters) {
       const { count, kind, want } = waiter;
-      if (kind === "owing") {
-        if (count.parked >= count.group.max) continue;
-        count.parked += 1;
+      if (kind === "owe") {
+        if (count.owed >= count.group.max) continue;
+        count.owed += 1;
         waiter.grant(this.#reserve(count, 0));
         continue;
       }
-      const size = Math.min(this.#grantable(count, kind === "parked"), want);
+      const size = Math.min(this.#grantable(count, kind), want);
       if (size > 0) waiter.grant(this.#reserve(count, size));
     }
   }

@@ -1,7 +1,8 @@
 // What the engine is doing now: a fold over its events. Health, the status document and the page read it.
 import { actionTypeName, type JobKey, jobKeyName } from "../job/job.js";
 import type { JobState } from "../job/lifecycle.js";
-import type { Fault, Order, PollerName, WorkerEvent } from "./events.js";
+import type { Order } from "../job/order.js";
+import type { Fault, PollerName, WorkerEvent } from "./events.js";
 
 /** One poller, as its last polls left it. Times in ms since the epoch. */
 export interface PollerStatus {

@@ -3,9 +3,9 @@
 import type { Workspace } from "../artifacts/artifacts.js";
 import { isPassing } from "../codepipeline/gateway.js";
 import type { Job } from "../job/job.js";
+import { calling, patiently } from "./calls.js";
 import type { Parts } from "./context.js";
 import type { JobInFlight } from "./in-flight.js";
-import { patiently } from "./patience.js";
 
 /** A workspace, and how to end it. */
 export interface OpenWorkspace {
@@ -16,8 +16,7 @@ export interface OpenWorkspace {
 
 /** Opens the job's workspace; all that goes on in it ends with the signal. */
 export function openWorkspace(parts: Parts, flight: JobInFlight, job: Job, signal: AbortSignal): OpenWorkspace {
-  const { artifacts, gateway, keepSecrets } = parts.world;
-  const { region, actionType } = job.key;
+  const { artifacts, keepSecrets } = parts.world;
   const releases: (() => void)[] = [];
   const workspace = artifacts.open({
     job,
@@ -27,10 +26,10 @@ export function openWorkspace(parts: Parts, flight: JobInFlight, job: Job, signa
       const fresh = await patiently(
         parts,
         flight,
-        { policy: parts.limits.retry.details, signal: renewal, isWorthIt: isPassing },
-        () => gateway(region, actionType.owner).detailsAgain(job.key, renewal),
+        { policy: parts.limits.retry.details, signal: renewal, isWorthIt: ({ kind }) => isPassing(kind) },
+        () => calling(parts, job.key, "details", (gateway) => gateway.detailsAgain(job.key, renewal)),
       );
-      // Its nonce is left alone: the job was acknowledged with the old one, and nothing else may use a new one up.
+      // Its nonce is left alone: a job that runs was acknowledged with the old one.
       return fresh.access;
     },
     keepSecrets: (values) => void releases.push(keepSecrets(values)),

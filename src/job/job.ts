@@ -43,7 +43,7 @@ export interface JobKey {
 export interface PolledJob {
   readonly key: JobKey;
   /** Custom jobs only: PollForJobs answers the details with the offer. */
-  readonly job?: Job;
+  readonly job?: OfferedJob;
 }
 
 /** Where an artifact lies. CodePipeline knows only S3. */
@@ -87,7 +87,6 @@ export interface PipelineContext {
 /** A job with its details (GetThirdPartyJobDetails, or PollForJobs for custom actions). */
 export interface Job {
   readonly key: JobKey;
-  readonly nonce: Nonce;
   /** Custom jobs only: the customer's account. */
   readonly accountId?: string;
   /** The action's configuration. Values of secret properties arrive in clear: never log it. */
@@ -97,6 +96,11 @@ export interface Job {
   readonly outputs: readonly Artifact[];
   readonly access?: ArtifactAccess;
   readonly continuationToken?: ContinuationToken;
+}
+
+/** A job with what it takes to acknowledge it. */
+export interface OfferedJob extends Job {
+  readonly nonce: Nonce;
 }
 
 /** CodePipeline's JobStatus. Unknown strings can arrive: compare, never assume. */

@@ -45,6 +45,8 @@ export type LostReason =
   | "taken-over"
   /** An operator let go of it. */
   | "released"
+  /** CodePipeline could not be asked for it in time; it was not acknowledged, and is offered again. */
+  | "unreachable"
   /** CodePipeline denied what was asked for as long as it was asked patiently; it was not acknowledged. */
   | "denied";
 
@@ -67,9 +69,6 @@ export type JobEvent =
   | { readonly type: "job-lost"; readonly reason: LostReason };
 
 export type JobEventType = JobEvent["type"];
-
-/** What a start does with a job that an earlier process left in a state. */
-export type Recovery = "forget" | "acknowledge-again" | "settle-as-interrupted" | "report-again";
 
 /** What each event makes of each state; any other pair is a bug of ours. */
 export const jobMoves: Readonly<Record<JobState, Partial<Record<JobEventType, JobState>>>> = {
@@ -99,23 +98,6 @@ export function transition(state: JobState, event: { readonly type: JobEventType
   const next = Object.hasOwn(row, event.type) ? row[event.type] : undefined;
   if (next === undefined) throw new Error(`bug: a job that is ${state} cannot take the event ${event.type}`);
   return next;
-}
-
-/** What to do with a job found in this state at start. */
-export function recoveryFor(state: JobState): Recovery {
-  switch (state) {
-    case "polled":
-    case "detailed":
-    case "reported":
-    case "dropped":
-      return "forget";
-    case "acknowledging":
-      return "acknowledge-again";
-    case "running":
-      return "settle-as-interrupted";
-    case "settled":
-      return "report-again";
-  }
 }
 
 /** True when nothing more happens to the job. */

@@ -28,6 +28,8 @@ export interface RetryOptions {
   /** Told before each wait: `attempt` counts from 1. */
   readonly onRetry?: (retry: { readonly attempt: number; readonly delayMs: number; readonly error: unknown }) => void;
   readonly random?: () => number;
+  /** Runs all that comes after the first failure, waits and attempts; left out: just runs it. */
+  readonly around?: <T>(again: () => Promise<T>) => Promise<T>;
 }
 
 /** A server that asks for more is not believed: the job would be lost meanwhile. */
@@ -50,7 +52,8 @@ export async function retrying<T>(options: RetryOptions, attempt: (attempt: numb
     if (isEnded(options) || isTooLate || !options.shouldRetry(error)) throw error;
     firstError = error;
   }
-  return retryAfterFirst(options, attempt, startedMs, firstError);
+  const again = () => retryAfterFirst(options, attempt, startedMs, firstError);
+  return options.around ? options.around(again) : again();
 }
 
 async function retryAfterFirst<T>(

@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import type { JobGateway } from "../../src/codepipeline/gateway.js";
 import { Worker } from "../../src/engine/engine.js";
 import type { HandlerCall } from "../../src/handlers/handler.js";
-import type { Job, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
+import type { JobId, JobKey, Nonce, OfferedJob, Region } from "../../src/job/job.js";
 import type { JobEvent } from "../../src/job/lifecycle.js";
 import { succeeded } from "../../src/job/outcome.js";
 import type { Lease } from "../../src/ledger/ledger.js";
@@ -18,7 +18,7 @@ const key: JobKey = {
   actionType: { category: "Build", owner: "Custom", provider: "P", version: "1" },
   jobId: "job-1" as JobId,
 };
-const job: Job = { key, nonce: "3" as Nonce, configuration: {}, pipeline: {}, inputs: [], outputs: [] };
+const job: OfferedJob = { key, nonce: "3" as Nonce, configuration: {}, pipeline: {}, inputs: [], outputs: [] };
 const quick = { minDelayMs: 1, maxDelayMs: 2, factor: 2, maxElapsedMs: 1_000 };
 const retry = { poll: quick, throttledPoll: quick, details: quick, acknowledge: quick, report: quick };
 /** More turns of the event loop than any of the quick calls below takes. */

@@ -3,7 +3,7 @@
 import { faultFrom } from "../../src/codepipeline/faults.js";
 import { GatewayError, type JobGateway, type PollAnswer } from "../../src/codepipeline/gateway.js";
 import { CallAborted, CallFailed } from "../../src/codepipeline/transport.js";
-import type { ActionType, Job, JobId, JobKey, Nonce, PolledJob, Region } from "../../src/job/job.js";
+import type { ActionType, JobId, JobKey, Nonce, OfferedJob, PolledJob, Region } from "../../src/job/job.js";
 import { actionTypeName } from "../../src/job/job.js";
 import type { Outcome } from "../../src/job/outcome.js";
 import type { Clock } from "../../src/std/clock.js";
@@ -103,11 +103,11 @@ export class VirtualService implements JobGateway {
     });
   }
 
-  details(polled: PolledJob, signal: AbortSignal): Promise<Job> {
+  details(polled: PolledJob, signal: AbortSignal): Promise<OfferedJob> {
     return this.#details(polled.key, signal);
   }
 
-  detailsAgain(key: JobKey, signal: AbortSignal): Promise<Job> {
+  detailsAgain(key: JobKey, signal: AbortSignal): Promise<OfferedJob> {
     return this.#details(key, signal);
   }
 
@@ -130,7 +130,7 @@ export class VirtualService implements JobGateway {
     });
   }
 
-  async #details(key: JobKey, signal: AbortSignal): Promise<Job> {
+  async #details(key: JobKey, signal: AbortSignal): Promise<OfferedJob> {
     return this.#serve({ operation: "details", actionType: key.actionType, key }, signal, () => {
       const job = this.#job(key, "details");
       return { key, nonce: String(job.nonce) as Nonce, configuration: {}, pipeline: {}, inputs: [], outputs: [] };

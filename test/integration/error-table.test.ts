@@ -382,7 +382,7 @@ describe("a result", () => {
       const { remove } = rig.emulator.fault(error("InvalidClientTokenException", { operations: [operation] }));
       const id = rig.emulator.addJob({ actionType: thirdParty });
       await rig.event("call-retried", (event) => event.fault.kind === "token-rejected" && event.attempt === 2);
-      expect(rig.daemon.worker.slots).toMatchObject({ parked: 1 });
+      expect(rig.daemon.worker.slots).toMatchObject({ owed: 1 });
       const other = rig.emulator.addJob({ actionType: custom });
       expect((await rig.emulator.waitForJob(other, "over")).status).toBe("Succeeded");
       expect(rig.emulator.job(id)?.status).toBe("InProgress");

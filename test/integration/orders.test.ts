@@ -99,8 +99,8 @@ it("releases a running job: its handler is stopped and nothing is reported", asy
   await rig.event("job-started");
   expect((await order(rig, "release", id)).status).toBe(200);
   const { from, reason, message } = await rig.event("job-dropped");
-  expect([from, reason, message]).toEqual(["running", "released", expect.stringMatching(/an operator let go of it/)]);
-  expect(reasons.map(String)).toEqual([expect.stringMatching(/an operator let go of it/)]);
+  expect([from, reason, message]).toEqual(["running", "released", expect.stringMatching(/released by an operator/)]);
+  expect(reasons.map(String)).toEqual([expect.stringMatching(/released by an operator/)]);
   expect((await rig.stop()).owed).toBe(0);
   expect(rig.emulator.job(id)).toMatchObject({ status: "InProgress", results: [] });
   expect(rig.logs).toContainEqual(
@@ -147,7 +147,7 @@ it("orders jobs of an earlier process: those that wait for a slot, and those it 
   const { key } = await rig.event("job-started");
   const other = key.jobId === "first" ? "second" : "first";
   const answer = await order(rig, "fail", other, sorry);
-  expect(answer).toMatchObject({ status: 200, body: { message: expect.stringMatching(/as soon as a slot is free/) } });
+  expect(answer).toMatchObject({ status: 200, body: { message: expect.stringMatching(/the result is reported/) } });
   expect(await order(rig, "fail", "strange", sorry)).toMatchObject({ status: 200 });
   expect(await order(rig, "fail", "strange", sorry)).toMatchObject({ status: 409 });
   expect(await order(rig, "release", "strange")).toMatchObject({ status: 200 });

@@ -215,7 +215,10 @@ describe.each(flavours)("a $owner job", (actionType) => {
     await rig.event("job-reported");
     const document = dead.emulator.job(id)?.result?.document;
     expect(document).toMatchObject({
-      failureDetails: { type: "SystemUnavailable", message: expect.stringContaining("stopped without warning") },
+      failureDetails: {
+        type: "SystemUnavailable",
+        message: expect.stringContaining("terminated while this job was running"),
+      },
     });
     expect(runs).toEqual([]);
     await endsClean(dead, rig, id);
@@ -505,7 +508,7 @@ it("runs no job beside its limit that gave its slot to another while its details
   expect((await dead.emulator.waitForJob(fresh, "over")).status).toBe("Succeeded");
   await gate.waiting(1);
   expect(atWork).toEqual([fresh, left]);
-  expect(rig.daemon.worker.slots).toMatchObject({ busy: 1, parked: 0 });
+  expect(rig.daemon.worker.slots).toMatchObject({ busy: 1, owed: 0 });
   gate.release();
   await rig.event("job-reported", ({ key }) => key.jobId === left);
   await endsClean(dead, rig, left);

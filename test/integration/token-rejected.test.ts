@@ -19,7 +19,7 @@ it("drops the jobs of a client whose token is refused, and works all others", as
     expect(dropped.message).not.toContain("wrong");
     expect(rig.emulator.job(id)?.counts.acknowledges).toBe(0);
   }
-  expect(rig.daemon.worker.slots.parked).toBe(0);
+  expect(rig.daemon.worker.slots.owed).toBe(0);
 });
 
 it("asks twice with a refused token and then leaves the client alone for a while", async () => {
@@ -71,6 +71,6 @@ it("keeps a job that may be ours when the client's token is refused at the secon
   expect((await rig.emulator.waitForJob(other, "over")).status).toBe("Succeeded");
   rig.emulator.addClient({ clientId: client, clientToken: "old" });
   expect((await rig.emulator.waitForJob(id, "over")).status).toBe("Succeeded");
-  expect(rig.daemon.worker.slots).toMatchObject({ parked: 0 });
+  expect(rig.daemon.worker.slots).toMatchObject({ owed: 0 });
   expect(rig.count("job-dropped")).toBe(0);
 });

@@ -65,8 +65,11 @@ export function statusWith(change: Partial<AdminStatus> = {}): AdminStatus {
     slots: {
       busy: 0,
       max: 10,
-      parked: 0,
-      groups: [{ group: scan, busy: 0, max: 5, parked: 0, lanes: [`us-east-1 ${scan}`] }],
+      working: change.jobs?.length ?? 0,
+      owed: 0,
+      groups: [
+        { group: scan, busy: 0, max: 5, working: change.jobs?.length ?? 0, owed: 0, lanes: [`us-east-1 ${scan}`] },
+      ],
     },
     inFlight: change.jobs?.length ?? 0,
     ...change,

@@ -1,10 +1,14 @@
 // One flight without a daemon: real slots and ledger, and a gateway that answers what the test says.
 import type { JobGateway } from "../../src/codepipeline/gateway.js";
+import { Breakers } from "../../src/engine/breakers.js";
 import type { Parts } from "../../src/engine/context.js";
+import type { UntimedEvent } from "../../src/engine/events.js";
+import { Gate } from "../../src/engine/gate.js";
 import { JobInFlight } from "../../src/engine/in-flight.js";
 import { type LaneConfig, laneName } from "../../src/engine/poller-config.js";
 import { Slots } from "../../src/engine/slots.js";
-import type { Job, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
+import type { Claim } from "../../src/job/claim.js";
+import type { JobId, JobKey, Nonce, OfferedJob, Region } from "../../src/job/job.js";
 import { MemoryLedger } from "../../src/ledger/memory.js";
 import { FakeClock } from "./fake-clock.js";
 import { noArtifacts } from "./no-artifacts.js";
@@ -24,11 +28,11 @@ const lane: LaneConfig = {
   secretProperties: [],
 };
 const details = { key, configuration: {}, pipeline: {}, inputs: [], outputs: [] };
-export const offer: Job = { ...details, nonce: "4" as Nonce };
+export const offer: OfferedJob = { ...details, nonce: "4" as Nonce };
 const retry = { minDelayMs: 1, maxDelayMs: 2, factor: 2, maxElapsedMs: Number.POSITIVE_INFINITY };
 
-/** A flight that was just leased, and the parts that its steps need. */
-export async function flightOver(gateway: Partial<JobGateway>) {
+/** A flight that was just leased, or that an earlier process left with this claim, and the parts that its steps need. */
+export async function flightOver(gateway: Partial<JobGateway>, claim?: Claim) {
   const clock = new FakeClock();
   const ledger = new MemoryLedger({ clock, recentMs: 60_000, recentMax: 10, groupMs: 0 });
   const lease = await ledger.lease(key);
@@ -38,7 +42,10 @@ export async function flightOver(gateway: Partial<JobGateway>) {
   slots.open({ name, group: "type" }, lane.maxConcurrentJobs);
   const slot = (await slots.take(name, 1, new AbortController().signal))?.use();
   if (!slot) throw new Error("no slot");
-  const flight = new JobInFlight({ lane, lease, slot, ledger, emit: () => {}, polledAtMs: 0 });
+  const events: UntimedEvent[] = [];
+  const emit = (event: UntimedEvent) => void events.push(event);
+  const found = claim && { lease, takenAtMs: 0, claim };
+  const flight = new JobInFlight({ lane, lease, slot, ledger, emit, polledAtMs: 0, ...(found ? { found } : {}) });
   const signal = new AbortController().signal;
   const whole: JobGateway = {
     poll: async () => ({ jobs: [], unreadable: [] }),
@@ -48,7 +55,8 @@ export async function flightOver(gateway: Partial<JobGateway>) {
     put: async () => {},
     ...gateway,
   };
-  const parts: Parts = {
+  const base: Omit<Parts, "gate"> = {
+    breakers: new Breakers({ emit: () => {}, mask: (text) => text, monotonic: () => clock.monotonic() }),
     world: {
       gateway: () => whole,
       handlers: { get: () => undefined, close: async () => {} },
@@ -67,8 +75,9 @@ export async function flightOver(gateway: Partial<JobGateway>) {
       retry: { poll: retry, throttledPoll: retry, details: retry, acknowledge: retry, report: retry },
     },
     scopes: { poll: signal, work: signal, report: signal },
-    emit: () => {},
+    emit,
     lanes: new Map([[name, lane]]),
   };
-  return { parts, flight, clock, slots, lane, name };
+  const parts: Parts = Object.assign(base, { gate: new Gate(base) });
+  return { parts, flight, clock, slots, lane, name, events };
 }

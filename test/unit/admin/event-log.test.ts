@@ -193,6 +193,7 @@ describe("a dropped job", () => {
     gone: "warn",
     over: "warn",
     "no-details": "warn",
+    unreachable: "warn",
     "token-rejected": "warn",
     released: "warn",
     "ledger-unwritable": "warn",

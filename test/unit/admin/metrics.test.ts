@@ -33,8 +33,9 @@ function given() {
     const slots = {
       busy: 3,
       max: 10,
-      parked: 1,
-      groups: [{ group: scan, busy: 3, max: 5, parked: 1, lanes: [`us-east-1 ${scan}`] }],
+      working: 2,
+      owed: 1,
+      groups: [{ group: scan, busy: 3, max: 5, working: 2, owed: 1, lanes: [`us-east-1 ${scan}`] }],
     };
     const status: AdminStatus = { ...board.snapshot(startMs + 60_000), slots, inFlight: 0, left: 2 };
     return { status, ledger: { writable: true } };
@@ -173,7 +174,7 @@ describe("the metrics", () => {
     for (const jobId of ["a", "b", "c"] as JobId[]) {
       see({ type: "job-changed", key: { ...key, jobId }, from: "polled", to: "running", by: "details-received" });
     }
-    // One of the three is parked.
+    // One of the three is owed without a slot.
     expect(await value("partnerd_slots_in_use")).toBe(2);
     expect(await value("partnerd_action_type_slots_in_use", { action_type: scan })).toBe(2);
     expect(await value("partnerd_slots_free")).toBe(8);

@@ -188,7 +188,7 @@ it("does not fail a job whose result is fixed, and leaves it as it is", async ()
   await ledger.close();
   const { code, out, err } = await cli(["jobs", "fail", "job-1", "--message", "no"], directory);
   expect({ code, out }).toEqual({ code: 1, out: "" });
-  expect(err).toContain("job job-1 cannot be failed: its result is already fixed");
+  expect(err).toContain("the result of job job-1 is already fixed");
   const [held] = await heldIn(directory);
   expect(held?.outcome).toEqual(succeeded({ summary: "of a customer" }));
 });

@@ -7,7 +7,7 @@ import { FakeClock } from "../../support/fake-clock.js";
 type Status = ReturnType<ToldDaemon["status"]>;
 const poller = { region: "us-east-1", actionType: "ThirdParty/Test/Acme-Scan/1", failures: 0, lastGoodPollAtMs: 1 };
 const idle = {
-  slots: { busy: 0, max: 5, parked: 0 },
+  slots: { busy: 0, max: 5, working: 0, owed: 0 },
   jobs: [] as unknown[],
   pollers: [poller] as unknown[],
   isDraining: false,
@@ -144,7 +144,7 @@ describe("a reload", () => {
 it("asks for more time again and again while it drains, and says what is left", async () => {
   const { reports, told, clock, state } = start();
   reports.observe(event("poll-finished"));
-  state.status = { ...idle, isDraining: true, slots: { busy: 2, max: 5, parked: 0 } };
+  state.status = { ...idle, isDraining: true, slots: { busy: 2, max: 5, working: 0, owed: 0 } };
   reports.observe(event("drain-started"));
   const draining = {
     STOPPING: "1",

@@ -39,7 +39,7 @@ function given() {
 describe("a Region's breaker", () => {
   it("opens at the first refusal and is told once, masked", () => {
     const { breakers, events } = given();
-    for (const each of [scan, build, scan, scan]) breakers.failed(each, fault("denied"));
+    for (const each of [scan, build, scan, scan]) breakers.failed(each, "poll", fault("denied"));
     expect(events).toEqual([
       {
         type: "breaker-opened",
@@ -56,45 +56,66 @@ describe("a Region's breaker", () => {
 
   it("closes when nobody is refused any more, and says for how long it was open", () => {
     const { breakers, events, pass, told } = given();
-    breakers.failed(scan, fault("denied"));
-    breakers.failed(build, fault("denied"));
+    breakers.failed(scan, "poll", fault("denied"));
+    breakers.failed(build, "poll", fault("denied"));
     pass(1_000);
-    breakers.passed(scan);
+    breakers.passed(scan, "poll");
     expect(told()).toEqual(["breaker-opened"]);
     pass(500);
-    breakers.passed(build);
+    breakers.passed(build, "poll");
     expect(events.at(-1)).toEqual({ type: "breaker-closed", region: "us-east-1", openMs: 1_500 });
   });
 
   it("stays open while the refused poller fails in another way", () => {
     const { breakers, told } = given();
-    breakers.failed(scan, fault("denied"));
-    breakers.failed(scan, fault("unavailable"));
-    breakers.passed(build);
+    breakers.failed(scan, "poll", fault("denied"));
+    breakers.failed(scan, "poll", fault("unavailable"));
+    breakers.passed(build, "poll");
     expect(told()).toEqual(["breaker-opened"]);
   });
 
   it("is not another Region's", () => {
     const { breakers, told } = given();
-    breakers.failed(scan, fault("denied"));
-    breakers.failed(elsewhere, fault("denied"));
-    breakers.passed(elsewhere);
+    breakers.failed(scan, "poll", fault("denied"));
+    breakers.failed(elsewhere, "poll", fault("denied"));
+    breakers.passed(elsewhere, "poll");
     expect(told()).toEqual(["breaker-opened", "breaker-opened", "breaker-closed"]);
   });
 
   it("opens again after it closed", () => {
     const { breakers, told } = given();
-    breakers.failed(scan, fault("denied"));
-    breakers.passed(scan);
-    breakers.passed(scan);
-    breakers.failed(scan, fault("denied"));
+    breakers.failed(scan, "poll", fault("denied"));
+    breakers.passed(scan, "poll");
+    breakers.passed(scan, "poll");
+    breakers.failed(scan, "poll", fault("denied"));
     expect(told()).toEqual(["breaker-opened", "breaker-closed", "breaker-opened"]);
   });
 
   it.each<GatewayFaultKind>(["throttled", "unavailable", "misconfigured", "rejected"])("is none of %s", (kind) => {
     const { breakers, told } = given();
-    breakers.failed(scan, fault(kind));
-    breakers.passed(scan);
+    breakers.failed(scan, "poll", fault(kind));
+    breakers.passed(scan, "poll");
     expect(told()).toEqual([]);
+  });
+
+  it("hears every call of a poller's jobs, and says which is denied", () => {
+    const { breakers, told } = given();
+    breakers.failed(scan, "acknowledge", fault("denied"));
+    breakers.passed(scan, "poll");
+    breakers.passed(scan, "details");
+    expect(breakers.denials).toMatchObject([{ poller: scan, deed: "acknowledge", fault: { code: "ExpiredToken" } }]);
+    expect([breakers.isOpenFor(scan), breakers.isOpenFor(build)]).toEqual([true, false]);
+    breakers.passed(scan, "acknowledge");
+    expect([breakers.denials, told()]).toEqual([[], ["breaker-opened", "breaker-closed"]]);
+  });
+
+  it("forgets what is not asked any more, and a poller that is gone", () => {
+    const { breakers, pass, told } = given();
+    breakers.failed(scan, "details", fault("denied"));
+    pass(301_000);
+    breakers.passed(scan, "poll");
+    breakers.failed(build, "put", fault("denied"));
+    breakers.forget(build);
+    expect(told()).toEqual(["breaker-opened", "breaker-closed", "breaker-opened", "breaker-closed"]);
   });
 });

@@ -6,7 +6,8 @@ import type { UntimedEvent } from "../../../src/engine/events.js";
 import { Poller } from "../../../src/engine/poller.js";
 import { type LaneConfig, laneName } from "../../../src/engine/poller-config.js";
 import type { Runner } from "../../../src/engine/runner.js";
-import { type Slot, Slots } from "../../../src/engine/slots.js";
+import type { Slot } from "../../../src/engine/slot.js";
+import { Slots } from "../../../src/engine/slots.js";
 import type { ClientId, JobId, Region } from "../../../src/job/job.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
@@ -60,6 +61,12 @@ function given(options: { lanes: readonly LaneConfig[]; waiting: number; maxJobs
     },
     scopes: { poll: stop.signal },
     emit: (event: UntimedEvent) => events.push(event),
+    gate: { pass: async () => {}, closedBy: () => undefined },
+    breakers: new Breakers({
+      emit: (event) => events.push(event),
+      mask: (text) => text,
+      monotonic: () => clock.monotonic(),
+    }),
   } as unknown as Parts;
   const slots = new Slots({ max: options.slots ?? 10 });
   const held: Slot[] = [];
@@ -69,13 +76,12 @@ function given(options: { lanes: readonly LaneConfig[]; waiting: number; maxJobs
       return true;
     },
   } as unknown as Runner;
-  const breakers = new Breakers({ emit: parts.emit, mask: (text) => text, monotonic: () => clock.monotonic() });
   const budget = { left: options.maxJobs ?? Number.POSITIVE_INFINITY, promised: 0 };
   const isPass = options.maxJobs !== undefined;
   const pollers = options.lanes.map((each) => {
     slots.open({ name: laneName(each), group: each.actionType.provider }, each.maxConcurrentJobs);
     const idle = isPass ? { idleEndMs: 0 } : {};
-    return new Poller({ parts, lane: each, slots, runner, gate: async () => {}, budget, breakers, ...idle });
+    return new Poller({ parts, lane: each, slots, runner, budget, ...idle });
   });
   return {
     clock,

@@ -21,14 +21,13 @@ it("asks for a job with the nonce of the offer that came while it waited for a s
   await ledger.record(lease, { type: "details-received" });
   await ledger.record(lease, { type: "acknowledge-sent", nonce: "1" as Nonce });
   await ledger.release(lease);
-  const runner = new Runner(parts);
-  const recovering = recover(parts, runner, slots, await ledger.unfinished());
+  const runner = new Runner(parts, slots);
+  await recover(parts, runner, await ledger.unfinished());
   slots.open({ name: "another", group: "another" }, 1);
   const slot = (await slots.take("another", 1, parts.scopes.poll))?.use();
   if (!slot) throw new Error("no slot");
   expect(await runner.take({ key: other, job: { ...offer, key: other } }, lane, slot, 0)).toBe(false);
   flight.slot.free();
-  await recovering;
   expect(await sent.promise).toBe(offer.nonce);
 });
 
@@ -66,7 +65,7 @@ it.each([7_200_000, -7_200_000])(
     const world = { ...parts.world, handlers: { get: () => handler, close: async () => {} } };
     flight.slot.free();
     const own = { ...parts, world };
-    await recover(own, new Runner(own), slots, await ledger.unfinished());
+    await recover(own, new Runner(own, slots), await ledger.unfinished());
     clock.step(step);
     await clock.advance(10_000);
     isAway = false;

@@ -1,7 +1,8 @@
 // Random use of slots, held against a plain count of what was handed out.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Reservation, type Slot, Slots } from "../../../src/engine/slots.js";
+import type { Reservation, Slot } from "../../../src/engine/slot.js";
+import { Slots } from "../../../src/engine/slots.js";
 
 const names = ["a us", "a eu", "b us", "c us"] as const;
 type Name = (typeof names)[number];
@@ -14,7 +15,7 @@ interface Limits {
 
 type Step =
   | { readonly do: "take"; readonly lane: number; readonly want: number }
-  | { readonly do: "use" | "giveBack" | "park" | "retake" | "free" | "abort"; readonly pick: number };
+  | { readonly do: "use" | "giveBack" | "wait" | "work" | "free" | "abort"; readonly pick: number };
 
 interface Wait {
   readonly lane: Name;
@@ -24,7 +25,7 @@ interface Wait {
 interface Held {
   readonly lane: Name;
   readonly slot: Slot;
-  isParked: boolean;
+  isOwed: boolean;
 }
 
 interface Kept {
@@ -41,7 +42,7 @@ const limits: fc.Arbitrary<Limits> = fc.record({
   lanes: fc.integer({ min: 1, max: names.length }),
 });
 const take = fc.record({ do: fc.constant("take" as const), lane: fc.nat(), want: fc.integer({ min: 1, max: 6 }) });
-const other = fc.record({ do: fc.constantFrom("use", "giveBack", "park", "retake", "free", "abort"), pick: fc.nat() });
+const other = fc.record({ do: fc.constantFrom("use", "giveBack", "wait", "work", "free", "abort"), pick: fc.nat() });
 const steps: fc.Arbitrary<readonly Step[]> = fc.array(
   fc.oneof({ arbitrary: take, weight: 2 }, { arbitrary: other, weight: 3 }),
   {
@@ -86,16 +87,16 @@ class Bench {
         if (kept) kept.left = 0;
         break;
       }
-      case "park": {
+      case "wait": {
         const held = pick(this.held, step.pick);
-        held?.slot.park();
-        if (held) held.isParked = true;
+        void held?.slot.whileWaiting(async () => {});
+        if (held) held.isOwed = true;
         break;
       }
-      case "retake": {
+      case "work": {
         const held = pick(this.held, step.pick);
-        void held?.slot.retake(never).then((isHeld) => {
-          if (isHeld) held.isParked = false;
+        void held?.slot.work(never).then((isHeld) => {
+          if (isHeld) held.isOwed = false;
           else if (this.held.includes(held)) this.#broken.push(`${held.lane} got no slot back without an abort`);
         });
         break;
@@ -119,7 +120,8 @@ class Bench {
     expect(this.#broken).toEqual([]);
     const { max, groupMax } = this.#limits;
     expect(this.slots.busy).toBe(this.#busy(this.lanes));
-    expect(this.slots.parked).toBe(this.held.filter((held) => held.isParked).length);
+    expect(this.slots.working).toBe(this.held.filter((held) => !held.isOwed).length);
+    expect(this.slots.owed).toBe(this.held.filter((held) => held.isOwed).length);
     expect(this.slots.busy).toBeLessThanOrEqual(max);
     for (const name of this.lanes) {
       const lanesOfGroup = this.lanes.filter((lane) => group(lane) === group(name));
@@ -169,12 +171,12 @@ class Bench {
     expect(Boolean(slot)).toBe(kept.left > 0);
     if (!slot) return;
     kept.left -= 1;
-    this.held.push({ lane: kept.lane, slot, isParked: false });
+    this.held.push({ lane: kept.lane, slot, isOwed: false });
   }
 
   #busy(lanes: readonly Name[]): number {
     const reserved = this.kept.filter((kept) => lanes.includes(kept.lane)).reduce((sum, kept) => sum + kept.left, 0);
-    return reserved + this.held.filter((held) => lanes.includes(held.lane) && !held.isParked).length;
+    return reserved + this.held.filter((held) => lanes.includes(held.lane) && !held.isOwed).length;
   }
 }
 
@@ -194,7 +196,11 @@ describe("slots under any use", () => {
         for (const step of todo) await bench.step(step);
         await bench.finish();
         expect(bench.waits).toEqual([]);
-        expect({ busy: bench.slots.busy, parked: bench.slots.parked }).toEqual({ busy: 0, parked: 0 });
+        expect({ busy: bench.slots.busy, working: bench.slots.working, owed: bench.slots.owed }).toEqual({
+          busy: 0,
+          working: 0,
+          owed: 0,
+        });
       }),
       { numRuns: 400 },
     );

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type Reservation, type Slot, Slots } from "../../../src/engine/slots.js";
+import type { Reservation, Slot } from "../../../src/engine/slot.js";
+import { Slots } from "../../../src/engine/slots.js";
 
 const never = new AbortController().signal;
 
@@ -28,6 +29,17 @@ async function hold(slots: Slots, lane: string): Promise<Slot> {
   const slot = (await reserve(slots, lane, 1)).use();
   if (!slot) throw new Error("an empty reservation");
   return slot;
+}
+
+/** The job waits for CodePipeline from now on. */
+function park(slot: Slot | undefined): void {
+  void slot?.whileWaiting(async () => {});
+}
+
+/** A job that comes with its result. */
+async function owe(slots: Slots, lane: string, signal: AbortSignal): Promise<Slot | undefined> {
+  const slot = slots.forJob(lane);
+  return (await slot.owe(signal)) ? slot : undefined;
 }
 
 describe("a single lane", () => {
@@ -96,41 +108,41 @@ describe("a slot", () => {
     const [first, second] = [await hold(slots, "a"), await hold(slots, "a")];
     first.free();
     first.free();
-    first.park();
+    park(first);
     expect(slots.busy).toBe(1);
-    expect(slots.parked).toBe(0);
+    expect(slots.owed).toBe(0);
     second.free();
     expect(slots.busy).toBe(0);
   });
 
-  it("is parked once, and a parked one leaves by being freed", async () => {
+  it("is owed once, and a owed one leaves by being freed", async () => {
     const slots = given(2, { a: ["g", 2] });
     const slot = await hold(slots, "a");
-    slot.park();
-    slot.park();
-    expect({ busy: slots.busy, parked: slots.parked }).toEqual({ busy: 0, parked: 1 });
+    park(slot);
+    park(slot);
+    expect({ busy: slots.busy, owed: slots.owed }).toEqual({ busy: 0, owed: 1 });
     slot.free();
     slot.free();
-    expect({ busy: slots.busy, parked: slots.parked }).toEqual({ busy: 0, parked: 0 });
+    expect({ busy: slots.busy, owed: slots.owed }).toEqual({ busy: 0, owed: 0 });
   });
 
-  it("lets others run while it is parked", async () => {
+  it("lets others run while it is owed", async () => {
     const slots = given(1, { a: ["g", 1], b: ["h", 1] });
     const slot = await hold(slots, "a");
     const waiting = slots.take("b", 1, never);
     expect(await now(waiting)).toBe("waiting");
-    slot.park();
+    park(slot);
     expect(await now(waiting)).toMatchObject({ size: 1 });
   });
 });
 
-describe("parked jobs", () => {
+describe("owed jobs", () => {
   it("hold back their own lane once they are as many as it may have", async () => {
     const slots = given(10, { a: ["g", 2] });
     const [first, second] = [await hold(slots, "a"), await hold(slots, "a")];
-    first.park();
+    park(first);
     expect(slots.freeFor("a")).toBe(1);
-    second.park();
+    park(second);
     expect(slots.freeFor("a")).toBe(0);
     const waiting = slots.take("a", 1, never);
     expect(await now(waiting)).toBe("waiting");
@@ -141,8 +153,8 @@ describe("parked jobs", () => {
   it("leave their lane one slot for polls when one of them can be helped only by another offer", async () => {
     const slots = given(10, { a: ["g", 2] });
     const [first, second] = [await hold(slots, "a"), await hold(slots, "a")];
-    first.park();
-    second.park();
+    park(first);
+    park(second);
     const waiting = slots.take("a", 2, never);
     expect(await now(waiting)).toBe("waiting");
     first.awaitOffer();
@@ -152,13 +164,13 @@ describe("parked jobs", () => {
     first.awaitOffer();
     const third = await slots.take("a", 1, never);
     expect(third?.size).toBe(1);
-    third?.use()?.park();
+    park(third?.use());
     expect(slots.freeFor("a")).toBe(0);
   });
 
   it("hold back no other lane, not even one of the same action type", async () => {
     const slots = given(10, { "us a": ["g", 1], "eu a": ["g", 1], b: ["h", 1] });
-    (await hold(slots, "us a")).park();
+    park(await hold(slots, "us a"));
     expect(await now(slots.take("us a", 1, never))).toBe("waiting");
     expect(await now(slots.take("eu a", 1, never))).toMatchObject({ size: 1 });
     expect(await now(slots.take("b", 1, never))).toMatchObject({ size: 1 });
@@ -300,17 +312,17 @@ describe("a lane that goes over to another group", () => {
     slots.open({ name: "a", group: "g in a" }, 3);
     slots.open({ name: "b", group: "g in b" }, 2);
     expect(slots.groups).toEqual([
-      { group: "g in a", busy: 3, max: 3, parked: 0, lanes: ["a"] },
-      { group: "g in b", busy: 1, max: 2, parked: 0, lanes: ["b"] },
+      { group: "g in a", busy: 3, max: 3, working: 2, owed: 0, lanes: ["a"] },
+      { group: "g in b", busy: 1, max: 2, working: 1, owed: 0, lanes: ["b"] },
     ]);
     expect([slots.freeFor("a"), slots.freeFor("b")]).toEqual([0, 1]);
-    second.park();
+    park(second);
     slots.open({ name: "a", group: "g" }, 4);
     slots.open({ name: "b", group: "g" }, 4);
-    expect(slots.groups).toEqual([{ group: "g", busy: 3, max: 4, parked: 1, lanes: ["a", "b"] }]);
+    expect(slots.groups).toEqual([{ group: "g", busy: 3, max: 4, working: 2, owed: 1, lanes: ["a", "b"] }]);
     for (const slot of [first, second, other]) slot.free();
     asked?.giveBack();
-    expect(slots.groups).toEqual([{ group: "g", busy: 0, max: 4, parked: 0, lanes: ["a", "b"] }]);
+    expect(slots.groups).toEqual([{ group: "g", busy: 0, max: 4, working: 0, owed: 0, lanes: ["a", "b"] }]);
     expect(slots.busy).toBe(0);
   });
 });
@@ -318,55 +330,55 @@ describe("a lane that goes over to another group", () => {
 describe("a lane that is closed", () => {
   it("takes its group out of what is told, once its jobs are over", async () => {
     const slots = given(2, { a: ["g", 1], b: ["h", 1] });
-    const [held, parked] = [await hold(slots, "a"), await hold(slots, "b")];
-    parked.park();
+    const [held, owed] = [await hold(slots, "a"), await hold(slots, "b")];
+    park(owed);
     const groups = () => slots.groups.map(({ group }) => group);
     slots.close("a");
     slots.close("b");
     expect(groups()).toEqual(["g", "h"]);
     held.free();
     expect(groups()).toEqual(["h"]);
-    parked.free();
+    owed.free();
     expect(groups()).toEqual([]);
     slots.open({ name: "a", group: "g" }, 3);
-    expect(slots.groups).toEqual([{ group: "g", busy: 0, max: 3, parked: 0, lanes: ["a"] }]);
+    expect(slots.groups).toEqual([{ group: "g", busy: 0, max: 3, working: 0, owed: 0, lanes: ["a"] }]);
   });
 });
 
-describe("a parked job that works on", () => {
-  it("waits for a slot, also when its lane has parked as many as it may", async () => {
+describe("an owed job that works on", () => {
+  it("waits for a slot, also when its lane owes as many as it may", async () => {
     const slots = given(1, { a: ["g", 1], b: ["h", 1] });
-    const parked = await hold(slots, "a");
-    parked.park();
+    const owed = await hold(slots, "a");
+    park(owed);
     const other = await hold(slots, "b");
-    const retaken = parked.retake(never);
+    const retaken = owed.work(never);
     expect(await now(retaken)).toBe("waiting");
     other.free();
     expect(await now(retaken)).toBe(true);
-    expect([slots.busy, slots.parked]).toEqual([1, 0]);
-    parked.free();
+    expect([slots.busy, slots.owed]).toEqual([1, 0]);
+    owed.free();
     expect(slots.busy).toBe(0);
   });
 
-  it("has its slot still when it was not parked", async () => {
+  it("has its slot still when it never waited", async () => {
     const slots = given(1, { a: ["g", 1] });
     const held = await hold(slots, "a");
-    expect(await now(held.retake(never))).toBe(true);
+    expect(await now(held.work(never))).toBe(true);
     expect(slots.busy).toBe(1);
   });
 
-  it("stays parked when the wait is broken off", async () => {
+  it("stays owed when the wait is broken off", async () => {
     const slots = given(1, { a: ["g", 1], b: ["h", 1] });
-    const parked = await hold(slots, "a");
-    parked.park();
+    const owed = await hold(slots, "a");
+    park(owed);
     await hold(slots, "b");
     const stop = new AbortController();
-    const retaken = parked.retake(stop.signal);
+    const retaken = owed.work(stop.signal);
     stop.abort();
     expect(await now(retaken)).toBe(false);
-    expect([slots.busy, slots.parked]).toEqual([1, 1]);
-    parked.free();
-    expect([slots.busy, slots.parked]).toEqual([1, 0]);
+    expect([slots.busy, slots.owed]).toEqual([1, 1]);
+    owed.free();
+    expect([slots.busy, slots.owed]).toEqual([1, 0]);
   });
 });
 
@@ -382,37 +394,37 @@ describe("a job that comes with its result", () => {
   it("waits for nobody's slot, and holds back the polls of its own lane alone", async () => {
     const slots = given(1, { a: ["g", 1], b: ["h", 1] });
     const busy = await hold(slots, "a");
-    const owed = await slots.owe("a", never);
-    expect([slots.busy, slots.parked]).toEqual([1, 1]);
+    const owed = await owe(slots, "a", never);
+    expect([slots.busy, slots.owed]).toEqual([1, 1]);
     busy.free();
     expect([slots.freeFor("a"), slots.freeFor("b")]).toEqual([0, 1]);
     owed?.free();
-    expect([slots.freeFor("a"), slots.parked]).toEqual([1, 0]);
+    expect([slots.freeFor("a"), slots.owed]).toEqual([1, 0]);
   });
 
   it("waits while its lane owes as many as it may run", async () => {
     const slots = given(9, { a: ["g", 2] });
-    const first = await slots.owe("a", never);
-    await slots.owe("a", never);
-    const third = slots.owe("a", never);
+    const first = await owe(slots, "a", never);
+    await owe(slots, "a", never);
+    const third = owe(slots, "a", never);
     const stop = new AbortController();
-    const fourth = slots.owe("a", stop.signal);
+    const fourth = owe(slots, "a", stop.signal);
     expect(await now(third)).toBe("waiting");
     stop.abort();
     expect(await fourth).toBeUndefined();
     first?.free();
     expect(await now(third)).not.toBe("waiting");
-    expect(slots.parked).toBe(2);
+    expect(slots.owed).toBe(2);
   });
 
   it("takes a slot like any other when it must be worked all the same", async () => {
     const slots = given(1, { a: ["g", 1] });
     const busy = await hold(slots, "a");
-    const owed = await slots.owe("a", never);
-    const retaken = owed?.retake(never) ?? Promise.resolve(false);
+    const owed = await owe(slots, "a", never);
+    const retaken = owed?.work(never) ?? Promise.resolve(false);
     expect(await now(retaken)).toBe("waiting");
     busy.free();
     expect(await now(retaken)).toBe(true);
-    expect([slots.busy, slots.parked]).toEqual([1, 0]);
+    expect([slots.busy, slots.owed]).toEqual([1, 0]);
   });
 });

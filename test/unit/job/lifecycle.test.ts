@@ -1,19 +1,12 @@
 // The reducer's whole table, written out a second time: every state with every event.
 import { describe, expect, it } from "vitest";
-import {
-  isOver,
-  isOwed,
-  type JobEventType,
-  type JobState,
-  type Recovery,
-  recoveryFor,
-  transition,
-} from "../../../src/job/lifecycle.js";
+import { isOver, isOwed, type JobEventType, type JobState, transition } from "../../../src/job/lifecycle.js";
 
 const eventTypes = [
   "details-received",
   "acknowledge-sent",
   "acknowledge-accepted",
+  "claim-confirmed",
   "callback-awaited",
   "outcome-settled",
   "report-accepted",
@@ -27,13 +20,13 @@ const missingEvents: readonly MissingEvent[] = [];
 const no = undefined;
 /** In the order of `eventTypes`; `no`: illegal. */
 const table: Readonly<Record<JobState, readonly (JobState | undefined)[]>> = {
-  polled: ["detailed", no, no, no, no, no, "dropped"],
-  detailed: [no, "acknowledging", no, no, no, no, "dropped"],
-  acknowledging: [no, "acknowledging", "running", no, no, no, "dropped"],
-  running: [no, no, no, "running", "settled", no, "dropped"],
-  settled: [no, no, no, no, no, "reported", "dropped"],
-  reported: [no, no, no, no, no, no, no],
-  dropped: [no, no, no, no, no, no, no],
+  polled: ["detailed", no, no, no, no, no, no, "dropped"],
+  detailed: [no, "acknowledging", no, no, no, no, no, "dropped"],
+  acknowledging: [no, "acknowledging", "running", no, no, no, no, "dropped"],
+  running: [no, no, no, "running", "running", "settled", no, "dropped"],
+  settled: [no, no, no, "settled", no, no, "reported", "dropped"],
+  reported: [no, no, no, no, no, no, no, no],
+  dropped: [no, no, no, no, no, no, no, no],
 };
 const states = Object.keys(table) as JobState[];
 const pairs = states.flatMap((state) =>
@@ -83,27 +76,7 @@ describe("transition", () => {
   });
 });
 
-describe("recovery", () => {
-  const expected: Readonly<Record<JobState, Recovery>> = {
-    polled: "forget",
-    detailed: "forget",
-    acknowledging: "acknowledge-again",
-    running: "settle-as-interrupted",
-    settled: "report-again",
-    reported: "forget",
-    dropped: "forget",
-  };
-
-  it.each(states)("has an answer for a job found %s", (state) => {
-    expect(recoveryFor(state)).toBe(expected[state]);
-  });
-
-  it("forgets exactly the jobs that CodePipeline does not wait for", () => {
-    for (const state of states) expect(isOwed(state)).toBe(recoveryFor(state) !== "forget");
-  });
-
-  it("never calls a job that is over owed", () => {
-    expect(states.filter(isOver)).toEqual(["reported", "dropped"]);
-    expect(states.filter(isOwed)).toEqual(["acknowledging", "running", "settled"]);
-  });
+it("never calls a job that is over owed", () => {
+  expect(states.filter(isOver)).toEqual(["reported", "dropped"]);
+  expect(states.filter(isOwed)).toEqual(["acknowledging", "running", "settled"]);
 });

@@ -1,20 +1,25 @@
 // A job that is only presumed to be ours, and the result of which is put: whatever comes between, CodePipeline has it
 // once. Kill anywhere found each of these; here they are one by one, without a process.
 import { describe, expect, it } from "vitest";
-import { GatewayError, type JobGateway } from "../../src/codepipeline/gateway.js";
-import { confirm } from "../../src/engine/acknowledging.js";
-import { report } from "../../src/engine/reporter.js";
-import { succeeded } from "../../src/job/outcome.js";
-import { flightOver, offer } from "../support/flight.js";
+import { GatewayError, type JobGateway } from "../../../src/codepipeline/gateway.js";
+import { clearDoubt } from "../../../src/engine/claiming.js";
+import { report } from "../../../src/engine/reporting.js";
+import { succeeded } from "../../../src/job/outcome.js";
+import { flightOver, key, offer } from "../../support/flight.js";
 
 function refusal(kind: "over" | "gone", operation = "PutJobSuccessResult"): GatewayError {
   return new GatewayError({ kind, operation, code: "InvalidJobStateException", message: "not in progress" });
 }
 
 async function presumed(gateway: Partial<JobGateway>) {
-  const made = await flightOver(gateway);
-  made.flight.isPresumed = true;
-  return made;
+  const made = await flightOver(gateway, { is: "presumed" });
+  const { flight, parts, events } = made;
+  await flight.note({ type: "details-received" });
+  await flight.note({ type: "acknowledge-sent", nonce: offer.nonce });
+  await flight.note({ type: "acknowledge-accepted", claim: "presumed" });
+  await flight.note({ type: "outcome-settled", outcome: succeeded() });
+  const reporting = (from: "due" | "unanswered") => report(parts, flight, succeeded(), from);
+  return { ...made, reporting, last: () => events.at(-1) };
 }
 
 describe("the result of a job that was only presumed to be ours", () => {
@@ -22,7 +27,7 @@ describe("the result of a job that was only presumed to be ours", () => {
     const first = Promise.withResolvers<void>();
     const begun = Promise.withResolvers<void>();
     let puts = 0;
-    const { parts, flight } = await presumed({
+    const { parts, flight, reporting, last } = await presumed({
       put: async () => {
         puts += 1;
         if (puts > 1) return;
@@ -30,12 +35,13 @@ describe("the result of a job that was only presumed to be ours", () => {
         await first.promise;
       },
     });
-    const reporting = report(parts, flight, succeeded(), true);
+    const reported = reporting("unanswered");
     await begun.promise;
-    flight.newerOffer = offer;
-    expect(await confirm(parts, flight)).toBe("ours");
+    flight.putOffer({ key, job: offer });
+    expect(await clearDoubt(parts, flight)).toBe(true);
     first.reject(refusal("over"));
-    expect(await reporting).toMatchObject({ kind: "accepted", attempts: 2, isPresumed: false });
+    await reported;
+    expect(last()).toMatchObject({ type: "job-reported", attempts: 2, isPresumed: false });
     expect(puts).toBe(2);
   });
 
@@ -45,36 +51,39 @@ describe("the result of a job that was only presumed to be ours", () => {
   ] satisfies [string, Partial<JobGateway>][])(
     "counts as accepted at once when CodePipeline %s",
     async (_, answers) => {
-      const { parts, flight } = await presumed({ put: () => Promise.reject(refusal("over")), ...answers });
-      expect(await report(parts, flight, succeeded(), true)).toMatchObject({ kind: "accepted", isPresumed: true });
+      const { reporting, last } = await presumed({ put: () => Promise.reject(refusal("over")), ...answers });
+      await reporting("unanswered");
+      expect(last()).toMatchObject({ type: "job-reported", isPresumed: true });
     },
   );
 
   it("is lost, not accepted, when CodePipeline says that the job is over and no put was ever made", async () => {
-    const { parts, flight } = await presumed({
+    const { reporting, last } = await presumed({
       put: () => Promise.reject(refusal("over")),
       acknowledge: async () => "TimedOut",
       detailsAgain: async () => offer,
     });
-    expect(await report(parts, flight, succeeded(), false)).toMatchObject({ kind: "lost", reason: "over" });
+    await reporting("due");
+    expect(last()).toMatchObject({ type: "job-dropped", reason: "over" });
   });
 
   it("does not keep its lane from polling for the offer that it waits for", async () => {
     const refused = Promise.withResolvers<void>();
-    const { parts, flight, clock, slots, name } = await presumed({
+    const { flight, clock, slots, name, reporting, last } = await presumed({
       put: async () => {
-        if (!flight.isPresumed) return;
+        if (flight.claim.is === "ours") return;
         refused.resolve();
         throw refusal("over");
       },
     });
-    const reporting = report(parts, flight, succeeded(), false);
+    const reported = reporting("due");
     await refused.promise;
     await clock.advance(0);
-    expect(flight.slot.isParked).toBe(true);
+    expect([flight.slot.isWorking, slots.owed]).toEqual([false, 1]);
     expect(slots.freeFor(name)).toBe(1);
-    flight.newerOffer = offer;
+    flight.putOffer({ key, job: offer });
     await clock.advance(10);
-    expect(await reporting).toMatchObject({ kind: "accepted", isPresumed: false });
+    await reported;
+    expect(last()).toMatchObject({ type: "job-reported", isPresumed: false });
   });
 });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { GatewayError } from "../../../src/codepipeline/gateway.js";
-import { acknowledge } from "../../../src/engine/acknowledging.js";
+import { claim } from "../../../src/engine/claiming.js";
 import type { Nonce } from "../../../src/job/job.js";
-import { flightOver, offer } from "../../support/flight.js";
+import { flightOver, key, offer } from "../../support/flight.js";
 
 const fault = { operation: "AcknowledgeJob", message: "no" };
 const noAnswer = () => new GatewayError({ ...fault, kind: "unavailable", code: "TimeoutError", isAmbiguous: true });
@@ -15,20 +15,22 @@ async function askedTwice(nonceOfNewOffer: Nonce) {
     acknowledge: async (_, nonce) => {
       sent.push(nonce);
       if (sent.length > 1) throw usedUp();
-      flight.newerOffer = { ...offer, nonce: nonceOfNewOffer };
+      flight.putOffer({ key, job: { ...offer, nonce: nonceOfNewOffer } });
       throw noAnswer();
     },
   });
   await flight.note({ type: "details-received" });
-  const claiming = acknowledge(parts, flight, offer);
+  flight.learn({ type: "fresh-nonce", nonce: offer.nonce });
+  const claiming = claim(parts, flight);
   while (sent.length < 2) await clock.advance(1);
-  return { claim: await claiming, sent };
+  return { end: await claiming, sent, is: flight.claim.is };
 }
 
 describe("a job that is offered again while its acknowledge has no answer", () => {
   it("may be ours all the same when the nonce is the old one: what was sent first may have come since", async () => {
     expect(await askedTwice(offer.nonce)).toEqual({
-      claim: { kind: "ours", isPresumed: true },
+      end: { kind: "work" },
+      is: "presumed",
       sent: [offer.nonce, offer.nonce],
     });
   });
@@ -36,7 +38,7 @@ describe("a job that is offered again while its acknowledge has no answer", () =
   it("is somebody else's when the nonce is a new one: ours was over before it was asked for with that", async () => {
     const newer = "5" as Nonce;
     expect(await askedTwice(newer)).toMatchObject({
-      claim: { kind: "lost", reason: "not-ours" },
+      end: { kind: "dropped", reason: "not-ours" },
       sent: [offer.nonce, newer],
     });
   });
@@ -49,11 +51,14 @@ it("is not guessed to be ours when it was offered again by the time its nonce wa
       if (nonce !== newer) throw usedUp();
       return "InProgress";
     },
-    detailsAgain: async (key) => {
-      flight.newerOffer = { ...offer, nonce: newer };
-      return { key, configuration: {}, pipeline: {}, inputs: [], outputs: [] };
+    detailsAgain: async (of) => {
+      flight.putOffer({ key: of, job: { ...offer, nonce: newer } });
+      return { key: of, configuration: {}, pipeline: {}, inputs: [], outputs: [] };
     },
   });
   await flight.note({ type: "details-received" });
-  expect(await acknowledge(parts, flight, offer, true)).toEqual({ kind: "ours", isPresumed: false });
+  await flight.ask(offer.nonce);
+  flight.learn({ type: "no-answer" });
+  expect(await claim(parts, flight)).toEqual({ kind: "work" });
+  expect(flight.claim.is).toBe("ours");
 });

@@ -1,0 +1,175 @@
+// Asks CodePipeline for a job until the claim's table (job/claim.ts) says what becomes of it. Nothing here decides by
+// itself whether a job is ours: it makes the call that the table asks for, and tells the table what came back.
+import { GatewayError, isPassing } from "../codepipeline/gateway.js";
+import { type ClaimEvent, mayBeOurs, nextStep, nonceEvent, statusEvent } from "../job/claim.js";
+import type { Nonce } from "../job/job.js";
+import type { LostReason } from "../job/lifecycle.js";
+import { LedgerError } from "../ledger/ledger.js";
+import { calling, mayComeRight, patiently } from "./calls.js";
+import type { Parts } from "./context.js";
+import type { JobInFlight, Loss } from "./in-flight.js";
+
+/** `unanswered`: we stopped before CodePipeline said anything; it may be ours. */
+export type ClaimEnd =
+  | { readonly kind: "work" }
+  | ({ readonly kind: "dropped" } & Loss)
+  | { readonly kind: "unanswered"; readonly message: string };
+
+/** AcknowledgeThirdPartyJob or AcknowledgeJob until it is decided or the work scope ends. Throws only bugs. */
+export async function claim(parts: Parts, flight: JobInFlight): Promise<ClaimEnd> {
+  const { clock, mask } = parts.world;
+  const { acknowledge: policy, details } = parts.limits.retry;
+  const startedMs = clock.monotonic();
+  const words = { last: "" };
+  try {
+    await patiently(
+      parts,
+      flight,
+      {
+        policy,
+        signal: parts.scopes.work,
+        // What was never promised is offered again: it is not worth more patience than its details.
+        isWorthIt: (fault) =>
+          mayBeOurs(flight.claim)
+            ? mayComeRight(fault)
+            : isPassing(fault.kind) && clock.monotonic() - startedMs < details.maxElapsedMs,
+        isOutsideSlot: () => mayBeOurs(flight.claim),
+      },
+      () => untilDecided(parts, flight, words),
+    );
+  } catch (error) {
+    if (flight.loss) return { kind: "dropped", ...flight.loss };
+    const isStopped = !(error instanceof GatewayError || error instanceof LedgerError);
+    if (isStopped && !parts.scopes.work.aborted) throw error;
+    words.last = isStopped ? "stopped before the acknowledge was answered" : mask(error.message);
+    if (mayBeOurs(flight.claim)) return { kind: "unanswered", message: words.last };
+    flight.learn({ type: "gave-up", reason: gaveUpFor(error) });
+  }
+  const { claim: end } = flight;
+  return end.is === "lost" ? { kind: "dropped", reason: end.reason, message: mask(words.last) } : { kind: "work" };
+}
+
+/** Step by step, as the table says. Rejects with a GatewayError when only another try can tell, or with LedgerError. */
+async function untilDecided(parts: Parts, flight: JobInFlight, words: { last: string }): Promise<void> {
+  for (;;) {
+    flight.readOffer();
+    const step = nextStep(flight.claim);
+    switch (step.do) {
+      case "ask":
+        if (flight.claim.is === "none" && isClosed(parts, flight, words)) return;
+        await ask(parts, flight, step.nonce, words);
+        break;
+      case "fetch-details":
+        await fetchNonce(parts, flight, words);
+        break;
+      case "await-offer":
+      case "work":
+      case "drop":
+        return;
+    }
+  }
+}
+
+/** What allowed the poll is asked again: nothing is acknowledged in a drain, a pause, without a ledger or without room. */
+function isClosed(parts: Parts, flight: JobInFlight, words: { last: string }): boolean {
+  const closed = parts.gate.closedBy();
+  if (!closed) return false;
+  words.last = closed.message;
+  flight.learn({ type: "gave-up", reason: closed.reason });
+  return true;
+}
+
+/** One acknowledge. Rejects with the fault when it decided nothing. */
+async function ask(parts: Parts, flight: JobInFlight, nonce: Nonce, words: { last: string }): Promise<void> {
+  const { key } = flight;
+  await flight.ask(nonce);
+  const { claim: asked } = flight;
+  try {
+    const signal = asked.is === "doubted" ? parts.scopes.report : parts.scopes.work;
+    const status = await calling(parts, key, "acknowledge", (gateway) => gateway.acknowledge(key, nonce, signal));
+    words.last = `the acknowledge was answered ${status ?? "without a status"}, not InProgress`;
+    flight.learn(statusEvent(status));
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    words.last = error.message;
+    const event = meaningOf(error);
+    flight.learn(event);
+    if (event.type === "put-off" || event.type === "no-answer") throw error;
+  }
+  if (asked.is === "doubted" && isOurs(flight)) await flight.note({ type: "claim-confirmed" });
+}
+
+function meaningOf(fault: GatewayError): ClaimEvent {
+  switch (fault.kind) {
+    case "not-ours":
+      return { type: "nonce-refused" };
+    case "gone":
+    case "over":
+      return { type: "ended", reason: fault.kind };
+    case "rejected":
+      return { type: "ended", reason: "refused" };
+    default:
+      return { type: fault.isAmbiguous ? "no-answer" : "put-off" };
+  }
+}
+
+/** Details for the sake of their nonce. Rejects with the fault when it decided nothing. */
+async function fetchNonce(parts: Parts, flight: JobInFlight, words: { last: string }): Promise<void> {
+  const { key, claim: before } = flight;
+  const signal = before.is === "doubted" ? parts.scopes.report : parts.scopes.work;
+  try {
+    const fresh = await calling(parts, key, "details", (gateway) => gateway.detailsAgain(key, signal));
+    // Offered while that was asked: the offer knows better.
+    flight.readOffer();
+    if (flight.claim === before) flight.learn(nonceEvent(before, fresh.nonce));
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    words.last = error.message;
+    const event = meaningOf(error);
+    if (event.type !== "ended") throw error;
+    flight.learn(event);
+  }
+}
+
+/**
+ * Asks once more for a job that is presumed ours, now that an offer or a refused result says otherwise: true once it
+ * is ours, false when there is nothing left to ask for. Rejects with a GatewayError while only another offer can tell.
+ */
+export function clearDoubt(parts: Parts, flight: JobInFlight, refusal?: GatewayError): Promise<boolean> {
+  return flight.inTurn(async () => {
+    const words = { last: "" };
+    flight.readOffer();
+    if (nextStep(flight.claim).do === "await-offer") await fetchNonce(parts, flight, words);
+    const step = nextStep(flight.claim);
+    if (step.do === "ask") await ask(parts, flight, step.nonce, words);
+    if (isOurs(flight)) return true;
+    if (nextStep(flight.claim).do === "drop") return false;
+    throw new GatewayError({
+      kind: "unavailable",
+      operation: refusal?.operation ?? "Acknowledge",
+      code: refusal?.code ?? "no-offer",
+      message: `${refusal?.message ?? words.last} (its acknowledge was never answered; waiting for it to be offered again)`,
+    });
+  });
+}
+
+function isOurs({ claim: { is } }: JobInFlight): boolean {
+  return is === "ours";
+}
+
+/** Why a job that nobody can have taken for ours is dropped. */
+function gaveUpFor(error: unknown): LostReason {
+  if (error instanceof LedgerError) return "ledger-unwritable";
+  if (!(error instanceof GatewayError)) return "draining";
+  switch (error.kind) {
+    case "token-rejected":
+    case "denied":
+      return error.kind;
+    case "misconfigured":
+      return "refused";
+    case "aborted":
+      return "draining";
+    default:
+      return "unreachable";
+  }
+}

@@ -1,0 +1,15 @@
+// The two ways in which a job ends here without a result of ours.
+import type { Parts } from "./context.js";
+import type { JobInFlight, Loss } from "./in-flight.js";
+
+/** Ends a job for good: it is not ours, gone, over, offered again, or an operator's decision. */
+export async function drop(parts: Parts, flight: JobInFlight, { reason, message }: Loss): Promise<void> {
+  const from = flight.state;
+  await flight.note({ type: "job-lost", reason });
+  parts.emit({ type: "job-dropped", key: flight.key, from, reason, message });
+}
+
+/** Leaves a job in the ledger while CodePipeline waits for us: the next start, or another replica, goes on with it. */
+export function leave(parts: Parts, flight: JobInFlight, message: string): void {
+  parts.emit({ type: "job-left", key: flight.key, state: flight.state, message });
+}

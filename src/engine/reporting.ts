@@ -1,0 +1,150 @@
+// From an outcome to CodePipeline: fixed in the ledger first, then put until it is taken. Bounded only by the job's life
+// and the report scope. What an answer means is job/report.ts's to say; whose the job is, job/claim.ts's.
+import { GatewayError, type GatewayFaultKind } from "../codepipeline/gateway.js";
+import type { LostReason } from "../job/lifecycle.js";
+import { failed, type Outcome } from "../job/outcome.js";
+import { type ReportEventType, type ReportState, reportAfter } from "../job/report.js";
+import { calling, mayComeRight, patiently } from "./calls.js";
+import { clearDoubt } from "./claiming.js";
+import { faultOf, type Parts } from "./context.js";
+import { drop, leave } from "./ending.js";
+import type { EndCause } from "./events.js";
+import type { JobInFlight } from "./in-flight.js";
+
+/** Longer than any redelivery that is known; how long it really takes CodePipeline does not say. */
+const offerPatienceMs = 10 * 60_000;
+
+/** Fixes the outcome, then owes it until CodePipeline has it. */
+export async function settle(
+  parts: Parts,
+  flight: JobInFlight,
+  end: { readonly outcome: Outcome; readonly cause: EndCause; readonly startedMs?: number },
+): Promise<void> {
+  const { emit, world } = parts;
+  const { outcome, cause, startedMs = world.clock.monotonic() } = end;
+  flight.endCause = cause;
+  if (flight.loss) return drop(parts, flight, flight.loss);
+  await flight.note({ type: "outcome-settled", outcome });
+  // While it was written another replica may have come: the outcome is not what it will report.
+  if (flight.loss) return drop(parts, flight, flight.loss);
+  emit({ type: "job-settled", key: flight.key, outcome, cause, durationMs: world.clock.monotonic() - startedMs });
+  await report(parts, flight, outcome, "due");
+}
+
+/** A result on its way: what is put, and what is known of the puts before. */
+interface Owed {
+  outcome: Outcome;
+  state: ReportState;
+  attempts: number;
+  /** When a result of a job that is not surely ours was first refused. */
+  doubtedSinceMs: number | undefined;
+  last: { readonly reason: LostReason; readonly message: string };
+}
+
+/** Puts an outcome until CodePipeline takes it, says that the job is over, or the report scope ends. */
+export async function report(
+  parts: Parts,
+  flight: JobInFlight,
+  outcome: Outcome,
+  from: "due" | "unanswered",
+): Promise<void> {
+  const { emit, scopes, world } = parts;
+  const owedSinceMs = world.clock.monotonic();
+  const last = { reason: "over", message: "" } as const;
+  const owed: Owed = { outcome, state: from, attempts: 0, doubtedSinceMs: undefined, last };
+  let event: ReportEventType;
+  try {
+    event = await patiently(
+      parts,
+      flight,
+      {
+        policy: parts.limits.retry.report,
+        signal: scopes.report,
+        isWorthIt: mayComeRight,
+        isOutsideSlot: () => true,
+      },
+      () => untilAnswered(parts, flight, owed),
+    );
+  } catch (error) {
+    if (flight.loss) return drop(parts, flight, flight.loss);
+    if (error instanceof GatewayError) return leave(parts, flight, world.mask(error.message));
+    if (scopes.report.aborted) return leave(parts, flight, "stopped before CodePipeline took the result");
+    throw error;
+  }
+  if (owed.state === "lost") return drop(parts, flight, owed.last);
+  await flight.note({ type: "report-accepted" });
+  emit({
+    type: "job-reported",
+    key: flight.key,
+    outcome: owed.outcome,
+    attempts: owed.attempts,
+    owedMs: world.clock.monotonic() - owedSinceMs,
+    isPresumed: event !== "put-accepted",
+  });
+}
+
+/** The answer that ends it. Rejects with the fault when only another try can tell. */
+async function untilAnswered(parts: Parts, flight: JobInFlight, owed: Owed): Promise<ReportEventType> {
+  for (;;) {
+    const event = await putOnce(parts, flight, owed);
+    if (event === "again") continue;
+    const before = owed.state;
+    owed.state = reportAfter(before, event);
+    if (owed.state !== "replaced" || before === "replaced") return event;
+  }
+}
+
+/** One put, and whose the job is when the put is refused; `again`: it is ours after all. */
+async function putOnce(parts: Parts, flight: JobInFlight, owed: Owed): Promise<ReportEventType | "again"> {
+  const { key } = flight;
+  owed.attempts += 1;
+  // As of now: an offer may make it ours while the put is under way, and that put is refused all the same.
+  const wasOurs = flight.claim.is === "ours";
+  try {
+    await calling(parts, key, "put", (gateway) => gateway.put(key, owed.outcome, parts.scopes.report));
+    return "put-accepted";
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    if (error.isAmbiguous) owed.state = reportAfter(owed.state, "no-answer");
+    const event = endedBy(error.kind);
+    if (event === undefined) throw error;
+    const message = parts.world.mask(error.message);
+    owed.last = { reason: event === "invalid" ? "refused" : error.kind === "gone" ? "gone" : "over", message };
+    if (event === "over" && !wasOurs && (await isOursAfterAll(parts, flight, owed, error))) return "again";
+    if (event === "invalid" && reportAfter(owed.state, event) === "replaced") {
+      parts.emit({ type: "result-refused", key, fault: faultOf(error, parts.world.mask) });
+      // A result that CodePipeline never takes would let the job hang.
+      owed.outcome = failed(
+        `CodePipeline refused the result of this job as invalid (${error.code}); see partnerd's log`,
+      );
+    }
+    return event;
+  }
+}
+
+function endedBy(kind: GatewayFaultKind): ReportEventType | undefined {
+  if (kind === "over" || kind === "gone") return "over";
+  return kind === "rejected" || kind === "not-ours" ? "invalid" : undefined;
+}
+
+/**
+ * Refused although we presumed the job to be ours. Either it never was: then it is offered again, and the offer lets us
+ * ask for it and put the result without running the job twice. Or an earlier put went through unseen: then no offer
+ * comes. So the result waits for an offer for a while before it counts as one or the other.
+ */
+async function isOursAfterAll(parts: Parts, flight: JobInFlight, owed: Owed, refusal: GatewayError): Promise<boolean> {
+  const nowMs = parts.world.clock.monotonic();
+  owed.doubtedSinceMs ??= nowMs;
+  flight.learn({ type: "result-refused" });
+  try {
+    return await clearDoubt(parts, flight, refusal);
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    if (nowMs - owed.doubtedSinceMs < offerPatienceMs) {
+      flight.slot.awaitOffer();
+      throw error;
+    }
+    flight.learn({ type: "gave-up", reason: "over" });
+    return false;
+  }
+}

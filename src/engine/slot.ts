@@ -1,0 +1,99 @@
+// One job's slot and what becomes of it. It counts itself as working or owed; who may have it is slots.ts's to say.
+/** Slots that one poll may fill. */
+export interface Reservation {
+  readonly size: number;
+  /** Makes one of them a job's slot. `undefined`: all are used. */
+  use(): Slot | undefined;
+  /** Gives back those that were not used. Idempotent. */
+  giveBack(): void;
+}
+
+/** One job's slot: it works, it is owed while CodePipeline is waited for, or it has nothing yet. */
+export interface Slot {
+  readonly isWorking: boolean;
+  /**
+   * Gives the right to work up for as long as CodePipeline is waited for, so that others may run; jobs that are owed hold
+   * back the polls of their own lane alone. Whoever is to work afterwards asks for `work`.
+   */
+  whileWaiting<T>(wait: () => Promise<T>): Promise<T>;
+  /**
+   * The owed job waits for a poll to offer it again: from now on what its lane owes leaves the lane's polls one slot.
+   * Idempotent.
+   */
+  awaitOffer(): void;
+  /** The right to work, in turn with all others; at once where it is held. False when the signal aborts first. */
+  work(signal: AbortSignal): Promise<boolean>;
+  /**
+   * Owed from the beginning, for a job whose result is fixed already: as soon as the lane owes fewer than it may run.
+   * False when the signal aborts first.
+   */
+  owe(signal: AbortSignal): Promise<boolean>;
+  /** Idempotent. */
+  free(): void;
+}
+
+/** What a slot needs of all slots together. */
+export interface SlotBase {
+  readonly count: { working: number; owed: number; awaiting: number };
+  /** In turn with all others; `undefined` when the signal aborts first. One that owes is counted when it is granted. */
+  readonly wait: (kind: "work" | "owe", signal: AbortSignal) => Promise<Reservation | undefined>;
+  /** Gives one slot back. */
+  readonly release: () => void;
+  /** Looks who can be served now. */
+  readonly serve: () => void;
+}
+
+/** A slot of a lane, held from the beginning or not. */
+export function slotOf({ count, wait, release, serve }: SlotBase, first: "working" | "none"): Slot {
+  let is: "none" | "working" | "owed" | "freed" = first;
+  let isAwaiting = false;
+  if (first === "working") count.working += 1;
+  const isFreed = () => is === "freed";
+  const become = (next: typeof is): void => {
+    const was = is;
+    is = next;
+    if (was === "owed" || was === "working") count[was] -= 1;
+    if (next === "owed" || next === "working") count[next] += 1;
+    if (was === "working") release();
+    else if (was === "owed") serve();
+  };
+  return {
+    get isWorking() {
+      return is === "working";
+    },
+    whileWaiting: (again) => {
+      if (is === "working" || is === "none") become("owed");
+      return again();
+    },
+    awaitOffer: () => {
+      if (is === "freed" || isAwaiting) return;
+      isAwaiting = true;
+      count.awaiting += 1;
+      serve();
+    },
+    work: async (signal) => {
+      if (is === "working") return true;
+      const reservation = await wait("work", signal);
+      if (!reservation) return false;
+      if (isFreed()) reservation.giveBack();
+      else become("working");
+      return !isFreed();
+    },
+    owe: async (signal) => {
+      if (is !== "none") return true;
+      if (!(await wait("owe", signal))) return false;
+      if (is === "none") {
+        is = "owed";
+        return true;
+      }
+      count.owed -= 1;
+      serve();
+      return false;
+    },
+    free: () => {
+      if (isAwaiting) count.awaiting -= 1;
+      isAwaiting = false;
+      if (is !== "freed") become("freed");
+    },
+  };
+}

@@ -1,0 +1,212 @@
+// One job, top to bottom: slot, details, claim, handler, result. The same story for a job that a poll offered, that an
+// earlier process left, or that another replica gave up; it begins where the job's state says. Every step may fail
+// without hurting another job; once a job is acknowledged it leaves only by an accepted result, or stays in the ledger.
+import { GatewayError, isPassing } from "../codepipeline/gateway.js";
+import { nonceEvent } from "../job/claim.js";
+import type { Job, PolledJob } from "../job/job.js";
+import type { LostReason } from "../job/lifecycle.js";
+import { failed } from "../job/outcome.js";
+import { Deadline } from "../std/deadline.js";
+import { calling, mayComeRight, patiently } from "./calls.js";
+import { claim } from "./claiming.js";
+import type { Parts } from "./context.js";
+import { drop, leave } from "./ending.js";
+import { handle, stopped } from "./handling.js";
+import type { JobInFlight } from "./in-flight.js";
+import { maskSecretsOf } from "./job-secrets.js";
+import { laneOf } from "./poller-config.js";
+import { report, settle } from "./reporting.js";
+
+const interrupted =
+  "partnerd was terminated while this job was running, so its outcome is unknown; run the action again";
+
+/** Lives the job's life from its state on. Rejects only for a bug. */
+export async function story(parts: Parts, flight: JobInFlight, offer?: PolledJob): Promise<void> {
+  if (flight.isRecovered && !(await begins(parts, flight))) return;
+  if (flight.loss) return drop(parts, flight, flight.loss);
+  if (flight.state === "settled") {
+    if (!flight.owed) throw new Error("bug: a settled job without its outcome in the ledger");
+    // An earlier process may have put it.
+    return report(parts, flight, flight.owed, "unanswered");
+  }
+  if (flight.state === "running") {
+    if (flight.failure !== undefined) return fail(parts, flight, flight.failure);
+    if (!isWorkedAgain(flight)) {
+      const outcome = failed(interrupted, { type: "SystemUnavailable" });
+      return settle(parts, flight, { outcome, cause: "interrupted" });
+    }
+  }
+  const job = await detailsOf(parts, flight, offer);
+  if (!job) return;
+  const unmask = maskSecretsOf(parts, flight.lane, job);
+  try {
+    if (await isOurs(parts, flight)) await work(parts, flight, job);
+  } finally {
+    unmask();
+  }
+}
+
+/** A job from the ledger waits for its turn; false when it ends, or is left, before that. */
+async function begins(parts: Parts, flight: JobInFlight): Promise<boolean> {
+  // An order to fail it is carried out without a slot, once it is surely ours.
+  const orders = flight.state === "running" ? [flight.letGo, flight.failing] : [flight.letGo];
+  const until = AbortSignal.any([parts.scopes.poll, ...orders]);
+  const isWork = flight.state === "acknowledging" || (flight.state === "running" && isWorkedAgain(flight));
+  const hasTurn = isWork ? await flight.slot.work(until) : await flight.slot.owe(until);
+  if (orders.some(({ aborted }) => aborted)) return true;
+  const lane = laneOf(parts.lanes, flight.key);
+  if (!lane) {
+    leave(parts, flight, "its action type is no longer configured here; it stays in the ledger");
+    return false;
+  }
+  // As they are by now: the configuration may have changed while it waited, and may have it worked again.
+  flight.lane = lane;
+  const isWorkNow = flight.state === "running" && isWorkedAgain(flight);
+  if (hasTurn && (!isWorkNow || (await flight.slot.work(until)))) return true;
+  leave(parts, flight, "stopped before it was resumed; it stays in the ledger");
+  return false;
+}
+
+/** A job that was at work when its process ended: its service still works for it, or its handler may run again. */
+function isWorkedAgain({ callback, lane }: JobInFlight): boolean {
+  return callback !== undefined || lane.afterCrash === "rerun";
+}
+
+async function detailsOf(parts: Parts, flight: JobInFlight, offer: PolledJob | undefined): Promise<Job | undefined> {
+  if (!offer) return detailsOfOurs(parts, flight);
+  const { limits, scopes, world } = parts;
+  try {
+    const job = await patiently(
+      parts,
+      flight,
+      {
+        policy: limits.retry.details,
+        signal: scopes.poll,
+        // A token source in trouble may still have the tokens of all other clients, whose jobs need the slot.
+        isWorthIt: ({ kind }) => isPassing(kind) && kind !== "token-unavailable",
+      },
+      () => calling(parts, flight.key, "details", (gateway) => gateway.details(offer, scopes.poll)),
+    );
+    flight.learn(nonceEvent(flight.claim, job.nonce));
+    await flight.note({ type: "details-received" });
+    return job;
+  } catch (error) {
+    if (flight.loss) await drop(parts, flight, flight.loss);
+    else if (scopes.poll.aborted)
+      await drop(parts, flight, { reason: "draining", message: "a drain began before its details came" });
+    else if (!(error instanceof GatewayError)) throw error;
+    else await drop(parts, flight, { reason: detailsReason(error), message: world.mask(error.message) });
+    return undefined;
+  }
+}
+
+function detailsReason({ kind }: GatewayError): LostReason {
+  switch (kind) {
+    case "gone":
+    case "over":
+    case "token-rejected":
+    case "not-ours":
+    case "denied":
+      return kind;
+    case "rejected":
+    case "misconfigured":
+      return "refused";
+    default:
+      return "no-details";
+  }
+}
+
+/** Details of a job that may be ours. Only CodePipeline's word that it is gone ends it. */
+async function detailsOfOurs(parts: Parts, flight: JobInFlight): Promise<Job | undefined> {
+  const { limits, scopes, world } = parts;
+  // A job that runs can be failed without its details.
+  const ended = flight.state === "running" ? AbortSignal.any([flight.letGo, flight.failing]) : flight.letGo;
+  try {
+    return await patiently(
+      parts,
+      flight,
+      {
+        policy: { ...limits.retry.acknowledge, maxElapsedMs: Number.POSITIVE_INFINITY },
+        signal: scopes.work,
+        isWorthIt: mayComeRight,
+        isOutsideSlot: () => true,
+        alsoEndedBy: ended,
+      },
+      () => calling(parts, flight.key, "details", (gateway) => gateway.detailsAgain(flight.key, scopes.work)),
+    );
+  } catch (error) {
+    if (flight.loss) await drop(parts, flight, flight.loss);
+    else if (flight.failure !== undefined && flight.state === "running") await fail(parts, flight, flight.failure);
+    else if (scopes.work.aborted) leave(parts, flight, "stopped before its details came; it stays in the ledger");
+    else if (!(error instanceof GatewayError)) throw error;
+    else await drop(parts, flight, { reason: endedReason(error), message: world.mask(error.message) });
+    return undefined;
+  }
+}
+
+function endedReason({ kind }: GatewayError): LostReason {
+  return kind === "gone" || kind === "over" ? kind : "refused";
+}
+
+/** Claims the job; true when its handler may run. */
+async function isOurs(parts: Parts, flight: JobInFlight): Promise<boolean> {
+  if (flight.state !== "running") {
+    const end = await claim(parts, flight);
+    if (end.kind === "dropped") {
+      await drop(parts, flight, end);
+      return false;
+    }
+    if (end.kind === "unanswered") {
+      leave(parts, flight, end.message);
+      return false;
+    }
+    await flight.note({ type: "acknowledge-accepted", claim: flight.claim.is === "ours" ? "ours" : "presumed" });
+  }
+  // A service that has the job needs no slot of ours to be listened to: its outcome may be on its way.
+  if (flight.slot.isWorking || flight.callback) return true;
+  const { work: scope } = parts.scopes;
+  const until = AbortSignal.any([scope, flight.letGo, flight.failing]);
+  if ((await flight.slot.work(until)) || !scope.aborted) return true;
+  await settle(parts, flight, { outcome: failed(stopped, { type: "SystemUnavailable" }), cause: "stopped" });
+  return false;
+}
+
+/** Runs the handler of a job that is ours and reports what came of it. */
+async function work(parts: Parts, flight: JobInFlight, job: Job): Promise<void> {
+  const { emit, world } = parts;
+  const { clock } = world;
+  if (flight.loss) return drop(parts, flight, flight.loss);
+  if (flight.failure !== undefined) return fail(parts, flight, flight.failure);
+  const handler = world.handlers.get(flight.lane.handler);
+  const startedMs = clock.monotonic();
+  if (!handler) {
+    const outcome = failed(`no handler called ${flight.lane.handler} is configured`, { type: "ConfigurationError" });
+    return settle(parts, flight, { outcome, cause: "no-handler", startedMs });
+  }
+  const deadline = flight.deadline ?? Deadline.in(clock, flight.lane.jobTimeoutMs);
+  emit({
+    type: "job-started",
+    key: flight.key,
+    handler: flight.lane.handler,
+    pickupMs: startedMs - flight.polledAtMs,
+    deadlineMs: deadline.wallMs(),
+    isContinuation: job.continuationToken !== undefined,
+    pipelineName: job.pipeline.pipelineName,
+    actionName: job.pipeline.actionName,
+    actionExecutionId: job.pipeline.actionExecutionId,
+  });
+  const ending = await handle(parts, flight, job, handler, deadline);
+  switch (ending.kind) {
+    case "ended":
+      return settle(parts, flight, { ...ending, startedMs });
+    case "left":
+      return leave(parts, flight, "a service still works for it; the next start waits for its callback");
+    case "let-go":
+      return drop(parts, flight, flight.loss ?? { reason: "released", message: "released" });
+  }
+}
+
+/** Ends a job of ours as an operator decided. */
+function fail(parts: Parts, flight: JobInFlight, message: string): Promise<void> {
+  return settle(parts, flight, { outcome: failed(message), cause: "operator" });
+}

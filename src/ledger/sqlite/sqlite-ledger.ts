@@ -15,7 +15,7 @@ import {
   type UnfinishedJob,
 } from "../ledger.js";
 import { type JobRecord, recordAfter } from "../record.js";
-import type { SqliteContents } from "./file.js";
+import { newIdentity, type SqliteContents } from "./file.js";
 import { jobFrom, type Write, writeOf } from "./rows.js";
 import { SqliteThread, startSqliteWorker } from "./thread.js";
 import { type Rewrite, SqliteWriter } from "./writer.js";
@@ -84,10 +84,8 @@ export class SqliteLedger implements Ledger {
     this.#writer = new SqliteWriter({
       path,
       thread: (onDeath) => {
-        const store = { path, recentMs, recentMax, holder };
-        const start = (inode: number | undefined) =>
-          startSqliteWorker(inode === undefined ? store : { ...store, inode });
-        return new SqliteThread({ path, onDeath, start });
+        const store = { path, recentMs, recentMax, holder, identity: newIdentity() };
+        return new SqliteThread({ path, onDeath, start: () => startSqliteWorker(store) });
       },
       clock,
       commitSpacingMs: writing.commitSpacingMs,

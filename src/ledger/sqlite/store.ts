@@ -1,13 +1,14 @@
 // The lock and the file together, as one thing to open, write, mend and close. It keeps the lock while it opens the
 // file anew, so that no other process slips in between. Blocks like the file does.
 import { loadSqlite } from "../../std/sqlite.js";
-import { type SqliteContents, SqliteFile, type SqliteFileOptions } from "./file.js";
+import { type FileIdentity, type SqliteContents, SqliteFile, type SqliteFileOptions } from "./file.js";
 import { type LedgerHolder, SqliteLock } from "./lock.js";
 import type { Write } from "./rows.js";
 import { migrations } from "./schema.js";
 
-export interface SqliteStoreOptions extends Pick<SqliteFileOptions, "path" | "recentMs" | "recentMax" | "inode"> {
+export interface SqliteStoreOptions extends Pick<SqliteFileOptions, "path" | "recentMs" | "recentMax"> {
   readonly holder: LedgerHolder;
+  readonly identity: FileIdentity;
 }
 
 /** A ledger file that this process alone writes. */
@@ -16,21 +17,17 @@ export class SqliteStore {
   readonly #options: SqliteStoreOptions;
   #lock: SqliteLock | undefined;
   #file: SqliteFile | undefined;
-  #inode: number | undefined;
 
   constructor(options: SqliteStoreOptions) {
     this.#sqlite = loadSqlite();
     this.#options = options;
-    this.#inode = options.inode;
   }
 
   /** Takes the lock and opens the file. Throws LedgerError. */
   open(): void {
     this.#keepLock();
-    const { path, recentMs, recentMax } = this.#options;
-    const inode = this.#inode === undefined ? {} : { inode: this.#inode };
-    this.#file = SqliteFile.open(this.#sqlite, { path, recentMs, recentMax, migrations, ...inode });
-    this.#inode = this.#file.inode;
+    const { path, recentMs, recentMax, identity } = this.#options;
+    this.#file = SqliteFile.open(this.#sqlite, { path, recentMs, recentMax, identity, migrations });
   }
 
   /** What an earlier process left. Throws LedgerError. */

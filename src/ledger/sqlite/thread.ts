@@ -19,8 +19,8 @@ export interface ThreadAnswer {
 
 export interface SqliteThreadOptions {
   readonly path: string;
-  /** Starts the worker; `inode` names the file that an earlier one had open. */
-  readonly start: (inode: number | undefined) => Worker;
+  /** Starts a worker; all of them share one `FileIdentity`. */
+  readonly start: () => Worker;
   /** Called when the thread dies while nothing is asked of it. */
   readonly onDeath: (fault: LedgerError) => void;
 }
@@ -35,7 +35,6 @@ export class SqliteThread {
   readonly #options: SqliteThreadOptions;
   #worker: Worker | undefined;
   #asked: Asked | undefined;
-  #inode: number | undefined;
   /** Its end is wanted: it may come in the same turn as its last answer, before anybody has seen that. */
   #isClosing = false;
 
@@ -47,7 +46,6 @@ export class SqliteThread {
   async open(nowMs: number): Promise<SqliteContents> {
     const { contents } = await this.#ask({ type: "open", nowMs });
     if (contents === undefined) throw new Error("bug: the ledger's thread opened the file and did not read it");
-    this.#inode = contents.inode;
     return contents;
   }
 
@@ -93,7 +91,7 @@ export class SqliteThread {
   }
 
   #start(): Worker {
-    const worker = this.#options.start(this.#inode);
+    const worker = this.#options.start();
     this.#worker = worker;
     let cause: unknown;
     worker.on("message", (answer: ThreadAnswer) => this.#answered(answer));

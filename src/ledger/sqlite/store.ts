@@ -2,6 +2,7 @@
 // file anew, so that no other process slips in between. Blocks like the file does.
 import { loadSqlite } from "../../std/sqlite.js";
 import { type FileIdentity, type SqliteContents, SqliteFile, type SqliteFileOptions } from "./file.js";
+import { type FileSystemRisk, mustNotBeShared } from "./file-system.js";
 import { type LedgerHolder, SqliteLock } from "./lock.js";
 import type { Write } from "./rows.js";
 import { migrations } from "./schema.js";
@@ -11,12 +12,18 @@ export interface SqliteStoreOptions extends Pick<SqliteFileOptions, "path" | "re
   readonly identity: FileIdentity;
 }
 
+/** What an earlier process left, and what is risky about where the file lies. */
+export interface StoreContents extends SqliteContents {
+  readonly risk?: FileSystemRisk;
+}
+
 /** A ledger file that this process alone writes. */
 export class SqliteStore {
   readonly #sqlite: typeof import("node:sqlite");
   readonly #options: SqliteStoreOptions;
   #lock: SqliteLock | undefined;
   #file: SqliteFile | undefined;
+  #risk: FileSystemRisk | undefined;
 
   constructor(options: SqliteStoreOptions) {
     this.#sqlite = loadSqlite();
@@ -25,14 +32,16 @@ export class SqliteStore {
 
   /** Takes the lock and opens the file. Throws LedgerError. */
   open(): void {
+    // First, since not even the lock holds on a share.
+    this.#risk = mustNotBeShared(this.#options.path);
     this.#keepLock();
     const { path, recentMs, recentMax, identity } = this.#options;
     this.#file = SqliteFile.open(this.#sqlite, { path, recentMs, recentMax, identity, migrations });
   }
 
   /** What an earlier process left. Throws LedgerError. */
-  read(nowMs: number): SqliteContents {
-    return this.#opened().read(nowMs);
+  read(nowMs: number): StoreContents {
+    return { ...this.#opened().read(nowMs), ...(this.#risk && { risk: this.#risk }) };
   }
 
   /** Makes all of the writes durable, or none. Throws LedgerError. */

@@ -2,9 +2,8 @@
 // that takes 20 ms for a flush then stalls nobody but the thread.
 import { Worker } from "node:worker_threads";
 import { LedgerError } from "../ledger.js";
-import type { SqliteContents } from "./file.js";
 import type { Write } from "./rows.js";
-import type { SqliteStoreOptions } from "./store.js";
+import type { SqliteStoreOptions, StoreContents } from "./store.js";
 
 export type ThreadRequest =
   | { readonly type: "open"; readonly nowMs: number }
@@ -13,7 +12,7 @@ export type ThreadRequest =
   | { readonly type: "close" };
 
 export interface ThreadAnswer {
-  readonly contents?: SqliteContents;
+  readonly contents?: StoreContents;
   readonly fault?: { readonly code: LedgerError["code"]; readonly message: string };
 }
 
@@ -43,7 +42,7 @@ export class SqliteThread {
   }
 
   /** Opens the file and reads what an earlier process left. Throws LedgerError. */
-  async open(nowMs: number): Promise<SqliteContents> {
+  async open(nowMs: number): Promise<StoreContents> {
     const { contents } = await this.#ask({ type: "open", nowMs });
     if (contents === undefined) throw new Error("bug: the ledger's thread opened the file and did not read it");
     return contents;

@@ -3,6 +3,7 @@
 import type { JobKey } from "../job/job.js";
 import { cut } from "../job/limits.js";
 import { oneLine } from "../std/one-line.js";
+import { retryAfterMs } from "../std/retry-after.js";
 import { GatewayError, type GatewayFaultKind } from "./gateway.js";
 
 /** What the service says is shown, but no page of it. */
@@ -150,12 +151,7 @@ function isUnreadable(error: Error): boolean {
 function retryAfter(headers: unknown): number | undefined {
   const ownMs = Number(member(headers, "x-amz-retry-after"));
   if (Number.isFinite(ownMs) && ownMs > 0) return ownMs;
-  const header = member(headers, "retry-after");
-  if (typeof header !== "string" || header.trim() === "") return undefined;
-  const seconds = Number(header);
-  if (Number.isFinite(seconds)) return seconds > 0 ? seconds * 1_000 : undefined;
-  const untilMs = Date.parse(header) - Date.now();
-  return Number.isFinite(untilMs) && untilMs > 0 ? untilMs : undefined;
+  return retryAfterMs(member(headers, "retry-after"), Date.now());
 }
 
 function member(value: unknown, name: string): unknown {

@@ -4,6 +4,7 @@ import { type FailureType, JobFailure } from "../job/failure.js";
 import type { ArtifactLocation } from "../job/job.js";
 import { cut } from "../job/limits.js";
 import { oneLine } from "../std/one-line.js";
+import { retryAfterMs } from "../std/retry-after.js";
 
 /** What S3 says is shown, but no page of it. */
 const messageMaxChars = 500;
@@ -107,9 +108,8 @@ export function transferFault(error: unknown): TransferFault {
   const code =
     name ?? (typeof system === "string" ? system : typeof status === "number" ? `HTTP ${status}` : "unknown");
   const message = cut(oneLine(error instanceof Error && error.message ? error.message : code), messageMaxChars);
-  const seconds = Number(member(member(member(error, "$response"), "headers"), "retry-after"));
-  const retryAfterMs = Number.isFinite(seconds) && seconds > 0 ? seconds * 1_000 : undefined;
-  return new TransferFault(kindOf(code, message, status), code, message, retryAfterMs);
+  const headers = member(member(error, "$response"), "headers");
+  return new TransferFault(kindOf(code, message, status), code, message, retryAfterMs(headers, Date.now()));
 }
 
 function kindOf(code: string, message: string, status: unknown): TransferFaultKind {

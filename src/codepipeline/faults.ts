@@ -5,6 +5,7 @@
 import type { JobKey } from "../job/job.js";
 import { cut } from "../job/limits.js";
 import { oneLine } from "../std/one-line.js";
+import { retryAfterMs } from "../std/retry-after.js";
 import { GatewayError, type GatewayFaultKind } from "./gateway.js";
 import { CallAborted, CallFailed, type Reach } from "./transport.js";
 
@@ -219,14 +220,7 @@ function isUnreadable(error: Error): boolean {
 function retryAfter(headers: unknown): number | undefined {
   const ownMs = Number(member(headers, "x-amz-retry-after"));
   if (Number.isFinite(ownMs) && ownMs > 0) return ownMs;
-  const header = member(headers, "retry-after");
-  if (typeof header !== "string" || header.trim() === "") return undefined;
-  const seconds = Number(header);
-  if (Number.isFinite(seconds)) return seconds > 0 ? seconds * 1_000 : undefined;
-  // A date of the other side's clock: counted from what that clock says now, if it does.
-  const sentMs = Date.parse(String(member(headers, "date")));
-  const leftMs = Date.parse(header) - (Number.isNaN(sentMs) ? Date.now() : sentMs);
-  return Number.isFinite(leftMs) && leftMs > 0 ? leftMs : undefined;
+  return retryAfterMs(headers, Date.now());
 }
 
 function member(value: unknown, name: string): unknown {

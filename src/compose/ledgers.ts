@@ -41,6 +41,7 @@ export async function ledgerOf({ config, clock, log }: PartsOptions, readers: Pa
         ...sqlitePace,
         ...onCommit,
         onHealth,
+        onWarning: (message) => log.warn({}, message),
       });
     }
     case "dynamodb": {

@@ -5,20 +5,10 @@ import { refuseShared, WorkDirError } from "../artifacts/work-dir.js";
 import { fleetToolsOf, ledgerOf } from "../compose/ledgers.js";
 import type { PartsOptions } from "../compose/options.js";
 import { LedgerError } from "../ledger/ledger.js";
+import { fileSystemRisk } from "../ledger/sqlite/file-system.js";
 import { describeError } from "../std/errors.js";
 import { checkLedgerClient } from "./builds.js";
 import type { Finding } from "./finding.js";
-
-/** File systems by the magic number of statfs(2), and why a ledger there is less than it seems. */
-const riskyFileSystems: ReadonlyMap<number, { readonly what: string; readonly mend: string }> = new Map([
-  [0x01021994, { what: "is in memory (tmpfs) and gone after a restart of the machine", mend: "put it on a disk" }],
-  [0x794c7630, { what: "is in the container's own layer and gone with it", mend: "mount a volume there" }],
-  [
-    0x6969,
-    { what: "is on NFS, where SQLite's locks cannot be relied on", mend: "use a local disk, or store: dynamodb" },
-  ],
-  [0xff534d42, { what: "is on SMB, where SQLite's locks cannot be relied on", mend: "use a local disk" }],
-]);
 
 /** Whether it can be written, and is as durable as it seems. */
 export async function ledger(options: PartsOptions): Promise<readonly Finding[]> {
@@ -82,9 +72,8 @@ async function sqliteFinding(options: PartsOptions, path: string): Promise<Findi
     return { subject, verdict: "ok", message: `a running daemon writes it: ${error.message}` };
   }
   const { type } = await statfs(dirname(path));
-  const risk = riskyFileSystems.get(type);
-  if (risk)
-    return { subject, verdict: "warning", message: `${path} can be written, but ${risk.what}`, mend: risk.mend };
+  const risk = fileSystemRisk(type);
+  if (risk) return { subject, verdict: "warning", message: `${path} can be written, but ${risk.what}`, mend: risk.fix };
   return { subject, verdict: "ok", message: `${path} can be written, durably` };
 }
 

@@ -2,6 +2,7 @@
 // interval, failures steeply to theirs, throttling more steeply still.
 import type { GatewayFaultKind } from "../codepipeline/gateway.js";
 import { ceilingMs, type RetryPolicyMs } from "../std/retry.js";
+import { believedMs } from "../std/retry-after.js";
 
 export interface BackoffPolicy {
   readonly minIntervalMs: number;
@@ -36,8 +37,6 @@ export const rested: BackoffState = { empty: 0, failed: 0, throttled: 0 };
 const emptyFactor = 1.5;
 /** Polls of a fleet drift apart: each rest is shortened by up to this part. */
 const jitterPart = 0.2;
-/** A service that asks for more is asked sooner all the same: a poll is cheap and customers wait. */
-const retryAfterMaxMs = 60_000;
 /** Whoever was refused asks again within this time, however long the configured intervals are. */
 const refusedMaxMs = 60_000;
 
@@ -69,7 +68,7 @@ export function next(
       const intervalMs = ceiling + random() * Math.min(1_000, ceiling * jitterPart);
       // Intervals run from call to call: one that hung for long has waited already, and work must go on in time.
       const restMs = Math.max(intervalMs - (result.tookMs ?? 0), Math.min(intervalMs, curve.minDelayMs));
-      const askedMs = Math.max(restMs, Math.min(result.retryAfterMs ?? 0, retryAfterMaxMs));
+      const askedMs = Math.max(restMs, believedMs(result.retryAfterMs, curve.maxDelayMs));
       return {
         state: {
           empty: state.empty,

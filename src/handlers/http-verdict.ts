@@ -2,6 +2,7 @@
 // Never puts the service's address into a message: the customer reads it.
 import { type FailureType, JobFailure } from "../job/failure.js";
 import { shorten } from "../job/limits.js";
+import { retryAfterMs } from "../std/retry-after.js";
 import type { Answer } from "./http-exchange.js";
 import { plainText } from "./plain-text.js";
 
@@ -35,7 +36,7 @@ export function verdictOf(answer: Answer, nowMs: number): Verdict {
   if (status === 200) return { outcome: outcomeIn(answer, nowMs) };
   if (status === 202) return "promised";
   if (status >= 500 || passingStatuses.has(status)) {
-    throw new Unanswered(`answered ${status}`, { retryAfterMs: retryAfterMs(answer, nowMs) });
+    throw new Unanswered(`answered ${status}`, { retryAfterMs: retryAfterMs(answer.headers, nowMs) });
   }
   throw new JobFailure(refusalType(status), `the handler's service answered ${status}${explanation(answer)}`);
 }
@@ -55,7 +56,7 @@ function explanation(answer: Answer): string {
 function outcomeIn(answer: Answer, nowMs: number): unknown {
   if (!answer.isWhole) {
     throw new Unanswered("answered 200 with a body that broke off, came too slowly or was too large", {
-      retryAfterMs: retryAfterMs(answer, nowMs),
+      retryAfterMs: retryAfterMs(answer.headers, nowMs),
     });
   }
   const text = textOf(answer.body);
@@ -64,21 +65,10 @@ function outcomeIn(answer: Answer, nowMs: number): unknown {
   const parsed = parsedJson(text);
   if (parsed === undefined) {
     throw new Unanswered("answered 200 with something that is not JSON", {
-      retryAfterMs: retryAfterMs(answer, nowMs),
+      retryAfterMs: retryAfterMs(answer.headers, nowMs),
     });
   }
   return parsed.value;
-}
-
-/** Retry-After, in seconds or as a date; `undefined` when there is none that can be read. */
-function retryAfterMs({ headers }: Answer, nowMs: number): number | undefined {
-  const value = headers["retry-after"]?.trim();
-  if (value === undefined || value === "") return undefined;
-  if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1_000;
-  const atMs = Date.parse(value);
-  // A date of the service's clock: counted from what that clock says now, if it does.
-  const sentMs = Date.parse(headers.date ?? "");
-  return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - (Number.isNaN(sentMs) ? nowMs : sentMs));
 }
 
 /** What the service says of its refusal, if it says it in words: a JSON body's message, or plain text. */

@@ -1,7 +1,9 @@
 // The one way to say something: pino, with every finished line passed through the masker and bounded in length.
 // Lines about jobs carry the job's fields through child loggers.
-import { type Logger, pino, stdTimeFunctions } from "pino";
+import { type Logger, pino, stdTimeFunctions, symbols } from "pino";
 import { errorRecord } from "./errors.js";
+import type { LostLines } from "./log-output.js";
+import type { LogLevel } from "./log-queue.js";
 import { prettyLine } from "./pretty-line.js";
 import { safeJson } from "./safe-json.js";
 
@@ -9,15 +11,15 @@ export type Log = Logger;
 
 /** Takes finished lines, each with its newline; LogOutput is one. Must not throw. */
 export interface LogDestination {
-  write(line: string): void;
+  write(line: string, level: LogLevel): void;
   /** Colours for levels, in the pretty format. */
   readonly isColored?: boolean;
-  /** Lines lost since the last call, once lines go through again. */
-  takeLost?(): { readonly lines: number; readonly why: string } | undefined;
+  /** Whom to tell of lines that were lost, once lines go through again. */
+  onLost?(report: (lost: LostLines) => void): void;
 }
 
 export interface LogOptions {
-  readonly level: "debug" | "info" | "warn" | "error";
+  readonly level: LogLevel;
   readonly format: "json" | "pretty";
   readonly masker: { mask(text: string): string };
   readonly destination: LogDestination;
@@ -41,15 +43,15 @@ export function createLog(options: LogOptions): Log {
   const { masker, destination } = options;
   const isPretty = options.format === "pretty";
   const mask = (text: string) => masker.mask(text);
-  let isTellingLost = false;
-  const write = (line: string): void => {
-    const safe = safeJson(line.slice(0, -1), mask);
-    destination.write(isPretty ? prettyLine(safe, destination.isColored ?? false) : `${safe}\n`);
-    const lost = isTellingLost ? undefined : destination.takeLost?.();
-    if (lost === undefined) return;
-    isTellingLost = true;
-    log.error({ lines: lost.lines }, `log lines were lost: ${lost.why}`);
-    isTellingLost = false;
+  const stream = {
+    // Asks pino for the level of each line.
+    [symbols.needsMetadataGsym]: true,
+    lastLevel: infoLevel,
+    write: (line: string): void => {
+      const safe = safeJson(line.slice(0, -1), mask);
+      const shown = isPretty ? prettyLine(safe, destination.isColored ?? false) : `${safe}\n`;
+      destination.write(shown, levelOf(stream.lastLevel));
+    },
   };
   const log = pino(
     {
@@ -61,9 +63,19 @@ export function createLog(options: LogOptions): Log {
       serializers: { err: (value: unknown) => (value instanceof Error ? errorRecord(value) : value) },
       formatters: { level: (label) => ({ level: label }), log: withErrorsAsRecords },
     },
-    { write },
+    stream,
   );
+  destination.onLost?.(({ lines, why }) => log.error({ lines }, `log lines were dropped: ${why}`));
   return log;
+}
+
+const infoLevel = 30;
+
+/** pino's numbers: 20, 30, 40 and 50, or between and beyond them. */
+function levelOf(level: number): LogLevel {
+  if (level < infoLevel) return "debug";
+  if (level < 40) return "info";
+  return level < 50 ? "warn" : "error";
 }
 
 /**

@@ -2,6 +2,7 @@
 // in an outage that lasts, and the other side's wish (Retry-After) as the least wait. Time comes from a Clock and randomness can be handed in, so that tests own both.
 import pRetry from "p-retry";
 import type { Clock } from "./clock.js";
+import { believedMs } from "./retry-after.js";
 
 /**
  * Waits grow to minDelay × factor^n, and are random between 0 and that; those that have grown to maxDelay are at most
@@ -23,7 +24,7 @@ export interface RetryOptions {
   /** Ends it as well. */
   readonly alsoEndedBy?: AbortSignal;
   readonly shouldRetry: (error: unknown) => boolean;
-  /** What the other side asked us to wait, in ms; honoured up to an hour. */
+  /** What the other side asked us to wait, in ms; honoured as far as it is believed. */
   readonly retryAfterMs?: (error: unknown) => number | undefined;
   /** Told before each wait: `attempt` counts from 1. */
   readonly onRetry?: (retry: { readonly attempt: number; readonly delayMs: number; readonly error: unknown }) => void;
@@ -31,9 +32,6 @@ export interface RetryOptions {
   /** Runs all that comes after the first failure, waits and attempts; left out: just runs it. */
   readonly around?: <T>(again: () => Promise<T>) => Promise<T>;
 }
-
-/** A server that asks for more is not believed: the job would be lost meanwhile. */
-const retryAfterMaxMs = 3_600_000;
 
 /**
  * Calls `attempt` until it resolves, until `shouldRetry` says no, or until time or signal end it. Rejects with the
@@ -80,7 +78,7 @@ async function retryAfterFirst<T>(
   const rest = async (failedAttempts: number) => {
     const delayMs = Math.max(
       jitteredMs(policy, failedAttempts, options.random ?? Math.random),
-      Math.min(options.retryAfterMs?.(last) ?? 0, retryAfterMaxMs),
+      believedMs(options.retryAfterMs?.(last), policy.maxDelayMs),
     );
     options.onRetry?.({ attempt: failedAttempts, delayMs, error: last });
     await clock.sleep(delayMs, alsoEndedBy ? AbortSignal.any([signal, alsoEndedBy]) : signal);

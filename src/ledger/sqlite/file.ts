@@ -19,29 +19,38 @@ const endsPerPrune = 256;
 const freePagesMax = 1_000;
 const freePagesPerPrune = 500;
 
+/**
+ * The inode of the ledger file, a double; 0 before there is one. It is shared with the thread and written before the
+ * file gets content: a thread that dies at any time leaves a successor that knows the file as ours.
+ */
+export type FileIdentity = SharedArrayBuffer;
+
+export function newIdentity(): FileIdentity {
+  return new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT);
+}
+
 export interface SqliteFileOptions {
   readonly path: string;
   /** How long a job that had a result is remembered. */
   readonly recentMs: number;
   /** How many of them at most. */
   readonly recentMax: number;
-  /** The inode that the file had when this process first opened it; another one is refused unless it is empty. */
-  readonly inode?: number;
+  /** Which file this process uses, once it has one; another one is refused unless it is empty. */
+  readonly identity?: FileIdentity;
   /** The steps to the newest version. */
   readonly migrations: readonly string[];
 }
 
 /** What an earlier process left. */
 export interface SqliteContents {
-  /** Names the file itself, whatever its path comes to mean. */
-  readonly inode: number;
   readonly jobs: readonly Readonly<Record<string, unknown>>[];
   readonly ended: readonly EndedRow[];
 }
 
 /** One open ledger file. */
 export class SqliteFile {
-  readonly inode: number;
+  /** Names the file itself, whatever its path comes to mean. */
+  readonly #inode: number;
   readonly #db: DatabaseSync;
   readonly #options: SqliteFileOptions;
   readonly #put: StatementSync;
@@ -49,10 +58,10 @@ export class SqliteFile {
   readonly #end: StatementSync;
   #endsUntilPrune = 0;
 
-  private constructor(db: DatabaseSync, options: SqliteFileOptions) {
+  private constructor(db: DatabaseSync, inode: number, options: SqliteFileOptions) {
     this.#db = db;
     this.#options = options;
-    this.inode = statSync(options.path).ino;
+    this.#inode = inode;
     const changed = jobColumns.filter((column) => column !== "id").map((column) => `${column} = excluded.${column}`);
     this.#put = db.prepare(
       `INSERT INTO jobs (${jobColumns.join(", ")}) VALUES (${jobColumns.map(() => "?").join(", ")})
@@ -68,14 +77,14 @@ export class SqliteFile {
     let db: DatabaseSync | undefined;
     try {
       createPrivate(path);
-      mustBeTheSame(options);
+      const inode = claimed(options);
       db = new sqlite.DatabaseSync(path);
       db.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA trusted_schema = OFF`);
       const version = versionOf(db, path, options.migrations.length);
       mustBeSound(db, path);
       makeDurable(db, path, version);
       migrate(db, version, options.migrations);
-      return new SqliteFile(db, options);
+      return new SqliteFile(db, inode, options);
     } catch (error) {
       db?.close();
       throw openingFault(path, error);
@@ -93,7 +102,7 @@ export class SqliteFile {
         .map((row): EndedRow => {
           return [String(row["region"]), String(row["job_id"]), String(row["state"]), Number(row["ended_at_ms"])];
         });
-      return { inode: this.inode, jobs, ended: ended.reverse() };
+      return { jobs, ended: ended.reverse() };
     } catch (error) {
       throw openingFault(path, error);
     }
@@ -153,19 +162,23 @@ export class SqliteFile {
   /** A file that was deleted takes writes without a fault, and loses them. The look costs 2 µs. */
   #mustBeInPlace(): void {
     const { path } = this.#options;
-    if (statSync(path, { throwIfNoEntry: false })?.ino === this.inode) return;
+    if (statSync(path, { throwIfNoEntry: false })?.ino === this.#inode) return;
     throw new LedgerError("unwritable", `the ledger ${path} was moved or deleted while in use`);
   }
 }
 
 /** A file that was put in place of ours may hold somebody else's debts: those must not be overwritten. */
-function mustBeTheSame(options: SqliteFileOptions): void {
-  const stats = statSync(options.path);
-  if (options.inode === undefined || stats.ino === options.inode || stats.size === 0) return;
-  throw new LedgerError(
-    "unwritable",
-    `the ledger ${options.path} was replaced by another file while in use: put the old one back, or restart partnerd`,
-  );
+function claimed({ path, identity = newIdentity() }: SqliteFileOptions): number {
+  const known = new Float64Array(identity);
+  const { ino, size } = statSync(path);
+  if (known[0] !== 0 && known[0] !== ino && size > 0) {
+    throw new LedgerError(
+      "unwritable",
+      `the ledger ${path} was replaced by another file while in use: put the old one back, or restart partnerd`,
+    );
+  }
+  known[0] = ino;
+  return ino;
 }
 
 function mustBeSound(db: DatabaseSync, path: string): void {

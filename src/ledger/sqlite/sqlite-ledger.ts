@@ -15,8 +15,9 @@ import {
   type UnfinishedJob,
 } from "../ledger.js";
 import { type JobRecord, recordAfter } from "../record.js";
-import type { SqliteContents } from "./file.js";
+import { newIdentity } from "./file.js";
 import { jobFrom, type Write, writeOf } from "./rows.js";
+import type { StoreContents } from "./store.js";
 import { SqliteThread, startSqliteWorker } from "./thread.js";
 import { type Rewrite, SqliteWriter } from "./writer.js";
 
@@ -39,6 +40,8 @@ export interface SqliteLedgerOptions {
   readonly probeIntervalMs: number;
   /** Told whenever the ledger becomes unwritable and when it is back. A throw of it is ignored. */
   readonly onHealth: (health: LedgerHealth) => void;
+  /** Told once, at the opening, when the file lies where it may not be safe; must not throw. */
+  readonly onWarning?: (message: string) => void;
   /** Told of every transaction; must not throw. */
   readonly onCommit?: (commit: LedgerCommit) => void;
 }
@@ -84,10 +87,8 @@ export class SqliteLedger implements Ledger {
     this.#writer = new SqliteWriter({
       path,
       thread: (onDeath) => {
-        const store = { path, recentMs, recentMax, holder };
-        const start = (inode: number | undefined) =>
-          startSqliteWorker(inode === undefined ? store : { ...store, inode });
-        return new SqliteThread({ path, onDeath, start });
+        const store = { path, recentMs, recentMax, holder, identity: newIdentity() };
+        return new SqliteThread({ path, onDeath, start: () => startSqliteWorker(store) });
       },
       clock,
       commitSpacingMs: writing.commitSpacingMs,
@@ -113,6 +114,8 @@ export class SqliteLedger implements Ledger {
       const why = error instanceof Error ? error.message : String(error);
       throw new LedgerError("unreadable", `the ledger ${options.path} is damaged: ${why}`, error);
     }
+    const { risk } = contents;
+    if (risk?.kind === "served") options.onWarning?.(`the ledger ${options.path} ${risk.what}; ${risk.fix}`);
     return ledger;
   }
 
@@ -212,7 +215,7 @@ export class SqliteLedger implements Ledger {
     };
   }
 
-  #load(contents: SqliteContents): void {
+  #load(contents: StoreContents): void {
     const nowMs = this.#clock.now();
     for (const row of contents.jobs) {
       const { id, key, record } = jobFrom(row);

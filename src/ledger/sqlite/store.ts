@@ -1,13 +1,20 @@
 // The lock and the file together, as one thing to open, write, mend and close. It keeps the lock while it opens the
 // file anew, so that no other process slips in between. Blocks like the file does.
 import { loadSqlite } from "../../std/sqlite.js";
-import { type SqliteContents, SqliteFile, type SqliteFileOptions } from "./file.js";
+import { type FileIdentity, type SqliteContents, SqliteFile, type SqliteFileOptions } from "./file.js";
+import { type FileSystemRisk, mustNotBeShared } from "./file-system.js";
 import { type LedgerHolder, SqliteLock } from "./lock.js";
 import type { Write } from "./rows.js";
 import { migrations } from "./schema.js";
 
-export interface SqliteStoreOptions extends Pick<SqliteFileOptions, "path" | "recentMs" | "recentMax" | "inode"> {
+export interface SqliteStoreOptions extends Pick<SqliteFileOptions, "path" | "recentMs" | "recentMax"> {
   readonly holder: LedgerHolder;
+  readonly identity: FileIdentity;
+}
+
+/** What an earlier process left, and what is risky about where the file lies. */
+export interface StoreContents extends SqliteContents {
+  readonly risk?: FileSystemRisk;
 }
 
 /** A ledger file that this process alone writes. */
@@ -16,26 +23,25 @@ export class SqliteStore {
   readonly #options: SqliteStoreOptions;
   #lock: SqliteLock | undefined;
   #file: SqliteFile | undefined;
-  #inode: number | undefined;
+  #risk: FileSystemRisk | undefined;
 
   constructor(options: SqliteStoreOptions) {
     this.#sqlite = loadSqlite();
     this.#options = options;
-    this.#inode = options.inode;
   }
 
   /** Takes the lock and opens the file. Throws LedgerError. */
   open(): void {
+    // First, since not even the lock holds on a share.
+    this.#risk = mustNotBeShared(this.#options.path);
     this.#keepLock();
-    const { path, recentMs, recentMax } = this.#options;
-    const inode = this.#inode === undefined ? {} : { inode: this.#inode };
-    this.#file = SqliteFile.open(this.#sqlite, { path, recentMs, recentMax, migrations, ...inode });
-    this.#inode = this.#file.inode;
+    const { path, recentMs, recentMax, identity } = this.#options;
+    this.#file = SqliteFile.open(this.#sqlite, { path, recentMs, recentMax, identity, migrations });
   }
 
   /** What an earlier process left. Throws LedgerError. */
-  read(nowMs: number): SqliteContents {
-    return this.#opened().read(nowMs);
+  read(nowMs: number): StoreContents {
+    return { ...this.#opened().read(nowMs), ...(this.#risk && { risk: this.#risk }) };
   }
 
   /** Makes all of the writes durable, or none. Throws LedgerError. */

@@ -2,9 +2,8 @@
 // that takes 20 ms for a flush then stalls nobody but the thread.
 import { Worker } from "node:worker_threads";
 import { LedgerError } from "../ledger.js";
-import type { SqliteContents } from "./file.js";
 import type { Write } from "./rows.js";
-import type { SqliteStoreOptions } from "./store.js";
+import type { SqliteStoreOptions, StoreContents } from "./store.js";
 
 export type ThreadRequest =
   | { readonly type: "open"; readonly nowMs: number }
@@ -13,14 +12,14 @@ export type ThreadRequest =
   | { readonly type: "close" };
 
 export interface ThreadAnswer {
-  readonly contents?: SqliteContents;
+  readonly contents?: StoreContents;
   readonly fault?: { readonly code: LedgerError["code"]; readonly message: string };
 }
 
 export interface SqliteThreadOptions {
   readonly path: string;
-  /** Starts the worker; `inode` names the file that an earlier one had open. */
-  readonly start: (inode: number | undefined) => Worker;
+  /** Starts a worker; all of them share one `FileIdentity`. */
+  readonly start: () => Worker;
   /** Called when the thread dies while nothing is asked of it. */
   readonly onDeath: (fault: LedgerError) => void;
 }
@@ -35,7 +34,6 @@ export class SqliteThread {
   readonly #options: SqliteThreadOptions;
   #worker: Worker | undefined;
   #asked: Asked | undefined;
-  #inode: number | undefined;
   /** Its end is wanted: it may come in the same turn as its last answer, before anybody has seen that. */
   #isClosing = false;
 
@@ -44,10 +42,9 @@ export class SqliteThread {
   }
 
   /** Opens the file and reads what an earlier process left. Throws LedgerError. */
-  async open(nowMs: number): Promise<SqliteContents> {
+  async open(nowMs: number): Promise<StoreContents> {
     const { contents } = await this.#ask({ type: "open", nowMs });
     if (contents === undefined) throw new Error("bug: the ledger's thread opened the file and did not read it");
-    this.#inode = contents.inode;
     return contents;
   }
 
@@ -93,7 +90,7 @@ export class SqliteThread {
   }
 
   #start(): Worker {
-    const worker = this.#options.start(this.#inode);
+    const worker = this.#options.start();
     this.#worker = worker;
     let cause: unknown;
     worker.on("message", (answer: ThreadAnswer) => this.#answered(answer));

@@ -3,8 +3,8 @@
 // anew into a freshly opened file, at once and from then on at intervals, until the disk is back.
 import type { Clock } from "../../std/clock.js";
 import { type LedgerCommit, LedgerError, type LedgerHealth } from "../ledger.js";
-import type { SqliteContents } from "./file.js";
 import type { Write } from "./rows.js";
+import type { StoreContents } from "./store.js";
 import type { SqliteThread } from "./thread.js";
 
 /** One change that waits for the disk; exactly one of the two is called, synchronously with the answer. */
@@ -67,7 +67,7 @@ export class SqliteWriter {
   }
 
   /** Opens the file and reads what an earlier process left. Throws LedgerError, and then holds nothing open. */
-  async open(): Promise<SqliteContents> {
+  async open(): Promise<StoreContents> {
     try {
       return await this.#limited(this.#thread.open(this.#options.clock.now()));
     } catch (error) {

@@ -105,10 +105,10 @@ describe("verdictOf", () => {
 
   it.each([
     ["120", 120_000],
-    ["0", 0],
+    ["0", undefined],
     ["1.5", 1_500],
     ["Thu, 01 Jan 2026 00:01:00 GMT", 60_000],
-    ["Wed, 31 Dec 2025 00:00:00 GMT", 0],
+    ["Wed, 31 Dec 2025 00:00:00 GMT", undefined],
     ["soon", undefined],
     ["", undefined],
   ])("honours Retry-After: %s", (value, expected) => {

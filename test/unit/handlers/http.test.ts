@@ -220,9 +220,19 @@ describe("an answer that is none", () => {
     expect(clock.pending).toBe(0);
   });
 
-  it("is not waited for when Retry-After lies beyond the deadline", async () => {
-    const { handler, clock, service } = await given([status(503, { "retry-after": "3601" })]);
+  it("is asked again after the longest wait of its policy when Retry-After says an hour", async () => {
+    const { handler, service, clock } = await given([status(503, { "retry-after": "3600" }), succeeds]);
     const call = aCall();
+    const run = handler.run(call);
+    await call.log.has(/trying again in 600000 ms/);
+    await clock.advance(600_000);
+    expect(await run).toEqual(success);
+    expect(service.requests).toHaveLength(2);
+  });
+
+  it("is not waited for when Retry-After lies beyond the deadline", async () => {
+    const { handler, clock, service } = await given([status(503, { "retry-after": "50" })]);
+    const call = aCall({ deadline: Deadline.in(clock, 45_000) });
     expect(await outcomeOf(handler.run(call), call)).toMatchObject({ type: "SystemUnavailable" });
     expect(service.requests).toHaveLength(1);
     expect(clock.pending).toBe(0);

@@ -1,6 +1,8 @@
 // LogOutput: lines in order, none lost without a word, never an exception, whatever the descriptor does.
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { LogOutput } from "../../../src/std/log-output.js";
+import { LogOutput, type LostLines } from "../../../src/std/log-output.js";
+import { type LogLevel, logLevels } from "../../../src/std/log-queue.js";
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -14,14 +16,14 @@ class Pipe {
   room = Number.POSITIVE_INFINITY;
   fail: string | undefined;
   text = "";
+  readonly lost: LostLines[] = [];
 
   output(maxWaitingBytes = 1_000): LogOutput {
-    return new LogOutput({
-      fd: 1,
+    const output = new LogOutput({
       maxWaitingBytes,
       retryMs: 20,
       isColored: false,
-      writeSync: (_, bytes) => {
+      write: (bytes) => {
         if (this.fail !== undefined) throw Object.assign(new Error(this.fail), { code: this.fail });
         if (this.room === 0) throw Object.assign(new Error("EAGAIN"), { code: "EAGAIN" });
         const taken = Math.min(this.room, bytes.length);
@@ -30,8 +32,15 @@ class Pipe {
         return taken;
       },
     });
+    output.onLost((lost) => {
+      this.lost.push(lost);
+      output.write(`lost ${lost.lines}\n`, "error");
+    });
+    return output;
   }
 }
+
+const slow = "the reader of the log did not keep up";
 
 describe("LogOutput", () => {
   it("writes a line before it returns, so that a crash loses none", () => {
@@ -55,23 +64,59 @@ describe("LogOutput", () => {
     vi.advanceTimersByTime(20);
     output.write("five\n");
     expect(pipe.text).toBe("one\ntwo\nthree\nfour\nfive\n");
-    expect(output.takeLost()).toBeUndefined();
+    expect(pipe.lost).toEqual([]);
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("counts the lines that find no room, never spoils one, and tells of them when lines flow again", () => {
+  it("never spoils a line that is half written, and reports what found no room without waiting for another line", () => {
     const pipe = new Pipe();
     const output = pipe.output(10);
     pipe.room = 2;
     output.write("half a long line\n");
-    output.write("1234\n");
-    output.write("5678\n");
-    expect(output.takeLost()).toBeUndefined();
+    for (const line of ["1234\n", "5678\n", "9abc\n", "def0\n"]) output.write(line);
+    vi.advanceTimersByTime(100);
+    expect(pipe.lost).toEqual([]);
     pipe.room = Number.POSITIVE_INFINITY;
     vi.advanceTimersByTime(20);
-    expect(pipe.text).toBe("half a long line\n");
-    expect(output.takeLost()).toEqual({ lines: 2, why: "its reader does not keep up" });
-    expect(output.takeLost()).toBeUndefined();
+    expect(pipe.text).toBe("half a long line\n9abc\ndef0\nlost 2\n");
+    expect(pipe.lost).toEqual([{ lines: 2, why: slow }]);
+  });
+
+  it("drops the least important lines first, of those the oldest", () => {
+    const pipe = new Pipe();
+    pipe.room = 0;
+    const output = pipe.output(20);
+    const says: [string, LogLevel][] = [
+      ["err1\n", "error"],
+      ["inf1\n", "info"],
+      ["wrn1\n", "warn"],
+      ["dbg1\n", "debug"],
+      ["inf2\n", "info"],
+      ["inf3\n", "info"],
+      ["err2\n", "error"],
+      ["wrn2\n", "warn"],
+      ["dbg2\n", "debug"],
+      ["err3\n", "error"],
+    ];
+    for (const [line, level] of says) output.write(line, level);
+    pipe.room = Number.POSITIVE_INFINITY;
+    vi.advanceTimersByTime(20);
+    expect(pipe.text).toBe("err1\nerr2\nwrn2\nerr3\nlost 6\n");
+    expect(pipe.lost).toEqual([{ lines: 6, why: slow }]);
+  });
+
+  it("reports after a minute when the reader is back and never catches up", () => {
+    const pipe = new Pipe();
+    pipe.room = 0;
+    const output = pipe.output(70_000);
+    const say = () => output.write(`${"x".repeat(99)}\n`);
+    for (let n = 0; n < 1_500; n++) say();
+    for (let seconds = 0; seconds < 62; seconds++) {
+      pipe.room = 70_000;
+      vi.advanceTimersByTime(1_000);
+      for (let n = 0; n < 700; n++) say();
+    }
+    expect(pipe.lost).toHaveLength(1);
   });
 
   it.each([["EPIPE"], ["ENOSPC"], ["EIO"]])("survives %s and says afterwards what was lost", (code) => {
@@ -80,22 +125,117 @@ describe("LogOutput", () => {
     pipe.fail = code;
     output.write("one\n");
     output.write("two\n");
+    expect(pipe.lost).toEqual([]);
     pipe.fail = undefined;
     output.write("three\n");
-    expect(pipe.text).toBe("three\n");
-    expect(output.takeLost()).toEqual({ lines: 2, why: `it could not be written (${code})` });
+    expect(pipe.text).toBe("three\nlost 2\n");
+    expect(pipe.lost).toEqual([{ lines: 2, why: `the log could not be written (${code})` }]);
   });
 
-  it("writes at the end of the process what still waits, and gives up after its limit", () => {
+  it("begins a new line after one that was cut off by a full disk", () => {
+    const pipe = new Pipe();
+    const output = pipe.output();
+    pipe.room = 2;
+    output.write("one\n");
+    output.write("two\n");
+    pipe.fail = "ENOSPC";
+    vi.advanceTimersByTime(20);
+    pipe.fail = undefined;
+    pipe.room = Number.POSITIVE_INFINITY;
+    output.write("three\n");
+    expect(pipe.text).toBe("on\nthree\nlost 2\n");
+  });
+
+  it("loses no line without counting it, doubles none and keeps the order, whatever the reader does", () => {
+    const step = fc.oneof(
+      fc.record({ say: fc.constantFrom(...logLevels), length: fc.integer({ min: 8, max: 60 }) }),
+      fc.record({ room: fc.integer({ min: 0, max: 200 }) }),
+      fc.record({ fail: fc.constantFrom("ENOSPC", undefined) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+        const pipe = new Pipe();
+        const output = pipe.output(200);
+        let said = 0;
+        for (const each of steps) {
+          if ("say" in each) output.write(`<${String(said++).padStart(each.length, "0")}>\n`, each.say);
+          else if ("room" in each) pipe.room = each.room;
+          else pipe.fail = each.fail;
+          vi.advanceTimersByTime(20);
+        }
+        pipe.fail = undefined;
+        pipe.room = Number.POSITIVE_INFINITY;
+        vi.advanceTimersByTime(100);
+        output.write("<last>\n", "error");
+        const numbers = [...pipe.text.matchAll(/^<(\d+)>$/gm)].map(([, n]) => Number(n));
+        expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
+        // A report that was lost itself counts for what it reported.
+        const reported = [...pipe.text.matchAll(/^lost (\d+)$/gm)].map(([, lines]) => Number(lines));
+        expect(numbers.length + reported.reduce((sum, lines) => sum + lines, 0)).toBe(said);
+        expect(pipe.text).toContain("\n<last>\n".slice(pipe.text.startsWith("<last>") ? 1 : 0));
+      }),
+    );
+  });
+});
+
+describe("the end of the process", () => {
+  beforeEach(() => {
     vi.useRealTimers();
+  });
+
+  it("writes what still waits, and gives up after its limit", () => {
     const pipe = new Pipe();
     const output = pipe.output();
     pipe.room = 0;
     output.write("one\n");
-    output.flush(1);
+    output.flush({ maxMs: 1, stalledMs: 1 });
     expect(pipe.text).toBe("");
     pipe.room = 100;
-    output.flush(1);
+    output.flush({ maxMs: 1, stalledMs: 1 });
     expect(pipe.text).toBe("one\n");
+  });
+
+  it("looks at its limit however much the reader takes", () => {
+    let taken = 0;
+    let isFull = true;
+    const output = new LogOutput({
+      maxWaitingBytes: 16 * 1024 * 1024,
+      retryMs: 20,
+      isColored: false,
+      write: (bytes) => {
+        if (isFull) throw Object.assign(new Error("EAGAIN"), { code: "EAGAIN" });
+        const until = performance.now() + 10;
+        while (performance.now() < until);
+        taken += bytes.length;
+        return bytes.length;
+      },
+    });
+    for (let n = 0; n < 50_000; n++) output.write(`${"x".repeat(199)}\n`);
+    isFull = false;
+    const startedMs = performance.now();
+    output.flush({ maxMs: 50, stalledMs: 50 });
+    expect(taken).toBeGreaterThan(0);
+    expect(performance.now() - startedMs).toBeLessThan(1_000);
+  });
+
+  it("takes time in proportion to what waits", () => {
+    let isFull = true;
+    let taken = 0;
+    const output = new LogOutput({
+      maxWaitingBytes: 16 * 1024 * 1024,
+      retryMs: 20,
+      isColored: false,
+      write: (bytes) => {
+        if (isFull) throw Object.assign(new Error("EAGAIN"), { code: "EAGAIN" });
+        taken += bytes.length;
+        return bytes.length;
+      },
+    });
+    const lines = 250_000;
+    for (let n = 0; n < lines; n++) output.write(`${"x".repeat(63)}\n`);
+    isFull = false;
+    // Took 15 s when each line moved all others.
+    output.flush({ maxMs: 5_000, stalledMs: 5_000 });
+    expect(taken).toBe(lines * 64);
   });
 });

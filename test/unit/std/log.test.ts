@@ -2,6 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createLog, type Log, type LogDestination, textLog } from "../../../src/std/log.js";
+import type { LostLines } from "../../../src/std/log-output.js";
+import { logLevels } from "../../../src/std/log-queue.js";
 import { Masker } from "../../../src/std/masking.js";
 
 function recorded(
@@ -175,20 +177,33 @@ describe("createLog", () => {
     expect(lines[2]).not.toContain("t1");
   });
 
-  it("tells once of lines that its destination lost, when lines go through again", () => {
-    const lost = [undefined, { lines: 3, why: "its reader does not keep up" }];
+  it("tells its destination the level of each line", () => {
+    const levels: string[] = [];
+    const destination: LogDestination = { write: (_, level) => levels.push(level) };
+    const log = createLog({ level: "debug", format: "json", masker: new Masker(), destination });
+    const child = log.child({ jobId: "j-1" });
+    for (const each of [log, child]) for (const level of logLevels) each[level]("m");
+    log.fatal("m");
+    textLog(log, {}).warn("m");
+    expect(levels).toEqual([...logLevels, ...logLevels, "error", "warn"]);
+  });
+
+  it("logs how many lines its destination lost", () => {
     const lines: string[] = [];
-    const destination: LogDestination = { write: (line) => lines.push(line), takeLost: () => lost.shift() };
-    const log = createLog({ level: "error", format: "json", masker: new Masker(), destination });
-    log.error("one");
-    log.error("two");
-    log.error("three");
-    expect(lines.map((line) => JSON.parse(line).msg)).toEqual([
-      "one",
-      "two",
-      "log lines were lost: its reader does not keep up",
-      "three",
-    ]);
+    let report: (lost: LostLines) => void = () => {};
+    const destination: LogDestination = {
+      write: (line) => lines.push(line),
+      onLost: (told) => {
+        report = told;
+      },
+    };
+    createLog({ level: "error", format: "json", masker: new Masker(), destination });
+    report({ lines: 3, why: "the disk is full" });
+    expect(JSON.parse(lines[0] ?? "")).toMatchObject({
+      level: "error",
+      lines: 3,
+      msg: "log lines were dropped: the disk is full",
+    });
   });
 });
 

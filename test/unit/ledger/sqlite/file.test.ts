@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { SqliteFile, type SqliteFileOptions } from "../../../../src/ledger/sqlite/file.js";
+import { newIdentity, SqliteFile, type SqliteFileOptions } from "../../../../src/ledger/sqlite/file.js";
 import type { JobRow, Write } from "../../../../src/ledger/sqlite/rows.js";
 import { applicationId, migrations, pragma } from "../../../../src/ledger/sqlite/schema.js";
 import { loadSqlite } from "../../../../src/std/sqlite.js";
@@ -287,19 +287,21 @@ describe("a file that changes under us", () => {
   });
 
   it("may be made anew by the process that had it", () => {
-    const { inode } = open();
+    const identity = newIdentity();
+    open({ identity });
     rmSync(path);
     closeAll();
-    open({ inode }).commit([put(1)]);
+    open({ identity }).commit([put(1)]);
   });
 
   it("is not overwritten when another one stands in its place", () => {
-    const { inode } = open();
+    const identity = newIdentity();
+    open({ identity });
     closeAll();
     renameSync(path, `${path}.old`);
     open().commit([put(1)]);
     closeAll();
-    expect(() => open({ inode })).toThrow(/was replaced by another file while in use/);
+    expect(() => open({ identity })).toThrow(/was replaced by another file while in use/);
     expect(ids(open())).toEqual([1]);
   });
 });

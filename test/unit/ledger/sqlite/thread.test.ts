@@ -1,10 +1,12 @@
-import { EventEmitter } from "node:events";
-import { mkdtempSync, renameSync, rmSync } from "node:fs";
+import { EventEmitter, once } from "node:events";
+import { existsSync, mkdtempSync, renameSync, rmSync, statSync, watch, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Worker } from "node:worker_threads";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { LedgerError } from "../../../../src/ledger/ledger.js";
+import { newIdentity } from "../../../../src/ledger/sqlite/file.js";
 import type { JobRow, Write } from "../../../../src/ledger/sqlite/rows.js";
 import { SqliteThread, startSqliteWorker } from "../../../../src/ledger/sqlite/thread.js";
 import { loadSqlite } from "../../../../src/std/sqlite.js";
@@ -22,6 +24,7 @@ afterEach(async () => {
 function setUp() {
   const path = join(folder, "ledger.db");
   const store = { path, recentMs: 1_000, recentMax: 10, holder: { pid: 1, host: "h", sinceMs: 0 } };
+  const identity = newIdentity();
   const workers: Worker[] = [];
   const deaths: LedgerError[] = [];
   const dead = Promise.withResolvers<void>();
@@ -31,8 +34,8 @@ function setUp() {
       deaths.push(fault);
       dead.resolve();
     },
-    start: (inode) => {
-      const worker = startSqliteWorker(inode === undefined ? store : { ...store, inode });
+    start: () => {
+      const worker = startSqliteWorker({ ...store, identity });
       workers.push(worker);
       return worker;
     },
@@ -127,6 +130,72 @@ describe("the ledger's thread", () => {
     await expect(thread.reopen([put(1)])).rejects.toThrow(/was replaced by another file/);
   });
 
+  type Step = "deleted" | "moved" | "emptied" | "died" | "died-at-work" | "reopened";
+  const steps = ["deleted", "moved", "emptied", "died", "died-at-work", "reopened"] as const satisfies readonly Step[];
+
+  it("goes on with a file of its own, however file and thread were lost, and in whatever order", {
+    timeout: 60_000,
+  }, async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.constantFrom(...steps), { minLength: 1, maxLength: 5 }), async (sequence) => {
+        folder = mkdtempSync(join(tmpdir(), "partnerd-thread-"));
+        const { path, thread, workers } = setUp();
+        await thread.open(0);
+        const kill = async () => {
+          const worker = workers.at(-1);
+          if (worker === undefined || worker.threadId === -1) return;
+          const exit = once(worker, "exit");
+          await worker.terminate();
+          await exit;
+        };
+        for (const step of sequence) {
+          if (step === "deleted") rmSync(path, { force: true });
+          else if (step === "moved" && existsSync(path)) renameSync(path, `${path}.aside`);
+          else if (step === "emptied") {
+            rmSync(path, { force: true });
+            writeFileSync(path, "");
+          } else if (step === "died") await kill();
+          else if (step === "died-at-work") {
+            // As soon as it touches the folder: perhaps in the midst of making the file anew.
+            const changes = watch(folder);
+            const asked = thread.reopen([put(1)]).catch((error: unknown) => error);
+            await Promise.race([once(changes, "change"), asked]);
+            changes.close();
+            await kill();
+            await asked;
+          } else if (step === "reopened") await thread.reopen([put(1)]);
+        }
+        await thread.reopen([put(1), put(2)]);
+        await thread.commit([put(3)]);
+        await kill();
+        await thread.reopen([put(4)]);
+        await thread.close();
+        expect((await setUp().thread.open(0)).jobs).toHaveLength(4);
+        for (const each of threads.splice(0)) await each.close().catch(() => each.abandon());
+        rmSync(folder, { recursive: true, force: true });
+      }),
+      {
+        numRuns: 8,
+        examples: [[["moved", "reopened", "died"]], [["emptied", "reopened", "died"]], [["moved", "died-at-work"]]],
+      },
+    );
+  });
+
+  it("knows the file that it made anew when its answer was a fault", async () => {
+    const { path, thread, workers } = setUp();
+    await thread.open(0);
+    // Moved aside: a removed one may give its number to the next.
+    renameSync(path, `${path}.aside`);
+    // The file is made anew, and then a write fails: no row looks like this.
+    const wrong = { type: "put", row: [{}] } as unknown as Write;
+    await expect(thread.reopen([wrong])).rejects.toMatchObject({ code: "unwritable" });
+    expect(statSync(path).size).toBeGreaterThan(0);
+    await workers[0]?.terminate();
+    await thread.reopen([put(1)]);
+    await thread.close();
+    expect((await setUp().thread.open(0)).jobs).toHaveLength(1);
+  });
+
   it("is not taken for dead when its end comes in one turn with its last answer", async () => {
     const worker = Object.assign(new EventEmitter(), { postMessage: () => {}, terminate: async () => 0 });
     const deaths: LedgerError[] = [];
@@ -136,7 +205,7 @@ describe("the ledger's thread", () => {
       start: () => worker as unknown as Worker,
     });
     const opening = thread.open(0);
-    worker.emit("message", { contents: { inode: 1, jobs: [], ended: [] } });
+    worker.emit("message", { contents: { jobs: [], ended: [] } });
     await opening;
     const closing = thread.close();
     worker.emit("message", {});
@@ -150,7 +219,7 @@ describe("the ledger's thread", () => {
     const onDeath = () => expect.unreachable();
     const thread = new SqliteThread({ path: "/ledger.db", onDeath, start: () => worker as unknown as Worker });
     const opening = thread.open(0);
-    worker.emit("message", { contents: { inode: 1, jobs: [], ended: [] } });
+    worker.emit("message", { contents: { jobs: [], ended: [] } });
     await opening;
     const closing = expect(thread.close()).rejects.toMatchObject({ code: "unwritable" });
     worker.emit("exit", 1);

@@ -5,11 +5,11 @@ import { readdir, readFile } from "node:fs/promises";
 /** A process that forks while it is killed is met again; one that does so for ever is given up. */
 const roundsMax = 5;
 
-/** Kills every process whose environment holds `text`, but for our own; how many there were. */
-export async function killLeftovers(text: string): Promise<number> {
+/** Kills every process whose environment holds one of the texts, but for our own; how many there were. */
+export async function killLeftovers(...texts: readonly string[]): Promise<number> {
   const killed = new Set<number>();
   for (let round = 0; round < roundsMax; round++) {
-    const found = (await processesWith(text)).filter((id) => !killed.has(id));
+    const found = (await processesWith(texts)).filter((id) => !killed.has(id));
     if (found.length === 0) break;
     for (const id of found) {
       killed.add(id);
@@ -24,9 +24,9 @@ export async function killLeftovers(text: string): Promise<number> {
   return killed.size;
 }
 
-/** Ids of the processes whose environment holds the text, as far as we may read it. */
-async function processesWith(text: string): Promise<readonly number[]> {
-  const wanted = Buffer.from(text);
+/** Ids of the processes whose environment holds one of the texts, as far as we may read it. */
+async function processesWith(texts: readonly string[]): Promise<readonly number[]> {
+  const wanted = texts.map((text) => Buffer.from(text));
   const names = await readdir("/proc").catch(() => []);
   const ids = names.filter((name) => /^\d+$/.test(name)).map(Number);
   const found: number[] = [];
@@ -34,7 +34,7 @@ async function processesWith(text: string): Promise<readonly number[]> {
     if (id === process.pid) continue;
     // Others' processes, and those that end while we look, cannot be read: they are none of ours.
     const environment = await readFile(`/proc/${id}/environ`).catch(() => undefined);
-    if (environment?.includes(wanted)) found.push(id);
+    if (environment && wanted.some((text) => environment.includes(text))) found.push(id);
   }
   return found;
 }

@@ -1,6 +1,6 @@
 // Live and ready, judged from the engine's status: pure, so that every case is a line in a table of tests.
 // Live never depends on AWS; ready says whether this process takes jobs now, and if not, why.
-import type { StatusSnapshot } from "../worker/status.js";
+import type { StatusSnapshot } from "../worker/status-snapshot.js";
 
 /** What is judged: the engine's status, and how many jobs it has in hand. */
 export interface HealthStatus

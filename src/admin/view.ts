@@ -1,5 +1,5 @@
 // What the admin port's pages are shown of the engine: its status with its slots.
-import type { StatusSnapshot } from "../worker/status.js";
+import type { StatusSnapshot } from "../worker/status-snapshot.js";
 
 /** Slots of all action types together, and of each (`group`). `parked`: jobs whose results are owed without a slot. */
 export interface AdminSlots {
@@ -26,6 +26,6 @@ export interface AdminStatus extends StatusSnapshot {
 export function slotsHeld({ jobs, slots }: AdminStatus, actionType?: string): number {
   const parked =
     actionType === undefined ? slots.parked : (slots.groups.find(({ group }) => group === actionType)?.parked ?? 0);
-  const own = actionType === undefined ? jobs : jobs.filter((job) => job.actionType === actionType);
+  const own = jobs.filter((job) => !job.isUnfinished && (actionType === undefined || job.actionType === actionType));
   return Math.max(0, own.length - parked);
 }

@@ -16,3 +16,8 @@ export const exitCodes = {
   /** The configuration is wrong. */
   configuration: 78,
 } as const;
+
+/** How a stop that met no bug ends. What an unread ledger holds nobody knows: then it is not said that nothing is. */
+export function codeOfEnd({ owed, isRead }: { readonly owed: number; readonly isRead: boolean }): number {
+  return owed > 0 || !isRead ? exitCodes.owed : exitCodes.ok;
+}

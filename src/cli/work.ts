@@ -10,7 +10,7 @@ import { Masker } from "../std/masking.js";
 import { ownVersion } from "../std/version.js";
 import type { WorkerEvent } from "../worker/events.js";
 import type { WorkerEnd } from "../worker/worker.js";
-import { exitCodes } from "./exit-codes.js";
+import { codeOfEnd, exitCodes } from "./exit-codes.js";
 import { listenForStops } from "./stops.js";
 import { SystemdReports } from "./systemd.js";
 
@@ -20,9 +20,6 @@ export interface RunOptions {
   readonly reread: (warn: (message: string) => void) => Promise<Config>;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
-
-/** What "at once" takes at most, in ms. */
-const atOnceMs = 300;
 
 /** Runs until it is told to stop. The exit code: 0, 1, 70 or 75. */
 export async function run(options: RunOptions): Promise<number> {
@@ -48,7 +45,9 @@ export async function once(options: OnceOptions): Promise<number> {
     options,
     2,
     async (daemon) => {
-      await daemon.worker.once({ idleEndMs: options.waitMs, maxJobs: options.maxJobs });
+      const pass = daemon.worker.once({ idleEndMs: options.waitMs, maxJobs: options.maxJobs });
+      // A stop does not wait for a pass that never ends.
+      await Promise.race([pass, daemon.worker.ended]);
       failing = daemon
         .status()
         .pollers.filter(({ failures }) => failures > 0)
@@ -117,7 +116,7 @@ async function attended(
     return next;
   };
   const reload = () => void systemd.reloading(() => daemon.reload(reread));
-  const atOnce = Promise.withResolvers<"at-once">();
+  const atOnce = Promise.withResolvers<void>();
   const stops = listenForStops({
     clock: systemClock,
     onDrain: (signal) => {
@@ -125,7 +124,11 @@ async function attended(
       void daemon.worker.stop();
     },
     onHurry: (signal) => daemon.worker.hurry(`a second ${signal}`),
-    onAtOnce: () => atOnce.resolve("at-once"),
+    onAtOnce: (signal) => {
+      daemon.stopNow(`a third ${signal}`);
+      log.warn({ signal }, "third signal: killed what commands still ran; exiting immediately");
+      atOnce.resolve();
+    },
     onDump: () => daemon.dump(),
     onReload: reload,
   });
@@ -134,17 +137,10 @@ async function attended(
   try {
     const working = work(daemon);
     if (starting.isReloadWanted()) reload();
-    const end = await Promise.race([working, atOnce.promise]);
-    if (end === "at-once") {
-      const { owed, inFlight } = daemon.worker;
-      log.error({ inFlight, owed }, "stopped at once by a third signal");
-      // Nothing is waited for but the killing of what commands still run: no job works on without its daemon.
-      await Promise.race([daemon.close(), systemClock.sleep(atOnceMs)]);
-      return owed > 0 ? exitCodes.owed : exitCodes.ok;
-    }
+    const end = await Promise.race([working, atOnce.promise.then(() => daemon.worker.stop())]);
     await daemon.close();
     if (end.isBroken || strays.isBug()) return exitCodes.bug;
-    return end.owed > 0 ? exitCodes.owed : exitCodes.ok;
+    return codeOfEnd(end);
   } catch (error) {
     log.error({ err: error }, `could not go on: ${describeError(error)}`);
     await daemon.worker.stop();

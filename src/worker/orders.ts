@@ -94,6 +94,7 @@ async function recordOnly(parts: Parts, runner: Runner, { lease }: UnfinishedJob
     return { kind: "too-late", message };
   }
   await ledger.record(lease, { type: "outcome-settled", outcome: failed(order.message) });
+  runner.left.set(jobKeyName(lease.key), "settled");
   return {
     kind: "taken",
     message: "failed in the ledger; its action type is not configured here, and the result is put once it is again",

@@ -152,10 +152,11 @@ async function leave(
   const { ledger } = parts.world;
   for (const { lease } of unfinished) {
     const name = jobKeyName(lease.key);
-    parts.emit({ type: "job-left", key: lease.key, state: lease.state, message });
-    runner.waiting.delete(name);
     // Of a ledger that others share, what we cannot work is theirs: we would not even learn that they did.
-    if (laneOf(parts.lanes, lease.key) || !ledger.watch) runner.left.add(name);
+    const isOurs = laneOf(parts.lanes, lease.key) !== undefined || !ledger.watch;
+    parts.emit({ type: "job-left", key: lease.key, state: lease.state, isOurs, message });
+    runner.waiting.delete(name);
+    if (isOurs) runner.left.set(name, lease.state);
   }
   for (let from = 0; from < unfinished.length; from += leftTogether) {
     await Promise.all(unfinished.slice(from, from + leftTogether).map(({ lease }) => ledger.release(lease)));
@@ -265,7 +266,7 @@ async function freshDetails(
     }
     if (scopes.work.aborted) {
       const message = "stopped before its details came";
-      emit({ type: "job-left", key: flight.key, state: flight.state, message });
+      emit({ type: "job-left", key: flight.key, state: flight.state, isOurs: true, message });
       return undefined;
     }
     if (!(error instanceof GatewayError)) throw error;

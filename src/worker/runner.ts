@@ -2,7 +2,7 @@
 // hurting another job; once a job is acknowledged it leaves only by an accepted result, or stays in the ledger.
 import { GatewayError } from "../codepipeline/gateway.js";
 import { type Job, type JobKey, jobKeyName, type PolledJob } from "../job/job.js";
-import { isOwed } from "../job/lifecycle.js";
+import { isOwed, type JobState } from "../job/lifecycle.js";
 import { failed, type Outcome } from "../job/outcome.js";
 import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
 import { acknowledge, confirm, presumedNonce } from "./acknowledging.js";
@@ -31,8 +31,8 @@ export class Runner {
   readonly #flights = new Flights();
   /** Jobs that an earlier process left and that wait for a slot, by name. */
   readonly waiting = new Map<string, WaitingJob>();
-  /** Names of jobs that were left while CodePipeline waits for us, and that nobody has taken up since. */
-  readonly left = new Set<string>();
+  /** Jobs by name that were left while CodePipeline waits for us, and that nobody has taken up since. */
+  readonly left = new Map<string, JobState>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -114,7 +114,7 @@ export class Runner {
       .finally(async () => {
         flight.end();
         flight.slot.free();
-        if (isOwed(flight.state)) this.left.add(name);
+        if (isOwed(flight.state)) this.left.set(name, flight.state);
         await this.#parts.world.ledger.release(flight.lease);
       });
     void finished
@@ -150,7 +150,13 @@ export class Runner {
       return false;
     }
     if (claim.kind === "unanswered") {
-      this.#parts.emit({ type: "job-left", key: flight.key, state: flight.state, message: claim.message });
+      this.#parts.emit({
+        type: "job-left",
+        key: flight.key,
+        state: flight.state,
+        isOurs: true,
+        message: claim.message,
+      });
       return false;
     }
     flight.isPresumed = claim.isPresumed;
@@ -199,6 +205,7 @@ export class Runner {
           type: "job-left",
           key: flight.key,
           state: flight.state,
+          isOurs: true,
           message: "a service still works for it; the next start goes on waiting for its callback",
         });
         return;
@@ -244,7 +251,7 @@ export class Runner {
       case "lost":
         return this.lose(flight, end);
       case "owed":
-        emit({ type: "job-left", key: flight.key, state: flight.state, message: end.message });
+        emit({ type: "job-left", key: flight.key, state: flight.state, isOurs: true, message: end.message });
         return;
     }
   }

@@ -1,11 +1,10 @@
 // The engine as a whole: starts recovery and the pollers, and stops in three steps, each with its own scope:
 // polls first, handlers when the drain's time is over, puts last. `stop` always settles.
-
-import { jobKeyName } from "../job/job.js";
-import { isOver, isOwed } from "../job/lifecycle.js";
+import { isOver } from "../job/lifecycle.js";
 import { Breakers } from "./breakers.js";
 import type { Emit, Observe, Order, OrderAnswer } from "./events.js";
 import { Gate } from "./gate.js";
+import { type Held, HeldAtEnd } from "./held-at-end.js";
 import { type LaneConfig, lanesByName, pollerNameOf } from "./lane.js";
 import { giveOrder, type OrderedJob, refusedBy } from "./orders.js";
 import type { Parts, WorkerLimits, World } from "./parts.js";
@@ -23,9 +22,7 @@ export interface WorkerOptions {
 }
 
 /** How a worker ended. */
-export interface WorkerEnd {
-  /** Jobs that CodePipeline waits for and that we could not bring to an end. */
-  readonly owed: number;
+export interface WorkerEnd extends Held {
   /** True when a loop of ours broke: a bug, told by an event. */
   readonly isBroken: boolean;
 }
@@ -44,6 +41,8 @@ export class Worker {
   readonly #report = new AbortController();
   /** No handler works any more, and nothing is asked but that results are taken. */
   readonly #ceased = new AbortController();
+  /** Nothing is waited for any more. */
+  readonly #now = new AbortController();
   readonly #parts: { -readonly [K in keyof Parts]: Parts[K] };
   readonly #slots: Slots;
   readonly #runner: Runner;
@@ -56,10 +55,12 @@ export class Worker {
   #isBroken = false;
   /** From the start on, until everything that an earlier process left is taken up. */
   #isRecovering = true;
+  readonly #held: HeldAtEnd;
   readonly #ended = Promise.withResolvers<WorkerEnd>();
 
   constructor(options: WorkerOptions) {
     const { clock } = options.world;
+    this.#held = new HeldAtEnd(options.world.ledger);
     const emit: Emit = (event) => {
       try {
         options.observe({ ...event, atMs: clock.now() });
@@ -67,6 +68,7 @@ export class Worker {
         // A reader of events must never reach the engine; daemon.ts reports what its readers throw.
       }
       if (event.type === "job-changed") this.#ceaseIfWorked();
+      this.#held.observe(event);
     };
     this.#parts = {
       world: options.world,
@@ -95,6 +97,11 @@ export class Worker {
 
   get inFlight(): number {
     return this.#runner.inFlight;
+  }
+
+  /** For how many jobs CodePipeline or the ledger waits by now. */
+  get owed(): number {
+    return this.#held.count(this.#runner).owed;
   }
 
   /** Jobs that CodePipeline waits for and nobody works here: mostly of action types that are not configured any more. */
@@ -198,10 +205,17 @@ export class Worker {
     this.#work.abort(new Error(reason));
   }
 
+  /** Ends every wait of a stop now: what CodePipeline has not taken by now stays owed. */
+  stopNow(reason: string): void {
+    this.hurry(reason);
+    this.#now.abort();
+  }
+
   async #begin(budget: Budget, idleEndMs?: number): Promise<void> {
     const { parts, slots, runner } = { parts: this.#parts, slots: this.#slots, runner: this.#runner };
     if (this.isStopping) return;
     const unfinished = await parts.world.ledger.unfinished();
+    this.#held.isRead = true;
     if (!this.isStopping) parts.emit({ type: "worker-started", pollers: parts.lanes.size, slots: slots.max });
     const recovered = recover(parts, runner, slots, unfinished).finally(() => {
       this.#isRecovering = false;
@@ -243,10 +257,10 @@ export class Worker {
     await this.#idleWithin(drainTimeoutMs, AbortSignal.any([this.#work.signal, this.#ceased.signal]));
     if (this.#ceased.signal.aborted) {
       // All that is left are results: their own time begins now, and no handler is told to stop.
-      await this.#idleWithin(reportTimeoutMs);
+      await this.#idleWithin(reportTimeoutMs, this.#now.signal);
     } else if (this.inFlight > 0) {
       this.hurry("the drain's time is over");
-      await this.#idleWithin(cancelGraceMs + reportTimeoutMs);
+      await this.#idleWithin(cancelGraceMs + reportTimeoutMs, this.#now.signal);
     }
     this.#work.abort(new Error("partnerd stops"));
     this.#report.abort(new Error("partnerd stops"));
@@ -254,25 +268,16 @@ export class Worker {
     await this.#idleWithin(abortedSettleMs);
     // A ledger that does not answer must not hold up a stop: what it is not told it finds out by itself.
     await this.#within(this.#loopsEnd(), abortedSettleMs);
-    const { owed } = this;
-    this.#parts.emit({ type: "drain-finished", owed, durationMs: clock.monotonic() - startedMs });
-    return { owed, isBroken: this.#isBroken };
-  }
-
-  /** For how many jobs CodePipeline waits for us by now: in flight, waiting for a slot, or left in the ledger. */
-  get owed(): number {
-    const { left, waiting } = this.#runner;
-    const names = [...this.#runner.flights()].filter(({ state }) => isOwed(state)).map(({ key }) => jobKeyName(key));
-    return new Set([...left, ...waiting.keys(), ...names]).size;
+    const held = this.#held.count(this.#runner);
+    this.#parts.emit({ type: "drain-finished", ...held, durationMs: clock.monotonic() - startedMs });
+    return { ...held, isBroken: this.#isBroken };
   }
 
   /** In a drain: true from the moment on when every job that is left only waits for CodePipeline to take its result. */
   #ceaseIfWorked(): void {
     if (!this.#poll.signal.aborted || this.inFlight === 0) return;
-    for (const { state } of this.#runner.flights()) {
-      if (state !== "settled" && !isOver(state)) return;
-    }
-    this.#ceased.abort();
+    const flights = [...this.#runner.flights()];
+    if (flights.every(({ state }) => state === "settled" || isOver(state))) this.#ceased.abort();
   }
 
   /** Waits until no job is in flight, at most so long, or until the signal aborts. */
@@ -282,14 +287,12 @@ export class Worker {
 
   /** Waits until the promise ends, at most so long, or until the signal aborts. Never rejects. */
   async #within(ending: Promise<unknown>, ms: number, signal?: AbortSignal): Promise<void> {
-    const over = new AbortController();
-    const onAbort = () => over.abort();
     if (signal?.aborted) return;
-    signal?.addEventListener("abort", onAbort, { once: true });
+    const over = new AbortController();
     // Whoever began it is told how it ended.
-    void ending.then(onAbort, onAbort);
-    await this.#parts.world.clock.sleep(ms, over.signal);
-    signal?.removeEventListener("abort", onAbort);
+    const end = () => over.abort();
+    void ending.then(end, end);
+    await this.#parts.world.clock.sleep(ms, signal ? AbortSignal.any([over.signal, signal]) : over.signal);
   }
 }
 

@@ -84,11 +84,12 @@ async function wired(
   observers: readonly ((event: WorkerEvent) => void)[],
 ): Promise<number> {
   const { config, environment } = options;
+  // Before the first line: who reads it may send a signal.
+  const starting = listenWhileStarting(log);
   log.info({ version: ownVersion(), node: process.versions.node }, "partnerd starts");
   const { readyWaitMs } = config.systemd;
   const systemd = new SystemdReports({ environment, pid: process.pid, clock: systemClock, log, readyWaitMs });
   const readers = [...observers, (event: WorkerEvent) => systemd.observe(event)];
-  const starting = listenWhileStarting(log);
   const building = built({ config, log, masker, clock: systemClock, environment, observers: readers });
   const daemon = await Promise.race([building, starting.stopped]);
   if (typeof daemon !== "number") return attended(options, { log, daemon, systemd, starting }, work);

@@ -224,7 +224,7 @@ function without(pattern: RegExp, what: string, except: RegExp = /^$/): Rule {
 }
 
 export const endsNoProcess = without(
-  /\bprocess\s*(?:\?\.|\.)\s*(?:exit|abort|reallyExit)\b|\bimport\b[^;]*\b(?:exit|abort)\b[^;]*\bfrom\s*["'] *["'];/g,
+  /\bprocess\s*(?:\?\.|\.)\s*(?:exit|abort|reallyExit|execve)\b|\bimport\b[^;]*\b(?:exit|abort)\b[^;]*\bfrom\s*["'] *["'];/g,
   "ends the process; only main.ts may, by its exit code",
   /^main\.ts$/,
 );

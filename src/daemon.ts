@@ -191,8 +191,9 @@ export class Daemon {
     const closing = closeQuietly(part, this.#log).then(() => over.abort());
     const signals = isAtOnce ? [over.signal] : [over.signal, this.#atOnce.signal];
     await Promise.race([closing, this.#clock.sleep(limitMs, AbortSignal.any(signals))]);
-    if (!over.signal.aborted)
-      this.#log.error({ part: part.name }, `the ${part.name} did not close in time; leaving it`);
+    // After a third signal that is as it was announced.
+    if (!over.signal.aborted && !this.#atOnce.signal.aborted)
+      this.#log.error({ part: part.name }, `closing the ${part.name} takes too long; exiting without waiting for it`);
   }
 
   #observe(event: WorkerEvent): void {

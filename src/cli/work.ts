@@ -73,7 +73,12 @@ async function withDaemon(
   const { config } = options;
   const masker = new Masker();
   const log = createLog({ ...config.log, masker, destination: openLogOutput(logTo, options.environment) });
-  return wired(options, log, masker, work, observers);
+  try {
+    return await wired(options, log, masker, work, observers);
+  } finally {
+    // What a start or a handler that was left behind still does is no news any more: the last word was said.
+    log.level = "silent";
+  }
 }
 
 async function wired(

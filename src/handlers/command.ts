@@ -53,14 +53,17 @@ export class CommandHandler implements JobHandler {
   }
 
   /**
-   * Kills what still runs, grace or no grace: every group before this returns, and soon those that left their group
-   * (setsid), who are found by the job's folder in their environment.
+   * Kills what still runs, grace or no grace, before it returns: every group, and those that left theirs (setsid), who
+   * are found by the job's folder in their environment.
    */
   async close(): Promise<void> {
     const marks = [...this.#folders].map((folder) => outcomeMark(folder));
     this.#killing.abort();
-    const strays = marks.length > 0 ? killLeftovers(...marks) : undefined;
-    await Promise.all([this.#calls.close(), strays]);
+    try {
+      if (marks.length > 0) killLeftovers(...marks);
+    } finally {
+      await this.#calls.close();
+    }
   }
 
   async #run(call: HandlerCall, signal: AbortSignal): Promise<unknown> {

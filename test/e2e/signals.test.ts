@@ -109,8 +109,8 @@ describe.each(["SIGTERM", "SIGINT"] as const)("%s", (signal) => {
     expect(await program.ended).toMatchObject({ code: 75, signal: null, err: "" });
     expect(program.logs().at(-1)).toMatchObject({
       level: "error",
-      msg: "stopped at once by a third signal",
-      inFlight: 1,
+      msg: "stopped: 1 job unfinished; it is in the ledger, and the next start finishes it",
+      owed: 1,
     });
     expect(emulator.job(id)?.status).toBe("InProgress");
     // What was left is in the ledger: the next start brings it to its end.

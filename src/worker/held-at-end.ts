@@ -26,15 +26,20 @@ export interface Held {
 
 /** Remembers what the ledger could not be told, and counts. */
 export class HeldAtEnd {
-  readonly #ledger: Pick<Ledger, "health" | "isDurable">;
+  readonly #ledger: Pick<Ledger, "health" | "isDurable" | "retryNow">;
   /** Set once what earlier processes left is known. */
   isRead: boolean;
   /** The ledger writes all of it anew before it is writable again. */
   readonly #untold = new Set<string>();
 
-  constructor(ledger: Pick<Ledger, "health" | "isDurable">) {
+  constructor(ledger: Pick<Ledger, "health" | "isDurable" | "retryNow">) {
     this.#ledger = ledger;
     this.isRead = !ledger.isDurable;
+  }
+
+  /** Has the ledger try once more to write what it could not. */
+  async settle(): Promise<void> {
+    if (!this.#ledger.health().writable) await this.#ledger.retryNow?.();
   }
 
   /** Reads the engine's events. */

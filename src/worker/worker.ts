@@ -267,7 +267,7 @@ export class Worker {
     // What is left only has to notice its abort; a handler that does not is left behind by its own limit.
     await this.#idleWithin(abortedSettleMs);
     // A ledger that does not answer must not hold up a stop: what it is not told it finds out by itself.
-    await this.#within(this.#loopsEnd(), abortedSettleMs);
+    await this.#within(Promise.all([this.#loopsEnd(), this.#held.settle()]), abortedSettleMs);
     const held = this.#held.count(this.#runner);
     this.#parts.emit({ type: "drain-finished", ...held, durationMs: clock.monotonic() - startedMs });
     return { ...held, isBroken: this.#isBroken };

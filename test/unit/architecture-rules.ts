@@ -97,7 +97,7 @@ export const rows: readonly Row[] = [
     packages: "any",
     node: true,
   },
-  { area: "main", may: ["cli"], packages: [], node: true },
+  { area: "main", may: ["cli", "std"], packages: [], node: true },
 ];
 
 /** The only places that may know an SDK. */

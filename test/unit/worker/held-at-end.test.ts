@@ -70,6 +70,20 @@ describe("what is held", () => {
     expect(held.count(holder({}))).toMatchObject({ owed: 0 });
   });
 
+  it("is counted after the ledger was given one more try", async () => {
+    const ledger = { writable: false, isDurable: true, health: () => ({ writable: ledger.writable }) };
+    const held = new HeldAtEnd({
+      ...ledger,
+      retryNow: async () => {
+        ledger.writable = true;
+      },
+    });
+    held.observe({ type: "ledger-failed", key: key("a"), message: "disk full" });
+    expect(held.count(holder({}))).toMatchObject({ owed: 1 });
+    await held.settle();
+    expect(held.count(holder({}))).toMatchObject({ owed: 0 });
+  });
+
   it("is not known before a durable ledger was read", () => {
     const { held } = given({ writable: true });
     expect(held.count(holder({}))).toMatchObject({ isRead: false, isDurable: true });

@@ -10,6 +10,7 @@ import { Masker } from "../std/masking.js";
 import { ownVersion } from "../std/version.js";
 import type { WorkerEvent } from "../worker/events.js";
 import type { WorkerEnd } from "../worker/worker.js";
+import { listenWhileStarting } from "./early-stop.js";
 import { codeOfEnd, exitCodes } from "./exit-codes.js";
 import { listenForStops } from "./stops.js";
 import { SystemdReports } from "./systemd.js";
@@ -90,12 +91,13 @@ async function wired(
 ): Promise<number> {
   const { config, environment } = options;
   // Before the first line: who reads it may send a signal.
-  const starting = listenWhileStarting(log);
+  const starting = listenWhileStarting(log, config);
   log.info({ version: ownVersion(), node: process.versions.node }, "partnerd starts");
   const { readyWaitMs } = config.systemd;
   const systemd = new SystemdReports({ environment, pid: process.pid, clock: systemClock, log, readyWaitMs });
   const readers = [...observers, (event: WorkerEvent) => systemd.observe(event)];
-  const building = built({ config, log, masker, clock: systemClock, environment, observers: readers });
+  const { onLedger } = starting;
+  const building = built({ config, log, masker, clock: systemClock, environment, observers: readers, onLedger });
   const daemon = await Promise.race([building, starting.stopped]);
   if (typeof daemon !== "number") return attended(options, { log, daemon, systemd, starting }, work);
   starting.close();
@@ -167,30 +169,6 @@ async function built(options: DaemonOptions): Promise<Daemon | number> {
     options.log.error({}, `could not start: ${describeError(error)}`);
     return exitCodes.failed;
   }
-}
-
-/**
- * Signals before there is a daemon, which by themselves would kill the process, or as the first one of a container be
- * lost. A stop ends the start, for nothing has begun; a reload waits for its end.
- */
-function listenWhileStarting(log: Log) {
-  const stopped = Promise.withResolvers<number>();
-  let isReloadWanted = false;
-  const { close } = listenForStops({
-    clock: systemClock,
-    onDrain: (signal) => {
-      log.info({ signal }, "told to stop while it starts: nothing was begun");
-      stopped.resolve(exitCodes.ok);
-    },
-    // It ends already.
-    onHurry: () => {},
-    onAtOnce: () => {},
-    onDump: () => log.info({}, "status: it starts"),
-    onReload: () => {
-      isReloadWanted = true;
-    },
-  });
-  return { stopped: stopped.promise, isReloadWanted: () => isReloadWanted, close };
 }
 
 /**

@@ -1,7 +1,7 @@
 // What the process says with its exit code; the same table as in the README.
 
 export const exitCodes = {
-  /** Stopped with nothing owed. */
+  /** Stopped; all results reported. */
   ok: 0,
   /** Could not start, or could not go on. */
   failed: 1,
@@ -11,7 +11,7 @@ export const exitCodes = {
   usage: 64,
   /** A bug of ours. */
   bug: 70,
-  /** Stopped while outcomes are owed; a durable ledger has them. */
+  /** Stopped while results are owed or jobs unfinished; a durable ledger has them. */
   owed: 75,
   /** The configuration is wrong. */
   configuration: 78,

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished } from "vitest";
 import type { HandlersOptions } from "../../../src/handlers/registry.js";
 import { JobFailure } from "../../../src/job/failure.js";
 import { type Built, build, outcomeOf, realTime, waitedFor } from "../../fixtures/handlers/build.js";
@@ -41,6 +41,9 @@ it("leaves nobody alive when it is closed, also who left the command's group", a
   const end = handler.run(call).catch((error: unknown) => error);
   await expect.poll(() => call.log.messages).toContainEqual(expect.stringMatching(/^fled/));
   const pid = Number(/fled (\d+)/.exec(call.log.messages.join("\n"))?.[1]);
+  onTestFinished(() => {
+    if (lives(pid)) process.kill(pid, "SIGKILL");
+  });
   await handler.close();
   expect(await end).toMatchObject({ name: "HandlerClosed" });
   await expect.poll(() => lives(pid)).toBe(false);

@@ -148,7 +148,10 @@ function jobLine(log: EventLogger, event: JobEvent): void {
     case "job-reported":
       return reportedLine(log, event);
     case "job-left":
-      return log.error({ ...job, state: event.state }, `job left while CodePipeline waits for it: ${event.message}`);
+      return log.error(
+        { ...job, state: event.state },
+        `job unfinished while CodePipeline waits for it: ${event.message}`,
+      );
     case "handler-abandoned":
       return log.error(
         { ...job, handler: event.handler },

@@ -46,7 +46,8 @@ export function jobTable(status: AdminStatus, percent: ReadonlyMap<string, numbe
   const jobs = status.jobs.filter(({ state }) => state !== "settled").toSorted((a, b) => a.sinceMs - b.sinceMs);
   const rows = jobs.slice(0, rowsMax).map((job) => {
     const progress = percent.get(`${job.region}/${job.jobId}`);
-    const work = job.isAwaitingCallback ? "waits for its service's callback" : job.state;
+    const step = job.isAwaitingCallback ? "waits for its service's callback" : job.state;
+    const work = job.isUnfinished ? `unfinished: ${step}` : step;
     const so = job.order === undefined ? work : `${work}; an operator ordered: ${job.order}`;
     return [
       id(job.jobId),

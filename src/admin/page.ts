@@ -94,7 +94,7 @@ function figuresHtml(status: AdminStatus, { hour }: HistoryView, moment: Moment)
   const used = html`<meter min="0" max="${slots.max}" value="${held}" aria-label="slots in use">${held}</meter>`;
   return html`<dl class="figures">
 ${figure("Slots in use", html`${held} <span class="of">of ${slots.max}</span>`, used)}
-${figure("Jobs running", jobs.length - owed.length, "")}
+${figure("Jobs running", jobs.filter(({ state, isUnfinished }) => state !== "settled" && !isUnfinished).length, "")}
 ${figure("Results owed", owed.length, oldestMs === undefined ? "" : html`the oldest for ${timeHtml(oldestMs, "age", moment)}`)}
 ${figure(
   "Results, last hour",

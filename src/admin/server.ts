@@ -1,7 +1,7 @@
 // The admin port: opened where it may be, hardened against slow and greedy clients, and closed within a limit.
 // What it answers stands in routes.ts.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { isLoopback, reachableUrl } from "../std/addresses.js";
 import type { Clock } from "../std/clock.js";
 import { type RouteOptions, Routes } from "./routes.js";
@@ -64,8 +64,11 @@ export interface AdminServer {
   readonly port: number;
   /** Where a process on this machine reaches it. */
   readonly url: string;
-  /** Ends it: requests under way may finish within a limit, then they are cut off. Idempotent, never rejects. */
-  close(): Promise<void>;
+  /**
+   * Ends it: requests under way may finish within a limit, by default the ordinary one; then every socket is
+   * destroyed, whatever it waits for. Idempotent: a later call may only make the limit shorter. Never rejects.
+   */
+  close(limitMs?: number): Promise<void>;
 }
 
 /** Opens the admin port. Throws AdminError. */
@@ -81,7 +84,13 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
   }
   const limits = options.limits ?? ordinaryLimits;
   const server = hardened(limits);
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   const routes = new Routes({ ...options, isLocal: isLoopback(host) }, limits.bodyMaxBytes);
+  const cut = Promise.withResolvers<void>();
   let closed: Promise<void> | undefined;
   const answer = (request: IncomingMessage, response: ServerResponse, askForBody: () => void) => {
     // While the server closes, Node would keep a connection whose answer is out until its own timeout.
@@ -100,9 +109,13 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
     host,
     port: bound.port,
     url: reachableUrl(host, bound.port),
-    close() {
-      closed ??= closing(server, clock, limits.closeTimeoutMs);
-      return closed;
+    close(limitMs = limits.closeTimeoutMs) {
+      closed ??= Promise.race([closing(server), cut.promise]);
+      const cancel = clock.after(limitMs, () => {
+        for (const socket of sockets) socket.destroy();
+        cut.resolve();
+      });
+      return closed.finally(cancel);
     },
   };
 }
@@ -173,12 +186,9 @@ function cannotListen(error: unknown, host: string, port: number): AdminError {
   }
 }
 
-async function closing(server: Server, clock: Clock, closeTimeoutMs: number): Promise<void> {
-  const settled = new AbortController();
+/** Resolves when nobody is connected any more. */
+function closing(server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
-  await Promise.race([closed, clock.sleep(closeTimeoutMs, settled.signal)]);
-  settled.abort();
-  server.closeAllConnections();
-  await closed;
+  return closed;
 }

@@ -106,7 +106,8 @@ function jobFamilies({ atMs, jobs, pollers }: AdminStatus): readonly Family[] {
   const counts = new Map<string, number>();
   const known = [...new Set(pollers.map((poller) => poller.actionType))];
   for (const actionType of known) for (const state of jobStates) counts.set(`${state} ${actionType}`, 0);
-  for (const { state, actionType } of jobs) {
+  for (const { state, actionType, isUnfinished } of jobs) {
+    if (isUnfinished) continue;
     const name = `${state} ${known.includes(actionType) ? actionType : "other"}`;
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }

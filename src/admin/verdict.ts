@@ -1,6 +1,7 @@
 // What a person who was woken wants to know first, in words: is it working, and if not, what is wrong, where and since
 // when. Pure: the worst thing is the headline, whatever else is wrong follows.
 import { type LedgerState, regionsOf } from "./health.js";
+import { heldText } from "./held-text.js";
 import { clockText, durationText } from "./times.js";
 import { type AdminStatus, slotsHeld } from "./view.js";
 
@@ -52,7 +53,12 @@ export function verdictOn(status: AdminStatus, ledger: LedgerState): Verdict {
 }
 
 function stopping(status: AdminStatus): readonly Finding[] {
-  if (!status.isDraining) return [];
+  const { isDraining, end } = status;
+  if (end) {
+    const isAllDone = end.owed === 0 && end.isRead;
+    return [{ tone: isAllDone ? "busy" : "bad", text: `Stopped: ${heldText(end)}`, spoken: "Stopped" }];
+  }
+  if (!isDraining) return [];
   return [{ tone: "busy", text: `Stopping: ${counts(status)}; no new job is taken`, spoken: "Stopping" }];
 }
 
@@ -161,7 +167,9 @@ function atWork(status: AdminStatus): Finding {
 
 function counts({ jobs }: AdminStatus): string {
   const owed = jobs.filter(({ state }) => state === "settled").length;
-  const running = jobs.length - owed;
+  const unfinished = jobs.filter(({ state, isUnfinished }) => isUnfinished && state !== "settled").length;
+  const running = jobs.length - owed - unfinished;
   const work = running === 1 ? "1 job running" : `${running} jobs running`;
-  return `${work}, ${owed === 0 ? "nothing" : owed === 1 ? "1 result" : `${owed} results`} owed`;
+  const nobodys = unfinished === 0 ? "" : `${unfinished} unfinished, `;
+  return `${work}, ${nobodys}${owed === 0 ? "nothing" : owed === 1 ? "1 result" : `${owed} results`} owed`;
 }

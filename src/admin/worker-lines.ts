@@ -1,5 +1,6 @@
 // The log lines about the worker as a whole: breakers, pollers that come and go, reloads, pauses and the drain.
 import type { WorkerEvent } from "../engine/events.js";
+import { heldText } from "./held-text.js";
 import { type EventLogger, mend, pollerFields } from "./log-fields.js";
 
 type WorkerLineEvent = Extract<
@@ -62,11 +63,13 @@ export function workerLine(log: EventLogger, event: WorkerLineEvent): void {
       );
     case "drain-hurried":
       return log.warn({ inFlight: event.inFlight }, `stopping the handlers that still run: ${event.reason}`);
-    case "drain-finished":
-      return log[event.owed > 0 ? "error" : "info"](
-        { owed: event.owed, durationMs: Math.round(event.durationMs) },
-        event.owed > 0 ? "stopped while outcomes are owed" : "stopped, nothing owed",
+    case "drain-finished": {
+      const { owed, results, isRead, durationMs } = event;
+      return log[owed > 0 || !isRead ? "error" : "info"](
+        { owed, results, durationMs: Math.round(durationMs) },
+        `stopped: ${heldText(event)}`,
       );
+    }
   }
 }
 

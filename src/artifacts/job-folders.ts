@@ -99,7 +99,7 @@ export class JobFolders {
         if (lock === undefined) continue;
         try {
           // Every command is told its folder by PARTNERD_OUTCOME.
-          const killed = await killLeftovers(`=${folder}/`);
+          const killed = killLeftovers(`=${folder}/`);
           if (killed > 0)
             onTrouble(`killed ${killed} processes that worked on in ${folder} though their daemon had died`);
         } finally {

@@ -1,7 +1,7 @@
 // What the process says with its exit code; the same table as in the README.
 
 export const exitCodes = {
-  /** Stopped with nothing owed. */
+  /** Stopped; all results reported. */
   ok: 0,
   /** Could not start, or could not go on. */
   failed: 1,
@@ -11,8 +11,13 @@ export const exitCodes = {
   usage: 64,
   /** A bug of ours. */
   bug: 70,
-  /** Stopped while outcomes are owed; a durable ledger has them. */
+  /** Stopped while results are owed or jobs unfinished; a durable ledger has them. */
   owed: 75,
   /** The configuration is wrong. */
   configuration: 78,
 } as const;
+
+/** How a stop that met no bug ends. What an unread ledger holds nobody knows: then it is not said that nothing is. */
+export function codeOfEnd({ owed, isRead }: { readonly owed: number; readonly isRead: boolean }): number {
+  return owed > 0 || !isRead ? exitCodes.owed : exitCodes.ok;
+}

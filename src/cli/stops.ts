@@ -6,7 +6,7 @@ export interface StopOptions {
   readonly clock: Clock;
   readonly onDrain: (signal: string) => void;
   readonly onHurry: (signal: string) => void;
-  readonly onAtOnce: () => void;
+  readonly onAtOnce: (signal: string) => void;
   readonly onDump: () => void;
   readonly onReload: () => void;
 }
@@ -25,7 +25,7 @@ export function listenForStops(options: StopOptions): { readonly close: () => vo
     wishes += 1;
     if (wishes === 1) options.onDrain(signal);
     else if (wishes === 2) options.onHurry(signal);
-    else options.onAtOnce();
+    else options.onAtOnce(signal);
   };
   const listeners = [
     ["SIGTERM", onStop],

@@ -10,7 +10,8 @@ import { createLog, type Log } from "../std/log.js";
 import { openLogOutput } from "../std/log-output.js";
 import { Masker } from "../std/masking.js";
 import { ownVersion } from "../std/version.js";
-import { exitCodes } from "./exit-codes.js";
+import { listenWhileStarting } from "./early-stop.js";
+import { codeOfEnd, exitCodes } from "./exit-codes.js";
 import { listenForStops } from "./stops.js";
 import { SystemdReports } from "./systemd.js";
 
@@ -20,9 +21,6 @@ export interface RunOptions {
   readonly reread: (warn: (message: string) => void) => Promise<Config>;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
-
-/** What "at once" takes at most, in ms. */
-const atOnceMs = 300;
 
 /** Runs until it is told to stop. The exit code: 0, 1, 70 or 75. */
 export async function run(options: RunOptions): Promise<number> {
@@ -48,7 +46,9 @@ export async function once(options: OnceOptions): Promise<number> {
     options,
     2,
     async (daemon) => {
-      await daemon.worker.once({ idleEndMs: options.waitMs, maxJobs: options.maxJobs });
+      const pass = daemon.worker.once({ idleEndMs: options.waitMs, maxJobs: options.maxJobs });
+      // A stop does not wait for a pass that never ends.
+      await Promise.race([pass, daemon.worker.ended]);
       failing = daemon
         .status()
         .pollers.filter(({ failures }) => failures > 0)
@@ -74,7 +74,12 @@ async function withDaemon(
   const { config } = options;
   const masker = new Masker();
   const log = createLog({ ...config.log, masker, destination: openLogOutput(logTo, options.environment) });
-  return wired(options, log, masker, work, observers);
+  try {
+    return await wired(options, log, masker, work, observers);
+  } finally {
+    // What a start or a handler that was left behind still does is no news any more: the last word was said.
+    log.level = "silent";
+  }
 }
 
 async function wired(
@@ -85,12 +90,14 @@ async function wired(
   observers: readonly ((event: WorkerEvent) => void)[],
 ): Promise<number> {
   const { config, environment } = options;
+  // Before the first line: who reads it may send a signal.
+  const starting = listenWhileStarting(log, config);
   log.info({ version: ownVersion(), node: process.versions.node }, "partnerd starts");
   const { readyWaitMs } = config.systemd;
   const systemd = new SystemdReports({ environment, pid: process.pid, clock: systemClock, log, readyWaitMs });
   const readers = [...observers, (event: WorkerEvent) => systemd.observe(event)];
-  const starting = listenWhileStarting(log);
-  const building = built({ config, log, masker, clock: systemClock, environment, observers: readers });
+  const { onLedger } = starting;
+  const building = built({ config, log, masker, clock: systemClock, environment, observers: readers, onLedger });
   const daemon = await Promise.race([building, starting.stopped]);
   if (typeof daemon !== "number") return attended(options, { log, daemon, systemd, starting }, work);
   starting.close();
@@ -117,7 +124,7 @@ async function attended(
     return next;
   };
   const reload = () => void systemd.reloading(() => daemon.reload(reread));
-  const atOnce = Promise.withResolvers<"at-once">();
+  const atOnce = Promise.withResolvers<void>();
   const stops = listenForStops({
     clock: systemClock,
     onDrain: (signal) => {
@@ -125,7 +132,11 @@ async function attended(
       void daemon.worker.stop();
     },
     onHurry: (signal) => daemon.worker.hurry(`a second ${signal}`),
-    onAtOnce: () => atOnce.resolve("at-once"),
+    onAtOnce: (signal) => {
+      daemon.stopNow(`a third ${signal}`);
+      log.warn({ signal }, "third signal: killed what commands still ran; exiting immediately");
+      atOnce.resolve();
+    },
     onDump: () => daemon.dump(),
     onReload: reload,
   });
@@ -134,17 +145,10 @@ async function attended(
   try {
     const working = work(daemon);
     if (starting.isReloadWanted()) reload();
-    const end = await Promise.race([working, atOnce.promise]);
-    if (end === "at-once") {
-      const { owed, inFlight } = daemon.worker;
-      log.error({ inFlight, owed }, "stopped at once by a third signal");
-      // Nothing is waited for but the killing of what commands still run: no job works on without its daemon.
-      await Promise.race([daemon.close(), systemClock.sleep(atOnceMs)]);
-      return owed > 0 ? exitCodes.owed : exitCodes.ok;
-    }
+    const end = await Promise.race([working, atOnce.promise.then(() => daemon.worker.stop())]);
     await daemon.close();
     if (end.isBroken || strays.isBug()) return exitCodes.bug;
-    return end.owed > 0 ? exitCodes.owed : exitCodes.ok;
+    return codeOfEnd(end);
   } catch (error) {
     log.error({ err: error }, `could not go on: ${describeError(error)}`);
     await daemon.worker.stop();
@@ -165,30 +169,6 @@ async function built(options: DaemonOptions): Promise<Daemon | number> {
     options.log.error({}, `could not start: ${describeError(error)}`);
     return exitCodes.failed;
   }
-}
-
-/**
- * Signals before there is a daemon, which by themselves would kill the process, or as the first one of a container be
- * lost. A stop ends the start, for nothing has begun; a reload waits for its end.
- */
-function listenWhileStarting(log: Log) {
-  const stopped = Promise.withResolvers<number>();
-  let isReloadWanted = false;
-  const { close } = listenForStops({
-    clock: systemClock,
-    onDrain: (signal) => {
-      log.info({ signal }, "told to stop while it starts: nothing was begun");
-      stopped.resolve(exitCodes.ok);
-    },
-    // It ends already.
-    onHurry: () => {},
-    onAtOnce: () => {},
-    onDump: () => log.info({}, "status: it starts"),
-    onReload: () => {
-      isReloadWanted = true;
-    },
-  });
-  return { stopped: stopped.promise, isReloadWanted: () => isReloadWanted, close };
 }
 
 /**

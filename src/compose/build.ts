@@ -54,6 +54,7 @@ export async function buildParts(
     closing.push({ name: "client tokens", close: () => tokens.close() });
     const ledger = await ledgerOf(options, readers);
     closing.push({ name: "ledger", close: () => ledger.close() });
+    options.onLedger?.(ledger);
     const mask = (text: string) => masker.mask(text);
     const { openArtifacts } = await import("../artifacts/opening.js");
     const artifacts = await openArtifacts({ settings: config, clock, log, mask });

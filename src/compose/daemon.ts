@@ -38,6 +38,8 @@ export class Daemon {
   readonly #readers: Readers;
   readonly worker: Worker;
   #admin: AdminServer | undefined;
+  readonly #atOnce = new AbortController();
+  #isClosing = false;
   #reloading = Promise.resolve();
 
   private constructor(options: DaemonOptions, parts: BuiltParts, observers: Observe[], readers: Readers) {
@@ -157,12 +159,42 @@ export class Daemon {
     for (const job of jobs) this.#log.info({ ...job, ageMs: this.#clock.now() - job.sinceMs }, "status of a job");
   }
 
-  /** Lets go of everything, in reverse order. Each part has its own limit; a failure does not keep the others. */
+  /** Kills every process of every job, and ends what a stop or a close still waits for. */
+  stopNow(reason: string): void {
+    // First, and in this turn: whatever fails or hangs hereafter, no command works on without its daemon.
+    void this.#closeHandlers();
+    this.worker.stopNow(reason);
+    this.#atOnce.abort();
+    if (this.#isClosing) void this.#admin?.close(atOnceMs);
+  }
+
+  /**
+   * Lets go of everything, in reverse order. What does not end in its time is told and left behind; neither that nor a
+   * failure keeps the others.
+   */
   async close(): Promise<void> {
+    this.#isClosing = true;
+    void this.#closeHandlers();
     this.#readers.panel?.close();
     this.#readers.tracing?.close();
-    await this.#admin?.close();
-    for (const part of this.#parts.closing.toReversed()) await closeQuietly(part, this.#log);
+    await this.#admin?.close(this.#atOnce.signal.aborted ? atOnceMs : undefined);
+    for (const part of this.#parts.closing.toReversed()) await this.#closeInTime(part);
+  }
+
+  #closeHandlers(): Promise<void> {
+    return closeQuietly({ name: "handlers", close: () => this.#parts.handlers.close() }, this.#log);
+  }
+
+  async #closeInTime(part: BuiltParts["closing"][number]): Promise<void> {
+    const isAtOnce = this.#atOnce.signal.aborted;
+    const limitMs = isAtOnce ? atOnceMs : partCloseMaxMs;
+    const over = new AbortController();
+    const closing = closeQuietly(part, this.#log).then(() => over.abort());
+    const signals = isAtOnce ? [over.signal] : [over.signal, this.#atOnce.signal];
+    await Promise.race([closing, this.#clock.sleep(limitMs, AbortSignal.any(signals))]);
+    // After a third signal that is as it was announced.
+    if (!over.signal.aborted && !this.#atOnce.signal.aborted)
+      this.#log.error({ part: part.name }, `closing the ${part.name} takes too long; exiting without waiting for it`);
   }
 
   #observe(event: WorkerEvent): void {
@@ -206,6 +238,11 @@ export class Daemon {
     this.#log.info({ url: this.#admin.url }, "admin port is open");
   }
 }
+
+/** Longest time for closing one part; each has shorter limits of its own, as long as no disk hangs. */
+const partCloseMaxMs = 15_000;
+/** After the third signal. */
+const atOnceMs = 200;
 
 /** Readers of events that are there only where somebody wants them. */
 interface Readers {

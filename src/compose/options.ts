@@ -1,7 +1,7 @@
 // What the parts of a daemon are built from, and who is told what they do.
 import type { ApiCall } from "../codepipeline/client.js";
 import type { Config } from "../config/config.js";
-import type { LedgerCommit } from "../ledger/ledger.js";
+import type { Ledger, LedgerCommit } from "../ledger/ledger.js";
 import type { Clock } from "../std/clock.js";
 import type { Log } from "../std/log.js";
 import type { Masker } from "../std/masking.js";
@@ -14,6 +14,8 @@ export interface PartsOptions {
   readonly masker: Masker;
   readonly clock: Clock;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Told of the ledger as soon as it is open, long before there may be a daemon. */
+  readonly onLedger?: (ledger: Ledger) => void;
 }
 
 /** Told what parts do that no event tells of: for metrics. None may throw. */

@@ -6,6 +6,7 @@ import { Breakers, type Denial } from "./breakers.js";
 import type { Parts, WorkerLimits, World } from "./context.js";
 import type { Emit, Observe, OrderAnswer } from "./events.js";
 import { Gate } from "./gate.js";
+import { type Held, HeldAtEnd } from "./held-at-end.js";
 import { giveOrder, type OrderedJob, refusedBy } from "./orders.js";
 import type { Budget } from "./poller.js";
 import { type LaneConfig, lanesByName, pollerNameOf } from "./poller-config.js";
@@ -13,7 +14,7 @@ import { Pollers } from "./pollers.js";
 import { recover, recoverOthers, recoverReturned } from "./recovery.js";
 import { Runner } from "./runner.js";
 import { Slots } from "./slots.js";
-import type { PollerLoop } from "./status.js";
+import type { PollerLoop } from "./status-snapshot.js";
 
 export interface WorkerOptions {
   readonly world: World;
@@ -23,9 +24,7 @@ export interface WorkerOptions {
 }
 
 /** How a worker ended. */
-export interface WorkerEnd {
-  /** Jobs that CodePipeline waits for and that we could not bring to an end. */
-  readonly owed: number;
+export interface WorkerEnd extends Held {
   /** True when a loop of ours broke: a bug, told by an event. */
   readonly isBroken: boolean;
 }
@@ -39,6 +38,8 @@ export class Worker {
   readonly #report = new AbortController();
   /** No handler works any more, and nothing is asked but that results are taken. */
   readonly #ceased = new AbortController();
+  /** Nothing is waited for any more. */
+  readonly #now = new AbortController();
   readonly #parts: { -readonly [K in keyof Parts]: Parts[K] };
   readonly #slots: Slots;
   readonly #runner: Runner;
@@ -48,12 +49,12 @@ export class Worker {
   /** The reading of the ledger at the start, and what follows from it. */
   #beginning: Promise<void> | undefined;
   #isBroken = false;
-  /** Until everything that an earlier process left is in flight. */
-  #isRecovering = true;
+  readonly #held: HeldAtEnd;
   readonly #ended = Promise.withResolvers<WorkerEnd>();
 
   constructor(options: WorkerOptions) {
     const { clock } = options.world;
+    this.#held = new HeldAtEnd(options.world.ledger);
     const emit: Emit = (event) => {
       try {
         options.observe({ ...event, atMs: clock.now() });
@@ -61,6 +62,7 @@ export class Worker {
         // A reader of events must never reach the engine; daemon.ts reports what its readers throw.
       }
       if (event.type === "job-changed") this.#ceaseIfWorked();
+      this.#held.observe(event);
     };
     const parts = {
       world: options.world,
@@ -95,9 +97,14 @@ export class Worker {
     return this.#runner.inFlight;
   }
 
+  /** For how many jobs CodePipeline or the ledger waits by now. */
+  get owed(): number {
+    return this.#held.count(this.#runner).owed;
+  }
+
   /** Jobs that CodePipeline waits for and nobody works here: mostly of action types that are not configured any more. */
   get left(): number {
-    return this.#runner.unfinished;
+    return this.#runner.unfinished.size;
   }
 
   /** Calls that CodePipeline denies now. */
@@ -115,7 +122,7 @@ export class Worker {
    * being taken up, or its details are being fetched.
    */
   mayAwaitCallback(jobId: string): boolean {
-    return this.#isRecovering || this.#runner.awaitsCallback(jobId);
+    return !this.#held.isRead || this.#runner.awaitsCallback(jobId);
   }
 
   /** True from the first call of stop() on. */
@@ -201,16 +208,22 @@ export class Worker {
     this.#work.abort(new Error(reason));
   }
 
+  /** Ends every wait of a stop now: what CodePipeline has not taken by now stays owed. */
+  stopNow(reason: string): void {
+    this.hurry(reason);
+    this.#now.abort();
+  }
+
   async #begin(budget: Budget, idleEndMs?: number): Promise<void> {
-    const { parts, slots, runner } = { parts: this.#parts, slots: this.#slots, runner: this.#runner };
     if (this.isStopping) return;
+    const parts = this.#parts;
     const unfinished = await parts.world.ledger.unfinished();
-    if (!this.isStopping) parts.emit({ type: "worker-started", pollers: parts.lanes.size, slots: slots.max });
-    void this.#watch(recover(parts, runner, unfinished));
-    this.#isRecovering = false;
+    this.#held.isRead = true;
+    if (!this.isStopping) parts.emit({ type: "worker-started", pollers: parts.lanes.size, slots: this.#slots.max });
+    void this.#watch(recover(parts, this.#runner, unfinished));
     if (this.isStopping) return;
     // A single pass takes up what there was when it began.
-    if (idleEndMs === undefined) void this.#watch(recoverOthers(parts, runner, slots));
+    if (idleEndMs === undefined) void this.#watch(recoverOthers(parts, this.#runner, this.#slots));
     this.#pollers.begin({ budget, ...(idleEndMs === undefined ? {} : { idleEndMs }) });
   }
 
@@ -244,34 +257,27 @@ export class Worker {
     await this.#idleWithin(drainTimeoutMs, AbortSignal.any([this.#work.signal, this.#ceased.signal]));
     if (this.#ceased.signal.aborted) {
       // All that is left are results: their own time begins now, and no handler is told to stop.
-      await this.#idleWithin(reportTimeoutMs);
+      await this.#idleWithin(reportTimeoutMs, this.#now.signal);
     } else if (this.inFlight > 0) {
       this.hurry("the drain's time is over");
-      await this.#idleWithin(cancelGraceMs + reportTimeoutMs);
+      await this.#idleWithin(cancelGraceMs + reportTimeoutMs, this.#now.signal);
     }
     this.#work.abort(new Error("partnerd stops"));
     this.#report.abort(new Error("partnerd stops"));
     // What is left only has to notice its abort; a handler that does not is left behind by its own limit.
     await this.#idleWithin(abortedSettleMs);
     // A ledger that does not answer must not hold up a stop: what it is not told it finds out by itself.
-    await this.#within(this.#loopsEnd(), abortedSettleMs);
-    const { owed } = this;
-    this.#parts.emit({ type: "drain-finished", owed, durationMs: clock.monotonic() - startedMs });
-    return { owed, isBroken: this.#isBroken };
-  }
-
-  /** For how many jobs CodePipeline waits for us by now: in flight, or unfinished in the ledger. */
-  get owed(): number {
-    return this.#runner.owed;
+    await this.#within(Promise.all([this.#loopsEnd(), this.#held.settle()]), abortedSettleMs);
+    const held = this.#held.count(this.#runner);
+    this.#parts.emit({ type: "drain-finished", ...held, durationMs: clock.monotonic() - startedMs });
+    return { ...held, isBroken: this.#isBroken };
   }
 
   /** In a drain: true from the moment on when every job that is left only waits for CodePipeline to take its result. */
   #ceaseIfWorked(): void {
     if (!this.#poll.signal.aborted || this.inFlight === 0) return;
-    for (const { state } of this.#runner.flights()) {
-      if (state !== "settled" && !isOver(state)) return;
-    }
-    this.#ceased.abort();
+    const flights = [...this.#runner.flights()];
+    if (flights.every(({ state }) => state === "settled" || isOver(state))) this.#ceased.abort();
   }
 
   /** Waits until no job is in flight, at most so long, or until the signal aborts. */
@@ -281,14 +287,12 @@ export class Worker {
 
   /** Waits until the promise ends, at most so long, or until the signal aborts. Never rejects. */
   async #within(ending: Promise<unknown>, ms: number, signal?: AbortSignal): Promise<void> {
-    const over = new AbortController();
-    const onAbort = () => over.abort();
     if (signal?.aborted) return;
-    signal?.addEventListener("abort", onAbort, { once: true });
+    const over = new AbortController();
     // Whoever began it is told how it ended.
-    void ending.then(onAbort, onAbort);
-    await this.#parts.world.clock.sleep(ms, over.signal);
-    signal?.removeEventListener("abort", onAbort);
+    const end = () => over.abort();
+    void ending.then(end, end);
+    await this.#parts.world.clock.sleep(ms, signal ? AbortSignal.any([over.signal, signal]) : over.signal);
   }
 }
 

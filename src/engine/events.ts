@@ -5,6 +5,7 @@ import type { ActionType, JobKey, Region } from "../job/job.js";
 import type { JobEventType, JobState, LostReason } from "../job/lifecycle.js";
 import type { Order } from "../job/order.js";
 import type { Outcome } from "../job/outcome.js";
+import type { Held } from "./held-at-end.js";
 
 /** Names one polling loop. */
 export interface PollerName {
@@ -133,8 +134,17 @@ export type WorkerEvent = { readonly atMs: number } & (
     }
   /** CodePipeline refused a result as invalid; a short failure is put in its place. */
   | { readonly type: "result-refused"; readonly key: JobKey; readonly fault: Fault }
-  /** Stopped while CodePipeline still waits for us; `state` says for what. */
-  | { readonly type: "job-left"; readonly key: JobKey; readonly state: JobState; readonly message: string }
+  /**
+   * Nobody works the job here any more while CodePipeline still waits; `state` says for what. It is still ours to
+   * answer for, unless others share the ledger and one of them takes it.
+   */
+  | {
+      readonly type: "job-left";
+      readonly key: JobKey;
+      readonly state: JobState;
+      readonly isOurs: boolean;
+      readonly message: string;
+    }
   /** A handler did not stop when it was told to; its job was settled without it. */
   | { readonly type: "handler-abandoned"; readonly key: JobKey; readonly handler: string }
   /** A job that an earlier process left is taken up again. */
@@ -166,7 +176,8 @@ export type WorkerEvent = { readonly atMs: number } & (
   | { readonly type: "drain-started"; readonly inFlight: number; readonly timeoutMs: number }
   /** The drain's time is over, or a second signal came: handlers are aborted. */
   | { readonly type: "drain-hurried"; readonly inFlight: number; readonly reason: string }
-  | { readonly type: "drain-finished"; readonly owed: number; readonly durationMs: number }
+  /** The end, and what is held still. */
+  | ({ readonly type: "drain-finished"; readonly durationMs: number } & Held)
 );
 
 /** An event without its time, as the engine's parts write it. */

@@ -72,6 +72,7 @@ async function recordOnly(parts: Parts, runner: Runner, { lease }: UnfinishedJob
     parts.emit({ type: "job-dropped", key, from, ...released });
     return taken(order, "at-once");
   }
+  runner.setAside(key, "settled");
   return {
     kind: "taken",
     message:

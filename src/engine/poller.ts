@@ -7,7 +7,7 @@ import { type LaneConfig, laneName } from "./poller-config.js";
 import type { Runner } from "./runner.js";
 import type { Reservation, Slot } from "./slot.js";
 import type { Slots } from "./slots.js";
-import type { PollerStep } from "./status.js";
+import type { PollerStep } from "./status-snapshot.js";
 
 export interface PollerOptions {
   readonly parts: Parts;

@@ -6,7 +6,7 @@ import { type Budget, Poller } from "./poller.js";
 import { type LaneConfig, laneName } from "./poller-config.js";
 import type { Runner } from "./runner.js";
 import type { Slots } from "./slots.js";
-import type { PollerLoop } from "./status.js";
+import type { PollerLoop } from "./status-snapshot.js";
 
 export interface PollersOptions {
   readonly parts: Parts;

@@ -24,8 +24,8 @@ export async function recover(parts: Parts, runner: Runner, unfinished: readonly
   for (const { lease } of others) {
     const why = isStopped ? "stopped before it was resumed" : "its action type is no longer configured here";
     const message = `${why}; it stays in the ledger`;
-    parts.emit({ type: "job-left", key: lease.key, state: lease.state, message });
-    runner.setAside(lease.key);
+    const isOurs = runner.setAside(lease.key, lease.state);
+    parts.emit({ type: "job-left", key: lease.key, state: lease.state, isOurs, message });
   }
   await giveBack(parts, others);
 }

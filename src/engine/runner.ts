@@ -2,7 +2,7 @@
 // after slot, lease and count until it ends. Knows nothing of what happens in a story.
 import { GatewayError } from "../codepipeline/gateway.js";
 import { type JobKey, jobKeyName, type PolledJob } from "../job/job.js";
-import { isOwed } from "../job/lifecycle.js";
+import { isOwed, type JobState } from "../job/lifecycle.js";
 import { failed } from "../job/outcome.js";
 import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
 import { Deadline } from "../std/deadline.js";
@@ -22,8 +22,8 @@ export class Runner {
   readonly #parts: Parts;
   readonly #slots: Slots;
   readonly #flights = new Flights();
-  /** Names of jobs that CodePipeline waits for and that nobody works here. */
-  readonly #unfinished = new Set<string>();
+  /** Jobs by name that CodePipeline waits for and that nobody works here. */
+  readonly unfinished = new Map<string, JobState>();
 
   constructor(parts: Parts, slots: Slots) {
     this.#parts = parts;
@@ -32,18 +32,6 @@ export class Runner {
 
   get inFlight(): number {
     return this.#flights.size;
-  }
-
-  /** Jobs that CodePipeline waits for and nobody works here: mostly of action types that are not configured any more. */
-  get unfinished(): number {
-    return this.#unfinished.size;
-  }
-
-  /** For how many jobs CodePipeline waits for us by now: in flight, or unfinished in the ledger. */
-  get owed(): number {
-    const names = new Set(this.#unfinished);
-    for (const { state, key } of this.#flights.all()) if (isOwed(state)) names.add(jobKeyName(key));
-    return names.size;
   }
 
   /** Every job in flight: for orders and the dump. */
@@ -110,15 +98,17 @@ export class Runner {
     return flight;
   }
 
-  /** A job of the ledger that nobody works here; it counts as owed until somebody does. */
-  setAside(key: JobKey): void {
+  /** A job of the ledger that nobody works here; it counts as owed until somebody does. False: others look after it. */
+  setAside(key: JobKey, state: JobState): boolean {
     // Of a ledger that others share, what we cannot work is theirs: we would not even learn that they did.
-    if (laneOf(this.#parts.lanes, key) || !this.#parts.world.ledger.watch) this.#unfinished.add(jobKeyName(key));
+    if (!laneOf(this.#parts.lanes, key) && this.#parts.world.ledger.watch) return false;
+    this.unfinished.set(jobKeyName(key), state);
+    return true;
   }
 
   /** It is somebody's again, or ended. */
   forget(key: JobKey): void {
-    this.#unfinished.delete(jobKeyName(key));
+    this.unfinished.delete(jobKeyName(key));
   }
 
   #go(flight: JobInFlight, polled?: PolledJob): void {
@@ -130,7 +120,7 @@ export class Runner {
       .finally(async () => {
         flight.end();
         flight.slot.free();
-        if (isOwed(flight.state)) this.setAside(flight.key);
+        if (isOwed(flight.state)) this.setAside(flight.key, flight.state);
         await this.#parts.world.ledger.release(flight.lease);
       });
     void finished.catch((error: unknown) => this.#bug(error, flight.key)).finally(() => this.#flights.remove(flight));

@@ -1,90 +1,9 @@
 // What the engine is doing now: a fold over its events. Health, the status document and the page read it.
 import { actionTypeName, type JobKey, jobKeyName } from "../job/job.js";
 import type { JobState } from "../job/lifecycle.js";
-import type { Order } from "../job/order.js";
-import type { Fault, PollerName, WorkerEvent } from "./events.js";
-
-/** One poller, as its last polls left it. Times in ms since the epoch. */
-export interface PollerStatus {
-  readonly region: string;
-  readonly actionType: string;
-  readonly lastPollAtMs: number | undefined;
-  readonly lastGoodPollAtMs: number | undefined;
-  readonly nextPollAtMs: number | undefined;
-  readonly failures: number;
-  /** When the first of these failures was; undefined while polls are answered. */
-  readonly failingSinceMs: number | undefined;
-  readonly lastFault: Fault | undefined;
-  readonly polls: number;
-  readonly taken: number;
-}
-
-/** What a polling loop does now, and whether it is about time that it did something else. */
-export interface PollerStep {
-  readonly doing: "starting" | "at-gate" | "waiting-for-slot" | "polling" | "resting" | "ended";
-  /** How long its next step has been due, in ms of the monotonic clock; negative: it is not due yet. */
-  readonly overdueMs: number;
-}
-
-/** One polling loop, for whoever judges whether it turns. */
-export interface PollerLoop extends PollerStep {
-  readonly region: string;
-  readonly actionType: string;
-}
-
-/** One job that is in flight. */
-export interface JobStatusLine {
-  readonly jobId: string;
-  readonly region: string;
-  readonly actionType: string;
-  readonly clientId: string | undefined;
-  readonly state: string;
-  readonly sinceMs: number;
-  readonly handler: string | undefined;
-  readonly pipelineName: string | undefined;
-  readonly actionName: string | undefined;
-  /** When the running handler's time is over. */
-  readonly deadlineMs: number | undefined;
-  /** True for a job that goes on where an earlier one of its action was continued. */
-  readonly isContinuation: boolean;
-  readonly isAwaitingCallback: boolean;
-  /** What an operator decided about it. */
-  readonly order: Order["kind"] | undefined;
-  /** Why the call that the job waits for failed last; gone with its next step. */
-  readonly lastFault: Fault | undefined;
-}
-
-/** A Region that refuses us: credentials, permissions or the clock. */
-export interface BreakerStatus {
-  readonly region: string;
-  readonly sinceMs: number;
-  readonly fault: Fault;
-}
-
-export interface StatusSnapshot {
-  readonly atMs: number;
-  readonly startedAtMs: number;
-  readonly isDraining: boolean;
-  readonly isPaused: boolean;
-  /** Why the artifacts of another job have no room; undefined when they have. */
-  readonly shortOfRoom: string | undefined;
-  readonly pollers: readonly PollerStatus[];
-  /** Those that are open; none when all is well. */
-  readonly breakers: readonly BreakerStatus[];
-  readonly jobs: readonly JobStatusLine[];
-  readonly totals: Totals;
-}
-
-export interface Totals {
-  readonly started: number;
-  readonly succeeded: number;
-  readonly continued: number;
-  readonly failed: number;
-  readonly dropped: number;
-  readonly left: number;
-  readonly abandonedHandlers: number;
-  readonly bugs: number;
-}
+import type { PollerName, WorkerEvent } from "./events.js";
+import type { Held } from "./held-at-end.js";
+import type { BreakerStatus, JobStatusLine, PollerStatus, StatusSnapshot, Totals } from "./status-snapshot.js";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -109,6 +28,7 @@ export class StatusBoard {
   #isDraining = false;
   #isPaused = false;
   #shortOfRoom: string | undefined;
+  #end: Held | undefined;
 
   constructor(options: { readonly startedAtMs: number; readonly pollers: readonly PollerName[] }) {
     this.#startedAtMs = options.startedAtMs;
@@ -126,6 +46,7 @@ export class StatusBoard {
       breakers: [...this.#breakers.values()],
       jobs: [...this.#jobs.values()].map((job) => ({ ...job })),
       totals: { ...this.#totals },
+      end: this.#end,
     };
   }
 
@@ -160,12 +81,9 @@ export class StatusBoard {
         this.#totals[event.outcome.kind] += 1;
         return;
       case "job-dropped":
-        this.#totals.dropped += 1;
-        return;
+        return this.#dropped(event.key);
       case "job-left":
-        this.#totals.left += 1;
-        this.#jobs.delete(jobKeyName(event.key));
-        return;
+        return this.#left(event);
       case "handler-abandoned":
         this.#totals.abandonedHandlers += 1;
         return;
@@ -175,6 +93,8 @@ export class StatusBoard {
       case "drain-started":
         this.#isDraining = true;
         return;
+      case "drain-finished":
+        return this.#stopped(event);
       case "room-short":
       case "room-regained":
         this.#shortOfRoom = event.type === "room-short" ? event.reason : undefined;
@@ -253,6 +173,27 @@ export class StatusBoard {
     this.#add(event.key, event.to, event.atMs);
   }
 
+  /** A job in flight has gone with its last step; one that nobody works has none. */
+  #dropped(key: JobKey): void {
+    this.#totals.dropped += 1;
+    const name = jobKeyName(key);
+    if (this.#jobs.get(name)?.isUnfinished) this.#jobs.delete(name);
+  }
+
+  #stopped({ owed, results, isDurable, isRead }: Held): void {
+    this.#end = { owed, results, isDurable, isRead };
+  }
+
+  /** It stays to be seen until somebody has it, unless that will be another process, of which we would not hear. */
+  #left({ key, state, atMs, isOurs }: WorkerEvent & { type: "job-left" }): void {
+    this.#totals.left += 1;
+    const name = jobKeyName(key);
+    if (!isOurs) return void this.#jobs.delete(name);
+    if (!this.#jobs.has(name)) this.#add(key, state, atMs);
+    const job = this.#jobs.get(name);
+    if (job) job.isUnfinished = true;
+  }
+
   #add(key: JobKey, state: JobState, sinceMs: number): void {
     this.#jobs.set(jobKeyName(key), {
       jobId: key.jobId,
@@ -267,6 +208,7 @@ export class StatusBoard {
       deadlineMs: undefined,
       isContinuation: false,
       isAwaitingCallback: false,
+      isUnfinished: false,
       order: undefined,
       lastFault: undefined,
     });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { JobFailure, messageOf } from "../job/failure.js";
 import { cut } from "../job/limits.js";
 import type { Clock } from "../std/clock.js";
+import { killLeftovers } from "../std/leftovers.js";
 import { type GroupEnd, runGroup } from "../std/process-tree.js";
 import { failureOfExit, failureOfStart } from "./exit-verdict.js";
 import type { HandlerCall, JobHandler } from "./handler.js";
@@ -39,6 +40,8 @@ export class CommandHandler implements JobHandler {
   readonly #options: CommandHandlerOptions;
   readonly #calls = new OpenCalls();
   readonly #killing = new AbortController();
+  /** Folders of the commands that run. */
+  readonly #folders = new Set<string>();
 
   constructor(options: CommandHandlerOptions) {
     this.#options = options;
@@ -49,10 +52,18 @@ export class CommandHandler implements JobHandler {
     return this.#calls.within(call.signal, (signal) => this.#run(call, signal));
   }
 
-  /** Kills what still runs, grace or no grace: who closes a handler waits for no job of it any more. */
-  close(): Promise<void> {
+  /**
+   * Kills what still runs, grace or no grace, before it returns: every group, and those that left theirs (setsid), who
+   * are found by the job's folder in their environment.
+   */
+  async close(): Promise<void> {
+    const marks = [...this.#folders].map((folder) => outcomeMark(folder));
     this.#killing.abort();
-    return this.#calls.close();
+    try {
+      if (marks.length > 0) killLeftovers(...marks);
+    } finally {
+      await this.#calls.close();
+    }
   }
 
   async #run(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
@@ -76,6 +87,7 @@ export class CommandHandler implements JobHandler {
   }): Promise<GroupEnd> {
     const { call, signal, folder, output } = work;
     const [program, ...args] = this.#options.command;
+    this.#folders.add(folder);
     try {
       return await runGroup({
         program,
@@ -92,6 +104,8 @@ export class CommandHandler implements JobHandler {
     } catch (error) {
       call.log.error(`the handler could not be started: ${messageOf(error)}`);
       throw failureOfStart(error);
+    } finally {
+      this.#folders.delete(folder);
     }
   }
 
@@ -137,6 +151,11 @@ export class CommandHandler implements JobHandler {
     }
     return all;
   }
+}
+
+/** What stands in the environment of every process that a command started, unless it was taken out. */
+function outcomeMark(folder: string): string {
+  return `PARTNERD_OUTCOME=${join(folder, outcomeFileName)}`;
 }
 
 /** What a command that was told to stop wrote before it did, such as `continued`; else the reason to stop. */

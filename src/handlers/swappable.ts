@@ -6,6 +6,7 @@ export class SwappableHandlers implements HandlerRegistry {
   #current: HandlerRegistry;
   /** Newest first. */
   #retired: HandlerRegistry[] = [];
+  #isClosed = false;
 
   constructor(first: HandlerRegistry) {
     this.#current = first;
@@ -22,19 +23,22 @@ export class SwappableHandlers implements HandlerRegistry {
 
   /**
    * Takes on other handlers. The returned function closes those that were in force before; call it when the last job
-   * that began with them has ended.
+   * that began with them has ended. After close(), as at the end of a reload that a stop overtook, what comes is closed.
    */
   swap(next: HandlerRegistry): () => Promise<void> {
     const old = this.#current;
     this.#current = next;
     this.#retired = [old, ...this.#retired];
+    if (this.#isClosed) void next.close();
     return async () => {
       this.#retired = this.#retired.filter((registry) => registry !== old);
       await old.close();
     };
   }
 
+  /** Closes all of them; each is told before this returns. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await Promise.all([this.#current, ...this.#retired].map((registry) => registry.close()));
   }
 }

@@ -39,6 +39,8 @@ export interface Ledger {
   promised?(jobId: JobId, regions: readonly Region[]): Promise<readonly string[]>;
   /** Whether a record could be written now. Costs nothing: the ledger itself keeps trying while it cannot. */
   health(): LedgerHealth;
+  /** While nothing can be written: tries again now, not later. Resolves when that has ended either way. Never throws. */
+  retryNow?(): Promise<void>;
   /** Writes what waits and lets go of the store. Idempotent. */
   close(): Promise<void>;
 }

@@ -1,15 +1,18 @@
 // Processes that outlived the one that started them, found by what stands in their environment: it proves whose they
 // are, where a process id could be anybody's by now. Only where there is a /proc; elsewhere nothing is found.
-import { readdir, readFile } from "node:fs/promises";
+import { readdirSync, readFileSync } from "node:fs";
 
 /** A process that forks while it is killed is met again; one that does so for ever is given up. */
 const roundsMax = 5;
 
-/** Kills every process whose environment holds `text`, but for our own; how many there were. */
-export async function killLeftovers(text: string): Promise<number> {
+/**
+ * Kills every process whose environment holds one of the texts, but for our own; how many there were. In one turn, for
+ * /proc is no disk: where one hangs, nothing that Node does in its threads comes to an end. Throws.
+ */
+export function killLeftovers(...texts: readonly string[]): number {
   const killed = new Set<number>();
   for (let round = 0; round < roundsMax; round++) {
-    const found = (await processesWith(text)).filter((id) => !killed.has(id));
+    const found = processesWith(texts).filter((id) => !killed.has(id));
     if (found.length === 0) break;
     for (const id of found) {
       killed.add(id);
@@ -24,17 +27,31 @@ export async function killLeftovers(text: string): Promise<number> {
   return killed.size;
 }
 
-/** Ids of the processes whose environment holds the text, as far as we may read it. */
-async function processesWith(text: string): Promise<readonly number[]> {
-  const wanted = Buffer.from(text);
-  const names = await readdir("/proc").catch(() => []);
-  const ids = names.filter((name) => /^\d+$/.test(name)).map(Number);
-  const found: number[] = [];
-  for (const id of ids) {
-    if (id === process.pid) continue;
-    // Others' processes, and those that end while we look, cannot be read: they are none of ours.
-    const environment = await readFile(`/proc/${id}/environ`).catch(() => undefined);
-    if (environment?.includes(wanted)) found.push(id);
+/** Ids of the processes whose environment holds one of the texts, as far as we may read it. */
+function processesWith(texts: readonly string[]): readonly number[] {
+  const wanted = texts.map((text) => Buffer.from(text));
+  const ids = processIds().filter((id) => id !== process.pid);
+  return ids.filter((id) => {
+    const environment = environmentOf(id);
+    return environment !== undefined && wanted.some((text) => environment.includes(text));
+  });
+}
+
+function processIds(): readonly number[] {
+  try {
+    return readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number);
+  } catch {
+    return [];
   }
-  return found;
+}
+
+/** Others' processes, and those that end while we look, cannot be read: they are none of ours. */
+function environmentOf(id: number): Buffer | undefined {
+  try {
+    return readFileSync(`/proc/${id}/environ`);
+  } catch {
+    return undefined;
+  }
 }

@@ -18,7 +18,7 @@ export interface GroupOptions {
   /** Ends the group: SIGTERM, and SIGKILL after the grace. */
   readonly signal: AbortSignal;
   readonly graceMs: number;
-  /** Ends the grace, once `signal` began it: SIGKILL now. */
+  /** SIGKILL in the turn that it aborts in, whatever the group is at and whatever is waited for. */
   readonly killSignal: AbortSignal;
   readonly clock: Clock;
 }
@@ -42,6 +42,8 @@ const killWaitMs = 1_000;
 /** How often a group is looked at while its grace runs, less and less often; the kernel tells of the leader only. */
 const lookMinMs = 25;
 const lookMaxMs = 200;
+/** A look reads files, and a disk that hangs keeps those waiting too; then the group counts as living. */
+const lookWaitMs = 1_000;
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
@@ -51,9 +53,12 @@ type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | nu
  * case. Rejects with the system's error when the program cannot be started.
  */
 export async function runGroup(options: GroupOptions): Promise<GroupEnd> {
-  const { signal, clock } = options;
-  const child = await started(options);
+  const { signal, killSignal, clock } = options;
+  const child = start(options);
   const group = child.pid;
+  const kill = () => void (group !== undefined && signalGroup(group, "SIGKILL"));
+  const abort = Promise.withResolvers<void>();
+  const releases = [onAbort(killSignal, kill), onAbort(signal, abort.resolve)];
   let exit: Exit | undefined;
   const exited = new Promise<void>((resolve) => {
     child.once("exit", (code, exitSignal) => {
@@ -62,24 +67,24 @@ export async function runGroup(options: GroupOptions): Promise<GroupEnd> {
     });
   });
   const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
-  const abort = abortOf(signal);
   try {
-    await Promise.race([exited, abort.aborted]);
+    await spawned(child);
+    await Promise.race([exited, abort.promise]);
     const isAborted = exit === undefined;
     if (isAborted && group !== undefined) {
       await endGroup(group, options, () => exit !== undefined);
       await within(killWaitMs, exited, clock);
     }
     await within(isAborted ? abortFlushMs : flushMs, closed, clock);
-    const hadLeftovers = group !== undefined && (await hasLiving(group));
+    const hadLeftovers = group !== undefined && (await hasLiving(group, lookWaitMs, clock));
     if (hadLeftovers) {
-      signalGroup(group, "SIGKILL");
+      kill();
       await within(abortFlushMs, closed, clock);
     }
     const last = exit as Exit | undefined;
     return { exitCode: last?.code ?? null, exitSignal: last?.signal ?? null, isAborted, hadLeftovers };
   } finally {
-    abort.release();
+    for (const release of releases) release();
     letGo(child);
   }
 }
@@ -92,18 +97,29 @@ async function endGroup(group: number, options: GroupOptions, isLeaderGone: () =
   // A stopped process takes its SIGTERM only when it goes on.
   signalGroup(group, "SIGCONT");
   let waitMs = lookMinMs;
-  while (!killSignal.aborted && (!isLeaderGone() || (await hasLiving(group)))) {
-    const leftMs = untilMs - clock.monotonic();
-    if (leftMs <= 0) break;
-    await clock.sleep(Math.min(waitMs, leftMs), killSignal);
+  const leftMs = () => untilMs - clock.monotonic();
+  while (!killSignal.aborted && (!isLeaderGone() || (await hasLiving(group, leftMs(), clock)))) {
+    if (leftMs() <= 0) break;
+    await clock.sleep(Math.min(waitMs, leftMs()), killSignal);
     waitMs = Math.min(waitMs * 2, lookMaxMs);
   }
   signalGroup(group, "SIGKILL");
 }
 
-/** True when somebody in the group lives. Orphans that are dead but that init has not looked at do not count. */
-async function hasLiving(group: number): Promise<boolean> {
+/**
+ * True when somebody in the group lives, or when that is not known in time. Orphans that are dead but that init has not
+ * looked at do not count.
+ */
+async function hasLiving(group: number, limitMs: number, clock: Clock): Promise<boolean> {
   if (!signalGroup(group, 0)) return false;
+  const over = new AbortController();
+  const late = clock.sleep(Math.min(limitMs, lookWaitMs), over.signal).then(() => true);
+  const lives = await Promise.race([findLiving(group), late]);
+  over.abort();
+  return lives;
+}
+
+async function findLiving(group: number): Promise<boolean> {
   try {
     for (const name of await readdir("/proc")) {
       if (/^\d+$/.test(name) && (await livesIn(group, name))) return true;
@@ -134,35 +150,35 @@ export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean 
   }
 }
 
-/** The running child; its output is read and its input written from the first moment on. */
-function started(options: GroupOptions): Promise<Child> {
+/** The child; its output is read and its input written from the first moment on. Throws some errors (E2BIG). */
+function start(options: GroupOptions): Child {
+  const child = spawn(options.program, options.args, {
+    cwd: options.cwd,
+    env: options.env,
+    detached: true,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  child.stdout.on("data", (chunk: Buffer) => options.onOutput("stdout", chunk));
+  child.stderr.on("data", (chunk: Buffer) => options.onOutput("stderr", chunk));
+  // A pipe that breaks is the child's business: it shows in how it exits.
+  for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.on("error", () => {});
+  child.stdin.end(options.input);
+  return child;
+}
+
+/** Resolves when the child runs; rejects with errors that come as an event (ENOENT). */
+function spawned(child: Child): Promise<void> {
   return new Promise((resolve, reject) => {
-    // Some errors (E2BIG) are thrown, others (ENOENT) are events: both reject.
-    const child = spawn(options.program, options.args, {
-      cwd: options.cwd,
-      env: options.env,
-      detached: true,
-      stdio: ["pipe", "pipe", "pipe"],
-    });
-    child.once("spawn", () => resolve(child));
+    child.once("spawn", resolve);
     child.on("error", reject);
-    child.stdout.on("data", (chunk: Buffer) => options.onOutput("stdout", chunk));
-    child.stderr.on("data", (chunk: Buffer) => options.onOutput("stderr", chunk));
-    // A pipe that breaks is the child's business: it shows in how it exits.
-    for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.on("error", () => {});
-    child.stdin.end(options.input);
   });
 }
 
-function abortOf(signal: AbortSignal): { readonly aborted: Promise<void>; readonly release: () => void } {
-  let release = () => {};
-  const aborted = new Promise<void>((resolve) => {
-    const listener = () => resolve();
-    release = () => signal.removeEventListener("abort", listener);
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", listener, { once: true });
-  });
-  return { aborted, release };
+/** Calls back once when the signal aborts, at once if it has; the returned function takes the listener away. */
+function onAbort(signal: AbortSignal, listener: () => void): () => void {
+  if (signal.aborted) listener();
+  else signal.addEventListener("abort", listener, { once: true });
+  return () => signal.removeEventListener("abort", listener);
 }
 
 /** Waits for the promise, but no longer than `ms`. */

@@ -102,7 +102,7 @@ it("has every state in the ledger before the call that it guards", async () => {
   });
   await worker.start();
   await ended.promise;
-  expect(await worker.stop()).toEqual({ owed: 0, isBroken: false });
+  expect(await worker.stop()).toMatchObject({ owed: 0, isRead: true, isBroken: false });
   expect(told).toEqual([
     "recorded details-received",
     "recorded acknowledge-sent",

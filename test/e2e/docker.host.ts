@@ -179,7 +179,7 @@ it("drains at SIGTERM: the job that runs is reported, and it ends in 0", async (
   await stopped;
   expect(emulator.job(id)?.status).toBe("Succeeded");
   expect(await inspect(name, ".State.ExitCode")).toBe("0");
-  expect(await logs()).toMatch(/stopped, nothing owed/);
+  expect(await logs()).toMatch(/stopped: all results reported/);
 });
 
 it("works a thousand jobs, fifty at once, and is asked for its health, within its memory", async () => {

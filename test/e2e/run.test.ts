@@ -40,7 +40,7 @@ describe("the running program", () => {
       expect(story).toEqual(["job started", "job succeeded"]);
     }
     expect(lines.at(0)).toMatchObject({ msg: "partnerd starts" });
-    expect(lines.at(-1)).toMatchObject({ msg: "stopped, nothing owed", owed: 0 });
+    expect(lines.at(-1)).toMatchObject({ msg: "stopped: all results reported", owed: 0 });
     expect(emulator.violations()).toEqual([]);
   });
 

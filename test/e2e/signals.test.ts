@@ -109,8 +109,8 @@ describe.each(["SIGTERM", "SIGINT"] as const)("%s", (signal) => {
     expect(await program.ended).toMatchObject({ code: 75, signal: null, err: "" });
     expect(program.logs().at(-1)).toMatchObject({
       level: "error",
-      msg: "stopped at once by a third signal",
-      inFlight: 1,
+      msg: "stopped: 1 job unfinished; it is in the ledger, and the next start finishes it",
+      owed: 1,
     });
     expect(emulator.job(id)?.status).toBe("InProgress");
     // What was left is in the ledger: the next start brings it to its end.
@@ -271,14 +271,34 @@ describe("while the daemon starts", () => {
     const { program } = await startSlowly();
     program.child.kill(signal);
     expect(await program.ended).toMatchObject({ code: 0, signal: null });
-    expect(program.logs().at(-1)).toMatchObject({ signal, msg: "told to stop while it starts: nothing was begun" });
+    expect(program.logs().at(-1)).toMatchObject({ signal, msg: "told to stop while starting; nothing was begun" });
+  });
+
+  it("SIGTERM ends it in 75 when the ledger holds a job of an earlier process", async () => {
+    const more = { ledger: { store: "sqlite", path: "./partnerd.db" } };
+    const { emulator, program } = await startWithModule(deaf, more);
+    program.child.kill("SIGKILL");
+    await program.ended;
+    const slow = handlerModule(
+      "",
+      `process.stderr.write("loading\\n"); await new Promise(() => setInterval(() => {}, 10));`,
+    );
+    const files = { "partnerd.yaml": configFor(emulator, module, more), "handler.mjs": slow };
+    const next = startProgram(["run"], { folder: program.folder, files });
+    await next.complains(/loading/);
+    next.child.kill("SIGTERM");
+    expect(await next.ended).toMatchObject({ code: 75, signal: null });
+    expect(next.logs().at(-1)).toMatchObject({
+      owed: 1,
+      msg: "told to stop while starting; 1 job from a previous process stays in the ledger",
+    });
   });
 
   it("SIGHUP and SIGUSR2 do it no harm, and the configuration is read again when it has started", async () => {
     const { emulator, program } = await startSlowly();
     program.child.kill("SIGHUP");
     program.child.kill("SIGUSR2");
-    await program.says(/status: it starts/);
+    await program.says(/status: starting/);
     writeFileSync(
       join(program.folder, "partnerd.yaml"),
       configFor(emulator, module, { worker: { maxConcurrentJobs: 7 } }),

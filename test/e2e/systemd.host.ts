@@ -224,5 +224,5 @@ it("drains when it is stopped, for as long as it may, beyond the unit's own limi
   await stopped;
   expect(emulator.job(id)).toMatchObject({ status: "Succeeded" });
   expect(await show("Result")).toBe("success");
-  expect(await journal(from)).toMatch(/stopped, nothing owed/);
+  expect(await journal(from)).toMatch(/stopped: all results reported/);
 });

@@ -21,7 +21,7 @@ it("waits for the job that runs, reports it, and owes nothing", async () => {
   await rig.event("job-started");
   const end = await rig.stop();
   expect(wasTold).toBe(true);
-  expect(end).toEqual({ owed: 0, isBroken: false });
+  expect(end).toMatchObject({ owed: 0, isRead: true, isBroken: false });
   expect(rig.emulator.job(id)?.status).toBe("Succeeded");
 });
 
@@ -147,7 +147,7 @@ it("gives results that are owed their own time, and no more, when no handler wor
   // The second one is still at work: it is waited for.
   await gate.waiting(1);
   gate.release();
-  expect(await stopped).toEqual({ owed: 2, isBroken: false });
+  expect(await stopped).toMatchObject({ owed: 2, isRead: true, isBroken: false });
   expect(rig.count("drain-hurried")).toBe(0);
   expect(rig.count("job-settled", (event) => event.type === "job-settled" && event.cause === "returned")).toBe(2);
 });

@@ -50,8 +50,27 @@ it("holds nothing of a job whose outcome was fixed and accepted while the disk w
   await hasOneResult(rig, id);
   expect(rig.count("ledger-failed")).toBe(2);
   bringBack();
-  expect(await rig.stop()).toEqual({ owed: 0, isBroken: false });
+  expect(await rig.stop()).toMatchObject({ owed: 0, isRead: true, isBroken: false });
   expect(await held()).toEqual([]);
+});
+
+it("says that a job is held when the disk stays away, for the next start goes on with it", async () => {
+  const gate = new Gate();
+  const { rig, takeAway, bringBack, held } = await startOnDisk({
+    handle: async () => {
+      await gate.enter();
+      return { kind: "succeeded" };
+    },
+  });
+  await using _ = rig;
+  const id = rig.emulator.addJob({ actionType: thirdParty });
+  await gate.waiting(1);
+  takeAway();
+  gate.release();
+  await hasOneResult(rig, id);
+  expect(await rig.stop()).toMatchObject({ owed: 1, isRead: true, isBroken: false });
+  bringBack();
+  expect(await held()).toEqual(["running"]);
 });
 
 it.each(["InProgress", "InvalidNonceException"] as const)(
@@ -66,7 +85,7 @@ it.each(["InProgress", "InvalidNonceException"] as const)(
     await hasOneResult(rig, id);
     expect(rig.count("job-left")).toBe(0);
     bringBack();
-    expect(await rig.stop()).toEqual({ owed: 0, isBroken: false });
+    expect(await rig.stop()).toMatchObject({ owed: 0, isRead: true, isBroken: false });
     expect(await held()).toEqual([]);
   },
 );

@@ -164,7 +164,7 @@ function summaryOf(emulator: Emulator, id: string): unknown {
 /** Exactly one result, nothing that contradicts it, and nothing that stays behind. */
 async function endsClean(dead: DeadDaemon, rig: Awaited<ReturnType<typeof startRig>>, id: string): Promise<void> {
   const end = await rig.stop();
-  expect(end).toEqual({ owed: 0, isBroken: false });
+  expect(end).toMatchObject({ owed: 0, isRead: true, isBroken: false });
   expect(dead.emulator.job(id)?.results.filter(({ answer }) => answer === "accepted")).toHaveLength(1);
   expect(dead.emulator.violations()).toEqual([]);
   expect(await dead.owed()).toEqual([]);

@@ -162,6 +162,10 @@ export class SqliteLedger implements Ledger {
     return this.#writer.health;
   }
 
+  retryNow(): Promise<void> {
+    return this.#writer.retryNow();
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#writer.close();
     return this.#closing;

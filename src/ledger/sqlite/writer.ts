@@ -90,11 +90,16 @@ export class SqliteWriter {
   /** Writes what waits and closes the file. Never throws; call it once. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    await this.retryNow();
+    this.#stopResting();
+    await this.#closeThread();
+  }
+
+  /** Ends a rest: one more attempt to mend, and to write what waits. Resolves when it has ended either way. */
+  async retryNow(): Promise<void> {
     this.#stopResting();
     this.#wake();
     await this.#driving;
-    this.#stopResting();
-    await this.#closeThread();
   }
 
   #wake(): void {

@@ -170,9 +170,30 @@ export const mutants = [
   {
     name: "says that nothing is owed when it stops before it took up what was left",
     file: "src/engine/recovery.ts",
-    find: "    if (laneOf(parts.lanes, lease.key) || !ledger.watch) runner.left.add(name);\n",
+    find: "    if (isOurs) runner.left.set(name, lease.state);\n",
     replace: "",
     tests: [recovery],
+  },
+  {
+    name: "kills commands only when their wait is over",
+    file: "src/std/process-tree.ts",
+    find: "[onAbort(killSignal, kill), onAbort(signal, abort.resolve)]",
+    replace: "[onAbort(signal, abort.resolve)]",
+    tests: ["test/unit/std/process-tree.test.ts"],
+  },
+  {
+    name: "forgets on the page a job that is left",
+    file: "src/engine/status.ts",
+    find: "if (!isOurs) return void this.#jobs.delete(name);",
+    replace: "return void this.#jobs.delete(name);",
+    tests: ["test/unit/worker/status.test.ts"],
+  },
+  {
+    name: "counts nothing of what the ledger could not be told",
+    file: "src/engine/held-at-end.ts",
+    find: "this.#ledger.health().writable ? [] : [...this.#untold]",
+    replace: "[]",
+    tests: ["test/unit/worker/held-at-end.test.ts"],
   },
   {
     name: "drops the job that the last poll of a removed action type brings",

@@ -91,7 +91,7 @@ export const oneOfEach: Readonly<Record<UntimedEvent["type"], UntimedEvent>> = {
   "job-dropped": dropped("not-ours", "acknowledging"),
   "call-retried": retried(1),
   "result-refused": { type: "result-refused", key, fault: fault("rejected") },
-  "job-left": { type: "job-left", key, state: "settled", message: "stopped" },
+  "job-left": { type: "job-left", key, state: "settled", isOurs: true, message: "stopped" },
   "handler-abandoned": { type: "handler-abandoned", key, handler: "scan" },
   "job-recovered": { type: "job-recovered", key, state: "running", ageMs: 4_000 },
   "order-taken": { type: "order-taken", key, order: "fail", state: "running" },
@@ -107,5 +107,5 @@ export const oneOfEach: Readonly<Record<UntimedEvent["type"], UntimedEvent>> = {
   resumed: { type: "resumed" },
   "drain-started": { type: "drain-started", inFlight: 2, timeoutMs: 25_000 },
   "drain-hurried": { type: "drain-hurried", inFlight: 1, reason: "second signal" },
-  "drain-finished": { type: "drain-finished", owed: 0, durationMs: 10.6 },
+  "drain-finished": { type: "drain-finished", owed: 0, results: 0, isDurable: true, isRead: true, durationMs: 10.6 },
 };

@@ -1,9 +1,11 @@
 // What a person on duty reads: one line for each event, at its level, and for a lasting fault only now and then.
 import { describe, expect, it } from "vitest";
+import { verdictOn } from "../../../src/admin/verdict.js";
 import type { GatewayFaultKind } from "../../../src/codepipeline/gateway.js";
 import type { UntimedEvent } from "../../../src/engine/events.js";
 import type { LostReason } from "../../../src/job/lifecycle.js";
 import { continued, failed, type Outcome, succeeded } from "../../../src/job/outcome.js";
+import { statusWith } from "../../support/admin-status.js";
 import {
   dropped,
   jobFields,
@@ -63,7 +65,12 @@ describe("each event", () => {
       "PollForThirdPartyJobs failed; a short failure is put in its place",
       { ...jobFields, code: "ECONNRESET" },
     ],
-    ["job-left", "error", "job left while CodePipeline waits for it: stopped", { ...jobFields, state: "settled" }],
+    [
+      "job-left",
+      "error",
+      "job unfinished while CodePipeline waits for it: stopped",
+      { ...jobFields, state: "settled" },
+    ],
     [
       "handler-abandoned",
       "error",
@@ -83,7 +90,7 @@ describe("each event", () => {
     ["resumed", "info", "resumed", {}],
     ["drain-started", "info", "draining: no new jobs, waiting for those that run", { inFlight: 2, timeoutMs: 25_000 }],
     ["drain-hurried", "warn", "stopping the handlers that still run: second signal", { inFlight: 1 }],
-    ["drain-finished", "info", "stopped, nothing owed", { owed: 0, durationMs: 11 }],
+    ["drain-finished", "info", "stopped: all results reported", { owed: 0, results: 0, durationMs: 11 }],
   ])("%s is one line of level %s", (type, level, message, fields) => {
     expect(lineOf(oneOfEach[type])).toEqual({ level, message, fields });
   });
@@ -175,12 +182,33 @@ describe("a job's report", () => {
 });
 
 describe("the end of a drain", () => {
-  it("is an error while outcomes are owed", () => {
-    expect(lineOf({ type: "drain-finished", owed: 1, durationMs: 10 })).toEqual({
-      level: "error",
-      message: "stopped while outcomes are owed",
-      fields: { owed: 1, durationMs: 10 },
-    });
+  const done = { owed: 0, results: 0, isDurable: true, isRead: true };
+  it.each([
+    [done, "info", "all results reported"],
+    [
+      { ...done, owed: 8, results: 8 },
+      "error",
+      "8 results owed; they are in the ledger, and the next start reports them",
+    ],
+    [{ ...done, owed: 1, results: 1 }, "error", "1 result owed; it is in the ledger, and the next start reports it"],
+    [
+      { ...done, owed: 3, results: 2 },
+      "error",
+      "2 results owed and 1 job unfinished; they are in the ledger, and the next start finishes them",
+    ],
+    [
+      { ...done, owed: 2, results: 0, isDurable: false },
+      "error",
+      "2 jobs unfinished; the memory ledger loses them, and CodePipeline waits until the action times out",
+    ],
+    [{ ...done, isRead: false }, "error", "the ledger was not read, and jobs that it holds stay in it"],
+  ] as const)("says what is held, as the page does: %o", (held, level, text) => {
+    const { owed, results } = held;
+    const fields = { owed, results, durationMs: 10 };
+    const event = { type: "drain-finished", ...held, durationMs: 10 } as const;
+    expect(lineOf(event)).toEqual({ level, message: `stopped: ${text}`, fields });
+    const page = verdictOn(statusWith({ isDraining: true, end: held }), { writable: true });
+    expect(page).toMatchObject({ tone: level === "info" ? "busy" : "bad", headline: `Stopped: ${text}` });
   });
 });
 

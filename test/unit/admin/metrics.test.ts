@@ -129,7 +129,7 @@ describe("the metrics", () => {
     see({ type: "job-reported", key, outcome: wrong, ...reported });
     see({ type: "job-reported", key, outcome: continued("token"), ...reported });
     see({ type: "job-dropped", key, from: "polled", reason: "token-rejected", message: "m" });
-    see({ type: "job-left", key, state: "settled", message: "m" });
+    see({ type: "job-left", key, state: "settled", isOurs: true, message: "m" });
     see({ type: "job-recovered", key, state: "running", ageMs: 5 });
     see({ type: "call-retried", key, fault, attempt: 1, delayMs: 5 });
     see({ type: "handler-abandoned", key, handler: "h" });

@@ -1,6 +1,6 @@
 // The admin port over real HTTP on loopback: every route, every refusal, and clients that mean no good.
 import { once } from "node:events";
-import { Agent, type IncomingHttpHeaders, type RequestOptions, request } from "node:http";
+import { Agent, type IncomingHttpHeaders, type RequestOptions, request, type ServerResponse } from "node:http";
 import { connect, createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import type { DeliveryEnd } from "../../../src/admin/routes.js";
@@ -711,6 +711,48 @@ describe("close", () => {
     await closed;
     await expect(answer).rejects.toMatchObject({ code: "ECONNRESET" });
     expect(clock.pending).toBe(0);
+  });
+
+  const headless = "host: 127.0.0.1\r\ncontent-type: application/json\r\n";
+  it.each([
+    ["nothing sent", ""],
+    ["half a head", "GET /livez HTTP/1.1\r\nhost:"],
+    ["half an order", `POST /jobs/j/fail HTTP/1.1\r\n${headless}content-length: 400\r\n\r\n{"message":`],
+    [
+      "half a callback",
+      `POST /jobs/j/outcome HTTP/1.1\r\n${headless}authorization: Bearer t\r\ncontent-length: 400\r\n\r\n{`,
+    ],
+    [
+      "a chunked body without an end",
+      `POST /jobs/j/fail HTTP/1.1\r\n${headless}transfer-encoding: chunked\r\n\r\n5\r\n{"mes`,
+    ],
+    [
+      "a body that was not asked for yet",
+      `POST /jobs/j/fail HTTP/1.1\r\n${headless}expect: 100-continue\r\ncontent-length: 9\r\n\r\n`,
+    ],
+    ["an upgrade", "GET /livez HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"],
+    ["a stream", "GET /events HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"],
+    ["the end of its own side", "GET /events HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n", true],
+  ])("is over at its limit whatever holds a socket open: %s", async (_what, text, isEnded = false) => {
+    const streams = { "/events": { hasRoom: true, open: (response: ServerResponse) => void response.write("a") } };
+    const clock = new FakeClock();
+    const { admin } = await started({ clock, streams });
+    const held = Array.from({ length: 5 }, () => connect({ port: admin.port, host: "127.0.0.1" }));
+    sockets.push(...held);
+    for (const socket of held) socket.on("error", () => {}).resume();
+    for (const socket of held) {
+      if (text !== "") socket.write(text);
+      if (isEnded) socket.end();
+    }
+    // Its bytes came in order: when a later connection is answered, these have been read.
+    expect((await ask(admin, "GET", "/livez")).status).toBe(200);
+    const ordinary = admin.close();
+    const atOnce = admin.close(50);
+    await clock.advance(50);
+    await Promise.all([ordinary, atOnce]);
+    expect(clock.pending).toBe(0);
+    for (const socket of held) if (!socket.closed) await once(socket, "close");
+    await expect(ask(admin, "GET", "/livez")).rejects.toMatchObject({ code: "ECONNREFUSED" });
   });
 
   it("frees its port", async () => {

@@ -31,9 +31,13 @@ describe("the verdict", () => {
     ],
     [
       "jobs are left by a stop",
-      { left: 3, isDraining: true },
+      {
+        left: 3,
+        isDraining: true,
+        jobs: [jobWith({ isUnfinished: true }), { ...owed(9), isUnfinished: true }, { ...owed(8), isUnfinished: true }],
+      },
       "busy",
-      "Stopping: 0 jobs running, nothing owed; no new job is taken",
+      "Stopping: 0 jobs running, 1 unfinished, 2 results owed; no new job is taken",
     ],
     [
       "a Region is silent",

@@ -2,7 +2,7 @@ import { expect, it, vi } from "vitest";
 import type { JobGateway } from "../../../src/codepipeline/gateway.js";
 import type { World } from "../../../src/engine/context.js";
 import { Worker, type WorkerEnd } from "../../../src/engine/engine.js";
-import type { Observe } from "../../../src/engine/events.js";
+import type { Observe, WorkerEvent } from "../../../src/engine/events.js";
 import type { LaneConfig } from "../../../src/engine/poller-config.js";
 import type { JobId, JobKey, Region } from "../../../src/job/job.js";
 import { succeeded } from "../../../src/job/outcome.js";
@@ -115,7 +115,7 @@ it("stops in its time though a ledger takes seconds for each job that is given b
   });
   // The three limits of a stop, and a second.
   await clock.advance(4_000);
-  expect(end).toEqual({ owed: 120, isBroken: false });
+  expect(end).toMatchObject({ owed: 120, isRead: true, isBroken: false });
 });
 
 it("says at any time how many jobs CodePipeline waits for: those that wait for a slot, and none that is not ours", async () => {
@@ -158,14 +158,14 @@ it("counts what it finds when it is stopped while the ledger is still being read
   const stopped = worker.stop();
   await clock.advance(5_000);
   await started;
-  expect(await stopped).toEqual({ owed: 3, isBroken: false });
+  expect(await stopped).toMatchObject({ owed: 3, isRead: true, isBroken: false });
   expect(given).toEqual(["job-0", "job-1", "job-2"]);
   expect(events).toEqual(["drain-started", "job-left", "job-left", "job-left", "drain-finished"]);
 });
 
 it("waits no longer for such a ledger than for a drain", async () => {
   const clock = new FakeClock();
-  const ledger = { unfinished: () => new Promise(() => {}), health: () => ({ writable: true }) };
+  const ledger = { isDurable: true, unfinished: () => new Promise(() => {}), health: () => ({ writable: true }) };
   const { worker } = idle({ clock, ledger: ledger as unknown as Ledger });
   void worker.start();
   let end: WorkerEnd | undefined;
@@ -173,5 +173,32 @@ it("waits no longer for such a ledger than for a drain", async () => {
     end = ended;
   });
   await clock.advance(4_000);
-  expect(end).toEqual({ owed: 0, isBroken: false });
+  expect(end).toMatchObject({ owed: 0, isRead: false, isBroken: false });
+});
+
+it("ends every wait at once when it is told to, and says what is owed", async () => {
+  const clock = new FakeClock();
+  const events: WorkerEvent[] = [];
+  const unanswered = (_key: unknown, _outcome: unknown, signal: AbortSignal) =>
+    new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  const ledger = { isDurable: true, unfinished: async () => leftJobs(8), health: () => ({ writable: true }) };
+  const { worker } = idle({
+    clock,
+    ledger: { ...ledger, release: async () => {} } as unknown as Ledger,
+    gateway: { put: unanswered as JobGateway["put"] },
+    observe: (event) => events.push(event),
+  });
+  await worker.start();
+  await clock.advance(100);
+  let end: WorkerEnd | undefined;
+  void worker.stop().then((ended) => {
+    end = ended;
+  });
+  await clock.advance(100);
+  expect(end).toBeUndefined();
+  worker.stopNow("a third SIGTERM");
+  // Only for jobs to notice.
+  await clock.advance(1_000);
+  expect(end).toMatchObject({ owed: 8, results: 8, isDurable: true, isRead: true, isBroken: false });
+  expect(events.at(-1)).toMatchObject({ type: "drain-finished", owed: 8, results: 8 });
 });

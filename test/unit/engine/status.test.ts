@@ -71,6 +71,7 @@ describe("a new board", () => {
         { region: "eu-west-1", ...untouched },
       ],
       jobs: [],
+      end: undefined,
       totals: { started: 0, succeeded: 0, continued: 0, failed: 0, dropped: 0, left: 0, abandonedHandlers: 0, bugs: 0 },
     });
   });
@@ -139,6 +140,7 @@ describe("jobs", () => {
         actionName: undefined,
         deadlineMs: undefined,
         isContinuation: false,
+        isUnfinished: false,
         isAwaitingCallback: false,
         order: undefined,
         lastFault: undefined,
@@ -202,12 +204,37 @@ describe("jobs", () => {
     expect(look().jobs).toMatchObject([{ state: "settled", sinceMs: startMs + 30 }]);
   });
 
-  it("leave the board when they are left to the ledger, and are counted", () => {
+  const left = (jobId: string, state: JobState, isOurs = true): UntimedEvent => ({
+    type: "job-left",
+    key: key(jobId),
+    state,
+    isOurs,
+    message: "stopped",
+  });
+
+  it("stay as unfinished when nobody works them any more, and are counted", () => {
     const { see, move, look } = given();
-    move(key("j1"), "settled");
-    see({ type: "job-left", key: key("j1"), state: "settled", message: "stopped" });
-    expect(look().jobs).toEqual([]);
-    expect(look().totals.left).toBe(1);
+    move(key("j1"), "settled", 30);
+    see(left("j1", "settled"), 40);
+    // An earlier process left this one, and no slot came free for it.
+    see(left("j2", "running"), 50);
+    expect(look().jobs).toMatchObject([
+      { jobId: "j1", state: "settled", sinceMs: startMs + 30, isUnfinished: true },
+      { jobId: "j2", state: "running", sinceMs: startMs + 50, isUnfinished: true },
+    ]);
+    expect(look().totals.left).toBe(2);
+  });
+
+  it.each<[string, UntimedEvent, object[]]>([
+    ["is taken up", { type: "job-recovered", key: key("j1"), state: "running", ageMs: 9 }, [{ isUnfinished: false }]],
+    ["is released", { type: "job-dropped", key: key("j1"), from: "running", reason: "released", message: "m" }, []],
+    ["is left again to a ledger that others share", left("j1", "running", false), []],
+  ])("are unfinished until somebody has them: one that %s", (_how, event, jobs) => {
+    const { see, look } = given();
+    see(left("j1", "running"));
+    see(event);
+    expect(look().jobs).toMatchObject(jobs);
+    expect(look().jobs).toHaveLength(jobs.length);
   });
 
   it("wait for a callback from the service's 202 to the outcome", () => {
@@ -266,8 +293,10 @@ describe("the worker", () => {
   it("drains for good", () => {
     const { see, look } = given();
     see({ type: "drain-started", inFlight: 1, timeoutMs: 1 });
-    see({ type: "drain-finished", owed: 0, durationMs: 1 });
-    expect(look().isDraining).toBe(true);
+    expect(look().end).toBeUndefined();
+    const held = { owed: 2, results: 1, isDurable: true, isRead: true };
+    see({ type: "drain-finished", ...held, durationMs: 1 });
+    expect(look()).toMatchObject({ isDraining: true, end: held });
   });
 
   it("is not changed by events about jobs that the board does not know", () => {

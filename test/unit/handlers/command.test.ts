@@ -1,7 +1,8 @@
+import { readFileSync } from "node:fs";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished } from "vitest";
 import type { HandlersOptions } from "../../../src/handlers/registry.js";
 import { JobFailure } from "../../../src/job/failure.js";
 import { type Built, build, outcomeOf, realTime, waitedFor } from "../../fixtures/handlers/build.js";
@@ -31,6 +32,30 @@ async function ran(script: string, options: CallOptions = {}) {
   const call = aCall(options);
   const outcome = await outcomeOf(one.handler.run(call), call);
   return { outcome, call, log: call.log, one };
+}
+
+it("leaves nobody alive when it is closed, also who left the command's group", async () => {
+  const script = "setsid sh -c 'trap : TERM; echo fled $$; while :; do sleep 0.05; done' & wait";
+  const { handler } = await given(script);
+  const call = aCall();
+  const end = handler.run(call).catch((error: unknown) => error);
+  await expect.poll(() => call.log.messages).toContainEqual(expect.stringMatching(/^fled/));
+  const pid = Number(/fled (\d+)/.exec(call.log.messages.join("\n"))?.[1]);
+  onTestFinished(() => {
+    if (lives(pid)) process.kill(pid, "SIGKILL");
+  });
+  await handler.close();
+  expect(await end).toMatchObject({ name: "HandlerClosed" });
+  await expect.poll(() => lives(pid)).toBe(false);
+});
+
+/** True for a process that lives; a zombie that nobody has looked at yet is dead. */
+function lives(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
 }
 
 describe("a command", () => {

@@ -42,3 +42,11 @@ it("closes all that are left at its own end", async () => {
   await handlers.close();
   expect([first.closed, second.closed]).toEqual([1, 1]);
 });
+
+it("closes at once what a late reload brings after its own end", async () => {
+  const [first, late] = [registry("scan"), registry("scan")];
+  const handlers = new SwappableHandlers(first);
+  await handlers.close();
+  handlers.swap(late);
+  expect(late.closed).toBe(1);
+});

@@ -1,6 +1,7 @@
+import { execFileSync } from "node:child_process";
 import { getEventListeners } from "node:events";
-import { readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
@@ -62,6 +63,17 @@ const realTime = { clock: systemClock, graceMs: 25_000 };
 /** Resolves when somebody waits for the clock: then it can be advanced. */
 async function waitedFor(clock: FakeClock): Promise<void> {
   while (clock.pending === 0) await settle();
+}
+
+/** Moves the clock on until the run has ended. */
+async function endOf({ clock, end }: ReturnType<typeof running>) {
+  let isOver = false;
+  const over = () => {
+    isOver = true;
+  };
+  void end.then(over, over);
+  while (!isOver) await clock.advance(50);
+  return end;
 }
 
 describe("runGroup", () => {
@@ -154,6 +166,46 @@ describe("runGroup", () => {
     expect(getEventListeners(killing.signal, "abort")).toEqual([]);
   });
 
+  const deaf = "trap '' TERM; while :; do sleep 0.01; done";
+  it.each([
+    ["while it works", `echo group $$; ${deaf}`, () => {}],
+    ["within the grace", `echo group $$; ${deaf}`, (abort: () => void) => abort()],
+    ["while its program is gone and a child is waited for", `(${deaf}) & echo group $$`, () => {}],
+    ["while it is stopped", "echo group $$; kill -STOP $$", () => {}],
+  ])("kills the whole group in the turn that it is told to, %s", async (_when, script, before) => {
+    const killing = new AbortController();
+    const run = running(script, { killSignal: killing.signal });
+    const group = Number((await run.shows(/group (\d+)/))[1]);
+    before(run.abort);
+    killing.abort();
+    // Read without a wait in between: nothing but the kernel had a turn.
+    const until = performance.now() + 1_000;
+    while (groupLives(group) && performance.now() < until);
+    expect(groupLives(group)).toBe(false);
+    await endOf(run);
+    expect(getEventListeners(killing.signal, "abort")).toEqual([]);
+  });
+
+  it("kills after the grace although no file can be read any more", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "partnerd-tree-"));
+    const fifo = join(folder, "fifo");
+    execFileSync("mkfifo", [fifo]);
+    // As many file operations as Node does at once, none of which ends before somebody writes.
+    const hung = Array.from({ length: 4 }, () => open(fifo, "r"));
+    try {
+      const run = running("(trap '' TERM; while :; do sleep 0.01; done) & echo group $$; wait");
+      const group = Number((await run.shows(/group (\d+)/))[1]);
+      run.abort();
+      expect(await endOf(run)).toMatchObject({ isAborted: true });
+      while (groupLives(group)) await settle();
+    } finally {
+      const writer = openSync(fifo, "w");
+      for (const handle of await Promise.all(hung)) await handle.close();
+      closeSync(writer);
+      await rm(folder, { recursive: true });
+    }
+  });
+
   it("ends a program that has stopped itself", async () => {
     const run = running("echo stopping; kill -STOP $$", realTime);
     await run.shows(/stopping/);
@@ -199,6 +251,19 @@ describe("signalGroup", () => {
     expect(signalGroup(Number(run.output.stdout), 0)).toBe(false);
   });
 });
+
+/** True while anybody in the group lives. */
+function groupLives(group: number): boolean {
+  return readdirSync("/proc").some((name) => {
+    if (!/^\d+$/.test(name)) return false;
+    try {
+      const [state, , pgrp] = (readFileSync(`/proc/${name}/stat`, "utf8").split(") ").at(-1) ?? "").split(" ");
+      return Number(pgrp) === group && state !== "Z" && state !== "X";
+    } catch {
+      return false;
+    }
+  });
+}
 
 /** True for a process that lives; a zombie that nobody has looked at yet is dead. */
 function isAlive(pid: number): boolean {

@@ -1,0 +1,91 @@
+// The engine's present as plain data: what the status board shows and health, the status document, the metrics and the
+// page read.
+import type { Order } from "../job/order.js";
+import type { Fault } from "./events.js";
+import type { Held } from "./held-at-end.js";
+
+/** One poller, as its last polls left it. Times in ms since the epoch. */
+export interface PollerStatus {
+  readonly region: string;
+  readonly actionType: string;
+  readonly lastPollAtMs: number | undefined;
+  readonly lastGoodPollAtMs: number | undefined;
+  readonly nextPollAtMs: number | undefined;
+  readonly failures: number;
+  /** When the first of these failures was; undefined while polls are answered. */
+  readonly failingSinceMs: number | undefined;
+  readonly lastFault: Fault | undefined;
+  readonly polls: number;
+  readonly taken: number;
+}
+
+/** What a polling loop does now, and whether it is about time that it did something else. */
+export interface PollerStep {
+  readonly doing: "starting" | "at-gate" | "waiting-for-slot" | "polling" | "resting" | "ended";
+  /** How long its next step has been due, in ms of the monotonic clock; negative: it is not due yet. */
+  readonly overdueMs: number;
+}
+
+/** One polling loop, for whoever judges whether it turns. */
+export interface PollerLoop extends PollerStep {
+  readonly region: string;
+  readonly actionType: string;
+}
+
+/** One job that is in flight, or left while CodePipeline waits for it. */
+export interface JobStatusLine {
+  readonly jobId: string;
+  readonly region: string;
+  readonly actionType: string;
+  readonly clientId: string | undefined;
+  readonly state: string;
+  readonly sinceMs: number;
+  readonly handler: string | undefined;
+  readonly pipelineName: string | undefined;
+  readonly actionName: string | undefined;
+  /** When the running handler's time is over. */
+  readonly deadlineMs: number | undefined;
+  /** True for a job that goes on where an earlier one of its action was continued. */
+  readonly isContinuation: boolean;
+  readonly isAwaitingCallback: boolean;
+  /** True while nobody works it: it is in the ledger until somebody takes it up. */
+  readonly isUnfinished: boolean;
+  /** What an operator decided about it. */
+  readonly order: Order["kind"] | undefined;
+  /** Why the call that the job waits for failed last; gone with its next step. */
+  readonly lastFault: Fault | undefined;
+}
+
+/** A Region that refuses us: credentials, permissions or the clock. */
+export interface BreakerStatus {
+  readonly region: string;
+  readonly sinceMs: number;
+  readonly fault: Fault;
+}
+
+export interface StatusSnapshot {
+  readonly atMs: number;
+  readonly startedAtMs: number;
+  readonly isDraining: boolean;
+  readonly isPaused: boolean;
+  /** Why the artifacts of another job have no room; undefined when they have. */
+  readonly shortOfRoom: string | undefined;
+  readonly pollers: readonly PollerStatus[];
+  /** Those that are open; none when all is well. */
+  readonly breakers: readonly BreakerStatus[];
+  readonly jobs: readonly JobStatusLine[];
+  readonly totals: Totals;
+  /** What was held when the worker had stopped; undefined until then. */
+  readonly end: Held | undefined;
+}
+
+export interface Totals {
+  readonly started: number;
+  readonly succeeded: number;
+  readonly continued: number;
+  readonly failed: number;
+  readonly dropped: number;
+  readonly left: number;
+  readonly abandonedHandlers: number;
+  readonly bugs: number;
+}

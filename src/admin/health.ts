@@ -1,6 +1,7 @@
 // Live and ready, judged from the engine's status: pure, so that every case is a line in a table of tests.
 // Live never depends on AWS; ready says whether this process takes jobs now, and if not, why.
-import type { PollerLoop, StatusSnapshot } from "../engine/status-snapshot.js";
+import type { PollerLoop } from "../engine/poller.js";
+import type { StatusSnapshot } from "./status-snapshot.js";
 import { durationText } from "./times.js";
 
 /** What readiness is judged by: the engine's status. */

@@ -1,5 +1,5 @@
 // What a stop says of the jobs that are held when it ends, and what becomes of them. Log and page say it in these words.
-import type { StatusSnapshot } from "../engine/status-snapshot.js";
+import type { StatusSnapshot } from "./status-snapshot.js";
 
 /** Such as: 8 results owed; they are in the ledger, and the next start reports them. */
 export function heldText({ owed, results, isDurable, isRead }: NonNullable<StatusSnapshot["end"]>): string {

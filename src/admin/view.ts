@@ -1,5 +1,5 @@
 // What the admin port's pages are shown of the engine: its status with its slots.
-import type { StatusSnapshot } from "../engine/status-snapshot.js";
+import type { StatusSnapshot } from "./status-snapshot.js";
 
 /** Slots of all action types together, and of each entry (`group`). `busy`: taken, by jobs and polls; `working`: by jobs; `owed`: jobs without one. */
 export interface AdminSlots {

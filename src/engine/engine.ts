@@ -8,13 +8,12 @@ import type { Emit, Observe, OrderAnswer } from "./events.js";
 import { Gate } from "./gate.js";
 import { type Held, HeldAtEnd } from "./held-at-end.js";
 import { giveOrder, type OrderedJob, refusedBy } from "./orders.js";
-import type { Budget } from "./poller.js";
+import type { Budget, PollerLoop } from "./poller.js";
 import { type LaneConfig, lanesByName, pollerNameOf } from "./poller-config.js";
 import { Pollers } from "./pollers.js";
 import { recover, recoverOthers, recoverReturned } from "./recovery.js";
 import { Runner } from "./runner.js";
 import { Slots } from "./slots.js";
-import type { PollerLoop } from "./status-snapshot.js";
 
 export interface WorkerOptions {
   readonly world: World;

@@ -7,7 +7,19 @@ import { type LaneConfig, laneName } from "./poller-config.js";
 import type { Runner } from "./runner.js";
 import type { Reservation, Slot } from "./slot.js";
 import type { Slots } from "./slots.js";
-import type { PollerStep } from "./status-snapshot.js";
+
+/** What a polling loop does now, and whether it is about time that it did something else. */
+export interface PollerStep {
+  readonly doing: "starting" | "at-gate" | "waiting-for-slot" | "polling" | "resting" | "ended";
+  /** How long its next step has been due, in ms of the monotonic clock; negative: it is not due yet. */
+  readonly overdueMs: number;
+}
+
+/** One polling loop, for whoever judges whether it turns. */
+export interface PollerLoop extends PollerStep {
+  readonly region: string;
+  readonly actionType: string;
+}
 
 export interface PollerOptions {
   readonly parts: Parts;

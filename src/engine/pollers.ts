@@ -2,11 +2,11 @@
 // no longer wanted ends after the poll that is under way, so that no job it is offered is lost.
 import { actionTypeName } from "../job/job.js";
 import type { Parts } from "./context.js";
+import type { PollerLoop } from "./poller.js";
 import { type Budget, Poller } from "./poller.js";
 import { type LaneConfig, laneName } from "./poller-config.js";
 import type { Runner } from "./runner.js";
 import type { Slots } from "./slots.js";
-import type { PollerLoop } from "./status-snapshot.js";
 
 export interface PollersOptions {
   readonly parts: Parts;

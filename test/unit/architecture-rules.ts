@@ -38,7 +38,7 @@ export const rows: readonly Row[] = [
     area: "admin",
     // Of the job's folder only how action types and jobs are written.
     may: ["std", "job/job.ts"],
-    types: ["job", "engine/events.ts", "engine/status-snapshot.ts", "config/config.ts"],
+    types: ["job", "engine", "config/config.ts"],
     packages: "any",
     node: true,
   },

@@ -183,7 +183,7 @@ export const mutants = [
   },
   {
     name: "forgets on the page a job that is left",
-    file: "src/engine/status.ts",
+    file: "src/admin/status.ts",
     find: "if (!isOurs) return void this.#jobs.delete(name);",
     replace: "return void this.#jobs.delete(name);",
     tests: ["test/unit/worker/status.test.ts"],

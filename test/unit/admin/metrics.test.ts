@@ -1,9 +1,9 @@
 // What is counted of each event and call, that it starts at zero, and that no label grows without bound or names a job.
 import { afterEach, describe, expect, it } from "vitest";
 import { Metrics } from "../../../src/admin/metrics.js";
+import { StatusBoard } from "../../../src/admin/status.js";
 import type { AdminStatus } from "../../../src/admin/view.js";
 import type { PollerName, UntimedEvent } from "../../../src/engine/events.js";
-import { StatusBoard } from "../../../src/engine/status.js";
 import type { ActionType, ClientId, JobId, JobKey, Region } from "../../../src/job/job.js";
 import { continued, failed, succeeded } from "../../../src/job/outcome.js";
 import { FakeClock } from "../../support/fake-clock.js";

@@ -2,11 +2,11 @@
 // poll never ends is not.
 import { expect, it } from "vitest";
 import { live } from "../../../src/admin/health.js";
+import { StatusBoard } from "../../../src/admin/status.js";
 import type { JobGateway } from "../../../src/codepipeline/gateway.js";
 import type { WorkerLimits, World } from "../../../src/engine/context.js";
 import { Worker } from "../../../src/engine/engine.js";
 import type { LaneConfig } from "../../../src/engine/poller-config.js";
-import { StatusBoard } from "../../../src/engine/status.js";
 import type { JobHandler } from "../../../src/handlers/handler.js";
 import type { JobId, Nonce, PolledJob, Region } from "../../../src/job/job.js";
 import { succeeded } from "../../../src/job/outcome.js";

@@ -1,8 +1,9 @@
 // The engine's present as plain data: what the status board shows and health, the status document, the metrics and the
 // page read.
+
+import type { Fault } from "../engine/events.js";
+import type { Held } from "../engine/held-at-end.js";
 import type { Order } from "../job/order.js";
-import type { Fault } from "./events.js";
-import type { Held } from "./held-at-end.js";
 
 /** One poller, as its last polls left it. Times in ms since the epoch. */
 export interface PollerStatus {
@@ -17,19 +18,6 @@ export interface PollerStatus {
   readonly lastFault: Fault | undefined;
   readonly polls: number;
   readonly taken: number;
-}
-
-/** What a polling loop does now, and whether it is about time that it did something else. */
-export interface PollerStep {
-  readonly doing: "starting" | "at-gate" | "waiting-for-slot" | "polling" | "resting" | "ended";
-  /** How long its next step has been due, in ms of the monotonic clock; negative: it is not due yet. */
-  readonly overdueMs: number;
-}
-
-/** One polling loop, for whoever judges whether it turns. */
-export interface PollerLoop extends PollerStep {
-  readonly region: string;
-  readonly actionType: string;
 }
 
 /** One job that is in flight, or left while CodePipeline waits for it. */

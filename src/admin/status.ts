@@ -1,8 +1,9 @@
 // What the engine is doing now: a fold over its events. Health, the status document and the page read it.
+
+import type { PollerName, WorkerEvent } from "../engine/events.js";
+import type { Held } from "../engine/held-at-end.js";
 import { actionTypeName, type JobKey, jobKeyName } from "../job/job.js";
 import type { JobState } from "../job/lifecycle.js";
-import type { PollerName, WorkerEvent } from "./events.js";
-import type { Held } from "./held-at-end.js";
 import type { BreakerStatus, JobStatusLine, PollerStatus, StatusSnapshot, Totals } from "./status-snapshot.js";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { StatusBoard } from "../../../src/admin/status.js";
 import type { Fault, PollerName, UntimedEvent } from "../../../src/engine/events.js";
-import { StatusBoard } from "../../../src/engine/status.js";
 import type { ActionType, ClientId, JobId, JobKey, Region } from "../../../src/job/job.js";
 import type { JobState } from "../../../src/job/lifecycle.js";
 import { continued, failed, type Outcome, succeeded } from "../../../src/job/outcome.js";

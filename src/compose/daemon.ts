@@ -10,6 +10,7 @@ import type { AdminStatus } from "../admin/view.js";
 import type { Config } from "../config/config.js";
 import { Worker, type WorkerEnd } from "../engine/engine.js";
 import type { Observe, UntimedEvent, WorkerEvent } from "../engine/events.js";
+import { actionTypeName } from "../job/job.js";
 import type { Clock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
 import { type Log, textLog } from "../std/log.js";
@@ -102,7 +103,11 @@ export class Daemon {
 
   status(): AdminStatus {
     const { slots, inFlight, left } = this.worker;
-    return { ...this.#board.snapshot(this.#clock.now()), slots, inFlight, left };
+    const denials = this.worker.denials.map(({ poller, fault }) => {
+      const { operation, message } = fault;
+      return { region: poller.region, actionType: actionTypeName(poller.actionType), operation, message };
+    });
+    return { ...this.#board.snapshot(this.#clock.now()), slots, inFlight, left, denials };
   }
 
   /** Whether the loops turn: what /livez answers, and what the sign of life to systemd rests on. */

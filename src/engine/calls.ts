@@ -2,6 +2,7 @@
 // What is worth another try is the caller's to say; anything but a gateway's fault never is.
 import { GatewayError, type GatewayFaultKind, isPassing, type JobGateway } from "../codepipeline/gateway.js";
 import type { JobKey } from "../job/job.js";
+import type { LostReason } from "../job/lifecycle.js";
 import { type RetryPolicyMs, retrying } from "../std/retry.js";
 import type { Deed } from "./breakers.js";
 import { faultOf, type Parts } from "./context.js";
@@ -64,4 +65,23 @@ export async function calling<T>(
 /** For a job that may be ours: a refused token or a wrong setting may be put right at any time, and the job is kept. */
 export function mayComeRight({ kind }: { readonly kind: GatewayFaultKind }): boolean {
   return isPassing(kind) || kind === "aborted" || kind === "token-rejected" || kind === "misconfigured";
+}
+
+/** Why a job that nobody can have taken for ours is dropped after this fault. */
+export function lostReason({ kind }: GatewayError, otherwise: LostReason): LostReason {
+  switch (kind) {
+    case "gone":
+    case "over":
+    case "not-ours":
+    case "token-rejected":
+    case "denied":
+      return kind;
+    case "rejected":
+    case "misconfigured":
+      return "refused";
+    case "aborted":
+      return "draining";
+    default:
+      return otherwise;
+  }
 }

@@ -3,9 +3,8 @@
 import { GatewayError, isPassing } from "../codepipeline/gateway.js";
 import { type ClaimEvent, mayBeOurs, nextStep, nonceEvent, statusEvent } from "../job/claim.js";
 import type { Nonce } from "../job/job.js";
-import type { LostReason } from "../job/lifecycle.js";
 import { LedgerError } from "../ledger/ledger.js";
-import { calling, mayComeRight, patiently } from "./calls.js";
+import { calling, lostReason, mayComeRight, patiently } from "./calls.js";
 import type { Parts } from "./context.js";
 import type { JobInFlight, Loss } from "./in-flight.js";
 
@@ -43,7 +42,9 @@ export async function claim(parts: Parts, flight: JobInFlight): Promise<ClaimEnd
     if (isStopped && !parts.scopes.work.aborted) throw error;
     words.last = isStopped ? "stopped before the acknowledge was answered" : mask(error.message);
     if (mayBeOurs(flight.claim)) return { kind: "unanswered", message: words.last };
-    flight.learn({ type: "gave-up", reason: gaveUpFor(error) });
+    const reason =
+      error instanceof GatewayError ? lostReason(error, "unreachable") : isStopped ? "draining" : "ledger-unwritable";
+    flight.learn({ type: "gave-up", reason });
   }
   const { claim: end } = flight;
   return end.is === "lost" ? { kind: "dropped", reason: end.reason, message: mask(words.last) } : { kind: "work" };
@@ -155,21 +156,4 @@ export function clearDoubt(parts: Parts, flight: JobInFlight, refusal?: GatewayE
 
 function isOurs({ claim: { is } }: JobInFlight): boolean {
   return is === "ours";
-}
-
-/** Why a job that nobody can have taken for ours is dropped. */
-function gaveUpFor(error: unknown): LostReason {
-  if (error instanceof LedgerError) return "ledger-unwritable";
-  if (!(error instanceof GatewayError)) return "draining";
-  switch (error.kind) {
-    case "token-rejected":
-    case "denied":
-      return error.kind;
-    case "misconfigured":
-      return "refused";
-    case "aborted":
-      return "draining";
-    default:
-      return "unreachable";
-  }
 }

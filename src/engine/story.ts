@@ -4,10 +4,9 @@
 import { GatewayError, isPassing } from "../codepipeline/gateway.js";
 import { nonceEvent } from "../job/claim.js";
 import type { Job, PolledJob } from "../job/job.js";
-import type { LostReason } from "../job/lifecycle.js";
 import { failed } from "../job/outcome.js";
 import { Deadline } from "../std/deadline.js";
-import { calling, mayComeRight, patiently } from "./calls.js";
+import { calling, lostReason, mayComeRight, patiently } from "./calls.js";
 import { claim } from "./claiming.js";
 import type { Parts } from "./context.js";
 import { drop, leave } from "./ending.js";
@@ -95,24 +94,8 @@ async function detailsOf(parts: Parts, flight: JobInFlight, offer: PolledJob | u
     else if (scopes.poll.aborted)
       await drop(parts, flight, { reason: "draining", message: "a drain began before its details came" });
     else if (!(error instanceof GatewayError)) throw error;
-    else await drop(parts, flight, { reason: detailsReason(error), message: world.mask(error.message) });
+    else await drop(parts, flight, { reason: lostReason(error, "no-details"), message: world.mask(error.message) });
     return undefined;
-  }
-}
-
-function detailsReason({ kind }: GatewayError): LostReason {
-  switch (kind) {
-    case "gone":
-    case "over":
-    case "token-rejected":
-    case "not-ours":
-    case "denied":
-      return kind;
-    case "rejected":
-    case "misconfigured":
-      return "refused";
-    default:
-      return "no-details";
   }
 }
 
@@ -139,13 +122,9 @@ async function detailsOfOurs(parts: Parts, flight: JobInFlight): Promise<Job | u
     else if (flight.failure !== undefined && flight.state === "running") await fail(parts, flight, flight.failure);
     else if (scopes.work.aborted) leave(parts, flight, "stopped before its details came; it stays in the ledger");
     else if (!(error instanceof GatewayError)) throw error;
-    else await drop(parts, flight, { reason: endedReason(error), message: world.mask(error.message) });
+    else await drop(parts, flight, { reason: lostReason(error, "refused"), message: world.mask(error.message) });
     return undefined;
   }
-}
-
-function endedReason({ kind }: GatewayError): LostReason {
-  return kind === "gone" || kind === "over" ? kind : "refused";
 }
 
 /** Claims the job; true when its handler may run. */

@@ -32,11 +32,3 @@ it("holds every command and no other", async () => {
   const selfTold = ["version", "help"];
   expect([...new Set(told)].sort()).toEqual(commands.filter((name = "") => !selfTold.includes(name)).sort());
 });
-
-it("names only files that exist", () => {
-  for (const [, path = ""] of readme.matchAll(/`(config\/[^`]*|ARCHITECTURE\.md)`/g)) {
-    expect(() => readFileSync(new URL(`../../${path.replace(/\/$/, "")}`, import.meta.url)), path).not.toThrow(
-      /ENOENT/,
-    );
-  }
-});

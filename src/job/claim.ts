@@ -65,7 +65,7 @@ export const claimMoves: Readonly<Record<ClaimState, Partial<Record<ClaimEventTy
     // An acknowledged job is not offered: the attempt without an answer never arrived.
     "fresh-nonce": "none",
   },
-  // As long as the nonce is the same nobody was offered the job since: the attempt that used it up was ours.
+  // The same nonce: nobody was offered the job since, so it was our own attempt that used it up.
   disputed: { "same-nonce": "presumed", "fresh-nonce": "none", ended: "lost" },
   presumed: { offered: "doubted", "fresh-nonce": "doubted", "result-refused": "doubted" },
   doubted: {
@@ -143,12 +143,12 @@ export function statusEvent(status: string | undefined): ClaimEvent {
     case "Failed":
       return { type: "ended", reason: "over" };
     default:
-      // Created, Queued, Dispatched, none, or a word that nobody knows.
+      // Created, Queued, Dispatched, none, or an unknown word.
       return { type: "ended", reason: "not-ours" };
   }
 }
 
-/** What a nonce that was heard of means: an offer's, or fresh details'. */
+/** What the nonce of an offer, or of fresh details, means. */
 export function nonceEvent(claim: Claim, nonce: Nonce | undefined): ClaimEvent {
   if (nonce === undefined || nonce === nonceOf(claim).nonce) return { type: "same-nonce" };
   return { type: "fresh-nonce", nonce };
@@ -159,7 +159,7 @@ export function afterCrash(claim: Claim): Claim {
   return claimAfter(claim, { type: "no-answer" });
 }
 
-/** True when CodePipeline may take the job for ours: then it is never dropped without its word. */
+/** True when CodePipeline may hold the job for us: then it is dropped only when CodePipeline says so. */
 export function mayBeOurs({ is }: Claim): boolean {
   return is !== "none" && is !== "lost";
 }

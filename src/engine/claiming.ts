@@ -1,5 +1,5 @@
-// Asks CodePipeline for a job until the claim's table (job/claim.ts) says what becomes of it. Nothing here decides by
-// itself whether a job is ours: it makes the call that the table asks for, and tells the table what came back.
+// Acknowledges a job until the claim's table (job/claim.ts) says whether it is ours. Nothing here decides that by
+// itself: it makes the call that the table asks for, and gives the table the answer.
 import { GatewayError, isPassing } from "../codepipeline/gateway.js";
 import { type ClaimEvent, mayBeOurs, nextStep, nonceEvent, statusEvent } from "../job/claim.js";
 import type { Nonce } from "../job/job.js";
@@ -27,7 +27,7 @@ export async function claim(parts: Parts, flight: JobInFlight): Promise<ClaimEnd
       {
         policy,
         signal: parts.scopes.work,
-        // What was never promised is offered again: it is not worth more patience than its details.
+        // A job that was never acknowledged is offered again: it is retried no longer than its details.
         isWorthIt: (fault) =>
           mayBeOurs(flight.claim)
             ? mayComeRight(fault)
@@ -50,7 +50,7 @@ export async function claim(parts: Parts, flight: JobInFlight): Promise<ClaimEnd
   return end.is === "lost" ? { kind: "dropped", reason: end.reason, message: mask(words.last) } : { kind: "work" };
 }
 
-/** Step by step, as the table says. Rejects with a GatewayError when only another try can tell, or with LedgerError. */
+/** Step by step, as the table says. Rejects with GatewayError when only another attempt can tell, or with LedgerError. */
 async function untilDecided(parts: Parts, flight: JobInFlight, words: { last: string }): Promise<void> {
   for (;;) {
     flight.readOffer();
@@ -71,7 +71,7 @@ async function untilDecided(parts: Parts, flight: JobInFlight, words: { last: st
   }
 }
 
-/** What allowed the poll is asked again: nothing is acknowledged in a drain, a pause, without a ledger or without room. */
+/** The gate is asked again: nothing is acknowledged in a drain, a pause, without a ledger or without disk space. */
 function isClosed(parts: Parts, flight: JobInFlight, words: { last: string }): boolean {
   const closed = parts.gate.closedBy();
   if (!closed) return false;
@@ -120,7 +120,7 @@ async function fetchNonce(parts: Parts, flight: JobInFlight, words: { last: stri
   const signal = before.is === "doubted" ? parts.scopes.report : parts.scopes.work;
   try {
     const fresh = await calling(parts, key, "details", (gateway) => gateway.detailsAgain(key, signal));
-    // Offered while that was asked: the offer knows better.
+    // An offer that came meanwhile is newer than these details.
     flight.readOffer();
     if (flight.claim === before) flight.learn(nonceEvent(before, fresh.nonce));
   } catch (error) {

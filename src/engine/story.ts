@@ -1,5 +1,5 @@
 // One job, top to bottom: slot, details, claim, handler, result. The same story for a job that a poll offered, that an
-// earlier process left, or that another replica gave up; it begins where the job's state says. Every step may fail
+// previous process left, or that another replica gave up; it begins where the job's state says. Every step may fail
 // without hurting another job; once a job is acknowledged it leaves only by an accepted result, or stays in the ledger.
 import { GatewayError, isPassing } from "../codepipeline/gateway.js";
 import { nonceEvent } from "../job/claim.js";
@@ -19,13 +19,13 @@ import { report, settle } from "./reporting.js";
 const interrupted =
   "partnerd was terminated while this job was running, so its outcome is unknown; run the action again";
 
-/** Lives the job's life from its state on. Rejects only for a bug. */
+/** Takes the job from its state to its end. Rejects only for a bug. */
 export async function story(parts: Parts, flight: JobInFlight, offer?: PolledJob): Promise<void> {
   if (flight.isRecovered && !(await begins(parts, flight))) return;
   if (flight.loss) return drop(parts, flight, flight.loss);
   if (flight.state === "settled") {
     if (!flight.owed) throw new Error("bug: a settled job without its outcome in the ledger");
-    // An earlier process may have put it.
+    // A previous process may have reported it.
     return report(parts, flight, flight.owed, "unanswered");
   }
   if (flight.state === "running") {
@@ -45,9 +45,9 @@ export async function story(parts: Parts, flight: JobInFlight, offer?: PolledJob
   }
 }
 
-/** A job from the ledger waits for its turn; false when it ends, or is left, before that. */
+/** A job from the ledger waits for its slot; false when it ends, or stays in the ledger, before that. */
 async function begins(parts: Parts, flight: JobInFlight): Promise<boolean> {
-  // An order to fail it is carried out without a slot, once it is surely ours.
+  // An order to fail it needs no slot, once it is ours for certain.
   const orders = flight.state === "running" ? [flight.letGo, flight.failing] : [flight.letGo];
   const until = AbortSignal.any([parts.scopes.poll, ...orders]);
   const isWork = flight.state === "acknowledging" || (flight.state === "running" && isWorkedAgain(flight));
@@ -58,15 +58,15 @@ async function begins(parts: Parts, flight: JobInFlight): Promise<boolean> {
     leave(parts, flight, "its action type is no longer configured here; it stays in the ledger");
     return false;
   }
-  // As they are by now: the configuration may have changed while it waited, and may have it worked again.
+  // The settings of now: the configuration may have changed while it waited, `afterCrash` included.
   flight.lane = lane;
   const isWorkNow = flight.state === "running" && isWorkedAgain(flight);
   if (hasTurn && (!isWorkNow || (await flight.slot.work(until)))) return true;
-  leave(parts, flight, "stopped before it was resumed; it stays in the ledger");
+  leave(parts, flight, "stopped before it was recovered; it stays in the ledger");
   return false;
 }
 
-/** A job that was at work when its process ended: its service still works for it, or its handler may run again. */
+/** True for a job that was running when its process ended and continues: by a callback, or because it may run twice. */
 function isWorkedAgain({ callback, lane }: JobInFlight): boolean {
   return callback !== undefined || lane.afterCrash === "rerun";
 }
@@ -81,7 +81,7 @@ async function detailsOf(parts: Parts, flight: JobInFlight, offer: PolledJob | u
       {
         policy: limits.retry.details,
         signal: scopes.poll,
-        // A token source in trouble may still have the tokens of all other clients, whose jobs need the slot.
+        // A token source that fails may still have the tokens of other clients, whose jobs need the slot.
         isWorthIt: ({ kind }) => isPassing(kind) && kind !== "token-unavailable",
       },
       () => calling(parts, flight.key, "details", (gateway) => gateway.details(offer, scopes.poll)),
@@ -92,7 +92,7 @@ async function detailsOf(parts: Parts, flight: JobInFlight, offer: PolledJob | u
   } catch (error) {
     if (flight.loss) await drop(parts, flight, flight.loss);
     else if (scopes.poll.aborted)
-      await drop(parts, flight, { reason: "draining", message: "a drain began before its details came" });
+      await drop(parts, flight, { reason: "draining", message: "a drain began before its details arrived" });
     else if (!(error instanceof GatewayError)) throw error;
     else await drop(parts, flight, { reason: lostReason(error, "no-details"), message: world.mask(error.message) });
     return undefined;
@@ -120,7 +120,7 @@ async function detailsOfOurs(parts: Parts, flight: JobInFlight): Promise<Job | u
   } catch (error) {
     if (flight.loss) await drop(parts, flight, flight.loss);
     else if (flight.failure !== undefined && flight.state === "running") await fail(parts, flight, flight.failure);
-    else if (scopes.work.aborted) leave(parts, flight, "stopped before its details came; it stays in the ledger");
+    else if (scopes.work.aborted) leave(parts, flight, "stopped before its details arrived; it stays in the ledger");
     else if (!(error instanceof GatewayError)) throw error;
     else await drop(parts, flight, { reason: lostReason(error, "refused"), message: world.mask(error.message) });
     return undefined;
@@ -141,7 +141,7 @@ async function isOurs(parts: Parts, flight: JobInFlight): Promise<boolean> {
     }
     await flight.note({ type: "acknowledge-accepted", claim: flight.claim.is === "ours" ? "ours" : "presumed" });
   }
-  // A service that has the job needs no slot of ours to be listened to: its outcome may be on its way.
+  // A service that works on the job needs no slot of ours: its callback may be on its way.
   if (flight.slot.isWorking || flight.callback) return true;
   const { work: scope } = parts.scopes;
   const until = AbortSignal.any([scope, flight.letGo, flight.failing]);
@@ -179,7 +179,7 @@ async function work(parts: Parts, flight: JobInFlight, job: Job): Promise<void> 
     case "ended":
       return settle(parts, flight, { ...ending, startedMs });
     case "left":
-      return leave(parts, flight, "a service still works for it; the next start waits for its callback");
+      return leave(parts, flight, "a service still works on it; the next start waits for its callback");
     case "let-go":
       return drop(parts, flight, flight.loss ?? { reason: "released", message: "released" });
   }

@@ -93,6 +93,11 @@ export class JobInFlight {
     return this.#claim;
   }
 
+  /** True once a service works for it. */
+  get hasCallback(): boolean {
+    return this.callback !== undefined;
+  }
+
   /** Moves the claim by what CodePipeline said, or did not say. */
   learn(event: ClaimEvent): void {
     this.#claim = claimAfter(this.#claim, event);

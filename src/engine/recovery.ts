@@ -6,6 +6,7 @@ import type { Parts } from "./context.js";
 import { laneName, laneOf } from "./poller-config.js";
 import type { Runner } from "./runner.js";
 import type { Slots } from "./slots.js";
+import { turnOf } from "./story.js";
 
 /** How often a ledger that cannot be read is asked again, in ms. */
 const lookAgainMs = 1_000;
@@ -39,10 +40,11 @@ async function giveBack(parts: Parts, jobs: readonly UnfinishedJob[]): Promise<v
 
 /** Sets going what other processes leave, as long as the poll scope lasts; nothing to do when the ledger is ours alone. */
 export async function recoverOthers(parts: Parts, runner: Runner, slots: Slots): Promise<void> {
-  // A lane whose jobs wait for slots takes no more than it found first: others may have room.
-  const isWanted = ({ key }: FoundJob) => {
-    const lane = laneOf(parts.lanes, key);
-    return lane !== undefined && !slots.isWaitedFor(laneName(lane));
+  // A lane whose jobs wait for slots takes no more to work than it found first, as others may have room; results that
+  // are owed wait for nobody's slot.
+  const isWanted = (job: FoundJob) => {
+    const lane = laneOf(parts.lanes, job.key);
+    return lane !== undefined && !slots.isWaitedFor(laneName(lane), turnOf(job, lane));
   };
   const found = parts.world.ledger.watch?.(isWanted, parts.scopes.poll) ?? [];
   for await (const jobs of found) await recover(parts, runner, jobs);

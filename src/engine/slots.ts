@@ -39,7 +39,8 @@ interface LaneCount {
   readonly lines: Readonly<Record<JobWait, Set<Waiter>>>;
 }
 
-type JobWait = "work" | "owe";
+/** What a job that is known already waits for: a slot to work, or leave to be owed without one. */
+export type JobWait = "work" | "owe";
 
 interface Waiter {
   readonly count: LaneCount;
@@ -156,10 +157,9 @@ export class Slots {
     return this.#slot(this.#lane(laneName), "none");
   }
 
-  /** True while a job of the lane that is known already waits for its turn. */
-  isWaitedFor(laneName: string): boolean {
-    const lines = this.#lanes.get(laneName)?.lines;
-    return lines !== undefined && lines.work.size + lines.owe.size > 0;
+  /** True while a job of the lane that is known already waits for its turn of this sort. */
+  isWaitedFor(laneName: string, wait: JobWait): boolean {
+    return (this.#lanes.get(laneName)?.lines[wait].size ?? 0) > 0;
   }
 
   #wait(wanted: Omit<Waiter, "grant">, signal: AbortSignal): Promise<Reservation | undefined> {

@@ -6,6 +6,7 @@ import { nonceEvent } from "../job/claim.js";
 import type { Job, PolledJob } from "../job/job.js";
 import type { LostReason } from "../job/lifecycle.js";
 import { failed } from "../job/outcome.js";
+import type { FoundJob } from "../ledger/ledger.js";
 import { Deadline } from "../std/deadline.js";
 import { calling, mayComeRight, patiently } from "./calls.js";
 import { claim } from "./claiming.js";
@@ -14,8 +15,9 @@ import { drop, leave } from "./ending.js";
 import { handle, stopped } from "./handling.js";
 import type { JobInFlight } from "./in-flight.js";
 import { maskSecretsOf } from "./job-secrets.js";
-import { laneOf } from "./poller-config.js";
+import { type LaneConfig, laneOf } from "./poller-config.js";
 import { report, settle } from "./reporting.js";
+import type { JobWait } from "./slots.js";
 
 const interrupted =
   "partnerd was terminated while this job was running, so its outcome is unknown; run the action again";
@@ -31,7 +33,7 @@ export async function story(parts: Parts, flight: JobInFlight, offer?: PolledJob
   }
   if (flight.state === "running") {
     if (flight.failure !== undefined) return fail(parts, flight, flight.failure);
-    if (!isWorkedAgain(flight)) {
+    if (turnOf(flight, flight.lane) === "owe") {
       const outcome = failed(interrupted, { type: "SystemUnavailable" });
       return settle(parts, flight, { outcome, cause: "interrupted" });
     }
@@ -51,8 +53,7 @@ async function begins(parts: Parts, flight: JobInFlight): Promise<boolean> {
   // An order to fail it is carried out without a slot, once it is surely ours.
   const orders = flight.state === "running" ? [flight.letGo, flight.failing] : [flight.letGo];
   const until = AbortSignal.any([parts.scopes.poll, ...orders]);
-  const isWork = flight.state === "acknowledging" || (flight.state === "running" && isWorkedAgain(flight));
-  const hasTurn = isWork ? await flight.slot.work(until) : await flight.slot.owe(until);
+  const hasTurn = await flight.slot[turnOf(flight, flight.lane)](until);
   if (orders.some(({ aborted }) => aborted)) return true;
   const lane = laneOf(parts.lanes, flight.key);
   if (!lane) {
@@ -61,15 +62,15 @@ async function begins(parts: Parts, flight: JobInFlight): Promise<boolean> {
   }
   // As they are by now: the configuration may have changed while it waited, and may have it worked again.
   flight.lane = lane;
-  const isWorkNow = flight.state === "running" && isWorkedAgain(flight);
-  if (hasTurn && (!isWorkNow || (await flight.slot.work(until)))) return true;
+  if (hasTurn && (turnOf(flight, lane) === "owe" || (await flight.slot.work(until)))) return true;
   leave(parts, flight, "stopped before it was resumed; it stays in the ledger");
   return false;
 }
 
-/** A job that was at work when its process ended: its service still works for it, or its handler may run again. */
-function isWorkedAgain({ callback, lane }: JobInFlight): boolean {
-  return callback !== undefined || lane.afterCrash === "rerun";
+/** What a job from the ledger waits for: a slot where it is asked for, its service or its handler works; else none. */
+export function turnOf({ state, hasCallback }: Omit<FoundJob, "key">, { afterCrash }: LaneConfig): JobWait {
+  if (state === "running") return hasCallback || afterCrash === "rerun" ? "work" : "owe";
+  return state === "settled" ? "owe" : "work";
 }
 
 async function detailsOf(parts: Parts, flight: JobInFlight, offer: PolledJob | undefined): Promise<Job | undefined> {

@@ -1,9 +1,10 @@
 import { expect, it } from "vitest";
 import { GatewayError } from "../../../src/codepipeline/gateway.js";
-import { recover } from "../../../src/engine/recovery.js";
+import { recover, recoverOthers } from "../../../src/engine/recovery.js";
 import { Runner } from "../../../src/engine/runner.js";
 import type { HandlerCall, JobHandler } from "../../../src/handlers/handler.js";
 import type { JobId, JobKey, Nonce } from "../../../src/job/job.js";
+import type { FoundJob } from "../../../src/ledger/ledger.js";
 import { flightOver, key, offer } from "../../support/flight.js";
 
 it("asks for a job with the nonce of the offer that came while it waited for a slot", async () => {
@@ -73,3 +74,27 @@ it.each([7_200_000, -7_200_000])(
     expect((await resumed.promise).deadline.leftMs()).toBe(49_990);
   },
 );
+
+it("takes on results that other replicas owe while jobs of the lane wait to work, and no further job to work", async () => {
+  const { parts, slots, name } = await flightOver({});
+  let isWanted: (job: FoundJob) => boolean = () => false;
+  const watch = (asked: typeof isWanted) => {
+    isWanted = asked;
+    return (async function* () {})();
+  };
+  const ledger = Object.assign(Object.create(parts.world.ledger), { watch });
+  await recoverOthers({ ...parts, world: { ...parts.world, ledger } }, new Runner(parts, slots), slots);
+  const settled: FoundJob = { key, state: "settled", hasCallback: false };
+  const interrupted: FoundJob = { key, state: "running", hasCallback: false };
+  const served: FoundJob = { key, state: "running", hasCallback: true };
+  const wanted = () => [settled, interrupted, served].map(isWanted);
+  expect(wanted()).toEqual([true, true, true]);
+  const stop = new AbortController();
+  const waiting = slots.forJob(name).work(stop.signal);
+  expect(wanted()).toEqual([true, true, false]);
+  stop.abort();
+  await waiting;
+  await slots.forJob(name).owe(parts.scopes.poll);
+  void slots.forJob(name).owe(parts.scopes.poll);
+  expect(wanted()).toEqual([false, false, true]);
+});

@@ -62,3 +62,21 @@ it("is not guessed to be ours when it was offered again by the time its nonce wa
   expect(await claim(parts, flight)).toEqual({ kind: "work" });
   expect(flight.claim.is).toBe("ours");
 });
+
+it("gives its slot up from the first attempt on that may have made the job ours, whatever failed before", async () => {
+  const throttled = () => new GatewayError({ ...fault, kind: "throttled", code: "ThrottlingException" });
+  const isWorking: boolean[] = [];
+  const { parts, flight, clock } = await flightOver({
+    acknowledge: async () => {
+      isWorking.push(flight.slot.isWorking);
+      if (isWorking.length > 4) return "InProgress";
+      throw isWorking.length < 3 ? throttled() : noAnswer();
+    },
+  });
+  await flight.note({ type: "details-received" });
+  flight.learn({ type: "fresh-nonce", nonce: offer.nonce });
+  const claiming = claim(parts, flight);
+  while (isWorking.length < 5) await clock.advance(1);
+  await claiming;
+  expect(isWorking).toEqual([true, true, true, false, false]);
+});

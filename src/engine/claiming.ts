@@ -53,6 +53,11 @@ export async function claim(parts: Parts, flight: JobInFlight): Promise<ClaimEnd
 async function untilDecided(parts: Parts, flight: JobInFlight, words: { last: string }): Promise<void> {
   for (;;) {
     flight.readOffer();
+    if (flight.claim.is === "none" && !flight.slot.isWorking) {
+      // Given up while it may have been ours. Now it is surely not, and nothing new is taken without a slot.
+      await flight.slot.work(AbortSignal.any([parts.scopes.poll, flight.letGo]));
+      flight.readOffer();
+    }
     const step = nextStep(flight.claim);
     switch (step.do) {
       case "ask":
@@ -70,9 +75,12 @@ async function untilDecided(parts: Parts, flight: JobInFlight, words: { last: st
   }
 }
 
-/** What allowed the poll is asked again: nothing is acknowledged in a drain, a pause, without a ledger or without room. */
+/**
+ * What allowed the poll is asked again: nothing is acknowledged in a drain, a pause, without a ledger or without room,
+ * nor once our right to the job ended.
+ */
 function isClosed(parts: Parts, flight: JobInFlight, words: { last: string }): boolean {
-  const closed = parts.gate.closedBy();
+  const closed = flight.loss ?? parts.gate.closedBy();
   if (!closed) return false;
   words.last = closed.message;
   flight.learn({ type: "gave-up", reason: closed.reason });

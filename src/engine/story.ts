@@ -167,7 +167,12 @@ async function isOurs(parts: Parts, flight: JobInFlight): Promise<boolean> {
   if (flight.slot.isWorking || flight.callback) return true;
   const { work: scope } = parts.scopes;
   const until = AbortSignal.any([scope, flight.letGo, flight.failing]);
-  if ((await flight.slot.work(until)) || !scope.aborted) return true;
+  const isOrdered = () => flight.letGo.aborted || flight.failing.aborted;
+  if ((await flight.slot.work(until)) || isOrdered() || !scope.aborted) return true;
+  if (parts.world.ledger.isDurable && turnOf(flight, flight.lane) === "work") {
+    leave(parts, flight, "stopped before it had a slot; it stays in the ledger, and the next start runs its handler");
+    return false;
+  }
   await settle(parts, flight, { outcome: failed(stopped, { type: "SystemUnavailable" }), cause: "stopped" });
   return false;
 }

@@ -104,7 +104,7 @@ async function ask(parts: Parts, flight: JobInFlight, nonce: Nonce, words: { las
     flight.learn(event);
     if (event.type === "put-off" || event.type === "no-answer") throw error;
   }
-  if (asked.is === "doubted" && isOurs(flight)) await flight.note({ type: "claim-confirmed" });
+  if (asked.is === "doubted" && isOurs(flight)) await flight.confirm();
 }
 
 function meaningOf(fault: GatewayError): ClaimEvent {

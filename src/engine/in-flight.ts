@@ -63,6 +63,7 @@ export class JobInFlight {
   /** Two events at once would each move from the state that both saw. */
   readonly #moves = new Turns();
   #recorded: PromiseWithResolvers<void> | undefined;
+  #isEnded = false;
 
   constructor({ lane, lease, slot, ledger, emit, polledAtMs, found, deadline }: JobInFlightOptions) {
     this.key = lease.key;
@@ -170,8 +171,17 @@ export class JobInFlight {
     return this.#recorded.promise;
   }
 
+  /** Notes that a doubt was cleared. The answer may come when the job has left: then there is nothing more to note. */
+  confirm(): Promise<void> {
+    return this.#moves.next(async () => {
+      const isTaken = this.#state === "running" || this.#state === "settled";
+      if (isTaken && !this.#isEnded) await this.#note({ type: "claim-confirmed" });
+    });
+  }
+
   /** Nothing more happens to the job here: nobody waits for its outcome any longer. */
   end(): void {
+    this.#isEnded = true;
     this.#recorded?.reject(new Error("the job ended without an outcome of its handler"));
   }
 

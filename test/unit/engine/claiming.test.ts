@@ -131,3 +131,13 @@ describe("a job that was offered anew after it gave its slot up for an acknowled
     expect(sent).toEqual([offer.nonce]);
   });
 });
+
+it("takes the answer to an offer of a job that an older partnerd presumed ours without recording so", async () => {
+  const { parts, flight, events } = await flightOver({}, { is: "presumed" });
+  await flight.note({ type: "details-received" });
+  await flight.note({ type: "acknowledge-sent", nonce: offer.nonce });
+  flight.putOffer({ key, job: { ...offer, nonce: "5" as Nonce } });
+  expect(await claim(parts, flight)).toEqual({ kind: "work" });
+  expect([flight.claim.is, flight.state]).toEqual(["ours", "acknowledging"]);
+  expect(events.filter(({ type }) => type !== "job-changed")).toEqual([]);
+});

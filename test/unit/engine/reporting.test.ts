@@ -87,3 +87,39 @@ describe("the result of a job that was only presumed to be ours", () => {
     expect(last()).toMatchObject({ type: "job-reported", isPresumed: false });
   });
 });
+
+describe("an acknowledge that is answered InProgress after the job has left", () => {
+  /** Offered again while its handler runs; the answer comes late. */
+  async function lateAnswer() {
+    const answer = Promise.withResolvers<string>();
+    const asked = Promise.withResolvers<void>();
+    const made = await presumed({
+      acknowledge: () => {
+        asked.resolve();
+        return answer.promise;
+      },
+    });
+    made.flight.putOffer({ key, job: offer });
+    const cleared = clearDoubt(made.parts, made.flight);
+    await asked.promise;
+    return { ...made, cleared, answer: () => answer.resolve("InProgress") };
+  }
+
+  it.each([
+    ["with its result", async ({ reporting }) => reporting("due")],
+    ["for the next start", async () => {}],
+  ] satisfies [string, (made: Awaited<ReturnType<typeof presumed>>) => Promise<void>][])(
+    "is no bug and no fault of the ledger: it left %s",
+    async (_, leave) => {
+      const made = await lateAnswer();
+      const { flight, parts, events, cleared, answer } = made;
+      await leave(made);
+      flight.end();
+      await parts.world.ledger.release(flight.lease);
+      const before = events.length;
+      answer();
+      expect(await cleared).toBe(true);
+      expect(events.slice(before)).toEqual([]);
+    },
+  );
+});

@@ -149,7 +149,7 @@ export function clearDoubt(parts: Parts, flight: JobInFlight, refusal?: GatewayE
     flight.readOffer();
     if (nextStep(flight.claim).do === "await-offer") await fetchNonce(parts, flight, words);
     const step = nextStep(flight.claim);
-    if (step.do === "ask") await ask(parts, flight, step.nonce, words);
+    if (step.do === "ask" && !flight.hasLeft) await ask(parts, flight, step.nonce, words);
     if (isOurs(flight)) return true;
     if (nextStep(flight.claim).do === "drop") return false;
     throw new GatewayError({

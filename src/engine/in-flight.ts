@@ -175,8 +175,13 @@ export class JobInFlight {
   confirm(): Promise<void> {
     return this.#moves.next(async () => {
       const isTaken = this.#state === "running" || this.#state === "settled";
-      if (isTaken && !this.#isEnded) await this.#note({ type: "claim-confirmed" });
+      if (isTaken && !this.hasLeft) await this.#note({ type: "claim-confirmed" });
     });
+  }
+
+  /** True once nothing more may be done here for the job: what is under way may be answered still. */
+  get hasLeft(): boolean {
+    return this.#isEnded || this.#loss !== undefined;
   }
 
   /** Nothing more happens to the job here: nobody waits for its outcome any longer. */

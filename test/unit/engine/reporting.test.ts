@@ -123,3 +123,32 @@ describe("an acknowledge that is answered InProgress after the job has left", ()
     },
   );
 });
+
+it.each([
+  [
+    "an operator released",
+    async (made: Awaited<ReturnType<typeof presumed>>) => made.flight.apply({ kind: "release" }),
+  ],
+  ["has left", async (made: Awaited<ReturnType<typeof presumed>>) => made.flight.end()],
+])("asks for no job any more that %s while its nonce was fetched", async (_, leave) => {
+  const fetching = Promise.withResolvers<void>();
+  const fetched = Promise.withResolvers<typeof offer>();
+  let asked = 0;
+  const made = await presumed({
+    detailsAgain: () => {
+      fetching.resolve();
+      return fetched.promise;
+    },
+    acknowledge: async () => {
+      asked += 1;
+      return "InProgress";
+    },
+  });
+  made.flight.putOffer({ key });
+  const cleared = clearDoubt(made.parts, made.flight);
+  await fetching.promise;
+  await leave(made);
+  fetched.resolve(offer);
+  await expect(cleared).rejects.toThrow(GatewayError);
+  expect(asked).toBe(0);
+});

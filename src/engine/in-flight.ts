@@ -36,7 +36,8 @@ export class JobInFlight {
   lane: LaneConfig;
   readonly lease: Lease;
   readonly slot: Slot;
-  readonly polledAtMs: number;
+  /** When its details can have come at the earliest; of a job from the ledger since it has its turn. */
+  polledAtMs: number;
   /** True for a job that a poll did not bring: an earlier process or another replica left it. */
   readonly isRecovered: boolean;
   /** The outcome that an earlier process fixed. */

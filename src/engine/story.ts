@@ -62,6 +62,7 @@ async function begins(parts: Parts, flight: JobInFlight): Promise<boolean> {
   }
   // As they are by now: the configuration may have changed while it waited, and may have it worked again.
   flight.lane = lane;
+  flight.polledAtMs = parts.world.clock.monotonic();
   if (hasTurn && (turnOf(flight, lane) === "owe" || (await flight.slot.work(until)))) return true;
   leave(parts, flight, "stopped before it was resumed; it stays in the ledger");
   return false;

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { GatewayError } from "../../../src/codepipeline/gateway.js";
+import type { Parts } from "../../../src/engine/context.js";
 import { recover, recoverOthers } from "../../../src/engine/recovery.js";
 import { Runner } from "../../../src/engine/runner.js";
 import type { HandlerCall, JobHandler } from "../../../src/handlers/handler.js";
@@ -97,4 +98,33 @@ it("takes on results that other replicas owe while jobs of the lane wait to work
   await slots.forJob(name).owe(parts.scopes.poll);
   void slots.forJob(name).owe(parts.scopes.poll);
   expect(wanted()).toEqual([false, false, true]);
+});
+
+it("does not count the wait of a recovered job for its turn as time that it took to pick up", async () => {
+  const { parts, flight, slots, clock, lane, name } = await flightOver({});
+  const { ledger } = parts.world;
+  const lease = await ledger.lease({ ...key, jobId: "job-2" as JobId });
+  if (!lease) throw new Error("no lease");
+  await ledger.record(lease, { type: "details-received" });
+  await ledger.record(lease, { type: "acknowledge-sent", nonce: "1" as Nonce });
+  await ledger.release(lease);
+  const started = Promise.withResolvers<number>();
+  const handler: JobHandler = {
+    kind: "module",
+    description: "any",
+    run: async () => ({ kind: "succeeded" }),
+    close: async () => {},
+  };
+  const own: Parts = {
+    ...parts,
+    world: { ...parts.world, handlers: { get: () => handler, close: async () => {} } },
+    emit: (event) => void (event.type === "job-started" && started.resolve(event.pickupMs)),
+    lanes: new Map([[name, lane]]),
+  };
+  const runner = new Runner(own, slots);
+  await recover(own, runner, await ledger.unfinished());
+  await clock.advance(3_600_000);
+  flight.slot.free();
+  expect(await started.promise).toBe(0);
+  await runner.whenIdle();
 });

@@ -53,7 +53,8 @@ async function begins(parts: Parts, flight: JobInFlight): Promise<boolean> {
   // An order to fail it is carried out without a slot, once it is surely ours.
   const orders = flight.state === "running" ? [flight.letGo, flight.failing] : [flight.letGo];
   const until = AbortSignal.any([parts.scopes.poll, ...orders]);
-  const hasTurn = await flight.slot[turnOf(flight, flight.lane)](until);
+  const wait = turnOf(flight, flight.lane);
+  const hasTurn = await flight.slot[wait](until);
   if (orders.some(({ aborted }) => aborted)) return true;
   const lane = laneOf(parts.lanes, flight.key);
   if (!lane) {
@@ -63,9 +64,11 @@ async function begins(parts: Parts, flight: JobInFlight): Promise<boolean> {
   // As they are by now: the configuration may have changed while it waited, and may have it worked again.
   flight.lane = lane;
   flight.polledAtMs = parts.world.clock.monotonic();
-  if (hasTurn && (turnOf(flight, lane) === "owe" || (await flight.slot.work(until)))) return true;
-  leave(parts, flight, "stopped before it was resumed; it stays in the ledger");
-  return false;
+  if (!hasTurn) {
+    leave(parts, flight, "stopped before it was resumed; it stays in the ledger");
+    return false;
+  }
+  return wait === "work" || turnOf(flight, lane) === wait || begins(parts, flight);
 }
 
 /** What a job from the ledger waits for: a slot where it is asked for, its service or its handler works; else none. */

@@ -128,3 +128,27 @@ it("does not count the wait of a recovered job for its turn as time that it took
   expect(await started.promise).toBe(0);
   await runner.whenIdle();
 });
+
+it("carries an order out while a job that was to fail waits for a slot, since a reload has it worked again", async () => {
+  const { parts, flight, slots, clock, lane, name, events } = await flightOver({});
+  const { ledger } = parts.world;
+  const lease = await ledger.lease({ ...key, jobId: "job-2" as JobId });
+  if (!lease) throw new Error("no lease");
+  await ledger.record(lease, { type: "details-received" });
+  await ledger.record(lease, { type: "acknowledge-sent", nonce: "1" as Nonce });
+  await ledger.record(lease, { type: "acknowledge-accepted", claim: "ours" });
+  await ledger.release(lease);
+  const owed = slots.forJob(name);
+  await owed.owe(parts.scopes.poll);
+  const lanes = new Map([[name, lane]]);
+  const runner = new Runner({ ...parts, lanes }, slots);
+  await recover({ ...parts, lanes }, runner, await ledger.unfinished());
+  const [resumed] = runner.flights();
+  lanes.set(name, { ...lane, afterCrash: "rerun" });
+  owed.free();
+  await clock.advance(0);
+  expect([slots.isWaitedFor(name, "work"), flight.slot.isWorking]).toEqual([true, true]);
+  expect(resumed?.apply({ kind: "release" })).toBe(true);
+  await runner.whenIdle();
+  expect(events.at(-1)).toMatchObject({ type: "job-dropped", reason: "released" });
+});

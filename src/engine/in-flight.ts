@@ -180,6 +180,11 @@ export class JobInFlight {
     });
   }
 
+  /** True once it has ended or was left. */
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
   /** True once nothing more may be done here for the job: what is under way may be answered still. */
   get hasLeft(): boolean {
     return this.#isEnded || this.#loss !== undefined;

@@ -14,7 +14,7 @@ export interface Patience {
   /** Besides the scope; by default the loss of the job (`letGo`). */
   readonly alsoEndedBy?: AbortSignal;
   readonly isWorthIt: (fault: GatewayError) => boolean;
-  /** True, asked at the first failure: the job gives its slot up while it waits, so that others may run. */
+  /** True, asked at each failure: the job gives its slot up while it waits, so that others may run. */
   readonly isOutsideSlot?: () => boolean;
 }
 

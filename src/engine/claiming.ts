@@ -54,6 +54,11 @@ export async function claim(parts: Parts, flight: JobInFlight): Promise<ClaimEnd
 async function untilDecided(parts: Parts, flight: JobInFlight, words: { last: string }): Promise<void> {
   for (;;) {
     flight.readOffer();
+    if (flight.claim.is === "none" && !flight.slot.isWorking) {
+      // Given up while it may have been ours. Now it is surely not, and nothing new is taken without a slot.
+      await flight.slot.work(AbortSignal.any([parts.scopes.poll, flight.letGo]));
+      flight.readOffer();
+    }
     const step = nextStep(flight.claim);
     switch (step.do) {
       case "ask":
@@ -71,9 +76,12 @@ async function untilDecided(parts: Parts, flight: JobInFlight, words: { last: st
   }
 }
 
-/** The gate is asked again: nothing is acknowledged in a drain, a pause, without a ledger or without disk space. */
+/**
+ * The gate is asked again: nothing is acknowledged in a drain, a pause, without a ledger or without disk space, nor once
+ * our right to the job ended.
+ */
 function isClosed(parts: Parts, flight: JobInFlight, words: { last: string }): boolean {
-  const closed = parts.gate.closedBy();
+  const closed = flight.loss ?? parts.gate.closedBy();
   if (!closed) return false;
   words.last = closed.message;
   flight.learn({ type: "gave-up", reason: closed.reason });
@@ -97,7 +105,7 @@ async function ask(parts: Parts, flight: JobInFlight, nonce: Nonce, words: { las
     flight.learn(event);
     if (event.type === "put-off" || event.type === "no-answer") throw error;
   }
-  if (asked.is === "doubted" && isOurs(flight)) await flight.note({ type: "claim-confirmed" });
+  if (asked.is === "doubted" && isOurs(flight)) await flight.confirm();
 }
 
 function meaningOf(fault: GatewayError): ClaimEvent {
@@ -142,7 +150,7 @@ export function clearDoubt(parts: Parts, flight: JobInFlight, refusal?: GatewayE
     flight.readOffer();
     if (nextStep(flight.claim).do === "await-offer") await fetchNonce(parts, flight, words);
     const step = nextStep(flight.claim);
-    if (step.do === "ask") await ask(parts, flight, step.nonce, words);
+    if (step.do === "ask" && !flight.hasLeft) await ask(parts, flight, step.nonce, words);
     if (isOurs(flight)) return true;
     if (nextStep(flight.claim).do === "drop") return false;
     throw new GatewayError({

@@ -11,5 +11,6 @@ export async function drop(parts: Parts, flight: JobInFlight, { reason, message 
 
 /** Leaves a job in the ledger while CodePipeline waits for us: the next start, or another replica, continues it. */
 export function leave(parts: Parts, flight: JobInFlight, message: string): void {
+  flight.end();
   parts.emit({ type: "job-left", key: flight.key, state: flight.state, isOurs: true, message });
 }

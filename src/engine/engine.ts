@@ -60,7 +60,7 @@ export class Worker {
       } catch {
         // What a reader throws must not reach the engine; daemon.ts reports it.
       }
-      if (event.type === "job-changed") this.#ceaseIfWorked();
+      if (event.type === "job-changed" || event.type === "job-left") this.#ceaseIfWorked();
       this.#held.observe(event);
     };
     const parts = {
@@ -276,7 +276,7 @@ export class Worker {
   #ceaseIfWorked(): void {
     if (!this.#poll.signal.aborted || this.inFlight === 0) return;
     const flights = [...this.#runner.flights()];
-    if (flights.every(({ state }) => state === "settled" || isOver(state))) this.#ceased.abort();
+    if (flights.every(({ state, isEnded }) => isEnded || state === "settled" || isOver(state))) this.#ceased.abort();
   }
 
   /** Waits until no job is in flight, at most so long, or until the signal aborts. */

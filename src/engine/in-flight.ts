@@ -36,7 +36,8 @@ export class JobInFlight {
   lane: LaneConfig;
   readonly lease: Lease;
   readonly slot: Slot;
-  readonly polledAtMs: number;
+  /** When its details can have come at the earliest; for a job from the ledger, since it got its turn. */
+  polledAtMs: number;
   /** True for a job of a previous process or another replica, which no poll brought. */
   readonly isRecovered: boolean;
   /** The outcome that a previous process fixed. */
@@ -63,6 +64,7 @@ export class JobInFlight {
   /** Two events at once would each move from the state that both saw. */
   readonly #moves = new Turns();
   #recorded: PromiseWithResolvers<void> | undefined;
+  #isEnded = false;
 
   constructor({ lane, lease, slot, ledger, emit, polledAtMs, found, deadline }: JobInFlightOptions) {
     this.key = lease.key;
@@ -91,6 +93,11 @@ export class JobInFlight {
 
   get claim(): Claim {
     return this.#claim;
+  }
+
+  /** True once a service works for it. */
+  get hasCallback(): boolean {
+    return this.callback !== undefined;
   }
 
   /** Moves the claim by what CodePipeline said, or did not say. */
@@ -165,8 +172,27 @@ export class JobInFlight {
     return this.#recorded.promise;
   }
 
+  /** Notes that a doubt was cleared. The answer may come when the job has left: then there is nothing more to note. */
+  confirm(): Promise<void> {
+    return this.#moves.next(async () => {
+      const isTaken = this.#state === "running" || this.#state === "settled";
+      if (isTaken && !this.hasLeft) await this.#note({ type: "claim-confirmed" });
+    });
+  }
+
+  /** True once it has ended or was left. */
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  /** True once nothing more may be done here for the job: what is under way may be answered still. */
+  get hasLeft(): boolean {
+    return this.#isEnded || this.#loss !== undefined;
+  }
+
   /** Nothing more happens to the job here: its outcome will not be recorded any more. */
   end(): void {
+    this.#isEnded = true;
     this.#recorded?.reject(new Error("the job ended without an outcome of its handler"));
   }
 

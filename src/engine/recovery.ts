@@ -6,6 +6,7 @@ import type { Parts } from "./context.js";
 import { laneName, laneOf } from "./poller-config.js";
 import type { Runner } from "./runner.js";
 import type { Slots } from "./slots.js";
+import { turnOf } from "./story.js";
 
 /** How often a ledger that cannot be read is tried again, in ms. */
 const lookAgainMs = 1_000;
@@ -39,10 +40,11 @@ async function giveBack(parts: Parts, jobs: readonly UnfinishedJob[]): Promise<v
 
 /** Recovers what other replicas leave, as long as the poll scope lasts; nothing to do when the ledger is ours alone. */
 export async function recoverOthers(parts: Parts, runner: Runner, slots: Slots): Promise<void> {
-  // While jobs of a lane wait for slots it takes no further ones: other replicas may have free slots.
-  const isWanted = ({ key }: FoundJob) => {
-    const lane = laneOf(parts.lanes, key);
-    return lane !== undefined && !slots.isWaitedFor(laneName(lane));
+  // While jobs of a lane wait for slots it takes no further ones to work: other replicas may have free slots. Results
+  // that are owed need none.
+  const isWanted = (job: FoundJob) => {
+    const lane = laneOf(parts.lanes, job.key);
+    return lane !== undefined && !slots.isWaitedFor(laneName(lane), turnOf(job, lane));
   };
   const found = parts.world.ledger.watch?.(isWanted, parts.scopes.poll) ?? [];
   for await (const jobs of found) await recover(parts, runner, jobs);

@@ -132,6 +132,7 @@ export class Runner {
     if (flight.state !== "running" || !(flight.claim.is === "presumed" || flight.claim.is === "doubted")) return;
     clearDoubt(this.#parts, flight).catch((error: unknown) => {
       if (!(error instanceof GatewayError)) return this.#bug(error, flight.key);
+      if (flight.hasLeft) return;
       // The next offer asks again, and so does the report.
       const fault = faultOf(error, this.#parts.world.mask);
       this.#parts.emit({ type: "call-retried", key: flight.key, fault, attempt: 1, delayMs: 0 });

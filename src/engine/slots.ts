@@ -35,13 +35,18 @@ interface LaneCount {
   /** Jobs that only another poll can help. */
   awaiting: number;
   isOpen: boolean;
+  /** Jobs that wait for their turn, in order. The first of each sort stands for all in the queue of the lanes. */
+  readonly lines: Readonly<Record<JobWait, Set<Waiter>>>;
 }
+
+/** What a job that is known already waits for: a slot to work, or leave to be owed without one. */
+export type JobWait = "work" | "owe";
 
 interface Waiter {
   readonly count: LaneCount;
   readonly want: number;
   /** `poll`: held back by what its lane owes. `work`: for a job that is ours already. `owe`: needs no slot. */
-  readonly kind: "poll" | "work" | "owe";
+  readonly kind: "poll" | JobWait;
   readonly grant: (reservation: Reservation | undefined) => void;
 }
 
@@ -67,7 +72,16 @@ export class Slots {
       group.busy += known.busy;
       Object.assign(known, { lane, group, isOpen: true });
     } else {
-      this.#lanes.set(lane.name, { lane, group, busy: 0, working: 0, owed: 0, awaiting: 0, isOpen: true });
+      this.#lanes.set(lane.name, {
+        lane,
+        group,
+        busy: 0,
+        working: 0,
+        owed: 0,
+        awaiting: 0,
+        isOpen: true,
+        lines: { work: new Set(), owe: new Set() },
+      });
     }
     this.#serve();
   }
@@ -143,11 +157,9 @@ export class Slots {
     return this.#slot(this.#lane(laneName), "none");
   }
 
-  /** True while a known job of the lane waits for a slot. */
-  isWaitedFor(laneName: string): boolean {
-    const count = this.#lanes.get(laneName);
-    for (const waiter of this.#waiters) if (waiter.count === count && waiter.kind !== "poll") return true;
-    return false;
+  /** True while a known job of the lane waits for this. */
+  isWaitedFor(laneName: string, wait: JobWait): boolean {
+    return (this.#lanes.get(laneName)?.lines[wait].size ?? 0) > 0;
   }
 
   #wait(wanted: Omit<Waiter, "grant">, signal: AbortSignal): Promise<Reservation | undefined> {
@@ -156,17 +168,32 @@ export class Slots {
       const waiter: Waiter = {
         ...wanted,
         grant: (reservation) => {
-          this.#waiters.delete(waiter);
+          this.#leave(waiter);
           signal.removeEventListener("abort", onAbort);
           resolve(reservation);
         },
       };
       const onAbort = () => waiter.grant(undefined);
       signal.addEventListener("abort", onAbort, { once: true });
-      this.#waiters.add(waiter);
+      this.#join(waiter);
       // Earlier waiters could not be served, or they would not be waiting: this serves the new one or nobody.
       this.#serve();
     });
+  }
+
+  #join(waiter: Waiter): void {
+    const line = waiter.kind === "poll" ? undefined : waiter.count.lines[waiter.kind].add(waiter);
+    // However many jobs of one lane wait, it has one turn at a time: the polls of all lanes come in between.
+    if (!line || line.size === 1) this.#waiters.add(waiter);
+  }
+
+  #leave(waiter: Waiter): void {
+    this.#waiters.delete(waiter);
+    if (waiter.kind === "poll") return;
+    const line = waiter.count.lines[waiter.kind];
+    line.delete(waiter);
+    const [next] = line;
+    if (next) this.#waiters.add(next);
   }
 
   #lane(name: string): LaneCount {

@@ -5,6 +5,7 @@ import { GatewayError, isPassing } from "../codepipeline/gateway.js";
 import { nonceEvent } from "../job/claim.js";
 import type { Job, PolledJob } from "../job/job.js";
 import { failed } from "../job/outcome.js";
+import type { FoundJob } from "../ledger/ledger.js";
 import { Deadline } from "../std/deadline.js";
 import { calling, lostReason, mayComeRight, patiently } from "./calls.js";
 import { claim } from "./claiming.js";
@@ -13,8 +14,9 @@ import { drop, leave } from "./ending.js";
 import { handle, stopped } from "./handling.js";
 import type { JobInFlight } from "./in-flight.js";
 import { maskSecretsOf } from "./job-secrets.js";
-import { laneOf } from "./poller-config.js";
+import { type LaneConfig, laneOf } from "./poller-config.js";
 import { report, settle } from "./reporting.js";
+import type { JobWait } from "./slots.js";
 
 const interrupted =
   "partnerd was terminated while this job was running, so its outcome is unknown; run the action again";
@@ -30,7 +32,7 @@ export async function story(parts: Parts, flight: JobInFlight, offer?: PolledJob
   }
   if (flight.state === "running") {
     if (flight.failure !== undefined) return fail(parts, flight, flight.failure);
-    if (!isWorkedAgain(flight)) {
+    if (turnOf(flight, flight.lane) === "owe") {
       const outcome = failed(interrupted, { type: "SystemUnavailable" });
       return settle(parts, flight, { outcome, cause: "interrupted" });
     }
@@ -50,8 +52,8 @@ async function begins(parts: Parts, flight: JobInFlight): Promise<boolean> {
   // An order to fail it needs no slot, once it is ours for certain.
   const orders = flight.state === "running" ? [flight.letGo, flight.failing] : [flight.letGo];
   const until = AbortSignal.any([parts.scopes.poll, ...orders]);
-  const isWork = flight.state === "acknowledging" || (flight.state === "running" && isWorkedAgain(flight));
-  const hasTurn = isWork ? await flight.slot.work(until) : await flight.slot.owe(until);
+  const wait = turnOf(flight, flight.lane);
+  const hasTurn = await flight.slot[wait](until);
   if (orders.some(({ aborted }) => aborted)) return true;
   const lane = laneOf(parts.lanes, flight.key);
   if (!lane) {
@@ -60,15 +62,18 @@ async function begins(parts: Parts, flight: JobInFlight): Promise<boolean> {
   }
   // The settings of now: the configuration may have changed while it waited, `afterCrash` included.
   flight.lane = lane;
-  const isWorkNow = flight.state === "running" && isWorkedAgain(flight);
-  if (hasTurn && (!isWorkNow || (await flight.slot.work(until)))) return true;
-  leave(parts, flight, "stopped before it was recovered; it stays in the ledger");
-  return false;
+  flight.polledAtMs = parts.world.clock.monotonic();
+  if (!hasTurn) {
+    leave(parts, flight, "stopped before it was recovered; it stays in the ledger");
+    return false;
+  }
+  return wait === "work" || turnOf(flight, lane) === wait || begins(parts, flight);
 }
 
-/** True for a job that was running when its process ended and continues: by a callback, or because it may run twice. */
-function isWorkedAgain({ callback, lane }: JobInFlight): boolean {
-  return callback !== undefined || lane.afterCrash === "rerun";
+/** What a job from the ledger waits for: a slot where it is asked for, its service or its handler works; else none. */
+export function turnOf({ state, hasCallback }: Omit<FoundJob, "key">, { afterCrash }: LaneConfig): JobWait {
+  if (state === "running") return hasCallback || afterCrash === "rerun" ? "work" : "owe";
+  return state === "settled" ? "owe" : "work";
 }
 
 async function detailsOf(parts: Parts, flight: JobInFlight, offer: PolledJob | undefined): Promise<Job | undefined> {
@@ -145,7 +150,12 @@ async function isOurs(parts: Parts, flight: JobInFlight): Promise<boolean> {
   if (flight.slot.isWorking || flight.callback) return true;
   const { work: scope } = parts.scopes;
   const until = AbortSignal.any([scope, flight.letGo, flight.failing]);
-  if ((await flight.slot.work(until)) || !scope.aborted) return true;
+  const isOrdered = () => flight.letGo.aborted || flight.failing.aborted;
+  if ((await flight.slot.work(until)) || isOrdered() || !scope.aborted) return true;
+  if (parts.world.ledger.isDurable && turnOf(flight, flight.lane) === "work") {
+    leave(parts, flight, "stopped before it had a slot; it stays in the ledger, and the next start runs its handler");
+    return false;
+  }
   await settle(parts, flight, { outcome: failed(stopped, { type: "SystemUnavailable" }), cause: "stopped" });
   return false;
 }

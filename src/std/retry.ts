@@ -29,8 +29,8 @@ export interface RetryOptions {
   /** Told before each wait: `attempt` counts from 1. */
   readonly onRetry?: (retry: { readonly attempt: number; readonly delayMs: number; readonly error: unknown }) => void;
   readonly random?: () => number;
-  /** Runs all that comes after the first failure, waits and attempts; left out: just runs it. */
-  readonly around?: <T>(again: () => Promise<T>) => Promise<T>;
+  /** Runs each wait; left out: just runs it. */
+  readonly around?: (wait: () => Promise<void>) => Promise<void>;
 }
 
 /**
@@ -50,8 +50,7 @@ export async function retrying<T>(options: RetryOptions, attempt: (attempt: numb
     if (isEnded(options) || isTooLate || !options.shouldRetry(error)) throw error;
     firstError = error;
   }
-  const again = () => retryAfterFirst(options, attempt, startedMs, firstError);
-  return options.around ? options.around(again) : again();
+  return retryAfterFirst(options, attempt, startedMs, firstError);
 }
 
 async function retryAfterFirst<T>(
@@ -81,7 +80,8 @@ async function retryAfterFirst<T>(
       believedMs(options.retryAfterMs?.(last), policy.maxDelayMs),
     );
     options.onRetry?.({ attempt: failedAttempts, delayMs, error: last });
-    await clock.sleep(delayMs, alsoEndedBy ? AbortSignal.any([signal, alsoEndedBy]) : signal);
+    const wait = () => clock.sleep(delayMs, alsoEndedBy ? AbortSignal.any([signal, alsoEndedBy]) : signal);
+    await (options.around ? options.around(wait) : wait());
   };
   try {
     await pRetry(turn, {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { GatewayError } from "../../../src/codepipeline/gateway.js";
 import { claim } from "../../../src/engine/claiming.js";
+import { Gate } from "../../../src/engine/gate.js";
 import type { Nonce } from "../../../src/job/job.js";
 import { flightOver, key, offer } from "../../support/flight.js";
 
@@ -61,4 +62,82 @@ it("is not guessed to be ours when it was offered again by the time its nonce wa
   flight.learn({ type: "no-answer" });
   expect(await claim(parts, flight)).toEqual({ kind: "work" });
   expect(flight.claim.is).toBe("ours");
+});
+
+it("gives its slot up from the first attempt on that may have made the job ours, whatever failed before", async () => {
+  const throttled = () => new GatewayError({ ...fault, kind: "throttled", code: "ThrottlingException" });
+  const isWorking: boolean[] = [];
+  const { parts, flight, clock } = await flightOver({
+    acknowledge: async () => {
+      isWorking.push(flight.slot.isWorking);
+      if (isWorking.length > 4) return "InProgress";
+      throw isWorking.length < 3 ? throttled() : noAnswer();
+    },
+  });
+  await flight.note({ type: "details-received" });
+  flight.learn({ type: "fresh-nonce", nonce: offer.nonce });
+  const claiming = claim(parts, flight);
+  while (isWorking.length < 5) await clock.advance(1);
+  await claiming;
+  expect(isWorking).toEqual([true, true, true, false, false]);
+});
+
+describe("a job that was offered anew after it gave its slot up for an acknowledge without an answer", () => {
+  const newer = "5" as Nonce;
+
+  /** Its slot went to another job meanwhile. */
+  async function withoutSlot() {
+    const sent: Nonce[] = [];
+    const made = await flightOver({
+      acknowledge: async (_, nonce) => {
+        sent.push(nonce);
+        if (nonce !== newer) throw noAnswer();
+        return "InProgress";
+      },
+    });
+    const { parts, flight, clock, slots, name } = made;
+    await flight.note({ type: "details-received" });
+    flight.learn({ type: "fresh-nonce", nonce: offer.nonce });
+    const stop = new AbortController();
+    const own = { ...parts, scopes: { ...parts.scopes, poll: stop.signal } };
+    const claiming = claim({ ...own, gate: new Gate(own) }, flight);
+    while (flight.slot.isWorking) await clock.advance(0);
+    const other = slots.forJob(name);
+    await other.work(stop.signal);
+    flight.putOffer({ key, job: { ...offer, nonce: newer } });
+    for (let turn = 0; turn < 5; turn++) await clock.advance(2);
+    expect(sent).toEqual([offer.nonce]);
+    return { ...made, claiming, other, sent, stop };
+  }
+
+  it("is not taken without a slot", async () => {
+    const { claiming, flight, other, sent } = await withoutSlot();
+    other.free();
+    expect(await claiming).toEqual({ kind: "work" });
+    expect([sent, flight.slot.isWorking]).toEqual([[offer.nonce, newer], true]);
+  });
+
+  it("is left to be offered again when a drain begins before it has one", async () => {
+    const { claiming, sent, stop } = await withoutSlot();
+    stop.abort();
+    expect(await claiming).toMatchObject({ kind: "dropped", reason: "draining" });
+    expect(sent).toEqual([offer.nonce]);
+  });
+
+  it("is not asked for once an operator released it", async () => {
+    const { claiming, flight, sent } = await withoutSlot();
+    flight.apply({ kind: "release" });
+    expect(await claiming).toMatchObject({ kind: "dropped", reason: "released" });
+    expect(sent).toEqual([offer.nonce]);
+  });
+});
+
+it("takes the answer to an offer of a job that an older partnerd presumed ours without recording so", async () => {
+  const { parts, flight, events } = await flightOver({}, { is: "presumed" });
+  await flight.note({ type: "details-received" });
+  await flight.note({ type: "acknowledge-sent", nonce: offer.nonce });
+  flight.putOffer({ key, job: { ...offer, nonce: "5" as Nonce } });
+  expect(await claim(parts, flight)).toEqual({ kind: "work" });
+  expect([flight.claim.is, flight.state]).toEqual(["ours", "acknowledging"]);
+  expect(events.filter(({ type }) => type !== "job-changed")).toEqual([]);
 });

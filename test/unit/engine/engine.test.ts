@@ -202,3 +202,35 @@ it("ends every wait at once when it is told to, and says what is owed", async ()
   expect(end).toMatchObject({ owed: 8, results: 8, isDurable: true, isRead: true, isBroken: false });
   expect(events.at(-1)).toMatchObject({ type: "drain-finished", owed: 8, results: 8 });
 });
+
+it.each([0, 5_000])(
+  "gives results that are left their own time at once, and tells no handler to stop, when what waited is left: %i ms",
+  async (releaseMs) => {
+    const clock = new FakeClock();
+    const events: WorkerEvent[] = [];
+    const [last, ...results] = leftJobs(6);
+    if (!last) throw new Error("no job");
+    const { outcome: _, ...running } = last;
+    const interrupted: UnfinishedJob = { ...running, lease: { ...last.lease, state: "running" } };
+    const { worker } = idle({
+      clock,
+      gateway: { put: (_key, _outcome, signal) => new Promise((_, no) => signal.addEventListener("abort", no)) },
+      ledger: {
+        unfinished: async () => [...results, interrupted],
+        release: async () => (releaseMs > 0 ? clock.sleep(releaseMs) : undefined),
+        health: () => ({ writable: true }),
+      } as unknown as Ledger,
+      observe: (event) => void events.push(event),
+    });
+    await worker.start();
+    await clock.advance(10);
+    let end: WorkerEnd | undefined;
+    void worker.stop().then((ended) => {
+      end = ended;
+    });
+    // The time of results, and what aborts take.
+    await clock.advance(1_000 + 1_100);
+    expect(end).toMatchObject({ owed: 6, results: 5 });
+    expect(events.filter(({ type }) => type === "drain-hurried")).toEqual([]);
+  },
+);

@@ -1,9 +1,11 @@
 import { expect, it } from "vitest";
 import { GatewayError } from "../../../src/codepipeline/gateway.js";
-import { recover } from "../../../src/engine/recovery.js";
+import type { Parts } from "../../../src/engine/context.js";
+import { recover, recoverOthers } from "../../../src/engine/recovery.js";
 import { Runner } from "../../../src/engine/runner.js";
 import type { HandlerCall, JobHandler } from "../../../src/handlers/handler.js";
 import type { JobId, JobKey, Nonce } from "../../../src/job/job.js";
+import type { FoundJob } from "../../../src/ledger/ledger.js";
 import { flightOver, key, offer } from "../../support/flight.js";
 
 it("asks for a job with the nonce of the offer that came while it waited for a slot", async () => {
@@ -73,3 +75,80 @@ it.each([7_200_000, -7_200_000])(
     expect((await resumed.promise).deadline.leftMs()).toBe(49_990);
   },
 );
+
+it("takes on results that other replicas owe while jobs of the lane wait to work, and no further job to work", async () => {
+  const { parts, slots, name } = await flightOver({});
+  let isWanted: (job: FoundJob) => boolean = () => false;
+  const watch = (asked: typeof isWanted) => {
+    isWanted = asked;
+    return (async function* () {})();
+  };
+  const ledger = Object.assign(Object.create(parts.world.ledger), { watch });
+  await recoverOthers({ ...parts, world: { ...parts.world, ledger } }, new Runner(parts, slots), slots);
+  const settled: FoundJob = { key, state: "settled", hasCallback: false };
+  const interrupted: FoundJob = { key, state: "running", hasCallback: false };
+  const served: FoundJob = { key, state: "running", hasCallback: true };
+  const wanted = () => [settled, interrupted, served].map(isWanted);
+  expect(wanted()).toEqual([true, true, true]);
+  const stop = new AbortController();
+  const waiting = slots.forJob(name).work(stop.signal);
+  expect(wanted()).toEqual([true, true, false]);
+  stop.abort();
+  await waiting;
+  await slots.forJob(name).owe(parts.scopes.poll);
+  void slots.forJob(name).owe(parts.scopes.poll);
+  expect(wanted()).toEqual([false, false, true]);
+});
+
+it("does not count the wait of a recovered job for its turn as time that it took to pick up", async () => {
+  const { parts, flight, slots, clock, lane, name } = await flightOver({});
+  const { ledger } = parts.world;
+  const lease = await ledger.lease({ ...key, jobId: "job-2" as JobId });
+  if (!lease) throw new Error("no lease");
+  await ledger.record(lease, { type: "details-received" });
+  await ledger.record(lease, { type: "acknowledge-sent", nonce: "1" as Nonce });
+  await ledger.release(lease);
+  const started = Promise.withResolvers<number>();
+  const handler: JobHandler = {
+    kind: "module",
+    description: "any",
+    run: async () => ({ kind: "succeeded" }),
+    close: async () => {},
+  };
+  const own: Parts = {
+    ...parts,
+    world: { ...parts.world, handlers: { get: () => handler, close: async () => {} } },
+    emit: (event) => void (event.type === "job-started" && started.resolve(event.pickupMs)),
+    lanes: new Map([[name, lane]]),
+  };
+  const runner = new Runner(own, slots);
+  await recover(own, runner, await ledger.unfinished());
+  await clock.advance(3_600_000);
+  flight.slot.free();
+  expect(await started.promise).toBe(0);
+  await runner.whenIdle();
+});
+
+it("carries an order out while a job that was to fail waits for a slot, since a reload has it worked again", async () => {
+  const { parts, flight, slots, clock, lane, name, events } = await flightOver({});
+  const { ledger } = parts.world;
+  const lease = await ledger.lease({ ...key, jobId: "job-2" as JobId });
+  if (!lease) throw new Error("no lease");
+  await ledger.record(lease, { type: "details-received" });
+  await ledger.record(lease, { type: "acknowledge-sent", nonce: "1" as Nonce });
+  await ledger.record(lease, { type: "acknowledge-accepted", claim: "ours" });
+  await ledger.release(lease);
+  const owed = slots.forJob(name);
+  await owed.owe(parts.scopes.poll);
+  const lanes = new Map([[name, lane]]);
+  const runner = new Runner({ ...parts, lanes }, slots);
+  await recover({ ...parts, lanes }, runner, await ledger.unfinished());
+  const [resumed] = runner.flights();
+  lanes.set(name, { ...lane, afterCrash: "rerun" });
+  owed.free();
+  await clock.advance(0);
+  expect([slots.isWaitedFor(name, "work"), flight.slot.isWorking]).toEqual([true, true]);
+  expect(resumed?.apply({ kind: "release" })).toBe(true);
+  await runner.whenIdle();
+  expect(events.at(-1)).toMatchObject({ type: "job-dropped", reason: "released" });
+});

@@ -87,3 +87,68 @@ describe("the result of a job that was only presumed to be ours", () => {
     expect(last()).toMatchObject({ type: "job-reported", isPresumed: false });
   });
 });
+
+describe("an acknowledge that is answered InProgress after the job has left", () => {
+  /** Offered again while its handler runs; the answer comes late. */
+  async function lateAnswer() {
+    const answer = Promise.withResolvers<string>();
+    const asked = Promise.withResolvers<void>();
+    const made = await presumed({
+      acknowledge: () => {
+        asked.resolve();
+        return answer.promise;
+      },
+    });
+    made.flight.putOffer({ key, job: offer });
+    const cleared = clearDoubt(made.parts, made.flight);
+    await asked.promise;
+    return { ...made, cleared, answer: () => answer.resolve("InProgress") };
+  }
+
+  it.each([
+    ["with its result", async ({ reporting }) => reporting("due")],
+    ["for the next start", async () => {}],
+  ] satisfies [string, (made: Awaited<ReturnType<typeof presumed>>) => Promise<void>][])(
+    "is no bug and no fault of the ledger: it left %s",
+    async (_, leave) => {
+      const made = await lateAnswer();
+      const { flight, parts, events, cleared, answer } = made;
+      await leave(made);
+      flight.end();
+      await parts.world.ledger.release(flight.lease);
+      const before = events.length;
+      answer();
+      expect(await cleared).toBe(true);
+      expect(events.slice(before)).toEqual([]);
+    },
+  );
+});
+
+it.each([
+  [
+    "an operator released",
+    async (made: Awaited<ReturnType<typeof presumed>>) => made.flight.apply({ kind: "release" }),
+  ],
+  ["has left", async (made: Awaited<ReturnType<typeof presumed>>) => made.flight.end()],
+])("asks for no job any more that %s while its nonce was fetched", async (_, leave) => {
+  const fetching = Promise.withResolvers<void>();
+  const fetched = Promise.withResolvers<typeof offer>();
+  let asked = 0;
+  const made = await presumed({
+    detailsAgain: () => {
+      fetching.resolve();
+      return fetched.promise;
+    },
+    acknowledge: async () => {
+      asked += 1;
+      return "InProgress";
+    },
+  });
+  made.flight.putOffer({ key });
+  const cleared = clearDoubt(made.parts, made.flight);
+  await fetching.promise;
+  await leave(made);
+  fetched.resolve(offer);
+  await expect(cleared).rejects.toThrow(GatewayError);
+  expect(asked).toBe(0);
+});

@@ -382,6 +382,32 @@ describe("an owed job that works on", () => {
   });
 });
 
+describe("many jobs of one lane that wait to work", () => {
+  it("take turns with the polls of all lanes, however many they are", async () => {
+    const slots = given(1, { a: ["g", 1], b: ["h", 1] });
+    const busy = await hold(slots, "a");
+    const served: string[] = [];
+    const jobs = Array.from({ length: 9 }, () => slots.forJob("a"));
+    for (const job of jobs) void job.work(never).then(() => served.push("job of a"));
+    const poll = slots.take("b", 1, never).then((reservation) => {
+      served.push("poll of b");
+      return reservation;
+    });
+    busy.free();
+    await now(poll);
+    expect(served).toEqual(["job of a"]);
+    jobs[0]?.free();
+    await now(poll);
+    expect(served).toEqual(["job of a", "poll of b"]);
+    (await poll)?.giveBack();
+    for (const job of jobs) {
+      await now(poll);
+      job.free();
+    }
+    expect(served).toHaveLength(10);
+  });
+});
+
 describe("a lane that was never opened", () => {
   it("is a bug", () => {
     const slots = given(1, { a: ["g", 1] });

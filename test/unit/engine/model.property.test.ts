@@ -97,7 +97,7 @@ const runs = (numRuns: number) => ({
 });
 
 it("ends every job with exactly one result, whatever happens to it", async () => {
-  await fc.assert(fc.asyncProperty(setting, fc.array(step, { maxLength: 25 }), judge), runs(100));
+  await fc.assert(fc.asyncProperty(setting, fc.array(step, { maxLength: 25 }), judge), runs(300));
 });
 
 /** What makes a claim uncertain, and nothing else: a crowd of other steps hides it. */
@@ -105,7 +105,7 @@ const doubtful = fc.oneof(
   fc.record({
     do: fc.constant("fault"),
     operation: fc.constantFrom("details", "acknowledge", "acknowledge", "put"),
-    fault: fc.constantFrom("lost", "done and lost", "late", "done and crash", "crash"),
+    fault: fc.constantFrom("lost", "done and lost", "late", "done and crash", "crash", "throttled"),
     times: fc.constantFrom(1, 2, 20),
   }),
   fc.record({ do: fc.constant("wait"), ms: fc.constantFrom(300, 5_000, 70_000, 700_000) }),
@@ -116,7 +116,7 @@ const doubtful = fc.oneof(
 it("ends every job with exactly one result when nobody is sure whose it is", async () => {
   const alone = setting.map(({ jobs, ...rest }) => ({ ...rest, isFleet: false, jobs: jobs.slice(0, 1) }));
   await fc.assert(fc.asyncProperty(alone, fc.array(doubtful, { maxLength: 14 }), judge), {
-    ...runs(150),
+    ...runs(600),
     examples: [
       // No poll could bring the offer for which the result waited, and that counted.
       [

@@ -6,6 +6,7 @@ import { Worker, type WorkerEnd } from "../../../../src/engine/engine.js";
 import type { WorkerEvent } from "../../../../src/engine/events.js";
 import type { HandlerCall, JobHandler } from "../../../../src/handlers/handler.js";
 import type { ActionOwner, Region } from "../../../../src/job/job.js";
+import { isOwed } from "../../../../src/job/lifecycle.js";
 import { succeeded } from "../../../../src/job/outcome.js";
 import type { Clock } from "../../../../src/std/clock.js";
 import type { FakeClock } from "../../../support/fake-clock.js";
@@ -150,6 +151,13 @@ export class ModelProcess implements Caller {
 
   #observe(event: WorkerEvent): void {
     if (event.type === "bug") this.bugs.push(`${event.message}\n${event.stack}`);
+    if (event.type !== "job-dropped" || event.reason === "released" || event.reason === "taken-over") return;
+    const { jobId } = event.key;
+    const job = this.#options.service.jobs.get(jobId);
+    if (job?.state === "in-progress") this.bugs.push(`${jobId} is given up (${event.reason}) while it is ours`);
+    if (job && job.accepted.length > 0 && isOwed(event.from) && this.#options.store.isComplete) {
+      this.bugs.push(`the result of ${jobId} was taken, and yet it is given up (${event.reason})`);
+    }
   }
 
   async #work({ job, signal }: HandlerCall): Promise<unknown> {

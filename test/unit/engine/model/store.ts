@@ -26,6 +26,8 @@ export class ModelStore {
   readonly ended = new Set<string>();
   readonly isShared: boolean;
   isWritable = true;
+  /** False once it could not be written for a while: what happened then it may never learn. */
+  isComplete = true;
 
   constructor(isShared: boolean) {
     this.isShared = isShared;

@@ -104,6 +104,7 @@ export class ModelWorld {
       case "ledger-fails":
         this.disturbed.add("ledger");
         this.store.isWritable = false;
+        this.store.isComplete = false;
         return;
       case "ledger-works":
         return this.#ledgerWorks();

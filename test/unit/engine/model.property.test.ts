@@ -97,7 +97,7 @@ const runs = (numRuns: number) => ({
 });
 
 it("ends every job with exactly one result, whatever happens to it", async () => {
-  await fc.assert(fc.asyncProperty(setting, fc.array(step, { maxLength: 25 }), judge), runs(300));
+  await fc.assert(fc.asyncProperty(setting, fc.array(step, { maxLength: 25 }), judge), runs(200));
 });
 
 /** What makes a claim uncertain, and nothing else: a crowd of other steps hides it. */
@@ -116,7 +116,7 @@ const doubtful = fc.oneof(
 it("ends every job with exactly one result when nobody is sure whose it is", async () => {
   const alone = setting.map(({ jobs, ...rest }) => ({ ...rest, isFleet: false, jobs: jobs.slice(0, 1) }));
   await fc.assert(fc.asyncProperty(alone, fc.array(doubtful, { maxLength: 14 }), judge), {
-    ...runs(600),
+    ...runs(400),
     examples: [
       // No poll could bring the offer for which the result waited, and that counted.
       [

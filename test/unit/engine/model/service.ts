@@ -68,6 +68,8 @@ export interface Served {
   nonce: number;
   state: "queued" | "dispatched" | "in-progress" | "over";
   offerAgainAtMs: number;
+  /** How often it went back to the queue. */
+  offers: number;
   offeredTo: Caller | undefined;
   offeredAtMs: number;
   /** An acknowledge of it may have been accepted, as far as anybody but the service knows. */
@@ -96,7 +98,7 @@ export class ModelService {
   add({ owner, ...how }: ServedJob): void {
     const jobId = `${owner}-${this.jobs.size}` as JobId;
     const key: JobKey = { region: "us-east-1" as Region, actionType: actionTypes[owner], jobId };
-    const offers = { offerAgainAtMs: 0, offeredTo: undefined, offeredAtMs: 0 };
+    const offers = { offers: 0, offerAgainAtMs: 0, offeredTo: undefined, offeredAtMs: 0 };
     const rest = { ...offers, mayBeOurs: false, isRefused: false, accepted: [] };
     this.jobs.set(jobId, { key, ...how, nonce: 1, state: "queued", ...rest });
   }
@@ -172,6 +174,7 @@ export class ModelService {
     for (const job of this.jobs.values()) {
       if (job.state !== "dispatched" || job.offerAgainAtMs > this.#clock.monotonic()) continue;
       job.state = "queued";
+      job.offers += 1;
       if (this.#reading.freshNonceAtRedelivery) job.nonce += 1;
     }
   }
@@ -236,9 +239,15 @@ export class ModelService {
       case "lost":
       case "done and lost":
         throw noAnswer(operation);
-      case "late":
-        this.#clock.after(lateMs, () => attempt(deed));
+      case "late": {
+        // No call is on its way for longer than a job waits for its acknowledge.
+        const job = key && this.#known(key);
+        const offers = job?.offers;
+        this.#clock.after(lateMs, () => {
+          if (job?.offers === offers) attempt(deed);
+        });
         throw noAnswer(operation);
+      }
       case "silent":
       case "done and silent":
         await this.#clock.sleep(clientTimeoutMs, signal);

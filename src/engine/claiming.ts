@@ -84,6 +84,7 @@ function isClosed(parts: Parts, flight: JobInFlight, words: { last: string }): b
   const closed = flight.loss ?? parts.gate.closedBy();
   if (!closed) return false;
   words.last = closed.message;
+  flight.learn({ type: "put-off" });
   flight.learn({ type: "gave-up", reason: closed.reason });
   return true;
 }
@@ -93,6 +94,8 @@ async function ask(parts: Parts, flight: JobInFlight, nonce: Nonce, words: { las
   const { key } = flight;
   await flight.ask(nonce);
   const { claim: asked } = flight;
+  // The write may have taken its time; nothing was sent yet.
+  if (asked.is === "asked" && isClosed(parts, flight, words)) return;
   try {
     const signal = asked.is === "doubted" ? parts.scopes.report : parts.scopes.work;
     const status = await calling(parts, key, "acknowledge", (gateway) => gateway.acknowledge(key, nonce, signal));

@@ -36,8 +36,8 @@ interface Owed {
   outcome: Outcome;
   state: ReportState;
   attempts: number;
-  /** When a result of a job that is not surely ours was first refused. */
-  doubtedSinceMs: number | undefined;
+  /** Since a result of a job that is not surely ours was refused: how long polls may have brought an offer, as of when. */
+  doubt: { waitedMs: number; atMs: number } | undefined;
   last: { readonly reason: LostReason; readonly message: string };
 }
 
@@ -51,7 +51,7 @@ export async function report(
   const { emit, scopes, world } = parts;
   const owedSinceMs = world.clock.monotonic();
   const last = { reason: "over", message: "" } as const;
-  const owed: Owed = { outcome, state: from, attempts: 0, doubtedSinceMs: undefined, last };
+  const owed: Owed = { outcome, state: from, attempts: 0, doubt: undefined, last };
   let event: ReportEventType;
   try {
     event = await patiently(
@@ -134,13 +134,16 @@ function endedBy(kind: GatewayFaultKind): ReportEventType | undefined {
  */
 async function isOursAfterAll(parts: Parts, flight: JobInFlight, owed: Owed, refusal: GatewayError): Promise<boolean> {
   const nowMs = parts.world.clock.monotonic();
-  owed.doubtedSinceMs ??= nowMs;
+  owed.doubt ??= { waitedMs: 0, atMs: nowMs };
+  // A pause makes no polls, and so brings no offer.
+  if (!parts.gate.closedBy()) owed.doubt.waitedMs += nowMs - owed.doubt.atMs;
+  owed.doubt.atMs = nowMs;
   flight.learn({ type: "result-refused" });
   try {
     return await clearDoubt(parts, flight, refusal);
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
-    if (nowMs - owed.doubtedSinceMs < offerPatienceMs) {
+    if (owed.doubt.waitedMs < offerPatienceMs) {
       flight.slot.awaitOffer();
       throw error;
     }

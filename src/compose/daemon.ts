@@ -112,7 +112,8 @@ export class Daemon {
   async run(): Promise<WorkerEnd> {
     // A stop does not wait for a start that never comes.
     await Promise.race([this.worker.start(), this.worker.ended]);
-    return this.worker.ended;
+    const end = await this.worker.ended;
+    return { ...end, owed: end.owed + (this.#parts.ledger.orphaned?.() ?? 0) };
   }
 
   /**

@@ -20,7 +20,7 @@ describe("a job's row", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", minLength: 1, maxLength: 512 }), (jobId) => {
         const row = rowFrom(itemOf(key(jobId), record, fence, times));
-        expect(row).toEqual({ key: key(jobId), fence, record, recentUntilMs: undefined });
+        expect(row).toEqual({ key: key(jobId), fence, record, isRemembered: false });
       }),
     );
   });

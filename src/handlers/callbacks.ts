@@ -28,9 +28,7 @@ export interface CallbacksOptions {
    * Jobs of this id that some process of the fleet works, and the hash of the token that it waits for, if one is known
    * by now; may reject. Absent: there is no other process.
    */
-  readonly elsewhere?:
-    | ((jobId: string) => Promise<readonly { readonly tokenHash: string | undefined }[]>)
-    | undefined;
+  readonly elsewhere?: ((jobId: string) => Promise<readonly { readonly tokenHash: string | undefined }[]>) | undefined;
 }
 
 /** An outcome that is waited for. */

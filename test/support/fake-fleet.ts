@@ -8,7 +8,7 @@ import { DynamoLedger } from "../../src/ledger/dynamodb/dynamodb-ledger.js";
 import type { DynamoLedgerOptions } from "../../src/ledger/dynamodb/options.js";
 import type { Item } from "../../src/ledger/dynamodb/rows.js";
 import type { Table, TableOperation } from "../../src/ledger/dynamodb/table.js";
-import type { Lease, LedgerHealth } from "../../src/ledger/ledger.js";
+import type { Lease, LedgerHealth, UnfinishedJob } from "../../src/ledger/ledger.js";
 import { FakeClock } from "./fake-clock.js";
 
 export const leaseMs = 30_000;
@@ -100,13 +100,24 @@ function holds(term: string, row: Item | undefined, values: Item): boolean {
   return is !== undefined && is.S === wanted.S && is.N === wanted.N;
 }
 
+/** `before`, `after`: it fails before or after its work is done. */
+interface Spoilt {
+  readonly before?: Error;
+  readonly after?: Error;
+  /** It reaches the table only then. */
+  readonly held?: Promise<unknown>;
+  /** Its caller gives it up at once, and it reaches the table then. */
+  readonly late?: Promise<unknown>;
+}
+
 /** A replica with a table of its own in between: it can be cut off, before or after its calls do their work. */
 export class Replica {
   readonly clock: FakeClock;
   readonly health: LedgerHealth[] = [];
   readonly faults: string[] = [];
-  /** Decides on each call: a fault before it, a fault after it, or none. */
-  spoil: (operation: TableOperation, item: Item | undefined) => { before?: Error; after?: Error } = () => ({});
+  /** Decides what becomes of each call. */
+  spoil: (operation: TableOperation, item: Item | undefined) => Spoilt = () => ({});
+  calls = 0;
   /** True: calls are never answered. */
   isSilent = false;
   readonly #rows: Rows;
@@ -119,12 +130,25 @@ export class Replica {
   open(options: Partial<DynamoLedgerOptions> = {}): Promise<DynamoLedger> {
     const table: Table = {
       call: async (operation, input) => {
+        this.calls += 1;
         if (this.isSilent) return new Promise(() => {});
-        const { before, after } = this.spoil(operation, input["Item"] as Item | undefined);
+        const { before, after, held, late } = this.spoil(
+          operation,
+          (input["Item"] ?? input["Key"]) as Item | undefined,
+        );
         if (before) throw before;
-        const answer = this.#rows.call(operation, input);
-        if (after) throw after;
-        return answer;
+        if (late) {
+          // What it is answered then reaches nobody.
+          void late.then(() => this.#rows.call(operation, input)).catch(() => {});
+          throw fault("TimeoutError");
+        }
+        await held;
+        try {
+          return this.#rows.call(operation, input);
+        } finally {
+          // Whatever the table said.
+          if (after) await Promise.reject(after);
+        }
       },
       close: () => {},
     };
@@ -164,6 +188,28 @@ export async function leased(ledger: DynamoLedger, events: readonly JobEvent[] =
   if (!lease) throw new Error("no lease");
   for (const event of events) await ledger.record(lease, event);
   return lease;
+}
+
+/** True for a call about the row of a job. */
+export function isJob(item: Item | undefined): boolean {
+  return item?.["sk"]?.S === "job";
+}
+
+/** Collects what a ledger finds while it watches, until `stop`. */
+export function watched(ledger: DynamoLedger) {
+  const stop = new AbortController();
+  const found: UnfinishedJob[] = [];
+  const end = (async () => {
+    for await (const jobs of ledger.watch(() => true, stop.signal)) found.push(...jobs);
+  })();
+  return {
+    found,
+    ids: () => found.map(({ lease }) => lease.key.jobId as string),
+    stop: () => {
+      stop.abort();
+      return end;
+    },
+  };
 }
 
 /** The outcome of a promise that needs time to pass. */

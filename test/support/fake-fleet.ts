@@ -113,6 +113,7 @@ interface Spoilt {
 /** A replica with a table of its own in between: it can be cut off, before or after its calls do their work. */
 export class Replica {
   readonly clock: FakeClock;
+  readonly table: Table;
   readonly health: LedgerHealth[] = [];
   readonly faults: string[] = [];
   /** Decides what becomes of each call. */
@@ -125,10 +126,7 @@ export class Replica {
   constructor(rows: Rows, clock: FakeClock) {
     this.#rows = rows;
     this.clock = clock;
-  }
-
-  open(options: Partial<DynamoLedgerOptions> = {}): Promise<DynamoLedger> {
-    const table: Table = {
+    this.table = {
       call: async (operation, input) => {
         this.calls += 1;
         if (this.isSilent) return new Promise(() => {});
@@ -152,9 +150,12 @@ export class Replica {
       },
       close: () => {},
     };
+  }
+
+  open(options: Partial<DynamoLedgerOptions> = {}): Promise<DynamoLedger> {
     return DynamoLedger.open({
-      table,
-      beats: table,
+      table: this.table,
+      beats: this.table,
       name: "ledger",
       clock: this.clock,
       recentMs: 3_600_000,

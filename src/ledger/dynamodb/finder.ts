@@ -36,6 +36,8 @@ export const takenAtOnceMax = 10;
 const takenTogether = 16;
 /** The soonest that is looked again, in ms. */
 export const soonMs = 1_500;
+/** What a replica that lives gave away waits for so many looks; who leaves is noticed at once. */
+const nobodyEveryLooks = 3;
 /** Rows that name a replica without a row, or one that does not know of them, are looked for so often, in ms. */
 const fullEveryMs = 60_000;
 
@@ -70,11 +72,11 @@ export class FleetFinder {
   /** Owed jobs that nobody works on, leased to us. Rejects as the table does, and then it took none. */
   async find(search: Search, signal: AbortSignal): Promise<readonly UnfinishedJob[]> {
     const found: UnfinishedJob[] = [];
-    this.#isMoreLikely = true;
     try {
       await this.#findInto(found, search, signal);
       this.#isMoreLikely = found.length >= search.max;
     } catch (error) {
+      this.#isMoreLikely = true;
       // What was taken must be taken up; the next look meets the fault again.
       if (found.length === 0) throw error;
     }
@@ -90,11 +92,13 @@ export class FleetFinder {
   }
 
   async #findInto(found: UnfinishedJob[], search: Search, signal: AbortSignal): Promise<void> {
-    const { replicas, clock } = this.#options;
+    const { jobs, replicas, clock } = this.#options;
     const hasSomebodyLeft = await replicas.look(signal);
     this.#looks += 1;
+    if (jobs.areSomeNobodys) this.#isMoreLikely = true;
+    jobs.areSomeNobodys = false;
     const isFull = search.isFull || clock.monotonic() - this.#fullAtMs >= fullEveryMs;
-    const isNobodysTurn = hasSomebodyLeft || this.#looks % 2 === 0 || this.#isMoreLikely;
+    const isNobodysTurn = hasSomebodyLeft || this.#looks % nobodyEveryLooks === 0 || this.#isMoreLikely;
     const dead = replicas.dead();
     const rows = isFull
       ? await this.#all(signal)

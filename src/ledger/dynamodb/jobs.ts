@@ -2,7 +2,7 @@
 // once the row cannot be ours. What follows from what is in job/lease.ts.
 import { type JobKey, jobKeyName } from "../../job/job.js";
 import { type LeaseEventType, type LeaseState, leaseAfter, mayBeOurRow, mayWork } from "../../job/lease.js";
-import type { JobEvent, JobState } from "../../job/lifecycle.js";
+import { isOwed, type JobEvent, type JobState } from "../../job/lifecycle.js";
 import { type Lease, LedgerError, type UnfinishedJob } from "../ledger.js";
 import { type JobRecord, unfinishedJob } from "../record.js";
 import { type Fence, rowName } from "./rows.js";
@@ -82,6 +82,8 @@ export class FleetJobs {
   readonly #jobs = new Map<string, FleetJob>();
   readonly #monotonic: () => number;
   readonly #check: () => void;
+  /** Rows were given to nobody since somebody asked: a look may find them. */
+  areSomeNobodys = false;
 
   /** `check` looks whether our name still holds, whatever timers did. */
   constructor({ monotonic, check }: { readonly monotonic: () => number; readonly check: () => void }) {
@@ -108,6 +110,7 @@ export class FleetJobs {
   /** What has happened to a lease; `reason` says why work under it ends. */
   move(job: FleetJob, event: LeaseEventType, reason = "another replica has taken it over"): void {
     job.is = leaseAfter(job.is, event);
+    if (event === "written" && isOwed(job.told.state)) this.areSomeNobodys = true;
     if (job.is !== "taking" && !mayWork(job.is)) job.endedMs ??= this.#monotonic();
     if (job.is === "stopping" || job.is === "lost") job.lose(reason);
     if (job.is === "free" && this.#jobs.get(job.name) === job) this.#jobs.delete(job.name);

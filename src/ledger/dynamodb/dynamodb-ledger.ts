@@ -225,10 +225,10 @@ export class DynamoLedger implements Ledger {
     const { clock, onFault } = this.#options;
     const late = new AbortController();
     const cancel = clock.after(closeMaxMs, () => late.abort(new Error("the ledger was closed")));
-    await endOrAbort(Promise.all(this.#jobs.all().map((job) => job.written)), late.signal);
-    await endOrAbort(this.#settleAll(late.signal), late.signal);
+    // What is under way goes on, and what rests before it is tried again is tried now.
     this.#closing.abort(new Error("the ledger is closed"));
-    await endOrAbort(this.#loops, late.signal);
+    await endOrAbort(Promise.all([this.#loops, ...this.#jobs.all().map((job) => job.written)]), late.signal);
+    await endOrAbort(this.#settleAll(late.signal), late.signal);
     if (!this.#jobs.areAnyOurs) await endOrAbort(this.#replicas.leave(late.signal), late.signal);
     const orphaned = this.orphaned();
     if (orphaned > 0) quietly(() => onFault(`${orphaned} jobs were interrupted, and the table could not be told`));

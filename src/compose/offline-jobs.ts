@@ -1,7 +1,7 @@
 // What the command line sees of the configured ledger and does to it while no daemon is asked: lists the jobs that are
 // held, and releases or fails one. A part of the composition root: it picks the ledger's implementation.
 
-import { isOwed, type JobEvent } from "../job/lifecycle.js";
+import { isOwed, type JobEvent, type JobState } from "../job/lifecycle.js";
 import { failed } from "../job/outcome.js";
 import type { TableFinding } from "../ledger/dynamodb/check.js";
 import { LedgerError } from "../ledger/ledger.js";
@@ -62,7 +62,7 @@ export async function checkLedgerTable(options: PartsOptions): Promise<readonly 
   return withFleet(options, ({ check }) => check());
 }
 
-function eventsFor(jobId: string, state: ListedJob["state"], end: HeldJobEnd): readonly JobEvent[] {
+function eventsFor(jobId: string, state: JobState, end: HeldJobEnd): readonly JobEvent[] {
   if (end.kind === "release") return [{ type: "job-lost", reason: "released" }];
   const settled: JobEvent = { type: "outcome-settled", outcome: failed(end.message) };
   if (state === "running") return [settled];

@@ -106,6 +106,8 @@ interface Spoilt {
   readonly after?: Error;
   /** It reaches the table only then. */
   readonly held?: Promise<unknown>;
+  /** It reaches the table at once, and its answer comes only then. */
+  readonly slow?: Promise<unknown>;
   /** Its caller gives it up at once, and it reaches the table then. */
   readonly late?: Promise<unknown>;
 }
@@ -130,7 +132,7 @@ export class Replica {
       call: async (operation, input) => {
         this.calls += 1;
         if (this.isSilent) return new Promise(() => {});
-        const { before, after, held, late } = this.spoil(
+        const { before, after, held, slow, late } = this.spoil(
           operation,
           (input["Item"] ?? input["Key"]) as Item | undefined,
         );
@@ -144,6 +146,7 @@ export class Replica {
         try {
           return this.#rows.call(operation, input);
         } finally {
+          await slow;
           // Whatever the table said.
           if (after) await Promise.reject(after);
         }

@@ -157,7 +157,7 @@ describe("death", () => {
     const lease = await leased(one, running);
     const two = await b.open();
     await two.unfinished();
-    b.spoil = (operation) => (operation === "Query" ? { held: clock.sleep(31_000) } : {});
+    b.spoil = (operation) => (operation === "Query" ? { slow: clock.sleep(31_000) } : {});
     const asked = two.unfinished();
     await clock.advance(31_000);
     expect(await asked).toEqual([]);
@@ -171,8 +171,8 @@ describe("death", () => {
     await leased(await a.open(), running);
     const two = await b.open();
     await two.unfinished();
-    const { promise: held, resolve: answer } = Promise.withResolvers<void>();
-    b.spoil = (operation) => (operation === "Query" ? { held } : {});
+    const { promise: slow, resolve: answer } = Promise.withResolvers<void>();
+    b.spoil = (operation) => (operation === "Query" ? { slow } : {});
     const asked = two.unfinished();
     await settle();
     await a.clock.advance(40_000);

@@ -89,6 +89,32 @@ describe("a take-over whose answers are lost", () => {
     await watch.stop();
   });
 
+  it.each(["stops", "is killed"])("is not done late, when whoever gave it up %s", async (how) => {
+    const { rows, clock, a, b } = setUp();
+    const one = await a.open();
+    await one.release(await leased(one, running));
+    const two = await b.open();
+    const arrives = clock.sleep(60_000);
+    const isTake = (item: Item | undefined) => isJob(item) && ![undefined, "nobody"].includes(item?.["holder"]?.S);
+    b.spoil = (_, item) => (isTake(item) ? { late: arrives } : {});
+    expect(await whenPassed(clock, 8_000, two.unfinished())).toMatchObject({ status: "rejected" });
+    b.mend();
+    await clock.advance(2_000);
+    if (how === "stops") await whenPassed(clock, 500, two.close());
+    else b.isSilent = true;
+    await clock.advance(60_000);
+    expect(holderOf(rows.items)).toBe("nobody");
+    expect(await one.unfinished()).toHaveLength(1);
+  });
+
+  it("leaves the name in the fleet while a job is held", async () => {
+    const { rows, clock, a } = setUp();
+    const one = await a.open();
+    await leased(one, running);
+    await whenPassed(clock, 500, one.close());
+    expect(replicasOf(rows.items)).toHaveLength(1);
+  });
+
   it("gives the name up when the row is settled before the process ends", async () => {
     const { rows, clock, a, b } = setUp();
     const one = await a.open();

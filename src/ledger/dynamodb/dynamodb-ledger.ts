@@ -231,7 +231,8 @@ export class DynamoLedger implements Ledger {
     await endOrAbort(this.#settleAll(late.signal), late.signal);
     if (!this.#jobs.areAnyOurs) await endOrAbort(this.#replicas.leave(late.signal), late.signal);
     const orphaned = this.orphaned();
-    if (orphaned > 0) quietly(() => onFault(`${orphaned} jobs were interrupted, and the table could not be told: nobody may ever report them`));
+    const lost = `${orphaned} jobs were interrupted, and the table could not be told: nobody may ever report them`;
+    if (orphaned > 0) quietly(() => onFault(lost));
     cancel();
     this.#letGo();
   }

@@ -40,7 +40,7 @@ export interface JobRow {
 /** A row that is not owed is of no use a day later: no offer is repeated so late, and no write comes so late. */
 const unowedKeptMs = 86_400_000;
 /** A longer record is packed: DynamoDB takes 400 KB in a row, and JSON makes six bytes of one control character. */
-const plainMaxBytes = 16_384;
+const plainMaxBytes = 262_144;
 const packedMark = "deflate:";
 
 /** The partition key of a job: readable for ids as CodePipeline gives them, a hash for any other that is legal. */

@@ -64,6 +64,8 @@ export async function report(
 
 async function putOnce(parts: Parts, flight: JobInFlight, putting: Putting): Promise<ReportEnd> {
   const gateway = parts.world.gateway(flight.key.region, flight.key.actionType.owner);
+  // Read before each put: a process that stood still learns only by it that others have the job.
+  if (flight.lease.lost?.aborted && flight.loss) return { kind: "lost", ...flight.loss };
   putting.attempts += 1;
   // As of now: an offer may make it ours while the put is under way, and that put is refused all the same.
   const wasPresumed = flight.isPresumed;

@@ -118,7 +118,8 @@ export class FleetRows {
     const holder = isOver(record.state) && !isRemembered(record) ? nobody : fence.holder;
     try {
       const signal = AbortSignal.any([closing, job.lost]);
-      await this.#put(job, record, { ...fence, holder }, ifHeld(fence), signal);
+      // A row that is missing went with its table: what goes on here is written anew.
+      await this.#put(job, record, { ...fence, holder }, either(ifHeld(fence), ifAbsent), signal);
     } catch (error) {
       if (job.lost.aborted) throw job.lostError();
       // An earlier attempt of ours may have dropped it.

@@ -1,6 +1,6 @@
 // Opens the DynamoDB ledger with AWS's own client, the only place that knows it here. The client is loaded when it is
 // asked for: who keeps jobs elsewhere need not install it. Its retries are off; table.ts has ours.
-
+import { leasePace } from "../../job/lease.js";
 import { type LedgerCommit, LedgerError } from "../ledger.js";
 import { findingsOf, refusalFinding, type TableFinding } from "./check.js";
 import { DynamoLedger } from "./dynamodb-ledger.js";
@@ -28,7 +28,12 @@ const packageName = "@aws-sdk/client-dynamodb";
 
 /** Opens the table as one replica of a fleet. Throws LedgerError, also when AWS's client is not installed. */
 export async function openDynamoLedger(options: DynamoOptions): Promise<DynamoLedger> {
-  const [table, beats] = await Promise.all([openDynamoTable(options), openDynamoTable(options)]);
+  // One heartbeat that hangs must leave time for another.
+  const requestTimeoutMs = Math.min(options.requestTimeoutMs, leasePace(options.leaseMs, options.graceMs).workMs / 3);
+  const [table, beats] = await Promise.all([
+    openDynamoTable(options),
+    openDynamoTable({ ...options, requestTimeoutMs }),
+  ]);
   return DynamoLedger.open({ ...options, table, beats, name: options.table });
 }
 

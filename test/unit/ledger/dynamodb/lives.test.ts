@@ -135,6 +135,23 @@ describe("a table that is deleted and made anew while jobs run", () => {
     await watch.stop();
   });
 
+  it("gets what is recorded meanwhile, and does not take the missing row for another's", async () => {
+    const { rows, clock, a } = setUp();
+    const one = await a.open();
+    const lease = await leased(one, running);
+    const watch = watched(one);
+    rows.items.clear();
+    await one.record(lease, outcome);
+    expect(lease.state).toBe("settled");
+    expect(lease.lost?.aborted).toBe(false);
+    await clock.advance(pace.beatMs);
+    expect(lease.lost?.aborted).toBe(true);
+    await one.release(lease);
+    await clock.advance(10_000);
+    expect(watch.found).toMatchObject([{ lease: { state: "settled" }, outcome: { summary: "done" } }]);
+    await watch.stop();
+  });
+
   it("and does not come back counts its jobs as orphaned, and says so when it is closed", async () => {
     const { rows, clock, a } = setUp();
     const one = await a.open();

@@ -1,6 +1,9 @@
 // Promise: whatever comes between a daemon and its fleet's table, no job is at work twice at a time, each is reported
 // truthfully, and callbacks reach whoever has the job or are told to come again.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { setTimeout as after } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { CreateTableCommand, DeleteTableCommand } from "@aws-sdk/client-dynamodb";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import type { DynamoLedgerConfig } from "../../src/config/config.js";
@@ -8,8 +11,10 @@ import type { HandlerJob } from "../../src/handlers/handler.js";
 import { tableDefinition } from "../../src/ledger/dynamodb/table.js";
 import { startService } from "../fixtures/handlers/service.js";
 import { type Dynamo, dynamoRegion, startDynamo } from "../support/dynamo.js";
+import type { FleetOrder } from "../support/fleet-child.js";
 import { startRelay } from "../support/relay.js";
 import { freePort, Gate, type RigOptions, startRig, thirdParty } from "../support/rig.js";
+import { sourceHook } from "../support/source-hook.js";
 
 let dynamo: Dynamo;
 beforeAll(async () => {
@@ -53,6 +58,46 @@ it("runs no handler while the former holder's is still stopping", { timeout: 60_
   expect(job.result?.document).toMatchObject({ executionDetails: { summary: "run 2" } });
   expect({ runs, most }).toEqual({ runs: 2, most: 1 });
   expect(first.count("job-reported")).toBe(0);
+});
+
+it("reports nothing from a process that was frozen for longer than its lease", { timeout: 60_000 }, async () => {
+  const ledger = await newLedger(2_000);
+  await using second = await startRig({ isHeld: true, config: { ledger } });
+  const { emulator } = second;
+  const late: string[] = [];
+  let [isFrozen, polls] = [false, 0];
+  const goesOn = Promise.withResolvers<void>();
+  const relay = await startRelay(emulator.url, ({ operation }) => {
+    if (isFrozen || second.count("job-reported") < 2) return undefined;
+    if (operation.startsWith("Put")) late.push(operation);
+    if (operation.startsWith("Poll") && ++polls === 30) goesOn.resolve();
+    return undefined;
+  });
+  onTestFinished(() => relay[Symbol.asyncDispose]());
+  const noPuts = emulator.fault({ kind: "unavailable", operations: ["PutThirdPartyJobSuccessResult"] });
+  const ids = ["ends", "runs"];
+  for (const id of ids) emulator.addJob({ actionType: thirdParty, id });
+  const order: FleetOrder = { url: relay.url, client: emulator.defaultClient, ledger };
+  const script = fileURLToPath(new URL("../support/fleet-child.ts", import.meta.url));
+  const child = spawn(process.execPath, ["--import", sourceHook, script, JSON.stringify(order)], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  await once(child.stdout, "data");
+  isFrozen = true;
+  child.kill("SIGSTOP");
+  noPuts.remove();
+  void second.run();
+  const jobs = await Promise.all(ids.map((id) => emulator.waitForJob(id, "over")));
+  for (const id of ids) await second.event("job-reported", ({ key }) => key.jobId === id);
+  isFrozen = false;
+  child.kill("SIGCONT");
+  await goesOn.promise;
+  expect(late).toEqual([]);
+  expect(jobs.map(({ result }) => result?.document)).toMatchObject([
+    { executionDetails: { summary: "made by the child" } },
+    { failureDetails: { type: "SystemUnavailable" } },
+  ]);
 });
 
 it("fails what ran truthfully once a table that was deleted is there again", { timeout: 60_000 }, async () => {

@@ -66,7 +66,7 @@ export function mayBeOurRow(state: LeaseState): boolean {
   return state !== "free" && state !== "lost";
 }
 
-/** The times of one replica, in ms. */
+/** The times of one replica, in whole ms. */
 export interface LeasePace {
   /** From its last heartbeat on: how long it holds its name, which its row says, and others wait. */
   readonly heldMs: number;
@@ -92,11 +92,11 @@ const leastWorkMs = 3_000;
  * its name: with a lease of 30 s, 20 idle replicas make fewer than 400 calls a minute.
  */
 export function leasePace(leaseMs: number, graceMs: number): LeasePace {
-  const lookMs = Math.min(Math.max(leaseMs / 3 - 2_000, 1_500), 8_000);
+  const lookMs = Math.round(Math.min(Math.max(leaseMs / 3 - 2_000, 1_500), 8_000));
   const heldMs = leaseMs + takeoverMs - answersMs - lookMs;
   // No more grace than that: the configuration refuses such a lease.
-  const workMs = Math.max(heldMs - graceMs - killMs, Math.min(heldMs / 2, leastWorkMs));
-  return { heldMs, workMs, beatMs: Math.min(heldMs / 3, workMs / 2.5), lookMs };
+  const workMs = Math.max(heldMs - graceMs - killMs, Math.min(Math.floor(heldMs / 2), leastWorkMs));
+  return { heldMs, workMs, beatMs: Math.floor(Math.min(heldMs / 3, workMs / 2.5)), lookMs };
 }
 
 /** The shortest lease that leaves time to work before handlers with so much grace must be told to stop; whole seconds. */

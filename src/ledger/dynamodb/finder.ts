@@ -2,6 +2,7 @@
 // one conditional write, so that of many replicas one wins. Looks are few while nobody is suspect.
 
 import type { JobKey } from "../../job/job.js";
+import { mustBeGivenAway } from "../../job/lease.js";
 import { isOwed } from "../../job/lifecycle.js";
 import type { Clock } from "../../std/clock.js";
 import type { FoundJob, Lease, UnfinishedJob } from "../ledger.js";
@@ -87,7 +88,7 @@ export class FleetFinder {
   get restMs(): number {
     const { lookMs, jobs, replicas } = this.#options;
     // What we give away ourselves is nobody's soon.
-    const isSoon = this.#isMoreLikely || jobs.all().some(({ is }) => is === "unsure" || is === "released");
+    const isSoon = this.#isMoreLikely || jobs.all().some(({ is }) => mustBeGivenAway(is));
     return Math.max(0, Math.min(lookMs, isSoon ? soonMs : replicas.nextDeathMs));
   }
 

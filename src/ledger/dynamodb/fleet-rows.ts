@@ -45,11 +45,11 @@ export class FleetRows {
 
   /** The row as it stands; a damaged one is told of once, and is nobody's to touch. Rejects with what the table threw. */
   async read(name: string, signal: AbortSignal): Promise<JobRow | undefined> {
-    const { table, onFault } = this.#options;
+    const { table, clock, onFault } = this.#options;
     const { Item: item } = await table.call("GetItem", { Key: rowKey(name), ConsistentRead: true }, signal);
     if (item === undefined) return undefined;
     try {
-      return rowFrom(item);
+      return rowFrom(item, clock.now());
     } catch (error) {
       // Told once; somebody has to look at it.
       if (!this.#damaged.has(name)) onFault(error instanceof Error ? error.message : String(error));

@@ -29,7 +29,8 @@ const packageName = "@aws-sdk/client-dynamodb";
 /** Opens the table as one replica of a fleet. Throws LedgerError, also when AWS's client is not installed. */
 export async function openDynamoLedger(options: DynamoOptions): Promise<DynamoLedger> {
   // One heartbeat that hangs must leave time for another.
-  const requestTimeoutMs = Math.min(options.requestTimeoutMs, leasePace(options.leaseMs, options.graceMs).workMs / 3);
+  const { beatMs } = leasePace(options.leaseMs, options.graceMs);
+  const requestTimeoutMs = Math.min(options.requestTimeoutMs, beatMs);
   const [table, beats] = await Promise.all([
     openDynamoTable(options),
     openDynamoTable({ ...options, requestTimeoutMs }),

@@ -214,7 +214,7 @@ export class Replicas {
     return {
       ...replicaKey(id),
       beat: { N: String(this.#beat) },
-      leaseMs: { N: String(Math.ceil(pace.heldMs)) },
+      leaseMs: { N: String(pace.heldMs) },
       // For people: nobody else's clock is compared with it.
       atMs: { N: String(clock.now()) },
       host: { S: hostname() || "unknown" },

@@ -58,6 +58,7 @@ export function rowKey(name: string): Item {
 /** The whole row: every write replaces all of it. `recentMs`: for how long replicas of an older partnerd remember it. */
 export function itemOf(key: JobKey, record: JobRecord, fence: Fence, times: { nowMs: number; recentMs: number }): Item {
   const { state, ...rest } = record;
+  const callbackLeftMs = record.callback && record.callback.deadlineMs - times.nowMs;
   const { region, jobId, clientId, actionType } = key;
   return {
     ...rowKey(rowName(key)),
@@ -66,7 +67,8 @@ export function itemOf(key: JobKey, record: JobRecord, fence: Fence, times: { no
     turn: { N: String(fence.turn) },
     state: { S: state },
     job: { S: JSON.stringify({ region, jobId, clientId, actionType }) },
-    record: { S: packed(JSON.stringify(rest)) },
+    // How long a service may take yet goes by no clock: the deadline itself is for people, and for older replicas.
+    record: { S: packed(JSON.stringify({ ...rest, callbackLeftMs })) },
     // Only what is owed is in the index, and stays until it is not.
     ...(isOwed(state)
       ? { owedBy: { S: fence.holder } }
@@ -129,8 +131,8 @@ function unpacked(value: string): string {
 /** Many times what the longest outcome takes. */
 const unpackedMaxBytes = 8_388_608;
 
-/** A row as it was read. Throws an Error that names the row. */
-export function rowFrom(item: Item): JobRow {
+/** A row as it was read; by our clock, where that is given, its deadline. Throws an Error that names the row. */
+export function rowFrom(item: Item, nowMs?: number): JobRow {
   const job = parsed(item, "job");
   const rest = parsed(item, "record");
   const state = text(item, "state") as JobState;
@@ -145,7 +147,9 @@ export function rowFrom(item: Item): JobRow {
   const claim = claimFrom(state, is, nonce);
   if (!claim) throw damaged(item, "record");
   const clientId = job["clientId"];
-  const callback = callbackFrom(item, rest["callback"]);
+  const leftMs = rest["callbackLeftMs"];
+  const deadlineMs = typeof leftMs === "number" && nowMs !== undefined ? nowMs + leftMs : undefined;
+  const callback = callbackFrom(item, rest["callback"], deadlineMs);
   return {
     key: {
       region: job["region"] as Region,
@@ -166,12 +170,13 @@ export function rowFrom(item: Item): JobRow {
   };
 }
 
-function callbackFrom(item: Item, value: unknown): JobRecord["callback"] {
+function callbackFrom(item: Item, value: unknown, ownDeadlineMs: number | undefined): JobRecord["callback"] {
   if (value === undefined) return undefined;
-  const { tokenHash, deadlineMs } = (value ?? {}) as Record<string, unknown>;
+  const { tokenHash, deadlineMs = null } = (value ?? {}) as Record<string, unknown>;
   if (typeof tokenHash !== "string") throw damaged(item, "record");
   // JSON has no Infinity: it turned into null.
-  return { tokenHash, deadlineMs: typeof deadlineMs === "number" ? deadlineMs : Number.MAX_SAFE_INTEGER };
+  const theirsMs = typeof deadlineMs === "number" ? deadlineMs : Number.MAX_SAFE_INTEGER;
+  return { tokenHash, deadlineMs: ownDeadlineMs ?? theirsMs };
 }
 
 function parsed(item: Item, name: string): Readonly<Record<string, unknown>> {

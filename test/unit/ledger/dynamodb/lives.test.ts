@@ -233,6 +233,20 @@ it.each([-3_600_000, 3_600_000, 30 * 86_400_000])(
   },
 );
 
+it.each([-3_600_000, 3_600_000])(
+  "leaves a service its time though the next holder's clock is %i ms off",
+  async (offMs) => {
+    const rows = new Rows();
+    const [ours, theirs] = [new FakeClock(), new FakeClock()];
+    theirs.jump(offMs);
+    const [one, two] = [await new Replica(rows, ours).open(), await new Replica(rows, theirs).open()];
+    const callback = { tokenHash: "f".repeat(64), deadlineMs: ours.now() + 600_000 };
+    await one.release(await leased(one, [...running, { type: "callback-awaited", ...callback }]));
+    const [found] = await two.unfinished();
+    expect(found?.callback).toEqual({ ...callback, deadlineMs: theirs.now() + 600_000 });
+  },
+);
+
 describe("health", () => {
   it("does not flap while heartbeats are taken and rows are not", async () => {
     const { clock, a } = setUp();

@@ -136,15 +136,17 @@ async function attended(
     if (starting.isReloadWanted()) reload();
     const end = await Promise.race([working, atOnce.promise]);
     if (end === "at-once") {
-      const { owed, inFlight } = daemon.worker;
+      const { inFlight } = daemon.worker;
+      const owed = daemon.worker.owed + daemon.orphaned;
       log.error({ inFlight, owed }, "stopped at once by a third signal");
       // Nothing is waited for but the killing of what commands still run: no job works on without its daemon.
       await Promise.race([daemon.close(), systemClock.sleep(atOnceMs)]);
       return owed > 0 ? exitCodes.owed : exitCodes.ok;
     }
+    const owed = end.owed + daemon.orphaned;
     await daemon.close();
     if (end.isBroken || strays.isBug()) return exitCodes.bug;
-    return end.owed > 0 ? exitCodes.owed : exitCodes.ok;
+    return owed > 0 ? exitCodes.owed : exitCodes.ok;
   } catch (error) {
     log.error({ err: error }, `could not go on: ${describeError(error)}`);
     await daemon.worker.stop();

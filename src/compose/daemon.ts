@@ -103,6 +103,11 @@ export class Daemon {
     return { ...this.#board.snapshot(this.#clock.now()), slots, inFlight, left };
   }
 
+  /** Jobs that were interrupted because a shared ledger was out of reach, and that it does not know of: owed like any. */
+  get orphaned(): number {
+    return this.#parts.ledger.orphaned?.() ?? 0;
+  }
+
   /** Whether the loops turn: what /livez answers, and what the sign of life to systemd rests on. */
   live(): Liveness {
     return live(this.status(), this.#parts.ledger.health());
@@ -112,8 +117,7 @@ export class Daemon {
   async run(): Promise<WorkerEnd> {
     // A stop does not wait for a start that never comes.
     await Promise.race([this.worker.start(), this.worker.ended]);
-    const end = await this.worker.ended;
-    return { ...end, owed: end.owed + (this.#parts.ledger.orphaned?.() ?? 0) };
+    return this.worker.ended;
   }
 
   /**

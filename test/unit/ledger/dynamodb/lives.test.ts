@@ -304,7 +304,6 @@ describe("20 idle replicas", () => {
     const before = calls();
     await clock.advance(5 * 60_000);
     const perMinute = (calls() - before) / 5;
-    console.log(`20 idle replicas make ${perMinute} calls a minute`);
     expect(perMinute).toBeLessThanOrEqual(400);
     await Promise.all(ledgers.map(({ watch }) => watch.stop()));
   });
@@ -322,7 +321,6 @@ describe("20 idle replicas", () => {
       while (!isFound() && clock.now() - diedMs < 2 * takeoverMs) await clock.advance(100);
       took.push(clock.now() - diedMs);
     }
-    console.log(`taken over after ${took.join(", ")} ms`);
     expect(Math.max(...took)).toBeLessThanOrEqual(takeoverMs);
     await Promise.all(ledgers.map(({ watch }) => watch.stop()));
   });

@@ -27,6 +27,9 @@ import { PatientTable } from "./table.js";
 /** A table that is silent must not hold up a stop: what it was not told, others find out once our lease has run out. */
 const closeMaxMs = 500;
 
+/** A heartbeat whose answer takes longer, on an overloaded machine, is waited for beside the next. */
+const answerMs = 2_000;
+
 /** Holds jobs in a DynamoDB table that a fleet shares. */
 export class DynamoLedger implements Ledger {
   readonly isDurable = true;
@@ -181,14 +184,23 @@ export class DynamoLedger implements Ledger {
     for (let isWell = true; ; ) {
       await clock.sleep(isWell ? this.#beatMs : Math.min(this.#beatMs, probeIntervalMs), signal);
       if (signal.aborted) return;
-      try {
-        await this.#replicas.renew(signal);
-        isWell = this.#replicas.mayWork;
-        if (isWell) this.#health.good("heartbeat");
-      } catch (error) {
-        isWell = false;
-        if (this.#closed === undefined) this.#health.bad("heartbeat", this.#table.fault(error, "unwritable").message);
-      }
+      const answered = new AbortController();
+      const tooLong = clock.sleep(Math.min(this.#beatMs, answerMs), AbortSignal.any([signal, answered.signal]));
+      isWell = await Promise.race([this.#beat(signal), tooLong.then(() => false)]);
+      answered.abort();
+    }
+  }
+
+  /** One heartbeat; true when it renewed our name. Never rejects. */
+  async #beat(signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#replicas.renew(signal);
+      if (!this.#replicas.mayWork) return false;
+      this.#health.good("heartbeat");
+      return true;
+    } catch (error) {
+      if (this.#closed === undefined) this.#health.bad("heartbeat", this.#table.fault(error, "unwritable").message);
+      return false;
     }
   }
 

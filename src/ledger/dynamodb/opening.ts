@@ -24,13 +24,15 @@ export interface DynamoTableOptions {
 
 export type DynamoOptions = Omit<DynamoLedgerOptions, "table" | "beats" | "name"> & DynamoTableOptions;
 
+/** No answer comes later than that. */
+const beatTimeoutMaxMs = 30_000;
 const packageName = "@aws-sdk/client-dynamodb";
 
 /** Opens the table as one replica of a fleet. Throws LedgerError, also when AWS's client is not installed. */
 export async function openDynamoLedger(options: DynamoOptions): Promise<DynamoLedger> {
-  // One heartbeat that hangs must leave time for another.
-  const { beatMs } = leasePace(options.leaseMs, options.graceMs);
-  const requestTimeoutMs = Math.min(options.requestTimeoutMs, beatMs);
+  // A heartbeat holds up no other, and is good for as long as it may renew anything.
+  const { workMs } = leasePace(options.leaseMs, options.graceMs);
+  const requestTimeoutMs = Math.max(options.requestTimeoutMs, Math.min(workMs, beatTimeoutMaxMs));
   const [table, beats] = await Promise.all([
     openDynamoTable(options),
     openDynamoTable({ ...options, requestTimeoutMs }),

@@ -97,11 +97,11 @@ export class Replicas {
       );
     } catch (error) {
       // The row is gone: others hold us for dead.
-      if (mine !== undefined && isConditionFailed(error)) this.#expire();
+      if (mine !== undefined && mine === this.#self && isConditionFailed(error)) this.#expire();
       throw error;
     }
-    // An answer that came too late renews nothing.
-    if (clock.monotonic() - startedMs >= pace.heldMs || this.self !== mine) return;
+    // An answer that came too late, or after that of a later heartbeat, renews nothing.
+    if (clock.monotonic() - startedMs >= pace.heldMs || this.self !== mine || startedMs < this.#renewedMs) return;
     this.#self = id;
     this.#renewedMs = startedMs;
     this.#isLapsing = false;

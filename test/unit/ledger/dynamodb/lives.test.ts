@@ -95,6 +95,21 @@ describe("handlers of a former holder", () => {
     expect(lease.lost?.aborted).toBe(false);
   });
 
+  it.each([
+    ["takes 9 s", () => 9_000],
+    ["hangs every other time", (n: number) => (n % 2 === 0 ? 1e9 : 10)],
+  ])("keep their jobs though the answer to a heartbeat %s", async (_how, delayMs) => {
+    const { rows, clock, a } = setUp();
+    const beats = new Replica(rows, clock);
+    const one = await a.open({ beats: beats.table });
+    const lease = await leased(one, running);
+    let calls = 0;
+    beats.spoil = () => ({ held: clock.sleep(delayMs(calls++)) });
+    await clock.advance(10 * leaseMs);
+    expect(lease.lost?.aborted).toBe(false);
+    expect(one.health()).toEqual({ writable: true });
+  });
+
   it("are given to nobody once they ended, when the table was away for long enough to stop them", async () => {
     const { rows, clock, a } = setUp();
     const one = await a.open();

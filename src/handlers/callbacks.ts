@@ -104,7 +104,12 @@ export class Callbacks {
     const hash = hashOf(delivery.bearer);
     // Every entry is compared, so that the time taken tells nothing; there is hardly ever more than one.
     const entry = entries?.filter((each) => isSame(each.tokenHash, hash)).at(-1);
-    if (entry?.isDelivered) return (await this.#isRecorded(entry)) ? "already-delivered" : "not-recorded";
+    if (entry?.isDelivered) {
+      if (await this.#isRecorded(entry)) return "already-delivered";
+      // It may have come as others took the job; where nobody has it any more, there is nothing left to come for.
+      const isOver = this.#options.elsewhere !== undefined && !(await this.#isElsewhere(jobId, () => true));
+      return isOver ? "unknown-job" : "not-recorded";
+    }
     if (!entry?.isWaiting) {
       if (await this.#isElsewhere(jobId, (other) => entry !== undefined || isSame(other, hash))) return "not-recorded";
       return entry || !entries ? "unknown-job" : "wrong-token";

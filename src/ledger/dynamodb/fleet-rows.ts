@@ -81,7 +81,7 @@ export class FleetRows {
       return isOurs ? undefined : row;
     } catch (error) {
       jobs.move(job, "no-answer");
-      throw this.failed(error);
+      throw this.#failed(error);
     }
   }
 
@@ -100,7 +100,7 @@ export class FleetRows {
   }
 
   /** The fault for whoever asked; unless it is about one row alone, nothing new is taken until a write succeeds. */
-  failed(error: unknown): LedgerError {
+  #failed(error: unknown): LedgerError {
     const { table, health, isClosed } = this.#options;
     if (isClosed()) return new LedgerError("unwritable", "the ledger is closed");
     const fault = table.fault(error, "unwritable");
@@ -123,7 +123,7 @@ export class FleetRows {
     } catch (error) {
       if (job.lost.aborted) throw job.lostError();
       // An earlier attempt of ours may have dropped it.
-      if (!isConditionFailed(error)) throw this.failed(error);
+      if (!isConditionFailed(error)) throw this.#failed(error);
       if (holder !== nobody) {
         jobs.move(job, "refused");
         throw job.lostError();
@@ -148,7 +148,7 @@ export class FleetRows {
       // Another has it by now, or it was done already.
       if (isConditionFailed(error)) return jobs.move(job, "refused");
       if (isAboutTheRow(error)) jobs.move(job, "refused");
-      throw this.failed(error);
+      throw this.#failed(error);
     } finally {
       // Where nothing waits to be written any more, the next write shows how rows fare.
       if (!jobs.all().some((each) => mustBeGivenAway(each.is) || isBehind(each))) health.good("rows");

@@ -227,6 +227,20 @@ describe("deliver, in a fleet", () => {
   });
 });
 
+it.each<readonly [string, readonly object[], string]>([
+  ["others have the job now", [{ tokenHash: "f".repeat(64) }], "not-recorded"],
+  ["the job is over", [], "unknown-job"],
+])("an outcome that came as the job was lost is told, when %s, what is left to do", async (_when, held, end) => {
+  const { expected, deliver } = given({ elsewhere: async () => held as { tokenHash: string | undefined }[] });
+  const recorded = Promise.withResolvers<void>();
+  const { token, end: stopWaiting } = expected("j1", recorded.promise);
+  const first = deliver("j1", token);
+  stopWaiting();
+  recorded.reject(new Error("lost"));
+  expect(await first).toBe("not-recorded");
+  expect(await deliver("j1", token)).toBe(end);
+});
+
 describe("resume", () => {
   it("goes on waiting with nothing but the hash", async () => {
     const { token, tokenHash } = given().expected("j1");

@@ -122,6 +122,7 @@ const says: Readonly<Record<ListedJob["standing"], string>> = {
   running: "running",
   "awaits-callback": "awaits callback",
   owed: "result owed",
+  damaged: "damaged row",
 };
 
 function tableOf(jobs: readonly ShownJob[], nowMs: number): string {
@@ -162,6 +163,7 @@ function holderOf({ heldBy }: ShownJob, nowMs: number): string {
 
 /** Two units at most, such as `2h 5m`. */
 function ageOf(ms: number): string {
+  if (Number.isNaN(ms)) return "-";
   const seconds = Math.max(0, Math.floor(ms / 1_000));
   const [days, hours, minutes] = [
     Math.floor(seconds / 86_400),

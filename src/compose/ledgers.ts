@@ -13,11 +13,8 @@ const memoryGroupMs = 2;
 /** A few records share a transaction; a disk that takes longer is as good as none, and is tried again. */
 const sqlitePace = { commitSpacingMs: 5, commitTimeoutMs: 30_000, probeIntervalMs: 5_000 };
 
-/**
- * Every 1.5 s replicas look for jobs of a dead one: with their own lease that is well within its end plus 5 s. A call
- * is given up while the lease, 5 s at the least, still has time for the next heartbeat.
- */
-const dynamoPace = { lookMs: 1_500, probeIntervalMs: 1_000, connectionTimeoutMs: 1_000, requestTimeoutMs: 2_000 };
+/** A call is given up while the shortest lease still has time for the next heartbeat. */
+const dynamoPace = { probeIntervalMs: 1_000, connectionTimeoutMs: 1_000, requestTimeoutMs: 2_000 };
 const dynamoRetry = { minDelayMs: 50, maxDelayMs: 1_000, factor: 2, maxElapsedMs: 5_000 };
 
 /** The configured ledger, opened. Throws LedgerError. */
@@ -52,6 +49,7 @@ export async function ledgerOf({ config, clock, log }: PartsOptions, readers: Pa
         region,
         endpoint,
         leaseMs,
+        graceMs: config.shutdown.cancelGraceMs,
         clock,
         appId: config.aws.appId,
         recentMs: recentLimits.recentMs,

@@ -1,7 +1,7 @@
 // What the command line does with the configured ledger without asking a daemon: lists the jobs that are held, and
 // releases or fails one. A part of the composition root: it picks the ledger's implementation.
 
-import type { JobEvent } from "../job/lifecycle.js";
+import type { JobEvent, JobState } from "../job/lifecycle.js";
 import { type Order, orderFor } from "../job/order.js";
 import type { TableFinding } from "../ledger/dynamodb/check.js";
 import { LedgerError } from "../ledger/ledger.js";
@@ -55,7 +55,7 @@ export async function checkLedgerTable(options: PartsOptions): Promise<readonly 
   return withFleet(options, ({ check }) => check());
 }
 
-function eventsFor(jobId: string, state: ListedJob["state"], order: Order): readonly JobEvent[] {
+function eventsFor(jobId: string, state: JobState, order: Order): readonly JobEvent[] {
   const step = orderFor(jobId, state, order);
   if (step.kind === "too-late") throw new LedgerError("lost", step.message);
   return step.events;

@@ -61,17 +61,20 @@ export async function reload(given: ReloadOptions, current: Config, next: Config
   parts.gateways.apply(gatewaySettingsOf(config));
   options.log.level = config.log.level;
   const over = worker.apply({ lanes: lanesOf(config), limits: limitsOf(config) });
+  const isLive = (name: string) => live.has(name) || (name === "shutdown.cancelGrace" && !isGraceLeased(current));
   return {
     config,
-    applied: changed.filter((name) => live.has(name)),
-    needsRestart: changed.filter((name) => !live.has(name)),
+    applied: changed.filter(isLive),
+    needsRestart: changed.filter((name) => !isLive(name)),
     settled: over.then(() => closeQuietly({ name: "handlers", close: letGo }, options.log)),
   };
 }
 
 /** What is in force after a reload: the new configuration, but for what a running daemon cannot change. */
 function inForce(current: Config, next: Config): Config {
-  const { actionTypes, handlers, clientTokens, worker, polling, shutdown } = next;
+  const { actionTypes, handlers, clientTokens, worker, polling } = next;
+  const { cancelGraceMs } = (isGraceLeased(current) ? current : next).shutdown;
+  const shutdown = { ...next.shutdown, cancelGraceMs };
   const log = { ...current.log, level: next.log.level };
   const retry = { ...next.retry, artifact: current.retry.artifact };
   return { ...current, actionTypes, handlers, clientTokens, worker, polling, shutdown, retry, log };
@@ -83,8 +86,19 @@ function changedParts(current: Config, next: Config): readonly string[] {
   return Object.keys({ ...now, ...then }).filter((name) => now[name] !== then[name]);
 }
 
-function partsOf({ log, retry: { artifact, ...retry }, ...sections }: Config) {
-  return { ...sections, retry, "retry.artifact": artifact, "log.level": log.level, "log.format": log.format };
+function partsOf({
+  log,
+  retry: { artifact, ...retry },
+  shutdown: { cancelGraceMs, ...shutdown },
+  ...sections
+}: Config) {
+  const logs = { "log.level": log.level, "log.format": log.format };
+  return { ...sections, retry, "retry.artifact": artifact, shutdown, "shutdown.cancelGrace": cancelGraceMs, ...logs };
+}
+
+/** A fleet's lease is told when it begins how long before its end handlers must be told to stop. */
+function isGraceLeased({ ledger }: Config): boolean {
+  return ledger.store === "dynamodb";
 }
 
 /** True when handlers are built otherwise now. */

@@ -37,7 +37,7 @@ export const ledgerSchema = {
     env: "PARTNERD_LEDGER_ENDPOINT",
   }),
   lease: setting({
-    doc: "How long a process of the fleet may be silent before others take its jobs over, for the store `dynamodb`; the same everywhere.",
+    doc: "How long a process of the fleet may be silent before others take its jobs over, which they do within 5 s, for the store `dynamodb`; the same everywhere.",
     kind: duration("5s", "10m"),
     default: "30s",
     env: "PARTNERD_LEDGER_LEASE",

@@ -1,4 +1,5 @@
 // What must hold between settings: the rules that no single value can break. Each finding names the line to change.
+import { leastLeaseMs } from "../job/lease.js";
 import { isLoopback } from "../std/addresses.js";
 import type { HandlerEntry } from "./entries.js";
 import type { Environment } from "./environment.js";
@@ -7,6 +8,7 @@ import { quote } from "./mistakes.js";
 import { knownRegions } from "./regions.js";
 import type { Settings } from "./settings.js";
 import { nearest } from "./suggest.js";
+import { formatDuration } from "./units.js";
 
 /** All that the rules look at. */
 export interface Checked {
@@ -117,13 +119,27 @@ function checkClientTokens({ settings, findings, actionTypes }: Checked): void {
 function checkLedger({ settings, findings }: Checked): void {
   if (!settings.isSound("ledger.store")) return;
   const store = settings.text("ledger.store");
-  if (store === "dynamodb") return;
+  if (store === "dynamodb") return checkLease({ settings, findings });
   for (const key of ["table", "region", "endpoint", "lease"]) {
     if (!settings.isGiven(`ledger.${key}`)) continue;
     const what = `ledger.${key} is not used by the store ${store}`;
     findings.warn(settings.place(`ledger.${key}`), what, "write store: dynamodb, or remove it");
   }
 }
+
+/** Handlers are told to stop so early that they have ended with the lease: what is left must be enough to work in. */
+function checkLease({ settings, findings }: Pick<Checked, "settings" | "findings">): void {
+  const [lease, grace] = ["ledger.lease", "shutdown.cancelGrace"];
+  if (!settings.isSound(lease) || !settings.isSound(grace)) return;
+  const leastMs = leastLeaseMs(settings.durationMs(grace));
+  if (settings.durationMs(lease) >= leastMs) return;
+  const what = `${lease} (${settings.text(lease)}) is too short for ${grace} (${settings.text(grace)})`;
+  const raise = leastMs <= leaseMaxMs ? `write lease: ${formatDuration(leastMs)} or more, or ` : "";
+  findings.mistake(settings.place(settings.isGiven(lease) ? lease : grace), what, `${raise}lower ${grace}`);
+}
+
+/** What entry-schema.ts allows. */
+const leaseMaxMs = 600_000;
 
 /** Regions that do not exist, and action types that have none. */
 function checkRegions({ settings, findings, environment, actionTypes, regionsOf }: Checked): void {

@@ -25,13 +25,13 @@ export interface Held {
 
 /** Remembers what could not be written to the ledger, and counts. */
 export class HeldAtEnd {
-  readonly #ledger: Pick<Ledger, "health" | "isDurable" | "retryNow">;
+  readonly #ledger: Pick<Ledger, "health" | "isDurable" | "orphaned" | "retryNow">;
   /** Set once what earlier processes left is known. */
   isRead: boolean;
   /** The ledger writes all of it anew before it is writable again. */
   readonly #untold = new Set<string>();
 
-  constructor(ledger: Pick<Ledger, "health" | "isDurable" | "retryNow">) {
+  constructor(ledger: Pick<Ledger, "health" | "isDurable" | "orphaned" | "retryNow">) {
     this.#ledger = ledger;
     this.isRead = !ledger.isDurable;
   }
@@ -57,6 +57,8 @@ export class HeldAtEnd {
       ...working.map(({ key, state }) => [jobKeyName(key), state] as const),
     ]);
     const results = [...states.values()].filter((state) => state === "settled").length;
-    return { owed: states.size, results, isDurable: this.#ledger.isDurable, isRead: this.isRead };
+    // Interrupted jobs that a shared ledger does not know of are owed like any.
+    const owed = states.size + (this.#ledger.orphaned?.() ?? 0);
+    return { owed, results, isDurable: this.#ledger.isDurable, isRead: this.isRead };
   }
 }

@@ -136,6 +136,8 @@ export class JobInFlight {
   }
 
   get loss(): Loss | undefined {
+    // A process that stood still learns only by reading it that others have the job.
+    if (this.lease.lost?.aborted) this.#lose(takenOver);
     return this.#loss;
   }
 

@@ -97,6 +97,8 @@ async function untilAnswered(parts: Parts, flight: JobInFlight, owed: Owed): Pro
 /** One put, and whose the job is when the put is refused; `again`: it is ours after all. */
 async function putOnce(parts: Parts, flight: JobInFlight, owed: Owed): Promise<ReportEventType | "again"> {
   const { key } = flight;
+  // Nothing late is put once our right to the job ended.
+  if (flight.loss) throw flight.letGo.reason;
   owed.attempts += 1;
   // As of now: an offer may make it ours while the put is under way, and that put is refused all the same.
   const wasOurs = flight.claim.is === "ours";

@@ -25,10 +25,10 @@ export interface CallbacksOptions {
   readonly recordWaitMs: number;
   readonly clock: Clock;
   /**
-   * Hashes of the tokens by which outcomes of a job are delivered that another process of the fleet waits for; may
-   * reject. Absent: there is no other process.
+   * Jobs of this id that some process of the fleet works, and the hash of the token that it waits for, if one is known
+   * by now; may reject. Absent: there is no other process.
    */
-  readonly elsewhere?: ((jobId: string) => Promise<readonly string[]>) | undefined;
+  readonly elsewhere?: ((jobId: string) => Promise<readonly { readonly tokenHash: string | undefined }[]>) | undefined;
 }
 
 /** An outcome that is waited for. */
@@ -99,24 +99,35 @@ export class Callbacks {
     readonly bearer: string;
     readonly body: unknown;
   }): Promise<Delivery> {
-    const entries = this.#entries.get(wellFormed(delivery.jobId));
+    const { jobId } = delivery;
+    const entries = this.#entries.get(wellFormed(jobId));
     const hash = hashOf(delivery.bearer);
-    if (!entries) return (await this.#isElsewhere(delivery.jobId, hash)) ? "not-recorded" : "unknown-job";
     // Every entry is compared, so that the time taken tells nothing; there is hardly ever more than one.
-    const entry = entries.filter((each) => isSame(each.tokenHash, hash)).at(-1);
-    if (!entry) return "wrong-token";
-    if (entry.isDelivered) return (await this.#isRecorded(entry)) ? "already-delivered" : "not-recorded";
-    if (!entry.isWaiting) return "unknown-job";
+    const entry = entries?.filter((each) => isSame(each.tokenHash, hash)).at(-1);
+    if (entry?.isDelivered) {
+      if (await this.#isRecorded(entry)) return "already-delivered";
+      // It may have come as others took the job; where nobody has it any more, there is nothing left to come for.
+      const isOver = this.#options.elsewhere !== undefined && !(await this.#isElsewhere(jobId, () => true));
+      return isOver ? "unknown-job" : "not-recorded";
+    }
+    if (!entry?.isWaiting) {
+      if (await this.#isElsewhere(jobId, (other) => entry !== undefined || isSame(other, hash))) return "not-recorded";
+      return entry || !entries ? "unknown-job" : "wrong-token";
+    }
     entry.isDelivered = true;
     entry.take(delivery.body);
     return (await this.#isRecorded(entry)) ? "accepted" : "not-recorded";
   }
 
-  /** True when it is another process's to take, or nobody can say: the service must not give up, but come again. */
-  async #isElsewhere(jobId: string, hash: Buffer): Promise<boolean> {
+  /**
+   * True when another process has the job and this delivery is meant for it, or nobody can say: the service must not
+   * give up, but come again. Whoever has the job may not have recorded its token yet, and a token that we gave out
+   * ourselves is no stranger's.
+   */
+  async #isElsewhere(jobId: string, isMeant: (tokenHash: Buffer) => boolean): Promise<boolean> {
     try {
-      const promised = (await this.#options.elsewhere?.(jobId)) ?? [];
-      return promised.some((tokenHash) => isSame(Buffer.from(tokenHash, "hex"), hash));
+      const held = (await this.#options.elsewhere?.(jobId)) ?? [];
+      return held.some(({ tokenHash }) => tokenHash === undefined || isMeant(Buffer.from(tokenHash, "hex")));
     } catch {
       // The ledger tells of its faults itself.
       return true;

@@ -33,10 +33,15 @@ export interface Ledger {
    */
   watch?(isWanted: (job: FoundJob) => boolean, signal: AbortSignal): AsyncIterable<readonly UnfinishedJob[]>;
   /**
-   * A ledger that others share: SHA-256 hashes, in hex, of the tokens by which services deliver outcomes of jobs with
-   * this id, whichever process waits for them. Throws LedgerError when the ledger cannot be read.
+   * A ledger that others share: jobs with this id that have no outcome yet, whichever process has them, or none.
+   * Throws LedgerError when the ledger cannot be read.
    */
-  promised?(jobId: JobId, regions: readonly Region[]): Promise<readonly string[]>;
+  promised?(jobId: JobId, regions: readonly Region[]): Promise<readonly PromisedJob[]>;
+  /**
+   * A ledger that others share: how many jobs were interrupted here because the right to them ended, and are not known
+   * to have been given back. Nobody may ever find them.
+   */
+  orphaned?(): number;
   /** Whether a record could be written now. Costs nothing: the ledger itself keeps trying while it cannot. */
   health(): LedgerHealth;
   /** While nothing can be written: tries again now, not later. Resolves when that has ended either way. Never throws. */
@@ -64,9 +69,16 @@ export interface Lease {
   readonly state: JobState;
   /**
    * Aborts when the right ends: at once when somebody else has the job, else so early that handlers which stop within
-   * their grace have ended before anybody else may begin one. Absent: it cannot end.
+   * their grace have ended before anybody else may begin one. Absent: it cannot end. To read it is to look at the
+   * clock: a process that stood still sees it aborted before any timer fires, so read it before each call that counts.
    */
   readonly lost?: AbortSignal;
+}
+
+/** A job whose outcome somebody waits for. */
+export interface PromisedJob {
+  /** SHA-256, in hex, of the token by which a service delivers it. Absent: none is recorded. */
+  readonly tokenHash: string | undefined;
 }
 
 /** An owed job that nobody works on, before it is taken up. */

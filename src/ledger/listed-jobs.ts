@@ -1,18 +1,21 @@
 // One job of any ledger, as `partnerd jobs` shows it: how it stands and since when, never its outcome's texts.
-import type { JobKey } from "../job/job.js";
+import type { ActionType, JobId, JobKey, Region } from "../job/job.js";
 import type { JobState } from "../job/lifecycle.js";
 import type { JobRecord } from "./record.js";
 
 /** One job that a ledger holds; times in ms since the epoch. */
 export interface ListedJob {
   readonly key: JobKey;
-  readonly state: JobState;
-  /** Since when it is in this state. */
+  readonly state: JobState | "damaged";
+  /** Since when it is in this state; NaN where nobody can tell. */
   readonly sinceMs: number;
   /** When it was first taken. */
   readonly takenAtMs: number;
-  /** `running`: work goes on, or was interrupted. `owed`: the outcome waits for CodePipeline. */
-  readonly standing: "asked" | "running" | "awaits-callback" | "owed";
+  /**
+   * `running`: work goes on, or was interrupted. `owed`: the outcome waits for CodePipeline. `damaged`: the ledger's
+   * record of it cannot be read, and somebody has to look at it.
+   */
+  readonly standing: "asked" | "running" | "awaits-callback" | "owed" | "damaged";
   /** Set when a service works for it: until when it may call. */
   readonly callbackDeadlineMs?: number;
   /** Set when the outcome is fixed. */
@@ -41,6 +44,20 @@ export function listedJob(key: JobKey, record: JobRecord, heldBy?: JobHolder): L
     standing: standingOf(state, callback !== undefined),
     ...(callback === undefined ? {} : { callbackDeadlineMs: callback.deadlineMs }),
     ...(outcome === undefined ? {} : { outcome: outcome.kind }),
+    ...(heldBy === undefined ? {} : { heldBy }),
+  };
+}
+
+/** A job whose row cannot be read, by the row's name, `REGION/ID`. */
+export function damagedJob(name: string, heldBy?: JobHolder): ListedJob {
+  const at = name.indexOf("/");
+  const unknown = { category: "?", owner: "?", provider: "?", version: "?" } as unknown as ActionType;
+  return {
+    key: { region: name.slice(0, at) as Region, jobId: name.slice(at + 1) as JobId, actionType: unknown },
+    state: "damaged",
+    sinceMs: Number.NaN,
+    takenAtMs: Number.NaN,
+    standing: "damaged",
     ...(heldBy === undefined ? {} : { heldBy }),
   };
 }

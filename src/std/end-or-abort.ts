@@ -5,7 +5,11 @@
  * that lives for long.
  */
 export function endOrAbort(promise: Promise<unknown>, signal: AbortSignal): Promise<"end" | "abort"> {
-  if (signal.aborted) return Promise.resolve("abort");
+  if (signal.aborted) {
+    // Nobody waits for it any more: its rejection must not count as unhandled.
+    promise.catch(() => {});
+    return Promise.resolve("abort");
+  }
   return new Promise((resolve) => {
     const onAbort = () => resolve("abort");
     const onEnd = () => {

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { startEmulator } from "../../src/emulator/emulator.js";
 import type { ClientId, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
@@ -163,6 +164,32 @@ it("shows who holds a job of a fleet, and ends it only when its replica is dead"
   expect(await cli(["jobs", "release", "goes"], directory)).toMatchObject({ code: 0 });
   expect(await list()).toMatchObject([{ jobId: "fails" }]);
   expect(await cli(["jobs", "release", "goes"], directory)).toMatchObject({ code: 1, out: "" });
+});
+
+it("lists a damaged row of a fleet as what it is, beside the others", { timeout: 30_000 }, async () => {
+  const table = await dynamo.createTable();
+  const at = `table: ${table}, region: ${dynamoRegion}, endpoint: '${dynamo.endpoint}'`;
+  const directory = configured(`{ store: dynamodb, ${at} }`, 0);
+  const replica = await dynamo.open({ table, clock: systemClock });
+  const client = "00000000-0000-4000-8000-000000000001";
+  for (const id of ["bad", "good"]) await hold(replica, keyOf(id, client), "running");
+  const Key = { pk: { S: "us-east-1/bad" }, sk: { S: "job" } };
+  const damage = { UpdateExpression: "SET #r = :r", ExpressionAttributeNames: { "#r": "record" } };
+  await dynamo.client.send(
+    new UpdateItemCommand({ TableName: table, Key, ...damage, ExpressionAttributeValues: { ":r": { S: "{" } } }),
+  );
+  const { code, out } = await cli(["jobs", "--json"], directory);
+  expect(code).toBe(0);
+  expect(JSON.parse(out)).toMatchObject([
+    { jobId: "bad", region: "us-east-1", standing: "damaged", state: "damaged" },
+    { jobId: "good", standing: "running" },
+  ]);
+  expect((await cli(["jobs"], directory)).out).toMatch(/bad +damaged row +- +- /);
+  expect(await cli(["jobs", "release", "bad"], directory)).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/us-east-1\/bad has no usable record; no replica touches it: correct the row/),
+  });
+  await replica.close();
 });
 
 const limits = {

@@ -2,10 +2,11 @@
 // nothing.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import type { Config } from "../../src/config/config.js";
 import type { ClientId, ClientToken, Region } from "../../src/job/job.js";
 import { Secret } from "../../src/job/secret.js";
+import { dynamoRegion, startDynamo } from "../support/dynamo.js";
 import { custom, Gate, type Rig, startRig, thirdParty } from "../support/rig.js";
 
 /** Puts a changed configuration in force; what came of it. */
@@ -122,6 +123,25 @@ it("keeps everything as it is when the new configuration is wrong or cannot be b
   expect((await rig.emulator.waitForJob(id, "over")).status).toBe("Succeeded");
   const [line] = rig.logs.filter(({ msg }) => /refused, the running one stays/.test(String(msg)));
   expect(line).toMatchObject({ level: "error" });
+});
+
+it("keeps the grace of handlers by which a fleet's lease is reckoned until a restart", async () => {
+  const dynamo = await startDynamo();
+  onTestFinished(() => dynamo.close());
+  const { endpoint } = dynamo;
+  const table = await dynamo.createTable();
+  const ledger = { store: "dynamodb", table, region: dynamoRegion, endpoint, leaseMs: 30_000 } as const;
+  await using fleet = await startRig({ config: { ledger } });
+  await using alone = await startRig();
+  const shutdown = { ...fleet.config.shutdown, drainTimeoutMs: 7_000, cancelGraceMs: 25_000 };
+  expect(await reload(fleet, { shutdown })).toMatchObject({
+    applied: ["shutdown"],
+    needsRestart: ["shutdown.cancelGrace"],
+  });
+  expect(await reload(alone, { shutdown })).toMatchObject({
+    applied: ["shutdown", "shutdown.cancelGrace"],
+    needsRestart: [],
+  });
 });
 
 it("says what is in force only after a restart, and does not pretend", async () => {

@@ -78,6 +78,7 @@ function dynamoAt(endpoint: string, close: () => Promise<void>): Dynamo {
         requestTimeoutMs: 10_000,
         recentMs: 60_000,
         leaseMs: 86_400_000,
+        graceMs: 0,
         lookMs: 20,
         probeIntervalMs: 20,
         retry: { minDelayMs: 1, maxDelayMs: 20, factor: 2, maxElapsedMs: 2_000 },

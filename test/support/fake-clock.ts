@@ -81,6 +81,11 @@ export class FakeClock implements Clock {
     this.#nowMs = untilMs;
   }
 
+  /** Moves time on while the process stands still: no timer has fired yet when it goes on. */
+  jump(ms: number): void {
+    this.#nowMs += ms;
+  }
+
   #next(): Timer | undefined {
     let first: Timer | undefined;
     for (const timer of this.#timers) {

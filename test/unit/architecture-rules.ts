@@ -42,8 +42,8 @@ export const rows: readonly Row[] = [
     packages: "any",
     node: true,
   },
-  // A configuration wraps its secrets as it is built.
-  { area: "config", may: ["std", "job/secret.ts"], types: ["job"], packages: "any", node: true },
+  // A configuration wraps its secrets as it is built, and knows how long a lease must be.
+  { area: "config", may: ["std", "job/secret.ts", "job/lease.ts"], types: ["job"], packages: "any", node: true },
   // A second, independent reading of the API: our mistakes must not cancel out.
   { area: "emulator", may: ["std"], packages: "any", node: true },
   { area: "testkit", may: ["job", "std", "handlers", "artifacts", "emulator"], packages: "any", node: true },

@@ -1,7 +1,9 @@
 // The ledger that a fleet shares, over a Table. Every write is conditional on the lease it is made under, so that
-// whoever lost a job can change nothing of it; leases end with the replica's heartbeat (replicas.ts).
+// whoever lost a job can change nothing of it; leases end with the replica's heartbeat (replicas.ts). What is known of
+// each lease is in job/lease.ts; this file tells it what happens.
 import { type JobId, type JobKey, jobKeyName, type Region } from "../../job/job.js";
-import { isOver, isOwed, type JobEvent } from "../../job/lifecycle.js";
+import { leasePace, mayWork, mustBeGivenAway } from "../../job/lease.js";
+import { isOwed, type JobEvent } from "../../job/lifecycle.js";
 import { endOrAbort } from "../../std/end-or-abort.js";
 import {
   type FoundJob,
@@ -9,53 +11,69 @@ import {
   type Ledger,
   LedgerError,
   type LedgerHealth,
+  type PromisedJob,
   type UnfinishedJob,
 } from "../ledger.js";
-import { isRemembered, type JobRecord, newRecord, recordAfter } from "../record.js";
-import { FleetFinder, takenAtOnceMax } from "./finder.js";
+import { recordAfter } from "../record.js";
+import { FleetFinder, soonMs, takenAtOnceMax } from "./finder.js";
+import { FleetRows, isBehind } from "./fleet-rows.js";
 import { FleetHealth, quietly } from "./health.js";
-import { FleetJob } from "./jobs.js";
+import { type FleetJob, FleetJobs } from "./jobs.js";
 import type { DynamoLedgerOptions } from "./options.js";
 import { Replicas } from "./replicas.js";
-import { type Fence, ifHeld, itemOf, nobody, rowKey, rowName } from "./rows.js";
-import { isAboutTheRow, isConditionFailed, PatientTable } from "./table.js";
+import { rowName } from "./rows.js";
+import { PatientTable } from "./table.js";
 
 /** A table that is silent must not hold up a stop: what it was not told, others find out once our lease has run out. */
 const closeMaxMs = 500;
+
+/** A heartbeat whose answer takes longer, on an overloaded machine, is waited for beside the next. */
+const answerMs = 2_000;
 
 /** Holds jobs in a DynamoDB table that a fleet shares. */
 export class DynamoLedger implements Ledger {
   readonly isDurable = true;
   readonly #options: DynamoLedgerOptions;
   readonly #table: PatientTable;
+  readonly #beats: PatientTable;
+  readonly #beatMs: number;
   readonly #replicas: Replicas;
+  readonly #jobs: FleetJobs;
+  readonly #rows: FleetRows;
   readonly #finder: FleetFinder;
-  readonly #held = new Map<string, FleetJob>();
-  /** Released jobs whose last write failed; it is made again with the heartbeat. */
-  readonly #unsettled = new Map<string, FleetJob>();
   readonly #closing = new AbortController();
   readonly #health: FleetHealth;
-  #nextLease = 1;
-  #beating: Promise<void> = Promise.resolve();
-  #catching: Promise<void> | undefined;
+  #loops: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | undefined;
 
   private constructor(options: DynamoLedgerOptions) {
     this.#options = options;
-    const { table, name, clock, retry, leaseMs } = options;
-    this.#health = new FleetHealth({ clock: options.clock, onHealth: options.onHealth });
-    this.#table = new PatientTable({ table, name, clock, retry });
-    this.#replicas = new Replicas({ table: this.#table, clock, leaseMs, onExpired: () => this.#expire() });
-    this.#finder = new FleetFinder({
-      table: this.#table,
-      replicas: this.#replicas,
+    const { clock, name, retry, recentMs, leaseMs, graceMs } = options;
+    const pace = leasePace(leaseMs, graceMs);
+    const onFault = (message: string) => quietly(() => options.onFault(message));
+    const health = new FleetHealth({ clock, onHealth: options.onHealth });
+    const table = new PatientTable({ table: options.table, name, clock, retry });
+    const beats = new PatientTable({ table: options.beats, name, clock, retry });
+    const jobs: FleetJobs = new FleetJobs({ monotonic: () => clock.monotonic(), check: () => replicas.check() });
+    const replicas: Replicas = new Replicas({
+      table,
+      beats,
       clock,
-      recentMs: options.recentMs,
-      isOurs: (row) => this.#isOurs(row),
-      nextFence: () => this.#fence(),
-      hold: (job) => this.#held.set(job.name, job),
-      onFault: (message) => quietly(() => options.onFault(message)),
+      pace,
+      onLapsing: () => this.#endWork(),
+      onExpired: () => this.#expire(),
     });
+    const isClosed = () => this.#closed !== undefined;
+    const rows = new FleetRows({ table, jobs, replicas, clock, health, recentMs, isClosed, onFault });
+    const lookMs = options.lookMs ?? pace.lookMs;
+    this.#finder = new FleetFinder({ table, rows, jobs, replicas, clock, lookMs, onFault });
+    this.#health = health;
+    this.#table = table;
+    this.#beats = beats;
+    this.#beatMs = pace.beatMs;
+    this.#jobs = jobs;
+    this.#replicas = replicas;
+    this.#rows = rows;
   }
 
   /** Takes a name in the fleet. Throws LedgerError: `unwritable` when the table cannot be used. */
@@ -64,30 +82,17 @@ export class DynamoLedger implements Ledger {
     try {
       await ledger.#replicas.renew(ledger.#closing.signal);
     } catch (error) {
-      ledger.#table.close();
+      ledger.#letGo();
       throw ledger.#table.fault(error, "unwritable");
     }
-    ledger.#beating = ledger.#beatOn();
+    ledger.#loops = Promise.all([ledger.#beatOn(), ledger.#settleOn()]);
     return ledger;
   }
 
   async lease(key: JobKey): Promise<Lease | undefined> {
     this.#mustBeUsable();
     const name = rowName(key);
-    if (this.#isOurs(name)) return undefined;
-    const job = new FleetJob(key, newRecord(this.#options.clock.now()), this.#fence());
-    // Held from here on: a second offer of this moment must not ask as well.
-    this.#held.set(name, job);
-    try {
-      if (await this.#finder.claim(job, this.#closing.signal)) return job.lease;
-    } catch (error) {
-      // It may have been written all the same.
-      this.#unsettled.set(name, job);
-      this.#held.delete(name);
-      throw this.#failed(error);
-    }
-    this.#held.delete(name);
-    return undefined;
+    return this.#jobs.has(name) ? undefined : this.#finder.claim(key, name, this.#closing.signal);
   }
 
   async record(lease: Lease, event: JobEvent): Promise<void> {
@@ -95,8 +100,8 @@ export class DynamoLedger implements Ledger {
     const job = this.#of(lease);
     const before = job.missed?.type === event.type ? job.missed.before : job.told;
     const record = recordAfter(before, event, this.#options.clock.now());
-    if (this.#replicas.self !== job.fence.holder) job.lose("the lease of this replica ran out");
-    if (job.isLost) throw job.lostError();
+    this.#replicas.check();
+    if (!mayWork(job.is)) throw job.lostError();
     job.missed = undefined;
     job.told = record;
     if (!isOwed(before.state) && !isOwed(record.state)) {
@@ -105,7 +110,7 @@ export class DynamoLedger implements Ledger {
       return;
     }
     try {
-      await this.#write(job, record);
+      await this.#rows.write(job, record, this.#closing.signal);
     } catch (error) {
       // An acknowledge that is not written is not sent; any later event has happened, written or not.
       if (event.type !== "acknowledge-sent") job.missed = { type: event.type, before };
@@ -115,42 +120,42 @@ export class DynamoLedger implements Ledger {
   }
 
   async release(lease: Lease): Promise<void> {
-    const job = this.#held.get(rowName(lease.key));
+    const job = this.#jobs.get(rowName(lease.key));
     if (job?.lease !== lease) return;
-    await job.written;
-    if (this.#held.get(job.name) !== job) return;
-    if (this.#closed === undefined && !job.isLost) {
-      this.#unsettled.set(job.name, job);
-      await this.#settle(job);
-    }
-    this.#held.delete(job.name);
+    this.#jobs.move(job, "given-back");
+    if (this.#closed === undefined) await this.#rows.settle(job, this.#closing.signal);
   }
 
-  async promised(jobId: JobId, regions: readonly Region[]): Promise<readonly string[]> {
-    const names = regions.map((region) => rowName({ jobId, region }));
-    return this.#finder.promised(names, this.#closing.signal);
+  async promised(jobId: JobId, regions: readonly Region[]): Promise<readonly PromisedJob[]> {
+    const { signal } = this.#closing;
+    const read = Promise.all(regions.map((region) => this.#rows.read(rowName({ jobId, region }), signal)));
+    const rows = await read.catch((error: unknown) => {
+      throw this.#table.fault(error, "unreadable");
+    });
+    // Once the outcome is fixed, nobody waits for another.
+    const records = rows.flatMap((row) => (row && isOwed(row.record.state) ? [row.record] : []));
+    return records.flatMap(({ state, callback }) => (state === "settled" ? [] : [{ tokenHash: callback?.tokenHash }]));
   }
 
   async unfinished(): Promise<readonly UnfinishedJob[]> {
     this.#mustBeUsable();
     try {
-      return await this.#finder.find(
-        { isWanted: () => true, max: Number.POSITIVE_INFINITY, isFirst: true },
-        this.#closing.signal,
-      );
+      const all = { isWanted: () => true, max: Number.POSITIVE_INFINITY, isFull: true };
+      return await this.#finder.find(all, this.#closing.signal);
     } catch (error) {
       throw this.#table.fault(error, "unreadable");
     }
   }
 
   async *watch(isWanted: (job: FoundJob) => boolean, signal: AbortSignal): AsyncGenerator<readonly UnfinishedJob[]> {
-    const { clock, lookMs } = this.#options;
+    const { clock } = this.#options;
     const over = AbortSignal.any([signal, this.#closing.signal]);
-    for (await clock.sleep(lookMs, over); !over.aborted; await clock.sleep(lookMs, over)) {
-      if (!this.#health.now.writable || this.#replicas.self === undefined) continue;
+    const rest = () => clock.sleep(this.#isUsable ? this.#finder.restMs : soonMs, over);
+    for (await rest(); !over.aborted; await rest()) {
+      if (!this.#isUsable) continue;
       let found: readonly UnfinishedJob[] = [];
       try {
-        found = await this.#finder.find({ isWanted, max: takenAtOnceMax, isFirst: false }, over);
+        found = await this.#finder.find({ isWanted, max: takenAtOnceMax, isFull: false }, over);
       } catch (error) {
         const { message } = this.#table.fault(error, "unreadable");
         if (!over.aborted) quietly(() => this.#options.onFault(message));
@@ -163,133 +168,109 @@ export class DynamoLedger implements Ledger {
     return this.#health.now;
   }
 
+  orphaned(): number {
+    return this.#jobs.all().filter(({ is, lost, told }) => is === "released" && lost.aborted && isOwed(told.state))
+      .length;
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
   }
 
-  /** Puts what the record says, under the job's lease, after whatever is being written for it. */
-  #write(job: FleetJob, record: JobRecord, holder = job.fence.holder): Promise<void> {
-    const writing = job.written.then(() => this.#writeNow(job, record, holder));
-    job.written = writing.catch(() => {});
-    return writing;
-  }
-
-  async #writeNow(job: FleetJob, record: JobRecord, holder: string): Promise<void> {
-    const { clock, recentMs } = this.#options;
-    const fence = job.nextFence();
-    const isKept = isOwed(record.state) || isRemembered(record);
-    const signal = AbortSignal.any([this.#closing.signal, job.lost]);
-    const item = itemOf(job.key, record, { ...fence, holder }, { nowMs: clock.now(), recentMs });
-    const what = isKept ? { Item: item } : { Key: rowKey(job.name) };
-    try {
-      await this.#table.call(isKept ? "PutItem" : "DeleteItem", { ...what, ...ifHeld(fence) }, signal);
-    } catch (error) {
-      // Of a job that was dropped no row of ours shall be there, and none is.
-      const isGone = !isKept && isConditionFailed(error);
-      if (isConditionFailed(error) && !isGone) job.lose("another replica has taken the job over");
-      if (job.isLost) throw job.lostError();
-      if (!isGone) throw this.#failed(error);
-    }
-    if (this.#replicas.self !== undefined) this.#health.good();
-    job.record = record;
-    job.stored = record;
-  }
-
-  /** The last write of a job that is given back; made again later when it fails. Never rejects. */
-  async #settle(job: FleetJob): Promise<void> {
-    const { told, stored } = job;
-    try {
-      // The row of an ended job stands already, and what was dropped after its acknowledge is gone already.
-      if (!isOver(told.state) || stored !== told)
-        await this.#write(job, told, isOwed(told.state) ? nobody : job.fence.holder);
-      this.#unsettled.delete(job.name);
-    } catch {
-      // health() says why; a job that was lost is no longer ours to settle.
-      if (job.isLost) this.#unsettled.delete(job.name);
-    }
-  }
-
   async #beatOn(): Promise<void> {
     const { clock, probeIntervalMs } = this.#options;
     const { signal } = this.#closing;
-    while (!signal.aborted) {
-      await clock.sleep(this.#health.now.writable ? this.#replicas.beatIntervalMs : probeIntervalMs, signal);
+    for (let isWell = true; ; ) {
+      await clock.sleep(isWell ? this.#beatMs : Math.min(this.#beatMs, probeIntervalMs), signal);
       if (signal.aborted) return;
-      try {
-        await this.#replicas.renew(signal);
-        if (this.#replicas.self === undefined) continue;
-        this.#health.good();
-        // Never waited for: rows that the table does not take must not cost the heartbeat, and with it every lease.
-        this.#catching ??= this.#catchUp().finally(() => {
-          this.#catching = undefined;
-        });
-      } catch (error) {
-        this.#failed(error);
-      }
+      const answered = new AbortController();
+      const tooLong = clock.sleep(Math.min(this.#beatMs, answerMs), AbortSignal.any([signal, answered.signal]));
+      isWell = await Promise.race([this.#beat(signal), tooLong.then(() => false)]);
+      answered.abort();
     }
   }
 
-  /** Never rejects. What failed writes left: events of jobs that go on, and rows of jobs that were given back. */
-  async #catchUp(): Promise<void> {
-    const behind = [...this.#held.values()].filter(
-      (job) => job.missed && job.stored !== job.told && !this.#unsettled.has(job.name),
-    );
-    const writes = behind.map((job) => this.#write(job, job.told).catch(() => {}));
-    await Promise.all([...writes, ...[...this.#unsettled.values()].map((job) => this.#settle(job))]);
+  /** One heartbeat; true when it renewed our name. Never rejects. */
+  async #beat(signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#replicas.renew(signal);
+      if (!this.#replicas.mayWork) return false;
+      this.#health.good("heartbeat");
+      return true;
+    } catch (error) {
+      if (this.#closed === undefined) this.#health.bad("heartbeat", this.#table.fault(error, "unwritable").message);
+      return false;
+    }
   }
 
-  /** Our lease ran out: whatever we held may be another's. */
+  /** What failed writes left: events of jobs that go on, and rows of jobs that nobody works here. */
+  async #settleOn(): Promise<void> {
+    const { clock, probeIntervalMs } = this.#options;
+    const { signal } = this.#closing;
+    for (; !signal.aborted; await clock.sleep(probeIntervalMs, signal)) await this.#settleAll(signal);
+  }
+
+  /** Never rejects. */
+  async #settleAll(signal: AbortSignal): Promise<void> {
+    const away = this.#jobs.all().filter(({ is }) => mustBeGivenAway(is));
+    const behind = this.#jobs.all().filter(isBehind);
+    await Promise.all([
+      ...away.map((job) => this.#rows.settle(job, signal)),
+      ...behind.map((job) => this.#rows.write(job, job.told, signal).catch(() => {})),
+    ]);
+  }
+
+  /** Our name runs out: what runs must end while nobody else may begin it. */
+  #endWork(): void {
+    for (const job of this.#jobs.all()) this.#jobs.move(job, "lapsing", "the lease of this replica runs out");
+  }
+
   #expire(): void {
-    for (const job of this.#held.values()) job.lose("the lease of this replica ran out");
-    this.#unsettled.clear();
+    this.#endWork();
     if (this.#closed !== undefined) return;
-    this.#health.bad("the lease of this replica ran out before its table could be written again");
+    this.#health.bad("heartbeat", "the lease of this replica ran out before its table could be written again");
   }
 
+  /** Our name goes last: as long as a row may be under it, its lease gives what still runs here the time to end. */
   async #close(): Promise<void> {
+    const { clock, onFault } = this.#options;
     const late = new AbortController();
-    const cancel = this.#options.clock.after(closeMaxMs, () => late.abort(new Error("the ledger was closed")));
-    await endOrAbort(Promise.all([...this.#held.values()].map((job) => job.written)), late.signal);
-    const holdsNothing = this.#held.size === 0 && this.#unsettled.size === 0;
+    const cancel = clock.after(closeMaxMs, () => late.abort(new Error("the ledger was closed")));
+    // What is under way goes on, and what rests before it is tried again is tried now.
     this.#closing.abort(new Error("the ledger is closed"));
-    await endOrAbort(Promise.all([this.#beating, this.#catching]), late.signal);
-    // With jobs under our name the row stays: its lease gives what still runs here the time to end. The same when it
-    // cannot be taken out.
-    if (holdsNothing) await endOrAbort(this.#replicas.leave(late.signal), late.signal);
+    await endOrAbort(Promise.all([this.#loops, ...this.#jobs.all().map((job) => job.written)]), late.signal);
+    await endOrAbort(this.#settleAll(late.signal), late.signal);
+    if (!this.#jobs.areAnyOurs) await endOrAbort(this.#replicas.leave(late.signal), late.signal);
+    const orphaned = this.orphaned();
+    const lost = `${orphaned} jobs were interrupted, and the table could not be told: nobody may ever report them`;
+    if (orphaned > 0) quietly(() => onFault(lost));
     cancel();
+    this.#letGo();
+  }
+
+  #letGo(): void {
     this.#replicas.stop();
     this.#table.close();
-  }
-
-  #isOurs(row: string): boolean {
-    return this.#held.has(row) || this.#unsettled.has(row);
+    this.#beats.close();
   }
 
   #of(lease: Lease): FleetJob {
-    const job = this.#held.get(rowName(lease.key));
-    if (job?.lease !== lease) {
+    const job = this.#jobs.get(rowName(lease.key));
+    if (job?.lease !== lease || mustBeGivenAway(job.is)) {
       throw new Error(`bug: a lease on job ${jobKeyName(lease.key)} is used after its release, or not of this ledger`);
     }
     return job;
   }
 
-  #fence(): Fence {
-    return { holder: this.#replicas.self ?? nobody, lease: this.#nextLease++, turn: 0 };
-  }
-
-  /** The fault for whoever asked; unless it is about one row alone, nothing new is taken until a write succeeds. */
-  #failed(error: unknown): LedgerError {
-    if (this.#closed !== undefined) return new LedgerError("unwritable", "the ledger is closed");
-    const fault = this.#table.fault(error, "unwritable");
-    if (!isAboutTheRow(error)) this.#health.bad(fault.message);
-    return fault;
+  get #isUsable(): boolean {
+    return this.#health.now.writable && this.#replicas.mayWork;
   }
 
   #mustBeUsable(): void {
     this.#mustBeOpen();
-    const { writable, reason = "the ledger cannot be written" } = this.#health.now;
-    if (!writable || this.#replicas.self === undefined) throw new LedgerError("unwritable", reason);
+    if (this.#isUsable) return;
+    throw new LedgerError("unwritable", this.#health.now.reason ?? "the lease of this replica runs out");
   }
 
   #mustBeOpen(): void {

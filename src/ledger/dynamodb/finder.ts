@@ -1,38 +1,25 @@
 // How a replica comes to jobs: it claims a job that a poll offered, and finds owed jobs that nobody works on. Both by
-// one conditional write, so that of many replicas one wins.
+// one conditional write, so that of many replicas one wins. Looks are few while nobody is suspect.
+
 import type { JobKey } from "../../job/job.js";
+import { mustBeGivenAway } from "../../job/lease.js";
 import { isOwed } from "../../job/lifecycle.js";
 import type { Clock } from "../../std/clock.js";
-import type { FoundJob, UnfinishedJob } from "../ledger.js";
-import type { JobRecord } from "../record.js";
-import { FleetJob } from "./jobs.js";
+import type { FoundJob, Lease, UnfinishedJob } from "../ledger.js";
+import { newRecord } from "../record.js";
+import type { FleetRows } from "./fleet-rows.js";
+import type { FleetJobs } from "./jobs.js";
 import type { Replicas } from "./replicas.js";
-import {
-  type Condition,
-  type Fence,
-  holderIndex,
-  type Item,
-  ifFree,
-  ifUnchanged,
-  itemOf,
-  type JobRow,
-  nobody,
-  rowFrom,
-  rowKey,
-  rowName,
-  text,
-} from "./rows.js";
-import { isConditionFailed, type PatientTable } from "./table.js";
+import { type Fence, holderIndex, type Item, type JobRow, nobody, text } from "./rows.js";
+import type { PatientTable } from "./table.js";
 
 export interface FleetFinderOptions {
   readonly table: PatientTable;
+  readonly rows: FleetRows;
+  readonly jobs: FleetJobs;
   readonly replicas: Replicas;
   readonly clock: Clock;
-  readonly recentMs: number;
-  /** True for rows that this process holds, or has yet to settle. */
-  readonly isOurs: (rowName: string) => boolean;
-  readonly nextFence: () => Fence;
-  readonly hold: (job: FleetJob) => void;
+  readonly lookMs: number;
   readonly onFault: (message: string) => void;
 }
 
@@ -40,38 +27,47 @@ export interface FleetFinderOptions {
 export interface Search {
   readonly isWanted: (job: FoundJob) => boolean;
   readonly max: number;
-  /** Also jobs of replicas that have left no row of their own. */
-  readonly isFirst: boolean;
+  /** Every row in the index, whoever it names; else those of replicas that died, and now and then those of nobody. */
+  readonly isFull: boolean;
 }
 
 /** A replica takes a few jobs at a time: others share the debts of a dead one. */
 export const takenAtOnceMax = 10;
 /** Rows that are taken at once. */
 const takenTogether = 16;
+/** The soonest that is looked again, in ms. */
+export const soonMs = 1_500;
+/** What a replica that lives gave away waits for so many looks; who leaves is noticed at once. */
+const nobodyEveryLooks = 3;
+/** Rows that name a replica without a row, or one that does not know of them, are looked for so often, in ms. */
+const fullEveryMs = 60_000;
 
 export class FleetFinder {
   readonly #options: FleetFinderOptions;
-  readonly #damaged = new Set<string>();
-  /** Rows that the last look found and left: whose they are needs no second read. */
+  /** Rows that an earlier look found and left: whose they are needs no second read. */
   readonly #unwanted = new Map<string, FoundJob>();
+  #nextLease = 1;
+  #looks = 0;
+  #fullAtMs = Number.NEGATIVE_INFINITY;
+  /** There is more to be found than the last look took. */
+  #isMoreLikely = false;
+  #isBuryingTold = false;
 
   constructor(options: FleetFinderOptions) {
     this.#options = options;
   }
 
-  /** Writes a newly offered job's first row; false when it is another's, owed, or remembered. Rejects as the table does. */
-  async claim(job: FleetJob, signal: AbortSignal): Promise<boolean> {
-    const { clock, replicas } = this.#options;
-    if (await this.#put(job.key, job.record, job.fence, ifFree(clock.now()), signal)) return true;
-    const row = await this.#read(job.name, signal);
-    // Never owed, and its replica is gone: nobody will ever work it.
-    const isAbandoned =
-      row !== undefined &&
-      !isOwed(row.record.state) &&
-      row.recentUntilMs === undefined &&
-      (await replicas.isGone(row.fence.holder, signal));
-    if (!isAbandoned) return false;
-    return this.#put(job.key, job.record, job.fence, ifUnchanged(row.fence), signal);
+  /** A lease on a newly offered job; none when it is another's, owed, or remembered. Rejects as the table does. */
+  async claim(key: JobKey, name: string, signal: AbortSignal): Promise<Lease | undefined> {
+    const { jobs, rows, clock } = this.#options;
+    const record = newRecord(clock.now());
+    const first = jobs.take({ key, record, fence: this.#fence() });
+    const row = await rows.take(first, signal);
+    if (first.is === "held") return first.lease;
+    if (!row || !(await this.#isFree(row, name, signal)) || jobs.has(name)) return undefined;
+    const second = jobs.take({ key, record, fence: this.#fence(), before: row.fence });
+    await rows.take(second, signal);
+    return second.is === "held" ? second.lease : undefined;
   }
 
   /** Owed jobs that nobody works on, leased to us. Rejects as the table does, and then it took none. */
@@ -79,34 +75,67 @@ export class FleetFinder {
     const found: UnfinishedJob[] = [];
     try {
       await this.#findInto(found, search, signal);
+      this.#isMoreLikely = found.length >= search.max;
     } catch (error) {
+      this.#isMoreLikely = true;
       // What was taken must be taken up; the next look meets the fault again.
       if (found.length === 0) throw error;
     }
     return found;
   }
 
+  /** How long the next look may wait, in ms. */
+  get restMs(): number {
+    const { lookMs, jobs, replicas } = this.#options;
+    // What we give away ourselves is nobody's soon.
+    const isSoon = this.#isMoreLikely || jobs.all().some(({ is }) => mustBeGivenAway(is));
+    return Math.max(0, Math.min(lookMs, isSoon ? soonMs : replicas.nextDeathMs));
+  }
+
   async #findInto(found: UnfinishedJob[], search: Search, signal: AbortSignal): Promise<void> {
-    const { replicas } = this.#options;
-    await replicas.look(signal);
-    const seen = new Set<string>();
-    for (const holder of [nobody, ...replicas.dead()]) {
-      const names = (await this.#owedBy(holder, signal)).map((item) => text(item, "pk"));
-      for (const name of names) seen.add(name);
-      await this.#takeAll(names, search, found, signal);
-      if (holder !== nobody && names.length === 0) await replicas.bury(holder, signal);
+    const { jobs, replicas, clock } = this.#options;
+    const hasSomebodyLeft = await replicas.look(signal);
+    this.#looks += 1;
+    if (jobs.areSomeNobodys) this.#isMoreLikely = true;
+    jobs.areSomeNobodys = false;
+    const isFull = search.isFull || clock.monotonic() - this.#fullAtMs >= fullEveryMs;
+    const isNobodysTurn = hasSomebodyLeft || this.#looks % nobodyEveryLooks === 0 || this.#isMoreLikely;
+    const dead = replicas.dead();
+    const rows = isFull
+      ? await this.#all(signal)
+      : await this.#owedBy([...(isNobodysTurn ? [nobody] : []), ...dead], signal);
+    const free = rows.filter(({ holder }) => this.#mayTake(holder) || holder === replicas.self);
+    const names = free.map(({ name }) => name);
+    if (isFull) this.#forgetAllBut(new Set(names));
+    await this.#takeAll(names, search, found, signal);
+    const holders = new Set(rows.map(({ holder }) => holder));
+    for (const id of dead) if (!holders.has(id)) await this.#bury(id, signal);
+  }
+
+  #forgetAllBut(names: ReadonlySet<string>): void {
+    for (const name of this.#unwanted.keys()) if (!names.has(name)) this.#unwanted.delete(name);
+  }
+
+  /** Whatever the index shows: also rows under our own name, and under names that have no row. */
+  async #all(signal: AbortSignal): Promise<readonly OwedRow[]> {
+    const { table, replicas, clock } = this.#options;
+    this.#fullAtMs = clock.monotonic();
+    const rows = (await table.all("Scan", { IndexName: holderIndex }, signal)).map(owedRow);
+    replicas.areNamed(new Set(rows.map(({ holder }) => holder)));
+    return rows;
+  }
+
+  async #owedBy(holders: readonly string[], signal: AbortSignal): Promise<readonly OwedRow[]> {
+    const rows: OwedRow[] = [];
+    for (const holder of holders) {
+      const query = {
+        IndexName: holderIndex,
+        KeyConditionExpression: "owedBy = :holder",
+        ExpressionAttributeValues: { ":holder": { S: holder } },
+      };
+      rows.push(...(await this.#options.table.all("Query", query, signal)).map(owedRow));
     }
-    for (const name of this.#unwanted.keys()) if (!seen.has(name)) this.#unwanted.delete(name);
-    if (search.isFirst) {
-      const items = await this.#options.table.all("Scan", { IndexName: holderIndex }, signal);
-      const orphans = items.filter((item) => !replicas.isKnown(text(item, "owedBy")));
-      await this.#takeAll(
-        orphans.map((item) => text(item, "pk")),
-        search,
-        found,
-        signal,
-      );
-    }
+    return rows;
   }
 
   async #takeAll(names: readonly string[], search: Search, found: UnfinishedJob[], signal: AbortSignal): Promise<void> {
@@ -126,80 +155,70 @@ export class FleetFinder {
 
   /** One owed job, if it is still nobody's. A row that cannot be read hurts no other. */
   async #take(name: string, search: Search, signal: AbortSignal): Promise<UnfinishedJob | undefined> {
-    const { replicas, isOurs, nextFence, hold } = this.#options;
+    const { jobs, rows, replicas } = this.#options;
     const known = this.#unwanted.get(name);
-    if (isOurs(name) || (known && !search.isWanted(known))) return undefined;
-    const row = await this.#read(name, signal);
-    if (!row || !isOwed(row.record.state)) return undefined;
+    if (jobs.has(name) || (known && !search.isWanted(known))) return undefined;
+    const row = await rows.read(name, signal);
+    if (!row || !isOwed(row.record.state) || jobs.has(name)) return undefined;
+    if (row.fence.holder === replicas.self) return this.#disown(row, signal);
+    if (!this.#mayTake(row.fence.holder)) return undefined;
     const { state, callback } = row.record;
     const one: FoundJob = { key: row.key, state, hasCallback: callback !== undefined };
     if (!search.isWanted(one)) {
       this.#unwanted.set(name, one);
       return undefined;
     }
+    const job = jobs.take({ key: row.key, record: row.record, fence: this.#fence(), before: row.fence });
+    await rows.take(job, signal);
+    return job.is === "held" ? job.asUnfinished() : undefined;
+  }
+
+  /** A row under our name that we do not hold: a write that came late. Nobody's from here on, for the next look. */
+  async #disown({ key, record, fence }: JobRow, signal: AbortSignal): Promise<undefined> {
+    const { jobs, rows } = this.#options;
+    const job = jobs.take({ key, record, fence });
+    jobs.move(job, "no-answer");
+    await rows.settle(job, signal);
+  }
+
+  #mayTake(holder: string): boolean {
+    return holder === nobody || this.#options.replicas.isDead(holder);
+  }
+
+  /** True when an offer of the job is in earnest: it was never owed or is over without a result, and nobody is at it. */
+  async #isFree(row: JobRow, name: string, signal: AbortSignal): Promise<boolean> {
+    const { replicas, jobs } = this.#options;
     const { holder } = row.fence;
-    if (holder !== nobody && !(await replicas.isGone(holder, signal))) return undefined;
-    const fence = nextFence();
-    const isTaken = await this.#put(row.key, row.record, fence, ifUnchanged(row.fence), signal);
-    if (!isTaken || isOurs(name)) return undefined;
-    const job = new FleetJob(row.key, row.record, fence);
-    hold(job);
-    // Our own lease may have run out while we asked.
-    if (replicas.self !== fence.holder) job.lose("the lease of this replica ran out");
-    return job.asUnfinished();
+    if (row.isRemembered) return false;
+    const isOurs = holder === replicas.self;
+    if (!isOwed(row.record.state)) return isOurs || (await replicas.isGone(holder, signal));
+    if (isOurs && !jobs.has(name)) await this.#disown(row, signal);
+    return false;
   }
 
-  /** One conditional write; true when the row is as we wrote it, also by an attempt whose answer was lost. */
-  async #put(
-    key: JobKey,
-    record: JobRecord,
-    fence: Fence,
-    condition: Condition,
-    signal: AbortSignal,
-  ): Promise<boolean> {
-    const { table, clock, recentMs } = this.#options;
-    const item = itemOf(key, record, fence, { nowMs: clock.now(), recentMs });
+  /** A policy may not allow it: then the row goes by its time to live. */
+  async #bury(holder: string, signal: AbortSignal): Promise<void> {
+    const { replicas, table, onFault } = this.#options;
     try {
-      await table.call("PutItem", { Item: item, ...condition }, signal);
-      return true;
+      await replicas.bury(holder, signal);
     } catch (error) {
-      if (!isConditionFailed(error)) throw error;
-    }
-    const now = await this.#read(rowName(key), signal);
-    return now?.fence.holder === fence.holder && now.fence.lease === fence.lease;
-  }
-
-  async #read(name: string, signal: AbortSignal): Promise<JobRow | undefined> {
-    const { table, onFault } = this.#options;
-    const { Item: item } = await table.call("GetItem", { Key: rowKey(name), ConsistentRead: true }, signal);
-    if (item === undefined) return undefined;
-    try {
-      return rowFrom(item);
-    } catch (error) {
-      // Told once; somebody has to look at it.
-      if (!this.#damaged.has(name)) onFault(error instanceof Error ? error.message : String(error));
-      this.#damaged.add(name);
-      return undefined;
+      if (!this.#isBuryingTold) onFault(`the row of a dead replica stays: ${table.fault(error, "unwritable").message}`);
+      this.#isBuryingTold = true;
     }
   }
 
-  /** Token hashes of callbacks that somebody waits for, of the jobs by these names. Throws LedgerError. */
-  async promised(names: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
-    const read = Promise.all(names.map((name) => this.#read(name, signal)));
-    const rows = await read.catch((error: unknown) => {
-      throw this.#options.table.fault(error, "unreadable");
-    });
-    return rows.flatMap((row) =>
-      row?.record.state === "running" && row.record.callback ? [row.record.callback.tokenHash] : [],
-    );
+  /** The fence of a new take. */
+  #fence(): Fence {
+    return { holder: this.#options.replicas.self ?? nobody, lease: this.#nextLease++, turn: 0 };
   }
+}
 
-  #owedBy(holder: string, signal: AbortSignal): Promise<readonly Item[]> {
-    const query = {
-      IndexName: holderIndex,
-      KeyConditionExpression: "owedBy = :holder",
-      ExpressionAttributeValues: { ":holder": { S: holder } },
-    };
-    return this.#options.table.all("Query", query, signal);
-  }
+/** A row as the index shows it, which lags behind the table. */
+interface OwedRow {
+  readonly name: string;
+  readonly holder: string;
+}
+
+function owedRow(item: Item): OwedRow {
+  return { name: text(item, "pk"), holder: text(item, "owedBy") };
 }

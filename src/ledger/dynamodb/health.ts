@@ -1,4 +1,5 @@
-// Whether a shared ledger can be written: told when it changes, and remembered since when.
+// Whether a shared ledger can be written: told when it changes, and remembered since when. Heartbeats and rows fail for
+// reasons of their own, so that a heartbeat that succeeds says nothing of rows that are refused.
 import type { Clock } from "../../std/clock.js";
 import type { LedgerHealth } from "../ledger.js";
 
@@ -8,8 +9,12 @@ export interface FleetHealthOptions {
   readonly onHealth: (health: LedgerHealth) => void;
 }
 
+/** What was written. */
+export type Written = "heartbeat" | "rows";
+
 export class FleetHealth {
   readonly #options: FleetHealthOptions;
+  readonly #reasons = new Map<Written, string>();
   #now: LedgerHealth = { writable: true };
 
   constructor(options: FleetHealthOptions) {
@@ -21,19 +26,22 @@ export class FleetHealth {
   }
 
   /** A write succeeded. */
-  good(): void {
-    this.#turn({ writable: true });
+  good(written: Written): void {
+    if (this.#reasons.delete(written)) this.#turn();
   }
 
   /** A write failed, for a reason that the next one meets as well. */
-  bad(reason: string): void {
-    this.#turn({ writable: false, reason, sinceMs: this.#now.sinceMs ?? this.#options.clock.now() });
+  bad(written: Written, reason: string): void {
+    this.#reasons.set(written, reason);
+    this.#turn();
   }
 
-  #turn(health: LedgerHealth): void {
-    const isNews = health.writable !== this.#now.writable;
-    this.#now = health;
-    if (isNews) quietly(() => this.#options.onHealth(health));
+  #turn(): void {
+    const wasWritable = this.#now.writable;
+    const [reason] = this.#reasons.values();
+    const sinceMs = this.#now.sinceMs ?? this.#options.clock.now();
+    this.#now = reason === undefined ? { writable: true } : { writable: false, reason, sinceMs };
+    if (this.#now.writable !== wasWritable) quietly(() => this.#options.onHealth(this.#now));
   }
 }
 

@@ -1,11 +1,11 @@
 // Opens the DynamoDB ledger with AWS's own client, the only place that knows it here. The client is loaded when it is
 // asked for: who keeps jobs elsewhere need not install it. Its retries are off; table.ts has ours.
-
+import { leasePace } from "../../job/lease.js";
 import { type LedgerCommit, LedgerError } from "../ledger.js";
 import { findingsOf, refusalFinding, type TableFinding } from "./check.js";
 import { DynamoLedger } from "./dynamodb-ledger.js";
 import type { DynamoLedgerOptions } from "./options.js";
-import { isConditionFailed, type Table, type TableAnswer, type TableOperation } from "./table.js";
+import { isConditionFailed, NoAnswer, type Table, type TableAnswer, type TableOperation } from "./table.js";
 
 /** Where the table is, and what a call to it may take. */
 export interface DynamoTableOptions {
@@ -22,13 +22,22 @@ export interface DynamoTableOptions {
   readonly onCommit?: (commit: LedgerCommit) => void;
 }
 
-export type DynamoOptions = Omit<DynamoLedgerOptions, "table" | "name"> & DynamoTableOptions;
+export type DynamoOptions = Omit<DynamoLedgerOptions, "table" | "beats" | "name"> & DynamoTableOptions;
 
+/** No answer comes later than that. */
+const beatTimeoutMaxMs = 30_000;
 const packageName = "@aws-sdk/client-dynamodb";
 
 /** Opens the table as one replica of a fleet. Throws LedgerError, also when AWS's client is not installed. */
 export async function openDynamoLedger(options: DynamoOptions): Promise<DynamoLedger> {
-  return DynamoLedger.open({ ...options, table: await openDynamoTable(options), name: options.table });
+  // A heartbeat holds up no other, and is good for as long as it may renew anything.
+  const { workMs } = leasePace(options.leaseMs, options.graceMs);
+  const requestTimeoutMs = Math.max(options.requestTimeoutMs, Math.min(workMs, beatTimeoutMaxMs));
+  const [table, beats] = await Promise.all([
+    openDynamoTable(options),
+    openDynamoTable({ ...options, requestTimeoutMs }),
+  ]);
+  return DynamoLedger.open({ ...options, table, beats, name: options.table });
 }
 
 /** The table with AWS's client. Throws LedgerError when that is not installed. */
@@ -47,7 +56,11 @@ export async function openDynamoTable(options: DynamoTableOptions): Promise<Tabl
       const command = commands[operation]({ TableName: name, ...input } as never);
       // Resolving credentials happens before the request and has no limit of its own.
       const abortSignal = AbortSignal.timeout(connectionTimeoutMs + requestTimeoutMs);
-      const sent = within(client.send(command as never, { abortSignal }), abortSignal) as Promise<TableAnswer>;
+      const sent = within(client.send(command as never, { abortSignal }), abortSignal).catch((error: unknown) => {
+        // Credential providers and whatever stands in between throw exceptions of the same names.
+        const isOwn = error instanceof sdk.DynamoDBServiceException && error.$metadata.requestId !== undefined;
+        throw isOwn ? error : new NoAnswer(error);
+      }) as Promise<TableAnswer>;
       const isWrite = operation === "PutItem" || operation === "DeleteItem";
       return isWrite && onCommit ? counted(sent, onCommit) : sent;
     },

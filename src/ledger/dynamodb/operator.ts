@@ -4,8 +4,8 @@ import type { JobKey } from "../../job/job.js";
 import { isOwed, type JobEvent } from "../../job/lifecycle.js";
 import type { Clock } from "../../std/clock.js";
 import { LedgerError } from "../ledger.js";
-import { type JobHolder, type ListedJob, listedJob } from "../listed-jobs.js";
-import { isRemembered, recordAfter } from "../record.js";
+import { damagedJob, type JobHolder, type ListedJob, listedJob } from "../listed-jobs.js";
+import { recordAfter } from "../record.js";
 import { marginMs, replicaKey } from "./replicas.js";
 import {
   holderIndex,
@@ -50,12 +50,10 @@ export class FleetOperator {
       const names = items.map((item) => text(item, "pk"));
       const jobs: ListedJob[] = [];
       for (let from = 0; from < names.length; from += readTogether) {
-        const rows = await Promise.all(names.slice(from, from + readTogether).map((name) => this.#read(name, signal)));
-        for (const row of rows) {
-          if (row && isOwed(row.record.state)) jobs.push(listedJob(row.key, row.record, holderOf(row, replicas)));
-        }
+        const items = await Promise.all(names.slice(from, from + readTogether).map((name) => this.#item(name, signal)));
+        jobs.push(...items.flatMap((item) => (item ? listed(item, replicas) : [])));
       }
-      return jobs.sort((a, b) => a.takenAtMs - b.takenAtMs);
+      return jobs.sort((a, b) => (a.takenAtMs || 0) - (b.takenAtMs || 0));
     } catch (error) {
       throw table.fault(error, "unreadable");
     }
@@ -75,9 +73,8 @@ export class FleetOperator {
       const nowMs = clock.now();
       const record = events.reduce((before, event) => recordAfter(before, event, nowMs), row.record);
       const fence = { ...row.fence, holder: nobody, turn: row.fence.turn + 1 };
-      const isKept = isOwed(record.state) || isRemembered(record);
-      const what = isKept ? { Item: itemOf(key, record, fence, { nowMs, recentMs }) } : { Key: rowKey(rowName(key)) };
-      await table.call(isKept ? "PutItem" : "DeleteItem", { ...what, ...ifUnchanged(row.fence) }, signal);
+      const item = itemOf(key, record, fence, { nowMs, recentMs });
+      await table.call("PutItem", { Item: item, ...ifUnchanged(row.fence) }, signal);
     } catch (error) {
       if (isConditionFailed(error)) throw lost(key, "was taken up or changed by a replica just now: look again");
       throw table.fault(error, "unwritable");
@@ -119,13 +116,31 @@ export class FleetOperator {
   }
 
   async #read(name: string, signal: AbortSignal): Promise<JobRow | undefined> {
-    const answer = await this.#options.table.call("GetItem", { Key: rowKey(name), ConsistentRead: true }, signal);
-    return answer.Item && rowFrom(answer.Item);
+    const item = await this.#item(name, signal);
+    try {
+      return item && rowFrom(item);
+    } catch (error) {
+      const what = error instanceof Error ? error.message : String(error);
+      const fix = "no replica touches it: correct the row in DynamoDB, or delete it to abandon the job";
+      throw new LedgerError("unreadable", `${what}; ${fix}`, error);
+    }
+  }
+
+  async #item(name: string, signal: AbortSignal): Promise<Item | undefined> {
+    return (await this.#options.table.call("GetItem", { Key: rowKey(name), ConsistentRead: true }, signal)).Item;
   }
 }
 
-function holderOf({ fence: { holder } }: JobRow, replicas: ReadonlyMap<string, Item>): JobHolder | undefined {
-  return holder === nobody ? undefined : describe(holder, replicas.get(holder));
+/** The row as it is listed, if it is owed; one that cannot be read hides no other. */
+function listed(item: Item, replicas: ReadonlyMap<string, Item>): readonly ListedJob[] {
+  const holder = item["holder"]?.S ?? nobody;
+  const heldBy = holder === nobody ? undefined : describe(holder, replicas.get(holder));
+  try {
+    const { key, record } = rowFrom(item);
+    return isOwed(record.state) ? [listedJob(key, record, heldBy)] : [];
+  } catch {
+    return [damagedJob(text(item, "pk"), heldBy)];
+  }
 }
 
 function describe(replica: string, row: Item | undefined): JobHolder {

@@ -7,15 +7,19 @@ import type { Table } from "./table.js";
 /** Times in ms. */
 export interface DynamoLedgerOptions {
   readonly table: Table;
+  /** The same table by connections of its own, so that a heartbeat waits behind no other call. */
+  readonly beats: Table;
   /** The table's name, for messages. */
   readonly name: string;
   readonly clock: Clock;
-  /** How long a job that had a result is remembered, so that a repeated offer yields no lease. */
+  /** For how long replicas of an older partnerd remember a job that had a result; we do while its row stands. */
   readonly recentMs: number;
-  /** How long a replica may be silent before others take its jobs over. */
+  /** How long a replica may be silent before others take its jobs over, which they do within 5 s. */
   readonly leaseMs: number;
-  /** How often watch() looks for jobs that nobody works on. */
-  readonly lookMs: number;
+  /** How long handlers that are told to stop may take: they are told so early that they have ended with the lease. */
+  readonly graceMs: number;
+  /** How often watch() looks for jobs that nobody works on; left out: as seldom as the lease allows. */
+  readonly lookMs?: number;
   /** While the table cannot be written: the rest between two heartbeats. */
   readonly probeIntervalMs: number;
   /** How long one call is tried, and how. */

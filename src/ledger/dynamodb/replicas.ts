@@ -1,24 +1,31 @@
 // Who of the fleet is alive. Every replica has one row with a heartbeat, and holds its jobs as long as the row beats.
-// No two clocks are compared: whoever watches measures with its own how long a heartbeat has stood still.
+// No two clocks are compared: whoever watches measures with its own how long a heartbeat has stood still, from the
+// answer that first showed it to the question that showed it last.
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import type { LeasePace } from "../../job/lease.js";
 import type { Clock } from "../../std/clock.js";
-import { type Item, replicasPartition, text } from "./rows.js";
+import { type Item, nobody, replicasPartition, text } from "./rows.js";
 import { isConditionFailed, isReset, type PatientTable } from "./table.js";
 
 export interface ReplicasOptions {
   readonly table: PatientTable;
+  /** The same table by connections of its own. */
+  readonly beats: PatientTable;
   readonly clock: Clock;
-  readonly leaseMs: number;
-  /** The lease ran out: whatever was held under this name may be another's by now. */
+  readonly pace: LeasePace;
+  /** Our name runs out so soon that handlers must stop now. */
+  readonly onLapsing: () => void;
+  /** Our name ran out: whatever was held under it may be another's by now. */
   readonly onExpired: () => void;
 }
 
 /** Another replica, as it was last seen. */
 interface Seen {
-  readonly beat: number;
+  /** Absent: rows of jobs name it, and it has no row of its own. */
+  readonly beat: number | undefined;
   readonly leaseMs: number;
-  /** When this heartbeat was first seen, monotonic. */
+  /** When the answer came that first showed this heartbeat, monotonic. */
   readonly sinceMs: number;
 }
 
@@ -36,77 +43,88 @@ export class Replicas {
   #beat = 0;
   /** Monotonic; when the last heartbeat that was answered set out. */
   #renewedMs = 0;
-  #cancelExpiry: () => void = () => {};
+  #isLapsing = false;
+  /** Monotonic; when the last look set out. What came after it nobody has seen. */
+  #askedMs = Number.NEGATIVE_INFINITY;
+  #cancelTimers: () => void = () => {};
 
   constructor(options: ReplicasOptions) {
     this.#options = options;
   }
 
-  /** Our name while our lease holds; a new one after it ran out. */
+  /** Our name while it holds; a new one after it ran out. */
   get self(): string | undefined {
-    const { clock, leaseMs } = this.#options;
-    // A timer may be late when the process was held up.
-    if (this.#self !== undefined && clock.monotonic() - this.#renewedMs >= leaseMs) this.#expire();
+    this.check();
     return this.#self;
   }
 
-  /** Two heartbeats may be lost before the lease is. */
-  get beatIntervalMs(): number {
-    return this.#options.leaseMs / 3;
+  /** True while work may begin under our name. */
+  get mayWork(): boolean {
+    this.check();
+    return this.#self !== undefined && !this.#isLapsing;
+  }
+
+  /** Ends what is over by the clock: a timer may be late when the process was held up. */
+  check(): void {
+    const { clock, pace, onLapsing } = this.#options;
+    if (this.#self === undefined) return;
+    const sinceMs = clock.monotonic() - this.#renewedMs;
+    if (sinceMs >= pace.workMs && !this.#isLapsing) {
+      this.#isLapsing = true;
+      onLapsing();
+    }
+    if (sinceMs >= pace.heldMs) this.#expire();
   }
 
   /**
-   * One heartbeat; takes a new name when there is none. Rejects with what the SDK threw. One attempt, and a second at
+   * One heartbeat; takes a new name when there is none. Rejects with what the table threw. One attempt, and a second at
    * once when the connection was reset: the other side may have let go of a kept one, which says nothing of the table.
    */
   async renew(signal: AbortSignal): Promise<void> {
-    const { table, clock, leaseMs } = this.#options;
-    const id = this.self ?? randomUUID();
-    const isNew = this.#self === undefined;
+    const { beats, clock, pace } = this.#options;
+    const mine = this.self;
+    const id = mine ?? randomUUID();
     const startedMs = clock.monotonic();
-    const item: Item = {
-      pk: { S: replicasPartition },
-      sk: { S: id },
-      beat: { N: String(this.#beat + 1) },
-      leaseMs: { N: String(leaseMs) },
-      // For people: nobody else's clock is compared with it.
-      atMs: { N: String(clock.now()) },
-      host: { S: hostname() || "unknown" },
-      pid: { N: String(process.pid) },
-      expiresAt: { N: String(Math.ceil((clock.now() + rowKeptMs) / 1_000)) },
-    };
-    const condition = isNew ? "attribute_not_exists(pk)" : "attribute_exists(pk)";
     this.#beat += 1;
-    const input = { Item: item, ConditionExpression: condition };
-    const beat = () => table.call("PutItem", input, signal, "one");
+    const input = {
+      Item: this.#row(id),
+      ConditionExpression: mine === undefined ? "attribute_not_exists(pk)" : "attribute_exists(pk)",
+    };
+    const beat = () => beats.call("PutItem", input, signal, "one");
     try {
-      await beat().catch((error: unknown) => (isReset(error) ? beatAgain(beat, isNew) : Promise.reject(error)));
+      await beat().catch((error: unknown) =>
+        isReset(error) ? beatAgain(beat, mine === undefined) : Promise.reject(error),
+      );
     } catch (error) {
       // The row is gone: others hold us for dead.
-      if (!isNew && isConditionFailed(error)) this.#expire();
+      if (mine !== undefined && mine === this.#self && isConditionFailed(error)) this.#expire();
       throw error;
     }
-    // An answer that came too late renews nothing.
-    if (clock.monotonic() - startedMs >= leaseMs || (!isNew && this.#self !== id)) return;
+    // An answer that came too late, or after that of a later heartbeat, renews nothing.
+    if (clock.monotonic() - startedMs >= pace.heldMs || this.self !== mine || startedMs < this.#renewedMs) return;
     this.#self = id;
     this.#renewedMs = startedMs;
-    this.#cancelExpiry();
-    this.#cancelExpiry = clock.after(startedMs + leaseMs - clock.monotonic(), () => this.#expire());
+    this.#isLapsing = false;
+    this.#cancelTimers();
+    const cancels = [pace.workMs, pace.heldMs].map((ms) =>
+      clock.after(startedMs + ms - clock.monotonic(), () => this.check()),
+    );
+    this.#cancelTimers = () => {
+      for (const cancel of cancels) cancel();
+    };
   }
 
-  /** Looks at every heartbeat. Rejects with what the SDK threw. */
-  async look(signal: AbortSignal): Promise<void> {
+  /** Looks at every heartbeat; true when somebody left since the last look. Rejects with what the table threw. */
+  async look(signal: AbortSignal): Promise<boolean> {
     const { table, clock } = this.#options;
-    const items = await table.all(
-      "Query",
-      {
-        KeyConditionExpression: "pk = :pk",
-        ExpressionAttributeValues: { ":pk": { S: replicasPartition } },
-        ConsistentRead: true,
-      },
-      signal,
-    );
-    const nowMs = clock.monotonic();
+    const askedMs = clock.monotonic();
+    const query = {
+      KeyConditionExpression: "pk = :pk",
+      ExpressionAttributeValues: { ":pk": { S: replicasPartition } },
+      ConsistentRead: true,
+    };
+    const items = await table.all("Query", query, signal);
+    const answeredMs = clock.monotonic();
     const ids = new Set<string>();
     for (const item of items) {
       const id = text(item, "sk");
@@ -115,59 +133,59 @@ export class Replicas {
       // A row that somebody edited must not keep us from the others; nobody can tell whether its replica lives.
       if (!Number.isFinite(beat) || !Number.isFinite(leaseMs)) continue;
       if (this.#seen.get(id)?.beat === beat) continue;
-      this.#seen.set(id, { beat, leaseMs, sinceMs: nowMs });
+      this.#seen.set(id, { beat, leaseMs, sinceMs: answeredMs });
     }
-    for (const id of this.#seen.keys()) if (!ids.has(id)) this.#seen.delete(id);
+    this.#askedMs = askedMs;
+    const gone = [...this.#seen].filter(([id, { beat }]) => beat !== undefined && !ids.has(id));
+    for (const [id] of gone) this.#seen.delete(id);
+    return gone.length > 0;
   }
 
-  /** Those whose lease has run out, as far as the last look shows. */
+  /** Rows of jobs name these: whoever has no row of its own is waited for as long as for one that fell silent. */
+  areNamed(ids: ReadonlySet<string>): void {
+    const { clock, pace } = this.#options;
+    for (const [id, { beat }] of this.#seen) if (beat === undefined && !ids.has(id)) this.#seen.delete(id);
+    for (const id of ids) {
+      if (id === nobody || id === this.#self || this.#seen.has(id)) continue;
+      this.#seen.set(id, { beat: undefined, leaseMs: pace.heldMs, sinceMs: clock.monotonic() });
+    }
+  }
+
+  /** Those whose lease had run out when the last look set out; none while ours has. */
   dead(): readonly string[] {
-    return [...this.#seen.keys()].filter((id) => this.#isDead(id));
+    return [...this.#seen.keys()].filter((id) => this.isDead(id));
   }
 
-  /** True when the last look showed a row of that name, dead or alive. */
-  isKnown(id: string): boolean {
-    return this.#seen.has(id) || id === this.#self;
+  /** Whoever stood still for its lease has given up that name, and never comes back under it. */
+  isDead(id: string): boolean {
+    const seen = this.#seen.get(id);
+    if (!seen || this.self === undefined || id === this.#self) return false;
+    return this.#askedMs - seen.sinceMs >= seen.leaseMs + marginMs;
   }
 
-  /** True when the replica has no row any more, or has stood still for its lease. Rejects with what the SDK threw. */
+  /** True when the replica has no row any more, or is dead. Rejects with what the table threw. */
   async isGone(id: string, signal: AbortSignal): Promise<boolean> {
-    if (id === this.#self) return false;
-    if (this.#isDead(id)) return true;
-    const { Item: row } = await this.#options.table.call(
-      "GetItem",
-      { Key: replicaKey(id), ConsistentRead: true },
-      signal,
-    );
-    return row === undefined;
+    if (id === nobody || this.isDead(id)) return true;
+    if (id === this.self) return false;
+    const read = { Key: replicaKey(id), ConsistentRead: true };
+    return (await this.#options.table.call("GetItem", read, signal)).Item === undefined;
+  }
+
+  /** In how many ms the first that has fallen silent would be dead. */
+  get nextDeathMs(): number {
+    const nowMs = this.#options.clock.monotonic();
+    const alive = [...this.#seen].filter(([id]) => id !== this.#self && !this.isDead(id));
+    return Math.min(...alive.map(([, { leaseMs, sinceMs }]) => sinceMs + leaseMs + marginMs - nowMs));
   }
 
   /** Removes the row of a dead replica that holds nothing, once no late write of it can come any more. */
   async bury(id: string, signal: AbortSignal): Promise<void> {
     const seen = this.#seen.get(id);
     const { table, clock } = this.#options;
-    if (!seen || clock.monotonic() - seen.sinceMs < seen.leaseMs * buriedAfterLeases) return;
-    await this.#remove(table, id, seen.beat, signal);
-    this.#seen.delete(id);
-  }
-
-  /** Ends our lease in good order: nothing is held under our name any more. */
-  async leave(signal: AbortSignal): Promise<void> {
-    const id = this.#self;
-    this.stop();
-    if (id !== undefined) await this.#options.table.call("DeleteItem", { Key: replicaKey(id) }, signal, "one");
-  }
-
-  /** Stops counting; the row stays, and its lease runs out for others. */
-  stop(): void {
-    this.#cancelExpiry();
-    this.#self = undefined;
-  }
-
-  async #remove(table: PatientTable, id: string, beat: number, signal: AbortSignal): Promise<void> {
+    if (seen?.beat === undefined || clock.monotonic() - seen.sinceMs < seen.leaseMs * buriedAfterLeases) return;
     const condition = {
       ConditionExpression: "beat = :beat",
-      ExpressionAttributeValues: { ":beat": { N: String(beat) } },
+      ExpressionAttributeValues: { ":beat": { N: String(seen.beat) } },
     };
     try {
       await table.call("DeleteItem", { Key: replicaKey(id), ...condition }, signal);
@@ -175,17 +193,38 @@ export class Replicas {
       // It beats again, or somebody else removed it.
       if (!isConditionFailed(error)) throw error;
     }
+    this.#seen.delete(id);
   }
 
-  #isDead(id: string): boolean {
-    const seen = this.#seen.get(id);
-    if (!seen || id === this.#self) return false;
-    return this.#options.clock.monotonic() - seen.sinceMs >= seen.leaseMs + marginMs;
+  /** Gives our name up: no row is under it any more. */
+  async leave(signal: AbortSignal): Promise<void> {
+    const id = this.#self;
+    this.stop();
+    if (id !== undefined) await this.#options.beats.call("DeleteItem", { Key: replicaKey(id) }, signal, "one");
+  }
+
+  /** Stops counting; the row stays, and its lease runs out for others. */
+  stop(): void {
+    this.#cancelTimers();
+    this.#self = undefined;
+  }
+
+  #row(id: string): Item {
+    const { clock, pace } = this.#options;
+    return {
+      ...replicaKey(id),
+      beat: { N: String(this.#beat) },
+      leaseMs: { N: String(pace.heldMs) },
+      // For people: nobody else's clock is compared with it.
+      atMs: { N: String(clock.now()) },
+      host: { S: hostname() || "unknown" },
+      pid: { N: String(process.pid) },
+      expiresAt: { N: String(Math.ceil((clock.now() + rowKeptMs) / 1_000)) },
+    };
   }
 
   #expire(): void {
-    this.#cancelExpiry();
-    this.#self = undefined;
+    this.stop();
     this.#options.onExpired();
   }
 }

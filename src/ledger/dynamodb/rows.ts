@@ -1,6 +1,7 @@
 // How a job looks in the DynamoDB ledger, and back again: attribute values as the API takes them, conditions, keys.
 // What is read is checked: a table can be edited. No secret has an attribute here; it makes no call.
 import { createHash } from "node:crypto";
+import { deflateRawSync, inflateRawSync } from "node:zlib";
 import type { ActionType, ClientId, JobId, JobKey, Region } from "../../job/job.js";
 import { isOwed, type JobState } from "../../job/lifecycle.js";
 import { outcomeFrom } from "../../job/outcome.js";
@@ -32,12 +33,15 @@ export interface JobRow {
   readonly key: JobKey;
   readonly fence: Fence;
   readonly record: JobRecord;
-  /** Set once the job has ended: until then it is remembered, in ms since the epoch. */
-  readonly recentUntilMs: number | undefined;
+  /** The job had a result: as long as its row stands, an offer of it is a repeat. */
+  readonly isRemembered: boolean;
 }
 
-/** A row that was never owed is of no use a day later, whatever became of its process. */
-const unownedKeptMs = 86_400_000;
+/** A row that is not owed is of no use a day later: no offer is repeated so late, and no write comes so late. */
+const unowedKeptMs = 86_400_000;
+/** A longer record is packed: DynamoDB takes 400 KB in a row, and JSON makes six bytes of one control character. */
+const plainMaxBytes = 262_144;
+const packedMark = "deflate:";
 
 /** The partition key of a job: readable for ids as CodePipeline gives them, a hash for any other that is legal. */
 export function rowName(key: Pick<JobKey, "region" | "jobId">): string {
@@ -51,12 +55,11 @@ export function rowKey(name: string): Item {
   return { pk: { S: name }, sk: { S: "job" } };
 }
 
-/** The whole row: every write replaces all of it. `recentMs`: how long an ended job is remembered. */
+/** The whole row: every write replaces all of it. `recentMs`: for how long replicas of an older partnerd remember it. */
 export function itemOf(key: JobKey, record: JobRecord, fence: Fence, times: { nowMs: number; recentMs: number }): Item {
   const { state, ...rest } = record;
+  const callbackLeftMs = record.callback && record.callback.deadlineMs - times.nowMs;
   const { region, jobId, clientId, actionType } = key;
-  const endMs = isRemembered(record) ? times.nowMs + times.recentMs : undefined;
-  const forgottenMs = isOwed(state) ? undefined : (endMs ?? times.nowMs + unownedKeptMs);
   return {
     ...rowKey(rowName(key)),
     holder: { S: fence.holder },
@@ -64,50 +67,72 @@ export function itemOf(key: JobKey, record: JobRecord, fence: Fence, times: { no
     turn: { N: String(fence.turn) },
     state: { S: state },
     job: { S: JSON.stringify({ region, jobId, clientId, actionType }) },
-    record: { S: JSON.stringify(rest) },
-    // Only what is owed is in the index.
-    ...(isOwed(state) ? { owedBy: { S: fence.holder } } : {}),
-    ...(endMs === undefined ? {} : { recentUntilMs: { N: String(endMs) } }),
-    ...(forgottenMs === undefined ? {} : { expiresAt: { N: String(Math.ceil(forgottenMs / 1_000)) } }),
+    // How long a service may take yet goes by no clock: the deadline itself is for people, and for older replicas.
+    record: { S: packed(JSON.stringify({ ...rest, callbackLeftMs })) },
+    // Only what is owed is in the index, and stays until it is not.
+    ...(isOwed(state)
+      ? { owedBy: { S: fence.holder } }
+      : { expiresAt: { N: String(Math.ceil((times.nowMs + unowedKeptMs) / 1_000)) } }),
+    // That it is there is the mark; older replicas compare it with their own clock.
+    ...(isRemembered(record) ? { recentUntilMs: { N: String(times.nowMs + times.recentMs) } } : {}),
   };
 }
 
 /** A condition and what it speaks of, as PutItem and DeleteItem take it. */
 export interface Condition {
   readonly ConditionExpression: string;
-  readonly ExpressionAttributeValues: Item;
+  readonly ExpressionAttributeValues?: Item;
 }
 
-/** Nobody has it, or it ended long enough ago. */
-export function ifFree(nowMs: number): Condition {
-  return {
-    ConditionExpression: "attribute_not_exists(pk) OR recentUntilMs <= :now",
-    ExpressionAttributeValues: { ":now": { N: String(nowMs) } },
-  };
-}
+/** There is no row. Rows are never deleted, so one that is missing never was, or went with its table. */
+export const ifAbsent: Condition = { ConditionExpression: "attribute_not_exists(pk)" };
 
 /** The lease still holds. An attempt that arrives late never undoes a newer one, and one that repeats changes nothing. */
 export function ifHeld(fence: Fence): Condition {
   return {
-    ConditionExpression: "holder = :holder AND lease = :lease AND turn <= :turn",
-    ExpressionAttributeValues: fenceValues(fence),
+    ConditionExpression: "(holder = :holder AND lease = :lease AND turn <= :turn)",
+    ExpressionAttributeValues: fenceValues(fence, ""),
   };
 }
 
 /** Nothing has changed since the row was read. */
 export function ifUnchanged(fence: Fence): Condition {
   return {
-    ConditionExpression: "holder = :holder AND lease = :lease AND turn = :turn",
-    ExpressionAttributeValues: fenceValues(fence),
+    ConditionExpression: "(holder = :oldholder AND lease = :oldlease AND turn = :oldturn)",
+    ExpressionAttributeValues: fenceValues(fence, "old"),
   };
 }
 
-function fenceValues({ holder, lease, turn }: Fence): Item {
-  return { ":holder": { S: holder }, ":lease": { N: String(lease) }, ":turn": { N: String(turn) } };
+/** One of them holds. */
+export function either(...conditions: readonly Condition[]): Condition {
+  const values = Object.assign({}, ...conditions.map((each) => each.ExpressionAttributeValues ?? {})) as Item;
+  return {
+    ConditionExpression: conditions.map((each) => each.ConditionExpression).join(" OR "),
+    ...(Object.keys(values).length === 0 ? {} : { ExpressionAttributeValues: values }),
+  };
 }
 
-/** A row as it was read. Throws an Error that names the row. */
-export function rowFrom(item: Item): JobRow {
+function fenceValues({ holder, lease, turn }: Fence, old: "" | "old"): Item {
+  const entries = { holder: { S: holder }, lease: { N: String(lease) }, turn: { N: String(turn) } };
+  return Object.fromEntries(Object.entries(entries).map(([name, value]) => [`:${old}${name}`, value]));
+}
+
+function packed(json: string): string {
+  if (Buffer.byteLength(json) <= plainMaxBytes) return json;
+  return packedMark + deflateRawSync(json).toString("base64");
+}
+
+function unpacked(value: string): string {
+  if (!value.startsWith(packedMark)) return value;
+  const bytes = Buffer.from(value.slice(packedMark.length), "base64");
+  return inflateRawSync(bytes, { maxOutputLength: unpackedMaxBytes }).toString("utf8");
+}
+
+/** Many times what the longest outcome takes. */
+const unpackedMaxBytes = 8_388_608;
+
+/** A row as it was read; by our clock, where that is given, its deadline. Throws an Error that names the row. */
+export function rowFrom(item: Item, nowMs?: number): JobRow {
   const job = parsed(item, "job");
   const rest = parsed(item, "record");
   const state = text(item, "state") as JobState;
@@ -122,7 +147,9 @@ export function rowFrom(item: Item): JobRow {
   const claim = claimFrom(state, is, nonce);
   if (!claim) throw damaged(item, "record");
   const clientId = job["clientId"];
-  const callback = callbackFrom(item, rest["callback"]);
+  const leftMs = rest["callbackLeftMs"];
+  const deadlineMs = typeof leftMs === "number" && nowMs !== undefined ? nowMs + leftMs : undefined;
+  const callback = callbackFrom(item, rest["callback"], deadlineMs);
   return {
     key: {
       region: job["region"] as Region,
@@ -139,21 +166,22 @@ export function rowFrom(item: Item): JobRow {
       ...(outcome === undefined ? {} : { outcome: outcomeFrom(outcome, owner) }),
       ...(callback === undefined ? {} : { callback }),
     },
-    recentUntilMs: item["recentUntilMs"] === undefined ? undefined : number(item, "recentUntilMs"),
+    isRemembered: item["recentUntilMs"] !== undefined,
   };
 }
 
-function callbackFrom(item: Item, value: unknown): JobRecord["callback"] {
+function callbackFrom(item: Item, value: unknown, ownDeadlineMs: number | undefined): JobRecord["callback"] {
   if (value === undefined) return undefined;
-  const { tokenHash, deadlineMs } = (value ?? {}) as Record<string, unknown>;
+  const { tokenHash, deadlineMs = null } = (value ?? {}) as Record<string, unknown>;
   if (typeof tokenHash !== "string") throw damaged(item, "record");
   // JSON has no Infinity: it turned into null.
-  return { tokenHash, deadlineMs: typeof deadlineMs === "number" ? deadlineMs : Number.MAX_SAFE_INTEGER };
+  const theirsMs = typeof deadlineMs === "number" ? deadlineMs : Number.MAX_SAFE_INTEGER;
+  return { tokenHash, deadlineMs: ownDeadlineMs ?? theirsMs };
 }
 
 function parsed(item: Item, name: string): Readonly<Record<string, unknown>> {
   try {
-    const value: unknown = JSON.parse(text(item, name));
+    const value: unknown = JSON.parse(unpacked(text(item, name)));
     if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
   } catch (error) {
     throw damaged(item, name, error);

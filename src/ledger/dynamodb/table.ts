@@ -14,10 +14,25 @@ export interface TableAnswer {
   readonly LastEvaluatedKey?: Item;
 }
 
-/** One attempt of one call of the DynamoDB API; rejects with what the SDK throws. The table's name is put in. */
+/**
+ * One attempt of one call of the DynamoDB API. The table's name is put in. Rejects with DynamoDB's own exception, or with
+ * NoAnswer for whatever anybody else said.
+ */
 export interface Table {
   call(operation: TableOperation, input: Readonly<Record<string, unknown>>): Promise<TableAnswer>;
   close(): void;
+}
+
+/** DynamoDB itself said nothing: no connection, no credentials, or what answered was something in between. */
+export class NoAnswer extends Error {
+  /** Of the connection, such as ECONNRESET. */
+  readonly code: unknown;
+
+  constructor(error: unknown) {
+    super(error instanceof Error ? `${error.name}: ${error.message}` : String(error), { cause: error });
+    this.name = "NoAnswer";
+    this.code = error instanceof Error && "code" in error ? error.code : undefined;
+  }
 }
 
 /** The input of CreateTable: on-demand capacity, and the sparse index of what is owed. */
@@ -57,14 +72,15 @@ const finalNames = new Set([
   "AccessDeniedException",
   "UnrecognizedClientException",
   "InvalidSignatureException",
-  "CredentialsProviderError",
   "SerializationException",
   "ItemCollectionSizeLimitExceededException",
 ]);
 
-/** Throttling, an outage, no answer. */
+/** Throttling, an outage, no answer; a chain of credential providers has tried all of them before it says so. */
 export function isPassing(error: unknown): boolean {
-  return error instanceof Error && !finalNames.has(error.name);
+  if (!(error instanceof Error)) return false;
+  const isWithoutCredentials = error.cause instanceof Error && error.cause.name === "CredentialsProviderError";
+  return !finalNames.has(error.name) && !isWithoutCredentials;
 }
 
 /** True when the connection broke, before or after the table had the call. */
@@ -72,9 +88,9 @@ export function isReset(error: unknown): boolean {
   return error instanceof Error && "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");
 }
 
-/** True when the table refused this one row, which says nothing of others. */
+/** True when the table refuses this one row for good, which says nothing of others. */
 export function isAboutTheRow(error: unknown): boolean {
-  return error instanceof Error && (error.name === "ValidationException" || isConditionFailed(error));
+  return error instanceof Error && error.name === "ValidationException";
 }
 
 export interface PatientTableOptions {
@@ -127,6 +143,7 @@ export class PatientTable {
     if (error instanceof LedgerError) return error;
     const { name } = this.#options;
     const { name: kind, message } = error instanceof Error ? error : { name: "unknown", message: String(error) };
+    const said = error instanceof NoAnswer ? message : `${kind}: ${message}`;
     const mend =
       kind === "ResourceNotFoundException"
         ? " (create it: partnerd ledger-table prints its definition)"
@@ -134,7 +151,7 @@ export class PatientTable {
           ? " (the policy needs GetItem, PutItem, DeleteItem, Query and Scan on the table and its index)"
           : "";
     const what = code === "unwritable" ? "cannot be written" : "cannot be read";
-    return new LedgerError(code, `the ledger's table ${name} ${what}: ${kind}: ${message.slice(0, 300)}${mend}`, error);
+    return new LedgerError(code, `the ledger's table ${name} ${what}: ${said.slice(0, 300)}${mend}`, error);
   }
 
   close(): void {

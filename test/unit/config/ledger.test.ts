@@ -20,6 +20,31 @@ it("takes table, Region, endpoint and lease, also from the environment", async (
   });
 });
 
+it.each([
+  ["lease: 5s", "5s", "write lease: 6s or more, or lower shutdown.cancelGrace"],
+  ["lease: 30s", "25s", "write lease: 33s or more, or lower shutdown.cancelGrace"],
+  ["", "25s", "write lease: 33s or more, or lower shutdown.cancelGrace"],
+  ["lease: 10m", "10m", "lower shutdown.cancelGrace"],
+])("refuses { %s } for handlers with a grace of %s, and says what would do", async (lease, grace, remedy) => {
+  const text = `${least}ledger: { store: dynamodb, ${lease} }\nshutdown: { cancelGrace: ${grace} }\n`;
+  await expect(load(text)).rejects.toMatchObject({
+    mistakes: [{ what: expect.stringMatching(/^ledger.lease .* is too short for shutdown.cancelGrace/), mend: remedy }],
+  });
+});
+
+it.each([
+  ["6s", "5s"],
+  ["5s", "2s"],
+  ["30s", "22s"],
+])("takes a lease of %s for a grace of %s", async (lease, grace) => {
+  const text = `${least}ledger: { store: dynamodb, lease: ${lease} }\nshutdown: { cancelGrace: ${grace} }\n`;
+  expect((await load(text)).config.ledger).toMatchObject({ store: "dynamodb" });
+});
+
+it("does not ask the lease of a fleet to fit where there is none", async () => {
+  await load(`${least}ledger: { store: sqlite }\nshutdown: { cancelGrace: 10m }\n`);
+});
+
 it.each(["table: our-jobs", "region: eu-west-1", 'endpoint: "http://127.0.0.1:8000"', "lease: 10s"])(
   "warns of %s when the store is another",
   async (setting) => {

@@ -190,6 +190,57 @@ describe("deliver", () => {
   });
 });
 
+describe("deliver, in a fleet", () => {
+  const [ours, others] = ["ours", "others"];
+  type Held = readonly { readonly tokenHash: string | undefined }[];
+  const heldBy = (tokenHash: string | undefined): Held => [{ tokenHash }];
+
+  /** What becomes of a delivery to a process that has had the job, or never did. */
+  it.each<readonly [string, "had" | "never", string, Held | undefined, string]>([
+    ["whoever has the job waits for this token", "never", others, heldBy(hashOf(others)), "not-recorded"],
+    ["whoever has the job has not said yet what it waits for", "never", others, heldBy(undefined), "not-recorded"],
+    ["whoever has the job waits for another token", "never", others, heldBy(hashOf("x")), "unknown-job"],
+    ["nobody has the job", "never", others, [], "unknown-job"],
+    ["nobody can say who has the job", "never", others, undefined, "not-recorded"],
+    ["another waits for the token that we gave out", "had", ours, heldBy("ours"), "not-recorded"],
+    ["another began it anew with a token of its own", "had", ours, heldBy(hashOf("x")), "not-recorded"],
+    ["another has it and waits for nothing yet", "had", ours, heldBy(undefined), "not-recorded"],
+    ["another waits for a token that we never gave out", "had", others, heldBy(hashOf(others)), "not-recorded"],
+    ["a stranger comes whose token nobody waits for", "had", others, heldBy(hashOf("x")), "wrong-token"],
+    ["the job is over", "had", ours, [], "unknown-job"],
+    ["the ledger cannot be read", "had", ours, undefined, "not-recorded"],
+  ])("when %s (here: %s)", async (_when, history, bearer, held, expected_) => {
+    let hash = "";
+    const { expected, deliver } = given({
+      elsewhere: async () => {
+        if (!held) throw new Error("away");
+        return held.map(({ tokenHash }) => ({ tokenHash: tokenHash === "ours" ? hash : tokenHash }));
+      },
+    });
+    let token = "";
+    if (history === "had") {
+      const expectation = expected("j1");
+      ({ token, tokenHash: hash } = expectation);
+      expectation.end();
+    }
+    expect(await deliver("j1", bearer === ours ? token : bearer)).toBe(expected_);
+  });
+});
+
+it.each<readonly [string, readonly object[], string]>([
+  ["others have the job now", [{ tokenHash: "f".repeat(64) }], "not-recorded"],
+  ["the job is over", [], "unknown-job"],
+])("an outcome that came as the job was lost is told, when %s, what is left to do", async (_when, held, end) => {
+  const { expected, deliver } = given({ elsewhere: async () => held as { tokenHash: string | undefined }[] });
+  const recorded = Promise.withResolvers<void>();
+  const { token, end: stopWaiting } = expected("j1", recorded.promise);
+  const first = deliver("j1", token);
+  stopWaiting();
+  recorded.reject(new Error("lost"));
+  expect(await first).toBe("not-recorded");
+  expect(await deliver("j1", token)).toBe(end);
+});
+
 describe("resume", () => {
   it("goes on waiting with nothing but the hash", async () => {
     const { token, tokenHash } = given().expected("j1");

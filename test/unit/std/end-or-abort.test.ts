@@ -16,3 +16,13 @@ it("says that the signal aborted, before or while it waits", async () => {
   stop.abort();
   expect(await waiting).toBe("abort");
 });
+
+it("leaves no rejection unhandled that comes after the abort", async () => {
+  const unhandled: unknown[] = [];
+  const listener = (reason: unknown) => unhandled.push(reason);
+  process.on("unhandledRejection", listener);
+  expect(await endOrAbort(Promise.reject(new Error("no")), AbortSignal.abort())).toBe("abort");
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  process.off("unhandledRejection", listener);
+  expect(unhandled).toEqual([]);
+});

@@ -1,168 +1,24 @@
-// What the fleet's ledger promises beyond the contract: leases that end, fences, faults of the table. The table is a
-// small one in memory that keeps the conditions the ledger uses; test/contract runs over a real emulator.
+// What the fleet's ledger promises beyond the contract: leases that end, fences, faults of the table.
 import { describe, expect, it } from "vitest";
-import type { ActionType, JobId, JobKey, Nonce, Region } from "../../../../src/job/job.js";
+import type { Nonce } from "../../../../src/job/job.js";
 import type { JobEvent } from "../../../../src/job/lifecycle.js";
 import { succeeded } from "../../../../src/job/outcome.js";
-import { DynamoLedger } from "../../../../src/ledger/dynamodb/dynamodb-ledger.js";
-import type { DynamoLedgerOptions } from "../../../../src/ledger/dynamodb/options.js";
-import { type Item, rowName } from "../../../../src/ledger/dynamodb/rows.js";
-import { type Table, type TableOperation, tableDefinition } from "../../../../src/ledger/dynamodb/table.js";
-import type { Lease, LedgerHealth } from "../../../../src/ledger/ledger.js";
+import { rowName } from "../../../../src/ledger/dynamodb/rows.js";
+import { tableDefinition } from "../../../../src/ledger/dynamodb/table.js";
 import { FakeClock, settle } from "../../../support/fake-clock.js";
-
-const leaseMs = 30_000;
-const actionType: ActionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" };
-const key = (jobId = "job-1"): JobKey => ({ region: "eu-west-1" as Region, actionType, jobId: jobId as JobId });
-const running: readonly JobEvent[] = [
-  { type: "details-received" },
-  { type: "acknowledge-sent", nonce: "3" as Nonce },
-  { type: "acknowledge-accepted", claim: "ours" },
-];
-const settled: readonly JobEvent[] = [...running, { type: "outcome-settled", outcome: succeeded({ summary: "done" }) }];
-
-function fault(name: string): Error {
-  return Object.assign(new Error(`${name} of the test`), { name });
-}
-
-/** As AWS's client throws it when the other side had let go of a kept connection. */
-function reset(): Error {
-  return Object.assign(new Error("socket hang up"), { name: "TimeoutError", code: "ECONNRESET" });
-}
-
-/** Rows by their keys, and the conditions of the ledger. */
-class Rows {
-  readonly items = new Map<string, Item>();
-
-  call(operation: TableOperation, input: Readonly<Record<string, unknown>>) {
-    const item = (input["Item"] ?? input["Key"] ?? {}) as Item;
-    const name = `${item["pk"]?.S}|${item["sk"]?.S}`;
-    const values = (input["ExpressionAttributeValues"] ?? {}) as Item;
-    switch (operation) {
-      case "GetItem":
-        return this.#found(name);
-      case "PutItem":
-        this.#check(name, input["ConditionExpression"], values);
-        this.items.set(name, item);
-        return {};
-      case "DeleteItem":
-        this.#check(name, input["ConditionExpression"], values);
-        this.items.delete(name);
-        return {};
-      case "Query":
-        return {
-          Items: this.#all((row) =>
-            values[":pk"] ? row["pk"]?.S === values[":pk"].S : row["owedBy"]?.S === values[":holder"]?.S,
-          ),
-        };
-      case "Scan":
-        return { Items: this.#all((row) => row["owedBy"] !== undefined) };
-    }
-  }
-
-  #found(name: string) {
-    const item = this.items.get(name);
-    return item ? { Item: item } : {};
-  }
-
-  #all(matches: (row: Item) => boolean): readonly Item[] {
-    return [...this.items.values()].filter(matches);
-  }
-
-  #check(name: string, condition: unknown, values: Item): void {
-    const row = this.items.get(name);
-    const at = (attribute: string) => Number(row?.[attribute]?.N);
-    const isSame = row?.["holder"]?.S === values[":holder"]?.S && row?.["lease"]?.N === values[":lease"]?.N;
-    const rules: Readonly<Record<string, () => boolean>> = {
-      "attribute_not_exists(pk)": () => row === undefined,
-      "attribute_exists(pk)": () => row !== undefined,
-      "attribute_not_exists(pk) OR recentUntilMs <= :now": () =>
-        row === undefined || at("recentUntilMs") <= Number(values[":now"]?.N),
-      "holder = :holder AND lease = :lease AND turn <= :turn": () =>
-        row !== undefined && isSame && at("turn") <= Number(values[":turn"]?.N),
-      "holder = :holder AND lease = :lease AND turn = :turn": () =>
-        row !== undefined && isSame && at("turn") === Number(values[":turn"]?.N),
-      "beat = :beat": () => row !== undefined && at("beat") === Number(values[":beat"]?.N),
-    };
-    if (condition === undefined) return;
-    const rule = rules[String(condition)];
-    if (!rule) throw new Error(`the test's table does not know the condition ${String(condition)}`);
-    if (!rule()) throw fault("ConditionalCheckFailedException");
-  }
-}
-
-/** A replica with a table of its own in between: it can be cut off, before or after its calls do their work. */
-class Replica {
-  readonly clock: FakeClock;
-  readonly health: LedgerHealth[] = [];
-  readonly faults: string[] = [];
-  /** Decides on each call: a fault before it, a fault after it, or none. */
-  spoil: (operation: TableOperation, item: Item | undefined) => { before?: Error; after?: Error } = () => ({});
-  /** True: calls are never answered. */
-  isSilent = false;
-  readonly #rows: Rows;
-
-  constructor(rows: Rows, clock: FakeClock) {
-    this.#rows = rows;
-    this.clock = clock;
-  }
-
-  open(options: Partial<DynamoLedgerOptions> = {}): Promise<DynamoLedger> {
-    const table: Table = {
-      call: async (operation, input) => {
-        if (this.isSilent) return new Promise(() => {});
-        const { before, after } = this.spoil(operation, input["Item"] as Item | undefined);
-        if (before) throw before;
-        const answer = this.#rows.call(operation, input);
-        if (after) throw after;
-        return answer;
-      },
-      close: () => {},
-    };
-    return DynamoLedger.open({
-      table,
-      name: "ledger",
-      clock: this.clock,
-      recentMs: 3_600_000,
-      leaseMs,
-      lookMs: 1_500,
-      probeIntervalMs: 1_000,
-      retry: { minDelayMs: 50, maxDelayMs: 1_000, factor: 2, maxElapsedMs: 5_000 },
-      onHealth: (health) => this.health.push(health),
-      onFault: (message) => this.faults.push(message),
-      ...options,
-    });
-  }
-
-  cutOff(): void {
-    this.spoil = () => ({ before: fault("TimeoutError") });
-  }
-
-  mend(): void {
-    this.spoil = () => ({});
-  }
-}
-
-function setUp() {
-  const rows = new Rows();
-  const clock = new FakeClock();
-  return { rows, clock, a: new Replica(rows, clock), b: new Replica(rows, clock) };
-}
-
-async function leased(ledger: DynamoLedger, events: readonly JobEvent[] = [], jobKey = key()): Promise<Lease> {
-  const lease = await ledger.lease(jobKey);
-  if (!lease) throw new Error("no lease");
-  for (const event of events) await ledger.record(lease, event);
-  return lease;
-}
-
-/** The outcome of a promise that needs time to pass. */
-async function whenPassed<T>(clock: FakeClock, ms: number, promise: Promise<T>): Promise<PromiseSettledResult<T>> {
-  const settling = Promise.allSettled([promise]);
-  await clock.advance(ms);
-  const [result] = await settling;
-  return result;
-}
+import {
+  fault,
+  key,
+  leased,
+  leaseMs,
+  pace,
+  Replica,
+  reset,
+  running,
+  settled,
+  setUp,
+  whenPassed,
+} from "../../../support/fake-fleet.js";
 
 describe("a fleet's ledger", () => {
   it("leases a job to one of two replicas that ask at once", async () => {
@@ -183,7 +39,7 @@ describe("a fleet's ledger", () => {
       a.cutOff();
       const two = await b.open();
       expect(await two.unfinished()).toEqual([]);
-      await clock.advance(leaseMs);
+      await clock.advance(pace.heldMs);
       expect(await two.unfinished()).toEqual([]);
       await clock.advance(250);
       const [job, ...others] = await two.unfinished();
@@ -252,7 +108,7 @@ describe("a fleet's ledger", () => {
         beats += 1;
         return beats === 1 ? { [when]: reset() } : {};
       };
-      await clock.advance(leaseMs / 3);
+      await clock.advance(pace.beatMs);
       expect(beats).toBe(2);
       await clock.advance(leaseMs);
       expect(lease.lost?.aborted).toBe(false);
@@ -280,7 +136,7 @@ describe("a fleet's ledger", () => {
       beats += 1;
       return { before: reset() };
     };
-    await clock.advance(leaseMs / 3);
+    await clock.advance(pace.beatMs);
     expect(beats).toBe(2);
     expect(one.health().writable).toBe(false);
   });
@@ -290,10 +146,11 @@ describe("a fleet's ledger", () => {
     const one = await a.open();
     const lease = await leased(one, running);
     a.cutOff();
-    await clock.advance(leaseMs - 1);
+    await clock.advance(pace.workMs - 1);
     expect(lease.lost?.aborted).toBe(false);
     await clock.advance(1);
     expect(lease.lost?.aborted).toBe(true);
+    expect(pace.workMs + 5_000).toBeLessThan(pace.heldMs);
     await expect(one.record(lease, { type: "job-lost", reason: "taken-over" })).rejects.toMatchObject({ code: "lost" });
     await expect(one.lease(key("job-2"))).rejects.toMatchObject({ code: "unwritable" });
     expect(one.health().writable).toBe(false);
@@ -369,10 +226,12 @@ describe("a fleet's ledger", () => {
     a.cutOff();
     await one.record(lease, { type: "job-lost", reason: "ledger-unwritable" });
     await whenPassed(clock, 8_000, one.release(lease));
-    expect(rows.items.has(`${rowName(key())}|job`)).toBe(true);
+    const row = () => rows.items.get(`${rowName(key())}|job`);
+    expect(row()?.["state"]).toEqual({ S: "acknowledging" });
     a.mend();
     await clock.advance(2_000);
-    expect(rows.items.has(`${rowName(key())}|job`)).toBe(false);
+    expect(row()).toMatchObject({ state: { S: "dropped" }, holder: { S: "nobody" } });
+    expect(row()?.["owedBy"]).toBeUndefined();
     expect(await one.lease(key())).toBeDefined();
   });
 
@@ -447,15 +306,21 @@ describe("a fleet's ledger", () => {
     await two.unfinished();
     expect(await two.lease(key())).toBeUndefined();
     await clock.advance(leaseMs + 250);
+    await two.unfinished();
     expect(await two.lease(key())).toBeDefined();
   });
 
-  it("takes up jobs of a replica that has no row any more", async () => {
-    const { rows, a, b } = setUp();
+  it("takes up jobs of a replica that has no row any more, once its handlers must have ended", async () => {
+    const { rows, clock, a, b } = setUp();
     await leased(await a.open(), running);
     a.cutOff();
     for (const name of rows.items.keys()) if (name.startsWith("replicas|")) rows.items.delete(name);
-    expect(await (await b.open()).unfinished()).toHaveLength(1);
+    const two = await b.open();
+    expect(await two.unfinished()).toEqual([]);
+    await clock.advance(pace.heldMs);
+    expect(await two.unfinished()).toEqual([]);
+    await clock.advance(250);
+    expect(await two.unfinished()).toHaveLength(1);
   });
 
   it("leaves no row of its own when it ends in good order, and the row of a dead one for a while only", async () => {
@@ -505,7 +370,7 @@ describe("a fleet's ledger", () => {
     await leased(one, [...settled, { type: "report-accepted" }], key("ended"));
     expect(seconds("owed")).toBeUndefined();
     expect(seconds("polled")).toBe(String(clock.now() / 1_000 + 86_400));
-    expect(seconds("ended")).toBe(String(clock.now() / 1_000 + 3_600));
+    expect(seconds("ended")).toBe(String(clock.now() / 1_000 + 86_400));
   });
 
   it("leaves no timer behind when it is closed", async () => {

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ClientId, JobId, JobKey, Nonce, Region } from "../../../../src/job/job.js";
-import { failed } from "../../../../src/job/outcome.js";
+import { failed, outcomeFrom, succeeded } from "../../../../src/job/outcome.js";
 import { type Item, itemOf, rowFrom, rowName } from "../../../../src/ledger/dynamodb/rows.js";
 import type { JobRecord } from "../../../../src/ledger/record.js";
 
@@ -20,7 +20,7 @@ describe("a job's row", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", minLength: 1, maxLength: 512 }), (jobId) => {
         const row = rowFrom(itemOf(key(jobId), record, fence, times));
-        expect(row).toEqual({ key: key(jobId), fence, record, recentUntilMs: undefined });
+        expect(row).toEqual({ key: key(jobId), fence, record, isRemembered: false });
       }),
     );
   });
@@ -38,6 +38,44 @@ describe("a job's row", () => {
     expect(rowFrom(itemOf(key("a"), owed, fence, times)).record).toEqual(owed);
     const waiting: JobRecord = { ...record, callback: { tokenHash: "f".repeat(64), deadlineMs: 9 } };
     expect(rowFrom(itemOf(key("a"), waiting, fence, times)).record).toEqual(waiting);
+  });
+
+  it("fits into DynamoDB's 400 KB and comes back word for word, whatever its outcome within the API's limits", () => {
+    const worst = ["\u0001", "\u001f\u0000", "💥", "é\u0002", '"\\'];
+    const texts = fc.string({ unit: fc.constantFrom(...worst, "a"), minLength: 1, maxLength: 200 });
+    const fill = (text: string, bytes: number) => {
+      const random = Array.from({ length: 512 }, (_, n) => text + String.fromCharCode((n * 7919) % 0x7f)).join("");
+      const filled = random.repeat(Math.ceil(bytes / Buffer.byteLength(random)));
+      return Buffer.from(filled).subarray(0, bytes).toString("utf8").replaceAll("\ufffd", "");
+    };
+    fc.assert(
+      fc.property(texts, (text) => {
+        const outcome = outcomeFrom(
+          {
+            kind: "succeeded",
+            summary: fill(text, 2_000),
+            externalExecutionId: fill(text, 1_500),
+            outputVariables: { all: fill(text, 122_877) },
+          },
+          "Custom",
+        );
+        expect(outcome.kind).toBe("succeeded");
+        const owed: JobRecord = { ...record, state: "settled", outcome };
+        const actionType = { ...key("a").actionType, owner: "Custom" } as const;
+        const item = itemOf({ ...key("a"), actionType }, owed, fence, times);
+        const bytes = Object.entries(item).map(([name, { S, N }]) => Buffer.byteLength(name + (S ?? N ?? "")));
+        expect(bytes.reduce((sum, each) => sum + each, 0)).toBeLessThan(400_000);
+        expect(rowFrom(item).record).toEqual(owed);
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it("does not come back when what is packed in it is cut off", () => {
+    const outcome = succeeded({ outputVariables: { all: "\u0001".repeat(100_000) } });
+    const item = itemOf(key("a"), { ...record, state: "settled", outcome }, fence, times);
+    const cut = { ...item, record: { S: item["record"]?.S?.slice(0, 100) ?? "" } };
+    expect(() => rowFrom(cut)).toThrow("the row eu-west-1/a has no usable record");
   });
 
   it("is in the index of its holder only while it is owed", () => {

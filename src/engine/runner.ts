@@ -8,10 +8,10 @@ import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
 import { Deadline } from "../std/deadline.js";
 import { clearDoubt } from "./claiming.js";
 import { faultOf, type Parts } from "./context.js";
-import { drop } from "./ending.js";
+import { drop, staysOurs } from "./ending.js";
 import { Flights } from "./flights.js";
 import { JobInFlight } from "./in-flight.js";
-import { type LaneConfig, laneName, laneOf } from "./poller-config.js";
+import { type LaneConfig, laneName } from "./poller-config.js";
 import { settle } from "./reporting.js";
 import type { Slot } from "./slot.js";
 import type { Slots } from "./slots.js";
@@ -100,8 +100,7 @@ export class Runner {
 
   /** A job of the ledger that nobody works here; it counts as owed until somebody does. False: others look after it. */
   setAside(key: JobKey, state: JobState): boolean {
-    // Of a ledger that others share, what we cannot work is theirs: we would not even learn that they did.
-    if (!laneOf(this.#parts.lanes, key) && this.#parts.world.ledger.watch) return false;
+    if (!staysOurs(this.#parts, key)) return false;
     this.unfinished.set(jobKeyName(key), state);
     return true;
   }

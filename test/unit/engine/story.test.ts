@@ -74,3 +74,27 @@ describe("a job that waits for a slot when a stop ends all work, and whose handl
     expect(events.at(-1)).toMatchObject({ type: "job-reported", outcome: { kind: "failed" } });
   });
 });
+
+it.each([true, false])(
+  "says of a job that is left whether others look after it, since its action type is no longer configured: fleet %s",
+  async (isFleet) => {
+    const { parts, flight, slots, events, name, lane, clock } = await flightOver({});
+    const { ledger } = parts.world;
+    const lease = await ledger.lease(other);
+    if (!lease) throw new Error("no lease");
+    await ledger.record(lease, { type: "details-received" });
+    await ledger.record(lease, { type: "acknowledge-sent", nonce: "1" as Nonce });
+    await ledger.release(lease);
+    if (isFleet) Object.assign(ledger, { watch: async function* () {} });
+    const lanes = new Map([[name, lane]]);
+    const runner = new Runner({ ...parts, lanes }, slots);
+    const [found] = await ledger.unfinished();
+    if (!found) throw new Error("nothing is unfinished");
+    runner.resume(found, lane);
+    lanes.delete(name);
+    flight.slot.free();
+    await clock.advance(0);
+    expect(events.at(-1)).toMatchObject({ type: "job-left", isOurs: !isFleet });
+    expect(runner.unfinished.size).toBe(isFleet ? 0 : 1);
+  },
+);

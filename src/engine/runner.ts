@@ -8,7 +8,7 @@ import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
 import { Deadline } from "../std/deadline.js";
 import { clearDoubt } from "./claiming.js";
 import { faultOf, type Parts } from "./context.js";
-import { drop, staysOurs } from "./ending.js";
+import { drop, leave, staysOurs } from "./ending.js";
 import { Flights } from "./flights.js";
 import { JobInFlight } from "./in-flight.js";
 import { type LaneConfig, laneName } from "./poller-config.js";
@@ -117,6 +117,8 @@ export class Runner {
       .catch((error: unknown) => this.#bugInJob(flight, error))
       .catch((error: unknown) => this.#bug(error, flight.key))
       .finally(async () => {
+        if (isOwed(flight.state) && !flight.isEnded)
+          leave(this.#parts, flight, "an internal error; it stays in the ledger until the next start");
         flight.end();
         flight.slot.free();
         if (isOwed(flight.state)) this.setAside(flight.key, flight.state);

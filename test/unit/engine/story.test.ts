@@ -98,3 +98,19 @@ it.each([true, false])(
     expect(runner.unfinished.size).toBe(isFleet ? 0 : 1);
   },
 );
+
+it.each(["acknowledge", "put"] as const)("says that it leaves a job of ours that met a bug in %s", async (call) => {
+  const { parts, flight, slots, events, lane, name } = await flightOver({
+    [call]: () => Promise.reject(new TypeError("x is not a function")),
+  });
+  flight.slot.free();
+  const runner = new Runner(parts, slots);
+  const slot = (await slots.take(name, 1, parts.scopes.poll))?.use();
+  if (!slot) throw new Error("no slot");
+  await runner.take({ key: other, job: { ...offer, key: other } }, lane, slot, 0);
+  await runner.whenIdle();
+  const state = call === "put" ? "settled" : "acknowledging";
+  expect(events.filter(({ type }) => type === "bug")).toHaveLength(1);
+  expect(events.at(-1)).toMatchObject({ type: "job-left", state });
+  expect([...runner.unfinished.values()]).toEqual([state]);
+});

@@ -27,7 +27,9 @@ export type ClaimEvent =
   | { readonly type: "in-progress" }
   /** InvalidNonceException. */
   | { readonly type: "nonce-refused" }
-  /** CodePipeline's clear word that the job is not ours to work: gone, over, with somebody else, back in the queue. */
+  /** A status that says that the job is not ours for now: it is back in the queue, or with somebody else. */
+  | { readonly type: "not-ours" }
+  /** CodePipeline's clear word that nothing more comes of the job: it is gone, over, or refuses the question. */
   | { readonly type: "ended"; readonly reason: LostReason }
   /** No answer came; what was asked may have been done. A crash is one, too. */
   | { readonly type: "no-answer" }
@@ -51,6 +53,7 @@ export const claimMoves: Readonly<Record<ClaimState, Partial<Record<ClaimEventTy
   asked: {
     "in-progress": "ours",
     "nonce-refused": "lost",
+    "not-ours": "lost",
     ended: "lost",
     "no-answer": "unanswered",
     "put-off": "none",
@@ -59,6 +62,7 @@ export const claimMoves: Readonly<Record<ClaimState, Partial<Record<ClaimEventTy
     sent: "unanswered",
     "in-progress": "ours",
     "nonce-refused": "disputed",
+    "not-ours": "lost",
     ended: "lost",
     // An acknowledged job is not offered: the attempt without an answer never arrived.
     "fresh-nonce": "none",
@@ -70,6 +74,8 @@ export const claimMoves: Readonly<Record<ClaimState, Partial<Record<ClaimEventTy
     sent: "doubted",
     "fresh-nonce": "doubted",
     "nonce-refused": "doubted",
+    // Its handler may have run: the next offer lets us give the result that we have.
+    "not-ours": "doubted",
     "in-progress": "ours",
     ended: "lost",
     "gave-up": "lost",
@@ -142,7 +148,7 @@ export function statusEvent(status: string | undefined): ClaimEvent {
       return { type: "ended", reason: "over" };
     default:
       // Created, Queued, Dispatched, none, or a word that nobody knows.
-      return { type: "ended", reason: "not-ours" };
+      return { type: "not-ours" };
   }
 }
 

@@ -127,10 +127,14 @@ export class Runner {
     void finished.catch((error: unknown) => this.#bug(error, flight.key)).finally(() => this.#flights.remove(flight));
   }
 
-  /** An acknowledged job is not offered: one that is only presumed ours is asked for again. */
+  /**
+   * An acknowledged job is not offered: one that is only presumed ours is asked for again, and at once, also while its
+   * result waits. The next put may be further away than the offer is good for.
+   */
   #offered(flight: JobInFlight, polled: PolledJob): void {
     flight.putOffer(polled);
-    if (flight.state !== "running" || !(flight.claim.is === "presumed" || flight.claim.is === "doubted")) return;
+    const isTaken = flight.state === "running" || flight.state === "settled";
+    if (!isTaken || !(flight.claim.is === "presumed" || flight.claim.is === "doubted")) return;
     clearDoubt(this.#parts, flight).catch((error: unknown) => {
       if (!(error instanceof GatewayError)) return this.#bug(error, flight.key);
       if (flight.hasLeft) return;

@@ -10,6 +10,15 @@ export interface HealthStatus extends Pick<StatusSnapshot, "isDraining" | "isPau
     StatusSnapshot["pollers"][number],
     "region" | "actionType" | "lastPollAtMs" | "lastGoodPollAtMs" | "failures" | "lastFault"
   >[];
+  readonly denials: readonly DeniedCall[];
+}
+
+/** A call of a poller, or of its jobs, that CodePipeline denies now. */
+export interface DeniedCall {
+  readonly region: string;
+  readonly actionType: string;
+  readonly operation: string;
+  readonly message: string;
 }
 
 /** What liveness is judged by: what each polling loop does now, and what may rightly keep it. */
@@ -46,7 +55,7 @@ export interface Liveness {
 
 /** What somebody should know though it makes nothing unready. */
 export interface HealthNote {
-  readonly note: "poller-unanswered";
+  readonly note: "poller-unanswered" | "call-denied";
   readonly message: string;
 }
 
@@ -108,14 +117,11 @@ export function ready(status: HealthStatus, ledger: LedgerState): Readiness {
   }
   if (status.isDraining) reasons.push({ reason: "draining", message: "draining: no new jobs are taken" });
   if (status.isPaused) reasons.push({ reason: "paused", message: "paused: no new jobs are taken until resume" });
-  const unanswered = status.pollers.filter((poller) => isBroken(poller) || isYetToBeAnswered(poller));
-  const isCutOff = unanswered.length > 0 && unanswered.length === status.pollers.length;
+  const troubles = status.pollers.flatMap((poller) => troubleOf(poller, status.denials) ?? []);
+  const isCutOff = troubles.length > 0 && troubles.length === status.pollers.length;
   if (isCutOff) {
-    const faults = status.pollers.map(({ lastFault }) => lastFault?.message ?? "no reason is known");
-    reasons.push({
-      reason: "breaker-open",
-      message: `no poller is answered by CodePipeline: ${[...new Set(faults)].join("; ")}`,
-    });
+    const faults = [...new Set(troubles.map(({ why }) => why))].join("; ");
+    reasons.push({ reason: "breaker-open", message: `no action type can be worked: ${faults}` });
   }
   if (!ledger.writable) {
     const why = ledger.reason === undefined ? "" : `: ${ledger.reason}`;
@@ -124,20 +130,35 @@ export function ready(status: HealthStatus, ledger: LedgerState): Readiness {
   if (status.shortOfRoom !== undefined) {
     reasons.push({ reason: "no-room", message: `no room for artifacts: ${status.shortOfRoom}` });
   }
-  const notes = (isCutOff ? [] : unanswered).map((poller): HealthNote => {
-    const why = poller.lastFault?.message ?? "no reason is known";
-    return { note: "poller-unanswered", message: `${nameOf(poller)} is not answered by CodePipeline: ${why}` };
+  const notes = (isCutOff ? [] : troubles).map(({ poller, note, why }): HealthNote => {
+    return { note, message: `${nameOf(poller)}: ${why}` };
   });
   return { ready: reasons.length === 0, reasons, notes };
 }
 
+type PollerHealth = HealthStatus["pollers"][number];
+
+/** Why no job of the poller can be worked now; `undefined`: nothing is known to stop them. */
+function troubleOf(poller: PollerHealth, denials: readonly DeniedCall[]) {
+  const denied = denials.filter(
+    ({ region, actionType }) => region === poller.region && actionType === poller.actionType,
+  );
+  if (denied.length > 0) {
+    const why = denied.map(({ operation, message }) => `CodePipeline denied ${operation} (${message})`).join("; ");
+    return { poller, note: "call-denied", why } as const;
+  }
+  if (!isBroken(poller) && !isYetToBeAnswered(poller)) return undefined;
+  const why = `CodePipeline does not answer its polls (${poller.lastFault?.message ?? "no reason is known"})`;
+  return { poller, note: "poller-unanswered", why } as const;
+}
+
 /** It polls in vain since the start: not even a few failures are weather then. */
-function isYetToBeAnswered({ failures, lastGoodPollAtMs }: HealthStatus["pollers"][number]): boolean {
+function isYetToBeAnswered({ failures, lastGoodPollAtMs }: PollerHealth): boolean {
   return failures > 0 && lastGoodPollAtMs === undefined;
 }
 
 /** A refusal is the service's clear word at the first poll; anything else may pass, and is given a few. */
-function isBroken({ failures, lastFault }: HealthStatus["pollers"][number]): boolean {
+function isBroken({ failures, lastFault }: PollerHealth): boolean {
   return failures >= breakerFailures || (failures > 0 && lastFault?.kind === "denied");
 }
 

@@ -74,14 +74,19 @@ function roomTrouble({ shortOfRoom }: AdminStatus): readonly Finding[] {
   return [{ tone: "bad", text: `There is no room for artifacts, so no new job is taken (${shortOfRoom})` }];
 }
 
-function regionTrouble({ pollers, breakers }: AdminStatus): readonly Finding[] {
+function regionTrouble({ pollers, breakers, denials }: AdminStatus): readonly Finding[] {
   const refused = breakers.map(
     ({ region, sinceMs, fault }): Finding => ({
       tone: "bad",
-      text: `CodePipeline refuses us in ${region} since ${clockText(sinceMs)}: ${fault.code}; check credentials, policy and clock`,
+      text: `CodePipeline denied access in ${region} since ${clockText(sinceMs)}: ${deniedIn(region, denials) || fault.operation} (${fault.code}); check credentials, policy and clock`,
     }),
   );
   return [...refused, ...silentRegions(pollers, breakers)];
+}
+
+/** The operations that are denied in the Region. */
+function deniedIn(name: string, denials: AdminStatus["denials"]): string {
+  return [...new Set(denials.flatMap(({ region, operation }) => (region === name ? [operation] : [])))].join(", ");
 }
 
 /** Regions that are cut off for the same reason are one finding. */

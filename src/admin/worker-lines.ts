@@ -32,7 +32,7 @@ export function workerLine(log: EventLogger, event: WorkerLineEvent): void {
     case "breaker-opened":
       return log.error(
         { ...pollerFields(event.poller), code: event.fault.code },
-        `CodePipeline refuses us in ${event.poller.region}: ${event.fault.message}; ${mend("denied")}`,
+        `CodePipeline denied access in ${event.poller.region}: ${event.fault.message}; ${mend("denied")}`,
       );
     case "breaker-closed":
       return log.info(

@@ -126,7 +126,7 @@ function addJobs(root: Command, io: Io, result: Result): void {
     });
   jobs
     .command("release <id>")
-    .description("let go of a job that nothing more can be done for; CodePipeline is told nothing and lets it time out")
+    .description("abandon a job: nothing is reported, and CodePipeline lets the action time out")
     .option("--region <region>", "if several Regions have a job of this id")
     .action(async (id: string, flags: { region?: string }) => {
       const { endJobCommand } = await import("./end-job.js");

@@ -83,8 +83,7 @@ async function endInLedger(config: Config, { id, region, end }: EndJob, io: Io):
     throw new Error(`several Regions have such a job: say --region ${found.map(({ key }) => key.region).join(" or ")}`);
   }
   await endHeldJob(parts, job, end);
-  if (end.kind === "release")
-    return "released: CodePipeline is told nothing and waits for it until the action times out";
+  if (end.kind === "release") return "released: nothing is reported, and CodePipeline waits until the action times out";
   return config.ledger.store === "dynamodb"
     ? "failed: the next replica that looks for owed jobs reports it"
     : "failed: the next start of the daemon reports it";

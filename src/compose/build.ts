@@ -1,5 +1,5 @@
 // Builds each part that a configuration asks for, loading only what it names; the one place that knows every
-// implementation. Opens in order and, when one part cannot be had, lets go of the earlier ones.
+// implementation. Opens in order and, when one part cannot be opened, closes the earlier ones.
 import type { ArtifactStore } from "../artifacts/artifacts.js";
 import type { GatewaySettings, Gateways } from "../codepipeline/gateways.js";
 import type { ActionTypeConfig, Config } from "../config/config.js";
@@ -31,11 +31,11 @@ export interface BuiltParts {
   adminUrl: string | undefined;
 }
 
-/** Ended callbacks are remembered so that a repeated delivery is told so; a delivery waits so long for its record. */
+/** How long an ended callback is remembered, to answer repeats; how long a delivery waits to be recorded. */
 export const callbackLimits = { endedKept: 10_000, recordWaitMs: 10_000 };
-/** How often the client token file is looked at; a client that it lacks makes it be looked at once. */
+/** How often the client token file is checked; a client that is not in it has it checked at once. */
 const tokenFileCheckMs = 2_000;
-/** Builds all of them. Throws what the first that cannot be built says. */
+/** Builds all of them. Throws the error of the first that cannot be built. */
 export async function buildParts(
   options: PartsOptions,
   observe: Observe,
@@ -191,7 +191,7 @@ export function lanesOf(config: Config): readonly LaneConfig[] {
   );
 }
 
-/** Lets go of a part; a failure is told and keeps nobody else from closing. */
+/** Closes a part; a failure is logged and does not keep the others from closing. */
 export async function closeQuietly(
   part: { readonly name: string; readonly close: () => Promise<void> | void },
   log: Log,

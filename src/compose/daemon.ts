@@ -1,5 +1,5 @@
 // The composition root: the parts that build.ts builds, the worker over them, the readers of its events, and the
-// admin port. Lets go of everything in the reverse order.
+// admin port. Closes everything in the reverse order.
 import { eventLog } from "../admin/event-log.js";
 import { type Liveness, live, ready } from "../admin/health.js";
 import { jobFields } from "../admin/log-fields.js";
@@ -10,6 +10,7 @@ import type { AdminStatus } from "../admin/view.js";
 import type { Config } from "../config/config.js";
 import { Worker, type WorkerEnd } from "../engine/engine.js";
 import type { Observe, UntimedEvent, WorkerEvent } from "../engine/events.js";
+import { actionTypeName } from "../job/job.js";
 import type { Clock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
 import { type Log, textLog } from "../std/log.js";
@@ -77,7 +78,7 @@ export class Daemon {
     });
   }
 
-  /** Builds and checks every part. Throws what the first part that cannot be built says; nothing is left open then. */
+  /** Builds and checks every part. Throws the error of the first that cannot be built; nothing is left open then. */
   static async build(options: DaemonOptions): Promise<Daemon> {
     const observers: Observe[] = [...(options.observers ?? [])];
     const panel = await panelOf(options, () => ({ status: daemon.status(), ledger: daemon.#parts.ledger.health() }));
@@ -102,25 +103,29 @@ export class Daemon {
 
   status(): AdminStatus {
     const { slots, inFlight, left } = this.worker;
-    return { ...this.#board.snapshot(this.#clock.now()), slots, inFlight, left };
+    const denials = this.worker.denials.map(({ poller, fault }) => {
+      const { operation, message } = fault;
+      return { region: poller.region, actionType: actionTypeName(poller.actionType), operation, message };
+    });
+    return { ...this.#board.snapshot(this.#clock.now()), slots, inFlight, left, denials };
   }
 
-  /** Whether the loops turn: what /livez answers, and what the sign of life to systemd rests on. */
+  /** Whether the polling loops turn: the answer of /livez, and the condition of systemd's watchdog notification. */
   live(): Liveness {
     const { loops, inFlight } = this.worker;
     return live({ ...this.#board.snapshot(this.#clock.now()), loops, inFlight }, this.#parts.ledger.health());
   }
 
-  /** Recovers, polls and works until stop() is called, or until a bug of ours ends it. */
+  /** Recovers, polls and works until stop() is called, or until a bug ends it. */
   async run(): Promise<WorkerEnd> {
-    // A stop does not wait for a start that never comes.
+    // A stop does not wait for a start that hangs.
     await Promise.race([this.worker.start(), this.worker.ended]);
     return this.worker.ended;
   }
 
   /**
-   * Reads the configuration again and puts it in force as far as a running daemon can; what is wrong with it is told
-   * by an event, and the one in force stays. One at a time. Never rejects.
+   * Reloads the configuration, as far as a running daemon can. A wrong one is reported by an event, and the current one
+   * is kept. One at a time. Never rejects.
    */
   reload(read: () => Promise<Config>): Promise<void> {
     this.#reloading = this.#reloading.then(() => this.#reload(read));
@@ -131,7 +136,7 @@ export class Daemon {
     this.#tell({ type: "reload-started" });
     try {
       const next = await read();
-      if (this.worker.isStopping) throw new Error("partnerd drains and takes no new configuration");
+      if (this.worker.isStopping) throw new Error("partnerd is draining and does not reload");
       const { reload } = await import("./reload.js");
       const given = {
         options: this.#options,
@@ -161,7 +166,7 @@ export class Daemon {
 
   /** Kills every process of every job, and ends what a stop or a close still waits for. */
   stopNow(reason: string): void {
-    // First, and in this turn: whatever fails or hangs hereafter, no command works on without its daemon.
+    // First, and in this turn: whatever fails or hangs after this, no command survives the daemon.
     void this.#closeHandlers();
     this.worker.stopNow(reason);
     this.#atOnce.abort();
@@ -169,8 +174,8 @@ export class Daemon {
   }
 
   /**
-   * Lets go of everything, in reverse order. What does not end in its time is told and left behind; neither that nor a
-   * failure keeps the others.
+   * Closes everything, in reverse order. What does not close in time is logged and abandoned; neither that nor a
+   * failure stops the others.
    */
   async close(): Promise<void> {
     this.#isClosing = true;
@@ -192,7 +197,7 @@ export class Daemon {
     const closing = closeQuietly(part, this.#log).then(() => over.abort());
     const signals = isAtOnce ? [over.signal] : [over.signal, this.#atOnce.signal];
     await Promise.race([closing, this.#clock.sleep(limitMs, AbortSignal.any(signals))]);
-    // After a third signal that is as it was announced.
+    // After a third signal that was announced already.
     if (!over.signal.aborted && !this.#atOnce.signal.aborted)
       this.#log.error({ part: part.name }, `closing the ${part.name} takes too long; exiting without waiting for it`);
   }
@@ -202,7 +207,7 @@ export class Daemon {
       try {
         observer(event);
       } catch (error) {
-        // One reader's fault is told once by its own line and reaches neither the engine nor the other readers.
+        // A reader's fault is one line of its own and reaches neither the engine nor the other readers.
         this.#log.error({ err: error, event: event.type }, "a bug in partnerd: a reader of events failed");
       }
     }
@@ -226,7 +231,7 @@ export class Daemon {
       ...(panel ? { pages: panel.pages, streams: panel.streams } : {}),
       deliver: async (delivery) => {
         const end = await this.#parts.callbacks.deliver(delivery);
-        // Right after a restart a promised callback is told to come again, not that nobody knows its job.
+        // Right after a restart a promised callback is asked to come again; its job is not unknown.
         return end === "unknown-job" && worker.mayAwaitCallback(delivery.jobId) ? "not-recorded" : end;
       },
       pause: () => worker.pause(),
@@ -268,7 +273,7 @@ async function panelOf(options: DaemonOptions, look: ConstructorParameters<typeo
     store: config.ledger.store,
     pollers: lanesOf(config),
     look,
-    onFault: (error) => log.error({ err: error }, "the status page cannot be made"),
+    onFault: (error) => log.error({ err: error }, "the status page cannot be rendered"),
   });
 }
 

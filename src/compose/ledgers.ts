@@ -74,7 +74,7 @@ export async function ledgerTable(table: string) {
 /** What an operator needs of a fleet's table, without being one of its replicas. */
 export interface FleetTools {
   readonly operator: FleetOperator;
-  /** What is wrong with the table, and how to mend it. */
+  /** What is wrong with the table, and how to fix it. */
   readonly check: () => Promise<readonly TableFinding[]>;
   readonly close: () => void;
 }

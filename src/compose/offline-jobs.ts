@@ -1,5 +1,5 @@
-// What the command line sees of the configured ledger and does to it while no daemon is asked: lists the jobs that are
-// held, and releases or fails one. A part of the composition root: it picks the ledger's implementation.
+// What the command line does with the configured ledger without asking a daemon: lists the jobs that are held, and
+// releases or fails one. A part of the composition root: it picks the ledger's implementation.
 
 import type { JobEvent } from "../job/lifecycle.js";
 import { type Order, orderFor } from "../job/order.js";

@@ -1,4 +1,4 @@
-// What the parts of a daemon are built from, and who is told what they do.
+// What the parts of a daemon are built from, and who hears what they do.
 import type { ApiCall } from "../codepipeline/client.js";
 import type { Config } from "../config/config.js";
 import type { Ledger, LedgerCommit } from "../ledger/ledger.js";
@@ -14,11 +14,11 @@ export interface PartsOptions {
   readonly masker: Masker;
   readonly clock: Clock;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Told of the ledger as soon as it is open, long before there may be a daemon. */
+  /** Called with the ledger as soon as it is open, long before there may be a daemon. */
   readonly onLedger?: (ledger: Ledger) => void;
 }
 
-/** Told what parts do that no event tells of: for metrics. None may throw. */
+/** Called for what parts do without an event: for metrics. None may throw. */
 export interface PartReaders {
   readonly onCall?: (call: ApiCall) => void;
   readonly onLookup?: (lookup: TokenLookup) => void;

@@ -22,11 +22,11 @@ export interface Reloaded {
   readonly applied: readonly string[];
   /** Sections that changed and wait for a restart. */
   readonly needsRestart: readonly string[];
-  /** Resolves when everything that began under the old configuration has ended and is let go of. */
+  /** Resolves when everything that began under the old configuration has ended and is closed. */
   readonly settled: Promise<void>;
 }
 
-/** What a running daemon takes on. The rest it holds open: files, ports, connections, folders. */
+/** What a running daemon can change. The rest it holds open: files, ports, connections, folders. */
 const live = new Set([
   "actionTypes",
   "handlers",
@@ -39,7 +39,7 @@ const live = new Set([
 ]);
 
 /**
- * Builds what `next` asks for and swaps it in. Throws what cannot be built says (HandlersError, TokenError); then
+ * Builds what `next` asks for and swaps it in. Throws when something cannot be built (HandlersError, TokenError); then
  * nothing has changed.
  */
 export async function reload(given: ReloadOptions, current: Config, next: Config): Promise<Reloaded> {

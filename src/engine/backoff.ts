@@ -37,7 +37,7 @@ export const rested: BackoffState = { empty: 0, failed: 0, throttled: 0 };
 const emptyFactor = 1.5;
 /** Polls of a fleet drift apart: each rest is shortened by up to this part. */
 const jitterPart = 0.2;
-/** Whoever was refused asks again within this time, however long the configured intervals are. */
+/** A poller that was denied tries again within this time, however long the configured intervals are. */
 const refusedMaxMs = 60_000;
 
 /** The next state and the rest in ms before the next poll. `random` is in [0, 1). */
@@ -66,7 +66,7 @@ export function next(
       const ceiling = ceilingMs(curve, Math.min(count, 100));
       // Lengthened, not shortened: an outage must not see more than one call in each interval.
       const intervalMs = ceiling + random() * Math.min(1_000, ceiling * jitterPart);
-      // Intervals run from call to call: one that hung for long has waited already, and work must go on in time.
+      // Intervals run from call to call: a call that hung for long has waited already.
       const restMs = Math.max(intervalMs - (result.tookMs ?? 0), Math.min(intervalMs, curve.minDelayMs));
       const askedMs = Math.max(restMs, believedMs(result.retryAfterMs, curve.maxDelayMs));
       return {

@@ -1,5 +1,5 @@
 // Which calls CodePipeline denies us: credentials that expired, are missing, lack a permission, or a clock that is off.
-// Every call of a poller and of its jobs counts. A breaker changes no job; calls are made again, so that it closes by
+// Every call of a poller and of its jobs counts. A breaker changes no job; calls are retried, so it closes by
 // itself.
 import type { GatewayError } from "../codepipeline/gateway.js";
 import type { Region } from "../job/job.js";
@@ -10,12 +10,12 @@ import { laneName } from "./poller-config.js";
 export interface BreakersOptions {
   readonly emit: Emit;
   readonly mask: (text: string) => string;
-  /** In ms, of a clock that never jumps. */
+  /** In ms, by the monotonic clock. */
   readonly monotonic: () => number;
 }
 
 const deeds = ["poll", "details", "acknowledge", "put"] as const;
-/** A deed that takes one call. */
+/** What a call is for. */
 export type Deed = (typeof deeds)[number];
 
 /** One call that is denied now. */
@@ -30,7 +30,7 @@ interface Breaker {
   readonly denials: Map<string, Denial & { readonly lastMs: number }>;
 }
 
-/** What was denied and is not asked any more, because its job is over, is no denial of now. Calls rest a minute at most. */
+/** A denial this old is of a job that has ended: a call that is still wanted is repeated within a minute. */
 const forgottenMs = 300_000;
 
 /** One breaker for each Region: open while CodePipeline denies any call of it. */

@@ -1,7 +1,8 @@
-// How a call for one job is made again: the one way in which details, acknowledges and results wait for CodePipeline.
-// What is worth another try is the caller's to say; anything but a gateway's fault never is.
+// How a call for one job is retried: the one way in which details, acknowledges and results wait for CodePipeline. The
+// caller says which faults are worth another attempt; anything but a gateway's fault is not.
 import { GatewayError, type GatewayFaultKind, isPassing, type JobGateway } from "../codepipeline/gateway.js";
 import type { JobKey } from "../job/job.js";
+import type { LostReason } from "../job/lifecycle.js";
 import { type RetryPolicyMs, retrying } from "../std/retry.js";
 import type { Deed } from "./breakers.js";
 import { faultOf, type Parts } from "./context.js";
@@ -10,14 +11,14 @@ import type { JobInFlight } from "./in-flight.js";
 export interface Patience {
   readonly policy: RetryPolicyMs;
   readonly signal: AbortSignal;
-  /** Besides the scope; left out: the end of our right to the job. */
+  /** Besides the scope; by default the loss of the job (`letGo`). */
   readonly alsoEndedBy?: AbortSignal;
   readonly isWorthIt: (fault: GatewayError) => boolean;
   /** True, asked at each failure: the job gives its slot up while it waits, so that others may run. */
   readonly isOutsideSlot?: () => boolean;
 }
 
-/** Makes the call until it answers or patience ends; each new try is an event. Rejects with the last error. */
+/** Repeats the call until it answers or `patience` ends; each new attempt is an event. Rejects with the last error. */
 export function patiently<T>(
   parts: Parts,
   flight: JobInFlight,
@@ -44,7 +45,7 @@ export function patiently<T>(
   );
 }
 
-/** One call for a job, and what it tells of whether CodePipeline lets us make such calls. */
+/** One call for a job; the breakers learn whether CodePipeline denied it. */
 export async function calling<T>(
   parts: Parts,
   key: JobKey,
@@ -61,7 +62,26 @@ export async function calling<T>(
   }
 }
 
-/** For a job that may be ours: a refused token or a wrong setting may be put right at any time, and the job is kept. */
+/** For a job that may be ours: a rejected token or a wrong setting may be corrected at any time, so the job is kept. */
 export function mayComeRight({ kind }: { readonly kind: GatewayFaultKind }): boolean {
   return isPassing(kind) || kind === "aborted" || kind === "token-rejected" || kind === "misconfigured";
+}
+
+/** Why a job that nobody can have taken for ours is dropped after this fault. */
+export function lostReason({ kind }: GatewayError, otherwise: LostReason): LostReason {
+  switch (kind) {
+    case "gone":
+    case "over":
+    case "not-ours":
+    case "token-rejected":
+    case "denied":
+      return kind;
+    case "rejected":
+    case "misconfigured":
+      return "refused";
+    case "aborted":
+      return "draining";
+    default:
+      return otherwise;
+  }
 }

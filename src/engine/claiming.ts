@@ -1,11 +1,10 @@
-// Asks CodePipeline for a job until the claim's table (job/claim.ts) says what becomes of it. Nothing here decides by
-// itself whether a job is ours: it makes the call that the table asks for, and tells the table what came back.
+// Acknowledges a job until the claim's table (job/claim.ts) says whether it is ours. Nothing here decides that by
+// itself: it makes the call that the table asks for, and gives the table the answer.
 import { GatewayError, isPassing } from "../codepipeline/gateway.js";
 import { type ClaimEvent, mayBeOurs, nextStep, nonceEvent, statusEvent } from "../job/claim.js";
 import type { Nonce } from "../job/job.js";
-import type { LostReason } from "../job/lifecycle.js";
 import { LedgerError } from "../ledger/ledger.js";
-import { calling, mayComeRight, patiently } from "./calls.js";
+import { calling, lostReason, mayComeRight, patiently } from "./calls.js";
 import type { Parts } from "./context.js";
 import type { JobInFlight, Loss } from "./in-flight.js";
 
@@ -28,7 +27,7 @@ export async function claim(parts: Parts, flight: JobInFlight): Promise<ClaimEnd
       {
         policy,
         signal: parts.scopes.work,
-        // What was never promised is offered again: it is not worth more patience than its details.
+        // A job that was never acknowledged is offered again: it is retried no longer than its details.
         isWorthIt: (fault) =>
           mayBeOurs(flight.claim)
             ? mayComeRight(fault)
@@ -43,13 +42,15 @@ export async function claim(parts: Parts, flight: JobInFlight): Promise<ClaimEnd
     if (isStopped && !parts.scopes.work.aborted) throw error;
     words.last = isStopped ? "stopped before the acknowledge was answered" : mask(error.message);
     if (mayBeOurs(flight.claim)) return { kind: "unanswered", message: words.last };
-    flight.learn({ type: "gave-up", reason: gaveUpFor(error) });
+    const reason =
+      error instanceof GatewayError ? lostReason(error, "unreachable") : isStopped ? "draining" : "ledger-unwritable";
+    flight.learn({ type: "gave-up", reason });
   }
   const { claim: end } = flight;
   return end.is === "lost" ? { kind: "dropped", reason: end.reason, message: mask(words.last) } : { kind: "work" };
 }
 
-/** Step by step, as the table says. Rejects with a GatewayError when only another try can tell, or with LedgerError. */
+/** Step by step, as the table says. Rejects with GatewayError when only another attempt can tell, or with LedgerError. */
 async function untilDecided(parts: Parts, flight: JobInFlight, words: { last: string }): Promise<void> {
   for (;;) {
     flight.readOffer();
@@ -76,13 +77,14 @@ async function untilDecided(parts: Parts, flight: JobInFlight, words: { last: st
 }
 
 /**
- * What allowed the poll is asked again: nothing is acknowledged in a drain, a pause, without a ledger or without room,
- * nor once our right to the job ended.
+ * The gate is asked again: nothing is acknowledged in a drain, a pause, without a ledger or without disk space, nor once
+ * our right to the job ended.
  */
 function isClosed(parts: Parts, flight: JobInFlight, words: { last: string }): boolean {
   const closed = flight.loss ?? parts.gate.closedBy();
   if (!closed) return false;
   words.last = closed.message;
+  flight.learn({ type: "put-off" });
   flight.learn({ type: "gave-up", reason: closed.reason });
   return true;
 }
@@ -92,6 +94,8 @@ async function ask(parts: Parts, flight: JobInFlight, nonce: Nonce, words: { las
   const { key } = flight;
   await flight.ask(nonce);
   const { claim: asked } = flight;
+  // The write may have taken its time; nothing was sent yet.
+  if (asked.is === "asked" && isClosed(parts, flight, words)) return;
   try {
     const signal = asked.is === "doubted" ? parts.scopes.report : parts.scopes.work;
     const status = await calling(parts, key, "acknowledge", (gateway) => gateway.acknowledge(key, nonce, signal));
@@ -127,7 +131,7 @@ async function fetchNonce(parts: Parts, flight: JobInFlight, words: { last: stri
   const signal = before.is === "doubted" ? parts.scopes.report : parts.scopes.work;
   try {
     const fresh = await calling(parts, key, "details", (gateway) => gateway.detailsAgain(key, signal));
-    // Offered while that was asked: the offer knows better.
+    // An offer that came meanwhile is newer than these details.
     flight.readOffer();
     if (flight.claim === before) flight.learn(nonceEvent(before, fresh.nonce));
   } catch (error) {
@@ -163,21 +167,4 @@ export function clearDoubt(parts: Parts, flight: JobInFlight, refusal?: GatewayE
 
 function isOurs({ claim: { is } }: JobInFlight): boolean {
   return is === "ours";
-}
-
-/** Why a job that nobody can have taken for ours is dropped. */
-function gaveUpFor(error: unknown): LostReason {
-  if (error instanceof LedgerError) return "ledger-unwritable";
-  if (!(error instanceof GatewayError)) return "draining";
-  switch (error.kind) {
-    case "token-rejected":
-    case "denied":
-      return error.kind;
-    case "misconfigured":
-      return "refused";
-    case "aborted":
-      return "draining";
-    default:
-      return "unreachable";
-  }
 }

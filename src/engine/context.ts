@@ -19,10 +19,10 @@ export interface World {
   readonly artifacts: ArtifactStore;
   readonly clock: Clock;
   readonly random: () => number;
-  /** Masks these values wherever they turn up, until the returned function is called. */
+  /** Masks these values wherever they appear, until the returned function is called. */
   readonly keepSecrets: (values: readonly string[]) => () => void;
   readonly mask: (text: string) => string;
-  /** Where a job's handler stands in a trace; absent: nobody traces. */
+  /** Where a job's handler stands in a trace; absent: tracing is off. */
   readonly traceOf?: ((key: JobKey) => JobTrace | undefined) | undefined;
   /** The log of one job, for its handler. */
   readonly jobLog: (key: JobKey) => JobLogger;
@@ -50,7 +50,7 @@ export interface WorkerLimits {
 export interface Scopes {
   /** Polls, and whatever is not acknowledged yet; aborted when a drain begins. */
   readonly poll: AbortSignal;
-  /** Handlers and unanswered acknowledges; aborted when a drain's time is over. */
+  /** Handlers and unanswered acknowledges; aborted when the drain timeout has passed. */
   readonly work: AbortSignal;
   /** Puts; aborted last. */
   readonly report: AbortSignal;

@@ -4,14 +4,14 @@ import type { Parts } from "./context.js";
 import type { JobInFlight, Loss } from "./in-flight.js";
 import { laneOf } from "./poller-config.js";
 
-/** Ends a job for good: it is not ours, gone, over, offered again, or an operator's decision. */
+/** Ends a job for good: it is not ours, gone, ended, offered again, or released. */
 export async function drop(parts: Parts, flight: JobInFlight, { reason, message }: Loss): Promise<void> {
   const from = flight.state;
   await flight.note({ type: "job-lost", reason });
   parts.emit({ type: "job-dropped", key: flight.key, from, reason, message });
 }
 
-/** Leaves a job in the ledger while CodePipeline waits for us: the next start, or another replica, goes on with it. */
+/** Leaves a job in the ledger while CodePipeline waits for us: the next start, or another replica, continues it. */
 export function leave(parts: Parts, flight: JobInFlight, message: string): void {
   flight.end();
   parts.emit({ type: "job-left", key: flight.key, state: flight.state, isOurs: staysOurs(parts, flight.key), message });

@@ -1,5 +1,5 @@
 // The engine as a whole: starts recovery and the pollers, and stops in three steps, each with its own scope:
-// polls first, handlers when the drain's time is over, puts last. `stop` always settles.
+// polls first, handlers when the drain timeout has passed, reports last. `stop` always settles.
 import { isOver } from "../job/lifecycle.js";
 import type { Order } from "../job/order.js";
 import { Breakers, type Denial } from "./breakers.js";
@@ -24,7 +24,7 @@ export interface WorkerOptions {
 
 /** How a worker ended. */
 export interface WorkerEnd extends Held {
-  /** True when a loop of ours broke: a bug, told by an event. */
+  /** True when a loop failed: a bug, reported by an event. */
   readonly isBroken: boolean;
 }
 
@@ -35,7 +35,7 @@ export class Worker {
   readonly #poll = new AbortController();
   readonly #work = new AbortController();
   readonly #report = new AbortController();
-  /** No handler works any more, and nothing is asked but that results are taken. */
+  /** No handler runs any more; jobs only wait for CodePipeline to accept their results. */
   readonly #ceased = new AbortController();
   /** Nothing is waited for any more. */
   readonly #now = new AbortController();
@@ -58,7 +58,7 @@ export class Worker {
       try {
         options.observe({ ...event, atMs: clock.now() });
       } catch {
-        // A reader of events must never reach the engine; daemon.ts reports what its readers throw.
+        // What a reader throws must not reach the engine; daemon.ts reports it.
       }
       if (event.type === "job-changed" || event.type === "job-left") this.#ceaseIfWorked();
       this.#held.observe(event);
@@ -101,7 +101,7 @@ export class Worker {
     return this.#held.count(this.#runner).owed;
   }
 
-  /** Jobs that CodePipeline waits for and nobody works here: mostly of action types that are not configured any more. */
+  /** Jobs that CodePipeline waits for without an active worker here: mostly of action types no longer configured. */
   get left(): number {
     return this.#runner.unfinished.size;
   }
@@ -117,8 +117,8 @@ export class Worker {
   }
 
   /**
-   * True when a callback for the job may come though nobody listens for it yet: while what an earlier process left is
-   * being taken up, or its details are being fetched.
+   * True when a callback for the job may come before it is listened for: while jobs of a previous process are being
+   * recovered, or their details fetched.
    */
   mayAwaitCallback(jobId: string): boolean {
     return !this.#held.isRead || this.#runner.awaitsCallback(jobId);
@@ -129,14 +129,14 @@ export class Worker {
     return this.#stopping !== undefined;
   }
 
-  /** Takes up what an earlier process left and starts to poll. Throws LedgerError if the ledger cannot be read. */
+  /** Recovers the jobs of a previous process and starts to poll. Throws LedgerError if the ledger cannot be read. */
   async start(): Promise<void> {
     this.#beginning = this.#begin({ left: Number.POSITIVE_INFINITY, promised: 0 });
     await this.#beginning;
   }
 
   /**
-   * One pass: works what is waiting, until polls have brought nothing for `idleEndMs` or `maxJobs` were taken, then
+   * One pass: processes the waiting jobs until polls have brought nothing for `idleEndMs` or `maxJobs` were taken, then
    * waits for the jobs in flight. Call stop() afterwards all the same.
    */
   async once(pass: { readonly idleEndMs: number; readonly maxJobs: number }): Promise<void> {
@@ -146,7 +146,7 @@ export class Worker {
     if (!this.#poll.signal.aborted) await this.#runner.whenIdle();
   }
 
-  /** Stops polling until resume(); jobs in flight go on. */
+  /** Stops polls and acknowledges until resume(); acknowledged jobs continue. */
   pause(): void {
     this.#parts.gate.pause();
   }
@@ -162,7 +162,7 @@ export class Worker {
 
   /**
    * Takes on other action types and limits while it runs. Pollers whose action type or timing changed end after the
-   * poll that is under way, and others begin; jobs in flight go on as they began. Resolves when everything that began
+   * poll that is under way, and others begin; running jobs keep their old settings. Resolves when everything that began
    * before has ended. Call it only between start() and stop().
    */
   async apply(change: { readonly lanes: readonly LaneConfig[]; readonly limits: WorkerLimits }): Promise<void> {
@@ -185,7 +185,7 @@ export class Worker {
     await this.#runner.whenTheseEnd();
   }
 
-  /** Carries out what an operator decides about one job: fails it, or lets go of it. Rejects only for a bug. */
+  /** Carries out an operator's order for one job: fails it, or releases it. Rejects only for a bug. */
   order(job: OrderedJob, order: Order): Promise<OrderAnswer> {
     return giveOrder(this.#parts, this.#runner, job, order).catch(refusedBy);
   }
@@ -199,7 +199,7 @@ export class Worker {
     return this.#stopping;
   }
 
-  /** Ends a drain's waiting now: handlers are aborted, what is owed is still put. */
+  /** Ends a drain's waiting now: handlers are aborted, what is owed is still reported. */
   hurry(reason: string): void {
     void this.stop();
     if (this.#work.signal.aborted) return;
@@ -207,7 +207,7 @@ export class Worker {
     this.#work.abort(new Error(reason));
   }
 
-  /** Ends every wait of a stop now: what CodePipeline has not taken by now stays owed. */
+  /** Ends every wait of a stop now: what CodePipeline has not accepted by now stays owed. */
   stopNow(reason: string): void {
     this.hurry(reason);
     this.#now.abort();
@@ -221,18 +221,18 @@ export class Worker {
     if (!this.isStopping) parts.emit({ type: "worker-started", pollers: parts.lanes.size, slots: this.#slots.max });
     void this.#watch(recover(parts, this.#runner, unfinished));
     if (this.isStopping) return;
-    // A single pass takes up what there was when it began.
+    // A single pass recovers what there was when it began.
     if (idleEndMs === undefined) void this.#watch(recoverOthers(parts, this.#runner, this.#slots));
     this.#pollers.begin({ budget, ...(idleEndMs === undefined ? {} : { idleEndMs }) });
   }
 
-  /** Looks after a loop. None may end by an error: what runs is brought to its end then, and the process with it. */
+  /** Watches a loop until it ends. None may end by an error: that drains the daemon and ends the process. */
   #watch(running: Promise<void>): Promise<void> {
     const loop = running
       .catch((error: unknown) => {
         this.#isBroken = true;
         const stack = error instanceof Error ? (error.stack ?? "") : "";
-        this.#parts.emit({ type: "bug", key: undefined, message: `a loop broke: ${String(error)}`, stack });
+        this.#parts.emit({ type: "bug", key: undefined, message: `a loop failed: ${String(error)}`, stack });
         void this.stop();
       })
       .finally(() => this.#loops.delete(loop));
@@ -249,23 +249,23 @@ export class Worker {
     const { drainTimeoutMs, cancelGraceMs, reportTimeoutMs } = this.#parts.limits.shutdown;
     const startedMs = clock.monotonic();
     this.#parts.emit({ type: "drain-started", inFlight: this.inFlight, timeoutMs: drainTimeoutMs });
-    this.#poll.abort(new Error("partnerd drains"));
-    // What a start that is under way finds yet is given back, and counted.
+    this.#poll.abort(new Error("partnerd is draining"));
+    // Jobs that a start under way still finds are given back, and counted.
     if (this.#beginning) await this.#within(this.#beginning, drainTimeoutMs, this.#work.signal);
     this.#ceaseIfWorked();
     await this.#idleWithin(drainTimeoutMs, AbortSignal.any([this.#work.signal, this.#ceased.signal]));
     if (this.#ceased.signal.aborted) {
-      // All that is left are results: their own time begins now, and no handler is told to stop.
+      // Only results are left: their own time begins now, and no handler is aborted.
       await this.#idleWithin(reportTimeoutMs, this.#now.signal);
     } else if (this.inFlight > 0) {
-      this.hurry("the drain's time is over");
+      this.hurry("the drain timeout has passed");
       await this.#idleWithin(cancelGraceMs + reportTimeoutMs, this.#now.signal);
     }
     this.#work.abort(new Error("partnerd stops"));
     this.#report.abort(new Error("partnerd stops"));
-    // What is left only has to notice its abort; a handler that does not is left behind by its own limit.
+    // What is left only has to notice its abort; a handler that does not is abandoned by its own limit.
     await this.#idleWithin(abortedSettleMs);
-    // A ledger that does not answer must not hold up a stop: what it is not told it finds out by itself.
+    // A ledger that does not answer must not delay a stop: what is not written is recovered by the next start.
     await this.#within(Promise.all([this.#loopsEnd(), this.#held.settle()]), abortedSettleMs);
     const held = this.#held.count(this.#runner);
     this.#parts.emit({ type: "drain-finished", ...held, durationMs: clock.monotonic() - startedMs });
@@ -288,7 +288,7 @@ export class Worker {
   async #within(ending: Promise<unknown>, ms: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return;
     const over = new AbortController();
-    // Whoever began it is told how it ended.
+    // Its error is for whoever started it.
     const end = () => over.abort();
     void ending.then(end, end);
     await this.#parts.world.clock.sleep(ms, signal ? AbortSignal.any([over.signal, signal]) : over.signal);

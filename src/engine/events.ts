@@ -70,9 +70,9 @@ export type WorkerEvent = { readonly atMs: number } & (
     }
   /** The first good poll after failures. */
   | { readonly type: "poll-recovered"; readonly poller: PollerName; readonly failures: number }
-  /** A Region began to refuse us: credentials, permissions or the clock. Told once, however many polls it refuses. */
+  /** CodePipeline began to deny calls of a Region: credentials, permissions or clock. Once, however many it denies. */
   | { readonly type: "breaker-opened"; readonly poller: PollerName; readonly fault: Fault }
-  /** No poller of the Region is refused any more. */
+  /** No call of the Region is denied any more. */
   | { readonly type: "breaker-closed"; readonly region: Region; readonly openMs: number }
   /** A poll offered a job that is in flight here or ended a short while ago. */
   | { readonly type: "offer-repeated"; readonly key: JobKey }
@@ -116,7 +116,7 @@ export type WorkerEvent = { readonly atMs: number } & (
       /** True when it was accepted by an earlier attempt whose answer was lost. */
       readonly isPresumed: boolean;
     }
-  /** Over without a result of ours; `from` says how far it had come. */
+  /** Ended without a result of ours; `from` says how far it had come. */
   | {
       readonly type: "job-dropped";
       readonly key: JobKey;
@@ -132,11 +132,11 @@ export type WorkerEvent = { readonly atMs: number } & (
       readonly attempt: number;
       readonly delayMs: number;
     }
-  /** CodePipeline refused a result as invalid; a short failure is put in its place. */
+  /** CodePipeline refused a result as invalid; a generic failure is reported instead. */
   | { readonly type: "result-refused"; readonly key: JobKey; readonly fault: Fault }
   /**
-   * Nobody works the job here any more while CodePipeline still waits; `state` says for what. It is still ours to
-   * answer for, unless others share the ledger and one of them takes it.
+   * The job has no active worker here any more while CodePipeline still waits; `state` says for what. It stays in the
+   * ledger as ours, unless another replica takes it.
    */
   | {
       readonly type: "job-left";
@@ -145,20 +145,20 @@ export type WorkerEvent = { readonly atMs: number } & (
       readonly isOurs: boolean;
       readonly message: string;
     }
-  /** A handler did not stop when it was told to; its job was settled without it. */
+  /** A handler did not stop when it was aborted; its job was settled without it. */
   | { readonly type: "handler-abandoned"; readonly key: JobKey; readonly handler: string }
-  /** A job that an earlier process left is taken up again. */
+  /** A job of a previous process, or of another replica, is recovered. */
   | { readonly type: "job-recovered"; readonly key: JobKey; readonly state: JobState; readonly ageMs: number }
-  /** An operator decided what becomes of the job; `state` is what it was in then. */
+  /** An operator failed or released the job, which was in `state`. */
   | { readonly type: "order-taken"; readonly key: JobKey; readonly order: Order["kind"]; readonly state: JobState }
   /** The ledger could not be used. */
   | { readonly type: "ledger-failed"; readonly key: JobKey | undefined; readonly message: string }
-  /** No job is taken: artifacts of another one would have no room. */
+  /** Low disk space: no job is taken. */
   | { readonly type: "room-short"; readonly reason: string }
   | { readonly type: "room-regained" }
-  /** Our own broken promise. */
+  /** An internal error: a bug of ours. */
   | { readonly type: "bug"; readonly key: JobKey | undefined; readonly message: string; readonly stack: string }
-  /** A new configuration is in force: pollers that began and ended by it. What runs goes on as it began. */
+  /** A new configuration is in force: which pollers it started and ended. Running jobs keep their old settings. */
   | {
       readonly type: "pollers-changed";
       readonly added: readonly PollerName[];
@@ -169,14 +169,14 @@ export type WorkerEvent = { readonly atMs: number } & (
   | { readonly type: "reload-started" }
   /** Names of what changed: what is in force now, and what waits for a restart. */
   | { readonly type: "reload-finished"; readonly applied: readonly string[]; readonly needsRestart: readonly string[] }
-  /** The new configuration is wrong or cannot be built; the one in force stays. */
+  /** The new configuration is wrong or cannot be built; the current one is kept. */
   | { readonly type: "reload-refused"; readonly message: string }
   | { readonly type: "paused" }
   | { readonly type: "resumed" }
   | { readonly type: "drain-started"; readonly inFlight: number; readonly timeoutMs: number }
-  /** The drain's time is over, or a second signal came: handlers are aborted. */
+  /** The drain timeout has passed, or a second signal came: handlers are aborted. */
   | { readonly type: "drain-hurried"; readonly inFlight: number; readonly reason: string }
-  /** The end, and what is held still. */
+  /** The end, and what is still held. */
   | ({ readonly type: "drain-finished"; readonly durationMs: number } & Held)
 );
 
@@ -185,5 +185,5 @@ export type UntimedEvent = WorkerEvent extends infer E ? (E extends WorkerEvent 
 
 /** Reads events. What it throws never reaches the engine. */
 export type Observe = (event: WorkerEvent) => void;
-/** How the engine's parts speak; worker.ts adds the time. */
+/** How the engine's parts emit events; engine.ts adds the time. */
 export type Emit = (event: UntimedEvent) => void;

@@ -31,7 +31,7 @@ export class Flights {
 
   remove(flight: JobInFlight): void {
     const name = jobKeyName(flight.key);
-    // A later offer of the job may be on its way already: its lease was free a moment before this.
+    // A later offer of the job may be in flight already: the lease was free a moment before this.
     if (this.#byName.get(name) === flight) this.#byName.delete(name);
     for (const waiter of this.#waiters) {
       if (!waiter.left.delete(name) || waiter.left.size > 0) continue;
@@ -48,7 +48,7 @@ export class Flights {
     return this.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.add(resolve));
   }
 
-  /** Resolves when every job that is in flight now has left, whatever came since. */
+  /** Resolves when every job that is in flight now has ended here, whatever came since. */
   whenTheseEnd(): Promise<void> {
     if (this.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.add({ left: new Set(this.#byName.keys()), resolve }));

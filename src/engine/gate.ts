@@ -1,13 +1,13 @@
 // What must hold before a job is taken, asked in one place and again after every wait: no drain, no pause, a ledger that
-// can be written, room for the artifacts of another job. Jobs that are ours already are none of its business.
+// can be written, room for the artifacts of another job. It does not concern jobs that are ours already.
 import type { LostReason } from "../job/lifecycle.js";
 import { endOrAbort } from "../std/end-or-abort.js";
 import type { Parts } from "./context.js";
 
-/** How often a ledger that cannot be written, or a disk without room, is looked at again. */
+/** How often a ledger that is not writable, or a full disk, is checked again. */
 const lookMs = 1_000;
 
-/** Why no job may be taken now: as the reason of a job that is dropped for it, and in words. */
+/** Why no job may be taken now: the reason for a job that is dropped because of it, and a sentence. */
 export interface Closed {
   readonly reason: LostReason;
   readonly message: string;
@@ -47,18 +47,18 @@ export class Gate {
     return room === undefined ? undefined : { reason: "no-room", message: room };
   }
 
-  /** Resolves when a job may be taken, or when the signal aborts. Calls back at each look: only a pause has none. */
+  /** Resolves when a job may be taken, or when the signal aborts. `onLook` is called at each check; a pause has none. */
   async pass(signal: AbortSignal, onLook: () => void = () => {}): Promise<void> {
     while (!signal.aborted) {
       onLook();
       if (!this.closedBy()) return;
-      // Ledger and store themselves try to come back.
+      // The ledger and the store recover by themselves.
       if (this.#pause) await endOrAbort(this.#pause.promise, signal);
       else await this.#parts.world.clock.sleep(lookMs, signal);
     }
   }
 
-  /** Why another job's artifacts have no room; a change is told once, whoever sees it. */
+  /** Why the disk has no space for another job's artifacts. A change is one event, whoever notices it. */
   #room(): string | undefined {
     const { isEnough, reason = "unknown" } = this.#parts.world.artifacts.room();
     if (isEnough !== this.#isRoomEnough) {

@@ -1,5 +1,5 @@
 // Runs one job's handler under its deadline and its abort signal and says what came of it. The first cause wins:
-// gave an outcome, threw, ran out of time, was stopped, was let go of. Whatever the handler does, this ends.
+// gave an outcome, threw, timed out, was stopped, was dropped. Whatever the handler does, this ends.
 import type { Workspace } from "../artifacts/artifacts.js";
 import type { HandlerCall, JobHandler } from "../handlers/handler.js";
 import { failureFrom } from "../job/failure.js";
@@ -11,7 +11,7 @@ import type { EndCause } from "./events.js";
 import type { JobInFlight } from "./in-flight.js";
 import { openWorkspace } from "./workspace.js";
 
-/** `left`: stopped while a service still works for it; the next process goes on waiting. */
+/** `left`: stopped while a service still works on it; the next process waits for the callback. */
 export type Ending =
   | { readonly kind: "ended"; readonly outcome: Outcome; readonly cause: EndCause }
   | { readonly kind: "left" }
@@ -21,7 +21,7 @@ export type Ending =
 /** What the customer reads of a job that a stop ended. */
 export const stopped = "partnerd was stopped before the job ended; run the action again";
 
-/** A handler that was told to stop is waited for a little longer than it was promised, then left behind. */
+/** An aborted handler gets this much longer than its grace, then it is abandoned. */
 const abandonMarginMs = 2_000;
 
 type Run = { readonly kind: "gave"; readonly value: unknown } | { readonly kind: "threw"; readonly error: unknown };
@@ -45,12 +45,12 @@ export async function handle(
     abort.abort(new Error(reason));
   };
   const cancelDeadline = clock.after(deadline.leftMs(), () => {
-    end("timed-out", `the job's time limit of ${seconds(flight.lane.jobTimeoutMs)} is over`);
+    end("timed-out", `the job's time limit of ${seconds(flight.lane.jobTimeoutMs)} has passed`);
   });
   const stopListening = listen([
-    [parts.scopes.work, () => end("stopped", "partnerd stops")],
+    [parts.scopes.work, () => end("stopped", "partnerd is stopping")],
     [flight.failing, () => end("operator", "an operator failed the job")],
-    [flight.letGo, () => end("let-go", flight.loss?.message ?? "the job is let go of")],
+    [flight.letGo, () => end("let-go", flight.loss?.message ?? "the job was dropped")],
   ]);
   const { workspace, close } = openWorkspace(parts, flight, job, abort.signal);
   try {
@@ -61,7 +61,7 @@ export async function handle(
   } finally {
     cancelDeadline();
     stopListening();
-    // From here on nothing is uploaded any more. The outcome does not wait until the folder is gone; the store does.
+    // Nothing is uploaded after this. The outcome does not wait until the folder is gone; the store does.
     void close();
   }
 }
@@ -88,7 +88,7 @@ async function afterStop(
     const message = `the job took longer than its limit of ${seconds(flight.lane.jobTimeoutMs)} (jobTimeout) and was stopped`;
     return { kind: "ended", outcome: failed(message), cause };
   }
-  // A handler that used the last moment to say how far it came is believed: `continued` saves its work.
+  // An outcome that comes within the grace counts: `continued` saves the handler's work.
   if (late?.kind === "gave") return { kind: "ended", ...endOf(late, job, parts) };
   if (flight.callback && parts.world.ledger.isDurable) return { kind: "left" };
   return { kind: "ended", outcome: failed(stopped, { type: "SystemUnavailable" }), cause };
@@ -99,7 +99,7 @@ function start(handler: JobHandler, call: HandlerCall, flight: JobInFlight): Pro
   const begin = async () => (callback && handler.resume ? handler.resume(call, callback) : handler.run(call));
   const finished = async (): Promise<Run> => {
     const value = await begin();
-    // No success without what was to be uploaded, awaited by the handler or not.
+    // A success needs every upload, whether the handler awaited it or not.
     if (outcomeFrom(value, call.job.key.actionType.owner).kind !== "failed") await call.workspace.finish();
     return { kind: "gave", value };
   };
@@ -135,7 +135,7 @@ function callOf(
 }
 
 function endOf(run: Run, job: Job, parts: Parts): { readonly outcome: Outcome; readonly cause: EndCause } {
-  // Secrets go out of the texts that people read; tokens and identifiers stay as they are.
+  // Secrets are masked in the texts that people read; tokens and identifiers stay as they are.
   const { mask } = parts.world;
   if (run.kind === "gave") {
     return { outcome: outcomeFrom(run.value, job.key.actionType.owner, mask), cause: "returned" };

@@ -23,7 +23,7 @@ export interface Held {
   readonly isRead: boolean;
 }
 
-/** Remembers what the ledger could not be told, and counts. */
+/** Remembers what could not be written to the ledger, and counts. */
 export class HeldAtEnd {
   readonly #ledger: Pick<Ledger, "health" | "isDurable" | "retryNow">;
   /** Set once what earlier processes left is known. */
@@ -49,7 +49,7 @@ export class HeldAtEnd {
 
   count(holder: Holder): Held {
     const working = [...holder.flights()].filter(({ state }) => isOwed(state));
-    // CodePipeline may be done with these, but the ledger does not know, and so the next start goes on with them.
+    // CodePipeline may be done with these, but the ledger does not know, and so the next start recovers them.
     const untold = this.#ledger.health().writable ? [] : [...this.#untold];
     const states = new Map<string, JobState>([
       ...untold.map((name) => [name, "running"] as const),

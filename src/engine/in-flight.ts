@@ -1,5 +1,5 @@
 // One job while it is ours to look after: its state and its claim, moved only by their tables, and written to the ledger
-// before what they guard. When the ledger fails later on, the job goes on and its events are written when the ledger can.
+// before what they guard. If the ledger fails later, the job continues and its events are written once the ledger can.
 import { type Claim, type ClaimEvent, claimAfter, nonceEvent } from "../job/claim.js";
 import type { JobKey, Nonce, PolledJob } from "../job/job.js";
 import { isOver, type JobEvent, type JobState, type LostReason, transition } from "../job/lifecycle.js";
@@ -25,7 +25,7 @@ export interface JobInFlightOptions {
   readonly emit: Emit;
   /** When the poll that brought it answered, or it was found in the ledger, in ms of the monotonic clock. */
   readonly polledAtMs: number;
-  /** What an earlier process, or another replica, left of it; absent: a poll brought it. */
+  /** What the ledger has of it from a previous process or another replica; absent: a poll brought it. */
   readonly found?: UnfinishedJob;
   readonly deadline?: Deadline | undefined;
 }
@@ -36,17 +36,17 @@ export class JobInFlight {
   lane: LaneConfig;
   readonly lease: Lease;
   readonly slot: Slot;
-  /** When its details can have come at the earliest; of a job from the ledger since it has its turn. */
+  /** When its details can have come at the earliest; for a job from the ledger, since it got its turn. */
   polledAtMs: number;
-  /** True for a job that a poll did not bring: an earlier process or another replica left it. */
+  /** True for a job of a previous process or another replica, which no poll brought. */
   readonly isRecovered: boolean;
-  /** The outcome that an earlier process fixed. */
+  /** The outcome that a previous process fixed. */
   readonly owed: Outcome | undefined;
-  /** What ended the job's work, once something has: the first cause wins. */
+  /** What ended the job's work: the first cause wins. */
   endCause: EndCause | undefined;
   /** Set once a service answered 202. */
   callback: { readonly tokenHash: string } | undefined;
-  /** When its work has to end, fixed by an earlier process. Absent: the action type's `jobTimeout` says. */
+  /** When its work has to end, fixed by a previous process. Absent: the action type's `jobTimeout` says. */
   readonly deadline: Deadline | undefined;
   readonly #ledger: Ledger;
   readonly #emit: Emit;
@@ -58,7 +58,7 @@ export class JobInFlight {
   #claim: Claim;
   /** The nonce that the ledger has: asking with it again needs no further record, and no disk. */
   #recordedNonce: Nonce | undefined;
-  /** The newest offer that nobody has looked at yet. */
+  /** The mailbox: the newest offer that was not looked at yet. */
   #offer: PolledJob | undefined;
   readonly #questions = new Turns();
   /** Two events at once would each move from the state that both saw. */
@@ -125,7 +125,7 @@ export class JobInFlight {
     this.learn({ type: "sent", nonce });
   }
 
-  /** One question about the job at a time: the next one knows what the last was answered. */
+  /** One question about the job at a time: each knows the answer to the one before. */
   inTurn<T>(question: () => Promise<T>): Promise<T> {
     return this.#questions.next(question);
   }
@@ -144,12 +144,12 @@ export class JobInFlight {
     return this.#failing.signal;
   }
 
-  /** What the customer is to read, once an operator failed it. */
+  /** What the customer reads, once an operator failed the job. */
   get failure(): string | undefined {
     return this.#failure;
   }
 
-  /** Takes an operator's order; false when it comes too late. */
+  /** Applies an operator's order; false when it comes too late. */
   apply(order: Order): boolean {
     if (isOver(this.#state) || this.#loss) return false;
     if (order.kind === "release") {
@@ -166,7 +166,7 @@ export class JobInFlight {
   outcomeRecorded(): Promise<void> {
     if (!this.#recorded) {
       this.#recorded = Promise.withResolvers<void>();
-      // Most jobs have nobody who asks: the rejection must not count as unhandled.
+      // Mostly nobody waits for it: the rejection must not count as unhandled.
       this.#recorded.promise.catch(() => {});
     }
     return this.#recorded.promise;
@@ -190,7 +190,7 @@ export class JobInFlight {
     return this.#isEnded || this.#loss !== undefined;
   }
 
-  /** Nothing more happens to the job here: nobody waits for its outcome any longer. */
+  /** Nothing more happens to the job here: its outcome will not be recorded any more. */
   end(): void {
     this.#isEnded = true;
     this.#recorded?.reject(new Error("the job ended without an outcome of its handler"));
@@ -214,7 +214,7 @@ export class JobInFlight {
 
   async #note(event: JobEvent): Promise<void> {
     const to = transition(this.#state, event);
-    // Whoever has the job now writes its row; ours is no fault of the ledger.
+    // The replica that has the job now writes its row. That ours is rejected is no fault of the ledger.
     if (this.#isTakenOver) return this.#move(to, event);
     try {
       await this.#ledger.record(this.lease, event);
@@ -246,7 +246,7 @@ export class JobInFlight {
   }
 }
 
-/** Does one thing after another, whatever became of the one before. */
+/** Runs one task after another, whether the one before succeeded or not. */
 class Turns {
   #last: Promise<unknown> = Promise.resolve();
 
@@ -260,10 +260,10 @@ class Turns {
 /** What becomes of a job that an operator releases. */
 export const released: Loss = {
   reason: "released",
-  message: "released by an operator; CodePipeline is told nothing and waits for it until the action times out",
+  message: "released by an operator; nothing is reported, and CodePipeline waits until the action times out",
 };
 
 const takenOver: Loss = {
   reason: "taken-over",
-  message: "this replica's right to the job ended; another one takes it over, and nothing is reported from here",
+  message: "this replica's lease on the job ended; another replica takes the job over and reports it",
 };

@@ -1,4 +1,4 @@
-// What of a job nobody may read: it is masked wherever text leaves the daemon, for as long as the job is worked.
+// A job's secrets: masked wherever text leaves the daemon, for as long as the job runs.
 import type { Job } from "../job/job.js";
 import type { Parts } from "./context.js";
 import type { LaneConfig } from "./poller-config.js";

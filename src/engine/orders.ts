@@ -1,5 +1,5 @@
 // Carries out what an operator decides about one job while the daemon runs: wherever the job stands, in flight or in the
-// ledger alone. What an order may do in which state is job/order.ts's to say.
+// ledger alone. job/order.ts says what an order does in each state.
 import type { JobKey } from "../job/job.js";
 import { type Order, orderFor } from "../job/order.js";
 import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
@@ -30,7 +30,7 @@ export async function giveOrder(parts: Parts, runner: Runner, job: OrderedJob, o
   return taken(masked, state === "running" ? "at-once" : "once-ours");
 }
 
-/** A job that only the ledger has; where others share it, whoever holds the job is asked instead. */
+/** A job that only the ledger has. In a fleet, the replica that holds the job is asked instead. */
 async function orderInLedger(
   parts: Parts,
   runner: Runner,
@@ -76,34 +76,37 @@ async function recordOnly(parts: Parts, runner: Runner, { lease }: UnfinishedJob
   return {
     kind: "taken",
     message:
-      "failed in the ledger; its action type is not configured here, and the result is reported once it is again",
+      "failed in the ledger; its action type is not configured here, and the result is reported once it is configured again",
   };
 }
 
-const unknownJob: OrderAnswer = { kind: "unknown-job", message: "this daemon holds no job of that id" };
+const unknownJob: OrderAnswer = { kind: "unknown-job", message: "this daemon has no job with that id" };
 
 function taken(order: Order, when: "at-once" | "once-ours"): OrderAnswer {
   if (order.kind === "release") {
     return {
       kind: "taken",
-      message: "released: CodePipeline is told nothing and waits for it until the action times out",
+      message: "released: nothing is reported, and CodePipeline waits until the action times out",
     };
   }
   const message =
     when === "at-once"
       ? "failed: its handler is stopped if it runs, and the result is reported"
-      : "to be failed as soon as CodePipeline answers that it is ours; a restart before that forgets the order, and release drops the job now";
+      : "will fail as soon as CodePipeline answers that it is ours; a restart before that forgets this order; to drop the job now, release it";
   return { kind: "taken", message };
 }
 
 function tooLate({ jobId }: JobKey, state: UnfinishedJob["lease"]["state"], order: Order): OrderAnswer {
   const step = orderFor(jobId, state, order);
   if (step.kind === "too-late") return step;
-  return { kind: "too-late", message: `job ${jobId} is being given up already` };
+  return { kind: "too-late", message: `job ${jobId} is being dropped already` };
 }
 
 function ambiguous(regions: readonly string[]): OrderAnswer {
-  return { kind: "ambiguous", message: `several Regions have such a job: say which, ${regions.join(" or ")}` };
+  return {
+    kind: "ambiguous",
+    message: `several Regions have a job with that id: name the Region, ${regions.join(" or ")}`,
+  };
 }
 
 /** An error of the ledger as an answer; anything else is thrown on. */

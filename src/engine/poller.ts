@@ -15,7 +15,7 @@ export interface PollerStep {
   readonly overdueMs: number;
 }
 
-/** One polling loop, for whoever judges whether it turns. */
+/** One polling loop, as /livez judges it. */
 export interface PollerLoop extends PollerStep {
   readonly region: string;
   readonly actionType: string;
@@ -86,7 +86,7 @@ export class Poller {
   }
 
   /**
-   * Polls until the poll scope ends, until it is told to end, or until a single pass has found nothing left. Never
+   * Polls until the poll scope ends, until `end` is called, or until a single pass has found nothing left. Never
    * rejects.
    */
   async run(): Promise<void> {
@@ -109,7 +109,7 @@ export class Poller {
     this.#begins("ended");
   }
 
-  /** Its next step is due `inMs` from now, unless something keeps it that whoever judges it knows of. */
+  /** Its next step is due `inMs` from now; /livez knows what may rightly delay it. */
   #begins(doing: PollerStep["doing"], inMs = 0): void {
     this.#doing = doing;
     this.#dueMs = this.#options.parts.world.clock.monotonic() + inMs;
@@ -152,7 +152,7 @@ export class Poller {
       this.#begins("waiting-for-slot");
       if (slots.freeFor(name) === 0) await this.#gather(name, signal);
       const reservation = await slots.take(name, this.#want(), signal);
-      // However long a slot was waited for: what allowed it then may not any more.
+      // The gate may have closed while a slot was waited for.
       if (!signal.aborted && !parts.gate.closedBy()) return reservation;
       reservation?.giveBack();
     }
@@ -209,7 +209,7 @@ export class Poller {
     }
     this.#isProbing = true;
     this.#failures += 1;
-    // The last poll of a lane that is gone or goes on with another poller says nothing of what comes.
+    // The last poll of a removed or replaced poller says nothing about the next one.
     if (!this.#end.signal.aborted) {
       parts.breakers.failed(lane, "poll", fault);
     }
@@ -225,7 +225,7 @@ export class Poller {
       restMs,
     });
     const idleMs = parts.world.clock.monotonic() - this.#lastWorkMs;
-    // A single pass tries a failing poll a few times, within its patience.
+    // A single pass retries a failing poll a few times, within its `idleEndMs`.
     return idleEndMs !== undefined && this.#failures >= 3 && idleMs >= idleEndMs ? "end" : restMs;
   }
 
@@ -233,7 +233,7 @@ export class Poller {
     const { lane, parts } = this.#options;
     const poller = { region: lane.region, actionType: lane.actionType };
     this.#isProbing = false;
-    // Whoever was refused: it may have been an earlier poller of the lane.
+    // The denial may have been an earlier poller's of the same lane.
     parts.breakers.passed(poller, "poll");
     if (this.#failures === 0) return;
     parts.emit({ type: "poll-recovered", poller, failures: this.#failures });
@@ -248,7 +248,7 @@ export class Poller {
 
   #want(): number {
     const { lane, parts, budget } = this.#options;
-    // Whose jobs are denied some call gets one at a time, until that call is answered again.
+    // While a call for its jobs is denied, the lane gets one job at a time.
     const isProbing = this.#isProbing || parts.breakers.isOpenFor(lane);
     return isProbing ? 1 : Math.min(lane.maxConcurrentJobs, budget.left);
   }

@@ -1,5 +1,5 @@
-// Brings back what an earlier process left, or another one of the fleet: sets each job's story going again, and gives
-// back what is not configured here.
+// Recovers the jobs of a previous process, or of another replica: starts each job's story again, and gives back what is
+// not configured here.
 import type { UnfinishedJob } from "../ledger/ledger.js";
 import { type FoundJob, LedgerError } from "../ledger/ledger.js";
 import type { Parts } from "./context.js";
@@ -8,12 +8,12 @@ import type { Runner } from "./runner.js";
 import type { Slots } from "./slots.js";
 import { turnOf } from "./story.js";
 
-/** How often a ledger that cannot be read is asked again, in ms. */
+/** How often a ledger that cannot be read is tried again, in ms. */
 const lookAgainMs = 1_000;
-/** So many are given back at once: a ledger that does not answer must not take its time for each. */
+/** How many are given back at once: a ledger that does not answer must not cost its timeout for each of them. */
 const givenBackTogether = 50;
 
-/** Sets going what is configured here; the rest stays in the ledger, for another process or another configuration. */
+/** Recovers what is configured here; the rest stays in the ledger, for another process or another configuration. */
 export async function recover(parts: Parts, runner: Runner, unfinished: readonly UnfinishedJob[]): Promise<void> {
   const others: UnfinishedJob[] = [];
   const isStopped = parts.scopes.poll.aborted;
@@ -23,7 +23,7 @@ export async function recover(parts: Parts, runner: Runner, unfinished: readonly
     else others.push(found);
   }
   for (const { lease } of others) {
-    const why = isStopped ? "stopped before it was resumed" : "its action type is no longer configured here";
+    const why = isStopped ? "stopped before it was recovered" : "its action type is no longer configured here";
     const message = `${why}; it stays in the ledger`;
     const isOurs = runner.setAside(lease.key, lease.state);
     parts.emit({ type: "job-left", key: lease.key, state: lease.state, isOurs, message });
@@ -38,10 +38,10 @@ async function giveBack(parts: Parts, jobs: readonly UnfinishedJob[]): Promise<v
   }
 }
 
-/** Sets going what other processes leave, as long as the poll scope lasts; nothing to do when the ledger is ours alone. */
+/** Recovers what other replicas leave, as long as the poll scope lasts; nothing to do when the ledger is ours alone. */
 export async function recoverOthers(parts: Parts, runner: Runner, slots: Slots): Promise<void> {
-  // A lane whose jobs wait for slots takes no more to work than it found first, as others may have room; results that
-  // are owed wait for nobody's slot.
+  // While jobs of a lane wait for slots it takes no further ones to work: other replicas may have free slots. Results
+  // that are owed need none.
   const isWanted = (job: FoundJob) => {
     const lane = laneOf(parts.lanes, job.key);
     return lane !== undefined && !slots.isWaitedFor(laneName(lane), turnOf(job, lane));
@@ -50,7 +50,7 @@ export async function recoverOthers(parts: Parts, runner: Runner, slots: Slots):
   for await (const jobs of found) await recover(parts, runner, jobs);
 }
 
-/** Sets going what was left of action types that came back; a ledger that others share is looked through all the time. */
+/** Recovers jobs of action types that are configured again. A shared ledger is watched all the time anyway. */
 export async function recoverReturned(parts: Parts, runner: Runner): Promise<void> {
   const { clock, ledger } = parts.world;
   while (!ledger.watch && !parts.scopes.poll.aborted) {

@@ -1,5 +1,5 @@
-// From an outcome to CodePipeline: fixed in the ledger first, then put until it is taken. Bounded only by the job's life
-// and the report scope. What an answer means is job/report.ts's to say; whose the job is, job/claim.ts's.
+// From an outcome to CodePipeline: recorded in the ledger first, then reported until it is accepted. Only the end of
+// the job or of the report scope ends that. job/report.ts says what an answer means, job/claim.ts whose the job is.
 import { GatewayError, type GatewayFaultKind } from "../codepipeline/gateway.js";
 import type { LostReason } from "../job/lifecycle.js";
 import { failed, type Outcome } from "../job/outcome.js";
@@ -11,7 +11,7 @@ import { drop, leave } from "./ending.js";
 import type { EndCause } from "./events.js";
 import type { JobInFlight } from "./in-flight.js";
 
-/** Longer than any redelivery that is known; how long it really takes CodePipeline does not say. */
+/** Longer than any redelivery that was seen; CodePipeline documents no limit. */
 const offerPatienceMs = 10 * 60_000;
 
 /** Fixes the outcome, then owes it until CodePipeline has it. */
@@ -25,23 +25,23 @@ export async function settle(
   flight.endCause = cause;
   if (flight.loss) return drop(parts, flight, flight.loss);
   await flight.note({ type: "outcome-settled", outcome });
-  // While it was written another replica may have come: the outcome is not what it will report.
+  // While it was written another replica may have taken over: it will report another outcome.
   if (flight.loss) return drop(parts, flight, flight.loss);
   emit({ type: "job-settled", key: flight.key, outcome, cause, durationMs: world.clock.monotonic() - startedMs });
   await report(parts, flight, outcome, "due");
 }
 
-/** A result on its way: what is put, and what is known of the puts before. */
+/** A result on its way: what is reported, and what is known of the attempts before. */
 interface Owed {
   outcome: Outcome;
   state: ReportState;
   attempts: number;
-  /** When a result of a job that is not surely ours was first refused. */
-  doubtedSinceMs: number | undefined;
+  /** Since a result of a job that is not surely ours was refused: how long polls may have brought an offer, as of when. */
+  doubt: { waitedMs: number; atMs: number } | undefined;
   last: { readonly reason: LostReason; readonly message: string };
 }
 
-/** Puts an outcome until CodePipeline takes it, says that the job is over, or the report scope ends. */
+/** Reports an outcome until CodePipeline accepts it, says that the job has ended, or the report scope ends. */
 export async function report(
   parts: Parts,
   flight: JobInFlight,
@@ -51,7 +51,7 @@ export async function report(
   const { emit, scopes, world } = parts;
   const owedSinceMs = world.clock.monotonic();
   const last = { reason: "over", message: "" } as const;
-  const owed: Owed = { outcome, state: from, attempts: 0, doubtedSinceMs: undefined, last };
+  const owed: Owed = { outcome, state: from, attempts: 0, doubt: undefined, last };
   let event: ReportEventType;
   try {
     event = await patiently(
@@ -68,7 +68,7 @@ export async function report(
   } catch (error) {
     if (flight.loss) return drop(parts, flight, flight.loss);
     if (error instanceof GatewayError) return leave(parts, flight, world.mask(error.message));
-    if (scopes.report.aborted) return leave(parts, flight, "stopped before CodePipeline took the result");
+    if (scopes.report.aborted) return leave(parts, flight, "stopped before CodePipeline accepted the result");
     throw error;
   }
   if (owed.state === "lost") return drop(parts, flight, owed.last);
@@ -83,7 +83,7 @@ export async function report(
   });
 }
 
-/** The answer that ends it. Rejects with the fault when only another try can tell. */
+/** The answer that ends it. Rejects with the fault when only another attempt can tell. */
 async function untilAnswered(parts: Parts, flight: JobInFlight, owed: Owed): Promise<ReportEventType> {
   for (;;) {
     const event = await putOnce(parts, flight, owed);
@@ -134,13 +134,16 @@ function endedBy(kind: GatewayFaultKind): ReportEventType | undefined {
  */
 async function isOursAfterAll(parts: Parts, flight: JobInFlight, owed: Owed, refusal: GatewayError): Promise<boolean> {
   const nowMs = parts.world.clock.monotonic();
-  owed.doubtedSinceMs ??= nowMs;
+  owed.doubt ??= { waitedMs: 0, atMs: nowMs };
+  // A pause makes no polls, and so brings no offer.
+  if (!parts.gate.closedBy()) owed.doubt.waitedMs += nowMs - owed.doubt.atMs;
+  owed.doubt.atMs = nowMs;
   flight.learn({ type: "result-refused" });
   try {
     return await clearDoubt(parts, flight, refusal);
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
-    if (nowMs - owed.doubtedSinceMs < offerPatienceMs) {
+    if (owed.doubt.waitedMs < offerPatienceMs) {
       flight.slot.awaitOffer();
       throw error;
     }

@@ -1,5 +1,5 @@
-// Which jobs are in flight, so that none is worked twice: leases what polls offer, sets off each job's story, and looks
-// after slot, lease and count until it ends. Knows nothing of what happens in a story.
+// Which jobs are in flight, so that none runs twice: leases what polls offer, starts each job's story, and gives back
+// slot and lease when it ends. Knows nothing of what happens in a story.
 import { GatewayError } from "../codepipeline/gateway.js";
 import { type JobKey, jobKeyName, type PolledJob } from "../job/job.js";
 import { isOwed, type JobState } from "../job/lifecycle.js";
@@ -22,7 +22,7 @@ export class Runner {
   readonly #parts: Parts;
   readonly #slots: Slots;
   readonly #flights = new Flights();
-  /** Jobs by name that CodePipeline waits for and that nobody works here. */
+  /** Jobs by name that CodePipeline waits for and that have no active worker here. */
   readonly unfinished = new Map<string, JobState>();
 
   constructor(parts: Parts, slots: Slots) {
@@ -39,7 +39,7 @@ export class Runner {
     return this.#flights.all();
   }
 
-  /** True when a job by this id is ours and its service was promised that we wait for its outcome. */
+  /** True when a job by this id is ours and its service was promised a callback. */
   awaitsCallback(jobId: string): boolean {
     for (const flight of this.#flights.all()) {
       if (flight.key.jobId === jobId && flight.callback && flight.state === "running") return true;
@@ -52,13 +52,13 @@ export class Runner {
     return this.#flights.whenIdle();
   }
 
-  /** Resolves when every job that is in flight now has left. */
+  /** Resolves when every job that is in flight now has ended here. */
   whenTheseEnd(): Promise<void> {
     return this.#flights.whenTheseEnd();
   }
 
   /**
-   * Leases a polled job and sets it going. Resolves true once it is leased, false when the offer is a repeat or the
+   * Leases a polled job and starts it. Resolves true once it is leased, false when the offer is a repeat or the
    * ledger cannot be used; then the slot is free again. Never rejects.
    */
   async take(polled: PolledJob, lane: LaneConfig, slot: Slot, polledAtMs: number): Promise<boolean> {
@@ -73,7 +73,7 @@ export class Runner {
         return true;
       }
       emit({ type: "offer-repeated", key });
-      // It may have come in flight while the ledger was asked.
+      // It may have been started while the ledger was asked.
       const flight = known ?? this.#flights.get(key);
       if (flight) this.#offered(flight, polled);
     } catch (error) {
@@ -84,7 +84,7 @@ export class Runner {
     return false;
   }
 
-  /** Sets a job going that an earlier process left, or another replica; its story waits for a slot by itself. */
+  /** Starts a job of a previous process, or of another replica; its story waits for a slot by itself. */
   resume(found: UnfinishedJob, lane: LaneConfig): JobInFlight {
     const { emit, world } = this.#parts;
     const { clock, ledger } = world;
@@ -98,14 +98,14 @@ export class Runner {
     return flight;
   }
 
-  /** A job of the ledger that nobody works here; it counts as owed until somebody does. False: others look after it. */
+  /** A job of the ledger without an active worker here; it counts as owed until it has one. False: others have it. */
   setAside(key: JobKey, state: JobState): boolean {
     if (!staysOurs(this.#parts, key)) return false;
     this.unfinished.set(jobKeyName(key), state);
     return true;
   }
 
-  /** It is somebody's again, or ended. */
+  /** It has an active worker again, or ended. */
   forget(key: JobKey): void {
     this.unfinished.delete(jobKeyName(key));
   }
@@ -128,8 +128,8 @@ export class Runner {
   }
 
   /**
-   * An acknowledged job is not offered: one that is only presumed ours is asked for again, and at once, also while its
-   * result waits. The next put may be further away than the offer is good for.
+   * An acknowledged job is never offered: a job that is only presumed ours is acknowledged again, and at once, also while
+   * its result waits. The next try to report it may be further away than the offer is good for.
    */
   #offered(flight: JobInFlight, polled: PolledJob): void {
     flight.putOffer(polled);
@@ -138,13 +138,13 @@ export class Runner {
     clearDoubt(this.#parts, flight).catch((error: unknown) => {
       if (!(error instanceof GatewayError)) return this.#bug(error, flight.key);
       if (flight.hasLeft) return;
-      // The next offer asks again; the report does so at the latest.
+      // The next offer asks again, and so does the report.
       const fault = faultOf(error, this.#parts.world.mask);
       this.#parts.emit({ type: "call-retried", key: flight.key, fault, attempt: 1, delayMs: 0 });
     });
   }
 
-  /** A job of ours that met a bug of ours still ends with a result: the customer must not wait for nothing. */
+  /** A job of ours that met a bug still ends with a result, so that the customer does not wait for nothing. */
   async #bugInJob(flight: JobInFlight, error: unknown): Promise<void> {
     this.#bug(error, flight.key);
     if (flight.state === "running") {

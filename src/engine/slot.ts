@@ -1,4 +1,4 @@
-// One job's slot and what becomes of it. It counts itself as working or owed; who may have it is slots.ts's to say.
+// One job's slot: working, or owed while CodePipeline is waited for. slots.ts decides who may have one.
 /** Slots that one poll may fill. */
 export interface Reservation {
   readonly size: number;
@@ -12,19 +12,19 @@ export interface Reservation {
 export interface Slot {
   readonly isWorking: boolean;
   /**
-   * Gives the right to work up for as long as CodePipeline is waited for, so that others may run; jobs that are owed hold
-   * back the polls of their own lane alone. Whoever is to work afterwards asks for `work`.
+   * Gives the slot up while CodePipeline is waited for, so that other jobs may run; owed jobs hold back only the polls
+   * of their own lane. A job that is to run afterwards asks for `work`.
    */
   whileWaiting<T>(wait: () => Promise<T>): Promise<T>;
   /**
-   * The owed job waits for a poll to offer it again: from now on what its lane owes leaves the lane's polls one slot.
+   * The owed job waits to be offered again, which only a poll can do: from now on its lane keeps one slot for polls.
    * Idempotent.
    */
   awaitOffer(): void;
   /** The right to work, in turn with all others; at once where it is held. False when the signal aborts first. */
   work(signal: AbortSignal): Promise<boolean>;
   /**
-   * Owed from the beginning, for a job whose result is fixed already: as soon as the lane owes fewer than it may run.
+   * For a job whose result is fixed already: owed, as soon as the lane owes fewer jobs than it may run.
    * False when the signal aborts first.
    */
   owe(signal: AbortSignal): Promise<boolean>;
@@ -39,7 +39,7 @@ export interface SlotBase {
   readonly wait: (kind: "work" | "owe", signal: AbortSignal) => Promise<Reservation | undefined>;
   /** Gives one slot back. */
   readonly release: () => void;
-  /** Looks who can be served now. */
+  /** Serves those who can be served now. */
   readonly serve: () => void;
 }
 

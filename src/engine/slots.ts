@@ -9,7 +9,7 @@ export interface Lane {
   readonly group: string;
 }
 
-/** One group's slots. `busy`: taken, by jobs and polls; `working`: by jobs; `owed`: jobs that wait without a slot. */
+/** One group's slots. `busy`: in use by jobs and polls; `working`: by jobs; `owed`: jobs that wait without a slot. */
 export interface SlotCount {
   readonly group: string;
   readonly busy: number;
@@ -86,12 +86,12 @@ export class Slots {
     this.#serve();
   }
 
-  /** No poller takes slots by this lane any more; jobs that it brought keep theirs. */
+  /** No poller takes slots for this lane any more; its jobs keep theirs. */
   close(laneName: string): void {
     this.#lane(laneName).isOpen = false;
   }
 
-  /** Another limit for all together. Above a lower one nothing is taken away; slots that come free are not given on. */
+  /** Another limit for all together. If more are in use, none is taken away; freed ones are not given out again. */
   resize(max: number): void {
     this.#all.max = max;
     this.#serve();
@@ -152,12 +152,12 @@ export class Slots {
     return this.#wait({ count: this.#lane(laneName), want: Math.max(1, want), kind: "poll" }, signal);
   }
 
-  /** What a job that is known already has of slots: nothing yet. */
+  /** The slot of a job that is known already: not held yet. */
   forJob(laneName: string): Slot {
     return this.#slot(this.#lane(laneName), "none");
   }
 
-  /** True while a job of the lane that is known already waits for its turn of this sort. */
+  /** True while a known job of the lane waits for this. */
   isWaitedFor(laneName: string, wait: JobWait): boolean {
     return (this.#lanes.get(laneName)?.lines[wait].size ?? 0) > 0;
   }
@@ -176,7 +176,7 @@ export class Slots {
       const onAbort = () => waiter.grant(undefined);
       signal.addEventListener("abort", onAbort, { once: true });
       this.#join(waiter);
-      // Those who came earlier could not be served, or they would not be waiting: this serves the newcomer or nobody.
+      // Earlier waiters could not be served, or they would not be waiting: this serves the new one or nobody.
       this.#serve();
     });
   }
@@ -256,7 +256,7 @@ export class Slots {
     this.#serve();
   }
 
-  /** Grants in the order of waiting; one who cannot be served yet does not hold up those behind. */
+  /** Serves waiters in their order; one that cannot be served yet does not delay those behind it. */
   #serve(): void {
     for (const waiter of this.#waiters) {
       const { count, kind, want } = waiter;

@@ -1,14 +1,13 @@
 // One job, top to bottom: slot, details, claim, handler, result. The same story for a job that a poll offered, that an
-// earlier process left, or that another replica gave up; it begins where the job's state says. Every step may fail
+// previous process left, or that another replica gave up; it begins where the job's state says. Every step may fail
 // without hurting another job; once a job is acknowledged it leaves only by an accepted result, or stays in the ledger.
 import { GatewayError, isPassing } from "../codepipeline/gateway.js";
 import { nonceEvent } from "../job/claim.js";
 import type { Job, PolledJob } from "../job/job.js";
-import type { LostReason } from "../job/lifecycle.js";
 import { failed } from "../job/outcome.js";
 import type { FoundJob } from "../ledger/ledger.js";
 import { Deadline } from "../std/deadline.js";
-import { calling, mayComeRight, patiently } from "./calls.js";
+import { calling, lostReason, mayComeRight, patiently } from "./calls.js";
 import { claim } from "./claiming.js";
 import type { Parts } from "./context.js";
 import { drop, leave } from "./ending.js";
@@ -22,13 +21,13 @@ import type { JobWait } from "./slots.js";
 const interrupted =
   "partnerd was terminated while this job was running, so its outcome is unknown; run the action again";
 
-/** Lives the job's life from its state on. Rejects only for a bug. */
+/** Takes the job from its state to its end. Rejects only for a bug. */
 export async function story(parts: Parts, flight: JobInFlight, offer?: PolledJob): Promise<void> {
   if (flight.isRecovered && !(await begins(parts, flight))) return;
   if (flight.loss) return drop(parts, flight, flight.loss);
   if (flight.state === "settled") {
     if (!flight.owed) throw new Error("bug: a settled job without its outcome in the ledger");
-    // An earlier process may have put it.
+    // A previous process may have reported it.
     return report(parts, flight, flight.owed, "unanswered");
   }
   if (flight.state === "running") {
@@ -48,9 +47,9 @@ export async function story(parts: Parts, flight: JobInFlight, offer?: PolledJob
   }
 }
 
-/** A job from the ledger waits for its turn; false when it ends, or is left, before that. */
+/** A job from the ledger waits for its slot; false when it ends, or stays in the ledger, before that. */
 async function begins(parts: Parts, flight: JobInFlight): Promise<boolean> {
-  // An order to fail it is carried out without a slot, once it is surely ours.
+  // An order to fail it needs no slot, once it is ours for certain.
   const orders = flight.state === "running" ? [flight.letGo, flight.failing] : [flight.letGo];
   const until = AbortSignal.any([parts.scopes.poll, ...orders]);
   const wait = turnOf(flight, flight.lane);
@@ -61,11 +60,11 @@ async function begins(parts: Parts, flight: JobInFlight): Promise<boolean> {
     leave(parts, flight, "its action type is no longer configured here; it stays in the ledger");
     return false;
   }
-  // As they are by now: the configuration may have changed while it waited, and may have it worked again.
+  // The settings of now: the configuration may have changed while it waited, `afterCrash` included.
   flight.lane = lane;
   flight.polledAtMs = parts.world.clock.monotonic();
   if (!hasTurn) {
-    leave(parts, flight, "stopped before it was resumed; it stays in the ledger");
+    leave(parts, flight, "stopped before it was recovered; it stays in the ledger");
     return false;
   }
   return wait === "work" || turnOf(flight, lane) === wait || begins(parts, flight);
@@ -87,7 +86,7 @@ async function detailsOf(parts: Parts, flight: JobInFlight, offer: PolledJob | u
       {
         policy: limits.retry.details,
         signal: scopes.poll,
-        // A token source in trouble may still have the tokens of all other clients, whose jobs need the slot.
+        // A token source that fails may still have the tokens of other clients, whose jobs need the slot.
         isWorthIt: ({ kind }) => isPassing(kind) && kind !== "token-unavailable",
       },
       () => calling(parts, flight.key, "details", (gateway) => gateway.details(offer, scopes.poll)),
@@ -98,26 +97,10 @@ async function detailsOf(parts: Parts, flight: JobInFlight, offer: PolledJob | u
   } catch (error) {
     if (flight.loss) await drop(parts, flight, flight.loss);
     else if (scopes.poll.aborted)
-      await drop(parts, flight, { reason: "draining", message: "a drain began before its details came" });
+      await drop(parts, flight, { reason: "draining", message: "a drain began before its details arrived" });
     else if (!(error instanceof GatewayError)) throw error;
-    else await drop(parts, flight, { reason: detailsReason(error), message: world.mask(error.message) });
+    else await drop(parts, flight, { reason: lostReason(error, "no-details"), message: world.mask(error.message) });
     return undefined;
-  }
-}
-
-function detailsReason({ kind }: GatewayError): LostReason {
-  switch (kind) {
-    case "gone":
-    case "over":
-    case "token-rejected":
-    case "not-ours":
-    case "denied":
-      return kind;
-    case "rejected":
-    case "misconfigured":
-      return "refused";
-    default:
-      return "no-details";
   }
 }
 
@@ -142,15 +125,11 @@ async function detailsOfOurs(parts: Parts, flight: JobInFlight): Promise<Job | u
   } catch (error) {
     if (flight.loss) await drop(parts, flight, flight.loss);
     else if (flight.failure !== undefined && flight.state === "running") await fail(parts, flight, flight.failure);
-    else if (scopes.work.aborted) leave(parts, flight, "stopped before its details came; it stays in the ledger");
+    else if (scopes.work.aborted) leave(parts, flight, "stopped before its details arrived; it stays in the ledger");
     else if (!(error instanceof GatewayError)) throw error;
-    else await drop(parts, flight, { reason: endedReason(error), message: world.mask(error.message) });
+    else await drop(parts, flight, { reason: lostReason(error, "refused"), message: world.mask(error.message) });
     return undefined;
   }
-}
-
-function endedReason({ kind }: GatewayError): LostReason {
-  return kind === "gone" || kind === "over" ? kind : "refused";
 }
 
 /** Claims the job; true when its handler may run. */
@@ -167,7 +146,7 @@ async function isOurs(parts: Parts, flight: JobInFlight): Promise<boolean> {
     }
     await flight.note({ type: "acknowledge-accepted", claim: flight.claim.is === "ours" ? "ours" : "presumed" });
   }
-  // A service that has the job needs no slot of ours to be listened to: its outcome may be on its way.
+  // A service that works on the job needs no slot of ours: its callback may be on its way.
   if (flight.slot.isWorking || flight.callback) return true;
   const { work: scope } = parts.scopes;
   const until = AbortSignal.any([scope, flight.letGo, flight.failing]);
@@ -210,7 +189,7 @@ async function work(parts: Parts, flight: JobInFlight, job: Job): Promise<void> 
     case "ended":
       return settle(parts, flight, { ...ending, startedMs });
     case "left":
-      return leave(parts, flight, "a service still works for it; the next start waits for its callback");
+      return leave(parts, flight, "a service still works on it; the next start waits for its callback");
     case "let-go":
       return drop(parts, flight, flight.loss ?? { reason: "released", message: "released" });
   }

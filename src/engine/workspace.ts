@@ -29,7 +29,7 @@ export function openWorkspace(parts: Parts, flight: JobInFlight, job: Job, signa
         { policy: parts.limits.retry.details, signal: renewal, isWorthIt: ({ kind }) => isPassing(kind) },
         () => calling(parts, job.key, "details", (gateway) => gateway.detailsAgain(job.key, renewal)),
       );
-      // Its nonce is left alone: a job that runs was acknowledged with the old one.
+      // Its nonce is ignored: a job that runs was acknowledged with the old one.
       return fresh.access;
     },
     keepSecrets: (values) => void releases.push(keepSecrets(values)),

@@ -60,7 +60,7 @@ function outcomeIn(answer: Answer, nowMs: number): unknown {
     });
   }
   const text = textOf(answer.body);
-  // An answer with nothing in it is the service's word, not a proxy's: the engine calls it an impossible outcome.
+  // An answer with nothing in it is the service's word, not a proxy's: the engine calls it an invalid outcome.
   if (text.trim() === "") return undefined;
   const parsed = parsedJson(text);
   if (parsed === undefined) {

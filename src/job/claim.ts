@@ -4,46 +4,48 @@ import type { Nonce } from "./job.js";
 import type { LostReason } from "./lifecycle.js";
 
 export type Claim =
-  /** Nothing that we asked can have been done. `nonce`: what to ask with; absent: its details must be fetched first. */
+  /** Not acknowledged, for certain. Without a `nonce` its details are fetched first. */
   | { readonly is: "none"; readonly nonce?: Nonce }
-  /** An acknowledge with this nonce is recorded, and under way. */
+  /** An acknowledge with this nonce is in the ledger and on its way; no answer yet. */
   | { readonly is: "asked"; readonly nonce: Nonce }
-  /** An acknowledge with this nonce may have been accepted: no answer came, or the process died before it. */
+  /** An acknowledge with this nonce may have been accepted: its answer was lost, or the process died before it came. */
   | { readonly is: "unanswered"; readonly nonce: Nonce }
-  /** The nonce was refused after an attempt without an answer: used up, by that attempt or by somebody else. */
+  /** The nonce is used up: by our acknowledge whose answer was lost, or by another worker. Fresh details tell which. */
   | { readonly is: "disputed"; readonly nonce: Nonce }
-  /** Used up by us, as far as its details tell; InProgress was never answered. Its handler may run. */
+  /** Very likely ours: the details still name the nonce that we used. No `InProgress` was seen; the handler runs. */
   | { readonly is: "presumed" }
-  /** Presumed, but offered again or its result refused. `nonce`: what to ask with; absent: an offer has to come. */
+  /** Presumed ours, then offered again, or its result refused. Without a `nonce` it waits for another offer. */
   | { readonly is: "doubted"; readonly nonce?: Nonce }
-  /** InProgress was answered. */
+  /** CodePipeline answered `InProgress`. */
   | { readonly is: "ours" }
+  /** Not ours, and nothing more is done for it; `reason` says why. */
   | { readonly is: "lost"; readonly reason: LostReason };
 export type ClaimState = Claim["is"];
 
 export type ClaimEvent =
   /** An acknowledge with this nonce is about to be sent. */
   | { readonly type: "sent"; readonly nonce: Nonce }
+  /** The acknowledge was answered `InProgress`. */
   | { readonly type: "in-progress" }
-  /** InvalidNonceException. */
+  /** The acknowledge was answered `InvalidNonceException`. */
   | { readonly type: "nonce-refused" }
-  /** A status that says that the job is not ours for now: it is back in the queue, or with somebody else. */
+  /** A status said that the job is not ours for now: it is back in the queue, or with another worker. */
   | { readonly type: "not-ours" }
-  /** CodePipeline's clear word that nothing more comes of the job: it is gone, over, or refuses the question. */
+  /** CodePipeline said that nothing more comes of the job: it is gone, has ended, or the acknowledge is invalid. */
   | { readonly type: "ended"; readonly reason: LostReason }
-  /** No answer came; what was asked may have been done. A crash is one, too. */
+  /** No answer came, so the acknowledge may have been accepted. A crash counts as this. */
   | { readonly type: "no-answer" }
-  /** Throttled, denied, never connected: what was asked was not done. */
+  /** Throttled, denied, or never connected: the acknowledge was not accepted. */
   | { readonly type: "put-off" }
-  /** An offer came that names no nonce, as third-party offers do. */
+  /** A poll offered the job again, without a nonce, as third-party polls do. */
   | { readonly type: "offered" }
-  /** An offer, or fresh details, named another nonce than the one that we know. */
+  /** A new offer, or fresh details, named another nonce than ours. */
   | { readonly type: "fresh-nonce"; readonly nonce: Nonce }
-  /** Fresh details named the same nonce, or none, as GetJobDetails does. */
+  /** Fresh details named our nonce, or none, as `GetJobDetails` does. */
   | { readonly type: "same-nonce" }
-  /** CodePipeline answered a result of ours with "over" or "gone". */
+  /** CodePipeline refused our result: the job has ended or is gone. */
   | { readonly type: "result-refused" }
-  /** Nobody waits any longer for an answer or an offer. */
+  /** We stop waiting for an answer or an offer; `reason` says why. */
   | { readonly type: "gave-up"; readonly reason: LostReason };
 export type ClaimEventType = ClaimEvent["type"];
 
@@ -67,7 +69,7 @@ export const claimMoves: Readonly<Record<ClaimState, Partial<Record<ClaimEventTy
     // An acknowledged job is not offered: the attempt without an answer never arrived.
     "fresh-nonce": "none",
   },
-  // As long as the nonce is the same nobody was offered the job since: the attempt that used it up was ours.
+  // The same nonce: nobody was offered the job since, so it was our own attempt that used it up.
   disputed: { "same-nonce": "presumed", "fresh-nonce": "none", ended: "lost" },
   presumed: { offered: "doubted", "fresh-nonce": "doubted", "result-refused": "doubted" },
   doubted: {
@@ -147,12 +149,12 @@ export function statusEvent(status: string | undefined): ClaimEvent {
     case "Failed":
       return { type: "ended", reason: "over" };
     default:
-      // Created, Queued, Dispatched, none, or a word that nobody knows.
+      // Created, Queued, Dispatched, none, or an unknown word.
       return { type: "not-ours" };
   }
 }
 
-/** What a nonce that was heard of means: an offer's, or fresh details'. */
+/** What the nonce of an offer, or of fresh details, means. */
 export function nonceEvent(claim: Claim, nonce: Nonce | undefined): ClaimEvent {
   if (nonce === undefined || nonce === nonceOf(claim).nonce) return { type: "same-nonce" };
   return { type: "fresh-nonce", nonce };
@@ -163,7 +165,7 @@ export function afterCrash(claim: Claim): Claim {
   return claimAfter(claim, { type: "no-answer" });
 }
 
-/** True when CodePipeline may take the job for ours: then it is never dropped without its word. */
+/** True when CodePipeline may hold the job for us: then it is dropped only when CodePipeline says so. */
 export function mayBeOurs({ is }: Claim): boolean {
   return is !== "none" && is !== "lost";
 }

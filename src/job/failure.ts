@@ -68,7 +68,7 @@ export function messageOf(thrown: unknown): string {
 }
 
 /**
- * Any thrown value as failure details: a JobFailure keeps its type, all else is `JobFailed`. `mask` takes secrets out of
+ * Any thrown value as failure details: a JobFailure keeps its type, all else is `JobFailed`. `mask` masks secrets in
  * the message before it is shortened. Never throws.
  */
 export function failureFrom(thrown: unknown, mask: (text: string) => string = (text) => text): FailureDetails {
@@ -82,7 +82,7 @@ export function failureFrom(thrown: unknown, mask: (text: string) => string = (t
       );
     }
   } catch {
-    // One of its members throws when read: then it is told like any other thrown value.
+    // One of its members throws when read: then it is reported like any other thrown value.
   }
   return failureDetails("JobFailed", `the handler failed: ${mask(messageOf(thrown))}`);
 }

@@ -4,28 +4,28 @@ import type { Nonce } from "./job.js";
 import type { Outcome } from "./outcome.js";
 
 export type JobState =
-  /** Ids known; slot and lease held. */
+  /** A poll brought its ids; slot and lease are held. */
   | "polled"
-  /** Nonce and inputs known; nothing promised yet. */
+  /** Nonce and inputs are known; CodePipeline was promised nothing yet. */
   | "detailed"
-  /** We asked to have it and do not know the answer. */
+  /** Acknowledged, with no answer yet: the claim decides. */
   | "acknowledging"
-  /** Ours: the handler is at work, or a foreign service works for it. */
+  /** Ours: its handler runs, or a service works on it and will call back. */
   | "running"
-  /** The outcome is fixed and owed to CodePipeline. */
+  /** The outcome is fixed, and owed to CodePipeline. */
   | "settled"
   /** CodePipeline has accepted the outcome. */
   | "reported"
-  /** Over without a result of ours: not ours, gone, or to be offered again. */
+  /** Ended without a result of ours: not ours, gone, released, or to be offered again. */
   | "dropped";
 
-/** Why a job left us without a result. */
+/** Why a job ended without a result of ours. */
 export type LostReason =
   /** InvalidNonceException, or a status that says another worker has it or it went back to the queue. */
   | "not-ours"
   /** JobNotFoundException, InvalidJobException: CodePipeline does not know it (any more). */
   | "gone"
-  /** Timed out, succeeded or failed at CodePipeline: nothing can be reported. */
+  /** It has ended at CodePipeline (timed out, succeeded or failed): nothing can be reported. */
   | "over"
   /** Details could not be had; it was not acknowledged, so CodePipeline offers it again. */
   | "no-details"
@@ -43,29 +43,29 @@ export type LostReason =
   | "ledger-unwritable"
   /** Another replica took it over. */
   | "taken-over"
-  /** An operator let go of it. */
+  /** An operator released it. */
   | "released"
-  /** CodePipeline could not be asked for it in time; it was not acknowledged, and is offered again. */
+  /** CodePipeline could not be reached in time; it was not acknowledged, and is offered again. */
   | "unreachable"
-  /** CodePipeline denied what was asked for as long as it was asked patiently; it was not acknowledged. */
+  /** CodePipeline denied every attempt (credentials or permissions); it was not acknowledged, and is offered again. */
   | "denied";
 
 export type JobEvent =
-  /** The details came (GetThirdPartyJobDetails, or with the poll). */
+  /** The details came, by `GetThirdPartyJobDetails` or with the poll. */
   | { readonly type: "details-received" }
-  /** About to ask for it; written before the call. */
+  /** An acknowledge is about to be sent; written before the call. */
   | { readonly type: "acknowledge-sent"; readonly nonce: Nonce }
-  /** The acknowledge answered InProgress (`ours`), or an attempt without an answer has used the nonce up (`presumed`). */
+  /** The claim came to `ours` or `presumed`: the handler may run. */
   | { readonly type: "acknowledge-accepted"; readonly claim: "ours" | "presumed" }
-  /** A job that was presumed ours was asked for again, and InProgress answered. */
+  /** A presumed job was acknowledged again, and answered `InProgress`. */
   | { readonly type: "claim-confirmed" }
-  /** A service answered 202 and will call back; the hash proves the caller, the token itself is never kept. */
+  /** A service answered 202 and will call back. Of its token only the hash is kept. */
   | { readonly type: "callback-awaited"; readonly tokenHash: string; readonly deadlineMs: number }
-  /** The outcome is fixed; from here it is owed. */
+  /** The outcome is fixed; from here on it is owed. */
   | { readonly type: "outcome-settled"; readonly outcome: Outcome }
-  /** CodePipeline accepted the result, or said that the job is over after an earlier attempt of ours. */
+  /** CodePipeline has the result: it accepted it now, or an earlier attempt of ours whose answer was lost. */
   | { readonly type: "report-accepted" }
-  /** Over without a result. "No answer" is never this. */
+  /** The job ends without a result of ours; `reason` says why. A missing answer is never a reason. */
   | { readonly type: "job-lost"; readonly reason: LostReason };
 
 export type JobEventType = JobEvent["type"];

@@ -1,4 +1,4 @@
-// The API's length limits, as AWS's service model states them, and the shortening that obeys them.
+// The API's length limits, as AWS's service model states them, and the shortening that keeps to them.
 // Lengths are counted in UTF-16 units without cutting a surrogate pair: safe whichever way the service counts.
 
 /** Most characters of each text that a result may carry. */

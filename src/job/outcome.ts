@@ -32,7 +32,7 @@ export interface Succeeded {
 /** This job is done, the action is not: CodePipeline offers a new job that carries the token. */
 export interface Continued {
   readonly kind: "continued";
-  /** Enough for any worker to go on; 1..2048 characters; no secret in it. */
+  /** Enough for any worker to continue; 1..2048 characters; no secret in it. */
   readonly continuationToken: ContinuationToken;
   /** Whole number, 0..100. */
   readonly percentComplete?: number;
@@ -65,7 +65,7 @@ export function continued(
   return { kind: "continued", continuationToken: continuationToken as ContinuationToken, ...details };
 }
 
-/** The action failed; `type` is `JobFailed` unless told. */
+/** The action failed; `type` is `JobFailed` by default. */
 export function failed(
   message: string,
   details: { readonly type?: FailureType; readonly externalExecutionId?: string } = {},
@@ -74,10 +74,10 @@ export function failed(
 }
 
 /**
- * Whatever a handler gave, as an outcome within the API's limits. Long texts are shortened with a mark, empty
- * optional texts left out, unknown members ignored; what cannot be meant becomes a `failed` outcome whose message
- * says what the handler did wrong. `mask` takes secrets out of what people read, before a text is shortened, which
- * could leave the half of one. Never throws.
+ * Whatever a handler gave, as an outcome within the API's limits. Texts over the limit are truncated and marked, empty
+ * optional texts left out, unknown members ignored; an invalid outcome becomes a `failed` one whose message
+ * says what the handler did wrong. `mask` masks secrets in what people read, before a text is truncated: half a
+ * secret could not be found any more. Never throws.
  */
 export function outcomeFrom(value: unknown, owner: ActionOwner, mask: Mask = (text) => text): Outcome {
   try {
@@ -91,7 +91,7 @@ type Mask = (text: string) => string;
 
 function reasonOf(error: unknown): string {
   try {
-    if (error instanceof Impossible) return `the handler gave an impossible outcome: ${error.message}`;
+    if (error instanceof Impossible) return `the handler gave an invalid outcome: ${error.message}`;
   } catch {
     // What a member threw cannot even be looked at, a revoked proxy for one.
   }
@@ -123,7 +123,7 @@ function checked(value: unknown, owner: ActionOwner, mask: Mask): Outcome {
 
 function checkedSuccess(raw: Record<string, unknown>, owner: ActionOwner, mask: Mask): Succeeded {
   if (present(raw["continuationToken"])) {
-    throw new Impossible('"succeeded" with a continuationToken; return "continued" if the work goes on');
+    throw new Impossible('"succeeded" with a continuationToken; return "continued" if the work continues');
   }
   const revision = present(raw["revision"]) ? checkedRevision(raw["revision"], mask) : undefined;
   const variables = present(raw["outputVariables"]) ? checkedVariables(raw["outputVariables"], owner, mask) : undefined;
@@ -230,7 +230,7 @@ function execution(raw: Record<string, unknown>, mask: Mask): { summary?: string
   return { ...(summary ? { summary } : {}), ...(externalExecutionId ? { externalExecutionId } : {}) };
 }
 
-/** The member as text within `max`; numbers and booleans are written out; anything else is the handler's fault. */
+/** The member as text within `max`; numbers and booleans are written out; anything else is invalid. */
 function text(
   raw: Record<string, unknown>,
   name: string,

@@ -2,25 +2,27 @@
 // whose answer was lost may have been accepted; once it may, "over" is what acceptance looks like. Pure.
 
 export type ReportState =
-  /** Owed; no put of it can have been accepted. */
+  /** Owed: no attempt to report it can have been accepted. */
   | "due"
-  /** A put of it may have been accepted: no answer came, or an earlier process owed it. */
+  /** An attempt may have been accepted: its answer was lost, or an earlier process may have made one. */
   | "unanswered"
-  /** Refused as invalid; a short failure is owed in its place. */
+  /** CodePipeline refused the result as invalid; a generic failure is reported instead. */
   | "replaced"
+  /** That failure may have been accepted: its answer was lost. */
   | "replacement-unanswered"
+  /** CodePipeline has the result. */
   | "accepted"
-  /** CodePipeline will not take it any more. */
+  /** CodePipeline does not take a result for this job any more. */
   | "lost";
 
 export type ReportEventType =
-  /** The put was answered. */
+  /** The attempt was accepted. */
   | "put-accepted"
-  /** No answer came; it may have been accepted. A crash is one, too. */
+  /** No answer came, so the attempt may have been accepted. A crash counts as this. */
   | "no-answer"
-  /** The job is over or gone, by CodePipeline's word. */
+  /** CodePipeline said that the job has ended or is gone. */
   | "over"
-  /** The result itself was refused as invalid. */
+  /** CodePipeline refused the result itself as invalid. */
   | "invalid";
 
 /** What each answer makes of each state; one that a state does not name changes nothing. */

@@ -292,7 +292,7 @@ it("puts what is owed of one action type while all slots of another are busy", {
   await expect.poll(operator, { interval: 20, timeout: 10_000 }).not.toBe("nobody");
   await owed.leave();
   await rig.event("job-reported", ({ key }) => key.jobId === owed.id);
-  expect(rig.count("job-recovered", (event) => "key" in event && event.key?.jobId === held.id)).toBe(0);
+  expect(rig.count("job-started", (event) => "key" in event && event.key?.jobId === held.id)).toBe(0);
   gate.release();
   await gate.waiting(1);
   gate.release();

@@ -34,8 +34,10 @@ it.each(["UnrecognizedClientException", "OptInRequired", "InternalFailure"])(
     void rig.run();
     for (const region of regions) await rig.event("poll-finished", ({ poller }) => poller.region === region);
     await rig.event("poll-failed", ({ failures }) => failures === 5);
-    const message = expect.stringContaining("in eu-south-2 is not answered by CodePipeline");
-    const notes = [{ note: "poller-unanswered", message }];
+    const isDenied = code !== "InternalFailure";
+    const why = isDenied ? "denied PollForThirdPartyJobs" : "does not answer its polls";
+    const message = expect.stringContaining(`in eu-south-2: CodePipeline ${why}`);
+    const notes = [{ note: isDenied ? "call-denied" : "poller-unanswered", message }];
     expect(await readyz()).toEqual({ status: 200, ready: true, reasons: [], notes });
     expect(await (await fetch(`${rig.daemon.adminUrl}/`)).text()).toMatch(/in eu-south-2/);
     fault.remove();

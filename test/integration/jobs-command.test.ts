@@ -87,7 +87,7 @@ it("shows and releases the jobs of a daemon that keeps them in memory", async ()
   expect(await rig.event("job-dropped")).toMatchObject({ reason: "released" });
   expect(await cli(["jobs", "release", "nobody"], directory)).toMatchObject({
     code: 1,
-    err: expect.stringMatching(/answered 404: this daemon holds no job of that id/),
+    err: expect.stringMatching(/answered 404: this daemon has no job with that id/),
   });
   const nobody = ["jobs", "--set", `admin.port=${await freePort()}`];
   expect(await cli(nobody, directory)).toMatchObject({

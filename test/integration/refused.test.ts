@@ -31,7 +31,7 @@ it("keeps a running job through an outage of credentials, says so once and repor
     ({ msg, level }) => level !== "debug" && /refuse|ExpiredToken|accepts/.test(String(msg)),
   );
   expect(told.map(({ msg }) => msg)).toEqual([
-    expect.stringMatching(/^CodePipeline refuses us in us-east-1: PollFor.*ExpiredTokenException.*; check the cred/),
+    expect.stringMatching(/^CodePipeline denied access in us-east-1: PollFor.*ExpiredTokenException.*; check the cred/),
     "CodePipeline accepts us in us-east-1 again",
   ]);
 });

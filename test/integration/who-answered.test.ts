@@ -85,25 +85,71 @@ describe.each(steps)("something in between answers %s", (step, operations) => {
   });
 });
 
-describe("results that are owed", () => {
-  const sts = (code: string) =>
-    `<ErrorResponse><Error><Type>Sender</Type><Code>${code}</Code><Message>no</Message></Error></ErrorResponse>`;
-  const faults = [
-    ["InvalidIdentityToken", 400],
-    ["ExpiredTokenException", 400],
-    ["IDPRejectedClaim", 403],
-    ["ValidationError", 400],
-    ["JobNotFoundException", 404],
-    ["InternalFailure", 500],
-    ["ServiceUnavailable", 503],
-  ] as const;
+/** Where credentials are looked for, with what is set for it; `url` answers everything with the fault. */
+const providers = {
+  "a web identity of STS": (url: string, folder: string) => ({
+    AWS_WEB_IDENTITY_TOKEN_FILE: written(folder, "token", "eyJ.no.token"),
+    AWS_ROLE_ARN: "arn:aws:iam::111111111111:role/partnerd",
+    AWS_ENDPOINT_URL_STS: url,
+  }),
+  "an assumed role of STS": (url: string, folder: string) => ({
+    AWS_CONFIG_FILE: written(
+      folder,
+      "config",
+      "[default]\nrole_arn = arn:aws:iam::111111111111:role/partnerd\nsource_profile = base\n[profile base]\n" +
+        "aws_access_key_id = AKIATESTTESTTESTTEST\naws_secret_access_key = nobody\nregion = us-east-1\n",
+    ),
+    AWS_ENDPOINT_URL_STS: url,
+  }),
+  "an ECS container": (url: string) => ({ AWS_CONTAINER_CREDENTIALS_FULL_URI: `${url}/credentials` }),
+  "an instance's metadata": (url: string) => ({
+    AWS_EC2_METADATA_DISABLED: "false",
+    AWS_EC2_METADATA_SERVICE_ENDPOINT: url,
+  }),
+  "a process": (_url: string, folder: string, status: number) => ({
+    AWS_CONFIG_FILE: written(
+      folder,
+      "config",
+      `[default]\ncredential_process = ${status < 500 ? "/bin/echo JobNotFoundException" : "/bin/false"}\n`,
+    ),
+  }),
+} as const;
+const providerFaults = [
+  ["InvalidIdentityToken", 400],
+  ["ExpiredTokenException", 400],
+  ["IDPRejectedClaim", 403],
+  ["ValidationException", 400],
+  ["JobNotFoundException", 404],
+  ["InternalFailure", 500],
+  ["ServiceUnavailable", 503],
+] as const;
+/** The whole table for the provider that lost five results; two rows each for the others. */
+const rows = Object.keys(providers).flatMap((name, at) =>
+  (at === 0
+    ? providerFaults
+    : ([
+        ["JobNotFoundException", 404],
+        ["InternalFailure", 500],
+      ] as const)
+  ).map(([code, status]) => [name as keyof typeof providers, code, status] as const),
+);
 
-  it.each(faults)("outlast a web identity that STS answers %s (%i)", async (code, status) => {
+function written(folder: string, name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+describe("results that are owed", () => {
+  const body = (code: string) =>
+    `<ErrorResponse><Error><Type>Sender</Type><Code>${code}</Code><Message>no</Message></Error></ErrorResponse>`;
+
+  it.each(rows)("outlast %s that answers %s (%i)", async (name, code, status) => {
     const emulator = await startEmulator({ settings: { redeliveryMs: 30 } });
     onTestFinished(() => emulator.close());
     const security = createServer((request, response) => {
       request.resume();
-      response.writeHead(status, { "content-type": "text/xml" }).end(sts(code));
+      response.writeHead(status, { "content-type": "text/xml" }).end(body(code));
     });
     await new Promise<void>((resolve) => security.listen(0, "127.0.0.1", resolve));
     onTestFinished(() => void security.close());
@@ -123,19 +169,16 @@ describe("results that are owed", () => {
     expect((await first.stop()).owed).toBe(5);
     outage.remove();
 
-    writeFileSync(join(folder, "token"), "eyJ.no.token");
+    const url = `http://127.0.0.1:${(security.address() as AddressInfo).port}`;
     vi.stubEnv("AWS_ACCESS_KEY_ID", undefined);
-    vi.stubEnv("AWS_WEB_IDENTITY_TOKEN_FILE", join(folder, "token"));
-    vi.stubEnv("AWS_ROLE_ARN", "arn:aws:iam::111111111111:role/partnerd");
-    vi.stubEnv("AWS_ENDPOINT_URL_STS", `http://127.0.0.1:${(security.address() as AddressInfo).port}`);
+    for (const [key, value] of Object.entries(providers[name](url, folder, status))) vi.stubEnv(key, value);
     onTestFinished(() => void vi.unstubAllEnvs());
     await using second = await startRig(shared);
     for (const id of ids) await second.event("call-retried", ({ key }) => key.jobId === id);
     const opened = await second.event("breaker-opened");
     expect(opened.fault.message).toContain("not sent");
 
-    vi.stubEnv("AWS_WEB_IDENTITY_TOKEN_FILE", undefined);
-    vi.stubEnv("AWS_ACCESS_KEY_ID", "AKIATESTTESTTESTTEST");
+    vi.unstubAllEnvs();
     for (const id of ids) expect((await emulator.waitForJob(id, "over")).status).toBe("Succeeded");
     for (const id of ids) await second.event("job-reported", ({ key }) => key.jobId === id);
     expect(second.count("job-dropped")).toBe(0);

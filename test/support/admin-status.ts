@@ -73,6 +73,7 @@ export function statusWith(change: Partial<AdminStatus> = {}): AdminStatus {
         { group: scan, busy: 0, max: 5, working: change.jobs?.length ?? 0, owed: 0, lanes: [`us-east-1 ${scan}`] },
       ],
     },
+    denials: [],
     inFlight: change.jobs?.length ?? 0,
     ...change,
   };

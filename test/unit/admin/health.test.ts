@@ -12,8 +12,10 @@ const poller = {
   lastFault: undefined as HealthStatus["pollers"][number]["lastFault"],
 };
 const refused = { kind: "denied", operation: "PollForJobs", code: "ExpiredToken", message: "it has expired" } as const;
+const other = { ...poller, region: "us-east-1" };
+const denied = { region: poller.region, actionType: poller.actionType, operation: "AcknowledgeJob", message: "no" };
 const unpolled = { ...poller, lastPollAtMs: undefined, lastGoodPollAtMs: undefined };
-const good = { isDraining: false, isPaused: false, shortOfRoom: undefined, pollers: [poller] };
+const good = { isDraining: false, isPaused: false, shortOfRoom: undefined, pollers: [poller], denials: [] };
 const writable: LedgerState = { writable: true };
 
 describe("ready", () => {
@@ -43,6 +45,8 @@ describe("ready", () => {
       writable,
       [],
     ],
+    ["a call of the only poller's jobs is denied", { denials: [denied] }, writable, ["breaker-open"]],
+    ["a call of one of two pollers' jobs is denied", { pollers: [poller, other], denials: [denied] }, writable, []],
     ["it drains", { isDraining: true }, writable, ["draining"]],
     ["it is paused", { isPaused: true }, writable, ["paused"]],
     ["every poller fails again and again", { pollers: [{ ...poller, failures: 5 }] }, writable, ["breaker-open"]],
@@ -78,10 +82,19 @@ describe("ready", () => {
     ]);
   });
 
+  it("says which call of its jobs is denied, as the reason or as a note", () => {
+    const why = "CodePipeline denied AcknowledgeJob (no)";
+    const [reason] = ready({ ...good, denials: [denied] }, writable).reasons;
+    expect(reason?.message).toBe(`no action type can be worked: ${why}`);
+    const { notes } = ready({ ...good, pollers: [poller, other], denials: [denied] }, writable);
+    const message = `ThirdParty/Test/Acme-Scan/1 in eu-west-1: ${why}`;
+    expect(notes).toEqual([{ note: "call-denied", message }]);
+  });
+
   it("says once why CodePipeline answers no poller", () => {
     const pollers = [poller, poller].map((each) => ({ ...each, failures: 2, lastFault: refused }));
     expect(ready({ ...good, pollers }, writable).reasons.map(({ message }) => message)).toEqual([
-      "no poller is answered by CodePipeline: it has expired",
+      "no action type can be worked: CodePipeline does not answer its polls (it has expired)",
     ]);
   });
 
@@ -97,11 +110,12 @@ describe("ready", () => {
       notes: [
         {
           note: "poller-unanswered",
-          message: "ThirdParty/Test/Acme-Scan/1 in eu-south-2 is not answered by CodePipeline: it has expired",
+          message: "ThirdParty/Test/Acme-Scan/1 in eu-south-2: CodePipeline does not answer its polls (it has expired)",
         },
         {
           note: "poller-unanswered",
-          message: "ThirdParty/Test/Acme-Scan/1 in us-east-1 is not answered by CodePipeline: no reason is known",
+          message:
+            "ThirdParty/Test/Acme-Scan/1 in us-east-1: CodePipeline does not answer its polls (no reason is known)",
         },
       ],
     });

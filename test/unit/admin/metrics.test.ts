@@ -37,7 +37,7 @@ function given() {
       owed: 1,
       groups: [{ group: scan, busy: 3, max: 5, working: 2, owed: 1, lanes: [`us-east-1 ${scan}`] }],
     };
-    const status: AdminStatus = { ...board.snapshot(startMs + 60_000), slots, inFlight: 0, left: 2 };
+    const status: AdminStatus = { ...board.snapshot(startMs + 60_000), slots, inFlight: 0, left: 2, denials: [] };
     return { status, ledger: { writable: true } };
   };
   const options = { clock: new FakeClock(startMs), version: "1.2.3", store: "sqlite", pollers: [poller], look };

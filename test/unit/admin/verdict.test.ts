@@ -61,7 +61,7 @@ describe("the verdict", () => {
       "a Region refuses us",
       { pollers: [pollerWith(down)], breakers: [denied] },
       "bad",
-      "CodePipeline refuses us in us-east-1 since 02:14 UTC: ExpiredToken; check credentials, policy and clock",
+      "CodePipeline denied access in us-east-1 since 02:14 UTC: PollForJobs (ExpiredToken); check credentials, policy and clock",
     ],
     [
       "one action type fails beside others",

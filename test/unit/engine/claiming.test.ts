@@ -141,3 +141,33 @@ it("takes the answer to an offer of a job that an older partnerd presumed ours w
   expect([flight.claim.is, flight.state]).toEqual(["ours", "acknowledging"]);
   expect(events.filter(({ type }) => type !== "job-changed")).toEqual([]);
 });
+
+describe("a job that nothing was asked of yet", () => {
+  /** Paused before the claim, or while the ledger writes that it is asked for. */
+  async function paused(when: "before" | "during the write") {
+    const sent: Nonce[] = [];
+    const { parts, flight } = await flightOver({
+      acknowledge: async (_, nonce) => {
+        sent.push(nonce);
+        return "InProgress";
+      },
+    });
+    const { ledger } = parts.world;
+    const record = ledger.record.bind(ledger);
+    ledger.record = async (lease, event) => {
+      await record(lease, event);
+      if (event.type === "acknowledge-sent" && when === "during the write") parts.gate.pause();
+    };
+    await flight.note({ type: "details-received" });
+    flight.learn({ type: "fresh-nonce", nonce: offer.nonce });
+    if (when === "before") parts.gate.pause();
+    return { end: await claim(parts, flight), sent, state: flight.state };
+  }
+
+  it.each([
+    ["before", "detailed"],
+    ["during the write", "acknowledging"],
+  ] as const)("is not asked for when nothing may be, from %s on", async (when, state) => {
+    expect(await paused(when)).toMatchObject({ end: { kind: "dropped", reason: "paused" }, sent: [], state });
+  });
+});

@@ -87,6 +87,25 @@ describe("the result of a job that was only presumed to be ours", () => {
     await reported;
     expect(last()).toMatchObject({ type: "job-reported", isPresumed: false });
   });
+
+  it("waits for an offer for ten minutes in which polls are made, and not one of a pause", async () => {
+    const { flight, parts, clock, reporting, last } = await presumed({ put: () => Promise.reject(refusal("over")) });
+    const second = { minDelayMs: 1_000, maxDelayMs: 1_000, factor: 1, maxElapsedMs: Number.POSITIVE_INFINITY };
+    Object.assign(parts.limits.retry, { report: second });
+    let isEnded = false;
+    const reported = reporting("due").then(() => {
+      isEnded = true;
+    });
+    await clock.advance(5 * 60_000);
+    parts.gate.pause();
+    await clock.advance(30 * 60_000);
+    parts.gate.resume();
+    await clock.advance(5 * 60_000 - 1_000);
+    expect([isEnded, flight.claim.is]).toEqual([false, "doubted"]);
+    await clock.advance(2_000);
+    await reported;
+    expect(last()).toMatchObject({ type: "job-dropped", reason: "over" });
+  });
 });
 
 describe("an acknowledge that is answered InProgress after the job has left", () => {

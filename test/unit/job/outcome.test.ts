@@ -175,8 +175,8 @@ describe("a success", () => {
   });
 
   it("cannot carry a continuation token: then the work is not done", () => {
-    refuse({ kind: "succeeded", continuationToken: "t" }, 'return "continued" if the work goes on');
-    refuse({ kind: "succeeded", continuationToken: "" }, 'return "continued" if the work goes on');
+    refuse({ kind: "succeeded", continuationToken: "t" }, 'return "continued" if the work continues');
+    refuse({ kind: "succeeded", continuationToken: "" }, 'return "continued" if the work continues');
   });
 
   it("takes an outcome whose members are inherited", () => {

@@ -1,0 +1,104 @@
+import { describe, expect, it } from "vitest";
+import { GatewayError, type GatewayFaultKind } from "../../../src/codepipeline/gateway.js";
+import { calling, mayComeRight, patiently } from "../../../src/engine/calls.js";
+import { flightOver, key } from "../../support/flight.js";
+
+function fault(kind: GatewayFaultKind): GatewayError {
+  return new GatewayError({ kind, operation: "PutJobSuccessResult", code: kind, message: "no" });
+}
+
+describe("a call that is made patiently", () => {
+  async function given(errors: readonly Error[]) {
+    const { parts, flight, clock, events, slots } = await flightOver({});
+    let made = 0;
+    const call = async () => {
+      const error = errors[made++];
+      if (error) throw error;
+      return "answered";
+    };
+    const patience = { policy: parts.limits.retry.report, signal: parts.scopes.report, isWorthIt: mayComeRight };
+    return { parts, flight, clock, events, slots, call, patience, made: () => made };
+  }
+
+  it("is made again until it is answered, and says so each time", async () => {
+    const { parts, flight, clock, events, call, patience, made } = await given([
+      fault("throttled"),
+      fault("unavailable"),
+    ]);
+    const answer = patiently(parts, flight, patience, call);
+    await clock.advance(10);
+    expect([await answer, made()]).toEqual(["answered", 3]);
+    expect(events).toMatchObject([
+      { type: "call-retried", attempt: 1, fault: { kind: "throttled", operation: "PutJobSuccessResult" } },
+      { type: "call-retried", attempt: 2, fault: { kind: "unavailable" } },
+    ]);
+  });
+
+  it.each([["a fault that is not worth it", fault("gone")] as const, ["a bug", new Error("bug: any")] as const])(
+    "is not made again after %s",
+    async (_what, error) => {
+      const { parts, flight, call, patience, made, events } = await given([error]);
+      await expect(patiently(parts, flight, patience, call)).rejects.toBe(error);
+      expect([made(), events]).toEqual([1, []]);
+    },
+  );
+
+  it("ends with our right to the job, and rejects with its last fault", async () => {
+    const error = fault("unavailable");
+    const { parts, flight, clock, call, patience, made } = await given(Array(9).fill(error));
+    const answer = patiently(parts, flight, patience, call).catch((reason: unknown) => reason);
+    flight.apply({ kind: "release" });
+    await clock.advance(10);
+    expect([await answer, made()]).toEqual([error, 1]);
+  });
+
+  it.each([
+    [true, { working: 0, owed: 1 }],
+    [false, { working: 1, owed: 0 }],
+  ])("gives its slot up for the wait when it is to (%s)", async (isOutside, counts) => {
+    const { parts, flight, clock, slots, call, patience } = await given([fault("unavailable"), fault("unavailable")]);
+    const long = { ...patience.policy, minDelayMs: 1_000, maxDelayMs: 1_000 };
+    const waits = { ...patience, policy: long, isOutsideSlot: () => isOutside };
+    const answer = patiently(parts, flight, waits, call);
+    await clock.advance(10);
+    expect({ working: slots.working, owed: slots.owed }).toEqual(counts);
+    await clock.advance(5_000);
+    await answer;
+  });
+});
+
+it("tells the breakers of each call's end", async () => {
+  let isDenied = true;
+  const { parts } = await flightOver({
+    acknowledge: async () => {
+      if (isDenied) throw fault("denied");
+      return "InProgress";
+    },
+  });
+  const call = () =>
+    calling(parts, key, "acknowledge", (gateway) => gateway.acknowledge(key, "1" as never, parts.scopes.work));
+  await expect(call()).rejects.toMatchObject({ kind: "denied" });
+  expect(parts.breakers.denials).toMatchObject([{ deed: "acknowledge" }]);
+  isDenied = false;
+  expect(await call()).toBe("InProgress");
+  expect(parts.breakers.denials).toEqual([]);
+});
+
+it("keeps a job that may be ours through whatever may be put right, and through nothing else", () => {
+  const kinds: Readonly<Record<GatewayFaultKind, boolean>> = {
+    throttled: true,
+    unavailable: true,
+    aborted: true,
+    "token-rejected": true,
+    "token-unavailable": true,
+    denied: true,
+    misconfigured: true,
+    "not-ours": false,
+    gone: false,
+    over: false,
+    rejected: false,
+  };
+  for (const [kind, is] of Object.entries(kinds)) {
+    expect([kind, mayComeRight({ kind: kind as GatewayFaultKind })]).toEqual([kind, is]);
+  }
+});

@@ -1,0 +1,208 @@
+// One process of the engine's model: a whole worker over the model's service and store. Its crash drops all that it has
+// in memory: its timers never fire, its calls are never answered, its handlers are gone.
+import type { ArtifactStore } from "../../../../src/artifacts/artifacts.js";
+import type { WorkerLimits } from "../../../../src/engine/context.js";
+import { Worker, type WorkerEnd } from "../../../../src/engine/engine.js";
+import type { WorkerEvent } from "../../../../src/engine/events.js";
+import type { HandlerCall, JobHandler } from "../../../../src/handlers/handler.js";
+import type { ActionOwner, Region } from "../../../../src/job/job.js";
+import { isOwed } from "../../../../src/job/lifecycle.js";
+import { succeeded } from "../../../../src/job/outcome.js";
+import type { Clock } from "../../../../src/std/clock.js";
+import type { FakeClock } from "../../../support/fake-clock.js";
+import { noArtifacts } from "../../../support/no-artifacts.js";
+import { actionTypes, type Caller, type ModelService, never } from "./service.js";
+import { ModelLedger, type ModelStore } from "./store.js";
+
+const forever = Number.POSITIVE_INFINITY;
+export const limits: WorkerLimits = {
+  maxConcurrentJobs: 2,
+  polling: { minIntervalMs: 1_000, maxIntervalMs: 30_000 },
+  shutdown: { drainTimeoutMs: 25_000, cancelGraceMs: 5_000, reportTimeoutMs: 20_000 },
+  retry: {
+    poll: { minDelayMs: 1_000, maxDelayMs: 15_000, factor: 4, maxElapsedMs: forever },
+    throttledPoll: { minDelayMs: 2_000, maxDelayMs: 30_000, factor: 3, maxElapsedMs: forever },
+    details: { minDelayMs: 200, maxDelayMs: 5_000, factor: 2, maxElapsedMs: 30_000 },
+    acknowledge: { minDelayMs: 200, maxDelayMs: 10_000, factor: 2, maxElapsedMs: forever },
+    report: { minDelayMs: 500, maxDelayMs: 30_000, factor: 2, maxElapsedMs: forever },
+  },
+};
+/** A handler that is told to stop ends within this. */
+export const stoppedMs = 100;
+
+export interface ProcessOptions {
+  readonly clock: FakeClock;
+  readonly service: ModelService;
+  readonly store: ModelStore;
+  readonly afterCrash: "fail" | "rerun";
+  readonly writeMs: number;
+  readonly hasRoom: () => boolean;
+  /** Handlers that run now, in all processes, and how often each job's began. */
+  readonly running: Map<string, ModelProcess>;
+  readonly runs: Map<string, number>;
+  readonly onCrash: () => void;
+}
+
+export class ModelProcess implements Caller {
+  readonly worker: Worker;
+  readonly ledger: ModelLedger;
+  readonly bugs: string[] = [];
+  isAlive = true;
+  isPaused = false;
+  /** The process dies at the next write of its ledger. */
+  crashAtWrite: "before" | "after" | undefined;
+  #end: WorkerEnd | undefined;
+  readonly #options: ProcessOptions;
+  readonly #timers = new Set<() => void>();
+
+  constructor(options: ProcessOptions) {
+    this.#options = options;
+    const { service, store } = options;
+    const clock = this.#clock();
+    this.ledger = new ModelLedger({
+      store,
+      clock,
+      isAlive: () => this.isAlive,
+      writeMs: options.writeMs,
+      onWrite: (when) => {
+        if (this.crashAtWrite !== when) return false;
+        this.crash();
+        return true;
+      },
+    });
+    const gateway = service.gatewayFor(this);
+    const handler: JobHandler = {
+      kind: "module",
+      description: "of the model",
+      run: async (call) => {
+        const { runs } = options;
+        const { jobId } = call.job.key;
+        if (this.isAlive) runs.set(jobId, (runs.get(jobId) ?? 0) + 1);
+        if (service.jobs.get(jobId)?.isCalledBack) await call.awaitCallback({ tokenHash: "00" });
+        return this.#work(call);
+      },
+      resume: (call) => this.#work(call),
+      close: async () => {},
+    };
+    const artifacts: ArtifactStore = {
+      ...noArtifacts,
+      room: () => (options.hasRoom() ? { isEnough: true } : { isEnough: false, reason: "full" }),
+    };
+    this.worker = new Worker({
+      world: {
+        gateway: () => gateway,
+        handlers: { get: () => handler, close: async () => {} },
+        ledger: this.ledger,
+        artifacts,
+        clock,
+        random: () => 0.5,
+        keepSecrets: () => () => {},
+        mask: (text) => text,
+        jobLog: () => ({ debug() {}, info() {}, warn() {}, error() {} }),
+      },
+      lanes: (["ThirdParty", "Custom"] as const satisfies readonly ActionOwner[]).map((owner) => ({
+        region: "us-east-1" as Region,
+        actionType: actionTypes[owner],
+        group: owner,
+        handler: "any",
+        maxConcurrentJobs: 2,
+        jobTimeoutMs: 300_000,
+        afterCrash: options.afterCrash,
+        secretProperties: [],
+      })),
+      limits,
+      observe: (event) => this.#observe(event),
+    });
+  }
+
+  get isClosed(): boolean {
+    return this.isPaused || this.worker.isStopping || !this.#options.store.isWritable || !this.#options.hasRoom();
+  }
+
+  get hasPeers(): boolean {
+    return this.#options.store.isShared;
+  }
+
+  get end(): WorkerEnd | undefined {
+    return this.#end;
+  }
+
+  start(): void {
+    this.worker.start().catch((error: unknown) => void this.bugs.push(String(error)));
+    void this.worker.ended.then((end) => {
+      this.#end = end;
+    });
+  }
+
+  /** All that it has in memory is gone. */
+  crash(): void {
+    if (!this.isAlive) return;
+    this.isAlive = false;
+    for (const cancel of this.#timers) cancel();
+    for (const [job, by] of this.#options.running) if (by === this) this.#options.running.delete(job);
+    this.#options.store.free(({ by }) => by === this.ledger);
+    this.#options.onCrash();
+  }
+
+  /** It ended in order, and the process with it. */
+  exit(): void {
+    this.crash();
+  }
+
+  #observe(event: WorkerEvent): void {
+    if (event.type === "bug") this.bugs.push(`${event.message}\n${event.stack}`);
+    if (event.type !== "job-dropped" || event.reason === "released" || event.reason === "taken-over") return;
+    const { jobId } = event.key;
+    const job = this.#options.service.jobs.get(jobId);
+    if (job?.state === "in-progress") this.bugs.push(`${jobId} is given up (${event.reason}) while it is ours`);
+    if (job && job.accepted.length > 0 && isOwed(event.from) && this.#options.store.isComplete) {
+      this.bugs.push(`the result of ${jobId} was taken, and yet it is given up (${event.reason})`);
+    }
+  }
+
+  async #work({ job, signal }: HandlerCall): Promise<unknown> {
+    if (!this.isAlive) return never();
+    const { running, service } = this.#options;
+    const { jobId } = job.key;
+    if (running.has(jobId)) service.violations.push(`two handlers run ${jobId} at once`);
+    running.set(jobId, this);
+    await this.#clock().sleep(service.jobs.get(jobId)?.handlerMs ?? 0, signal);
+    if (signal.aborted) await this.#clock().sleep(stoppedMs);
+    running.delete(jobId);
+    return succeeded();
+  }
+
+  /** The model's time, as long as the process lives. */
+  #clock(): Clock {
+    const { clock } = this.#options;
+    const after = (ms: number, callback: () => void) => {
+      if (!this.isAlive) return () => {};
+      const end = clock.after(ms, () => {
+        this.#timers.delete(cancel);
+        callback();
+      });
+      const cancel = () => {
+        this.#timers.delete(cancel);
+        end();
+      };
+      this.#timers.add(cancel);
+      return cancel;
+    };
+    return {
+      now: () => clock.now(),
+      monotonic: () => clock.monotonic(),
+      after,
+      sleep: (ms, signal) =>
+        new Promise((resolve) => {
+          if (signal?.aborted || ms <= 0) return resolve();
+          const done = () => {
+            cancel();
+            signal?.removeEventListener("abort", done);
+            resolve();
+          };
+          const cancel = after(ms, done);
+          signal?.addEventListener("abort", done, { once: true });
+        }),
+    };
+  }
+}

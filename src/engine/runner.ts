@@ -8,10 +8,10 @@ import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
 import { Deadline } from "../std/deadline.js";
 import { clearDoubt } from "./claiming.js";
 import { faultOf, type Parts } from "./context.js";
-import { drop } from "./ending.js";
+import { drop, leave, staysOurs } from "./ending.js";
 import { Flights } from "./flights.js";
 import { JobInFlight } from "./in-flight.js";
-import { type LaneConfig, laneName, laneOf } from "./poller-config.js";
+import { type LaneConfig, laneName } from "./poller-config.js";
 import { settle } from "./reporting.js";
 import type { Slot } from "./slot.js";
 import type { Slots } from "./slots.js";
@@ -100,8 +100,7 @@ export class Runner {
 
   /** A job of the ledger without an active worker here; it counts as owed until it has one. False: others have it. */
   setAside(key: JobKey, state: JobState): boolean {
-    // In a fleet, what we cannot work is left to other replicas: we would not learn that one did.
-    if (!laneOf(this.#parts.lanes, key) && this.#parts.world.ledger.watch) return false;
+    if (!staysOurs(this.#parts, key)) return false;
     this.unfinished.set(jobKeyName(key), state);
     return true;
   }
@@ -118,6 +117,8 @@ export class Runner {
       .catch((error: unknown) => this.#bugInJob(flight, error))
       .catch((error: unknown) => this.#bug(error, flight.key))
       .finally(async () => {
+        if (isOwed(flight.state) && !flight.isEnded)
+          leave(this.#parts, flight, "an internal error; it stays in the ledger until the next start");
         flight.end();
         flight.slot.free();
         if (isOwed(flight.state)) this.setAside(flight.key, flight.state);
@@ -126,10 +127,14 @@ export class Runner {
     void finished.catch((error: unknown) => this.#bug(error, flight.key)).finally(() => this.#flights.remove(flight));
   }
 
-  /** An acknowledged job is never offered: a job that is only presumed ours is acknowledged again. */
+  /**
+   * An acknowledged job is never offered: a job that is only presumed ours is acknowledged again, and at once, also while
+   * its result waits. The next try to report it may be further away than the offer is good for.
+   */
   #offered(flight: JobInFlight, polled: PolledJob): void {
     flight.putOffer(polled);
-    if (flight.state !== "running" || !(flight.claim.is === "presumed" || flight.claim.is === "doubted")) return;
+    const isTaken = flight.state === "running" || flight.state === "settled";
+    if (!isTaken || !(flight.claim.is === "presumed" || flight.claim.is === "doubted")) return;
     clearDoubt(this.#parts, flight).catch((error: unknown) => {
       if (!(error instanceof GatewayError)) return this.#bug(error, flight.key);
       if (flight.hasLeft) return;

@@ -29,7 +29,9 @@ export type ClaimEvent =
   | { readonly type: "in-progress" }
   /** The acknowledge was answered `InvalidNonceException`. */
   | { readonly type: "nonce-refused" }
-  /** CodePipeline said that the job is not ours: it is gone, has ended, is with another worker or back in the queue. */
+  /** A status said that the job is not ours for now: it is back in the queue, or with another worker. */
+  | { readonly type: "not-ours" }
+  /** CodePipeline said that nothing more comes of the job: it is gone, has ended, or the acknowledge is invalid. */
   | { readonly type: "ended"; readonly reason: LostReason }
   /** No answer came, so the acknowledge may have been accepted. A crash counts as this. */
   | { readonly type: "no-answer" }
@@ -53,6 +55,7 @@ export const claimMoves: Readonly<Record<ClaimState, Partial<Record<ClaimEventTy
   asked: {
     "in-progress": "ours",
     "nonce-refused": "lost",
+    "not-ours": "lost",
     ended: "lost",
     "no-answer": "unanswered",
     "put-off": "none",
@@ -61,6 +64,7 @@ export const claimMoves: Readonly<Record<ClaimState, Partial<Record<ClaimEventTy
     sent: "unanswered",
     "in-progress": "ours",
     "nonce-refused": "disputed",
+    "not-ours": "lost",
     ended: "lost",
     // An acknowledged job is not offered: the attempt without an answer never arrived.
     "fresh-nonce": "none",
@@ -72,6 +76,8 @@ export const claimMoves: Readonly<Record<ClaimState, Partial<Record<ClaimEventTy
     sent: "doubted",
     "fresh-nonce": "doubted",
     "nonce-refused": "doubted",
+    // Its handler may have run: the next offer lets us give the result that we have.
+    "not-ours": "doubted",
     "in-progress": "ours",
     ended: "lost",
     "gave-up": "lost",
@@ -144,7 +150,7 @@ export function statusEvent(status: string | undefined): ClaimEvent {
       return { type: "ended", reason: "over" };
     default:
       // Created, Queued, Dispatched, none, or an unknown word.
-      return { type: "ended", reason: "not-ours" };
+      return { type: "not-ours" };
   }
 }
 

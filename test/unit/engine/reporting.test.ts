@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { GatewayError, type JobGateway } from "../../../src/codepipeline/gateway.js";
 import { clearDoubt } from "../../../src/engine/claiming.js";
 import { report } from "../../../src/engine/reporting.js";
+import type { Nonce } from "../../../src/job/job.js";
 import { succeeded } from "../../../src/job/outcome.js";
 import { flightOver, key, offer } from "../../support/flight.js";
 
@@ -171,3 +172,25 @@ it.each([
   await expect(cleared).rejects.toThrow(GatewayError);
   expect(asked).toBe(0);
 });
+
+it.each(["Queued", "Dispatched", "Created", undefined])(
+  "waits for another offer of a job that came too late for the last one, by the answer %s",
+  async (status) => {
+    let asked = 0;
+    const made = await presumed({
+      detailsAgain: async () => ({ ...offer, nonce: String(asked) as Nonce }),
+      acknowledge: async () => {
+        asked += 1;
+        return asked < 3 ? status : "InProgress";
+      },
+      put: async () => {
+        if (made.flight.claim.is !== "ours") throw refusal("over");
+      },
+    });
+    const reported = made.reporting("due");
+    for (let turn = 0; turn < 20; turn++) await made.clock.advance(2);
+    await reported;
+    expect(made.last()).toMatchObject({ type: "job-reported", isPresumed: false });
+    expect(asked).toBe(3);
+  },
+);

@@ -74,3 +74,43 @@ describe("a job that waits for a slot when a stop ends all work, and whose handl
     expect(events.at(-1)).toMatchObject({ type: "job-reported", outcome: { kind: "failed" } });
   });
 });
+
+it.each([true, false])(
+  "says of a job that is left whether others look after it, since its action type is no longer configured: fleet %s",
+  async (isFleet) => {
+    const { parts, flight, slots, events, name, lane, clock } = await flightOver({});
+    const { ledger } = parts.world;
+    const lease = await ledger.lease(other);
+    if (!lease) throw new Error("no lease");
+    await ledger.record(lease, { type: "details-received" });
+    await ledger.record(lease, { type: "acknowledge-sent", nonce: "1" as Nonce });
+    await ledger.release(lease);
+    if (isFleet) Object.assign(ledger, { watch: async function* () {} });
+    const lanes = new Map([[name, lane]]);
+    const runner = new Runner({ ...parts, lanes }, slots);
+    const [found] = await ledger.unfinished();
+    if (!found) throw new Error("nothing is unfinished");
+    runner.resume(found, lane);
+    lanes.delete(name);
+    flight.slot.free();
+    await clock.advance(0);
+    expect(events.at(-1)).toMatchObject({ type: "job-left", isOurs: !isFleet });
+    expect(runner.unfinished.size).toBe(isFleet ? 0 : 1);
+  },
+);
+
+it.each(["acknowledge", "put"] as const)("says that it leaves a job of ours that met a bug in %s", async (call) => {
+  const { parts, flight, slots, events, lane, name } = await flightOver({
+    [call]: () => Promise.reject(new TypeError("x is not a function")),
+  });
+  flight.slot.free();
+  const runner = new Runner(parts, slots);
+  const slot = (await slots.take(name, 1, parts.scopes.poll))?.use();
+  if (!slot) throw new Error("no slot");
+  await runner.take({ key: other, job: { ...offer, key: other } }, lane, slot, 0);
+  await runner.whenIdle();
+  const state = call === "put" ? "settled" : "acknowledging";
+  expect(events.filter(({ type }) => type === "bug")).toHaveLength(1);
+  expect(events.at(-1)).toMatchObject({ type: "job-left", state });
+  expect([...runner.unfinished.values()]).toEqual([state]);
+});

@@ -1,8 +1,6 @@
 // A whole daemon that kills itself: real parts, wrapped so that every ledger write, every API call and every edge of a
-// handler is a fault point; the n-th that is passed is its last. It keeps a journal, line by line and without a buffer,
-// of what it started and what it promised. Run from the sources: `node --import <sourceHook> daemon-child.ts ORDER`.
+// handler is a fault point; the n-th that is passed is its last. It writes down what it does in the run's journal. Run from the sources: `node --import <sourceHook> daemon-child.ts ORDER`.
 import { randomUUID } from "node:crypto";
-import { appendFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { startAdmin } from "../../src/admin/server.js";
 import { type BuiltParts, buildParts, closeQuietly, lanesOf } from "../../src/compose/build.js";
@@ -17,6 +15,7 @@ import { systemClock } from "../../src/std/clock.js";
 import { createLog, textLog } from "../../src/std/log.js";
 import { Masker } from "../../src/std/masking.js";
 import { FaultPoints, pointsUntil, say } from "./fault-points.js";
+import { Journal, journalEvent, journalledGateway, journalledLedger } from "./journal.js";
 import { PointedLedger, pointedGateway, pointedHandlers, pointedSqliteThread } from "./pointed-parts.js";
 
 /** What the parent asks for. */
@@ -26,7 +25,9 @@ export interface ChildOrder {
   readonly clientToken: string;
   /** For the ledger and the handlers' folders. */
   readonly folder: string;
+  /** The run's journal, and this daemon's name in it. */
   readonly journal: string;
+  readonly life: string;
   /** Left out: a file in the folder. */
   readonly ledger?: Config["ledger"];
   /** The fault point to die at, counted from 1; 0: none, it works until its standard input ends. */
@@ -124,21 +125,22 @@ async function main(order: ChildOrder): Promise<void> {
   const counted = { left: pointsUntil(order.killAt), midMs: order.midMs };
   const points = new FaultPoints(counted);
   pointedSqliteThread(counted);
-  const journal = (line: string) => appendFileSync(order.journal, `${line.replaceAll("\n", " ")}\n`);
+  const journal = new Journal(order.journal, order.life);
   Reflect.set(globalThis, Symbol.for("partnerd.test.handler"), work);
   const masker = new Masker();
   const clock = systemClock;
   const log = createLog({ ...config.log, masker, destination: { write: (line) => say(`log ${line.trimEnd()}`) } });
   const observe = (event: WorkerEvent) => {
+    journalEvent(event, journal);
     if (event.type === "bug" || event.type === "ledger-failed") say(`wrong ${event.type}: ${event.message}`);
   };
   const built = await buildParts({ config, log, masker, clock, environment: {} }, observe);
   const worker = new Worker({
     world: {
-      gateway: (region, owner) => pointedGateway(built.gateways.get(region, owner), points),
+      gateway: (region, owner) => pointedGateway(journalledGateway(built.gateways.get(region, owner), journal), points),
       handlers: pointedHandlers(built.handlers, points, journal),
       artifacts: built.artifacts,
-      ledger: new PointedLedger(built.ledger, points, journal),
+      ledger: new PointedLedger(journalledLedger(built.ledger, journal), points),
       clock,
       random: Math.random,
       keepSecrets: (values) => masker.keep(values),

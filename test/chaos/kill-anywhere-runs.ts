@@ -1,6 +1,5 @@
 // Kill anywhere: daemons that are killed by SIGKILL at fault points drawn from a seed and started again on the same
 // ledger, against an emulator; then what must hold is looked at. A run is one emulator, one ledger and several kills.
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,11 +9,11 @@ import { seededRandom } from "../../src/emulator/random.js";
 import type { Settings } from "../../src/emulator/settings.js";
 import { listJobs } from "../../src/ledger/sqlite/list.js";
 import { freePort } from "../support/rig.js";
-import { sourceHook } from "../support/source-hook.js";
 import type { ChildOrder } from "./daemon-child.js";
 import { Journal, journalEmulator, keepJournal } from "./journal.js";
 import { breachesIn, promisesIn } from "./kill-evidence.js";
 import { LateService } from "./late-service.js";
+import { spawnDaemon } from "./spawn-daemon.js";
 
 export interface KillOptions {
   /** How many kills in all. */
@@ -277,20 +276,7 @@ function startChild(place: ChildPlace, kill: Pick<ChildOrder, "killAt" | "midMs"
     ...(ledger && { ledger }),
     ...(late && { late }),
   };
-  const script = join(import.meta.dirname, "daemon-child.ts");
-  const child = spawn(process.execPath, ["--import", sourceHook, script, JSON.stringify(order)], {
-    stdio: ["pipe", "pipe", "inherit"],
-    env: {
-      PATH: process.env["PATH"],
-      AWS_ACCESS_KEY_ID: "AKIATESTTESTTESTTEST",
-      AWS_SECRET_ACCESS_KEY: "test-secret-key-of-nobody",
-      AWS_CONFIG_FILE: "/dev/null",
-      AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
-      AWS_EC2_METADATA_DISABLED: "true",
-    },
-  });
-  // A child that died already reads no more: no fault of its own.
-  child.stdin.on("error", () => {});
+  const child = spawnDaemon(order);
   const limit = setTimeout(
     () => {
       breaches.push("a daemon hung and had to be killed");

@@ -12,6 +12,8 @@ export interface LateServiceOptions {
   readonly random: () => number;
   /** Whether some daemon has recorded that it waits for this job's callback. */
   readonly isPromised: (jobId: string) => boolean;
+  /** Where a delivery to this address really goes, as a load balancer decides. Absent: there. */
+  readonly routed?: (url: string) => string;
 }
 
 /** What became of a job's deliveries. */
@@ -134,7 +136,7 @@ export class LateService {
     if (!callback) throw new Error("the job came without a callback");
     const text = `${job.jobId} delivery ${job.sent.length} ${randomUUID()}`;
     job.sent.push(text);
-    const status = await fetch(callback.url, {
+    const status = await fetch(this.#options.routed?.(callback.url) ?? callback.url, {
       method: "POST",
       headers: { "content-type": "application/json", authorization: `Bearer ${callback.token}` },
       body: JSON.stringify(outcomeOf(pipeline.actionName, continuationToken, text)),

@@ -1,0 +1,9 @@
+// Plays runs of a fleet, one after the other, in a process of its own: told a seed, it answers the run's report.
+import { startDynamo } from "../../support/dynamo.js";
+import { runFleet } from "./run.js";
+
+const dynamo = await startDynamo();
+process.on("message", async (seed: number) => {
+  process.send?.(await runFleet(seed, dynamo));
+});
+process.once("disconnect", () => process.exit(0));

@@ -26,11 +26,12 @@ const runs = Number(values.runs);
 // Even and odd by turns: they differ in what a repeated acknowledge answers.
 const seeds =
   values.run?.map(Number) ?? Array.from({ length: runs }, (_, n) => 2 * Math.floor(seedOf() * 2 ** 30) + (n % 2));
-const total = { runs: 0, jobs: 0, broken: 0, deeds: new Map<string, number>() };
+const total = { runs: 0, jobs: 0, broken: 0, deeds: new Map<string, number>(), kinds: new Map<string, number>() };
 console.log(`fleet under lost answers: ${seeds.length} runs, seed ${values.seed}`);
 const waiting = [...seeds];
 await Promise.all(Array.from({ length: Math.min(Number(values.parallel), seeds.length) }, playLane));
 for (const [deed, count] of [...total.deeds].sort()) console.log(`${String(count).padStart(6)}  ${deed}`);
+for (const [kind, count] of [...total.kinds].sort()) console.log(`${String(count).padStart(6)}  breaches, ${kind}`);
 const seconds = Math.round((Date.now() - startedMs) / 1_000);
 console.log(
   `${total.jobs} jobs in ${total.runs} runs, ${total.broken} runs breached, seed ${values.seed}, ${seconds} s`,
@@ -62,6 +63,10 @@ function tell({ seed, jobs, deeds, breaches, evidence, tookMs }: FleetReport): v
   total.jobs += jobs;
   for (const deed of deeds) total.deeds.set(deed, (total.deeds.get(deed) ?? 0) + 1);
   if (breaches.length > 0) total.broken += 1;
+  for (const breach of breaches) {
+    const kind = breach.slice(0, breach.indexOf(":"));
+    total.kinds.set(kind, (total.kinds.get(kind) ?? 0) + 1);
+  }
   for (const breach of breaches) console.log(`BREACH run ${seed}: ${breach}`);
   for (const line of evidence) console.log(line);
   if (process.env["FLEET_VERBOSE"]) console.log(`run ${seed}: ${jobs} jobs, ${deeds.join(" ")}, ${tookMs} ms`);

@@ -245,4 +245,9 @@ async function openAdmin(
   built.closing.push({ name: "admin port", close: () => admin.close() });
 }
 
-await main(JSON.parse(process.argv[2] ?? "{}") as ChildOrder);
+try {
+  await main(JSON.parse(process.argv[2] ?? "{}") as ChildOrder);
+} catch (error) {
+  say(`failed ${String(error).replaceAll("\n", " ")}`);
+  process.exit(1);
+}

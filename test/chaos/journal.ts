@@ -226,9 +226,8 @@ export function keepJournal(
   writeFileSync(`${kept}.txt`, `${[`replay: ${run.replay}`, ...run.breaches, ...stories].join("\n")}\n`);
   return [
     `journal ${kept}.jsonl, its jobs' stories ${kept}.txt; replay: ${run.replay}`,
-    ...named.flatMap((jobId) => [
-      `job ${jobId}:`,
-      ...storyOf(lines, jobId, 12).map((line) => `  ${line.slice(0, 200)}`),
-    ]),
+    ...named
+      .slice(0, 3)
+      .flatMap((jobId) => [`job ${jobId}:`, ...storyOf(lines, jobId, 6).map((line) => `  ${line.slice(0, 200)}`)]),
   ];
 }

@@ -115,7 +115,7 @@ export async function runOnce(
   const journal = new Journal(path, "emulator");
   journalEmulator(emulator, journal);
   const isPromised = (jobId: string) => promisesIn(path).promised.has(jobId);
-  const service = await LateService.start({ random: seededRandom(seed + 1), isPromised });
+  const service = await LateService.start({ random: seededRandom(seed + 1), isPromised, journal });
   try {
     const actionTypes = [...scriptedTypes, ...lateTypes];
     for (const type of actionTypes) emulator.addActionType(nameOf(type));

@@ -18,12 +18,13 @@ const stopMs = cancelGraceMs + 500;
 /** An offer that nobody acknowledges is repeated every 2 s in the quiet: a living fleet takes it within a few. */
 const offersInQuietMax = 5;
 
+/** Each breach begins with its kind and a colon. */
 export function breachesOf(evidence: FleetEvidence): readonly string[] {
   const { emulator, lines } = evidence;
   const contradictions = emulator.violations().filter(({ kind }) => kind === "contradictory-result");
   return [
     ...emulator.jobs().flatMap((job) => breachesOfJob(job, evidence)),
-    ...contradictions.map(({ jobId, message }) => `job ${jobId} had contradictory results: ${message}`),
+    ...contradictions.map(({ jobId, message }) => `contradiction: job ${jobId}: ${message}`),
     ...overlapsIn(runsIn(lines), stallsIn(lines), stopMs).map(overlapText),
     ...timeouts(lines),
   ];
@@ -35,19 +36,20 @@ function breachesOfJob(job: JobView, { lines, rows }: FleetEvidence): readonly s
   const breaches: string[] = [];
   const accepted = job.results.filter(({ answer }) => answer === "accepted").length;
   const row = rows.get(id);
-  if (status === "InProgress") breaches.push(`${what} was acknowledged and has no result; its row: ${row ?? "none"}`);
+  if (status === "InProgress")
+    breaches.push(`lost: ${what} was acknowledged and has no result; its row: ${row ?? "none"}`);
   else if (accepted !== 1) {
     const quietMs = lines.find((line) => line.what === "quiet")?.atMs ?? 0;
     const offers = lines.filter(
       (line) => line.atMs > quietMs && (line["offered"] as readonly string[] | undefined)?.includes(id),
     ).length;
-    const never =
-      offers > offersInQuietMax ? `was offered ${offers} times in the quiet and acknowledged by nobody` : "";
-    breaches.push(`${what} is ${status} with ${accepted} accepted results ${never}; its row: ${row ?? "none"}`);
-  } else if (row) breaches.push(`${what} is over, and its row is still owed: ${row}`);
+    const kind = offers > offersInQuietMax ? "offered in vain" : "not over";
+    const counted = `${accepted} accepted results, ${offers} offers in the quiet`;
+    breaches.push(`${kind}: ${what} is ${status} with ${counted}; its row: ${row ?? "none"}`);
+  } else if (row) breaches.push(`row left: ${what} is over, and its row is still owed: ${row}`);
   const starts = runsIn(lines).filter(({ jobId }) => jobId === id).length;
   const mayRerun = job.actionType.provider.endsWith("rerun");
-  if (!mayRerun && starts > 1) breaches.push(`${what} was started ${starts} times, and must not be run again`);
+  if (!mayRerun && starts > 1) breaches.push(`run again: ${what} was started ${starts} times`);
   return breaches;
 }
 
@@ -55,12 +57,12 @@ function breachesOfJob(job: JobView, { lines, rows }: FleetEvidence): readonly s
 function timeouts(lines: readonly JournalLine[]): readonly string[] {
   return lines
     .filter(({ what, cause }) => what === "engine job-settled" && cause === "timed-out")
-    .map(({ jobId, who }) => `job ${jobId} was timed out at ${who} by a clock that was moved`);
+    .map(({ jobId, who }) => `timed out: job ${jobId} at ${who}, by a clock that was moved`);
 }
 
 function overlapText({ first, second, fromMs, toMs }: Overlap): string {
   return (
-    `job ${first.jobId} was at work twice for ${Math.round(toMs - fromMs)} ms or more: ` +
+    `at work twice: job ${first.jobId} for ${Math.round(toMs - fromMs)} ms or more: ` +
     `at ${first.daemon} since ${Math.round(fromMs - first.fromMs)} ms before it began at ${second.daemon}`
   );
 }

@@ -2,14 +2,14 @@
 // own way to the table and its own port for callbacks. What is done to it is written to the run's journal.
 import { readdirSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { freePort } from "../../support/rig.js";
 import type { ChildOrder } from "../daemon-child.js";
 import type { Journal } from "../journal.js";
 import { type DaemonProcess, spawnDaemon } from "../spawn-daemon.js";
 
 export interface PlaceOptions {
   readonly name: string;
-  /** All but the name of the life. */
-  readonly order: (life: string) => ChildOrder;
+  readonly order: (life: string, adminPort: number) => ChildOrder;
   readonly journal: Journal;
   readonly breaches: string[];
 }
@@ -34,6 +34,8 @@ export class FleetPlace {
   #life: Life | undefined;
   #lives = 0;
   #clockOffMs = 0;
+  /** Where callbacks come in now. Each daemon has its own: another process may take what a dead one had. */
+  adminPort = 0;
 
   constructor(options: PlaceOptions) {
     this.#options = options;
@@ -47,13 +49,14 @@ export class FleetPlace {
   /** Starts daemons until one is ready. */
   async start(): Promise<void> {
     for (let n = 0; n < startsMax; n++) {
+      this.adminPort = await freePort();
       const life = this.#begin();
       if (await life.ready) {
         if (this.#clockOffMs !== 0) life.child.stdin.write(`clock ${this.#clockOffMs}\n`);
         return;
       }
     }
-    this.#options.breaches.push(`a daemon at ${this.#options.name} did not start ${startsMax} times`);
+    this.#options.breaches.push(`daemon: none started at ${this.#options.name}, ${startsMax} times`);
   }
 
   setClock(offMs: number): void {
@@ -92,7 +95,7 @@ export class FleetPlace {
     life.isExpected = true;
     life.child.kill("SIGTERM");
     const limit = setTimeout(() => {
-      this.#options.breaches.push(`the daemon ${life.name} did not end within ${endLimitMs} ms of its SIGTERM`);
+      this.#options.breaches.push(`daemon: ${life.name} did not end within ${endLimitMs} ms of its SIGTERM`);
       life.child.kill("SIGKILL");
     }, endLimitMs);
     await life.ended;
@@ -103,7 +106,7 @@ export class FleetPlace {
     const { name, order, journal, breaches } = this.#options;
     const life = `${name}.${++this.#lives}`;
     journal.line("started", { daemon: life });
-    const child = spawnDaemon(order(life));
+    const child = spawnDaemon(order(life, this.adminPort));
     const lines: string[] = [];
     const { promise: ready, resolve } = Promise.withResolvers<boolean>();
     let wasReady = false;
@@ -113,14 +116,16 @@ export class FleetPlace {
         wasReady = true;
         resolve(true);
       }
-      if (line.startsWith("wrong bug")) breaches.push(`the daemon ${life} said: ${line}`);
+      if (line.startsWith("wrong bug")) breaches.push(`daemon: ${life} said ${line}`);
     });
     const ended = new Promise<void>((done) => {
       child.once("close", (code, signal) => {
         this.#life = undefined;
         journal.line("gone", { who: life, code, signal });
-        const isGood = begun.isExpected ? signal === "SIGKILL" || lines.at(-1)?.endsWith(" false") : !wasReady;
-        if (!isGood) breaches.push(`the daemon ${life} ended with ${code ?? signal}: ${lines.slice(-3).join(" | ")}`);
+        const isGood = begun.isExpected
+          ? signal === "SIGKILL" || lines.some((line) => /^ended \d+ false$/.test(line))
+          : !wasReady;
+        if (!isGood) breaches.push(`daemon: ${life} ended with ${code ?? signal}: ${lines.slice(-3).join(" | ")}`);
         resolve(false);
         done();
       });

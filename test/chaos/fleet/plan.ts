@@ -45,7 +45,7 @@ export interface Plan {
   readonly actionTypes: ActionTypes;
   readonly jobs: readonly PlannedJob[];
   readonly deeds: readonly Deed[];
-  /** How much more often than in the calmest run a call for a row goes wrong. */
+  /** How often single calls to the table go wrong; 0: never. */
   readonly roughness: number;
   /** The share of acknowledges and results whose answer CodePipeline loses. */
   readonly lostAnswers: number;

@@ -9,7 +9,6 @@ import { type Emulator, startEmulator } from "../../../src/emulator/emulator.js"
 import { seededRandom } from "../../../src/emulator/random.js";
 import { tableDefinition } from "../../../src/ledger/dynamodb/table.js";
 import { type Dynamo, dynamoRegion } from "../../support/dynamo.js";
-import { freePort } from "../../support/rig.js";
 import { Journal, journalEmulator, keepJournal, linesOf, machineMs } from "../journal.js";
 import { promisesIn } from "../kill-evidence.js";
 import { LateService } from "../late-service.js";
@@ -30,7 +29,7 @@ export interface FleetReport {
 }
 
 /** From the quiet on. Takeovers take two leases at most; the rest is for machines that are busy otherwise. */
-const quietLimitMs = 12 * leaseMs;
+const quietLimitMs = 10 * leaseMs;
 
 /** What the parts of one run share. */
 interface World {
@@ -54,14 +53,17 @@ export async function runFleet(seed: number, dynamo: Dynamo): Promise<FleetRepor
   const world = await openWorld(planOf(seed), dynamo, folder);
   const { plan, emulator, journal, path, service, ways, places, breaches } = world;
   try {
-    journal.line("plan", { ...plan });
+    journal.line("plan", { plan });
     await Promise.all(places.map((place) => place.start()));
     await suffer(world);
     await quieten(world);
     await Promise.all(places.map((place) => place.drain()));
     const rows = await owedRows(world);
     const lines = linesOf(path);
-    breaches.push(...service.breaches, ...breachesOf({ plan, emulator, lines, rows }));
+    breaches.push(
+      ...service.breaches.map((breach) => `service: ${breach}`),
+      ...breachesOf({ plan, emulator, lines, rows }),
+    );
     const replay = `npm run chaos:fleet -- --run ${seed}`;
     return {
       seed,
@@ -102,26 +104,26 @@ async function openWorld(plan: Plan, dynamo: Dynamo, folder: string): Promise<Wo
   }
   const table = await dynamo.createTable();
   const { endpoint } = dynamo;
-  const ports = await Promise.all(Array.from({ length: daemons }, freePort));
   const places: FleetPlace[] = [];
   const random = seededRandom(seed + 1);
   const service = await LateService.start({
     random,
+    journal,
     isPromised: (jobId) => promisesIn(path).promised.has(jobId),
     routed: (url) => {
       // A load balancer sends callbacks to whoever is up.
-      const up = ports.filter((_, n) => places[n]?.isUp);
-      const port = up[Math.floor(random() * up.length)];
-      return port === undefined ? url : url.replace(/:\d+\//, `:${port}/`);
+      const up = places.filter(({ isUp }) => isUp);
+      const place = up[Math.floor(random() * up.length)];
+      return place ? url.replace(/:\d+\//, `:${place.adminPort}/`) : url;
     },
   });
   const ways: FaultyTable[] = [];
   const world = { plan, dynamo, table, emulator, journal, path, folder, service, ways, places, breaches: [] };
-  for (const [n, port] of ports.entries()) {
+  for (let n = 0; n < daemons; n++) {
     const name = `d${n}`;
     const way = await FaultyTable.start({ endpoint, daemon: name, seed, roughness: plan.roughness, journal });
     ways.push(way);
-    const order = (life: string) => orderOf(world, { life, adminPort: port, endpoint: way.url });
+    const order = (life: string, adminPort: number) => orderOf(world, { life, adminPort, endpoint: way.url });
     places.push(new FleetPlace({ name, order, journal, breaches: world.breaches }));
   }
   return world;
@@ -171,16 +173,21 @@ async function suffer(world: World): Promise<void> {
     const { category, owner, provider, version } = actionType;
     emulator.addJob({ id, actionType: { category, owner, provider, version }, pipeline: { action } });
   });
-  const deeds = plan.deeds.map(async (deed) => {
-    await sleep(deed.atMs);
-    await commit(world, deed);
+  // What is done to one daemon comes one after the other, however long a start takes on a busy machine.
+  const startedMs = machineMs();
+  const victims = Map.groupBy(plan.deeds, (deed) => ("daemon" in deed ? deed.daemon : deed.kind));
+  const deeds = [...victims.values()].map(async (some) => {
+    for (const deed of some) {
+      await sleep(startedMs + deed.atMs - machineMs());
+      await commit(world, deed);
+    }
   });
   await Promise.all([...jobs, ...deeds, sleep(plan.quietAtMs)]);
 }
 
 async function commit(world: World, deed: Deed): Promise<void> {
   const { journal, places, ways, plan } = world;
-  journal.line(`deed ${deed.kind}`, { ...deed });
+  journal.line(`deed ${deed.kind}`, { deed });
   const place = "daemon" in deed ? places[deed.daemon] : undefined;
   const way = "daemon" in deed ? ways[deed.daemon] : undefined;
   switch (deed.kind) {
@@ -221,7 +228,7 @@ async function commit(world: World, deed: Deed): Promise<void> {
       await world.dynamo.client.send(new CreateTableCommand(tableDefinition(world.table) as never));
       break;
   }
-  journal.line(`undone ${deed.kind}`, { ...deed });
+  journal.line(`undone ${deed.kind}`, { deed });
 }
 
 /** Makes everything well again and waits until every job is over, or it has been too long. */

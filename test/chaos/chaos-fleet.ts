@@ -15,7 +15,7 @@ const { values } = parseArgs({
   options: {
     runs: { type: "string", default: process.env["FLEET_RUNS"] ?? "300" },
     seed: { type: "string", default: process.env["FLEET_SEED"] ?? String(Math.floor(Math.random() * 2 ** 30)) },
-    parallel: { type: "string", default: "2" },
+    parallel: { type: "string", default: "4" },
     run: { type: "string", multiple: true },
   },
 });

@@ -195,13 +195,13 @@ async function main(order: ChildOrder): Promise<void> {
   if (order.late) await openAdmin(order.late.adminPort, { built, worker, points });
   if (order.fleet) noteStalls(journal);
   await worker.start();
-  say("ready");
   const orders = createInterface({ input: process.stdin });
   orders.on("line", (line) => {
     wall.offMs = Number(line.slice("clock ".length));
   });
   orders.once("close", () => void worker.stop());
   process.once("SIGTERM", () => orders.close());
+  say("ready");
   const end = await worker.ended;
   for (const part of built.closing.toReversed()) await closeQuietly(part, log);
   say(`ended ${end.owed} ${end.isBroken}`);

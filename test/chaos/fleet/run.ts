@@ -178,7 +178,7 @@ async function suffer(world: World): Promise<void> {
   const victims = Map.groupBy(plan.deeds, (deed) => ("daemon" in deed ? deed.daemon : deed.kind));
   const deeds = [...victims.values()].map(async (some) => {
     for (const deed of some) {
-      await sleep(startedMs + deed.atMs - machineMs());
+      await sleep(Math.max(startedMs + deed.atMs - machineMs(), 0));
       await commit(world, deed);
     }
   });

@@ -165,7 +165,7 @@ function toldOf(event: EmulatorEvent): Readonly<Record<string, unknown>> | undef
     case "job-changed":
       return { jobId: event.jobId, from: event.from, to: event.to };
     case "violation":
-      return { ...event.violation };
+      return { jobId: event.violation.jobId, violation: event.violation };
     case "call-answered": {
       const { call, status, code, offered, faults } = event;
       if (call.jobId === undefined && !offered?.length) return undefined;
@@ -180,10 +180,11 @@ function jobOf({ jobId }: JobKey): { readonly jobId: string } {
   return { jobId };
 }
 
-/** Every line. A line that a kill cut off is left out. */
-export function linesOf(path: string): readonly JournalLine[] {
+/** Every line, or those with a text in them. A line that a kill cut off is left out. */
+export function linesOf(path: string, having = ""): readonly JournalLine[] {
   if (!existsSync(path)) return [];
-  return readFileSync(path, "utf8").split("\n").flatMap(parsed);
+  const lines = readFileSync(path, "utf8").split("\n");
+  return lines.filter((line) => line.includes(having)).flatMap(parsed);
 }
 
 function parsed(text: string): readonly JournalLine[] {

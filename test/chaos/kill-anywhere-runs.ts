@@ -114,7 +114,7 @@ export async function runOnce(
   const path = join(folder, "journal");
   const journal = new Journal(path, "emulator");
   journalEmulator(emulator, journal);
-  const isPromised = (jobId: string) => promisesIn(path).promised.has(jobId);
+  const isPromised = (jobId: string) => promisesIn(path, jobId).promised.has(jobId);
   const service = await LateService.start({ random: seededRandom(seed + 1), isPromised, journal });
   try {
     const actionTypes = [...scriptedTypes, ...lateTypes];

@@ -28,13 +28,14 @@ export interface Evidence extends Promises {
   readonly deliveries: (jobId: string) => Deliveries;
 }
 
-export function promisesIn(path: string): Promises {
+/** Of all jobs, or of one. */
+export function promisesIn(path: string, ofJob?: string): Promises {
   const started = new Map<string, number>();
   const promised = new Set<string>();
   const startedAfterPromise = new Set<string>();
   const settled = new Map<string, string[]>();
   const reported = new Set<string>();
-  for (const { what, phase, jobId = "", answer, event } of linesOf(path)) {
+  for (const { what, phase, jobId = "", answer, event } of linesOf(path, ofJob)) {
     if (what === "handler" && phase === "asked") {
       started.set(jobId, (started.get(jobId) ?? 0) + 1);
       if (promised.has(jobId)) startedAfterPromise.add(jobId);

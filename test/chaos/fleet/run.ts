@@ -109,7 +109,7 @@ async function openWorld(plan: Plan, dynamo: Dynamo, folder: string): Promise<Wo
   const service = await LateService.start({
     random,
     journal,
-    isPromised: (jobId) => promisesIn(path).promised.has(jobId),
+    isPromised: (jobId) => promisesIn(path, jobId).promised.has(jobId),
     routed: (url) => {
       // A load balancer sends callbacks to whoever is up.
       const up = places.filter(({ isUp }) => isUp);

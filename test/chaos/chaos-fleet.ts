@@ -1,5 +1,6 @@
 // `npm run chaos:fleet -- --runs N --seed S --parallel P`: plays N runs of a fleet under lost answers, P at a time, and
-// prints what came of them. Exit code 1 when anything that must hold did not. `--run SEED` plays one again.
+// prints what came of them. Exit code 1 when anything that must hold did not. `--run SEED` plays one again;
+// `--without NAME` leaves out a handler or a kind of deed.
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: process.env["FLEET_SEED"] ?? String(Math.floor(Math.random() * 2 ** 30)) },
     parallel: { type: "string", default: "4" },
     run: { type: "string", multiple: true },
+    without: { type: "string", multiple: true, default: [] },
   },
 });
 
@@ -40,7 +42,7 @@ console.log(`${total.runs - total.broken} passed, ${total.broken} failed`);
 process.exitCode = total.broken === 0 ? 0 : 1;
 
 async function playLane(): Promise<void> {
-  const lane = fork(join(import.meta.dirname, "fleet", "lane.ts"), {
+  const lane = fork(join(import.meta.dirname, "fleet", "lane.ts"), values.without, {
     execArgv: ["--import", sourceHook],
     env: { ...process.env, ...chaosEnvironment },
   });

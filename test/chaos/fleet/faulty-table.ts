@@ -12,6 +12,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Journal } from "../journal.js";
 import { leaseMs } from "./plan.js";
 
@@ -71,7 +72,7 @@ export class FaultyTable {
   readonly #server: Server;
   readonly #agent = new Agent({ keepAlive: true });
   readonly #times = new Map<string, number>();
-  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #closing = new AbortController();
   /** Requests that go to the table without anybody waiting. */
   readonly #loose = new Set<Promise<unknown>>();
   #isWell = false;
@@ -105,7 +106,7 @@ export class FaultyTable {
   }
 
   async close(): Promise<void> {
-    for (const timer of this.#timers) clearTimeout(timer);
+    this.#closing.abort(new Error("the run is over"));
     this.#server.closeAllConnections();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
     await Promise.allSettled(this.#loose);
@@ -222,13 +223,7 @@ export class FaultyTable {
   }
 
   #rest(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        this.#timers.delete(timer);
-        resolve();
-      }, ms);
-      this.#timers.add(timer);
-    });
+    return sleep(ms, undefined, { signal: this.#closing.signal });
   }
 }
 

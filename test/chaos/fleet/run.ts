@@ -47,10 +47,10 @@ interface World {
 }
 
 /** Plays the run of a seed. Never rejects for what a daemon does: that is a breach. */
-export async function runFleet(seed: number, dynamo: Dynamo): Promise<FleetReport> {
+export async function runFleet(seed: number, dynamo: Dynamo, without: readonly string[] = []): Promise<FleetReport> {
   const startedMs = Date.now();
   const folder = mkdtempSync(join(tmpdir(), "partnerd-fleet-"));
-  const world = await openWorld(planOf(seed), dynamo, folder);
+  const world = await openWorld(planOf(seed, without), dynamo, folder);
   const { plan, emulator, journal, path, service, ways, places, breaches } = world;
   try {
     journal.line("plan", { plan });
@@ -64,7 +64,7 @@ export async function runFleet(seed: number, dynamo: Dynamo): Promise<FleetRepor
       ...service.breaches.map((breach) => `service: ${breach}`),
       ...breachesOf({ plan, emulator, lines, rows }),
     );
-    const replay = `npm run chaos:fleet -- --run ${seed}`;
+    const replay = [`npm run chaos:fleet -- --run ${seed}`, ...without.map((name) => `--without ${name}`)].join(" ");
     return {
       seed,
       jobs: emulator.jobs().length,

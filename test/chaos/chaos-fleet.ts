@@ -46,13 +46,15 @@ async function playLane(): Promise<void> {
     execArgv: ["--import", sourceHook],
     env: { ...process.env, ...chaosEnvironment },
   });
+  const ended = once(lane, "exit").then(() => undefined);
   try {
     for (let seed = waiting.shift(); seed !== undefined; seed = waiting.shift()) {
       lane.send(seed);
-      const ended = once(lane, "exit").then(() =>
-        Promise.reject(new Error(`the run of seed ${seed} ended by a fault of its own`)),
+      const told = new Promise<FleetReport>((resolve) =>
+        lane.once("message", (report: FleetReport) => resolve(report)),
       );
-      const [report] = (await Promise.race([once(lane, "message"), ended])) as [FleetReport];
+      const report = await Promise.race([told, ended]);
+      if (!report) throw new Error(`the run of seed ${seed} ended by a fault of its own`);
       tell(report);
     }
   } finally {

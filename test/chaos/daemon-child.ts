@@ -96,7 +96,7 @@ async function work(job: HandlerJob): Promise<Outcome> {
   }
 }
 
-const lingersMs = 450;
+const lingersMs = 800;
 
 /** Quick enough for a thousand kills. */
 const quick: RetryPolicy = { minDelayMs: 5, maxDelayMs: 40, factor: 2, maxElapsedMs: Number.POSITIVE_INFINITY };

@@ -9,7 +9,7 @@ export type ActionTypes = ChildOrder["actionTypes"];
 /** Shorter than users may set it, so that a run takes seconds; longer than the grace and the margin by far. */
 export const leaseMs = 3_000;
 /** What handlers may take to stop; they take nearly all of it. */
-export const cancelGraceMs = 600;
+export const cancelGraceMs = 1_000;
 export const daemons = 3;
 
 /** Something that is done to one daemon, or to the table. `forMs`: until it is undone. */

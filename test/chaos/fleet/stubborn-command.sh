@@ -18,7 +18,7 @@ case $action in
   *) left=1 ;;
 esac
 case $action in
-  lingers-*) trap 'left=4' TERM ;;
+  lingers-*) trap 'left=7' TERM ;;
   *) trap 'left=1' TERM ;;
 esac
 note start

@@ -1,6 +1,5 @@
 // Starts a daemon of a chaos run as a process of its own, with nothing of this process's environment or credentials.
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { sourceHook } from "../support/source-hook.js";
@@ -16,8 +15,6 @@ export const chaosEnvironment = {
   AWS_CONFIG_FILE: "/dev/null",
   AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
   AWS_EC2_METADATA_DISABLED: "true",
-  // Most of a start is reading TypeScript; hundreds of children read the same.
-  NODE_COMPILE_CACHE: join(tmpdir(), "partnerd-chaos-cache"),
 };
 
 /** A child that speaks line by line on its standard output, and ends in good order when its standard input does. */

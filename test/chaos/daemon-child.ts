@@ -1,8 +1,7 @@
 // A whole daemon that kills itself: real parts, wrapped so that every ledger write, every API call and every edge of a
-// handler is a fault point; the n-th that is passed is its last. It keeps a journal, line by line and without a buffer,
-// of what it started and what it promised. Run from the sources: `node --import <sourceHook> daemon-child.ts ORDER`.
+// handler is a fault point; the n-th that is passed is its last. It writes down what it does in the run's journal. Run from the sources: `node --import <sourceHook> daemon-child.ts ORDER`.
 import { randomUUID } from "node:crypto";
-import { appendFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { startAdmin } from "../../src/admin/server.js";
 import { type BuiltParts, buildParts, closeQuietly, lanesOf } from "../../src/compose/build.js";
@@ -17,6 +16,7 @@ import { systemClock } from "../../src/std/clock.js";
 import { createLog, textLog } from "../../src/std/log.js";
 import { Masker } from "../../src/std/masking.js";
 import { FaultPoints, pointsUntil, say } from "./fault-points.js";
+import { Journal, journalEvent, journalledGateway, journalledLedger, machineMs } from "./journal.js";
 import { PointedLedger, pointedGateway, pointedHandlers, pointedSqliteThread } from "./pointed-parts.js";
 
 /** What the parent asks for. */
@@ -26,7 +26,9 @@ export interface ChildOrder {
   readonly clientToken: string;
   /** For the ledger and the handlers' folders. */
   readonly folder: string;
+  /** The run's journal, and this daemon's name in it. */
   readonly journal: string;
+  readonly life: string;
   /** Left out: a file in the folder. */
   readonly ledger?: Config["ledger"];
   /** The fault point to die at, counted from 1; 0: none, it works until its standard input ends. */
@@ -39,12 +41,40 @@ export interface ChildOrder {
   >[];
   /** A service that answers later, for the action types whose handler is `service`, and the port that it calls back. */
   readonly late?: { readonly url: string; readonly adminPort: number };
+  /** For one daemon of a fleet that lives on. */
+  readonly fleet?: {
+    /** The handler `command`. */
+    readonly command: readonly [string, ...string[]];
+    readonly cancelGraceMs: number;
+    readonly jobTimeoutMs: number;
+    readonly polling: Config["polling"];
+  };
+}
+
+/** How often a handler at work says so, and a daemon looks whether it stood still, in ms. */
+const aliveMs = 100;
+/** A timer may be so late without anything having stood still. */
+const stallMinMs = 150;
+
+/** Runs a handler and writes down when it is at work. */
+async function workNoted(job: HandlerJob, journal: Journal): Promise<Outcome> {
+  const run = `module ${randomUUID()}`;
+  const note = (step: string) => journal.line("work", { jobId: job.jobId, run, step });
+  note("start");
+  const alive = setInterval(() => note("alive"), aliveMs);
+  try {
+    return await work(job);
+  } finally {
+    clearInterval(alive);
+    note("end");
+  }
 }
 
 /** Does what the name of the job's action says; every outcome is one of a kind. */
 async function work(job: HandlerJob): Promise<Outcome> {
   const summary = `${job.jobId} ${randomUUID()}`;
-  switch (job.pipeline.actionName) {
+  const [deed, ms] = (job.pipeline.actionName ?? "").split(/-(?=\d)/);
+  switch (deed) {
     case "fails":
       return failed(summary);
     case "throws":
@@ -54,10 +84,19 @@ async function work(job: HandlerJob): Promise<Outcome> {
     case "takes-time":
       await systemClock.sleep(30, job.signal);
       return succeeded({ summary });
+    case "slow":
+    case "lingers":
+      await systemClock.sleep(Number(ms), job.signal);
+      // Told to stop, it works on for most of its grace.
+      if (job.signal.aborted && deed === "lingers") await systemClock.sleep(lingersMs);
+      job.signal.throwIfAborted();
+      return succeeded({ summary });
     default:
       return succeeded({ summary });
   }
 }
+
+const lingersMs = 800;
 
 /** Quick enough for a thousand kills. */
 const quick: RetryPolicy = { minDelayMs: 5, maxDelayMs: 40, factor: 2, maxElapsedMs: Number.POSITIVE_INFINITY };
@@ -70,7 +109,7 @@ function configOf(order: ChildOrder): Config {
       regions: ["us-east-1" as Region],
       maxConcurrentJobs: 8,
       // Longer than any run: an outcome that does not come is no deadline's doing.
-      jobTimeoutMs: 600_000,
+      jobTimeoutMs: order.fleet?.jobTimeoutMs ?? 600_000,
       secretProperties: [],
     })),
     handlers: {
@@ -78,6 +117,7 @@ function configOf(order: ChildOrder): Config {
         kind: "module",
         path: fileURLToPath(new URL("../fixtures/handlers/scripted.mjs", import.meta.url)),
       },
+      ...(order.fleet && { command: { kind: "command" as const, command: order.fleet.command, env: {} } }),
       ...(order.late && { service: { kind: "http" as const, url: order.late.url, requestTimeoutMs: 2_000 } }),
     },
     clientTokens: {
@@ -85,7 +125,7 @@ function configOf(order: ChildOrder): Config {
       tokens: { [clientId as ClientId]: new Secret(clientToken as ClientToken) },
     },
     worker: { maxConcurrentJobs: 8 },
-    polling: { minIntervalMs: 5, maxIntervalMs: 40 },
+    polling: order.fleet?.polling ?? { minIntervalMs: 5, maxIntervalMs: 40 },
     ledger: order.ledger ?? { store: "sqlite", path: `${folder}/ledger.db` },
     artifacts: {
       workDir: `${folder}/work`,
@@ -95,7 +135,7 @@ function configOf(order: ChildOrder): Config {
       minFreeBytes: 0,
       requestTimeoutMs: 5_000,
     },
-    shutdown: { drainTimeoutMs: 3_000, cancelGraceMs: 200, reportTimeoutMs: 1_000 },
+    shutdown: { drainTimeoutMs: 3_000, cancelGraceMs: order.fleet?.cancelGraceMs ?? 200, reportTimeoutMs: 1_000 },
     admin: { host: "127.0.0.1", port: 0 },
     systemd: { readyWaitMs: 30_000 },
     log: { level: "error", format: "json" },
@@ -124,21 +164,24 @@ async function main(order: ChildOrder): Promise<void> {
   const counted = { left: pointsUntil(order.killAt), midMs: order.midMs };
   const points = new FaultPoints(counted);
   pointedSqliteThread(counted);
-  const journal = (line: string) => appendFileSync(order.journal, `${line.replaceAll("\n", " ")}\n`);
-  Reflect.set(globalThis, Symbol.for("partnerd.test.handler"), work);
+  const journal = new Journal(order.journal, order.life);
+  Reflect.set(globalThis, Symbol.for("partnerd.test.handler"), (job: HandlerJob) => workNoted(job, journal));
   const masker = new Masker();
-  const clock = systemClock;
+  const wall = { offMs: 0 };
+  const clock = { ...systemClock, now: () => Date.now() + wall.offMs };
   const log = createLog({ ...config.log, masker, destination: { write: (line) => say(`log ${line.trimEnd()}`) } });
   const observe = (event: WorkerEvent) => {
+    journalEvent(event, journal);
     if (event.type === "bug" || event.type === "ledger-failed") say(`wrong ${event.type}: ${event.message}`);
   };
-  const built = await buildParts({ config, log, masker, clock, environment: {} }, observe);
+  const environment = { PATH: process.env["PATH"] };
+  const built = await buildParts({ config, log, masker, clock, environment }, observe);
   const worker = new Worker({
     world: {
-      gateway: (region, owner) => pointedGateway(built.gateways.get(region, owner), points),
+      gateway: (region, owner) => pointedGateway(journalledGateway(built.gateways.get(region, owner), journal), points),
       handlers: pointedHandlers(built.handlers, points, journal),
       artifacts: built.artifacts,
-      ledger: new PointedLedger(built.ledger, points, journal),
+      ledger: new PointedLedger(journalledLedger(built.ledger, journal), points),
       clock,
       random: Math.random,
       keepSecrets: (values) => masker.keep(values),
@@ -150,12 +193,28 @@ async function main(order: ChildOrder): Promise<void> {
     observe,
   });
   if (order.late) await openAdmin(order.late.adminPort, { built, worker, points });
+  if (order.fleet) noteStalls(journal);
   await worker.start();
-  process.stdin.resume();
-  process.stdin.once("end", () => void worker.stop());
+  const orders = createInterface({ input: process.stdin });
+  orders.on("line", (line) => {
+    wall.offMs = Number(line.slice("clock ".length));
+  });
+  orders.once("close", () => void worker.stop());
+  process.once("SIGTERM", () => orders.close());
+  say("ready");
   const end = await worker.ended;
   for (const part of built.closing.toReversed()) await closeQuietly(part, log);
   say(`ended ${end.owed} ${end.isBroken}`);
+}
+
+/** A process that was stopped, or had no processor, writes down for how long. */
+function noteStalls(journal: Journal): void {
+  let beforeMs = machineMs();
+  setInterval(() => {
+    const forMs = machineMs() - beforeMs;
+    if (forMs > aliveMs + stallMinMs) journal.line("stall", { forMs });
+    beforeMs = machineMs();
+  }, aliveMs).unref();
 }
 
 /** As the daemon opens it, as far as services are concerned. */
@@ -186,4 +245,9 @@ async function openAdmin(
   built.closing.push({ name: "admin port", close: () => admin.close() });
 }
 
-await main(JSON.parse(process.argv[2] ?? "{}") as ChildOrder);
+try {
+  await main(JSON.parse(process.argv[2] ?? "{}") as ChildOrder);
+} catch (error) {
+  say(`failed ${String(error).replaceAll("\n", " ")}`);
+  process.exit(1);
+}

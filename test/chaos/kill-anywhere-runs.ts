@@ -1,6 +1,5 @@
 // Kill anywhere: daemons that are killed by SIGKILL at fault points drawn from a seed and started again on the same
 // ledger, against an emulator; then what must hold is looked at. A run is one emulator, one ledger and several kills.
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,10 +9,11 @@ import { seededRandom } from "../../src/emulator/random.js";
 import type { Settings } from "../../src/emulator/settings.js";
 import { listJobs } from "../../src/ledger/sqlite/list.js";
 import { freePort } from "../support/rig.js";
-import { sourceHook } from "../support/source-hook.js";
 import type { ChildOrder } from "./daemon-child.js";
-import { breachesIn, readJournal } from "./kill-evidence.js";
+import { Journal, journalEmulator, keepJournal } from "./journal.js";
+import { breachesIn, promisesIn } from "./kill-evidence.js";
 import { LateService } from "./late-service.js";
+import { spawnDaemon } from "./spawn-daemon.js";
 
 export interface KillOptions {
   /** How many kills in all. */
@@ -31,7 +31,7 @@ export interface KillReport {
   readonly callbacks: number;
   /** How often a daemon died at each point. */
   readonly places: ReadonlyMap<string, number>;
-  /** What must not be; each line begins with the seed of its run. */
+  /** What must not be; each line begins with the seed of its run. What follows a run's own says where its journal is. */
   readonly breaches: readonly string[];
 }
 
@@ -72,12 +72,13 @@ export async function killAnywhere(options: KillOptions): Promise<KillReport> {
   const seeds = seededRandom(options.seed);
   const places = new Map<string, number>();
   const breaches: string[] = [];
-  const total = { kills: 0, runs: 0, jobs: 0, callbacks: 0, begun: 0 };
+  const total = { kills: 0, runs: 0, jobs: 0, callbacks: 0, begun: 0, started: 0 };
   const lane = async () => {
     while (total.begun < options.points) {
       const kills = Math.min(killsPerRun, options.points - total.begun);
       total.begun += kills;
-      const seed = Math.floor(seeds() * 2 ** 31);
+      // Even and odd by turns: seeds of both kinds differ in what a repeated acknowledge answers.
+      const seed = 2 * Math.floor(seeds() * 2 ** 30) + (total.started++ % 2);
       const run = await runOnce(seed, kills);
       total.runs += 1;
       total.jobs += run.jobs;
@@ -106,17 +107,20 @@ export async function runOnce(
 }> {
   const random = seededRandom(seed);
   const folder = mkdtempSync(join(tmpdir(), "partnerd-anywhere-"));
-  const settings = settingsFrom(random);
+  const settings = settingsFrom(seed, random);
   const emulator = await startEmulator({ seed, settings });
   const breaches: string[] = [];
   const places: string[] = [];
-  const isPromised = (jobId: string) => readJournal(join(folder, "journal")).promised.has(jobId);
-  const service = await LateService.start({ random: seededRandom(seed + 1), isPromised });
+  const path = join(folder, "journal");
+  const journal = new Journal(path, "emulator");
+  journalEmulator(emulator, journal);
+  const isPromised = (jobId: string) => promisesIn(path, jobId).promised.has(jobId);
+  const service = await LateService.start({ random: seededRandom(seed + 1), isPromised, journal });
   try {
     const actionTypes = [...scriptedTypes, ...lateTypes];
     for (const type of actionTypes) emulator.addActionType(nameOf(type));
     const late = { url: service.url, adminPort: await freePort() };
-    const child = { emulator, folder, breaches, actionTypes, late };
+    const child = { emulator, folder, breaches, actionTypes, late, lives: { begun: 0 } };
     for (let kill = 0; kill < kills; kill++) {
       addJobs(emulator, random, actionTypes);
       const killAt = 1 + Math.floor(random() * pointsMax);
@@ -125,19 +129,24 @@ export async function runOnce(
     }
     emulator.configure({ redeliveryMs: lastRedeliveryMs });
     const owed = await lastChild(child);
-    const journal = readJournal(join(folder, "journal"));
+    const promises = promisesIn(path);
     const listed = await listJobs(join(folder, "ledger.db"));
     const held = new Map(listed.map(({ key, state }): [string, string] => [key.jobId, state]));
     const deliveries = (jobId: string) => service.deliveries(jobId);
-    breaches.push(...service.breaches, ...breachesIn(emulator, { ...journal, held, deliveries }));
+    breaches.push(...service.breaches, ...breachesIn(emulator, { ...promises, held, deliveries }));
     // A job that was only presumed ours, and was killed between put and record, waits minutes for an offer to come.
-    const unrecorded = emulator.jobs().filter(({ id, result }) => result && !journal.reported.has(id)).length;
+    const unrecorded = emulator.jobs().filter(({ id, result }) => result && !promises.reported.has(id)).length;
     if (owed > unrecorded) breaches.push(`the last daemon owed ${owed} jobs, ${unrecorded} of which had a result`);
     const told = breaches.map((breach) => `${breach}; emulator: ${JSON.stringify(settings)}`);
+    if (told.length > 0) {
+      const replay = `npm run chaos -- --run ${seed} --kills ${kills}`;
+      told.push(...keepJournal(path, { name: `kill-${seed}`, replay, breaches }));
+    }
     return { jobs: emulator.jobs().length, callbacks: service.taken, places, breaches: told };
   } finally {
     await service.close();
     await emulator.close();
+    journal.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -150,12 +159,15 @@ export async function runFleet(
 ): Promise<{ readonly jobs: number; readonly places: readonly string[]; readonly breaches: readonly string[] }> {
   const random = seededRandom(seed);
   const folder = mkdtempSync(join(tmpdir(), "partnerd-fleet-"));
-  const emulator = await startEmulator({ seed, settings: settingsFrom(random) });
+  const emulator = await startEmulator({ seed, settings: settingsFrom(seed, random) });
   const breaches: string[] = [];
   const places: string[] = [];
+  const path = join(folder, "journal");
+  const journal = new Journal(path, "emulator");
+  journalEmulator(emulator, journal);
   try {
     for (const type of scriptedTypes) emulator.addActionType(nameOf(type));
-    const child = { emulator, folder, breaches, ledger, actionTypes: scriptedTypes };
+    const child = { emulator, folder, breaches, ledger, actionTypes: scriptedTypes, lives: { begun: 0 } };
     for (let round = 0; round < rounds; round++) {
       addJobs(emulator, random, scriptedTypes);
       const kills = Array.from({ length: 3 }, () => ({
@@ -167,23 +179,27 @@ export async function runFleet(
     }
     emulator.configure({ redeliveryMs: lastRedeliveryMs });
     await Promise.all([lastChild(child), lastChild(child), lastChild(child)]);
-    const journal = readJournal(join(folder, "journal"));
     const deliveries = () => ({ sent: [], taken: [], answers: [] });
-    breaches.push(...breachesIn(emulator, { ...journal, held: new Map(), deliveries }));
+    breaches.push(...breachesIn(emulator, { ...promisesIn(path), held: new Map(), deliveries }));
+    if (breaches.length > 0) {
+      const replay = `KILL_SEED=${seed} FLEET_ROUNDS=${rounds} npm test -- test/chaos/kill-fleet.test.ts`;
+      breaches.push(...keepJournal(path, { name: `kill-fleet-${seed}`, replay, breaches }));
+    }
     return { jobs: emulator.jobs().length, places, breaches };
   } finally {
     await emulator.close();
+    journal.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
 /** What the real service has not told us, in every combination. */
-function settingsFrom(random: () => number): Partial<Settings> {
+function settingsFrom(seed: number, random: () => number): Partial<Settings> {
   const pick = <T>(...values: readonly [T, ...T[]]): T => values[Math.floor(random() * values.length)] ?? values[0];
   return {
     redeliveryMs: pick(60, 300, 1_200),
     continuationDelayMs: pick(0, 30),
-    repeatedAcknowledge: pick("InProgress", "InvalidNonceException"),
+    repeatedAcknowledge: seed % 2 === 0 ? "InProgress" : "InvalidNonceException",
     freshNonceAtRedelivery: pick(true, false),
     freshNonceAtDetails: pick(false, true),
     putAfterEnd: pick("InvalidJobStateException", "JobNotFoundException"),
@@ -210,6 +226,8 @@ interface ChildPlace {
   readonly breaches: string[];
   readonly actionTypes: ActionTypes;
   readonly late?: NonNullable<ChildOrder["late"]>;
+  /** How many daemons the run has started. */
+  readonly lives: { begun: number };
   /** Left out: a file in the folder. */
   readonly ledger?: NonNullable<ChildOrder["ledger"]>;
 }
@@ -244,7 +262,7 @@ async function lastChild(place: ChildPlace): Promise<number> {
 }
 
 function startChild(place: ChildPlace, kill: Pick<ChildOrder, "killAt" | "midMs">) {
-  const { emulator, folder, breaches, actionTypes, ledger, late } = place;
+  const { emulator, folder, breaches, actionTypes, ledger, late, lives } = place;
   const { clientId, clientToken } = emulator.defaultClient;
   const order: ChildOrder = {
     endpoint: emulator.url,
@@ -252,25 +270,13 @@ function startChild(place: ChildPlace, kill: Pick<ChildOrder, "killAt" | "midMs"
     clientToken,
     folder,
     journal: join(folder, "journal"),
+    life: `daemon ${++lives.begun}`,
     ...kill,
     actionTypes,
     ...(ledger && { ledger }),
     ...(late && { late }),
   };
-  const script = join(import.meta.dirname, "daemon-child.ts");
-  const child = spawn(process.execPath, ["--import", sourceHook, script, JSON.stringify(order)], {
-    stdio: ["pipe", "pipe", "inherit"],
-    env: {
-      PATH: process.env["PATH"],
-      AWS_ACCESS_KEY_ID: "AKIATESTTESTTESTTEST",
-      AWS_SECRET_ACCESS_KEY: "test-secret-key-of-nobody",
-      AWS_CONFIG_FILE: "/dev/null",
-      AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
-      AWS_EC2_METADATA_DISABLED: "true",
-    },
-  });
-  // A child that died already reads no more: no fault of its own.
-  child.stdin.on("error", () => {});
+  const child = spawnDaemon(order);
   const limit = setTimeout(
     () => {
       breaches.push("a daemon hung and had to be killed");

@@ -1,12 +1,14 @@
 // What killed daemons left behind, and what of it must not be: the journal, the ledger, the emulator and the service
 // that calls back are asked one against the other.
-import { existsSync, readFileSync } from "node:fs";
 import type { Emulator } from "../../src/emulator/emulator.js";
 import type { JobView } from "../../src/emulator/job.js";
+import type { JobEvent } from "../../src/job/lifecycle.js";
+import type { Outcome } from "../../src/job/outcome.js";
+import { linesOf } from "./journal.js";
 import type { Deliveries } from "./late-service.js";
 
 /** What daemons wrote down while they lived. */
-export interface Journal {
+export interface Promises {
   /** How often the handler was started, by job. */
   readonly started: ReadonlyMap<string, number>;
   /** Jobs whose wait for a callback is in the ledger. */
@@ -19,30 +21,38 @@ export interface Journal {
   readonly reported: ReadonlySet<string>;
 }
 
-export interface Evidence extends Journal {
+export interface Evidence extends Promises {
   /** The states of the jobs that the ledger holds at the end; absent: nobody looked. */
   readonly held: ReadonlyMap<string, string>;
   /** What a service delivered for a job, and which of it was answered 200. */
   readonly deliveries: (jobId: string) => Deliveries;
 }
 
-export function readJournal(path: string): Journal {
+/** Of all jobs, or of one. */
+export function promisesIn(path: string, ofJob?: string): Promises {
   const started = new Map<string, number>();
   const promised = new Set<string>();
   const startedAfterPromise = new Set<string>();
   const settled = new Map<string, string[]>();
   const reported = new Set<string>();
-  for (const line of existsSync(path) ? readFileSync(path, "utf8").split("\n") : []) {
-    const [, what, jobId = "", text = ""] = /^(\w+) (\S+) ?(.*)$/.exec(line) ?? [];
-    if (what === "started") {
+  for (const { what, phase, jobId = "", answer, event } of linesOf(path, ofJob)) {
+    if (what === "handler" && phase === "asked") {
       started.set(jobId, (started.get(jobId) ?? 0) + 1);
       if (promised.has(jobId)) startedAfterPromise.add(jobId);
     }
-    if (what === "promised") promised.add(jobId);
-    if (what === "settled") settled.set(jobId, [...(settled.get(jobId) ?? []), text]);
-    if (what === "reported") reported.add(jobId);
+    if (what !== "record" || answer !== "ok") continue;
+    const recorded = event as JobEvent;
+    if (recorded.type === "callback-awaited") promised.add(jobId);
+    if (recorded.type === "report-accepted") reported.add(jobId);
+    if (recorded.type !== "outcome-settled") continue;
+    settled.set(jobId, [...(settled.get(jobId) ?? []), textOf(recorded.outcome)]);
   }
   return { started, promised, startedAfterPromise, settled, reported };
+}
+
+/** What tells an outcome from any other: it is found again in the result that CodePipeline accepted. */
+function textOf(outcome: Outcome): string {
+  return outcome.kind === "failed" ? outcome.message : (outcome.summary ?? "");
 }
 
 export function breachesIn(emulator: Emulator, evidence: Evidence): string[] {

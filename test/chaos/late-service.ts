@@ -7,11 +7,15 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { HttpJobDocument } from "../../src/handlers/wire.js";
+import type { Journal } from "./journal.js";
 
 export interface LateServiceOptions {
   readonly random: () => number;
   /** Whether some daemon has recorded that it waits for this job's callback. */
   readonly isPromised: (jobId: string) => boolean;
+  /** Where a delivery to this address really goes, as a load balancer decides. Absent: there. */
+  readonly routed?: (url: string) => string;
+  readonly journal: Journal;
 }
 
 /** What became of a job's deliveries. */
@@ -134,7 +138,10 @@ export class LateService {
     if (!callback) throw new Error("the job came without a callback");
     const text = `${job.jobId} delivery ${job.sent.length} ${randomUUID()}`;
     job.sent.push(text);
-    const status = await fetch(callback.url, {
+    const { journal, routed } = this.#options;
+    const url = routed?.(callback.url) ?? callback.url;
+    journal.line("delivery", { jobId: job.jobId, phase: "asked", url: callback.url, to: new URL(url).port });
+    const status = await fetch(url, {
       method: "POST",
       headers: { "content-type": "application/json", authorization: `Bearer ${callback.token}` },
       body: JSON.stringify(outcomeOf(pipeline.actionName, continuationToken, text)),
@@ -147,6 +154,7 @@ export class LateService {
       },
       () => 0,
     );
+    journal.line("delivery", { jobId: job.jobId, phase: "answered", to: new URL(url).port, answer: status });
     if (job.answers.at(-1) !== status) job.answers.push(status);
     if (status === 200) job.taken.push(text);
     else if (status !== 0 && status !== 503 && !finalStatuses.includes(status)) {

@@ -1,31 +1,26 @@
 // A daemon's real parts with fault points around every ledger write, every API call, every edge of a handler, every
-// delivery and each transaction in the ledger's thread. What was promised is written to a journal, line by line.
+// delivery and each transaction in the ledger's thread. The start of every handler is written to the journal.
 import { syncBuiltinESMExports } from "node:module";
 import workerThreads, { type WorkerOptions } from "node:worker_threads";
 import type { JobGateway } from "../../src/codepipeline/gateway.js";
 import type { HandlerRegistry, JobHandler } from "../../src/handlers/handler.js";
 import type { JobKey } from "../../src/job/job.js";
 import type { JobEvent } from "../../src/job/lifecycle.js";
-import type { Outcome } from "../../src/job/outcome.js";
 import type { Lease, Ledger } from "../../src/ledger/ledger.js";
 import type { FaultPoints, FaultPointsOptions } from "./fault-points.js";
-
-/** Writes one line without a buffer. */
-export type Journal = (line: string) => void;
+import type { Journal } from "./journal.js";
 
 export class PointedLedger implements Ledger {
   readonly #ledger: Ledger;
   readonly #points: FaultPoints;
-  readonly #journal: Journal;
   /** Looking is no point; what it finds is taken up through the others. */
   readonly watch?: NonNullable<Ledger["watch"]>;
 
-  constructor(ledger: Ledger, points: FaultPoints, journal: Journal) {
+  constructor(ledger: Ledger, points: FaultPoints) {
     const watch = ledger.watch?.bind(ledger);
     if (watch) this.watch = watch;
     this.#ledger = ledger;
     this.#points = points;
-    this.#journal = journal;
   }
 
   get isDurable(): boolean {
@@ -37,13 +32,7 @@ export class PointedLedger implements Ledger {
   }
 
   record(lease: Lease, event: JobEvent): Promise<void> {
-    return this.#points.around(`record ${event.type}`, async () => {
-      await this.#ledger.record(lease, event);
-      const { jobId } = lease.key;
-      if (event.type === "callback-awaited") this.#journal(`promised ${jobId}`);
-      if (event.type === "outcome-settled") this.#journal(`settled ${jobId} ${textOf(event.outcome)}`);
-      if (event.type === "report-accepted") this.#journal(`reported ${jobId}`);
-    });
+    return this.#points.around(`record ${event.type}`, () => this.#ledger.record(lease, event));
   }
 
   release(lease: Lease): Promise<void> {
@@ -61,11 +50,6 @@ export class PointedLedger implements Ledger {
   close(): Promise<void> {
     return this.#ledger.close();
   }
-}
-
-/** What tells an outcome from any other: it is found again in the result that CodePipeline accepted. */
-function textOf(outcome: Outcome): string {
-  return outcome.kind === "failed" ? outcome.message : (outcome.summary ?? "");
 }
 
 export function pointedGateway(gateway: JobGateway, points: FaultPoints): JobGateway {
@@ -86,8 +70,8 @@ export function pointedHandlers(handlers: HandlerRegistry, points: FaultPoints, 
       description: handler.description,
       run: (call) => {
         points.pass("before the handler's start is known");
-        journal(`started ${call.job.key.jobId}`);
-        return points.around("handler", () => handler.run(call));
+        const { jobId } = call.job.key;
+        return points.around("handler", () => journal.call("handler", { jobId }, () => handler.run(call)));
       },
       ...(resume && {
         resume: (call, callback) => points.around("handler that goes on waiting", () => resume(call, callback)),

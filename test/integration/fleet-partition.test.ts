@@ -114,7 +114,7 @@ it("fails what ran truthfully once a table that was deleted is there again", { t
   const job = await rig.emulator.waitForJob(id, "over");
   expect(job.result?.document).toMatchObject({ failureDetails: { type: "SystemUnavailable" } });
   await rig.event("job-reported");
-  expect(await rig.stop()).toEqual({ owed: 0, isBroken: false });
+  expect(await rig.stop()).toMatchObject({ owed: 0, isBroken: false });
 });
 
 it("owes what ran when a table that was deleted does not come back", { timeout: 60_000 }, async () => {

@@ -37,6 +37,8 @@ export const takenAtOnceMax = 10;
 const takenTogether = 16;
 /** The soonest that is looked again, in ms. */
 export const soonMs = 1_500;
+/** Two looks without a rest would see the same: a death that is due by a rounding error must not spin. */
+const leastRestMs = 10;
 /** What a replica that lives gave away waits for so many looks; who leaves is noticed at once. */
 const nobodyEveryLooks = 3;
 /** Rows that name a replica without a row, or one that does not know of them, are looked for so often, in ms. */
@@ -89,7 +91,7 @@ export class FleetFinder {
     const { lookMs, jobs, replicas } = this.#options;
     // What we give away ourselves is nobody's soon.
     const isSoon = this.#isMoreLikely || jobs.all().some(({ is }) => mustBeGivenAway(is));
-    return Math.max(0, Math.min(lookMs, isSoon ? soonMs : replicas.nextDeathMs));
+    return Math.max(leastRestMs, Math.min(lookMs, isSoon ? soonMs : replicas.nextDeathMs));
   }
 
   async #findInto(found: UnfinishedJob[], search: Search, signal: AbortSignal): Promise<void> {

@@ -36,8 +36,8 @@ export const mutants = [
   {
     name: "runs the handler before it is recorded that the job is ours",
     file: "src/engine/runner.ts",
-    find: `    await flight.note({ type: "acknowledge-accepted", claim: "ours" });`,
-    replace: `    void flight.note({ type: "acknowledge-accepted", claim: "ours" });`,
+    find: `    await flight.note({ type: "acknowledge-accepted", claim: claim.isPresumed ? "presumed" : "ours" });`,
+    replace: `    void flight.note({ type: "acknowledge-accepted", claim: claim.isPresumed ? "presumed" : "ours" });`,
     tests: [order],
   },
   {
@@ -87,7 +87,7 @@ export const mutants = [
     file: "src/engine/slots.ts",
     find: `      const size = Math.min(this.#grantable(count, kind === "parked"), want);`,
     replace: `      const size = Math.max(1, Math.min(this.#grantable(count, kind === "parked"), want));`,
-    tests: ["test/unit/worker/slots.test.ts"],
+    tests: ["test/unit/engine/slots.test.ts"],
   },
   {
     name: "leases a job twice",
@@ -149,7 +149,7 @@ export const mutants = [
   {
     name: "takes a job that it only presumed its own for its own after a crash",
     file: "src/engine/recovery.ts",
-    find: "    flight.isPresumed = found.nonce === presumedNonce;\n",
+    find: `    flight.isPresumed = found.claim.is === "presumed";\n`,
     replace: "",
     tests: [recovery],
   },
@@ -207,7 +207,7 @@ export const mutants = [
   {
     name: "never makes a new client when its credentials are refused",
     file: "src/codepipeline/client.ts",
-    find: "if (isDenial(error)) this.#renew();",
+    find: `if (faultNameOf(failure, operationOf(command)).kind === "denied") this.#renew();`,
     replace: "",
     tests: ["test/integration/refused.test.ts"],
   },
@@ -308,7 +308,7 @@ export const mutants = [
   {
     name: "asks again by what stands in the ledger for a nonce, once an offer made a presumed job ours",
     file: "src/engine/recovery.ts",
-    find: "if (found.nonce === presumedNonce) {",
+    find: `if (found.claim.is === "presumed") {`,
     replace: "if (flight.isPresumed) {",
     tests: [recovery],
   },

@@ -253,7 +253,7 @@ it.each([-3_600_000, 3_600_000])(
   async (offMs) => {
     const rows = new Rows();
     const [ours, theirs] = [new FakeClock(), new FakeClock()];
-    theirs.jump(offMs);
+    theirs.step(offMs);
     const [one, two] = [await new Replica(rows, ours).open(), await new Replica(rows, theirs).open()];
     const callback = { tokenHash: "f".repeat(64), deadlineMs: ours.now() + 600_000 };
     await one.release(await leased(one, [...running, { type: "callback-awaited", ...callback }]));

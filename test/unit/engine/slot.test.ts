@@ -7,13 +7,16 @@ import { type Reservation, slotOf } from "../../../src/engine/slot.js";
 function given(first: "working" | "none", isGranted = true) {
   const count = { working: 0, owed: 0, awaiting: 0 };
   let held = first === "working" ? 1 : 0;
+  const giveBack = () => {
+    held -= 1;
+  };
   const wait = async (kind: "work" | "owe"): Promise<Reservation | undefined> => {
     if (!isGranted) return undefined;
     if (kind === "work") held += 1;
     else count.owed += 1;
-    return { size: 1, use: () => undefined, giveBack: () => void (held -= 1) };
+    return { size: 1, use: () => undefined, giveBack };
   };
-  const slot = slotOf({ count, wait, release: () => void (held -= 1), serve: () => {} }, first);
+  const slot = slotOf({ count, wait, release: giveBack, serve: () => {} }, first);
   return { slot, count, held: () => held };
 }
 const { signal } = new AbortController();

@@ -37,7 +37,10 @@ async function opened(faults: readonly GatewayError[] = []) {
       ...noArtifacts,
       open: (asked: Parameters<ArtifactStore["open"]>[0]) => {
         opening = asked;
-        return { ...noWorkspace, dispose: async () => void (isDisposed = true) };
+        const dispose = async () => {
+          isDisposed = true;
+        };
+        return { ...noWorkspace, dispose };
       },
     },
   };

@@ -45,8 +45,11 @@ it("acknowledges nothing once it drains", async () => {
 it("finishes an acknowledge that is under way, runs the job and reports it", async () => {
   await using rig = await startRig();
   rig.emulator.fault({ kind: "latency", operations: ["AcknowledgeThirdPartyJob"], ms: 150, times: 1 });
+  const asked = rig.emulator.waitForEvent(
+    (event) => event.type === "call-received" && event.call.operation === "AcknowledgeThirdPartyJob",
+  );
   const id = rig.emulator.addJob({ actionType: thirdParty });
-  await rig.event("job-changed", (event) => event.to === "acknowledging");
+  await asked;
   const end = await rig.stop();
   expect(end.owed).toBe(0);
   expect(rig.emulator.job(id)?.status).toBe("Succeeded");

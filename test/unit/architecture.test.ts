@@ -25,6 +25,14 @@ describe("every source file", () => {
   });
 });
 
+it("has a unit test for each file of the engine that has code", () => {
+  const isCode = ({ source }: SourceFile) => /^(?:export )?(?:async )?(?:function|class|const) /m.test(source);
+  const engine = files.filter(({ path }) => areaOf(path) === "engine");
+  const tested = engine.filter(isCode).map(({ path }) => path.replace(/\.ts$/, ".test.ts"));
+  expect(engine.length - tested.length).toBeLessThan(3);
+  expect(tested.filter((path) => !existsSync(join(root, "test/unit", path)))).toEqual([]);
+});
+
 describe("the import table", () => {
   it("names only folders and files that are there", () => {
     const places = rows.flatMap((row) => [row.area, ...row.may, ...(row.types ?? [])]).map(areaOf);

@@ -7,16 +7,16 @@ import { type Reservation, slotOf } from "../../../src/engine/slot.js";
 function given(first: "working" | "none", isGranted = true) {
   const count = { working: 0, owed: 0, awaiting: 0 };
   let held = first === "working" ? 1 : 0;
-  const release = () => {
+  const giveBack = () => {
     held -= 1;
   };
   const wait = async (kind: "work" | "owe"): Promise<Reservation | undefined> => {
     if (!isGranted) return undefined;
     if (kind === "work") held += 1;
     else count.owed += 1;
-    return { size: 1, use: () => undefined, giveBack: release };
+    return { size: 1, use: () => undefined, giveBack };
   };
-  const slot = slotOf({ count, wait, release, serve: () => {} }, first);
+  const slot = slotOf({ count, wait, release: giveBack, serve: () => {} }, first);
   return { slot, count, held: () => held };
 }
 const { signal } = new AbortController();

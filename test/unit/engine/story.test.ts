@@ -1,116 +1,232 @@
-// A job's story where it waits: what a stop, an offer or an order makes of it then.
+// One job's story from each state in which it can begin, and each way in which its details can fail to come.
 import { describe, expect, it } from "vitest";
-import { GatewayError } from "../../../src/codepipeline/gateway.js";
+import { GatewayError, type GatewayFaultKind, type JobGateway } from "../../../src/codepipeline/gateway.js";
 import type { Parts } from "../../../src/engine/context.js";
-import { Runner } from "../../../src/engine/runner.js";
-import type { JobId, JobKey, Nonce } from "../../../src/job/job.js";
-import type { JobEvent } from "../../../src/job/lifecycle.js";
+import { JobInFlight } from "../../../src/engine/in-flight.js";
+import { story } from "../../../src/engine/story.js";
+import type { JobHandler } from "../../../src/handlers/handler.js";
+import type { Claim } from "../../../src/job/claim.js";
+import type { JobId, JobKey } from "../../../src/job/job.js";
+import type { JobEvent, JobState, LostReason } from "../../../src/job/lifecycle.js";
+import { type Outcome, succeeded } from "../../../src/job/outcome.js";
 import { flightOver, key, offer } from "../../support/flight.js";
 
-const away = (operation: string) =>
-  new GatewayError({ kind: "unavailable", operation, code: "x", message: "no", isAmbiguous: true });
-const other: JobKey = { ...key, jobId: "job-2" as JobId };
+const scan: JobKey = { ...key, jobId: "job-2" as JobId };
+const path: readonly JobEvent[] = [
+  { type: "details-received" },
+  { type: "acknowledge-sent", nonce: offer.nonce },
+  { type: "acknowledge-accepted", claim: "ours" },
+  { type: "callback-awaited", tokenHash: "00", deadlineMs: Number.MAX_SAFE_INTEGER },
+  { type: "outcome-settled", outcome: succeeded({ summary: "long ago" }) },
+];
 
-/** A recovered job whose slot another one took while its details could not be had. */
-async function overtaken(given: { readonly isDurable: boolean; readonly afterCrash: "rerun" | "fail" }) {
-  let isAway = true;
-  const made = await flightOver({
-    detailsAgain: async () => {
-      if (isAway) throw away("GetJobDetails");
-      return offer;
-    },
-  });
-  const { flight, clock, slots, name, lane } = made;
-  const { ledger } = made.parts.world;
-  const lease = await ledger.lease(other);
-  if (!lease) throw new Error("no lease");
-  const before: readonly JobEvent[] = [
-    { type: "details-received" },
-    { type: "acknowledge-sent", nonce: "1" as Nonce },
-    { type: "acknowledge-accepted", claim: "ours" },
-  ];
-  for (const event of before) await ledger.record(lease, event);
-  await ledger.release(lease);
-  flight.slot.free();
-  const work = new AbortController();
-  const own = { ...lane, afterCrash: given.afterCrash };
-  const parts: Parts = {
-    ...made.parts,
-    world: { ...made.parts.world, ledger: Object.assign(ledger, { isDurable: given.isDurable }) },
-    scopes: { ...made.parts.scopes, work: work.signal },
-    lanes: new Map([[name, own]]),
-  };
-  const [found] = await ledger.unfinished();
-  if (!found) throw new Error("nothing is unfinished");
-  const runner = new Runner(parts, slots);
-  const resumed = runner.resume(found, own);
-  while (slots.owed === 0) await clock.advance(0);
-  await slots.forJob(name).work(parts.scopes.poll);
-  isAway = false;
-  await clock.advance(10);
-  return { ...made, runner, resumed, stop: () => work.abort(new Error("partnerd stops")) };
+interface Given {
+  readonly gateway?: Partial<JobGateway>;
+  readonly handler?: Partial<JobHandler> | "none";
+  /** What an earlier process left; absent: a poll brings the job. */
+  readonly left?: { readonly state: JobState; readonly hasCallback?: boolean; readonly claim?: Claim };
+  readonly afterCrash?: "fail" | "rerun";
 }
 
-describe("a job that waits for a slot when a stop ends all work, and whose handler has not begun", () => {
-  it("stays in the ledger when the next process runs its handler", async () => {
-    const { events, resumed, runner, stop } = await overtaken({ isDurable: true, afterCrash: "rerun" });
-    stop();
-    await runner.whenIdle();
-    expect([resumed.state, events.at(-1)]).toMatchObject(["running", { type: "job-left", isOurs: true }]);
+async function given({ gateway, handler = {}, left, afterCrash = "fail" }: Given) {
+  const calls: string[] = [];
+  const put: Outcome[] = [];
+  const made = await flightOver({
+    details: async () => offer,
+    put: async (_key, outcome) => void put.push(outcome),
+    ...gateway,
+  });
+  const { slots, name, clock, flight: other } = made;
+  other.slot.free();
+  const whole: JobHandler = {
+    kind: "http",
+    description: "any",
+    run: async () => {
+      calls.push("run");
+      return succeeded({ summary: "worked" });
+    },
+    resume: async () => {
+      calls.push("resume");
+      return succeeded({ summary: "called back" });
+    },
+    close: async () => {},
+    ...(handler === "none" ? {} : handler),
+  };
+  const scopes = { poll: new AbortController(), work: new AbortController(), report: new AbortController() };
+  const parts: Parts = Object.assign(made.parts, {
+    world: {
+      ...made.parts.world,
+      handlers: { get: () => (handler === "none" ? undefined : whole), close: async () => {} },
+    },
+    scopes: { poll: scopes.poll.signal, work: scopes.work.signal, report: scopes.report.signal },
+  });
+  const { ledger } = parts.world;
+  const lane = { ...made.lane, afterCrash };
+  Object.assign(parts, { lanes: new Map([[name, lane]]) });
+  const first = await ledger.lease(scan);
+  if (!first) throw new Error("no lease");
+  const options = { lane, ledger, emit: parts.emit, polledAtMs: clock.monotonic() };
+  if (!left) {
+    const slot = (await slots.take(name, 1, scopes.poll.signal))?.use();
+    if (!slot) throw new Error("no slot");
+    const flight = new JobInFlight({ ...options, lease: first, slot });
+    return { ...made, parts, flight, scopes, calls, put, run: () => story(parts, flight, { key: scan, job: offer }) };
+  }
+  const until = { acknowledging: 2, running: left.hasCallback ? 4 : 3, settled: 5 }[left.state as "running"];
+  for (const event of path.slice(0, until)) await ledger.record(first, event);
+  await ledger.release(first);
+  const [found] = await ledger.unfinished();
+  if (!found) throw new Error("nothing left");
+  const as = left.claim ? { ...found, claim: left.claim } : found;
+  const flight = new JobInFlight({ ...options, lease: found.lease, slot: slots.forJob(name), found: as });
+  return { ...made, parts, flight, scopes, calls, put, run: () => story(parts, flight) };
+}
+
+function fault(kind: GatewayFaultKind): GatewayError {
+  return new GatewayError({ kind, operation: "GetThirdPartyJobDetails", code: kind, message: "no" });
+}
+
+describe("a job that a poll brought", () => {
+  it("is asked for, worked and reported", async () => {
+    const { run, calls, put, events, flight } = await given({});
+    await run();
+    expect([flight.state, calls, put]).toMatchObject(["reported", ["run"], [{ kind: "succeeded" }]]);
+    const told = events.map((event) => (event.type === "job-changed" ? event.to : event.type));
+    expect(told).toEqual([
+      "detailed",
+      "acknowledging",
+      "running",
+      "job-started",
+      "settled",
+      "job-settled",
+      "reported",
+      "job-reported",
+    ]);
   });
 
-  it("fails as an operator ordered at the same moment", async () => {
-    const { events, resumed, runner, stop } = await overtaken({ isDurable: true, afterCrash: "rerun" });
-    resumed.apply({ kind: "fail", message: "by order" });
-    stop();
-    await runner.whenIdle();
-    expect(events.at(-1)).toMatchObject({ type: "job-reported", outcome: { message: "by order" } });
+  it.each<readonly [GatewayFaultKind, LostReason]>([
+    ["gone", "gone"],
+    ["over", "over"],
+    ["not-ours", "not-ours"],
+    ["token-rejected", "token-rejected"],
+    ["token-unavailable", "no-details"],
+    ["rejected", "refused"],
+    ["misconfigured", "refused"],
+    ["throttled", "no-details"],
+    ["unavailable", "no-details"],
+    ["denied", "denied"],
+  ])("is dropped when its details are answered %s until patience ends: %s", async (kind, reason) => {
+    const { run, parts, clock, calls, put, events } = await given({
+      gateway: { details: () => Promise.reject(fault(kind)) },
+    });
+    Object.assign(parts.limits.retry, { details: { ...parts.limits.retry.details, maxElapsedMs: 20 } });
+    const ended = run();
+    await clock.advance(100);
+    await ended;
+    expect(events.at(-1)).toMatchObject({ type: "job-dropped", from: "polled", reason });
+    expect([calls, put, clock.pending]).toEqual([[], [], 0]);
   });
 
-  it("fails when the ledger ends with the process", async () => {
-    const { events, runner, stop } = await overtaken({ isDurable: false, afterCrash: "rerun" });
-    stop();
-    await runner.whenIdle();
-    expect(events.at(-1)).toMatchObject({ type: "job-reported", outcome: { kind: "failed" } });
+  it("is dropped when a drain begins before its details come", async () => {
+    const { run, scopes, clock, events } = await given({
+      gateway: { details: () => Promise.reject(fault("unavailable")) },
+    });
+    const ended = run();
+    await clock.advance(5);
+    scopes.poll.abort();
+    await ended;
+    expect(events.at(-1)).toMatchObject({ type: "job-dropped", reason: "draining" });
+  });
+
+  it("fails when no handler has its name", async () => {
+    const { run, put } = await given({ handler: "none" });
+    await run();
+    expect(put).toMatchObject([{ kind: "failed", type: "ConfigurationError" }]);
+  });
+
+  it.each([
+    ["failed", { kind: "fail", message: "by hand" }, [{ kind: "failed", message: "by hand" }], "reported"],
+    ["released", { kind: "release" }, [], "dropped"],
+  ] as const)("is not worked when it was %s before it was ours", async (_what, order, results, state) => {
+    const { run, flight, calls, put } = await given({
+      gateway: {
+        acknowledge: async () => {
+          flight.apply(order);
+          return "InProgress";
+        },
+      },
+    });
+    await run();
+    expect([flight.state, calls, put]).toMatchObject([state, [], results]);
   });
 });
 
-it.each([true, false])(
-  "says of a job that is left whether others look after it, since its action type is no longer configured: fleet %s",
-  async (isFleet) => {
-    const { parts, flight, slots, events, name, lane, clock } = await flightOver({});
-    const { ledger } = parts.world;
-    const lease = await ledger.lease(other);
-    if (!lease) throw new Error("no lease");
-    await ledger.record(lease, { type: "details-received" });
-    await ledger.record(lease, { type: "acknowledge-sent", nonce: "1" as Nonce });
-    await ledger.release(lease);
-    if (isFleet) Object.assign(ledger, { watch: async function* () {} });
-    const lanes = new Map([[name, lane]]);
-    const runner = new Runner({ ...parts, lanes }, slots);
-    const [found] = await ledger.unfinished();
-    if (!found) throw new Error("nothing is unfinished");
-    runner.resume(found, lane);
-    lanes.delete(name);
-    flight.slot.free();
-    await clock.advance(0);
-    expect(events.at(-1)).toMatchObject({ type: "job-left", isOurs: !isFleet });
-    expect(runner.unfinished.size).toBe(isFleet ? 0 : 1);
-  },
-);
-
-it.each(["acknowledge", "put"] as const)("says that it leaves a job of ours that met a bug in %s", async (call) => {
-  const { parts, flight, slots, events, lane, name } = await flightOver({
-    [call]: () => Promise.reject(new TypeError("x is not a function")),
+describe("a job that an earlier process left", () => {
+  it.each<readonly [string, Given["left"], "fail" | "rerun", readonly string[], object]>([
+    ["acknowledging", { state: "acknowledging" }, "fail", ["run"], { summary: "worked" }],
+    ["running", { state: "running" }, "fail", [], { kind: "failed", type: "SystemUnavailable" }],
+    ["running, to be worked again", { state: "running" }, "rerun", ["run"], { summary: "worked" }],
+    ["at a service", { state: "running", hasCallback: true }, "fail", ["resume"], { summary: "called back" }],
+    ["settled", { state: "settled" }, "fail", [], { summary: "long ago" }],
+  ])("and that was %s ends with one result", async (_what, left, afterCrash, calls, outcome) => {
+    const made = await given({ ...(left ? { left } : {}), afterCrash });
+    await made.run();
+    expect([made.calls, made.put, made.flight.state]).toMatchObject([calls, [outcome], "reported"]);
   });
-  flight.slot.free();
-  const runner = new Runner(parts, slots);
-  const slot = (await slots.take(name, 1, parts.scopes.poll))?.use();
-  if (!slot) throw new Error("no slot");
-  await runner.take({ key: other, job: { ...offer, key: other } }, lane, slot, 0);
-  await runner.whenIdle();
-  const state = call === "put" ? "settled" : "acknowledging";
-  expect(events.filter(({ type }) => type === "bug")).toHaveLength(1);
-  expect(events.at(-1)).toMatchObject({ type: "job-left", state });
-  expect([...runner.unfinished.values()]).toEqual([state]);
+
+  it.each(["acknowledging", "running", "settled"] as const)(
+    "and that is %s is left again when its type is gone, and when a drain begins before its turn",
+    async (state) => {
+      const gone = await given({ left: { state }, afterCrash: "rerun" });
+      Object.assign(gone.parts, { lanes: new Map() });
+      await gone.run();
+      const drained = await given({ left: { state }, afterCrash: "rerun" });
+      drained.scopes.poll.abort();
+      await drained.run();
+      for (const { events, flight, put } of [gone, drained]) {
+        expect([events.at(-1)?.type, flight.state, put]).toEqual(["job-left", state, []]);
+      }
+    },
+  );
+
+  it.each(["gone", "over"] as const)("is dropped when its details say that it is %s", async (kind) => {
+    const { run, events, put } = await given({
+      left: { state: "running" },
+      afterCrash: "rerun",
+      gateway: { detailsAgain: () => Promise.reject(fault(kind)) },
+    });
+    await run();
+    expect(events.at(-1)).toMatchObject({ type: "job-dropped", from: "running", reason: kind });
+    expect(put).toEqual([]);
+  });
+
+  it.each(["throttled", "unavailable", "denied", "token-rejected", "token-unavailable", "misconfigured"] as const)(
+    "is kept while its details are answered %s, without its slot, and left by a stop",
+    async (kind) => {
+      const { run, clock, slots, scopes, events, flight } = await given({
+        left: { state: "running" },
+        afterCrash: "rerun",
+        gateway: { detailsAgain: () => Promise.reject(fault(kind)) },
+      });
+      const ended = run();
+      await clock.advance(1_000);
+      expect([slots.working, slots.owed, flight.state]).toEqual([0, 1, "running"]);
+      scopes.work.abort();
+      await ended;
+      expect(events.at(-1)).toMatchObject({ type: "job-left", state: "running" });
+    },
+  );
+
+  it("is failed by an operator though its details never come", async () => {
+    const { run, clock, flight, put } = await given({
+      left: { state: "running" },
+      afterCrash: "rerun",
+      gateway: { detailsAgain: () => Promise.reject(fault("unavailable")) },
+    });
+    const ended = run();
+    await clock.advance(100);
+    flight.apply({ kind: "fail", message: "by hand" });
+    await ended;
+    expect(put).toMatchObject([{ kind: "failed", message: "by hand" }]);
+  });
 });

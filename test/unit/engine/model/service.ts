@@ -233,6 +233,7 @@ export class ModelService {
     const fault = this.#faults.get(operation)?.shift();
     const { latencyMs } = this.#reading;
     await this.#clock.sleep(latencyMs);
+    if (!caller.isAlive && fault !== undefined) return never();
     if (fault === undefined) return this.#answered(caller, deed);
     if (fault.startsWith("done and")) attempt(deed);
     switch (fault) {

@@ -62,6 +62,7 @@ export class ModelWorld {
     this.service.heal();
     this.#ledgerWorks();
     this.#hasRoom = true;
+    this.#restart();
     for (const each of this.processes) {
       each.crashAtWrite = undefined;
       this.#resume(each);

@@ -1,0 +1,43 @@
+import { expect, it } from "vitest";
+import { GatewayError } from "../../../src/codepipeline/gateway.js";
+import { Runner } from "../../../src/engine/runner.js";
+import type { JobId, JobKey, Nonce } from "../../../src/job/job.js";
+import { succeeded } from "../../../src/job/outcome.js";
+import { flightOver, key, offer } from "../../support/flight.js";
+
+it("asks at once for a job whose refused result waits, when it is offered again: its nonce is soon no longer good", async () => {
+  const other: JobKey = { ...key, jobId: "job-2" as JobId };
+  const asked: Nonce[] = [];
+  const refused = () =>
+    new GatewayError({ kind: "over", operation: "PutJobSuccessResult", code: "InvalidJobStateException", message: "" });
+  const { parts, flight, slots, lane, name, clock, events } = await flightOver({
+    acknowledge: async (_, nonce) => {
+      asked.push(nonce);
+      return "InProgress";
+    },
+    put: () => (asked.length === 0 ? Promise.reject(refused()) : Promise.resolve()),
+  });
+  flight.slot.free();
+  const { ledger } = parts.world;
+  const lease = await ledger.lease(other);
+  if (!lease) throw new Error("no lease");
+  await ledger.record(lease, { type: "details-received" });
+  await ledger.record(lease, { type: "acknowledge-sent", nonce: "1" as Nonce });
+  await ledger.record(lease, { type: "acknowledge-accepted", claim: "presumed" });
+  await ledger.record(lease, { type: "outcome-settled", outcome: succeeded() });
+  await ledger.release(lease);
+  const [found] = await ledger.unfinished();
+  if (!found) throw new Error("nothing is unfinished");
+  const runner = new Runner(parts, slots);
+  const resumed = runner.resume(found, lane);
+  await clock.advance(0);
+  expect([resumed.claim.is, asked]).toEqual(["doubted", []]);
+  const slot = (await slots.take(name, 1, parts.scopes.poll))?.use();
+  if (!slot) throw new Error("no slot");
+  expect(await runner.take({ key: other, job: { ...offer, key: other } }, lane, slot, 0)).toBe(false);
+  await clock.advance(0);
+  expect([resumed.claim.is, asked]).toEqual(["ours", [offer.nonce]]);
+  await clock.advance(2);
+  await runner.whenIdle();
+  expect(events.at(-1)).toMatchObject({ type: "job-reported", isPresumed: false });
+});

@@ -149,7 +149,9 @@ async function isOursAfterAll(parts: Parts, flight: JobInFlight, owed: Owed, ref
       flight.slot.awaitOffer();
       throw error;
     }
-    flight.learn({ type: "gave-up", reason: "over" });
+    flight.learn({ type: "gave-up", reason: "not-ours" });
+    // Others of a fleet may have had the offers: as "over" the job would be remembered, and each later one refused.
+    owed.last = { ...owed.last, reason: "not-ours" };
     return false;
   }
 }

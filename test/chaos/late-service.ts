@@ -41,6 +41,8 @@ interface LateJob extends Deliveries {
 const againMs = 25;
 const answerLimitMs = 15_000;
 const finalStatuses: readonly number[] = [401, 404, 409];
+/** 408: Node itself, when a frozen process goes on and finds a request that is half there. */
+const comeAgain: readonly number[] = [408, 503];
 
 export class LateService {
   readonly #options: LateServiceOptions;
@@ -157,7 +159,7 @@ export class LateService {
     journal.line("delivery", { jobId: job.jobId, phase: "answered", to: new URL(url).port, answer: status });
     if (job.answers.at(-1) !== status) job.answers.push(status);
     if (status === 200) job.taken.push(text);
-    else if (status !== 0 && status !== 503 && !finalStatuses.includes(status)) {
+    else if (status !== 0 && !comeAgain.includes(status) && !finalStatuses.includes(status)) {
       this.breaches.push(`a delivery of job ${job.jobId} was answered ${status}`);
     }
     return status;

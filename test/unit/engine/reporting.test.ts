@@ -68,6 +68,16 @@ describe("the result of a job that was only presumed to be ours", () => {
     expect(last()).toMatchObject({ type: "job-dropped", reason: "over" });
   });
 
+  it("is given up without a memory when no offer reaches us: others may have had them, and offer it to us later", async () => {
+    const { flight, clock, reporting, last, parts } = await presumed({ put: () => Promise.reject(refusal("over")) });
+    const reported = reporting("due");
+    for (let minute = 0; minute < 11; minute++) await clock.advance(60_000);
+    await reported;
+    expect(last()).toMatchObject({ type: "job-dropped", from: "settled", reason: "not-ours" });
+    await parts.world.ledger.release(flight.lease);
+    expect(await parts.world.ledger.lease(key)).toBeDefined();
+  });
+
   it("does not keep its lane from polling for the offer that it waits for", async () => {
     const refused = Promise.withResolvers<void>();
     const { flight, clock, slots, name, reporting, last } = await presumed({
@@ -104,7 +114,7 @@ describe("the result of a job that was only presumed to be ours", () => {
     expect([isEnded, flight.claim.is]).toEqual([false, "doubted"]);
     await clock.advance(2_000);
     await reported;
-    expect(last()).toMatchObject({ type: "job-dropped", reason: "over" });
+    expect(last()).toMatchObject({ type: "job-dropped", reason: "not-ours" });
   });
 });
 

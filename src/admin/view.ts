@@ -19,7 +19,7 @@ export interface SlotGroup {
   readonly working: number;
   readonly owed: number;
   /** Each a Region and an action type, with a blank between. */
-  readonly lanes: readonly string[];
+  readonly pollers: readonly string[];
 }
 
 export interface AdminStatus extends StatusSnapshot {
@@ -33,7 +33,7 @@ export interface AdminStatus extends StatusSnapshot {
 
 /** A poller's slots, or a job's; none while no poller has begun. */
 export function slotGroupOf({ groups }: AdminSlots, of: Place): SlotGroup | undefined {
-  return groups.find(({ lanes }) => lanes.includes(`${of.region} ${of.actionType}`));
+  return groups.find(({ pollers }) => pollers.includes(`${of.region} ${of.actionType}`));
 }
 
 interface Place {

@@ -3,9 +3,9 @@
 import type { ArtifactStore } from "../artifacts/artifacts.js";
 import type { GatewaySettings, Gateways } from "../codepipeline/gateways.js";
 import type { ActionTypeConfig, Config } from "../config/config.js";
-import type { WorkerLimits } from "../engine/context.js";
+import type { EngineLimits } from "../engine/context.js";
 import type { Observe } from "../engine/events.js";
-import type { LaneConfig } from "../engine/poller-config.js";
+import type { PollerConfig } from "../engine/poller-config.js";
 import { Callbacks } from "../handlers/callbacks.js";
 import type { HandlerRegistry } from "../handlers/handler.js";
 import { buildHandlers } from "../handlers/registry.js";
@@ -59,7 +59,7 @@ export async function buildParts(
     const { openArtifacts } = await import("../artifacts/opening.js");
     const artifacts = await openArtifacts({ settings: config, clock, log, mask });
     closing.push({ name: "artifact store", close: () => artifacts.close() });
-    const regions = [...new Set(lanesOf(config).map(({ region }) => region))];
+    const regions = [...new Set(pollersOf(config).map(({ region }) => region))];
     const callbacks: Callbacks = new Callbacks({
       ...callbackLimits,
       baseUrl: () => built.adminUrl,
@@ -146,9 +146,9 @@ async function gatewaysOf({
   return new Gateways({ aws: { endpoint, ...aws, mask, ...(onCall ? { onCall } : {}) }, tokens, clock }, settings);
 }
 
-/** Which gateways the lanes of a configuration need. */
+/** Which gateways the pollers of a configuration need. */
 export function gatewaySettingsOf(config: Config): GatewaySettings {
-  const regions = new Set(lanesOf(config).map(({ region }) => region));
+  const regions = new Set(pollersOf(config).map(({ region }) => region));
   return {
     regions,
     queryParams: new Map([...regions].map((region) => [region, queryParamsOf(config, region)])),
@@ -163,15 +163,15 @@ function queryParamsOf(config: Config, region: Region): ReadonlyMap<string, Read
 }
 
 /** The engine's limits. */
-export function limitsOf({ worker, polling, shutdown, retry }: Config): WorkerLimits {
+export function limitsOf({ worker, polling, shutdown, retry }: Config): EngineLimits {
   return { maxConcurrentJobs: worker.maxConcurrentJobs, polling, shutdown, retry };
 }
 
 /**
- * One lane for each action type in each of its Regions. Those of one entry are a group, named after the action type,
+ * One poller for each action type in each of its Regions. Those of one entry are a group, named after the action type,
  * and after its Regions too where other entries have the same action type in others.
  */
-export function lanesOf(config: Config): readonly LaneConfig[] {
+export function pollersOf(config: Config): readonly PollerConfig[] {
   const entries = Map.groupBy(config.actionTypes, actionTypeName);
   const groupOf = (type: ActionTypeConfig) => {
     const name = actionTypeName(type);

@@ -17,7 +17,7 @@ import { type Log, textLog } from "../std/log.js";
 import { ownVersion } from "../std/version.js";
 import { isTracingRegistered } from "../tracing/registered.js";
 import type { Tracing } from "../tracing/tracing.js";
-import { type BuiltParts, buildParts, closeQuietly, lanesOf, limitsOf } from "./build.js";
+import { type BuiltParts, buildParts, closeQuietly, limitsOf, pollersOf } from "./build.js";
 import type { PartReaders, PartsOptions } from "./options.js";
 
 export { ledgerTable } from "./ledgers.js";
@@ -52,15 +52,15 @@ export class Daemon {
     this.#parts = parts;
     this.#observers = observers;
     this.#readers = readers;
-    const lanes = lanesOf(options.config);
-    this.#board = new StatusBoard({ startedAtMs: options.clock.now(), pollers: lanes });
+    const pollers = pollersOf(options.config);
+    this.#board = new StatusBoard({ startedAtMs: options.clock.now(), pollers });
     observers.unshift(eventLog(options.log), (event) => this.#board.observe(event));
     if (panel) observers.push((event) => panel.observe(event));
     // First of all: a handler that begins at this very event asks for its span.
     if (tracing) observers.unshift((event) => tracing.observe(event));
     const { masker, clock } = options;
     this.worker = new Worker({
-      world: {
+      deps: {
         gateway: (region, owner) => parts.gateways.get(region, owner),
         handlers: parts.handlers,
         ledger: parts.ledger,
@@ -72,7 +72,7 @@ export class Daemon {
         traceOf: tracing && ((key) => tracing.traceOf(key)),
         jobLog: (key) => textLog(options.log, jobFields(key)),
       },
-      lanes,
+      pollers,
       limits: limitsOf(options.config),
       observe: (event) => this.#observe(event),
     });
@@ -271,7 +271,7 @@ async function panelOf(options: DaemonOptions, look: ConstructorParameters<typeo
     clock,
     version: ownVersion(),
     store: config.ledger.store,
-    pollers: lanesOf(config),
+    pollers: pollersOf(config),
     look,
     onFault: (error) => log.error({ err: error }, "the status page cannot be rendered"),
   });

@@ -4,7 +4,15 @@ import type { Config } from "../config/config.js";
 import { fingerprints } from "../config/fingerprint.js";
 import type { Worker } from "../engine/engine.js";
 import type { Observe } from "../engine/events.js";
-import { type BuiltParts, closeQuietly, gatewaySettingsOf, handlersOf, lanesOf, limitsOf, tokensOf } from "./build.js";
+import {
+  type BuiltParts,
+  closeQuietly,
+  gatewaySettingsOf,
+  handlersOf,
+  limitsOf,
+  pollersOf,
+  tokensOf,
+} from "./build.js";
 import type { PartsOptions } from "./options.js";
 
 export interface ReloadOptions {
@@ -60,7 +68,7 @@ export async function reload(given: ReloadOptions, current: Config, next: Config
   if (tokens) await closeQuietly({ name: "client tokens", close: () => parts.tokens.replace(tokens) }, options.log);
   parts.gateways.apply(gatewaySettingsOf(config));
   options.log.level = config.log.level;
-  const over = worker.apply({ lanes: lanesOf(config), limits: limitsOf(config) });
+  const over = worker.apply({ pollers: pollersOf(config), limits: limitsOf(config) });
   const isLive = (name: string) => live.has(name) || (name === "shutdown.cancelGrace" && !isGraceLeased(current));
   return {
     config,

@@ -5,7 +5,7 @@ import type { GatewayError } from "../codepipeline/gateway.js";
 import type { Region } from "../job/job.js";
 import { faultOf } from "./context.js";
 import type { Emit, Fault, PollerName } from "./events.js";
-import { laneName } from "./poller-config.js";
+import { pollerKey } from "./poller-config.js";
 
 export interface BreakersOptions {
   readonly emit: Emit;
@@ -50,8 +50,8 @@ export class Breakers {
   /** True while a call of the poller or of its jobs is denied. */
   isOpenFor(poller: PollerName): boolean {
     if (this.#open.size === 0) return false;
-    const name = laneName(poller);
-    return this.denials.some((denial) => laneName(denial.poller) === name);
+    const name = pollerKey(poller);
+    return this.denials.some((denial) => pollerKey(denial.poller) === name);
   }
 
   /** A call failed. Opens the Region's breaker when it was denied. */
@@ -61,7 +61,7 @@ export class Breakers {
     const { region, actionType } = poller;
     const lastMs = monotonic();
     const denial = { poller: { region, actionType }, deed, fault: faultOf(error, mask), lastMs };
-    const name = `${laneName(poller)} ${deed}`;
+    const name = `${pollerKey(poller)} ${deed}`;
     const known = this.#open.get(region);
     if (known) {
       known.denials.set(name, denial);
@@ -77,12 +77,12 @@ export class Breakers {
     if (!breaker) return;
     const staleMs = this.#options.monotonic() - forgottenMs;
     const stale = [...breaker.denials].flatMap(([name, { lastMs }]) => (lastMs < staleMs ? [name] : []));
-    this.#remove(poller.region, [`${laneName(poller)} ${deed}`, ...stale]);
+    this.#remove(poller.region, [`${pollerKey(poller)} ${deed}`, ...stale]);
   }
 
   /** There is no such poller any more. */
   forget(poller: PollerName): void {
-    const name = laneName(poller);
+    const name = pollerKey(poller);
     this.#remove(
       poller.region,
       deeds.map((deed) => `${name} ${deed}`),

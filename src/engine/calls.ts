@@ -5,13 +5,13 @@ import type { JobKey } from "../job/job.js";
 import type { LostReason } from "../job/lifecycle.js";
 import { type RetryPolicyMs, retrying } from "../std/retry.js";
 import type { Deed } from "./breakers.js";
-import { faultOf, type Parts } from "./context.js";
+import { type EngineContext, faultOf } from "./context.js";
 import type { JobInFlight } from "./in-flight.js";
 
-export interface Patience {
+export interface CallPolicy {
   readonly policy: RetryPolicyMs;
   readonly signal: AbortSignal;
-  /** Besides the scope; by default the loss of the job (`letGo`). */
+  /** Besides the scope; by default the loss of the job (`givenUp`). */
   readonly alsoEndedBy?: AbortSignal;
   readonly isWorthIt: (fault: GatewayError) => boolean;
   /** True, asked at each failure: the job gives its slot up while it waits, so that others may run. */
@@ -20,25 +20,25 @@ export interface Patience {
 
 /** Repeats the call until it answers or `patience` ends; each new attempt is an event. Rejects with the last error. */
 export function patiently<T>(
-  parts: Parts,
+  context: EngineContext,
   flight: JobInFlight,
-  patience: Patience,
+  options: CallPolicy,
   call: () => Promise<T>,
 ): Promise<T> {
-  const { clock, random, mask } = parts.world;
+  const { clock, random, mask } = context.deps;
   return retrying(
     {
-      policy: patience.policy,
+      policy: options.policy,
       clock,
       random,
-      signal: patience.signal,
-      alsoEndedBy: patience.alsoEndedBy ?? flight.letGo,
-      shouldRetry: (error) => error instanceof GatewayError && patience.isWorthIt(error),
+      signal: options.signal,
+      alsoEndedBy: options.alsoEndedBy ?? flight.givenUp,
+      shouldRetry: (error) => error instanceof GatewayError && options.isWorthIt(error),
       retryAfterMs: (error) => (error instanceof GatewayError ? error.retryAfterMs : undefined),
-      around: (wait) => (patience.isOutsideSlot?.() ? flight.slot.whileWaiting(wait) : wait()),
+      around: (wait) => (options.isOutsideSlot?.() ? flight.slot.whileWaiting(wait) : wait()),
       onRetry: ({ attempt, delayMs, error }) => {
         if (!(error instanceof GatewayError)) return;
-        parts.emit({ type: "call-retried", key: flight.key, fault: faultOf(error, mask), attempt, delayMs });
+        context.emit({ type: "call-retried", key: flight.key, fault: faultOf(error, mask), attempt, delayMs });
       },
     },
     call,
@@ -47,17 +47,17 @@ export function patiently<T>(
 
 /** One call for a job; the breakers learn whether CodePipeline denied it. */
 export async function calling<T>(
-  parts: Parts,
+  context: EngineContext,
   key: JobKey,
   deed: Deed,
   call: (gateway: JobGateway) => Promise<T>,
 ): Promise<T> {
   try {
-    const answer = await call(parts.world.gateway(key.region, key.actionType.owner));
-    parts.breakers.passed(key, deed);
+    const answer = await call(context.deps.gateway(key.region, key.actionType.owner));
+    context.breakers.passed(key, deed);
     return answer;
   } catch (error) {
-    if (error instanceof GatewayError) parts.breakers.failed(key, deed, error);
+    if (error instanceof GatewayError) context.breakers.failed(key, deed, error);
     throw error;
   }
 }

@@ -5,7 +5,7 @@ import { type ClaimEvent, mayBeOurs, nextStep, nonceEvent, statusEvent } from ".
 import type { Nonce } from "../job/job.js";
 import { LedgerError } from "../ledger/ledger.js";
 import { calling, lostReason, mayComeRight, patiently } from "./calls.js";
-import type { Parts } from "./context.js";
+import type { EngineContext } from "./context.js";
 import type { JobInFlight, Loss } from "./in-flight.js";
 
 /** `unanswered`: we stopped before CodePipeline said anything; it may be ours. */
@@ -15,18 +15,18 @@ export type ClaimEnd =
   | { readonly kind: "unanswered"; readonly message: string };
 
 /** AcknowledgeThirdPartyJob or AcknowledgeJob until it is decided or the work scope ends. Throws only bugs. */
-export async function claim(parts: Parts, flight: JobInFlight): Promise<ClaimEnd> {
-  const { clock, mask } = parts.world;
-  const { acknowledge: policy, details } = parts.limits.retry;
+export async function claim(context: EngineContext, flight: JobInFlight): Promise<ClaimEnd> {
+  const { clock, mask } = context.deps;
+  const { acknowledge: policy, details } = context.limits.retry;
   const startedMs = clock.monotonic();
   const words = { last: "" };
   try {
     await patiently(
-      parts,
+      context,
       flight,
       {
         policy,
-        signal: parts.scopes.work,
+        signal: context.scopes.work,
         // A job that was never acknowledged is offered again: it is retried no longer than its details.
         isWorthIt: (fault) =>
           mayBeOurs(flight.claim)
@@ -34,12 +34,12 @@ export async function claim(parts: Parts, flight: JobInFlight): Promise<ClaimEnd
             : isPassing(fault.kind) && clock.monotonic() - startedMs < details.maxElapsedMs,
         isOutsideSlot: () => mayBeOurs(flight.claim),
       },
-      () => untilDecided(parts, flight, words),
+      () => untilDecided(context, flight, words),
     );
   } catch (error) {
     if (flight.loss) return { kind: "dropped", ...flight.loss };
     const isStopped = !(error instanceof GatewayError || error instanceof LedgerError);
-    if (isStopped && !parts.scopes.work.aborted) throw error;
+    if (isStopped && !context.scopes.work.aborted) throw error;
     words.last = isStopped ? "stopped before the acknowledge was answered" : mask(error.message);
     if (mayBeOurs(flight.claim)) return { kind: "unanswered", message: words.last };
     const reason =
@@ -51,22 +51,22 @@ export async function claim(parts: Parts, flight: JobInFlight): Promise<ClaimEnd
 }
 
 /** Step by step, as the table says. Rejects with GatewayError when only another attempt can tell, or with LedgerError. */
-async function untilDecided(parts: Parts, flight: JobInFlight, words: { last: string }): Promise<void> {
+async function untilDecided(context: EngineContext, flight: JobInFlight, words: { last: string }): Promise<void> {
   for (;;) {
     flight.readOffer();
     if (flight.claim.is === "none" && !flight.slot.isWorking) {
       // Given up while it may have been ours. Now it is surely not, and nothing new is taken without a slot.
-      await flight.slot.work(AbortSignal.any([parts.scopes.poll, flight.letGo]));
+      await flight.slot.work(AbortSignal.any([context.scopes.poll, flight.givenUp]));
       flight.readOffer();
     }
     const step = nextStep(flight.claim);
     switch (step.do) {
       case "ask":
-        if (flight.claim.is === "none" && isClosed(parts, flight, words)) return;
-        await ask(parts, flight, step.nonce, words);
+        if (flight.claim.is === "none" && isClosed(context, flight, words)) return;
+        await ask(context, flight, step.nonce, words);
         break;
       case "fetch-details":
-        await fetchNonce(parts, flight, words);
+        await fetchNonce(context, flight, words);
         break;
       case "await-offer":
       case "work":
@@ -80,8 +80,8 @@ async function untilDecided(parts: Parts, flight: JobInFlight, words: { last: st
  * The gate is asked again: nothing is acknowledged in a drain, a pause, without a ledger or without disk space, nor once
  * our right to the job ended.
  */
-function isClosed(parts: Parts, flight: JobInFlight, words: { last: string }): boolean {
-  const closed = flight.loss ?? parts.gate.closedBy();
+function isClosed(context: EngineContext, flight: JobInFlight, words: { last: string }): boolean {
+  const closed = flight.loss ?? context.gate.closedBy();
   if (!closed) return false;
   words.last = closed.message;
   flight.learn({ type: "put-off" });
@@ -90,15 +90,15 @@ function isClosed(parts: Parts, flight: JobInFlight, words: { last: string }): b
 }
 
 /** One acknowledge. Rejects with the fault when it decided nothing. */
-async function ask(parts: Parts, flight: JobInFlight, nonce: Nonce, words: { last: string }): Promise<void> {
+async function ask(context: EngineContext, flight: JobInFlight, nonce: Nonce, words: { last: string }): Promise<void> {
   const { key } = flight;
   await flight.ask(nonce);
   const { claim: asked } = flight;
   // The write may have taken its time; nothing was sent yet.
-  if (asked.is === "asked" && isClosed(parts, flight, words)) return;
+  if (asked.is === "asked" && isClosed(context, flight, words)) return;
   try {
-    const signal = asked.is === "doubted" ? parts.scopes.report : parts.scopes.work;
-    const status = await calling(parts, key, "acknowledge", (gateway) => gateway.acknowledge(key, nonce, signal));
+    const signal = asked.is === "doubted" ? context.scopes.report : context.scopes.work;
+    const status = await calling(context, key, "acknowledge", (gateway) => gateway.acknowledge(key, nonce, signal));
     words.last = `the acknowledge was answered ${status ?? "without a status"}, not InProgress`;
     flight.learn(statusEvent(status));
   } catch (error) {
@@ -126,11 +126,11 @@ function meaningOf(fault: GatewayError): ClaimEvent {
 }
 
 /** Details for the sake of their nonce. Rejects with the fault when it decided nothing. */
-async function fetchNonce(parts: Parts, flight: JobInFlight, words: { last: string }): Promise<void> {
+async function fetchNonce(context: EngineContext, flight: JobInFlight, words: { last: string }): Promise<void> {
   const { key, claim: before } = flight;
-  const signal = before.is === "doubted" ? parts.scopes.report : parts.scopes.work;
+  const signal = before.is === "doubted" ? context.scopes.report : context.scopes.work;
   try {
-    const fresh = await calling(parts, key, "details", (gateway) => gateway.detailsAgain(key, signal));
+    const fresh = await calling(context, key, "details", (gateway) => gateway.detailsAgain(key, signal));
     // An offer that came meanwhile is newer than these details.
     flight.readOffer();
     if (flight.claim === before) flight.learn(nonceEvent(before, fresh.nonce));
@@ -147,13 +147,13 @@ async function fetchNonce(parts: Parts, flight: JobInFlight, words: { last: stri
  * Asks once more for a job that is presumed ours, now that an offer or a refused result says otherwise: true once it
  * is ours, false when there is nothing left to ask for. Rejects with a GatewayError while only another offer can tell.
  */
-export function clearDoubt(parts: Parts, flight: JobInFlight, refusal?: GatewayError): Promise<boolean> {
+export function clearDoubt(context: EngineContext, flight: JobInFlight, refusal?: GatewayError): Promise<boolean> {
   return flight.inTurn(async () => {
     const words = { last: "" };
     flight.readOffer();
-    if (nextStep(flight.claim).do === "await-offer") await fetchNonce(parts, flight, words);
+    if (nextStep(flight.claim).do === "await-offer") await fetchNonce(context, flight, words);
     const step = nextStep(flight.claim);
-    if (step.do === "ask" && !flight.hasLeft) await ask(parts, flight, step.nonce, words);
+    if (step.do === "ask" && !flight.hasLeft) await ask(context, flight, step.nonce, words);
     if (isOurs(flight)) return true;
     if (nextStep(flight.claim).do === "drop") return false;
     throw new GatewayError({

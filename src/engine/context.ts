@@ -9,10 +9,10 @@ import type { RetryPolicyMs } from "../std/retry.js";
 import type { Breakers } from "./breakers.js";
 import type { Emit, Fault } from "./events.js";
 import type { Gate } from "./gate.js";
-import type { LaneConfig } from "./poller-config.js";
+import type { PollerConfig } from "./poller-config.js";
 
 /** What the engine needs of the world. */
-export interface World {
+export interface EngineDeps {
   readonly gateway: (region: Region, owner: ActionOwner) => JobGateway;
   readonly handlers: HandlerRegistry;
   readonly ledger: Ledger;
@@ -29,7 +29,7 @@ export interface World {
 }
 
 /** The engine's limits. */
-export interface WorkerLimits {
+export interface EngineLimits {
   readonly maxConcurrentJobs: number;
   readonly polling: { readonly minIntervalMs: number; readonly maxIntervalMs: number };
   readonly shutdown: {
@@ -56,16 +56,16 @@ export interface Scopes {
   readonly report: AbortSignal;
 }
 
-export interface Parts {
+export interface EngineContext {
   /** What must hold before a job is taken. */
   readonly gate: Gate;
   /** Which calls CodePipeline denies us. */
   readonly breakers: Breakers;
-  readonly world: World;
-  readonly limits: WorkerLimits;
+  readonly deps: EngineDeps;
+  readonly limits: EngineLimits;
   readonly scopes: Scopes;
   readonly emit: Emit;
-  readonly lanes: ReadonlyMap<string, LaneConfig>;
+  readonly pollers: ReadonlyMap<string, PollerConfig>;
 }
 
 /** A gateway's error as an event may carry it; anything else is a bug and is thrown on. */

@@ -3,22 +3,22 @@
 import { isOver } from "../job/lifecycle.js";
 import type { Order } from "../job/order.js";
 import { Breakers, type Denial } from "./breakers.js";
-import type { Parts, WorkerLimits, World } from "./context.js";
+import type { EngineContext, EngineDeps, EngineLimits } from "./context.js";
 import type { Emit, Observe, OrderAnswer } from "./events.js";
 import { Gate } from "./gate.js";
 import { type Held, HeldAtEnd } from "./held-at-end.js";
 import { giveOrder, type OrderedJob, refusedBy } from "./orders.js";
 import type { Budget, PollerLoop } from "./poller.js";
-import { type LaneConfig, lanesByName, pollerNameOf } from "./poller-config.js";
+import { configsByKey, type PollerConfig, pollerNameOf } from "./poller-config.js";
 import { Pollers } from "./pollers.js";
 import { recover, recoverOthers, recoverReturned } from "./recovery.js";
 import { Runner } from "./runner.js";
 import { Slots } from "./slots.js";
 
 export interface WorkerOptions {
-  readonly world: World;
-  readonly lanes: readonly LaneConfig[];
-  readonly limits: WorkerLimits;
+  readonly deps: EngineDeps;
+  readonly pollers: readonly PollerConfig[];
+  readonly limits: EngineLimits;
   readonly observe: Observe;
 }
 
@@ -39,7 +39,7 @@ export class Worker {
   readonly #ceased = new AbortController();
   /** Nothing is waited for any more. */
   readonly #now = new AbortController();
-  readonly #parts: { -readonly [K in keyof Parts]: Parts[K] };
+  readonly #context: { -readonly [K in keyof EngineContext]: EngineContext[K] };
   readonly #slots: Slots;
   readonly #runner: Runner;
   readonly #pollers: Pollers;
@@ -52,8 +52,8 @@ export class Worker {
   readonly #ended = Promise.withResolvers<WorkerEnd>();
 
   constructor(options: WorkerOptions) {
-    const { clock } = options.world;
-    this.#held = new HeldAtEnd(options.world.ledger);
+    const { clock } = options.deps;
+    this.#held = new HeldAtEnd(options.deps.ledger);
     const emit: Emit = (event) => {
       try {
         options.observe({ ...event, atMs: clock.now() });
@@ -63,19 +63,19 @@ export class Worker {
       if (event.type === "job-changed" || event.type === "job-left") this.#ceaseIfWorked();
       this.#held.observe(event);
     };
-    const parts = {
-      world: options.world,
+    const context = {
+      deps: options.deps,
       limits: options.limits,
       scopes: { poll: this.#poll.signal, work: this.#work.signal, report: this.#report.signal },
       emit,
-      breakers: new Breakers({ emit, mask: options.world.mask, monotonic: () => clock.monotonic() }),
-      lanes: lanesByName(options.lanes),
+      breakers: new Breakers({ emit, mask: options.deps.mask, monotonic: () => clock.monotonic() }),
+      pollers: configsByKey(options.pollers),
     };
-    this.#parts = Object.assign(parts, { gate: new Gate(parts) });
+    this.#context = Object.assign(context, { gate: new Gate(context) });
     this.#slots = new Slots({ max: options.limits.maxConcurrentJobs });
-    this.#runner = new Runner(this.#parts, this.#slots);
+    this.#runner = new Runner(this.#context, this.#slots);
     this.#pollers = new Pollers({
-      parts: this.#parts,
+      context: this.#context,
       slots: this.#slots,
       runner: this.#runner,
       watch: (loop) => this.#watch(loop),
@@ -108,7 +108,7 @@ export class Worker {
 
   /** Calls that CodePipeline denies now. */
   get denials(): readonly Denial[] {
-    return this.#parts.breakers.denials;
+    return this.#context.breakers.denials;
   }
 
   /** Resolves when the worker has stopped, for whatever reason. */
@@ -148,11 +148,11 @@ export class Worker {
 
   /** Stops polls and acknowledges until resume(); acknowledged jobs continue. */
   pause(): void {
-    this.#parts.gate.pause();
+    this.#context.gate.pause();
   }
 
   resume(): void {
-    this.#parts.gate.resume();
+    this.#context.gate.resume();
   }
 
   /** Polls now instead of after the rest. */
@@ -165,29 +165,29 @@ export class Worker {
    * poll that is under way, and others begin; running jobs keep their old settings. Resolves when everything that began
    * before has ended. Call it only between start() and stop().
    */
-  async apply(change: { readonly lanes: readonly LaneConfig[]; readonly limits: WorkerLimits }): Promise<void> {
-    const parts = this.#parts;
+  async apply(change: { readonly pollers: readonly PollerConfig[]; readonly limits: EngineLimits }): Promise<void> {
+    const context = this.#context;
     const isNewPace =
-      JSON.stringify([parts.limits.polling, parts.limits.retry.poll, parts.limits.retry.throttledPoll]) !==
+      JSON.stringify([context.limits.polling, context.limits.retry.poll, context.limits.retry.throttledPoll]) !==
       JSON.stringify([change.limits.polling, change.limits.retry.poll, change.limits.retry.throttledPoll]);
-    parts.limits = change.limits;
-    parts.lanes = lanesByName(change.lanes);
+    context.limits = change.limits;
+    context.pollers = configsByKey(change.pollers);
     this.#slots.resize(change.limits.maxConcurrentJobs);
     const { added, removed, ended } = this.#pollers.apply(isNewPace);
-    parts.emit({
+    context.emit({
       type: "pollers-changed",
       added: added.map(pollerNameOf),
       removed: removed.map(pollerNameOf),
       slots: change.limits.maxConcurrentJobs,
     });
-    if (added.length > 0) void this.#watch(recoverReturned(parts, this.#runner));
+    if (added.length > 0) void this.#watch(recoverReturned(context, this.#runner));
     await ended;
     await this.#runner.whenTheseEnd();
   }
 
   /** Carries out an operator's order for one job: fails it, or releases it. Rejects only for a bug. */
   order(job: OrderedJob, order: Order): Promise<OrderAnswer> {
-    return giveOrder(this.#parts, this.#runner, job, order).catch(refusedBy);
+    return giveOrder(this.#context, this.#runner, job, order).catch(refusedBy);
   }
 
   /** Drains and ends. Idempotent; resolves within the three shutdown limits together. */
@@ -203,7 +203,7 @@ export class Worker {
   hurry(reason: string): void {
     void this.stop();
     if (this.#work.signal.aborted) return;
-    this.#parts.emit({ type: "drain-hurried", inFlight: this.inFlight, reason });
+    this.#context.emit({ type: "drain-hurried", inFlight: this.inFlight, reason });
     this.#work.abort(new Error(reason));
   }
 
@@ -215,14 +215,15 @@ export class Worker {
 
   async #begin(budget: Budget, idleEndMs?: number): Promise<void> {
     if (this.isStopping) return;
-    const parts = this.#parts;
-    const unfinished = await parts.world.ledger.unfinished();
+    const context = this.#context;
+    const unfinished = await context.deps.ledger.unfinished();
     this.#held.isRead = true;
-    if (!this.isStopping) parts.emit({ type: "worker-started", pollers: parts.lanes.size, slots: this.#slots.max });
-    void this.#watch(recover(parts, this.#runner, unfinished));
+    if (!this.isStopping)
+      context.emit({ type: "worker-started", pollers: context.pollers.size, slots: this.#slots.max });
+    void this.#watch(recover(context, this.#runner, unfinished));
     if (this.isStopping) return;
     // A single pass recovers what there was when it began.
-    if (idleEndMs === undefined) void this.#watch(recoverOthers(parts, this.#runner, this.#slots));
+    if (idleEndMs === undefined) void this.#watch(recoverOthers(context, this.#runner, this.#slots));
     this.#pollers.begin({ budget, ...(idleEndMs === undefined ? {} : { idleEndMs }) });
   }
 
@@ -232,7 +233,7 @@ export class Worker {
       .catch((error: unknown) => {
         this.#isBroken = true;
         const stack = error instanceof Error ? (error.stack ?? "") : "";
-        this.#parts.emit({ type: "bug", key: undefined, message: `a loop failed: ${String(error)}`, stack });
+        this.#context.emit({ type: "bug", key: undefined, message: `a loop failed: ${String(error)}`, stack });
         void this.stop();
       })
       .finally(() => this.#loops.delete(loop));
@@ -245,10 +246,10 @@ export class Worker {
   }
 
   async #drain(): Promise<WorkerEnd> {
-    const { clock } = this.#parts.world;
-    const { drainTimeoutMs, cancelGraceMs, reportTimeoutMs } = this.#parts.limits.shutdown;
+    const { clock } = this.#context.deps;
+    const { drainTimeoutMs, cancelGraceMs, reportTimeoutMs } = this.#context.limits.shutdown;
     const startedMs = clock.monotonic();
-    this.#parts.emit({ type: "drain-started", inFlight: this.inFlight, timeoutMs: drainTimeoutMs });
+    this.#context.emit({ type: "drain-started", inFlight: this.inFlight, timeoutMs: drainTimeoutMs });
     this.#poll.abort(new Error("partnerd is draining"));
     // Jobs that a start under way still finds are given back, and counted.
     if (this.#beginning) await this.#within(this.#beginning, drainTimeoutMs, this.#work.signal);
@@ -268,7 +269,7 @@ export class Worker {
     // A ledger that does not answer must not delay a stop: what is not written is recovered by the next start.
     await this.#within(Promise.all([this.#loopsEnd(), this.#held.settle()]), abortedSettleMs);
     const held = this.#held.count(this.#runner);
-    this.#parts.emit({ type: "drain-finished", ...held, durationMs: clock.monotonic() - startedMs });
+    this.#context.emit({ type: "drain-finished", ...held, durationMs: clock.monotonic() - startedMs });
     return { ...held, isBroken: this.#isBroken };
   }
 
@@ -291,7 +292,7 @@ export class Worker {
     // Its error is for whoever started it.
     const end = () => over.abort();
     void ending.then(end, end);
-    await this.#parts.world.clock.sleep(ms, signal ? AbortSignal.any([over.signal, signal]) : over.signal);
+    await this.#context.deps.clock.sleep(ms, signal ? AbortSignal.any([over.signal, signal]) : over.signal);
   }
 }
 

@@ -2,7 +2,7 @@
 // can be written, room for the artifacts of another job. It does not concern jobs that are ours already.
 import type { LostReason } from "../job/lifecycle.js";
 import { endOrAbort } from "../std/end-or-abort.js";
-import type { Parts } from "./context.js";
+import type { EngineContext } from "./context.js";
 
 /** How often a ledger that is not writable, or a full disk, is checked again. */
 const lookMs = 1_000;
@@ -14,34 +14,34 @@ export interface Closed {
 }
 
 export class Gate {
-  readonly #parts: Omit<Parts, "gate">;
+  readonly #context: Omit<EngineContext, "gate">;
   #pause: PromiseWithResolvers<void> | undefined;
   #isRoomEnough = true;
 
-  constructor(parts: Omit<Parts, "gate">) {
-    this.#parts = parts;
+  constructor(context: Omit<EngineContext, "gate">) {
+    this.#context = context;
   }
 
   /** Lets nobody through until resume(). */
   pause(): void {
     if (this.#pause) return;
     this.#pause = Promise.withResolvers<void>();
-    this.#parts.emit({ type: "paused" });
+    this.#context.emit({ type: "paused" });
   }
 
   resume(): void {
     if (!this.#pause) return;
     this.#pause.resolve();
     this.#pause = undefined;
-    this.#parts.emit({ type: "resumed" });
+    this.#context.emit({ type: "resumed" });
   }
 
   /** Why no job may be taken at this moment; `undefined`: it may. */
   closedBy(): Closed | undefined {
-    const { scopes, world } = this.#parts;
+    const { scopes, deps } = this.#context;
     if (scopes.poll.aborted) return { reason: "draining", message: "a drain began before it was acknowledged" };
     if (this.#pause) return { reason: "paused", message: "an operator paused the daemon before it was acknowledged" };
-    const { writable, reason = "unknown" } = world.ledger.health();
+    const { writable, reason = "unknown" } = deps.ledger.health();
     if (!writable) return { reason: "ledger-unwritable", message: reason };
     const room = this.#room();
     return room === undefined ? undefined : { reason: "no-room", message: room };
@@ -54,16 +54,16 @@ export class Gate {
       if (!this.closedBy()) return;
       // The ledger and the store recover by themselves.
       if (this.#pause) await endOrAbort(this.#pause.promise, signal);
-      else await this.#parts.world.clock.sleep(lookMs, signal);
+      else await this.#context.deps.clock.sleep(lookMs, signal);
     }
   }
 
   /** Why the disk has no space for another job's artifacts. A change is one event, whoever notices it. */
   #room(): string | undefined {
-    const { isEnough, reason = "unknown" } = this.#parts.world.artifacts.room();
+    const { isEnough, reason = "unknown" } = this.#context.deps.artifacts.room();
     if (isEnough !== this.#isRoomEnough) {
       this.#isRoomEnough = isEnough;
-      this.#parts.emit(isEnough ? { type: "room-regained" } : { type: "room-short", reason });
+      this.#context.emit(isEnough ? { type: "room-regained" } : { type: "room-short", reason });
     }
     return isEnough ? undefined : reason;
   }

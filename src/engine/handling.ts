@@ -6,7 +6,7 @@ import { failureFrom } from "../job/failure.js";
 import type { Job } from "../job/job.js";
 import { failed, type Outcome, outcomeFrom } from "../job/outcome.js";
 import type { Deadline } from "../std/deadline.js";
-import type { Parts } from "./context.js";
+import type { EngineContext } from "./context.js";
 import type { EndCause } from "./events.js";
 import type { JobInFlight } from "./in-flight.js";
 import { openWorkspace } from "./workspace.js";
@@ -16,7 +16,7 @@ export type Ending =
   | { readonly kind: "ended"; readonly outcome: Outcome; readonly cause: EndCause }
   | { readonly kind: "left" }
   /** The flight's `loss` says why. */
-  | { readonly kind: "let-go" };
+  | { readonly kind: "given-up" };
 
 /** What the customer reads of a job that a stop ended. */
 export const stopped = "partnerd was stopped before the job ended; run the action again";
@@ -25,39 +25,39 @@ export const stopped = "partnerd was stopped before the job ended; run the actio
 const abandonMarginMs = 2_000;
 
 type Run = { readonly kind: "gave"; readonly value: unknown } | { readonly kind: "threw"; readonly error: unknown };
-type Stop = "timed-out" | "stopped" | "operator" | "let-go";
+type Stop = "timed-out" | "stopped" | "operator" | "given-up";
 
 /** Runs the handler to its end. Never rejects. */
 export async function handle(
-  parts: Parts,
+  context: EngineContext,
   flight: JobInFlight,
   job: Job,
   handler: JobHandler,
   deadline: Deadline,
 ): Promise<Ending> {
-  const { clock } = parts.world;
+  const { clock } = context.deps;
   const abort = new AbortController();
   const stop = once<Stop>();
   const end = (cause: Stop, reason: string) => {
     if (stop.isDone()) return;
     stop.done(cause);
-    if (cause !== "let-go") flight.endCause = cause;
+    if (cause !== "given-up") flight.endCause = cause;
     abort.abort(new Error(reason));
   };
   const cancelDeadline = clock.after(deadline.leftMs(), () => {
-    end("timed-out", `the job's time limit of ${seconds(flight.lane.jobTimeoutMs)} has passed`);
+    end("timed-out", `the job's time limit of ${seconds(flight.config.jobTimeoutMs)} has passed`);
   });
   const stopListening = listen([
-    [parts.scopes.work, () => end("stopped", "partnerd is stopping")],
+    [context.scopes.work, () => end("stopped", "partnerd is stopping")],
     [flight.failing, () => end("operator", "an operator failed the job")],
-    [flight.letGo, () => end("let-go", flight.loss?.message ?? "the job was dropped")],
+    [flight.givenUp, () => end("given-up", flight.loss?.message ?? "the job was dropped")],
   ]);
-  const { workspace, close } = openWorkspace(parts, flight, job, abort.signal);
+  const { workspace, close } = openWorkspace(context, flight, job, abort.signal);
   try {
-    const run = start(handler, callOf(parts, flight, { job, workspace, deadline, signal: abort.signal }), flight);
+    const run = start(handler, callOf(context, flight, { job, workspace, deadline, signal: abort.signal }), flight);
     const first = await Promise.race([run, stop.promise]);
-    if (typeof first === "object") return { kind: "ended", ...endOf(first, job, parts) };
-    return await afterStop(parts, flight, job, handler, run, first);
+    if (typeof first === "object") return { kind: "ended", ...endOf(first, job, context) };
+    return await afterStop(context, flight, job, handler, run, first);
   } finally {
     cancelDeadline();
     stopListening();
@@ -67,30 +67,30 @@ export async function handle(
 }
 
 async function afterStop(
-  parts: Parts,
+  context: EngineContext,
   flight: JobInFlight,
   job: Job,
   handler: JobHandler,
   run: Promise<Run>,
   cause: Stop,
 ): Promise<Ending> {
-  const { clock } = parts.world;
-  const graceMs = parts.limits.shutdown.cancelGraceMs + abandonMarginMs;
+  const { clock } = context.deps;
+  const graceMs = context.limits.shutdown.cancelGraceMs + abandonMarginMs;
   const graceOver = new AbortController();
   const late = await Promise.race([run, clock.sleep(graceMs, graceOver.signal).then(() => undefined)]);
   graceOver.abort();
   if (late === undefined) {
-    parts.emit({ type: "handler-abandoned", key: flight.key, handler: handler.description });
+    context.emit({ type: "handler-abandoned", key: flight.key, handler: handler.description });
   }
-  if (cause === "let-go") return { kind: "let-go" };
+  if (cause === "given-up") return { kind: "given-up" };
   if (cause === "operator") return { kind: "ended", outcome: failed(flight.failure ?? ""), cause };
   if (cause === "timed-out") {
-    const message = `the job took longer than its limit of ${seconds(flight.lane.jobTimeoutMs)} (jobTimeout) and was stopped`;
+    const message = `the job took longer than its limit of ${seconds(flight.config.jobTimeoutMs)} (jobTimeout) and was stopped`;
     return { kind: "ended", outcome: failed(message), cause };
   }
   // An outcome that comes within the grace counts: `continued` saves the handler's work.
-  if (late?.kind === "gave") return { kind: "ended", ...endOf(late, job, parts) };
-  if (flight.callback && parts.world.ledger.isDurable) return { kind: "left" };
+  if (late?.kind === "gave") return { kind: "ended", ...endOf(late, job, context) };
+  if (flight.callback && context.deps.ledger.isDurable) return { kind: "left" };
   return { kind: "ended", outcome: failed(stopped, { type: "SystemUnavailable" }), cause };
 }
 
@@ -107,7 +107,7 @@ function start(handler: JobHandler, call: HandlerCall, flight: JobInFlight): Pro
 }
 
 function callOf(
-  parts: Parts,
+  context: EngineContext,
   flight: JobInFlight,
   own: {
     readonly job: Job;
@@ -118,9 +118,9 @@ function callOf(
 ): HandlerCall {
   return {
     ...own,
-    draining: parts.scopes.poll,
-    log: parts.world.jobLog(flight.key),
-    trace: parts.world.traceOf?.(flight.key),
+    draining: context.scopes.poll,
+    log: context.deps.jobLog(flight.key),
+    trace: context.deps.traceOf?.(flight.key),
     get outcomeRecorded() {
       return flight.outcomeRecorded();
     },
@@ -129,14 +129,14 @@ function callOf(
       const deadlineMs = own.deadline.wallMs();
       await flight.note({ type: "callback-awaited", tokenHash, deadlineMs });
       flight.callback = { tokenHash };
-      parts.emit({ type: "callback-awaited", key: flight.key, untilMs: deadlineMs });
+      context.emit({ type: "callback-awaited", key: flight.key, untilMs: deadlineMs });
     },
   };
 }
 
-function endOf(run: Run, job: Job, parts: Parts): { readonly outcome: Outcome; readonly cause: EndCause } {
+function endOf(run: Run, job: Job, context: EngineContext): { readonly outcome: Outcome; readonly cause: EndCause } {
   // Secrets are masked in the texts that people read; tokens and identifiers stay as they are.
-  const { mask } = parts.world;
+  const { mask } = context.deps;
   if (run.kind === "gave") {
     return { outcome: outcomeFrom(run.value, job.key.actionType.owner, mask), cause: "returned" };
   }

@@ -8,7 +8,7 @@ import type { Outcome } from "../job/outcome.js";
 import type { Lease, Ledger, UnfinishedJob } from "../ledger/ledger.js";
 import type { Deadline } from "../std/deadline.js";
 import type { Emit, EndCause } from "./events.js";
-import type { LaneConfig } from "./poller-config.js";
+import type { PollerConfig } from "./poller-config.js";
 import type { Slot } from "./slot.js";
 
 /** Why nothing more may be done here for a job that is in flight. */
@@ -18,7 +18,7 @@ export interface Loss {
 }
 
 export interface JobInFlightOptions {
-  readonly lane: LaneConfig;
+  readonly config: PollerConfig;
   readonly lease: Lease;
   readonly slot: Slot;
   readonly ledger: Ledger;
@@ -33,7 +33,7 @@ export interface JobInFlightOptions {
 export class JobInFlight {
   readonly key: JobKey;
   /** The settings it goes by; those of a job from the ledger are as of when it gets its slot. */
-  lane: LaneConfig;
+  config: PollerConfig;
   readonly lease: Lease;
   readonly slot: Slot;
   /** When its details can have come at the earliest; for a job from the ledger, since it got its turn. */
@@ -50,7 +50,7 @@ export class JobInFlight {
   readonly deadline: Deadline | undefined;
   readonly #ledger: Ledger;
   readonly #emit: Emit;
-  readonly #letGo = new AbortController();
+  readonly #givenUp = new AbortController();
   readonly #failing = new AbortController();
   #failure: string | undefined;
   #loss: Loss | undefined;
@@ -66,9 +66,9 @@ export class JobInFlight {
   #recorded: PromiseWithResolvers<void> | undefined;
   #isEnded = false;
 
-  constructor({ lane, lease, slot, ledger, emit, polledAtMs, found, deadline }: JobInFlightOptions) {
+  constructor({ config, lease, slot, ledger, emit, polledAtMs, found, deadline }: JobInFlightOptions) {
     this.key = lease.key;
-    this.lane = lane;
+    this.config = config;
     this.lease = lease;
     this.slot = slot;
     this.polledAtMs = polledAtMs;
@@ -82,7 +82,7 @@ export class JobInFlight {
     this.#claim = found?.claim ?? { is: "none" };
     this.#recordedNonce = "nonce" in this.#claim ? this.#claim.nonce : undefined;
     const { lost } = lease;
-    const onLost = () => this.#lose(takenOver);
+    const onLost = () => this.#giveUp(takenOver);
     if (lost?.aborted) onLost();
     else lost?.addEventListener("abort", onLost, { once: true });
   }
@@ -131,13 +131,13 @@ export class JobInFlight {
   }
 
   /** Aborts when nothing more may be done here for the job; `loss` says why. */
-  get letGo(): AbortSignal {
-    return this.#letGo.signal;
+  get givenUp(): AbortSignal {
+    return this.#givenUp.signal;
   }
 
   get loss(): Loss | undefined {
     // A process that stood still learns only by reading it that others have the job.
-    if (this.lease.lost?.aborted) this.#lose(takenOver);
+    if (this.lease.lost?.aborted) this.#giveUp(takenOver);
     return this.#loss;
   }
 
@@ -155,7 +155,7 @@ export class JobInFlight {
   apply(order: Order): boolean {
     if (isOver(this.#state) || this.#loss) return false;
     if (order.kind === "release") {
-      this.#lose(released);
+      this.#giveUp(released);
       return true;
     }
     if (this.endCause || this.#failure !== undefined || this.#state === "settled") return false;
@@ -235,10 +235,10 @@ export class JobInFlight {
     return this.#loss?.reason === "taken-over";
   }
 
-  #lose(loss: Loss): void {
+  #giveUp(loss: Loss): void {
     if (this.#isTakenOver) return;
     this.#loss = loss;
-    this.#letGo.abort(new Error(loss.message));
+    this.#givenUp.abort(new Error(loss.message));
   }
 
   #move(to: JobState, event: JobEvent): void {

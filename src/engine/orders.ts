@@ -3,10 +3,10 @@
 import type { JobKey } from "../job/job.js";
 import { type Order, orderFor } from "../job/order.js";
 import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
-import type { Parts } from "./context.js";
+import type { EngineContext } from "./context.js";
 import type { OrderAnswer } from "./events.js";
 import { released } from "./in-flight.js";
-import { laneOf } from "./poller-config.js";
+import { configOf } from "./poller-config.js";
 import type { Runner } from "./runner.js";
 
 /** Which job an order is for. */
@@ -17,27 +17,32 @@ export interface OrderedJob {
 }
 
 /** Gives an operator's order to the job. Throws LedgerError when only the ledger has it and cannot be used. */
-export async function giveOrder(parts: Parts, runner: Runner, job: OrderedJob, order: Order): Promise<OrderAnswer> {
-  const masked = order.kind === "fail" ? { ...order, message: parts.world.mask(order.message) } : order;
+export async function giveOrder(
+  context: EngineContext,
+  runner: Runner,
+  job: OrderedJob,
+  order: Order,
+): Promise<OrderAnswer> {
+  const masked = order.kind === "fail" ? { ...order, message: context.deps.mask(order.message) } : order;
   const isMeant = (key: JobKey) => key.jobId === job.jobId && (job.region === undefined || key.region === job.region);
   const flights = [...runner.flights()].filter(({ key }) => isMeant(key));
   const [flight] = flights;
   if (flights.length > 1) return ambiguous(flights.map(({ key }) => key.region));
-  if (!flight) return orderInLedger(parts, runner, isMeant, masked);
+  if (!flight) return orderInLedger(context, runner, isMeant, masked);
   const { key, state } = flight;
   if (!flight.apply(masked)) return tooLate(key, state, masked);
-  parts.emit({ type: "order-taken", key, order: masked.kind, state });
+  context.emit({ type: "order-taken", key, order: masked.kind, state });
   return taken(masked, state === "running" ? "at-once" : "once-ours");
 }
 
 /** A job that only the ledger has. In a fleet, the replica that holds the job is asked instead. */
 async function orderInLedger(
-  parts: Parts,
+  context: EngineContext,
   runner: Runner,
   isMeant: (key: JobKey) => boolean,
   order: Order,
 ): Promise<OrderAnswer> {
-  const { ledger } = parts.world;
+  const { ledger } = context.deps;
   if (ledger.watch) return unknownJob;
   const unfinished = await ledger.unfinished();
   const meant = unfinished.filter(({ lease }) => isMeant(lease.key));
@@ -46,30 +51,35 @@ async function orderInLedger(
   for (const other of unfinished) if (!isOne || other !== found) await ledger.release(other.lease);
   if (!isOne) return found ? ambiguous(meant.map(({ lease }) => lease.key.region)) : unknownJob;
   const { key, state } = found.lease;
-  const lane = laneOf(parts.lanes, key);
-  if (lane) {
-    const flight = runner.resume(found, lane);
+  const config = configOf(context.pollers, key);
+  if (config) {
+    const flight = runner.resume(found, config);
     if (!flight.apply(order)) return tooLate(key, state, order);
-    parts.emit({ type: "order-taken", key, order: order.kind, state });
+    context.emit({ type: "order-taken", key, order: order.kind, state });
     return taken(order, state === "running" ? "at-once" : "once-ours");
   }
   try {
-    return await recordOnly(parts, runner, found, order);
+    return await recordOnly(context, runner, found, order);
   } finally {
     await ledger.release(found.lease);
   }
 }
 
 /** The action type is not configured here: nobody can call CodePipeline for the job. */
-async function recordOnly(parts: Parts, runner: Runner, { lease }: UnfinishedJob, order: Order): Promise<OrderAnswer> {
+async function recordOnly(
+  context: EngineContext,
+  runner: Runner,
+  { lease }: UnfinishedJob,
+  order: Order,
+): Promise<OrderAnswer> {
   const { key, state: from } = lease;
   const step = orderFor(key.jobId, from, order);
   if (step.kind === "too-late") return step;
-  parts.emit({ type: "order-taken", key, order: order.kind, state: from });
-  for (const event of step.events) await parts.world.ledger.record(lease, event);
+  context.emit({ type: "order-taken", key, order: order.kind, state: from });
+  for (const event of step.events) await context.deps.ledger.record(lease, event);
   if (order.kind === "release") {
     runner.forget(key);
-    parts.emit({ type: "job-dropped", key, from, ...released });
+    context.emit({ type: "job-dropped", key, from, ...released });
     return taken(order, "at-once");
   }
   runner.setAside(key, "settled");

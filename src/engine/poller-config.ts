@@ -2,10 +2,10 @@
 import { type ActionType, actionTypeName, type JobKey, type Region } from "../job/job.js";
 import type { PollerName } from "./events.js";
 
-export interface LaneConfig {
+export interface PollerConfig {
   readonly region: Region;
   readonly actionType: ActionType;
-  /** Lanes of one entry of the configuration share this name, and by it `maxConcurrentJobs`. */
+  /** Pollers of one entry of the configuration share this name, and by it `maxConcurrentJobs`. */
   readonly group: string;
   /** The handler's name in the configuration. */
   readonly handler: string;
@@ -16,22 +16,22 @@ export interface LaneConfig {
   readonly secretProperties: readonly string[];
 }
 
-/** Names a lane: one poller, one way to slots. */
-export function laneName(lane: { readonly region: Region; readonly actionType: ActionType }): string {
-  return `${lane.region} ${actionTypeName(lane.actionType)}`;
+/** Names a poller: one poller, one way to slots. */
+export function pollerKey(config: { readonly region: Region; readonly actionType: ActionType }): string {
+  return `${config.region} ${actionTypeName(config.actionType)}`;
 }
 
-/** The lane that a job came by. */
-export function laneOf(lanes: ReadonlyMap<string, LaneConfig>, key: JobKey): LaneConfig | undefined {
-  return lanes.get(laneName(key));
+/** The poller that a job came by. */
+export function configOf(pollers: ReadonlyMap<string, PollerConfig>, key: JobKey): PollerConfig | undefined {
+  return pollers.get(pollerKey(key));
 }
 
-/** Lanes by their names. */
-export function lanesByName(lanes: readonly LaneConfig[]): ReadonlyMap<string, LaneConfig> {
-  return new Map(lanes.map((lane) => [laneName(lane), lane]));
+/** Pollers by their keys. */
+export function configsByKey(pollers: readonly PollerConfig[]): ReadonlyMap<string, PollerConfig> {
+  return new Map(pollers.map((config) => [pollerKey(config), config]));
 }
 
-/** What events call the lane's poller. */
-export function pollerNameOf({ region, actionType }: LaneConfig): PollerName {
+/** What events call the poller's poller. */
+export function pollerNameOf({ region, actionType }: PollerConfig): PollerName {
   return { region, actionType };
 }

@@ -2,8 +2,8 @@
 // its signal aborts, or, in a single pass, when nothing is waiting any more. It never ends by an error.
 import { GatewayError } from "../codepipeline/gateway.js";
 import { type BackoffPolicy, type BackoffState, next, type PollResult, rested } from "./backoff.js";
-import { faultOf, type Parts } from "./context.js";
-import { type LaneConfig, laneName } from "./poller-config.js";
+import { type EngineContext, faultOf } from "./context.js";
+import { type PollerConfig, pollerKey } from "./poller-config.js";
 import type { Runner } from "./runner.js";
 import type { Reservation, Slot } from "./slot.js";
 import type { Slots } from "./slots.js";
@@ -22,8 +22,8 @@ export interface PollerLoop extends PollerStep {
 }
 
 export interface PollerOptions {
-  readonly parts: Parts;
-  readonly lane: LaneConfig;
+  readonly context: EngineContext;
+  readonly config: PollerConfig;
   readonly slots: Slots;
   readonly runner: Runner;
   /** How many jobs may still be taken (a single pass with a limit); Infinity otherwise. */
@@ -60,19 +60,19 @@ export class Poller {
 
   constructor(options: PollerOptions) {
     this.#options = options;
-    const { limits, world } = options.parts;
+    const { limits, deps } = options.context;
     this.#backoff = {
       minIntervalMs: limits.polling.minIntervalMs,
       maxIntervalMs: limits.polling.maxIntervalMs,
       failed: limits.retry.poll,
       throttled: limits.retry.throttledPoll,
     };
-    this.#lastWorkMs = world.clock.monotonic();
+    this.#lastWorkMs = deps.clock.monotonic();
     this.#dueMs = this.#lastWorkMs;
   }
 
   get step(): PollerStep {
-    return { doing: this.#doing, overdueMs: this.#options.parts.world.clock.monotonic() - this.#dueMs };
+    return { doing: this.#doing, overdueMs: this.#options.context.deps.clock.monotonic() - this.#dueMs };
   }
 
   /** Ends the rest it is in, if any. */
@@ -90,8 +90,8 @@ export class Poller {
    * rejects.
    */
   async run(): Promise<void> {
-    const { clock } = this.#options.parts.world;
-    const signal = AbortSignal.any([this.#options.parts.scopes.poll, this.#end.signal]);
+    const { clock } = this.#options.context.deps;
+    const signal = AbortSignal.any([this.#options.context.scopes.poll, this.#end.signal]);
     const { budget } = this.#options;
     const onStop = () => this.wake();
     signal.addEventListener("abort", onStop, { once: true });
@@ -112,12 +112,12 @@ export class Poller {
   /** Its next step is due `inMs` from now; /livez knows what may rightly delay it. */
   #begins(doing: PollerStep["doing"], inMs = 0): void {
     this.#doing = doing;
-    this.#dueMs = this.#options.parts.world.clock.monotonic() + inMs;
+    this.#dueMs = this.#options.context.deps.clock.monotonic() + inMs;
   }
 
   /** One poll and what follows from it; the rest in ms, or `end`. */
   async #turn(signal: AbortSignal): Promise<number | "end"> {
-    const { parts, budget } = this.#options;
+    const { context, budget } = this.#options;
     const reservation = await this.#admission(signal);
     if (!reservation) return 0;
     // Counted before the poll: two pollers must not promise the same last job of a single pass.
@@ -130,8 +130,8 @@ export class Poller {
     budget.left -= limit;
     budget.promised += limit;
     this.#begins("polling");
-    const startedMs = parts.world.clock.monotonic();
-    const { poll: scope } = parts.scopes;
+    const startedMs = context.deps.clock.monotonic();
+    const { poll: scope } = context.scopes;
     try {
       return await this.#poll(limit, () => reservation.use(), startedMs, scope);
     } catch (error) {
@@ -144,16 +144,16 @@ export class Poller {
 
   /** Slots to poll for, once both gate and slots allow it at one moment; `undefined` when the signal aborts. */
   async #admission(signal: AbortSignal): Promise<Reservation | undefined> {
-    const { lane, parts, slots } = this.#options;
-    const name = laneName(lane);
+    const { config, context, slots } = this.#options;
+    const name = pollerKey(config);
     while (!signal.aborted) {
-      await parts.gate.pass(signal, () => this.#begins("at-gate"));
+      await context.gate.pass(signal, () => this.#begins("at-gate"));
       if (signal.aborted) return undefined;
       this.#begins("waiting-for-slot");
       if (slots.freeFor(name) === 0) await this.#gather(name, signal);
       const reservation = await slots.take(name, this.#want(), signal);
       // The gate may have closed while a slot was waited for.
-      if (!signal.aborted && !parts.gate.closedBy()) return reservation;
+      if (!signal.aborted && !context.gate.closedBy()) return reservation;
       reservation?.giveBack();
     }
     return undefined;
@@ -165,28 +165,28 @@ export class Poller {
     startedMs: number,
     signal: AbortSignal,
   ): Promise<number | "end"> {
-    const { lane, parts, runner, budget, idleEndMs } = this.#options;
-    const { clock } = parts.world;
-    const gateway = parts.world.gateway(lane.region, lane.actionType.owner);
-    const answer = await gateway.poll(lane.actionType, limit, signal);
+    const { config, context, runner, budget, idleEndMs } = this.#options;
+    const { clock } = context.deps;
+    const gateway = context.deps.gateway(config.region, config.actionType.owner);
+    const answer = await gateway.poll(config.actionType, limit, signal);
     const answeredMs = clock.monotonic();
     this.#recovered();
     // A service that answers more than was asked for does not get more slots than are free.
     const takes = answer.jobs.slice(0, limit).map((polled) => {
       const slot = use();
-      return slot ? runner.take(polled, lane, slot, answeredMs) : Promise.resolve(false);
+      return slot ? runner.take(polled, config, slot, answeredMs) : Promise.resolve(false);
     });
     const taken = (await Promise.all(takes)).filter(Boolean).length;
     budget.left += limit - taken;
     const result: PollResult = { kind: taken === 0 ? "empty" : taken >= limit ? "full" : "some" };
     const restMs = this.#rest(result);
-    parts.emit({
+    context.emit({
       type: "poll-finished",
-      poller: { region: lane.region, actionType: lane.actionType },
+      poller: { region: config.region, actionType: config.actionType },
       limit,
       offered: answer.jobs.length + answer.unreadable.length,
       taken,
-      unreadable: answer.unreadable.map(parts.world.mask),
+      unreadable: answer.unreadable.map(context.deps.mask),
       durationMs: answeredMs - startedMs,
       restMs,
     });
@@ -196,7 +196,7 @@ export class Poller {
   }
 
   #failed(error: unknown, limit: number, startedMs: number, signal: AbortSignal): number | "end" {
-    const { lane, parts, budget, idleEndMs } = this.#options;
+    const { config, context, budget, idleEndMs } = this.#options;
     budget.left += limit;
     if (signal.aborted) return 0;
     const fault =
@@ -205,52 +205,52 @@ export class Poller {
         : new GatewayError({ kind: "unavailable", operation: "poll", code: "bug", message: String(error) });
     if (!(error instanceof GatewayError)) {
       const stack = error instanceof Error ? (error.stack ?? "") : "";
-      parts.emit({ type: "bug", key: undefined, message: String(error), stack });
+      context.emit({ type: "bug", key: undefined, message: String(error), stack });
     }
     this.#isProbing = true;
     this.#failures += 1;
     // The last poll of a removed or replaced poller says nothing about the next one.
     if (!this.#end.signal.aborted) {
-      parts.breakers.failed(lane, "poll", fault);
+      context.breakers.failed(config, "poll", fault);
     }
-    const durationMs = parts.world.clock.monotonic() - startedMs;
+    const durationMs = context.deps.clock.monotonic() - startedMs;
     const { kind, retryAfterMs } = fault;
     const restMs = this.#rest({ kind: "failed", fault: kind, retryAfterMs, tookMs: durationMs });
-    parts.emit({
+    context.emit({
       type: "poll-failed",
-      poller: { region: lane.region, actionType: lane.actionType },
-      fault: faultOf(fault, parts.world.mask),
+      poller: { region: config.region, actionType: config.actionType },
+      fault: faultOf(fault, context.deps.mask),
       failures: this.#failures,
       durationMs,
       restMs,
     });
-    const idleMs = parts.world.clock.monotonic() - this.#lastWorkMs;
+    const idleMs = context.deps.clock.monotonic() - this.#lastWorkMs;
     // A single pass retries a failing poll a few times, within its `idleEndMs`.
     return idleEndMs !== undefined && this.#failures >= 3 && idleMs >= idleEndMs ? "end" : restMs;
   }
 
   #recovered(): void {
-    const { lane, parts } = this.#options;
-    const poller = { region: lane.region, actionType: lane.actionType };
+    const { config, context } = this.#options;
+    const poller = { region: config.region, actionType: config.actionType };
     this.#isProbing = false;
-    // The denial may have been an earlier poller's of the same lane.
-    parts.breakers.passed(poller, "poll");
+    // The denial may have been an earlier poller's of the same poller.
+    context.breakers.passed(poller, "poll");
     if (this.#failures === 0) return;
-    parts.emit({ type: "poll-recovered", poller, failures: this.#failures });
+    context.emit({ type: "poll-recovered", poller, failures: this.#failures });
     this.#failures = 0;
   }
 
   #rest(result: PollResult): number {
-    const { state, restMs } = next(this.#state, result, this.#backoff, this.#options.parts.world.random);
+    const { state, restMs } = next(this.#state, result, this.#backoff, this.#options.context.deps.random);
     this.#state = state;
     return restMs;
   }
 
   #want(): number {
-    const { lane, parts, budget } = this.#options;
-    // While a call for its jobs is denied, the lane gets one job at a time.
-    const isProbing = this.#isProbing || parts.breakers.isOpenFor(lane);
-    return isProbing ? 1 : Math.min(lane.maxConcurrentJobs, budget.left);
+    const { config, context, budget } = this.#options;
+    // While a call for its jobs is denied, the poller gets one job at a time.
+    const isProbing = this.#isProbing || context.breakers.isOpenFor(config);
+    return isProbing ? 1 : Math.min(config.maxConcurrentJobs, budget.left);
   }
 
   /** Waits for one slot to be free, then a moment for others to join it. */
@@ -258,6 +258,6 @@ export class Poller {
     const first = await this.#options.slots.take(name, 1, signal);
     this.#begins("waiting-for-slot");
     first?.giveBack();
-    if (first) await this.#options.parts.world.clock.sleep(gatherMs, signal);
+    if (first) await this.#options.context.deps.clock.sleep(gatherMs, signal);
   }
 }

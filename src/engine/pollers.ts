@@ -1,15 +1,15 @@
-// Every polling loop of the worker, one for each lane, and how they change when the configuration does: a loop that is
+// Every polling loop of the worker, one for each poller, and how they change when the configuration does: a loop that is
 // no longer wanted ends after the poll that is under way, so that no job it is offered is lost.
 import { actionTypeName } from "../job/job.js";
-import type { Parts } from "./context.js";
+import type { EngineContext } from "./context.js";
 import type { PollerLoop } from "./poller.js";
 import { type Budget, Poller } from "./poller.js";
-import { type LaneConfig, laneName } from "./poller-config.js";
+import { type PollerConfig, pollerKey } from "./poller-config.js";
 import type { Runner } from "./runner.js";
 import type { Slots } from "./slots.js";
 
 export interface PollersOptions {
-  readonly parts: Parts;
+  readonly context: EngineContext;
   readonly slots: Slots;
   readonly runner: Runner;
   /** Looks after a loop; resolves when it ends. */
@@ -25,36 +25,36 @@ export interface Pass {
 
 /** What became of the pollers. */
 export interface PollersChange {
-  readonly added: readonly LaneConfig[];
-  readonly removed: readonly LaneConfig[];
+  readonly added: readonly PollerConfig[];
+  readonly removed: readonly PollerConfig[];
   /** Resolves when every poll that began before has been answered and its jobs are going. */
   readonly ended: Promise<unknown>;
 }
 
 interface Running {
-  readonly lane: LaneConfig;
+  readonly config: PollerConfig;
   readonly poller: Poller;
   readonly ended: Promise<void>;
 }
 
 export class Pollers {
   readonly #options: PollersOptions;
-  #lanes: ReadonlyMap<string, LaneConfig>;
+  #pollers: ReadonlyMap<string, PollerConfig>;
   readonly #running = new Map<string, Running>();
   #pass: Pass | undefined;
   readonly #madeMs: number;
 
   constructor(options: PollersOptions) {
     this.#options = options;
-    this.#lanes = options.parts.lanes;
-    this.#madeMs = options.parts.world.clock.monotonic();
-    for (const lane of this.#lanes.values()) this.#open(lane);
+    this.#pollers = options.context.pollers;
+    this.#madeMs = options.context.deps.clock.monotonic();
+    for (const config of this.#pollers.values()) this.#open(config);
   }
 
   /** What each loop does now, in the order of the configuration. */
   get loops(): readonly PollerLoop[] {
-    const overdueMs = this.#options.parts.world.clock.monotonic() - this.#madeMs;
-    return [...this.#lanes].map(([name, { region, actionType }]) => ({
+    const overdueMs = this.#options.context.deps.clock.monotonic() - this.#madeMs;
+    return [...this.#pollers].map(([name, { region, actionType }]) => ({
       region,
       actionType: actionTypeName(actionType),
       ...(this.#running.get(name)?.poller.step ?? { doing: "starting", overdueMs }),
@@ -68,47 +68,47 @@ export class Pollers {
 
   begin(pass: Pass): void {
     this.#pass = pass;
-    for (const lane of this.#lanes.values()) this.#start(lane);
+    for (const config of this.#pollers.values()) this.#start(config);
   }
 
-  /** Goes over to the lanes that the parts have now; with `isNewPace` every poller begins anew. */
+  /** Goes over to the pollers that the parts have now; with `isNewPace` every poller begins anew. */
   apply(isNewPace: boolean): PollersChange {
-    const { parts, slots } = this.#options;
-    const [before, after] = [this.#lanes, parts.lanes];
-    this.#lanes = after;
+    const { context, slots } = this.#options;
+    const [before, after] = [this.#pollers, context.pollers];
+    this.#pollers = after;
     const ending = [...this.#running].filter(
-      ([name, { lane }]) => isNewPace || JSON.stringify(lane) !== JSON.stringify(after.get(name)),
+      ([name, { config }]) => isNewPace || JSON.stringify(config) !== JSON.stringify(after.get(name)),
     );
     for (const [name, { poller }] of ending) {
       poller.end();
       this.#running.delete(name);
     }
-    const removed = [...before].filter(([name]) => !after.has(name)).map(([, lane]) => lane);
-    for (const lane of removed) {
-      slots.close(laneName(lane));
-      parts.breakers.forget(lane);
+    const removed = [...before].filter(([name]) => !after.has(name)).map(([, config]) => config);
+    for (const config of removed) {
+      slots.close(pollerKey(config));
+      context.breakers.forget(config);
     }
-    for (const lane of after.values()) {
-      this.#open(lane);
-      this.#start(lane);
+    for (const config of after.values()) {
+      this.#open(config);
+      this.#start(config);
     }
     return {
       removed,
-      added: [...after].filter(([name]) => !before.has(name)).map(([, lane]) => lane),
+      added: [...after].filter(([name]) => !before.has(name)).map(([, config]) => config),
       ended: Promise.all(ending.map(([, { ended }]) => ended)),
     };
   }
 
-  #open(lane: LaneConfig): void {
-    this.#options.slots.open({ name: laneName(lane), group: lane.group }, lane.maxConcurrentJobs);
+  #open(config: PollerConfig): void {
+    this.#options.slots.open({ name: pollerKey(config), group: config.group }, config.maxConcurrentJobs);
   }
 
-  /** Starts the lane's poller, unless it polls already, or nothing polls yet or any more. */
-  #start(lane: LaneConfig): void {
+  /** Starts the poller's poller, unless it polls already, or nothing polls yet or any more. */
+  #start(config: PollerConfig): void {
     const { watch, ...rest } = this.#options;
-    const name = laneName(lane);
-    if (!this.#pass || this.#running.has(name) || rest.parts.scopes.poll.aborted) return;
-    const poller = new Poller({ ...rest, ...this.#pass, lane });
-    this.#running.set(name, { lane, poller, ended: watch(poller.run()) });
+    const name = pollerKey(config);
+    if (!this.#pass || this.#running.has(name) || rest.context.scopes.poll.aborted) return;
+    const poller = new Poller({ ...rest, ...this.#pass, config });
+    this.#running.set(name, { config, poller, ended: watch(poller.run()) });
   }
 }

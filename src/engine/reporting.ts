@@ -6,7 +6,7 @@ import { failed, type Outcome } from "../job/outcome.js";
 import { type ReportEventType, type ReportState, reportAfter } from "../job/report.js";
 import { calling, mayComeRight, patiently } from "./calls.js";
 import { clearDoubt } from "./claiming.js";
-import { faultOf, type Parts } from "./context.js";
+import { type EngineContext, faultOf } from "./context.js";
 import { drop, leave } from "./ending.js";
 import type { EndCause } from "./events.js";
 import type { JobInFlight } from "./in-flight.js";
@@ -16,19 +16,19 @@ const offerPatienceMs = 10 * 60_000;
 
 /** Fixes the outcome, then owes it until CodePipeline has it. */
 export async function settle(
-  parts: Parts,
+  context: EngineContext,
   flight: JobInFlight,
   end: { readonly outcome: Outcome; readonly cause: EndCause; readonly startedMs?: number },
 ): Promise<void> {
-  const { emit, world } = parts;
-  const { outcome, cause, startedMs = world.clock.monotonic() } = end;
+  const { emit, deps } = context;
+  const { outcome, cause, startedMs = deps.clock.monotonic() } = end;
   flight.endCause = cause;
-  if (flight.loss) return drop(parts, flight, flight.loss);
+  if (flight.loss) return drop(context, flight, flight.loss);
   await flight.note({ type: "outcome-settled", outcome });
   // While it was written another replica may have taken over: it will report another outcome.
-  if (flight.loss) return drop(parts, flight, flight.loss);
-  emit({ type: "job-settled", key: flight.key, outcome, cause, durationMs: world.clock.monotonic() - startedMs });
-  await report(parts, flight, outcome, "due");
+  if (flight.loss) return drop(context, flight, flight.loss);
+  emit({ type: "job-settled", key: flight.key, outcome, cause, durationMs: deps.clock.monotonic() - startedMs });
+  await report(context, flight, outcome, "due");
 }
 
 /** A result on its way: what is reported, and what is known of the attempts before. */
@@ -43,50 +43,50 @@ interface Owed {
 
 /** Reports an outcome until CodePipeline accepts it, says that the job has ended, or the report scope ends. */
 export async function report(
-  parts: Parts,
+  context: EngineContext,
   flight: JobInFlight,
   outcome: Outcome,
   from: "due" | "unanswered",
 ): Promise<void> {
-  const { emit, scopes, world } = parts;
-  const owedSinceMs = world.clock.monotonic();
+  const { emit, scopes, deps } = context;
+  const owedSinceMs = deps.clock.monotonic();
   const last = { reason: "over", message: "" } as const;
   const owed: Owed = { outcome, state: from, attempts: 0, doubt: undefined, last };
   let event: ReportEventType;
   try {
     event = await patiently(
-      parts,
+      context,
       flight,
       {
-        policy: parts.limits.retry.report,
+        policy: context.limits.retry.report,
         signal: scopes.report,
         isWorthIt: mayComeRight,
         isOutsideSlot: () => true,
       },
-      () => untilAnswered(parts, flight, owed),
+      () => untilAnswered(context, flight, owed),
     );
   } catch (error) {
-    if (flight.loss) return drop(parts, flight, flight.loss);
-    if (error instanceof GatewayError) return leave(parts, flight, world.mask(error.message));
-    if (scopes.report.aborted) return leave(parts, flight, "stopped before CodePipeline accepted the result");
+    if (flight.loss) return drop(context, flight, flight.loss);
+    if (error instanceof GatewayError) return leave(context, flight, deps.mask(error.message));
+    if (scopes.report.aborted) return leave(context, flight, "stopped before CodePipeline accepted the result");
     throw error;
   }
-  if (owed.state === "lost") return drop(parts, flight, owed.last);
+  if (owed.state === "lost") return drop(context, flight, owed.last);
   await flight.note({ type: "report-accepted" });
   emit({
     type: "job-reported",
     key: flight.key,
     outcome: owed.outcome,
     attempts: owed.attempts,
-    owedMs: world.clock.monotonic() - owedSinceMs,
+    owedMs: deps.clock.monotonic() - owedSinceMs,
     isPresumed: event !== "put-accepted",
   });
 }
 
 /** The answer that ends it. Rejects with the fault when only another attempt can tell. */
-async function untilAnswered(parts: Parts, flight: JobInFlight, owed: Owed): Promise<ReportEventType> {
+async function untilAnswered(context: EngineContext, flight: JobInFlight, owed: Owed): Promise<ReportEventType> {
   for (;;) {
-    const event = await putOnce(parts, flight, owed);
+    const event = await putOnce(context, flight, owed);
     if (event === "again") continue;
     const before = owed.state;
     owed.state = reportAfter(before, event);
@@ -95,26 +95,26 @@ async function untilAnswered(parts: Parts, flight: JobInFlight, owed: Owed): Pro
 }
 
 /** One put, and whose the job is when the put is refused; `again`: it is ours after all. */
-async function putOnce(parts: Parts, flight: JobInFlight, owed: Owed): Promise<ReportEventType | "again"> {
+async function putOnce(context: EngineContext, flight: JobInFlight, owed: Owed): Promise<ReportEventType | "again"> {
   const { key } = flight;
   // Nothing late is put once our right to the job ended.
-  if (flight.loss) throw flight.letGo.reason;
+  if (flight.loss) throw flight.givenUp.reason;
   owed.attempts += 1;
   // As of now: an offer may make it ours while the put is under way, and that put is refused all the same.
   const wasOurs = flight.claim.is === "ours";
   try {
-    await calling(parts, key, "put", (gateway) => gateway.put(key, owed.outcome, parts.scopes.report));
+    await calling(context, key, "put", (gateway) => gateway.put(key, owed.outcome, context.scopes.report));
     return "put-accepted";
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
     if (error.isAmbiguous) owed.state = reportAfter(owed.state, "no-answer");
     const event = endedBy(error.kind);
     if (event === undefined) throw error;
-    const message = parts.world.mask(error.message);
+    const message = context.deps.mask(error.message);
     owed.last = { reason: event === "invalid" ? "refused" : error.kind === "gone" ? "gone" : "over", message };
-    if (event === "over" && !wasOurs && (await isOursAfterAll(parts, flight, owed, error))) return "again";
+    if (event === "over" && !wasOurs && (await isOursAfterAll(context, flight, owed, error))) return "again";
     if (event === "invalid" && reportAfter(owed.state, event) === "replaced") {
-      parts.emit({ type: "result-refused", key, fault: faultOf(error, parts.world.mask) });
+      context.emit({ type: "result-refused", key, fault: faultOf(error, context.deps.mask) });
       // A result that CodePipeline never takes would let the job hang.
       owed.outcome = failed(
         `CodePipeline refused the result of this job as invalid (${error.code}); see partnerd's log`,
@@ -134,15 +134,20 @@ function endedBy(kind: GatewayFaultKind): ReportEventType | undefined {
  * ask for it and put the result without running the job twice. Or an earlier put went through unseen: then no offer
  * comes. So the result waits for an offer for a while before it counts as one or the other.
  */
-async function isOursAfterAll(parts: Parts, flight: JobInFlight, owed: Owed, refusal: GatewayError): Promise<boolean> {
-  const nowMs = parts.world.clock.monotonic();
+async function isOursAfterAll(
+  context: EngineContext,
+  flight: JobInFlight,
+  owed: Owed,
+  refusal: GatewayError,
+): Promise<boolean> {
+  const nowMs = context.deps.clock.monotonic();
   owed.doubt ??= { waitedMs: 0, atMs: nowMs };
   // A pause makes no polls, and so brings no offer.
-  if (!parts.gate.closedBy()) owed.doubt.waitedMs += nowMs - owed.doubt.atMs;
+  if (!context.gate.closedBy()) owed.doubt.waitedMs += nowMs - owed.doubt.atMs;
   owed.doubt.atMs = nowMs;
   flight.learn({ type: "result-refused" });
   try {
-    return await clearDoubt(parts, flight, refusal);
+    return await clearDoubt(context, flight, refusal);
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
     if (owed.doubt.waitedMs < offerPatienceMs) {

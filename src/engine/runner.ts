@@ -7,11 +7,11 @@ import { failed } from "../job/outcome.js";
 import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
 import { Deadline } from "../std/deadline.js";
 import { clearDoubt } from "./claiming.js";
-import { faultOf, type Parts } from "./context.js";
+import { type EngineContext, faultOf } from "./context.js";
 import { drop, leave, staysOurs } from "./ending.js";
 import { Flights } from "./flights.js";
 import { JobInFlight } from "./in-flight.js";
-import { type LaneConfig, laneName } from "./poller-config.js";
+import { type PollerConfig, pollerKey } from "./poller-config.js";
 import { settle } from "./reporting.js";
 import type { Slot } from "./slot.js";
 import type { Slots } from "./slots.js";
@@ -19,14 +19,14 @@ import { story } from "./story.js";
 
 /** Runs jobs and knows which are in flight. */
 export class Runner {
-  readonly #parts: Parts;
+  readonly #context: EngineContext;
   readonly #slots: Slots;
   readonly #flights = new Flights();
   /** Jobs by name that CodePipeline waits for and that have no active worker here. */
   readonly unfinished = new Map<string, JobState>();
 
-  constructor(parts: Parts, slots: Slots) {
-    this.#parts = parts;
+  constructor(context: EngineContext, slots: Slots) {
+    this.#context = context;
     this.#slots = slots;
   }
 
@@ -61,15 +61,15 @@ export class Runner {
    * Leases a polled job and starts it. Resolves true once it is leased, false when the offer is a repeat or the
    * ledger cannot be used; then the slot is free again. Never rejects.
    */
-  async take(polled: PolledJob, lane: LaneConfig, slot: Slot, polledAtMs: number): Promise<boolean> {
-    const { emit, world } = this.#parts;
+  async take(polled: PolledJob, config: PollerConfig, slot: Slot, polledAtMs: number): Promise<boolean> {
+    const { emit, deps } = this.#context;
     const { key } = polled;
     try {
       const known = this.#flights.get(key);
-      const lease = known ? undefined : await world.ledger.lease(key);
+      const lease = known ? undefined : await deps.ledger.lease(key);
       if (lease) {
-        const { ledger } = world;
-        this.#go(new JobInFlight({ lane, lease, slot, ledger, emit, polledAtMs }), polled);
+        const { ledger } = deps;
+        this.#go(new JobInFlight({ config, lease, slot, ledger, emit, polledAtMs }), polled);
         return true;
       }
       emit({ type: "offer-repeated", key });
@@ -85,14 +85,14 @@ export class Runner {
   }
 
   /** Starts a job of a previous process, or of another replica; its story waits for a slot by itself. */
-  resume(found: UnfinishedJob, lane: LaneConfig): JobInFlight {
-    const { emit, world } = this.#parts;
-    const { clock, ledger } = world;
+  resume(found: UnfinishedJob, config: PollerConfig): JobInFlight {
+    const { emit, deps } = this.#context;
+    const { clock, ledger } = deps;
     const { lease, takenAtMs, callback } = found;
-    const slot = this.#slots.forJob(laneName(lane));
+    const slot = this.#slots.forJob(pollerKey(config));
     const deadline = callback && Deadline.at(clock, callback.deadlineMs);
     const polledAtMs = clock.monotonic();
-    const flight = new JobInFlight({ lane, lease, slot, ledger, emit, polledAtMs, found, deadline });
+    const flight = new JobInFlight({ config, lease, slot, ledger, emit, polledAtMs, found, deadline });
     emit({ type: "job-recovered", key: flight.key, state: flight.state, ageMs: clock.now() - takenAtMs });
     this.#go(flight);
     return flight;
@@ -100,7 +100,7 @@ export class Runner {
 
   /** A job of the ledger without an active worker here; it counts as owed until it has one. False: others have it. */
   setAside(key: JobKey, state: JobState): boolean {
-    if (!staysOurs(this.#parts, key)) return false;
+    if (!staysOurs(this.#context, key)) return false;
     this.unfinished.set(jobKeyName(key), state);
     return true;
   }
@@ -113,16 +113,16 @@ export class Runner {
   #go(flight: JobInFlight, polled?: PolledJob): void {
     this.#flights.add(flight);
     this.forget(flight.key);
-    const finished = story(this.#parts, flight, polled)
+    const finished = story(this.#context, flight, polled)
       .catch((error: unknown) => this.#bugInJob(flight, error))
       .catch((error: unknown) => this.#bug(error, flight.key))
       .finally(async () => {
         if (isOwed(flight.state) && !flight.isEnded)
-          leave(this.#parts, flight, "an internal error; it stays in the ledger until the next start");
+          leave(this.#context, flight, "an internal error; it stays in the ledger until the next start");
         flight.end();
         flight.slot.free();
         if (isOwed(flight.state)) this.setAside(flight.key, flight.state);
-        await this.#parts.world.ledger.release(flight.lease);
+        await this.#context.deps.ledger.release(flight.lease);
       });
     void finished.catch((error: unknown) => this.#bug(error, flight.key)).finally(() => this.#flights.remove(flight));
   }
@@ -135,12 +135,12 @@ export class Runner {
     flight.putOffer(polled);
     const isTaken = flight.state === "running" || flight.state === "settled";
     if (!isTaken || !(flight.claim.is === "presumed" || flight.claim.is === "doubted")) return;
-    clearDoubt(this.#parts, flight).catch((error: unknown) => {
+    clearDoubt(this.#context, flight).catch((error: unknown) => {
       if (!(error instanceof GatewayError)) return this.#bug(error, flight.key);
       if (flight.hasLeft) return;
       // The next offer asks again, and so does the report.
-      const fault = faultOf(error, this.#parts.world.mask);
-      this.#parts.emit({ type: "call-retried", key: flight.key, fault, attempt: 1, delayMs: 0 });
+      const fault = faultOf(error, this.#context.deps.mask);
+      this.#context.emit({ type: "call-retried", key: flight.key, fault, attempt: 1, delayMs: 0 });
     });
   }
 
@@ -151,18 +151,18 @@ export class Runner {
       const outcome = failed("partnerd met an internal error while this job was running; see its log", {
         type: "SystemUnavailable",
       });
-      return settle(this.#parts, flight, { outcome, cause: "bug" });
+      return settle(this.#context, flight, { outcome, cause: "bug" });
     }
     if (flight.state === "polled" || flight.state === "detailed") {
       const message = "an internal error before it was acknowledged";
-      return drop(this.#parts, flight, { reason: "no-details", message });
+      return drop(this.#context, flight, { reason: "no-details", message });
     }
   }
 
   #bug(error: unknown, key: JobKey): void {
     const isError = error instanceof Error;
-    const { mask } = this.#parts.world;
+    const { mask } = this.#context.deps;
     const message = mask(isError ? error.message : String(error));
-    this.#parts.emit({ type: "bug", key, message, stack: mask(isError ? (error.stack ?? "") : "") });
+    this.#context.emit({ type: "bug", key, message, stack: mask(isError ? (error.stack ?? "") : "") });
   }
 }

@@ -13,18 +13,18 @@ export interface Slot {
   readonly isWorking: boolean;
   /**
    * Gives the slot up while CodePipeline is waited for, so that other jobs may run; owed jobs hold back only the polls
-   * of their own lane. A job that is to run afterwards asks for `work`.
+   * of their own poller. A job that is to run afterwards asks for `work`.
    */
   whileWaiting<T>(wait: () => Promise<T>): Promise<T>;
   /**
-   * The owed job waits to be offered again, which only a poll can do: from now on its lane keeps one slot for polls.
+   * The owed job waits to be offered again, which only a poll can do: from now on its poller keeps one slot for polls.
    * Idempotent.
    */
   awaitOffer(): void;
   /** The right to work, in turn with all others; at once where it is held. False when the signal aborts first. */
   work(signal: AbortSignal): Promise<boolean>;
   /**
-   * For a job whose result is fixed already: owed, as soon as the lane owes fewer jobs than it may run.
+   * For a job whose result is fixed already: owed, as soon as the poller owes fewer jobs than it may run.
    * False when the signal aborts first.
    */
   owe(signal: AbortSignal): Promise<boolean>;
@@ -43,7 +43,7 @@ export interface SlotBase {
   readonly serve: () => void;
 }
 
-/** A slot of a lane, held from the beginning or not. */
+/** A slot of a poller, held from the beginning or not. */
 export function slotOf({ count, wait, release, serve }: SlotBase, first: "working" | "none"): Slot {
   let is: "none" | "working" | "owed" | "freed" = first;
   let isAwaiting = false;

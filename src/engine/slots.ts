@@ -1,10 +1,10 @@
 // The right to run jobs: slots are taken first, polls come second. One limit for the worker, one for each group of
-// lanes. A lane is one poller's way to slots; lanes wait in one queue, so that none starves.
+// pollers. A poller is one poller's way to slots; pollers wait in one queue, so that none starves.
 
 import { type Reservation, type Slot, slotOf } from "./slot.js";
 
-/** One poller's limits. Lanes of the same `group` share its limit. */
-export interface Lane {
+/** One poller's limits. Pollers of the same `group` share its limit. */
+export interface SlotUser {
   readonly name: string;
   readonly group: string;
 }
@@ -16,8 +16,8 @@ export interface SlotCount {
   readonly max: number;
   readonly working: number;
   readonly owed: number;
-  /** Names of the lanes that share it. */
-  readonly lanes: readonly string[];
+  /** Names of the pollers that share it. */
+  readonly pollers: readonly string[];
 }
 
 interface Counted {
@@ -25,8 +25,8 @@ interface Counted {
   max: number;
 }
 
-interface LaneCount {
-  lane: Lane;
+interface PollerCount {
+  poller: SlotUser;
   group: Counted;
   /** Of the group's. */
   busy: number;
@@ -35,7 +35,7 @@ interface LaneCount {
   /** Jobs that only another poll can help. */
   awaiting: number;
   isOpen: boolean;
-  /** Jobs that wait for their turn, in order. The first of each sort stands for all in the queue of the lanes. */
+  /** Jobs that wait for their turn, in order. The first of each sort stands for all in the queue of the pollers. */
   readonly lines: Readonly<Record<JobWait, Set<Waiter>>>;
 }
 
@@ -43,9 +43,9 @@ interface LaneCount {
 export type JobWait = "work" | "owe";
 
 interface Waiter {
-  readonly count: LaneCount;
+  readonly count: PollerCount;
   readonly want: number;
-  /** `poll`: held back by what its lane owes. `work`: for a job that is ours already. `owe`: needs no slot. */
+  /** `poll`: held back by what its poller owes. `work`: for a job that is ours already. `owe`: needs no slot. */
   readonly kind: "poll" | JobWait;
   readonly grant: (reservation: Reservation | undefined) => void;
 }
@@ -53,27 +53,27 @@ interface Waiter {
 export class Slots {
   readonly #all: Counted;
   readonly #groups = new Map<string, Counted>();
-  readonly #lanes = new Map<string, LaneCount>();
+  readonly #pollers = new Map<string, PollerCount>();
   readonly #waiters = new Set<Waiter>();
 
   constructor(options: { readonly max: number }) {
     this.#all = { busy: 0, max: options.max };
   }
 
-  /** Opens a lane, or an open one's group gets another limit. */
-  open(lane: Lane, max: number): void {
-    const group = this.#groups.get(lane.group) ?? { busy: 0, max };
+  /** Opens a poller, or an open one's group gets another limit. */
+  open(poller: SlotUser, max: number): void {
+    const group = this.#groups.get(poller.group) ?? { busy: 0, max };
     group.max = max;
-    this.#groups.set(lane.group, group);
-    const known = this.#lanes.get(lane.name);
+    this.#groups.set(poller.group, group);
+    const known = this.#pollers.get(poller.name);
     if (known) {
       // What it holds goes with it, when a reload gives it to another group.
       known.group.busy -= known.busy;
       group.busy += known.busy;
-      Object.assign(known, { lane, group, isOpen: true });
+      Object.assign(known, { poller, group, isOpen: true });
     } else {
-      this.#lanes.set(lane.name, {
-        lane,
+      this.#pollers.set(poller.name, {
+        poller,
         group,
         busy: 0,
         working: 0,
@@ -86,9 +86,9 @@ export class Slots {
     this.#serve();
   }
 
-  /** No poller takes slots for this lane any more; its jobs keep theirs. */
-  close(laneName: string): void {
-    this.#lane(laneName).isOpen = false;
+  /** No poller takes slots for this poller any more; its jobs keep theirs. */
+  close(pollerKey: string): void {
+    this.#poller(pollerKey).isOpen = false;
   }
 
   /** Another limit for all together. If more are in use, none is taken away; freed ones are not given out again. */
@@ -118,48 +118,48 @@ export class Slots {
 
   #sum(what: "working" | "owed"): number {
     let sum = 0;
-    for (const count of this.#lanes.values()) sum += count[what];
+    for (const count of this.#pollers.values()) sum += count[what];
     return sum;
   }
 
-  /** The same for each group that has an open lane or jobs, by its name. */
+  /** The same for each group that has an open poller or jobs, by its name. */
   get groups(): readonly SlotCount[] {
     return [...this.#groups].flatMap(([group, { busy, max }]) => {
       let [working, owed] = [0, 0];
       let isOpen = false;
-      const lanes: string[] = [];
-      for (const count of this.#lanes.values()) {
-        if (count.lane.group !== group) continue;
-        lanes.push(count.lane.name);
+      const pollers: string[] = [];
+      for (const count of this.#pollers.values()) {
+        if (count.poller.group !== group) continue;
+        pollers.push(count.poller.name);
         working += count.working;
         owed += count.owed;
         isOpen ||= count.isOpen;
       }
-      return isOpen || busy > 0 || owed > 0 ? [{ group, busy, max, working, owed, lanes }] : [];
+      return isOpen || busy > 0 || owed > 0 ? [{ group, busy, max, working, owed, pollers }] : [];
     });
   }
 
-  /** How many the lane could have now. */
-  freeFor(laneName: string): number {
-    return this.#grantable(this.#lane(laneName));
+  /** How many the poller could have now. */
+  freeFor(pollerKey: string): number {
+    return this.#grantable(this.#poller(pollerKey));
   }
 
   /**
-   * At least one and at most `want` slots, as soon as the lane may have any; `undefined` when the signal aborts.
-   * With several lanes one takes at most half of what is free, so that a poll that hangs never holds all of it.
+   * At least one and at most `want` slots, as soon as the poller may have any; `undefined` when the signal aborts.
+   * With several pollers one takes at most half of what is free, so that a poll that hangs never holds all of it.
    */
-  take(laneName: string, want: number, signal: AbortSignal): Promise<Reservation | undefined> {
-    return this.#wait({ count: this.#lane(laneName), want: Math.max(1, want), kind: "poll" }, signal);
+  take(pollerKey: string, want: number, signal: AbortSignal): Promise<Reservation | undefined> {
+    return this.#wait({ count: this.#poller(pollerKey), want: Math.max(1, want), kind: "poll" }, signal);
   }
 
   /** The slot of a job that is known already: not held yet. */
-  forJob(laneName: string): Slot {
-    return this.#slot(this.#lane(laneName), "none");
+  forJob(pollerKey: string): Slot {
+    return this.#slot(this.#poller(pollerKey), "none");
   }
 
-  /** True while a known job of the lane waits for this. */
-  isWaitedFor(laneName: string, wait: JobWait): boolean {
-    return (this.#lanes.get(laneName)?.lines[wait].size ?? 0) > 0;
+  /** True while a known job of the poller waits for this. */
+  isWaitedFor(pollerKey: string, wait: JobWait): boolean {
+    return (this.#pollers.get(pollerKey)?.lines[wait].size ?? 0) > 0;
   }
 
   #wait(wanted: Omit<Waiter, "grant">, signal: AbortSignal): Promise<Reservation | undefined> {
@@ -183,7 +183,7 @@ export class Slots {
 
   #join(waiter: Waiter): void {
     const line = waiter.kind === "poll" ? undefined : waiter.count.lines[waiter.kind].add(waiter);
-    // However many jobs of one lane wait, it has one turn at a time: the polls of all lanes come in between.
+    // However many jobs of one poller wait, it has one turn at a time: the polls of all pollers come in between.
     if (!line || line.size === 1) this.#waiters.add(waiter);
   }
 
@@ -196,28 +196,28 @@ export class Slots {
     if (next) this.#waiters.add(next);
   }
 
-  #lane(name: string): LaneCount {
-    const count = this.#lanes.get(name);
-    if (!count) throw new Error(`bug: no lane ${name}`);
+  #poller(name: string): PollerCount {
+    const count = this.#pollers.get(name);
+    if (!count) throw new Error(`bug: no poller ${name}`);
     return count;
   }
 
-  #grantable(count: LaneCount, kind: Waiter["kind"] = "poll"): number {
+  #grantable(count: PollerCount, kind: Waiter["kind"] = "poll"): number {
     const { group } = count;
     const leastForPolls = count.awaiting > 0 ? 1 : 0;
     const allowed = kind === "work" ? group.max : Math.max(leastForPolls, group.max - count.owed);
     const free = this.#all.max - this.#all.busy;
-    const share = this.#openLanes() > 1 ? Math.ceil(free / 2) : free;
+    const share = this.#openPollers() > 1 ? Math.ceil(free / 2) : free;
     return Math.max(0, Math.min(share, group.max - group.busy, allowed));
   }
 
-  #openLanes(): number {
+  #openPollers(): number {
     let open = 0;
-    for (const count of this.#lanes.values()) if (count.isOpen) open += 1;
+    for (const count of this.#pollers.values()) if (count.isOpen) open += 1;
     return open;
   }
 
-  #reserve(count: LaneCount, size: number): Reservation {
+  #reserve(count: PollerCount, size: number): Reservation {
     this.#all.busy += size;
     count.group.busy += size;
     count.busy += size;
@@ -237,7 +237,7 @@ export class Slots {
     };
   }
 
-  #slot(count: LaneCount, first: "working" | "none"): Slot {
+  #slot(count: PollerCount, first: "working" | "none"): Slot {
     return slotOf(
       {
         count,
@@ -249,7 +249,7 @@ export class Slots {
     );
   }
 
-  #release(count: LaneCount, size: number): void {
+  #release(count: PollerCount, size: number): void {
     this.#all.busy -= size;
     count.group.busy -= size;
     count.busy -= size;

@@ -9,12 +9,12 @@ import type { FoundJob } from "../ledger/ledger.js";
 import { Deadline } from "../std/deadline.js";
 import { calling, lostReason, mayComeRight, patiently } from "./calls.js";
 import { claim } from "./claiming.js";
-import type { Parts } from "./context.js";
+import type { EngineContext } from "./context.js";
 import { drop, leave } from "./ending.js";
 import { handle, stopped } from "./handling.js";
 import type { JobInFlight } from "./in-flight.js";
 import { maskSecretsOf } from "./job-secrets.js";
-import { type LaneConfig, laneOf } from "./poller-config.js";
+import { configOf, type PollerConfig } from "./poller-config.js";
 import { report, settle } from "./reporting.js";
 import type { JobWait } from "./slots.js";
 
@@ -22,66 +22,70 @@ const interrupted =
   "partnerd was terminated while this job was running, so its outcome is unknown; run the action again";
 
 /** Takes the job from its state to its end. Rejects only for a bug. */
-export async function story(parts: Parts, flight: JobInFlight, offer?: PolledJob): Promise<void> {
-  if (flight.isRecovered && !(await begins(parts, flight))) return;
-  if (flight.loss) return drop(parts, flight, flight.loss);
+export async function story(context: EngineContext, flight: JobInFlight, offer?: PolledJob): Promise<void> {
+  if (flight.isRecovered && !(await begins(context, flight))) return;
+  if (flight.loss) return drop(context, flight, flight.loss);
   if (flight.state === "settled") {
     if (!flight.owed) throw new Error("bug: a settled job without its outcome in the ledger");
     // A previous process may have reported it.
-    return report(parts, flight, flight.owed, "unanswered");
+    return report(context, flight, flight.owed, "unanswered");
   }
   if (flight.state === "running") {
-    if (flight.failure !== undefined) return fail(parts, flight, flight.failure);
-    if (turnOf(flight, flight.lane) === "owe") {
+    if (flight.failure !== undefined) return fail(context, flight, flight.failure);
+    if (turnOf(flight, flight.config) === "owe") {
       const outcome = failed(interrupted, { type: "SystemUnavailable" });
-      return settle(parts, flight, { outcome, cause: "interrupted" });
+      return settle(context, flight, { outcome, cause: "interrupted" });
     }
   }
-  const job = await detailsOf(parts, flight, offer);
+  const job = await detailsOf(context, flight, offer);
   if (!job) return;
-  const unmask = maskSecretsOf(parts, flight.lane, job);
+  const unmask = maskSecretsOf(context, flight.config, job);
   try {
-    if (await isOurs(parts, flight)) await work(parts, flight, job);
+    if (await isOurs(context, flight)) await work(context, flight, job);
   } finally {
     unmask();
   }
 }
 
 /** A job from the ledger waits for its slot; false when it ends, or stays in the ledger, before that. */
-async function begins(parts: Parts, flight: JobInFlight): Promise<boolean> {
+async function begins(context: EngineContext, flight: JobInFlight): Promise<boolean> {
   // An order to fail it needs no slot, once it is ours for certain.
-  const orders = flight.state === "running" ? [flight.letGo, flight.failing] : [flight.letGo];
-  const until = AbortSignal.any([parts.scopes.poll, ...orders]);
-  const wait = turnOf(flight, flight.lane);
+  const orders = flight.state === "running" ? [flight.givenUp, flight.failing] : [flight.givenUp];
+  const until = AbortSignal.any([context.scopes.poll, ...orders]);
+  const wait = turnOf(flight, flight.config);
   const hasTurn = await flight.slot[wait](until);
   if (orders.some(({ aborted }) => aborted)) return true;
-  const lane = laneOf(parts.lanes, flight.key);
-  if (!lane) {
-    leave(parts, flight, "its action type is no longer configured here; it stays in the ledger");
+  const config = configOf(context.pollers, flight.key);
+  if (!config) {
+    leave(context, flight, "its action type is no longer configured here; it stays in the ledger");
     return false;
   }
   // The settings of now: the configuration may have changed while it waited, `afterCrash` included.
-  flight.lane = lane;
-  flight.polledAtMs = parts.world.clock.monotonic();
+  flight.config = config;
+  flight.polledAtMs = context.deps.clock.monotonic();
   if (!hasTurn) {
-    leave(parts, flight, "stopped before it was recovered; it stays in the ledger");
+    leave(context, flight, "stopped before it was recovered; it stays in the ledger");
     return false;
   }
-  return wait === "work" || turnOf(flight, lane) === wait || begins(parts, flight);
+  return wait === "work" || turnOf(flight, config) === wait || begins(context, flight);
 }
 
 /** What a job from the ledger waits for: a slot where it is asked for, its service or its handler works; else none. */
-export function turnOf({ state, hasCallback }: Omit<FoundJob, "key">, { afterCrash }: LaneConfig): JobWait {
+export function turnOf({ state, hasCallback }: Omit<FoundJob, "key">, { afterCrash }: PollerConfig): JobWait {
   if (state === "running") return hasCallback || afterCrash === "rerun" ? "work" : "owe";
   return state === "settled" ? "owe" : "work";
 }
 
-async function detailsOf(parts: Parts, flight: JobInFlight, offer: PolledJob | undefined): Promise<Job | undefined> {
-  if (!offer) return detailsOfOurs(parts, flight);
-  const { limits, scopes, world } = parts;
+async function detailsOf(
+  context: EngineContext,
+  flight: JobInFlight,
+  offer: PolledJob | undefined,
+): Promise<Job | undefined> {
+  if (!offer) return detailsOfOurs(context, flight);
+  const { limits, scopes, deps } = context;
   try {
     const job = await patiently(
-      parts,
+      context,
       flight,
       {
         policy: limits.retry.details,
@@ -89,29 +93,29 @@ async function detailsOf(parts: Parts, flight: JobInFlight, offer: PolledJob | u
         // A token source that fails may still have the tokens of other clients, whose jobs need the slot.
         isWorthIt: ({ kind }) => isPassing(kind) && kind !== "token-unavailable",
       },
-      () => calling(parts, flight.key, "details", (gateway) => gateway.details(offer, scopes.poll)),
+      () => calling(context, flight.key, "details", (gateway) => gateway.details(offer, scopes.poll)),
     );
     flight.learn(nonceEvent(flight.claim, job.nonce));
     await flight.note({ type: "details-received" });
     return job;
   } catch (error) {
-    if (flight.loss) await drop(parts, flight, flight.loss);
+    if (flight.loss) await drop(context, flight, flight.loss);
     else if (scopes.poll.aborted)
-      await drop(parts, flight, { reason: "draining", message: "a drain began before its details arrived" });
+      await drop(context, flight, { reason: "draining", message: "a drain began before its details arrived" });
     else if (!(error instanceof GatewayError)) throw error;
-    else await drop(parts, flight, { reason: lostReason(error, "no-details"), message: world.mask(error.message) });
+    else await drop(context, flight, { reason: lostReason(error, "no-details"), message: deps.mask(error.message) });
     return undefined;
   }
 }
 
 /** Details of a job that may be ours. Only CodePipeline's word that it is gone ends it. */
-async function detailsOfOurs(parts: Parts, flight: JobInFlight): Promise<Job | undefined> {
-  const { limits, scopes, world } = parts;
+async function detailsOfOurs(context: EngineContext, flight: JobInFlight): Promise<Job | undefined> {
+  const { limits, scopes, deps } = context;
   // A job that runs can be failed without its details.
-  const ended = flight.state === "running" ? AbortSignal.any([flight.letGo, flight.failing]) : flight.letGo;
+  const ended = flight.state === "running" ? AbortSignal.any([flight.givenUp, flight.failing]) : flight.givenUp;
   try {
     return await patiently(
-      parts,
+      context,
       flight,
       {
         policy: { ...limits.retry.acknowledge, maxElapsedMs: Number.POSITIVE_INFINITY },
@@ -120,63 +124,63 @@ async function detailsOfOurs(parts: Parts, flight: JobInFlight): Promise<Job | u
         isOutsideSlot: () => true,
         alsoEndedBy: ended,
       },
-      () => calling(parts, flight.key, "details", (gateway) => gateway.detailsAgain(flight.key, scopes.work)),
+      () => calling(context, flight.key, "details", (gateway) => gateway.detailsAgain(flight.key, scopes.work)),
     );
   } catch (error) {
-    if (flight.loss) await drop(parts, flight, flight.loss);
-    else if (flight.failure !== undefined && flight.state === "running") await fail(parts, flight, flight.failure);
-    else if (scopes.work.aborted) leave(parts, flight, "stopped before its details arrived; it stays in the ledger");
+    if (flight.loss) await drop(context, flight, flight.loss);
+    else if (flight.failure !== undefined && flight.state === "running") await fail(context, flight, flight.failure);
+    else if (scopes.work.aborted) leave(context, flight, "stopped before its details arrived; it stays in the ledger");
     else if (!(error instanceof GatewayError)) throw error;
-    else await drop(parts, flight, { reason: lostReason(error, "refused"), message: world.mask(error.message) });
+    else await drop(context, flight, { reason: lostReason(error, "refused"), message: deps.mask(error.message) });
     return undefined;
   }
 }
 
 /** Claims the job; true when its handler may run. */
-async function isOurs(parts: Parts, flight: JobInFlight): Promise<boolean> {
+async function isOurs(context: EngineContext, flight: JobInFlight): Promise<boolean> {
   if (flight.state !== "running") {
-    const end = await claim(parts, flight);
+    const end = await claim(context, flight);
     if (end.kind === "dropped") {
-      await drop(parts, flight, end);
+      await drop(context, flight, end);
       return false;
     }
     if (end.kind === "unanswered") {
-      leave(parts, flight, end.message);
+      leave(context, flight, end.message);
       return false;
     }
     await flight.note({ type: "acknowledge-accepted", claim: flight.claim.is === "ours" ? "ours" : "presumed" });
   }
   // A service that works on the job needs no slot of ours: its callback may be on its way.
   if (flight.slot.isWorking || flight.callback) return true;
-  const { work: scope } = parts.scopes;
-  const until = AbortSignal.any([scope, flight.letGo, flight.failing]);
-  const isOrdered = () => flight.letGo.aborted || flight.failing.aborted;
+  const { work: scope } = context.scopes;
+  const until = AbortSignal.any([scope, flight.givenUp, flight.failing]);
+  const isOrdered = () => flight.givenUp.aborted || flight.failing.aborted;
   if ((await flight.slot.work(until)) || isOrdered() || !scope.aborted) return true;
-  if (parts.world.ledger.isDurable && turnOf(flight, flight.lane) === "work") {
-    leave(parts, flight, "stopped before it had a slot; it stays in the ledger, and the next start runs its handler");
+  if (context.deps.ledger.isDurable && turnOf(flight, flight.config) === "work") {
+    leave(context, flight, "stopped before it had a slot; it stays in the ledger, and the next start runs its handler");
     return false;
   }
-  await settle(parts, flight, { outcome: failed(stopped, { type: "SystemUnavailable" }), cause: "stopped" });
+  await settle(context, flight, { outcome: failed(stopped, { type: "SystemUnavailable" }), cause: "stopped" });
   return false;
 }
 
 /** Runs the handler of a job that is ours and reports what came of it. */
-async function work(parts: Parts, flight: JobInFlight, job: Job): Promise<void> {
-  const { emit, world } = parts;
-  const { clock } = world;
-  if (flight.loss) return drop(parts, flight, flight.loss);
-  if (flight.failure !== undefined) return fail(parts, flight, flight.failure);
-  const handler = world.handlers.get(flight.lane.handler);
+async function work(context: EngineContext, flight: JobInFlight, job: Job): Promise<void> {
+  const { emit, deps } = context;
+  const { clock } = deps;
+  if (flight.loss) return drop(context, flight, flight.loss);
+  if (flight.failure !== undefined) return fail(context, flight, flight.failure);
+  const handler = deps.handlers.get(flight.config.handler);
   const startedMs = clock.monotonic();
   if (!handler) {
-    const outcome = failed(`no handler called ${flight.lane.handler} is configured`, { type: "ConfigurationError" });
-    return settle(parts, flight, { outcome, cause: "no-handler", startedMs });
+    const outcome = failed(`no handler called ${flight.config.handler} is configured`, { type: "ConfigurationError" });
+    return settle(context, flight, { outcome, cause: "no-handler", startedMs });
   }
-  const deadline = flight.deadline ?? Deadline.in(clock, flight.lane.jobTimeoutMs);
+  const deadline = flight.deadline ?? Deadline.in(clock, flight.config.jobTimeoutMs);
   emit({
     type: "job-started",
     key: flight.key,
-    handler: flight.lane.handler,
+    handler: flight.config.handler,
     pickupMs: startedMs - flight.polledAtMs,
     deadlineMs: deadline.wallMs(),
     isContinuation: job.continuationToken !== undefined,
@@ -184,18 +188,18 @@ async function work(parts: Parts, flight: JobInFlight, job: Job): Promise<void> 
     actionName: job.pipeline.actionName,
     actionExecutionId: job.pipeline.actionExecutionId,
   });
-  const ending = await handle(parts, flight, job, handler, deadline);
+  const ending = await handle(context, flight, job, handler, deadline);
   switch (ending.kind) {
     case "ended":
-      return settle(parts, flight, { ...ending, startedMs });
+      return settle(context, flight, { ...ending, startedMs });
     case "left":
-      return leave(parts, flight, "a service still works on it; the next start waits for its callback");
-    case "let-go":
-      return drop(parts, flight, flight.loss ?? { reason: "released", message: "released" });
+      return leave(context, flight, "a service still works on it; the next start waits for its callback");
+    case "given-up":
+      return drop(context, flight, flight.loss ?? { reason: "released", message: "released" });
   }
 }
 
 /** Ends a job of ours as an operator decided. */
-function fail(parts: Parts, flight: JobInFlight, message: string): Promise<void> {
-  return settle(parts, flight, { outcome: failed(message), cause: "operator" });
+function fail(context: EngineContext, flight: JobInFlight, message: string): Promise<void> {
+  return settle(context, flight, { outcome: failed(message), cause: "operator" });
 }

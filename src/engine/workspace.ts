@@ -4,7 +4,7 @@ import type { Workspace } from "../artifacts/artifacts.js";
 import { isPassing } from "../codepipeline/gateway.js";
 import type { Job } from "../job/job.js";
 import { calling, patiently } from "./calls.js";
-import type { Parts } from "./context.js";
+import type { EngineContext } from "./context.js";
 import type { JobInFlight } from "./in-flight.js";
 
 /** A workspace, and how to end it. */
@@ -15,8 +15,13 @@ export interface OpenWorkspace {
 }
 
 /** Opens the job's workspace; all that goes on in it ends with the signal. */
-export function openWorkspace(parts: Parts, flight: JobInFlight, job: Job, signal: AbortSignal): OpenWorkspace {
-  const { artifacts, keepSecrets } = parts.world;
+export function openWorkspace(
+  context: EngineContext,
+  flight: JobInFlight,
+  job: Job,
+  signal: AbortSignal,
+): OpenWorkspace {
+  const { artifacts, keepSecrets } = context.deps;
   const releases: (() => void)[] = [];
   const workspace = artifacts.open({
     job,
@@ -24,10 +29,10 @@ export function openWorkspace(parts: Parts, flight: JobInFlight, job: Job, signa
     receivedMs: flight.polledAtMs,
     renewAccess: async (renewal) => {
       const fresh = await patiently(
-        parts,
+        context,
         flight,
-        { policy: parts.limits.retry.details, signal: renewal, isWorthIt: ({ kind }) => isPassing(kind) },
-        () => calling(parts, job.key, "details", (gateway) => gateway.detailsAgain(job.key, renewal)),
+        { policy: context.limits.retry.details, signal: renewal, isWorthIt: ({ kind }) => isPassing(kind) },
+        () => calling(context, job.key, "details", (gateway) => gateway.detailsAgain(job.key, renewal)),
       );
       // Its nonce is ignored: a job that runs was acknowledged with the old one.
       return fresh.access;

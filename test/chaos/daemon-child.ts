@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { startAdmin } from "../../src/admin/server.js";
-import { type BuiltParts, buildParts, closeQuietly, lanesOf } from "../../src/compose/build.js";
+import { type BuiltParts, buildParts, closeQuietly, pollersOf } from "../../src/compose/build.js";
 import type { Config, RetryPolicy } from "../../src/config/config.js";
 import { Worker } from "../../src/engine/engine.js";
 import type { WorkerEvent } from "../../src/engine/events.js";
@@ -177,7 +177,7 @@ async function main(order: ChildOrder): Promise<void> {
   const environment = { PATH: process.env["PATH"] };
   const built = await buildParts({ config, log, masker, clock, environment }, observe);
   const worker = new Worker({
-    world: {
+    deps: {
       gateway: (region, owner) => pointedGateway(journalledGateway(built.gateways.get(region, owner), journal), points),
       handlers: pointedHandlers(built.handlers, points, journal),
       artifacts: built.artifacts,
@@ -188,7 +188,7 @@ async function main(order: ChildOrder): Promise<void> {
       mask: (text) => masker.mask(text),
       jobLog: (key) => textLog(log, { jobId: key.jobId }),
     },
-    lanes: lanesOf(config),
+    pollers: pollersOf(config),
     limits: { maxConcurrentJobs: 8, polling: config.polling, shutdown: config.shutdown, retry: config.retry },
     observe,
   });

@@ -68,7 +68,7 @@ it("has every state in the ledger before the call that it guards", async () => {
     close: async () => {},
   } as const;
   const worker = new Worker({
-    world: {
+    deps: {
       gateway: () => gateway,
       handlers: { get: () => handler, close: async () => {} },
       ledger: new SlowLedger(told),
@@ -79,7 +79,7 @@ it("has every state in the ledger before the call that it guards", async () => {
       mask: (text) => text,
       jobLog: () => ({ debug() {}, info() {}, warn() {}, error() {} }),
     },
-    lanes: [
+    pollers: [
       {
         ...key,
         group: "any",

@@ -1,7 +1,7 @@
 // The engine over the virtual service, with the limits that a configuration has by default, on a clock that stands
 // still until it is advanced. Randomness comes from a seed.
 
-import type { WorkerLimits } from "../../src/engine/context.js";
+import type { EngineLimits } from "../../src/engine/context.js";
 import { Worker } from "../../src/engine/engine.js";
 import type { WorkerEvent } from "../../src/engine/events.js";
 import type { HandlerCall, JobHandler } from "../../src/handlers/handler.js";
@@ -17,7 +17,7 @@ export const build: ActionType = { category: "Build", owner: "Custom", provider:
 const forever = Number.POSITIVE_INFINITY;
 
 /** The defaults of config/schema.ts. */
-export const ordinaryLimits: WorkerLimits = {
+export const ordinaryLimits: EngineLimits = {
   maxConcurrentJobs: 50,
   polling: { minIntervalMs: 1_000, maxIntervalMs: 15_000 },
   shutdown: { drainTimeoutMs: 25_000, cancelGraceMs: 5_000, reportTimeoutMs: 20_000 },
@@ -65,7 +65,7 @@ export function virtualWorker(options: VirtualOptions) {
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const limits = { ...ordinaryLimits, maxConcurrentJobs: options.maxConcurrentJobs ?? 50 };
   const worker = new Worker({
-    world: {
+    deps: {
       gateway: () => service,
       handlers: { get: () => handler, close: async () => {} },
       ledger: new MemoryLedger({ clock, recentMs: 3_600_000, recentMax: 20_000, groupMs: 0 }),
@@ -76,7 +76,7 @@ export function virtualWorker(options: VirtualOptions) {
       mask: (text) => text,
       jobLog: () => log,
     },
-    lanes: (options.actionTypes ?? [scan, build]).map((actionType) => ({
+    pollers: (options.actionTypes ?? [scan, build]).map((actionType) => ({
       region: "us-east-1" as Region,
       actionType,
       group: actionType.provider,

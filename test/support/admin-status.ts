@@ -70,7 +70,7 @@ export function statusWith(change: Partial<AdminStatus> = {}): AdminStatus {
       working: change.jobs?.length ?? 0,
       owed: 0,
       groups: [
-        { group: scan, busy: 0, max: 5, working: change.jobs?.length ?? 0, owed: 0, lanes: [`us-east-1 ${scan}`] },
+        { group: scan, busy: 0, max: 5, working: change.jobs?.length ?? 0, owed: 0, pollers: [`us-east-1 ${scan}`] },
       ],
     },
     denials: [],

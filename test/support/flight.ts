@@ -1,11 +1,11 @@
 // One flight without a daemon: real slots and ledger, and a gateway that answers what the test says.
 import type { JobGateway } from "../../src/codepipeline/gateway.js";
 import { Breakers } from "../../src/engine/breakers.js";
-import type { Parts } from "../../src/engine/context.js";
+import type { EngineContext } from "../../src/engine/context.js";
 import type { UntimedEvent } from "../../src/engine/events.js";
 import { Gate } from "../../src/engine/gate.js";
 import { JobInFlight } from "../../src/engine/in-flight.js";
-import { type LaneConfig, laneName } from "../../src/engine/poller-config.js";
+import { type PollerConfig, pollerKey } from "../../src/engine/poller-config.js";
 import { Slots } from "../../src/engine/slots.js";
 import type { Claim } from "../../src/job/claim.js";
 import type { JobId, JobKey, Nonce, OfferedJob, Region } from "../../src/job/job.js";
@@ -18,7 +18,7 @@ export const key: JobKey = {
   actionType: { category: "Build", owner: "Custom", provider: "P", version: "1" },
   jobId: "job-1" as JobId,
 };
-const lane: LaneConfig = {
+const config: PollerConfig = {
   ...key,
   group: "any",
   handler: "any",
@@ -38,14 +38,14 @@ export async function flightOver(gateway: Partial<JobGateway>, claim?: Claim) {
   const lease = await ledger.lease(key);
   if (!lease) throw new Error("no lease");
   const slots = new Slots({ max: 10 });
-  const name = laneName(lane);
-  slots.open({ name, group: "type" }, lane.maxConcurrentJobs);
+  const name = pollerKey(config);
+  slots.open({ name, group: "type" }, config.maxConcurrentJobs);
   const slot = (await slots.take(name, 1, new AbortController().signal))?.use();
   if (!slot) throw new Error("no slot");
   const events: UntimedEvent[] = [];
   const emit = (event: UntimedEvent) => void events.push(event);
   const found = claim && { lease, takenAtMs: 0, claim };
-  const flight = new JobInFlight({ lane, lease, slot, ledger, emit, polledAtMs: 0, ...(found ? { found } : {}) });
+  const flight = new JobInFlight({ config, lease, slot, ledger, emit, polledAtMs: 0, ...(found ? { found } : {}) });
   const signal = new AbortController().signal;
   const whole: JobGateway = {
     poll: async () => ({ jobs: [], unreadable: [] }),
@@ -55,9 +55,9 @@ export async function flightOver(gateway: Partial<JobGateway>, claim?: Claim) {
     put: async () => {},
     ...gateway,
   };
-  const base: Omit<Parts, "gate"> = {
+  const base: Omit<EngineContext, "gate"> = {
     breakers: new Breakers({ emit: () => {}, mask: (text) => text, monotonic: () => clock.monotonic() }),
-    world: {
+    deps: {
       gateway: () => whole,
       handlers: { get: () => undefined, close: async () => {} },
       ledger,
@@ -76,8 +76,8 @@ export async function flightOver(gateway: Partial<JobGateway>, claim?: Claim) {
     },
     scopes: { poll: signal, work: signal, report: signal },
     emit,
-    lanes: new Map([[name, lane]]),
+    pollers: new Map([[name, config]]),
   };
-  const parts: Parts = Object.assign(base, { gate: new Gate(base) });
-  return { parts, flight, clock, slots, lane, name, events };
+  const context: EngineContext = Object.assign(base, { gate: new Gate(base) });
+  return { context, flight, clock, slots, config, name, events };
 }

@@ -9,23 +9,23 @@ function fault(kind: GatewayFaultKind): GatewayError {
 
 describe("a call that is made patiently", () => {
   async function given(errors: readonly Error[]) {
-    const { parts, flight, clock, events, slots } = await flightOver({});
+    const { context, flight, clock, events, slots } = await flightOver({});
     let made = 0;
     const call = async () => {
       const error = errors[made++];
       if (error) throw error;
       return "answered";
     };
-    const patience = { policy: parts.limits.retry.report, signal: parts.scopes.report, isWorthIt: mayComeRight };
-    return { parts, flight, clock, events, slots, call, patience, made: () => made };
+    const options = { policy: context.limits.retry.report, signal: context.scopes.report, isWorthIt: mayComeRight };
+    return { context, flight, clock, events, slots, call, options, made: () => made };
   }
 
   it("is made again until it is answered, and says so each time", async () => {
-    const { parts, flight, clock, events, call, patience, made } = await given([
+    const { context, flight, clock, events, call, options, made } = await given([
       fault("throttled"),
       fault("unavailable"),
     ]);
-    const answer = patiently(parts, flight, patience, call);
+    const answer = patiently(context, flight, options, call);
     await clock.advance(10);
     expect([await answer, made()]).toEqual(["answered", 3]);
     expect(events).toMatchObject([
@@ -37,16 +37,16 @@ describe("a call that is made patiently", () => {
   it.each([["a fault that is not worth it", fault("gone")] as const, ["a bug", new Error("bug: any")] as const])(
     "is not made again after %s",
     async (_what, error) => {
-      const { parts, flight, call, patience, made, events } = await given([error]);
-      await expect(patiently(parts, flight, patience, call)).rejects.toBe(error);
+      const { context, flight, call, options, made, events } = await given([error]);
+      await expect(patiently(context, flight, options, call)).rejects.toBe(error);
       expect([made(), events]).toEqual([1, []]);
     },
   );
 
   it("ends with our right to the job, and rejects with its last fault", async () => {
     const error = fault("unavailable");
-    const { parts, flight, clock, call, patience, made } = await given(Array(9).fill(error));
-    const answer = patiently(parts, flight, patience, call).catch((reason: unknown) => reason);
+    const { context, flight, clock, call, options, made } = await given(Array(9).fill(error));
+    const answer = patiently(context, flight, options, call).catch((reason: unknown) => reason);
     flight.apply({ kind: "release" });
     await clock.advance(10);
     expect([await answer, made()]).toEqual([error, 1]);
@@ -56,10 +56,10 @@ describe("a call that is made patiently", () => {
     [true, { working: 0, owed: 1 }],
     [false, { working: 1, owed: 0 }],
   ])("gives its slot up for the wait when it is to (%s)", async (isOutside, counts) => {
-    const { parts, flight, clock, slots, call, patience } = await given([fault("unavailable"), fault("unavailable")]);
-    const long = { ...patience.policy, minDelayMs: 1_000, maxDelayMs: 1_000 };
-    const waits = { ...patience, policy: long, isOutsideSlot: () => isOutside };
-    const answer = patiently(parts, flight, waits, call);
+    const { context, flight, clock, slots, call, options } = await given([fault("unavailable"), fault("unavailable")]);
+    const long = { ...options.policy, minDelayMs: 1_000, maxDelayMs: 1_000 };
+    const waits = { ...options, policy: long, isOutsideSlot: () => isOutside };
+    const answer = patiently(context, flight, waits, call);
     await clock.advance(10);
     expect({ working: slots.working, owed: slots.owed }).toEqual(counts);
     await clock.advance(5_000);
@@ -69,19 +69,19 @@ describe("a call that is made patiently", () => {
 
 it("tells the breakers of each call's end", async () => {
   let isDenied = true;
-  const { parts } = await flightOver({
+  const { context } = await flightOver({
     acknowledge: async () => {
       if (isDenied) throw fault("denied");
       return "InProgress";
     },
   });
   const call = () =>
-    calling(parts, key, "acknowledge", (gateway) => gateway.acknowledge(key, "1" as never, parts.scopes.work));
+    calling(context, key, "acknowledge", (gateway) => gateway.acknowledge(key, "1" as never, context.scopes.work));
   await expect(call()).rejects.toMatchObject({ kind: "denied" });
-  expect(parts.breakers.denials).toMatchObject([{ deed: "acknowledge" }]);
+  expect(context.breakers.denials).toMatchObject([{ deed: "acknowledge" }]);
   isDenied = false;
   expect(await call()).toBe("InProgress");
-  expect(parts.breakers.denials).toEqual([]);
+  expect(context.breakers.denials).toEqual([]);
 });
 
 it("keeps a job that may be ours through whatever may be put right, and through nothing else", () => {

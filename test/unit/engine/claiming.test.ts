@@ -12,7 +12,7 @@ const usedUp = () => new GatewayError({ ...fault, kind: "not-ours", code: "Inval
 /** The first attempt is not answered; the job is offered again; the second attempt's nonce is used up. */
 async function askedTwice(nonceOfNewOffer: Nonce) {
   const sent: Nonce[] = [];
-  const { parts, flight, clock } = await flightOver({
+  const { context, flight, clock } = await flightOver({
     acknowledge: async (_, nonce) => {
       sent.push(nonce);
       if (sent.length > 1) throw usedUp();
@@ -22,7 +22,7 @@ async function askedTwice(nonceOfNewOffer: Nonce) {
   });
   await flight.note({ type: "details-received" });
   flight.learn({ type: "fresh-nonce", nonce: offer.nonce });
-  const claiming = claim(parts, flight);
+  const claiming = claim(context, flight);
   while (sent.length < 2) await clock.advance(1);
   return { end: await claiming, sent, is: flight.claim.is };
 }
@@ -47,7 +47,7 @@ describe("a job that is offered again while its acknowledge has no answer", () =
 
 it("is not guessed to be ours when it was offered again by the time its nonce was refused", async () => {
   const newer = "5" as Nonce;
-  const { parts, flight } = await flightOver({
+  const { context, flight } = await flightOver({
     acknowledge: async (_, nonce) => {
       if (nonce !== newer) throw usedUp();
       return "InProgress";
@@ -60,14 +60,14 @@ it("is not guessed to be ours when it was offered again by the time its nonce wa
   await flight.note({ type: "details-received" });
   await flight.ask(offer.nonce);
   flight.learn({ type: "no-answer" });
-  expect(await claim(parts, flight)).toEqual({ kind: "work" });
+  expect(await claim(context, flight)).toEqual({ kind: "work" });
   expect(flight.claim.is).toBe("ours");
 });
 
 it("gives its slot up from the first attempt on that may have made the job ours, whatever failed before", async () => {
   const throttled = () => new GatewayError({ ...fault, kind: "throttled", code: "ThrottlingException" });
   const isWorking: boolean[] = [];
-  const { parts, flight, clock } = await flightOver({
+  const { context, flight, clock } = await flightOver({
     acknowledge: async () => {
       isWorking.push(flight.slot.isWorking);
       if (isWorking.length > 4) return "InProgress";
@@ -76,7 +76,7 @@ it("gives its slot up from the first attempt on that may have made the job ours,
   });
   await flight.note({ type: "details-received" });
   flight.learn({ type: "fresh-nonce", nonce: offer.nonce });
-  const claiming = claim(parts, flight);
+  const claiming = claim(context, flight);
   while (isWorking.length < 5) await clock.advance(1);
   await claiming;
   expect(isWorking).toEqual([true, true, true, false, false]);
@@ -95,11 +95,11 @@ describe("a job that was offered anew after it gave its slot up for an acknowled
         return "InProgress";
       },
     });
-    const { parts, flight, clock, slots, name } = made;
+    const { context, flight, clock, slots, name } = made;
     await flight.note({ type: "details-received" });
     flight.learn({ type: "fresh-nonce", nonce: offer.nonce });
     const stop = new AbortController();
-    const own = { ...parts, scopes: { ...parts.scopes, poll: stop.signal } };
+    const own = { ...context, scopes: { ...context.scopes, poll: stop.signal } };
     const claiming = claim({ ...own, gate: new Gate(own) }, flight);
     while (flight.slot.isWorking) await clock.advance(0);
     const other = slots.forJob(name);
@@ -133,11 +133,11 @@ describe("a job that was offered anew after it gave its slot up for an acknowled
 });
 
 it("takes the answer to an offer of a job that an older partnerd presumed ours without recording so", async () => {
-  const { parts, flight, events } = await flightOver({}, { is: "presumed" });
+  const { context, flight, events } = await flightOver({}, { is: "presumed" });
   await flight.note({ type: "details-received" });
   await flight.note({ type: "acknowledge-sent", nonce: offer.nonce });
   flight.putOffer({ key, job: { ...offer, nonce: "5" as Nonce } });
-  expect(await claim(parts, flight)).toEqual({ kind: "work" });
+  expect(await claim(context, flight)).toEqual({ kind: "work" });
   expect([flight.claim.is, flight.state]).toEqual(["ours", "acknowledging"]);
   expect(events.filter(({ type }) => type !== "job-changed")).toEqual([]);
 });
@@ -146,22 +146,22 @@ describe("a job that nothing was asked of yet", () => {
   /** Paused before the claim, or while the ledger writes that it is asked for. */
   async function paused(when: "before" | "during the write") {
     const sent: Nonce[] = [];
-    const { parts, flight } = await flightOver({
+    const { context, flight } = await flightOver({
       acknowledge: async (_, nonce) => {
         sent.push(nonce);
         return "InProgress";
       },
     });
-    const { ledger } = parts.world;
+    const { ledger } = context.deps;
     const record = ledger.record.bind(ledger);
     ledger.record = async (lease, event) => {
       await record(lease, event);
-      if (event.type === "acknowledge-sent" && when === "during the write") parts.gate.pause();
+      if (event.type === "acknowledge-sent" && when === "during the write") context.gate.pause();
     };
     await flight.note({ type: "details-received" });
     flight.learn({ type: "fresh-nonce", nonce: offer.nonce });
-    if (when === "before") parts.gate.pause();
-    return { end: await claim(parts, flight), sent, state: flight.state };
+    if (when === "before") context.gate.pause();
+    return { end: await claim(context, flight), sent, state: flight.state };
   }
 
   it.each([

@@ -1,9 +1,9 @@
 import { expect, it, vi } from "vitest";
 import type { JobGateway } from "../../../src/codepipeline/gateway.js";
-import type { World } from "../../../src/engine/context.js";
+import type { EngineDeps } from "../../../src/engine/context.js";
 import { Worker, type WorkerEnd } from "../../../src/engine/engine.js";
 import type { Observe, WorkerEvent } from "../../../src/engine/events.js";
-import type { LaneConfig } from "../../../src/engine/poller-config.js";
+import type { PollerConfig } from "../../../src/engine/poller-config.js";
 import type { JobId, JobKey, Region } from "../../../src/job/job.js";
 import { succeeded } from "../../../src/job/outcome.js";
 import type { Lease, Ledger, UnfinishedJob } from "../../../src/ledger/ledger.js";
@@ -11,7 +11,7 @@ import { MemoryLedger } from "../../../src/ledger/memory.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
 const policy = { minDelayMs: 1_000, maxDelayMs: 15_000, factor: 4, maxElapsedMs: Number.POSITIVE_INFINITY };
-const lane: LaneConfig = {
+const config: PollerConfig = {
   region: "us-east-1" as Region,
   actionType: { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" },
   group: "any",
@@ -27,7 +27,7 @@ function idle(given: { clock?: FakeClock; gateway?: Partial<JobGateway>; ledger?
   const { clock = new FakeClock() } = given;
   const gateway = { poll: async () => ({ jobs: [], unreadable: [] }), ...given.gateway } as JobGateway;
   const worker = new Worker({
-    world: {
+    deps: {
       gateway: () => gateway,
       handlers: { get: () => undefined },
       ledger: given.ledger ?? new MemoryLedger({ clock, recentMs: 60_000, recentMax: 10, groupMs: 0 }),
@@ -37,8 +37,8 @@ function idle(given: { clock?: FakeClock; gateway?: Partial<JobGateway>; ledger?
       keepSecrets: () => () => {},
       mask: (text: string) => text,
       jobLog: () => undefined,
-    } as unknown as World,
-    lanes: [lane],
+    } as unknown as EngineDeps,
+    pollers: [config],
     limits: {
       maxConcurrentJobs: 5,
       polling: { minIntervalMs: 1_000, maxIntervalMs: 1_000 },
@@ -53,7 +53,7 @@ function idle(given: { clock?: FakeClock; gateway?: Partial<JobGateway>; ledger?
 /** What an earlier process owes. */
 function leftJobs(count: number): readonly UnfinishedJob[] {
   return Array.from({ length: count }, (_, n) => {
-    const key: JobKey = { region: lane.region, actionType: lane.actionType, jobId: `job-${n}` as JobId };
+    const key: JobKey = { region: config.region, actionType: config.actionType, jobId: `job-${n}` as JobId };
     return { lease: { key, state: "settled" }, takenAtMs: 0, claim: { is: "ours" }, outcome: succeeded() };
   });
 }
@@ -120,7 +120,7 @@ it("stops in its time though a ledger takes seconds for each job that is given b
 
 it("says at any time how many jobs CodePipeline waits for: those that wait for a slot, and none that is not ours", async () => {
   const jobId = "polled" as JobId;
-  const jobs = [{ key: { region: lane.region, actionType: lane.actionType, jobId } }];
+  const jobs = [{ key: { region: config.region, actionType: config.actionType, jobId } }];
   const { worker, clock } = idle({
     gateway: {
       poll: async (_, limit) => ({ jobs: limit > 0 ? jobs : [], unreadable: [] }),

@@ -6,17 +6,17 @@ import type { LedgerHealth } from "../../../src/ledger/ledger.js";
 import { flightOver } from "../../support/flight.js";
 
 async function given() {
-  const { parts, clock, events } = await flightOver({});
+  const { context, clock, events } = await flightOver({});
   const drain = new AbortController();
   let health: LedgerHealth = { writable: true };
   let room: ReturnType<ArtifactStore["room"]> = { isEnough: true };
-  const { ledger, artifacts } = parts.world;
-  const world = {
-    ...parts.world,
+  const { ledger, artifacts } = context.deps;
+  const deps = {
+    ...context.deps,
     ledger: Object.assign(Object.create(ledger), { health: () => health }),
     artifacts: { ...artifacts, room: () => room },
   };
-  const gate = new Gate({ ...parts, world, scopes: { ...parts.scopes, poll: drain.signal } });
+  const gate = new Gate({ ...context, deps, scopes: { ...context.scopes, poll: drain.signal } });
   const close = {
     draining: () => drain.abort(),
     paused: () => gate.pause(),

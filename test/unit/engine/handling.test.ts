@@ -1,6 +1,6 @@
 // A job's time limit goes by the monotonic clock: a wall clock that steps makes no handler end early or late.
 import { afterEach, describe, expect, it } from "vitest";
-import type { Parts } from "../../../src/engine/context.js";
+import type { EngineContext } from "../../../src/engine/context.js";
 import { type Ending, handle } from "../../../src/engine/handling.js";
 import type { HandlerSettings } from "../../../src/handlers/registry.js";
 import { systemClock } from "../../../src/std/clock.js";
@@ -36,7 +36,7 @@ async function http(behaviours: readonly Behaviour[]): Promise<{ settings: Handl
 
 /** A flight whose handler runs under the flight's clock, but for real processes, which end in their own time. */
 async function running(settings: HandlerSettings) {
-  const { parts, flight, clock } = await flightOver({});
+  const { context, flight, clock } = await flightOver({});
   await flight.note({ type: "details-received" });
   await flight.note({ type: "acknowledge-sent", nonce: offer.nonce });
   await flight.note({ type: "acknowledge-accepted", claim: "ours" });
@@ -44,14 +44,14 @@ async function running(settings: HandlerSettings) {
   built.push(one);
   const log = new RecordedLog();
   const workspace = new TestWorkspace(offer);
-  const artifacts = { ...parts.world.artifacts, open: () => workspace };
-  const world: Parts["world"] = { ...parts.world, artifacts, jobLog: () => log };
+  const artifacts = { ...context.deps.artifacts, open: () => workspace };
+  const deps: EngineContext["deps"] = { ...context.deps, artifacts, jobLog: () => log };
   let ending: Ending | undefined;
-  const ended = handle({ ...parts, world }, flight, offer, one.handler, Deadline.in(clock, limitMs)).then((end) => {
+  const ended = handle({ ...context, deps }, flight, offer, one.handler, Deadline.in(clock, limitMs)).then((end) => {
     ending = end;
     return end;
   });
-  return { ...one, clock, log, flight, ended, ending: () => ending, ledger: parts.world.ledger };
+  return { ...one, clock, log, flight, ended, ending: () => ending, ledger: context.deps.ledger };
 }
 
 interface Row {

@@ -11,7 +11,7 @@ const fresh = "9" as Nonce;
 
 async function given() {
   const made = await flightOver({});
-  const { ledger } = made.parts.world;
+  const { ledger } = made.context.deps;
   const recorded: JobEvent["type"][] = [];
   let fault: LedgerError | undefined;
   const record = ledger.record.bind(ledger);
@@ -72,16 +72,16 @@ describe("what is recorded", () => {
   });
 
   it("of a job that somebody else has is no fault of the ledger", async () => {
-    const { parts, flight, slots, name, events } = await given();
+    const { context, flight, slots, name, events } = await given();
     const lost = new AbortController();
     const lease: Lease = { key, state: "running", lost: lost.signal };
-    const { ledger, clock } = parts.world;
+    const { ledger, clock } = context.deps;
     const taken = new JobInFlight({
-      lane: flight.lane,
+      config: flight.config,
       lease,
       slot: slots.forJob(name),
       ledger,
-      emit: parts.emit,
+      emit: context.emit,
       polledAtMs: clock.monotonic(),
     });
     lost.abort();
@@ -162,7 +162,7 @@ describe("an order", () => {
     expect(flight.apply({ kind: "fail", message: "second" })).toBe(false);
     expect([flight.failure, flight.failing.aborted]).toEqual(["first", true]);
     expect(flight.apply({ kind: "release" })).toBe(true);
-    expect([flight.loss?.reason, flight.letGo.aborted]).toEqual(["released", true]);
+    expect([flight.loss?.reason, flight.givenUp.aborted]).toEqual(["released", true]);
     expect(flight.apply({ kind: "release" })).toBe(false);
   });
 

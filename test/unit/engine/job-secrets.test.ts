@@ -4,10 +4,10 @@ import { Secret } from "../../../src/job/secret.js";
 import { flightOver, offer } from "../../support/flight.js";
 
 it("masks the job's credentials and its secret properties, and nothing else, until it is told to end", async () => {
-  const { parts, lane } = await flightOver({});
+  const { context, config } = await flightOver({});
   const kept = new Set<string>();
-  const world = {
-    ...parts.world,
+  const deps = {
+    ...context.deps,
     keepSecrets: (values: readonly string[]) => {
       for (const value of values) kept.add(value);
       return () => kept.clear();
@@ -24,7 +24,11 @@ it("masks the job's credentials and its secret properties, and nothing else, unt
       },
     },
   };
-  const end = maskSecretsOf({ ...parts, world }, { ...lane, secretProperties: ["Password", "Empty", "Absent"] }, job);
+  const end = maskSecretsOf(
+    { ...context, deps },
+    { ...config, secretProperties: ["Password", "Empty", "Absent"] },
+    job,
+  );
   expect([...kept].sort()).toEqual(["id", "key", "pass", "session"]);
   end();
   expect(kept.size).toBe(0);

@@ -4,9 +4,9 @@ import { expect, it } from "vitest";
 import { live } from "../../../src/admin/health.js";
 import { StatusBoard } from "../../../src/admin/status.js";
 import type { JobGateway } from "../../../src/codepipeline/gateway.js";
-import type { WorkerLimits, World } from "../../../src/engine/context.js";
+import type { EngineDeps, EngineLimits } from "../../../src/engine/context.js";
 import { Worker } from "../../../src/engine/engine.js";
-import type { LaneConfig } from "../../../src/engine/poller-config.js";
+import type { PollerConfig } from "../../../src/engine/poller-config.js";
 import type { JobHandler } from "../../../src/handlers/handler.js";
 import type { JobId, Nonce, PolledJob, Region } from "../../../src/job/job.js";
 import { succeeded } from "../../../src/job/outcome.js";
@@ -18,8 +18,8 @@ const minuteMs = 60_000;
 const halfAnHourMs = 30 * minuteMs;
 const hourMs = 60 * minuteMs;
 const policy = { minDelayMs: 1_000, maxDelayMs: 15_000, factor: 4, maxElapsedMs: Number.POSITIVE_INFINITY };
-const lanes = ["us-east-1", "eu-west-1"].map(
-  (region): LaneConfig => ({
+const pollers = ["us-east-1", "eu-west-1"].map(
+  (region): PollerConfig => ({
     region: region as Region,
     actionType: { category: "Build", owner: "Custom", provider: "Acme", version: "1" },
     group: "any",
@@ -30,16 +30,16 @@ const lanes = ["us-east-1", "eu-west-1"].map(
     secretProperties: [],
   }),
 );
-const limits: WorkerLimits = {
+const limits: EngineLimits = {
   maxConcurrentJobs: 1,
   polling: { minIntervalMs: 1_000, maxIntervalMs: 15_000 },
   shutdown: { drainTimeoutMs: hourMs, cancelGraceMs: 1_000, reportTimeoutMs: 1_000 },
   retry: { poll: policy, throttledPoll: policy, details: policy, acknowledge: policy, report: policy },
 };
 
-function given(options: { readonly polling?: WorkerLimits["polling"] } = {}) {
+function given(options: { readonly polling?: EngineLimits["polling"] } = {}) {
   const clock = new FakeClock();
-  const board = new StatusBoard({ startedAtMs: clock.now(), pollers: lanes });
+  const board = new StatusBoard({ startedAtMs: clock.now(), pollers: pollers });
   const waiting: PolledJob[] = [];
   const state = { hangs: false, isWritable: true, hasRoom: true };
   const gateway: JobGateway = {
@@ -60,7 +60,7 @@ function given(options: { readonly polling?: WorkerLimits["polling"] } = {}) {
   };
   const ledger = new MemoryLedger({ clock, recentMs: minuteMs, recentMax: 10, groupMs: 0 });
   const health = () => ({ writable: state.isWritable });
-  const world: World = {
+  const deps: EngineDeps = {
     gateway: () => gateway,
     handlers: { get: () => handler, close: async () => {} },
     ledger: Object.assign(ledger, { health }),
@@ -72,7 +72,7 @@ function given(options: { readonly polling?: WorkerLimits["polling"] } = {}) {
     jobLog: () => ({ debug() {}, info() {}, warn() {}, error() {} }),
   };
   const own = { ...limits, polling: options.polling ?? limits.polling };
-  const worker = new Worker({ world, lanes, limits: own, observe: (event) => board.observe(event) });
+  const worker = new Worker({ deps, pollers, limits: own, observe: (event) => board.observe(event) });
   const look = () => {
     const { loops, inFlight } = worker;
     return live({ ...board.snapshot(clock.now()), loops, inFlight }, health());
@@ -91,9 +91,9 @@ function given(options: { readonly polling?: WorkerLimits["polling"] } = {}) {
 const nothing = { configuration: {}, pipeline: {}, inputs: [], outputs: [] };
 
 function offered(n: number): PolledJob {
-  const [lane] = lanes;
-  if (!lane) throw new Error("no lane");
-  return { key: { region: lane.region, actionType: lane.actionType, jobId: `job-${n}` as JobId } };
+  const [config] = pollers;
+  if (!config) throw new Error("no lane");
+  return { key: { region: config.region, actionType: config.actionType, jobId: `job-${n}` as JobId } };
 }
 
 type Given = ReturnType<typeof given>;
@@ -166,11 +166,11 @@ it.each<[string, (given: Given) => Promise<unknown>]>([
     "another pace comes into force",
     async ({ clock, worker, limits: own }) => {
       const polling = { minIntervalMs: hourMs, maxIntervalMs: hourMs };
-      await worker.apply({ lanes, limits: { ...own, polling } });
+      await worker.apply({ pollers, limits: { ...own, polling } });
       await clock.advance(halfAnHourMs);
-      void worker.apply({ lanes: lanes.slice(0, 1), limits: own });
+      void worker.apply({ pollers: pollers.slice(0, 1), limits: own });
       await clock.advance(halfAnHourMs);
-      void worker.apply({ lanes, limits: own });
+      void worker.apply({ pollers, limits: own });
       await clock.advance(halfAnHourMs);
     },
   ],

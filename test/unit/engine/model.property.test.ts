@@ -62,10 +62,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 ) as fc.Arbitrary<Step>;
 
 async function judge(setting: Setting, steps: readonly Step[]): Promise<void> {
-  const world = new ModelWorld(setting);
-  for (const each of steps) await world.step(each);
-  await world.quiet();
-  const { service, store, disturbed, released, runs } = world;
+  const deps = new ModelWorld(setting);
+  for (const each of steps) await deps.step(each);
+  await deps.quiet();
+  const { service, store, disturbed, released, runs } = deps;
   for (const { key, state, accepted, handlerMs } of service.jobs.values()) {
     const { jobId } = key;
     const mayHaveNone = released.has(jobId) || disturbed.has("end");
@@ -76,19 +76,19 @@ async function judge(setting: Setting, steps: readonly Step[]): Promise<void> {
     }
   }
   expect([...store.rows.values()].map(({ record }) => record)).toEqual([]);
-  for (const { worker } of world.processes) {
+  for (const { worker } of deps.processes) {
     expect({ inFlight: worker.inFlight, working: worker.slots.working, owed: worker.slots.owed }).toEqual({
       inFlight: 0,
       working: 0,
       owed: 0,
     });
   }
-  await world.stop();
-  for (const { worker, end } of world.processes) {
+  await deps.stop();
+  for (const { worker, end } of deps.processes) {
     expect([worker.slots.busy, end]).toMatchObject([0, { owed: 0, isBroken: false }]);
   }
-  expect(world.clock.pending).toBe(0);
-  expect([...service.violations, ...world.bugs]).toEqual([]);
+  expect(deps.clock.pending).toBe(0);
+  expect([...service.violations, ...deps.bugs]).toEqual([]);
 }
 
 const runs = (numRuns: number) => ({

@@ -23,10 +23,10 @@ const path: readonly JobEvent[] = [
 
 async function given(gateway: Partial<JobGateway> = {}) {
   const made = await flightOver({ put: () => new Promise(() => {}), ...gateway });
-  const { parts, slots, name } = made;
+  const { context, slots, name } = made;
   slots.open({ name, group: "type" }, 5);
-  const runner = new Runner(parts, slots);
-  const { ledger } = parts.world;
+  const runner = new Runner(context, slots);
+  const { ledger } = context.deps;
   /** A job that nobody works, in this state. */
   const left = async (state: JobState, of: Partial<JobKey> = {}) => {
     const lease = await ledger.lease({ ...key, jobId: "job-2" as JobId, ...of });
@@ -35,7 +35,7 @@ async function given(gateway: Partial<JobGateway> = {}) {
     await ledger.release(lease);
   };
   const give = (order: Order, jobId = "job-2", region?: string) =>
-    giveOrder(parts, runner, { jobId, ...(region ? { region } : {}) }, order);
+    giveOrder(context, runner, { jobId, ...(region ? { region } : {}) }, order);
   const states = async () => (await ledger.unfinished()).map(({ lease }) => lease.state);
   return { ...made, runner, left, give, states };
 }
@@ -71,11 +71,11 @@ describe.each(owedStates)("a job that is %s and in the ledger alone", (state) =>
 });
 
 it("stops a job in flight, and says when it comes too late", async () => {
-  const { runner, left, give, parts, lane } = await given({ detailsAgain: () => new Promise(() => {}) });
+  const { runner, left, give, context, config } = await given({ detailsAgain: () => new Promise(() => {}) });
   await left("acknowledging");
-  const [found] = await parts.world.ledger.unfinished();
+  const [found] = await context.deps.ledger.unfinished();
   if (!found) throw new Error("nothing left");
-  const flight = runner.resume(found, lane);
+  const flight = runner.resume(found, config);
   expect(await give(fail)).toMatchObject({ kind: "taken", message: expect.stringMatching(/as soon as CodePipeline/) });
   expect(await give(fail)).toMatchObject({ kind: "too-late" });
   expect(await give(release)).toMatchObject({ kind: "taken" });
@@ -84,12 +84,12 @@ it("stops a job in flight, and says when it comes too late", async () => {
 });
 
 it("masks what the customer is to read", async () => {
-  const { runner, left, give, parts, lane } = await given({ detailsAgain: () => new Promise(() => {}) });
-  Object.assign(parts.world, { mask: (text: string) => text.replace("hand", "***") });
+  const { runner, left, give, context, config } = await given({ detailsAgain: () => new Promise(() => {}) });
+  Object.assign(context.deps, { mask: (text: string) => text.replace("hand", "***") });
   await left("running");
-  const [found] = await parts.world.ledger.unfinished();
+  const [found] = await context.deps.ledger.unfinished();
   if (!found) throw new Error("nothing left");
-  const flight = runner.resume(found, lane);
+  const flight = runner.resume(found, config);
   await give(fail);
   expect(flight.failure).toBe("by ***");
 });
@@ -108,8 +108,8 @@ it("knows no job that it does not hold, asks for the Region of a twin, and keeps
 });
 
 it("leaves what others may hold to them", async () => {
-  const { left, give, parts } = await given();
-  Object.assign(parts.world.ledger, { watch: () => [] });
+  const { left, give, context } = await given();
+  Object.assign(context.deps.ledger, { watch: () => [] });
   await left("running");
   expect((await give(release)).kind).toBe("unknown-job");
 });

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { type LaneConfig, laneName, laneOf } from "../../../src/engine/poller-config.js";
+import { configOf, type PollerConfig, pollerKey } from "../../../src/engine/poller-config.js";
 import type { ActionType, JobId, JobKey, Region } from "../../../src/job/job.js";
 
 const actionType: ActionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" };
 
-function lane(region: string, type: ActionType = actionType): LaneConfig {
+function config(region: string, type: ActionType = actionType): PollerConfig {
   return {
     region: region as Region,
     actionType: type,
@@ -22,15 +22,15 @@ function keyIn(region: string, type: ActionType = actionType): JobKey {
 }
 
 describe("a lane", () => {
-  const lanes = new Map([lane("us-east-1"), lane("eu-west-1")].map((each) => [laneName(each), each]));
+  const pollers = new Map([config("us-east-1"), config("eu-west-1")].map((each) => [pollerKey(each), each]));
 
   it("is named by its Region and its action type", () => {
-    expect(laneName(lane("us-east-1"))).toBe("us-east-1 ThirdParty/Test/Acme-Scan/1");
+    expect(pollerKey(config("us-east-1"))).toBe("us-east-1 ThirdParty/Test/Acme-Scan/1");
   });
 
   it("is found for each job that came by it", () => {
-    expect(laneOf(lanes, keyIn("eu-west-1"))).toBe(lanes.get("eu-west-1 ThirdParty/Test/Acme-Scan/1"));
-    expect(laneOf(lanes, keyIn("us-east-1"))?.region).toBe("us-east-1");
+    expect(configOf(pollers, keyIn("eu-west-1"))).toBe(pollers.get("eu-west-1 ThirdParty/Test/Acme-Scan/1"));
+    expect(configOf(pollers, keyIn("us-east-1"))?.region).toBe("us-east-1");
   });
 
   it.each<readonly [string, JobKey]>([
@@ -39,6 +39,6 @@ describe("a lane", () => {
     ["another owner", keyIn("us-east-1", { ...actionType, owner: "Custom" })],
     ["another category", keyIn("us-east-1", { ...actionType, category: "Build" })],
   ])("is not found for a job of %s", (_what, key) => {
-    expect(laneOf(lanes, key)).toBeUndefined();
+    expect(configOf(pollers, key)).toBeUndefined();
   });
 });

@@ -1,10 +1,10 @@
 import { expect, it } from "vitest";
 import { GatewayError, type JobGateway } from "../../../src/codepipeline/gateway.js";
 import { Breakers } from "../../../src/engine/breakers.js";
-import type { Parts } from "../../../src/engine/context.js";
+import type { EngineContext } from "../../../src/engine/context.js";
 import type { UntimedEvent } from "../../../src/engine/events.js";
 import { Poller } from "../../../src/engine/poller.js";
-import { type LaneConfig, laneName } from "../../../src/engine/poller-config.js";
+import { type PollerConfig, pollerKey } from "../../../src/engine/poller-config.js";
 import type { Runner } from "../../../src/engine/runner.js";
 import type { Slot } from "../../../src/engine/slot.js";
 import { Slots } from "../../../src/engine/slots.js";
@@ -13,7 +13,7 @@ import { FakeClock } from "../../support/fake-clock.js";
 
 const policy = { minDelayMs: 1_000, maxDelayMs: 15_000, factor: 4, maxElapsedMs: Number.POSITIVE_INFINITY };
 
-function lane(provider: string, maxConcurrentJobs: number): LaneConfig {
+function config(provider: string, maxConcurrentJobs: number): PollerConfig {
   return {
     region: "us-east-1" as Region,
     actionType: { category: "Test", owner: "ThirdParty", provider, version: "1" },
@@ -27,7 +27,7 @@ function lane(provider: string, maxConcurrentJobs: number): LaneConfig {
 }
 
 /** Pollers over a scripted service; jobs that are taken end at once. */
-function given(options: { lanes: readonly LaneConfig[]; waiting: number; maxJobs?: number; slots?: number }) {
+function given(options: { pollers: readonly PollerConfig[]; waiting: number; maxJobs?: number; slots?: number }) {
   const clock = new FakeClock();
   const limits: number[] = [];
   const events: UntimedEvent[] = [];
@@ -35,7 +35,7 @@ function given(options: { lanes: readonly LaneConfig[]; waiting: number; maxJobs
   let fault: GatewayError | undefined;
   let duringPoll = () => {};
   const gateway = {
-    poll: async (actionType: LaneConfig["actionType"], limit: number) => {
+    poll: async (actionType: PollerConfig["actionType"], limit: number) => {
       limits.push(limit);
       duringPoll();
       if (fault) throw fault;
@@ -53,8 +53,8 @@ function given(options: { lanes: readonly LaneConfig[]; waiting: number; maxJobs
     },
   } as unknown as JobGateway;
   const stop = new AbortController();
-  const parts = {
-    world: { clock, gateway: () => gateway, random: () => 0.5, mask: (text: string) => text },
+  const context = {
+    deps: { clock, gateway: () => gateway, random: () => 0.5, mask: (text: string) => text },
     limits: {
       polling: { minIntervalMs: 1_000, maxIntervalMs: 15_000 },
       retry: { poll: policy, throttledPoll: policy },
@@ -67,7 +67,7 @@ function given(options: { lanes: readonly LaneConfig[]; waiting: number; maxJobs
       mask: (text) => text,
       monotonic: () => clock.monotonic(),
     }),
-  } as unknown as Parts;
+  } as unknown as EngineContext;
   const slots = new Slots({ max: options.slots ?? 10 });
   const held: Slot[] = [];
   const runner = {
@@ -78,10 +78,10 @@ function given(options: { lanes: readonly LaneConfig[]; waiting: number; maxJobs
   } as unknown as Runner;
   const budget = { left: options.maxJobs ?? Number.POSITIVE_INFINITY, promised: 0 };
   const isPass = options.maxJobs !== undefined;
-  const pollers = options.lanes.map((each) => {
-    slots.open({ name: laneName(each), group: each.actionType.provider }, each.maxConcurrentJobs);
+  const pollers = options.pollers.map((each) => {
+    slots.open({ name: pollerKey(each), group: each.actionType.provider }, each.maxConcurrentJobs);
     const idle = isPass ? { idleEndMs: 0 } : {};
-    return new Poller({ parts, lane: each, slots, runner, budget, ...idle });
+    return new Poller({ context, config: each, slots, runner, budget, ...idle });
   });
   return {
     clock,
@@ -102,7 +102,7 @@ function given(options: { lanes: readonly LaneConfig[]; waiting: number; maxJobs
 
 it("never polls for no job at all, however many pollers share what is left of a single pass", async () => {
   const { pollers, limits, clock, held } = given({
-    lanes: [lane("A", 10), lane("B", 10), lane("C", 10)],
+    pollers: [config("A", 10), config("B", 10), config("C", 10)],
     waiting: 10,
     maxJobs: 3,
   });
@@ -114,7 +114,7 @@ it("never polls for no job at all, however many pollers share what is left of a 
 });
 
 it("does not poll while no slot is free, and asks for those that are", async () => {
-  const { pollers, limits, clock, held, stop } = given({ lanes: [lane("A", 3)], waiting: 100 });
+  const { pollers, limits, clock, held, stop } = given({ pollers: [config("A", 3)], waiting: 100 });
   const running = pollers[0]?.run();
   await clock.advance(60_000);
   expect(limits).toEqual([3]);
@@ -127,7 +127,7 @@ it("does not poll while no slot is free, and asks for those that are", async () 
 });
 
 it("asks with a single slot after a failure, rests along the steep curve, and goes on at once when it is woken", async () => {
-  const { pollers, limits, clock, stop, fail, events } = given({ lanes: [lane("A", 5)], waiting: 0 });
+  const { pollers, limits, clock, stop, fail, events } = given({ pollers: [config("A", 5)], waiting: 0 });
   fail(new GatewayError({ kind: "unavailable", operation: "PollForThirdPartyJobs", code: "x", message: "no" }));
   const running = pollers[0]?.run();
   await clock.advance(60_000);
@@ -146,12 +146,12 @@ it("asks with a single slot after a failure, rests along the steep curve, and go
 });
 
 it("ends with its signal, whatever it is waiting for", async () => {
-  const resting = given({ lanes: [lane("A", 5)], waiting: 0 });
+  const resting = given({ pollers: [config("A", 5)], waiting: 0 });
   const first = resting.pollers[0]?.run();
   await resting.clock.advance(10);
   resting.stop.abort();
   await first;
-  const full = given({ lanes: [lane("A", 1)], waiting: 5 });
+  const full = given({ pollers: [config("A", 1)], waiting: 5 });
   const second = full.pollers[0]?.run();
   await full.clock.advance(1_000);
   full.stop.abort();
@@ -162,7 +162,7 @@ it("ends with its signal, whatever it is waiting for", async () => {
 const denied = new GatewayError({ kind: "denied", operation: "PollForThirdPartyJobs", code: "x", message: "no" });
 
 it("closes the breaker that an earlier poller of its lane left open", async () => {
-  const { pollers, clock, stop, fail, events } = given({ lanes: [lane("A", 5), lane("A", 5)], waiting: 0 });
+  const { pollers, clock, stop, fail, events } = given({ pollers: [config("A", 5), config("A", 5)], waiting: 0 });
   const [first, second] = pollers;
   fail(denied);
   const one = first?.run();
@@ -179,7 +179,7 @@ it("closes the breaker that an earlier poller of its lane left open", async () =
 });
 
 it("opens no breaker by the last poll of a lane that is gone, for nothing would close it", async () => {
-  const { pollers, fail, whilePolling, events } = given({ lanes: [lane("A", 5)], waiting: 0 });
+  const { pollers, fail, whilePolling, events } = given({ pollers: [config("A", 5)], waiting: 0 });
   fail(denied);
   whilePolling(() => pollers[0]?.end());
   await pollers[0]?.run();

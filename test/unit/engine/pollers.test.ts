@@ -1,12 +1,12 @@
-// One loop for each lane, and what a new configuration makes of them.
+// One loop for each poller, and what a new configuration makes of them.
 import { expect, it } from "vitest";
 import { GatewayError, type JobGateway } from "../../../src/codepipeline/gateway.js";
-import { type LaneConfig, lanesByName } from "../../../src/engine/poller-config.js";
+import { configsByKey, type PollerConfig } from "../../../src/engine/poller-config.js";
 import { Pollers } from "../../../src/engine/pollers.js";
 import { Runner } from "../../../src/engine/runner.js";
 import { flightOver, key } from "../../support/flight.js";
 
-function laneOf(provider: string, more: Partial<LaneConfig> = {}): LaneConfig {
+function configOf(provider: string, more: Partial<PollerConfig> = {}): PollerConfig {
   return {
     region: key.region,
     actionType: { ...key.actionType, provider },
@@ -21,7 +21,7 @@ function laneOf(provider: string, more: Partial<LaneConfig> = {}): LaneConfig {
 }
 
 async function given(
-  lanes: readonly LaneConfig[],
+  configs: readonly PollerConfig[],
   poll: JobGateway["poll"] = async () => ({ jobs: [], unreadable: [] }),
 ) {
   const polled: string[] = [];
@@ -32,23 +32,23 @@ async function given(
     },
   });
   const stop = new AbortController();
-  const parts = {
-    ...made.parts,
-    lanes: lanesByName(lanes),
-    scopes: { ...made.parts.scopes, poll: stop.signal },
-    limits: { ...made.parts.limits, polling: { minIntervalMs: 1_000, maxIntervalMs: 1_000 } },
+  const context = {
+    ...made.context,
+    pollers: configsByKey(configs),
+    scopes: { ...made.context.scopes, poll: stop.signal },
+    limits: { ...made.context.limits, polling: { minIntervalMs: 1_000, maxIntervalMs: 1_000 } },
   };
   const running = new Set<Promise<void>>();
   const { slots } = made;
-  const runner = new Runner(parts, slots);
+  const runner = new Runner(context, slots);
   const watch = (loop: Promise<void>) => {
     running.add(loop);
     return loop.finally(() => running.delete(loop));
   };
-  const pollers = new Pollers({ parts, slots, runner, watch });
+  const pollers = new Pollers({ context, slots, runner, watch });
   const begin = () => pollers.begin({ budget: { left: Number.POSITIVE_INFINITY, promised: 0 } });
-  const apply = (next: readonly LaneConfig[], isNewPace = false) => {
-    parts.lanes = lanesByName(next);
+  const apply = (next: readonly PollerConfig[], isNewPace = false) => {
+    context.pollers = configsByKey(next);
     return pollers.apply(isNewPace);
   };
   /** Who polls from now on. */
@@ -57,11 +57,11 @@ async function given(
     await made.clock.advance(1_500);
     return [...new Set(polled)].sort();
   };
-  return { ...made, parts, pollers, begin, apply, heard, stop, running };
+  return { ...made, context, pollers, begin, apply, heard, stop, running };
 }
 
 it("polls by one loop for each lane, in the order of the configuration, until it is stopped", async () => {
-  const { pollers, begin, heard, stop, running, clock } = await given([laneOf("B"), laneOf("A")]);
+  const { pollers, begin, heard, stop, running, clock } = await given([configOf("B"), configOf("A")]);
   expect(pollers.loops.map(({ actionType, doing }) => [actionType, doing])).toEqual([
     ["Custom/Build/B/1", "starting"],
     ["Custom/Build/A/1", "starting"],
@@ -75,24 +75,24 @@ it("polls by one loop for each lane, in the order of the configuration, until it
 });
 
 it("ends and begins loops as the configuration changes, and leaves alone what stays", async () => {
-  const { begin, apply, heard, slots } = await given([laneOf("A"), laneOf("B")]);
+  const { begin, apply, heard, slots } = await given([configOf("A"), configOf("B")]);
   begin();
   await heard();
-  const { added, removed } = apply([laneOf("B"), laneOf("C", { maxConcurrentJobs: 7 })]);
-  const names = (lanes: readonly LaneConfig[]) => lanes.map(({ actionType }) => actionType.provider);
+  const { added, removed } = apply([configOf("B"), configOf("C", { maxConcurrentJobs: 7 })]);
+  const names = (pollers: readonly PollerConfig[]) => pollers.map(({ actionType }) => actionType.provider);
   expect([names(added), names(removed)]).toEqual([["C"], ["A"]]);
   expect(await heard()).toEqual(["B", "C"]);
   expect(slots.groups.map(({ group, max }) => [group, max])).toContainEqual(["C", 7]);
-  expect(apply([laneOf("B"), laneOf("C", { maxConcurrentJobs: 7 })])).toMatchObject({ added: [], removed: [] });
+  expect(apply([configOf("B"), configOf("C", { maxConcurrentJobs: 7 })])).toMatchObject({ added: [], removed: [] });
 });
 
 it.each([
-  ["a lane that changed", [laneOf("A", { jobTimeoutMs: 1 })], false],
-  ["a new pace", [laneOf("A")], true],
+  ["a lane that changed", [configOf("A", { jobTimeoutMs: 1 })], false],
+  ["a new pace", [configOf("A")], true],
 ] as const)("waits for the poll under way before its loop ends: %s", async (_what, next, isNewPace) => {
   const answer = Promise.withResolvers<{ jobs: []; unreadable: [] }>();
   let polls = 0;
-  const { begin, apply, clock, running } = await given([laneOf("A")], () => {
+  const { begin, apply, clock, running } = await given([configOf("A")], () => {
     polls += 1;
     return polls === 1 ? answer.promise : Promise.resolve({ jobs: [], unreadable: [] });
   });
@@ -111,18 +111,18 @@ it.each([
 });
 
 it("begins nothing before it is told to, and nothing once it is stopped", async () => {
-  const { pollers, apply, heard, stop, begin } = await given([laneOf("A")]);
-  apply([laneOf("A"), laneOf("B")]);
+  const { pollers, apply, heard, stop, begin } = await given([configOf("A")]);
+  apply([configOf("A"), configOf("B")]);
   expect(await heard()).toEqual([]);
   stop.abort();
   begin();
-  apply([laneOf("C")]);
+  apply([configOf("C")]);
   expect([await heard(), pollers.loops.map(({ doing }) => doing)]).toEqual([[], ["starting"]]);
 });
 
 it("ends every rest when it is woken", async () => {
-  const { pollers, begin, heard, clock, parts } = await given([laneOf("A"), laneOf("B")]);
-  Object.assign(parts.limits, { polling: { minIntervalMs: 60_000, maxIntervalMs: 60_000 } });
+  const { pollers, begin, heard, clock, context } = await given([configOf("A"), configOf("B")]);
+  Object.assign(context.limits, { polling: { minIntervalMs: 60_000, maxIntervalMs: 60_000 } });
   begin();
   await clock.advance(10_000);
   expect(await heard()).toEqual([]);
@@ -132,10 +132,10 @@ it("ends every rest when it is woken", async () => {
 
 it("forgets what was denied to a lane that is gone", async () => {
   const denied = new GatewayError({ kind: "denied", operation: "PollForJobs", code: "x", message: "no" });
-  const { begin, apply, clock, parts } = await given([laneOf("A")], () => Promise.reject(denied));
+  const { begin, apply, clock, context } = await given([configOf("A")], () => Promise.reject(denied));
   begin();
   await clock.advance(10);
-  expect(parts.breakers.denials).toHaveLength(1);
+  expect(context.breakers.denials).toHaveLength(1);
   apply([]);
-  expect(parts.breakers.denials).toEqual([]);
+  expect(context.breakers.denials).toEqual([]);
 });

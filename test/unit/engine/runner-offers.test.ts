@@ -10,7 +10,7 @@ it("asks at once for a job whose refused result waits, when it is offered again:
   const asked: Nonce[] = [];
   const refused = () =>
     new GatewayError({ kind: "over", operation: "PutJobSuccessResult", code: "InvalidJobStateException", message: "" });
-  const { parts, flight, slots, lane, name, clock, events } = await flightOver({
+  const { context, flight, slots, config, name, clock, events } = await flightOver({
     acknowledge: async (_, nonce) => {
       asked.push(nonce);
       return "InProgress";
@@ -18,7 +18,7 @@ it("asks at once for a job whose refused result waits, when it is offered again:
     put: () => (asked.length === 0 ? Promise.reject(refused()) : Promise.resolve()),
   });
   flight.slot.free();
-  const { ledger } = parts.world;
+  const { ledger } = context.deps;
   const lease = await ledger.lease(other);
   if (!lease) throw new Error("no lease");
   await ledger.record(lease, { type: "details-received" });
@@ -28,13 +28,13 @@ it("asks at once for a job whose refused result waits, when it is offered again:
   await ledger.release(lease);
   const [found] = await ledger.unfinished();
   if (!found) throw new Error("nothing is unfinished");
-  const runner = new Runner(parts, slots);
-  const resumed = runner.resume(found, lane);
+  const runner = new Runner(context, slots);
+  const resumed = runner.resume(found, config);
   await clock.advance(0);
   expect([resumed.claim.is, asked]).toEqual(["doubted", []]);
-  const slot = (await slots.take(name, 1, parts.scopes.poll))?.use();
+  const slot = (await slots.take(name, 1, context.scopes.poll))?.use();
   if (!slot) throw new Error("no slot");
-  expect(await runner.take({ key: other, job: { ...offer, key: other } }, lane, slot, 0)).toBe(false);
+  expect(await runner.take({ key: other, job: { ...offer, key: other } }, config, slot, 0)).toBe(false);
   await clock.advance(0);
   expect([resumed.claim.is, asked]).toEqual(["ours", [offer.nonce]]);
   await clock.advance(2);

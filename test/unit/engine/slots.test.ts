@@ -312,17 +312,17 @@ describe("a lane that goes over to another group", () => {
     slots.open({ name: "a", group: "g in a" }, 3);
     slots.open({ name: "b", group: "g in b" }, 2);
     expect(slots.groups).toEqual([
-      { group: "g in a", busy: 3, max: 3, working: 2, owed: 0, lanes: ["a"] },
-      { group: "g in b", busy: 1, max: 2, working: 1, owed: 0, lanes: ["b"] },
+      { group: "g in a", busy: 3, max: 3, working: 2, owed: 0, pollers: ["a"] },
+      { group: "g in b", busy: 1, max: 2, working: 1, owed: 0, pollers: ["b"] },
     ]);
     expect([slots.freeFor("a"), slots.freeFor("b")]).toEqual([0, 1]);
     park(second);
     slots.open({ name: "a", group: "g" }, 4);
     slots.open({ name: "b", group: "g" }, 4);
-    expect(slots.groups).toEqual([{ group: "g", busy: 3, max: 4, working: 2, owed: 1, lanes: ["a", "b"] }]);
+    expect(slots.groups).toEqual([{ group: "g", busy: 3, max: 4, working: 2, owed: 1, pollers: ["a", "b"] }]);
     for (const slot of [first, second, other]) slot.free();
     asked?.giveBack();
-    expect(slots.groups).toEqual([{ group: "g", busy: 0, max: 4, working: 0, owed: 0, lanes: ["a", "b"] }]);
+    expect(slots.groups).toEqual([{ group: "g", busy: 0, max: 4, working: 0, owed: 0, pollers: ["a", "b"] }]);
     expect(slots.busy).toBe(0);
   });
 });
@@ -341,7 +341,7 @@ describe("a lane that is closed", () => {
     owed.free();
     expect(groups()).toEqual([]);
     slots.open({ name: "a", group: "g" }, 3);
-    expect(slots.groups).toEqual([{ group: "g", busy: 0, max: 3, working: 0, owed: 0, lanes: ["a"] }]);
+    expect(slots.groups).toEqual([{ group: "g", busy: 0, max: 3, working: 0, owed: 0, pollers: ["a"] }]);
   });
 });
 
@@ -411,8 +411,8 @@ describe("many jobs of one lane that wait to work", () => {
 describe("a lane that was never opened", () => {
   it("is a bug", () => {
     const slots = given(1, { a: ["g", 1] });
-    expect(() => slots.freeFor("b")).toThrow("bug: no lane b");
-    expect(() => slots.take("b", 1, never)).toThrow("bug: no lane b");
+    expect(() => slots.freeFor("b")).toThrow("bug: no poller b");
+    expect(() => slots.take("b", 1, never)).toThrow("bug: no poller b");
   });
 });
 

@@ -1,7 +1,7 @@
 // A job's story where it waits: what a stop, an offer or an order makes of it then.
 import { describe, expect, it } from "vitest";
 import { GatewayError } from "../../../src/codepipeline/gateway.js";
-import type { Parts } from "../../../src/engine/context.js";
+import type { EngineContext } from "../../../src/engine/context.js";
 import { Runner } from "../../../src/engine/runner.js";
 import type { JobId, JobKey, Nonce } from "../../../src/job/job.js";
 import type { JobEvent } from "../../../src/job/lifecycle.js";
@@ -20,8 +20,8 @@ async function overtaken(given: { readonly isDurable: boolean; readonly afterCra
       return offer;
     },
   });
-  const { flight, clock, slots, name, lane } = made;
-  const { ledger } = made.parts.world;
+  const { flight, clock, slots, name, config } = made;
+  const { ledger } = made.context.deps;
   const lease = await ledger.lease(other);
   if (!lease) throw new Error("no lease");
   const before: readonly JobEvent[] = [
@@ -33,19 +33,19 @@ async function overtaken(given: { readonly isDurable: boolean; readonly afterCra
   await ledger.release(lease);
   flight.slot.free();
   const work = new AbortController();
-  const own = { ...lane, afterCrash: given.afterCrash };
-  const parts: Parts = {
-    ...made.parts,
-    world: { ...made.parts.world, ledger: Object.assign(ledger, { isDurable: given.isDurable }) },
-    scopes: { ...made.parts.scopes, work: work.signal },
-    lanes: new Map([[name, own]]),
+  const own = { ...config, afterCrash: given.afterCrash };
+  const context: EngineContext = {
+    ...made.context,
+    deps: { ...made.context.deps, ledger: Object.assign(ledger, { isDurable: given.isDurable }) },
+    scopes: { ...made.context.scopes, work: work.signal },
+    pollers: new Map([[name, own]]),
   };
   const [found] = await ledger.unfinished();
   if (!found) throw new Error("nothing is unfinished");
-  const runner = new Runner(parts, slots);
+  const runner = new Runner(context, slots);
   const resumed = runner.resume(found, own);
   while (slots.owed === 0) await clock.advance(0);
-  await slots.forJob(name).work(parts.scopes.poll);
+  await slots.forJob(name).work(context.scopes.poll);
   isAway = false;
   await clock.advance(10);
   return { ...made, runner, resumed, stop: () => work.abort(new Error("partnerd stops")) };
@@ -78,20 +78,20 @@ describe("a job that waits for a slot when a stop ends all work, and whose handl
 it.each([true, false])(
   "says of a job that is left whether others look after it, since its action type is no longer configured: fleet %s",
   async (isFleet) => {
-    const { parts, flight, slots, events, name, lane, clock } = await flightOver({});
-    const { ledger } = parts.world;
+    const { context, flight, slots, events, name, config, clock } = await flightOver({});
+    const { ledger } = context.deps;
     const lease = await ledger.lease(other);
     if (!lease) throw new Error("no lease");
     await ledger.record(lease, { type: "details-received" });
     await ledger.record(lease, { type: "acknowledge-sent", nonce: "1" as Nonce });
     await ledger.release(lease);
     if (isFleet) Object.assign(ledger, { watch: async function* () {} });
-    const lanes = new Map([[name, lane]]);
-    const runner = new Runner({ ...parts, lanes }, slots);
+    const pollers = new Map([[name, config]]);
+    const runner = new Runner({ ...context, pollers }, slots);
     const [found] = await ledger.unfinished();
     if (!found) throw new Error("nothing is unfinished");
-    runner.resume(found, lane);
-    lanes.delete(name);
+    runner.resume(found, config);
+    pollers.delete(name);
     flight.slot.free();
     await clock.advance(0);
     expect(events.at(-1)).toMatchObject({ type: "job-left", isOurs: !isFleet });
@@ -100,14 +100,14 @@ it.each([true, false])(
 );
 
 it.each(["acknowledge", "put"] as const)("says that it leaves a job of ours that met a bug in %s", async (call) => {
-  const { parts, flight, slots, events, lane, name } = await flightOver({
+  const { context, flight, slots, events, config, name } = await flightOver({
     [call]: () => Promise.reject(new TypeError("x is not a function")),
   });
   flight.slot.free();
-  const runner = new Runner(parts, slots);
-  const slot = (await slots.take(name, 1, parts.scopes.poll))?.use();
+  const runner = new Runner(context, slots);
+  const slot = (await slots.take(name, 1, context.scopes.poll))?.use();
   if (!slot) throw new Error("no slot");
-  await runner.take({ key: other, job: { ...offer, key: other } }, lane, slot, 0);
+  await runner.take({ key: other, job: { ...offer, key: other } }, config, slot, 0);
   await runner.whenIdle();
   const state = call === "put" ? "settled" : "acknowledging";
   expect(events.filter(({ type }) => type === "bug")).toHaveLength(1);

@@ -1,7 +1,7 @@
 // One job's story from each state in which it can begin, and each way in which its details can fail to come.
 import { describe, expect, it } from "vitest";
 import { GatewayError, type GatewayFaultKind, type JobGateway } from "../../../src/codepipeline/gateway.js";
-import type { Parts } from "../../../src/engine/context.js";
+import type { EngineContext } from "../../../src/engine/context.js";
 import { JobInFlight } from "../../../src/engine/in-flight.js";
 import { story } from "../../../src/engine/story.js";
 import type { JobHandler } from "../../../src/handlers/handler.js";
@@ -53,24 +53,32 @@ async function given({ gateway, handler = {}, left, afterCrash = "fail" }: Given
     ...(handler === "none" ? {} : handler),
   };
   const scopes = { poll: new AbortController(), work: new AbortController(), report: new AbortController() };
-  const parts: Parts = Object.assign(made.parts, {
-    world: {
-      ...made.parts.world,
+  const context: EngineContext = Object.assign(made.context, {
+    deps: {
+      ...made.context.deps,
       handlers: { get: () => (handler === "none" ? undefined : whole), close: async () => {} },
     },
     scopes: { poll: scopes.poll.signal, work: scopes.work.signal, report: scopes.report.signal },
   });
-  const { ledger } = parts.world;
-  const lane = { ...made.lane, afterCrash };
-  Object.assign(parts, { lanes: new Map([[name, lane]]) });
+  const { ledger } = context.deps;
+  const config = { ...made.config, afterCrash };
+  Object.assign(context, { pollers: new Map([[name, config]]) });
   const first = await ledger.lease(scan);
   if (!first) throw new Error("no lease");
-  const options = { lane, ledger, emit: parts.emit, polledAtMs: clock.monotonic() };
+  const options = { config, ledger, emit: context.emit, polledAtMs: clock.monotonic() };
   if (!left) {
     const slot = (await slots.take(name, 1, scopes.poll.signal))?.use();
     if (!slot) throw new Error("no slot");
     const flight = new JobInFlight({ ...options, lease: first, slot });
-    return { ...made, parts, flight, scopes, calls, put, run: () => story(parts, flight, { key: scan, job: offer }) };
+    return {
+      ...made,
+      context,
+      flight,
+      scopes,
+      calls,
+      put,
+      run: () => story(context, flight, { key: scan, job: offer }),
+    };
   }
   const until = { acknowledging: 2, running: left.hasCallback ? 4 : 3, settled: 5 }[left.state as "running"];
   for (const event of path.slice(0, until)) await ledger.record(first, event);
@@ -79,7 +87,7 @@ async function given({ gateway, handler = {}, left, afterCrash = "fail" }: Given
   if (!found) throw new Error("nothing left");
   const as = left.claim ? { ...found, claim: left.claim } : found;
   const flight = new JobInFlight({ ...options, lease: found.lease, slot: slots.forJob(name), found: as });
-  return { ...made, parts, flight, scopes, calls, put, run: () => story(parts, flight) };
+  return { ...made, context, flight, scopes, calls, put, run: () => story(context, flight) };
 }
 
 function fault(kind: GatewayFaultKind): GatewayError {
@@ -116,10 +124,10 @@ describe("a job that a poll brought", () => {
     ["unavailable", "no-details"],
     ["denied", "denied"],
   ])("is dropped when its details are answered %s until patience ends: %s", async (kind, reason) => {
-    const { run, parts, clock, calls, put, events } = await given({
+    const { run, context, clock, calls, put, events } = await given({
       gateway: { details: () => Promise.reject(fault(kind)) },
     });
-    Object.assign(parts.limits.retry, { details: { ...parts.limits.retry.details, maxElapsedMs: 20 } });
+    Object.assign(context.limits.retry, { details: { ...context.limits.retry.details, maxElapsedMs: 20 } });
     const ended = run();
     await clock.advance(100);
     await ended;
@@ -178,7 +186,7 @@ describe("a job that an earlier process left", () => {
     "and that is %s is left again when its type is gone, and when a drain begins before its turn",
     async (state) => {
       const gone = await given({ left: { state }, afterCrash: "rerun" });
-      Object.assign(gone.parts, { lanes: new Map() });
+      Object.assign(gone.context, { pollers: new Map() });
       await gone.run();
       const drained = await given({ left: { state }, afterCrash: "rerun" });
       drained.scopes.poll.abort();

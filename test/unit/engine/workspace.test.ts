@@ -17,7 +17,7 @@ const access: ArtifactAccess = {
 
 async function opened(faults: readonly GatewayError[] = []) {
   let asked = 0;
-  const { parts, flight, clock } = await flightOver({
+  const { context, flight, clock } = await flightOver({
     detailsAgain: async () => {
       const fault = faults[asked++];
       if (fault) throw fault;
@@ -27,8 +27,8 @@ async function opened(faults: readonly GatewayError[] = []) {
   const masked = new Set<string>();
   let opening: Parameters<ArtifactStore["open"]>[0] | undefined;
   let isDisposed = false;
-  const world = {
-    ...parts.world,
+  const deps = {
+    ...context.deps,
     keepSecrets: (values: readonly string[]) => {
       for (const value of values) masked.add(value);
       return () => void values.map((value) => masked.delete(value));
@@ -45,7 +45,7 @@ async function opened(faults: readonly GatewayError[] = []) {
     },
   };
   const { signal } = new AbortController();
-  const { close } = openWorkspace({ ...parts, world }, flight, offer, signal);
+  const { close } = openWorkspace({ ...context, deps }, flight, offer, signal);
   if (!opening) throw new Error("the store was not asked");
   return { opening, close, flight, clock, masked, signal, isDisposed: () => isDisposed, asked: () => asked };
 }

@@ -1,7 +1,7 @@
 // One process of the engine's model: a whole worker over the model's service and store. Its crash drops all that it has
 // in memory: its timers never fire, its calls are never answered, its handlers are gone.
 import type { ArtifactStore } from "../../../../src/artifacts/artifacts.js";
-import type { WorkerLimits } from "../../../../src/engine/context.js";
+import type { EngineLimits } from "../../../../src/engine/context.js";
 import { Worker, type WorkerEnd } from "../../../../src/engine/engine.js";
 import type { WorkerEvent } from "../../../../src/engine/events.js";
 import type { HandlerCall, JobHandler } from "../../../../src/handlers/handler.js";
@@ -15,7 +15,7 @@ import { actionTypes, type Caller, type ModelService, never } from "./service.js
 import { ModelLedger, type ModelStore } from "./store.js";
 
 const forever = Number.POSITIVE_INFINITY;
-export const limits: WorkerLimits = {
+export const limits: EngineLimits = {
   maxConcurrentJobs: 2,
   polling: { minIntervalMs: 1_000, maxIntervalMs: 30_000 },
   shutdown: { drainTimeoutMs: 25_000, cancelGraceMs: 5_000, reportTimeoutMs: 20_000 },
@@ -89,7 +89,7 @@ export class ModelProcess implements Caller {
       room: () => (options.hasRoom() ? { isEnough: true } : { isEnough: false, reason: "full" }),
     };
     this.worker = new Worker({
-      world: {
+      deps: {
         gateway: () => gateway,
         handlers: { get: () => handler, close: async () => {} },
         ledger: this.ledger,
@@ -100,7 +100,7 @@ export class ModelProcess implements Caller {
         mask: (text) => text,
         jobLog: () => ({ debug() {}, info() {}, warn() {}, error() {} }),
       },
-      lanes: (["ThirdParty", "Custom"] as const satisfies readonly ActionOwner[]).map((owner) => ({
+      pollers: (["ThirdParty", "Custom"] as const satisfies readonly ActionOwner[]).map((owner) => ({
         region: "us-east-1" as Region,
         actionType: actionTypes[owner],
         group: owner,

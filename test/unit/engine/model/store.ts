@@ -125,7 +125,7 @@ export class ModelLedger implements Ledger {
     const held = this.#held.get(jobKeyName(lease.key));
     if (held?.lease !== lease) return;
     held.lease = undefined;
-    this.#letGo(held);
+    this.#givenUp(held);
   }
 
   async unfinished(): Promise<readonly UnfinishedJob[]> {
@@ -150,7 +150,7 @@ export class ModelLedger implements Ledger {
     for (const held of this.#held.values()) {
       if (held.missed && !held.lost.signal.aborted) this.#write(held);
       held.missed = undefined;
-      if (held.lease === undefined) this.#letGo(held);
+      if (held.lease === undefined) this.#givenUp(held);
     }
   }
 
@@ -161,7 +161,7 @@ export class ModelLedger implements Ledger {
     return () => this.#options.store.free((holder) => lost.has(holder));
   }
 
-  #letGo(held: Held): void {
+  #givenUp(held: Held): void {
     // What is not written yet stays with the process.
     if (held.missed && !held.lost.signal.aborted) return;
     const name = jobKeyName(held.key);

@@ -1,6 +1,10 @@
 // Promise: a stop takes nothing new, lets what runs end within its time, and always ends.
-import { expect, it } from "vitest";
-import { custom, Gate, type RigOptions, startRig, thirdParty } from "../support/rig.js";
+import { existsSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import { signalGroup } from "../../src/std/process-tree.js";
+import { custom, freePort, Gate, type RigOptions, startRig, thirdParty } from "../support/rig.js";
 
 const shutdown = { drainTimeoutMs: 10_000, cancelGraceMs: 200, reportTimeoutMs: 400 };
 
@@ -152,3 +156,43 @@ it("gives results that are owed their own time, and no more, when no handler wor
   expect(rig.count("drain-hurried")).toBe(0);
   expect(rig.count("job-settled", (event) => event.type === "job-settled" && event.cause === "returned")).toBe(2);
 });
+
+it("kills first what commands still run when it is to end now, whoever holds a connection open", async () => {
+  const port = await freePort();
+  const limits = { ...shutdown, cancelGraceMs: 600_000 };
+  await using rig = await startRig({
+    actionTypes: [{ ...thirdParty, handler: "deaf" }],
+    inFolder: (folder) => ({
+      admin: { host: "127.0.0.1", port },
+      shutdown: limits,
+      handlers: { deaf: { kind: "command", command: ["/bin/sh", "-c", deaf, "sh", join(folder, "pid")], env: {} } },
+    }),
+  });
+  rig.emulator.addJob({ actionType: thirdParty });
+  const written = () => (existsSync(join(rig.folder, "pid")) ? readFileSync(join(rig.folder, "pid"), "utf8") : "");
+  await expect.poll(written, { timeout: 20_000 }).toMatch(/^\d+\n$/);
+  const pid = Number(written());
+  onTestFinished(() => void signalGroup(pid, "SIGKILL"));
+  let isHeld = true;
+  const socket = connect(port, "127.0.0.1").on("error", () => {});
+  socket.resume().on("close", () => {
+    isHeld = false;
+  });
+  onTestFinished(() => void socket.destroy());
+  socket.write("POST /jobs/j/fail HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 400\r\n\r\n{");
+  // What was sent before has been read when a later connection is answered.
+  expect((await fetch(`http://127.0.0.1:${port}/livez`)).status).toBe(200);
+  rig.daemon.stopNow("a third SIGTERM");
+  await expect.poll(() => isAtWork(pid), { timeout: 20_000, interval: 10 }).toBe(false);
+  expect(isHeld).toBe(true);
+});
+
+const deaf = `trap '' TERM; echo $$ >"$1"; while :; do sleep 0.05; done`;
+
+function isAtWork(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+}

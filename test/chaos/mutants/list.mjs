@@ -12,61 +12,59 @@
  */
 
 const order = "test/chaos/kill-anywhere-order.test.ts";
-const recovery = "test/integration/recovery.test.ts";
 const lostAnswers = "test/integration/lost-answers.test.ts";
+const claimTable = "test/unit/job/claim.test.ts";
+const story = "test/unit/engine/story.test.ts";
+const lives = "test/unit/ledger/dynamodb/lives.test.ts";
+const takes = "test/unit/ledger/dynamodb/takes.test.ts";
+const faults = "test/unit/codepipeline/faults.test.ts";
+const inFlight = "test/unit/engine/in-flight.test.ts";
+const claiming = "test/unit/engine/claiming.test.ts";
+const reporting = "test/unit/engine/reporting.test.ts";
 
 /** @type {readonly Mutant[]} */
 export const mutants = [
   {
     name: "acknowledges before it is recorded",
-    file: "src/engine/acknowledging.ts",
-    find: `  await record(flight, asking, asking.nonce);
-  try {
-    return claimOf(await gateway.acknowledge(flight.key, asking.nonce, parts.scopes.work));
-  } catch (error) {
-    if (!(error instanceof GatewayError)) throw error;`,
-    replace: `  try {
-    const status = await gateway.acknowledge(flight.key, asking.nonce, parts.scopes.work);
-    await record(flight, asking, asking.nonce);
-    return claimOf(status);
-  } catch (error) {
-    if (!(error instanceof GatewayError)) throw error;`,
+    file: "src/engine/in-flight.ts",
+    find: "if (!isRecorded) await this.guard(",
+    replace: "if (!isRecorded) void this.guard(",
     tests: [order],
   },
   {
     name: "runs the handler before it is recorded that the job is ours",
-    file: "src/engine/runner.ts",
-    find: `    await flight.note({ type: "acknowledge-accepted", claim: claim.isPresumed ? "presumed" : "ours" });`,
-    replace: `    void flight.note({ type: "acknowledge-accepted", claim: claim.isPresumed ? "presumed" : "ours" });`,
+    file: "src/engine/story.ts",
+    find: `    await flight.note({ type: "acknowledge-accepted",`,
+    replace: `    void flight.note({ type: "acknowledge-accepted",`,
     tests: [order],
   },
   {
     name: "puts the outcome before it is recorded",
-    file: "src/engine/runner.ts",
-    find: `    await flight.note({ type: "outcome-settled", outcome });`,
-    replace: `    void flight.note({ type: "outcome-settled", outcome });`,
+    file: "src/engine/reporting.ts",
+    find: `  await flight.note({ type: "outcome-settled", outcome });`,
+    replace: `  void flight.note({ type: "outcome-settled", outcome });`,
     tests: [order],
   },
   {
     name: "takes every InvalidNonceException for its own job",
-    file: "src/engine/acknowledging.ts",
-    find: `if (error.kind === "not-ours" && asking.isAmbiguous) return decide(parts, flight, asking, error);`,
-    replace: `if (error.kind === "not-ours") return { kind: "ours", isPresumed: true };`,
-    tests: [lostAnswers],
+    file: "src/job/claim.ts",
+    find: `    "nonce-refused": "lost",`,
+    replace: `    "nonce-refused": "presumed",`,
+    tests: [claimTable],
   },
   {
     name: "takes every InvalidNonceException for somebody else's job",
-    file: "src/engine/acknowledging.ts",
-    find: `if (error.kind === "not-ours" && asking.isAmbiguous) return decide(parts, flight, asking, error);`,
-    replace: "",
-    tests: [lostAnswers, recovery],
+    file: "src/job/claim.ts",
+    find: `    "nonce-refused": "disputed",`,
+    replace: `    "nonce-refused": "lost",`,
+    tests: [claimTable],
   },
   {
     name: "works a job that is not InProgress",
-    file: "src/engine/acknowledging.ts",
-    find: `return { kind: "lost", reason: "not-ours", message: \`the acknowledge was answered \${status}, not InProgress\` };`,
-    replace: `return { kind: "ours", isPresumed: false };`,
-    tests: [recovery],
+    file: "src/job/claim.ts",
+    find: `      return { type: "not-ours" };`,
+    replace: `      return { type: "in-progress" };`,
+    tests: [claimTable],
   },
   {
     name: "shares one abort signal between polls, handlers and puts",
@@ -79,14 +77,14 @@ export const mutants = [
     name: "polls for more jobs than slots are free",
     file: "src/engine/poller.ts",
     find: "const limit = Math.min(reservation.size, budget.left);",
-    replace: "const limit = Math.min(this.#options.lane.maxConcurrentJobs, budget.left);",
+    replace: "const limit = Math.min(this.#options.config.maxConcurrentJobs, budget.left);",
     tests: ["test/integration/slots.test.ts"],
   },
   {
     name: "grants slots over the limit",
     file: "src/engine/slots.ts",
-    find: `      const size = Math.min(this.#grantable(count, kind === "parked"), want);`,
-    replace: `      const size = Math.max(1, Math.min(this.#grantable(count, kind === "parked"), want));`,
+    find: "const size = Math.min(this.#grantable(count, kind), want);",
+    replace: "const size = Math.max(1, Math.min(this.#grantable(count, kind), want));",
     tests: ["test/unit/engine/slots.test.ts"],
   },
   {
@@ -98,81 +96,88 @@ export const mutants = [
   },
   {
     name: "drops a result that got no answer",
-    file: "src/engine/reporter.ts",
-    find: "      default:\n        throw error;",
-    replace: `      default:\n        return { kind: "lost", reason: "over", message };`,
+    file: "src/engine/reporting.ts",
+    find: "if (event === undefined) throw error;",
+    replace: `if (event === undefined) return "over";`,
     tests: [lostAnswers],
   },
   {
     name: "drops a job whose acknowledge got no answer",
-    file: "src/engine/acknowledging.ts",
-    find: `isWorthIt: (kind) => isPassing(kind) || kind === "aborted" ||`,
-    replace: "isWorthIt: (kind) => false &&",
-    tests: [lostAnswers],
+    file: "src/job/claim.ts",
+    find: `    "no-answer": "unanswered",`,
+    replace: `    "no-answer": "lost",`,
+    tests: [claimTable],
+  },
+  {
+    name: "asks no more for a job whose acknowledge got no answer",
+    file: "src/engine/claiming.ts",
+    find: "? mayComeRight(fault)",
+    replace: "? false",
+    tests: [claiming],
   },
   {
     name: "puts a result again once it was accepted",
-    file: "src/engine/reporter.ts",
-    find: "    await gateway.put(flight.key, putting.outcome, parts.scopes.report);",
-    replace:
-      "    await gateway.put(flight.key, putting.outcome, parts.scopes.report);\n    await gateway.put(flight.key, putting.outcome, parts.scopes.report).catch(() => {});",
+    file: "src/engine/reporting.ts",
+    find: `    return "put-accepted";`,
+    replace: `    await context.deps.gateway(key.region, key.actionType.owner).put(key, owed.outcome, context.scopes.report);
+    return "put-accepted";`,
     tests: [order],
   },
   {
     name: "calls a put that was refused as over lost, though an earlier one may have gone through",
-    file: "src/engine/reporter.ts",
-    find: "        if (putting.isAmbiguous) return accepted(putting, true);",
-    replace: "",
-    tests: [lostAnswers],
+    file: "src/job/report.ts",
+    find: `over: "accepted", invalid: "replaced" }`,
+    replace: `over: "lost", invalid: "replaced" }`,
+    tests: ["test/unit/job/report.test.ts"],
   },
   {
     name: "forgets outcomes that were settled before the crash",
-    file: "src/job/lifecycle.ts",
-    find: `      return "report-again";`,
-    replace: `      return "forget";`,
-    tests: [recovery],
+    file: "src/engine/story.ts",
+    find: `    return report(context, flight, flight.owed, "unanswered");`,
+    replace: `    return drop(context, flight, { reason: "over", message: "settled before the crash" });`,
+    tests: [story],
   },
   {
     name: "works an interrupted job again though afterCrash is fail",
-    file: "src/engine/recovery.ts",
-    find: `if (!isWaiting && flight.lane.afterCrash === "fail") {`,
-    replace: `if (!isWaiting && flight.lane.afterCrash !== "fail") {`,
-    tests: [recovery],
+    file: "src/engine/story.ts",
+    find: `hasCallback || afterCrash === "rerun"`,
+    replace: `hasCallback || afterCrash !== "rerun"`,
+    tests: [story],
   },
   {
     name: "forgets the callback that it waits for when it crashes",
-    file: "src/engine/recovery.ts",
-    find: "  flight.callback = found.callback;\n",
+    file: "src/engine/in-flight.ts",
+    find: "    this.callback = found?.callback;\n",
     replace: "",
-    tests: [recovery],
+    tests: [story],
   },
   {
     name: "takes a job that it only presumed its own for its own after a crash",
-    file: "src/engine/recovery.ts",
-    find: `    flight.isPresumed = found.claim.is === "presumed";\n`,
-    replace: "",
-    tests: [recovery],
+    file: "src/engine/in-flight.ts",
+    find: `this.#claim = found?.claim ?? { is: "none" };`,
+    replace: `this.#claim = found?.claim.is === "presumed" ? { is: "ours" } : (found?.claim ?? { is: "none" });`,
+    tests: [reporting],
   },
   {
     name: "loses a result when an offer confirms its job while the put is under way",
-    file: "src/engine/reporter.ts",
-    find: "if (wasPresumed) return claimAndPut",
-    replace: "if (wasPresumed && flight.isPresumed) return claimAndPut",
-    tests: ["test/chaos/kill-anywhere-presumed.test.ts"],
+    file: "src/engine/reporting.ts",
+    find: `event === "over" && !wasOurs &&`,
+    replace: `event === "over" && !wasOurs && flight.claim.is !== "ours" &&`,
+    tests: [reporting],
   },
   {
     name: "gives a service up that calls back while the details of its job are fetched",
-    file: "src/engine/recovery.ts",
-    find: "  flight.callback = found.callback;\n  const job = await freshDetails(parts, runner, flight, found);\n",
-    replace: "  const job = await freshDetails(parts, runner, flight, found);\n  flight.callback = found.callback;\n",
-    tests: [recovery],
+    file: "src/engine/runner.ts",
+    find: `flight.callback && flight.state === "running") return true;`,
+    replace: `flight.callback && flight.state === "running" && !flight.isRecovered) return true;`,
+    tests: ["test/unit/engine/runner.test.ts"],
   },
   {
     name: "says that nothing is owed when it stops before it took up what was left",
     file: "src/engine/recovery.ts",
-    find: "    if (isOurs) runner.left.set(name, lease.state);\n",
-    replace: "",
-    tests: [recovery],
+    find: "const isOurs = runner.setAside(lease.key, lease.state);",
+    replace: "const isOurs = true;",
+    tests: ["test/unit/engine/engine.test.ts"],
   },
   {
     name: "kills commands only when their wait is over",
@@ -186,20 +191,27 @@ export const mutants = [
     file: "src/admin/status.ts",
     find: "if (!isOurs) return void this.#jobs.delete(name);",
     replace: "return void this.#jobs.delete(name);",
-    tests: ["test/unit/worker/status.test.ts"],
+    tests: ["test/unit/admin/status.test.ts"],
   },
   {
     name: "counts nothing of what the ledger could not be told",
     file: "src/engine/held-at-end.ts",
     find: "this.#ledger.health().writable ? [] : [...this.#untold]",
     replace: "[]",
-    tests: ["test/unit/worker/held-at-end.test.ts"],
+    tests: ["test/unit/engine/held-at-end.test.ts"],
+  },
+  {
+    name: "counts no job that went with its table as owed",
+    file: "src/engine/held-at-end.ts",
+    find: "states.size + (this.#ledger.orphaned?.() ?? 0)",
+    replace: "states.size",
+    tests: ["test/unit/engine/held-at-end.test.ts"],
   },
   {
     name: "drops the job that the last poll of a removed action type brings",
     file: "src/engine/poller.ts",
-    find: "return slot ? runner.take(polled, lane, slot, answeredMs) : Promise.resolve(false);",
-    replace: `const wanted = parts.lanes.get(laneName(lane));
+    find: "return slot ? runner.take(polled, config, slot, answeredMs) : Promise.resolve(false);",
+    replace: `const wanted = context.pollers.get(pollerKey(config));
       if (!wanted) slot?.free();
       return slot && wanted ? runner.take(polled, wanted, slot, answeredMs) : Promise.resolve(false);`,
     tests: ["test/integration/reload.test.ts"],
@@ -214,7 +226,7 @@ export const mutants = [
   {
     name: "reports a job that an operator released",
     file: "src/engine/in-flight.ts",
-    find: `      this.#lose(released);
+    find: `      this.#giveUp(released);
       return true;`,
     replace: `      this.#failure = released.message;
       this.#failing.abort(new Error(released.message));
@@ -233,56 +245,135 @@ export const mutants = [
     file: "src/job/lease.ts",
     find: "heldMs - graceMs - killMs",
     replace: "heldMs",
-    tests: ["test/unit/ledger/dynamodb/lives.test.ts"],
+    tests: [lives],
   },
   {
     name: "a replica takes a lost answer to a take for another's job",
     file: "src/job/lease.ts",
     find: '"no-answer": "unsure", lapsing',
     replace: '"no-answer": "free", lapsing',
-    tests: ["test/unit/ledger/dynamodb/takes.test.ts", "test/unit/job/lease.test.ts"],
+    tests: [takes, "test/unit/job/lease.test.ts"],
   },
   {
     name: "a replica leaves a take that may come late as it is",
     file: "src/ledger/dynamodb/fleet-rows.ts",
     find: '...(job.is === "unsure" && job.before ? [ifUnchanged(job.before)] : []),',
     replace: "",
-    tests: ["test/unit/ledger/dynamodb/takes.test.ts"],
+    tests: [takes],
   },
   {
     name: "a replica gives its name up before its rows",
     file: "src/ledger/dynamodb/dynamodb-ledger.ts",
     find: "if (!this.#jobs.areAnyOurs) await",
     replace: "await",
-    tests: ["test/unit/ledger/dynamodb/takes.test.ts"],
+    tests: [takes],
   },
   {
     name: "a replica is judged dead by when the answer came",
     file: "src/ledger/dynamodb/replicas.ts",
     find: "return this.#askedMs - seen.sinceMs",
     replace: "return this.#options.clock.monotonic() - seen.sinceMs",
-    tests: ["test/unit/ledger/dynamodb/lives.test.ts"],
+    tests: [lives],
   },
   {
     name: "a replica leaves alone what went with a table",
     file: "src/ledger/dynamodb/fleet-rows.ts",
     find: "...(mayBeGone ? [ifAbsent] : []),",
     replace: "",
-    tests: ["test/unit/ledger/dynamodb/lives.test.ts"],
+    tests: [lives],
   },
   {
     name: "a replica puts its heartbeat behind one that hangs",
     file: "src/ledger/dynamodb/dynamodb-ledger.ts",
     find: "await Promise.race([this.#beat(signal), tooLong.then(() => false)])",
     replace: "await this.#beat(signal)",
-    tests: ["test/unit/ledger/dynamodb/lives.test.ts"],
+    tests: [lives],
   },
   {
     name: "a replica looks for nobody's jobs with every look",
     file: "src/ledger/dynamodb/finder.ts",
     find: "hasSomebodyLeft || this.#looks % nobodyEveryLooks === 0",
     replace: "hasSomebodyLeft || this.#looks > 0",
-    tests: ["test/unit/ledger/dynamodb/lives.test.ts"],
+    tests: [lives],
+  },
+  {
+    name: "a replica leaves a row under its name that it does not know of",
+    file: "src/ledger/dynamodb/finder.ts",
+    find: "    if (row.fence.holder === replicas.self) return this.#disown(row, signal);\n",
+    replace: "",
+    tests: [takes],
+  },
+  {
+    name: "a replica sends a service away whose job another has",
+    file: "src/handlers/callbacks.ts",
+    find: `      if (await this.#isElsewhere(jobId, (other) => entry !== undefined || isSame(other, hash))) return "not-recorded";
+`,
+    replace: "",
+    tests: ["test/unit/handlers/callbacks.test.ts"],
+  },
+  {
+    name: "a replica remembers ended jobs by the wall clock",
+    file: "src/ledger/dynamodb/rows.ts",
+    find: `isRemembered: item["recentUntilMs"] !== undefined,`,
+    replace: `isRemembered: Number(item["recentUntilMs"]?.N ?? 0) > (nowMs ?? 0),`,
+    tests: [lives],
+  },
+  {
+    name: "a replica puts its heartbeat behind its writes of rows",
+    file: "src/ledger/dynamodb/dynamodb-ledger.ts",
+    find: "      await this.#replicas.renew(signal);\n",
+    replace:
+      "      await Promise.all(this.#jobs.all().map((job) => job.written));\n      await this.#replicas.renew(signal);\n",
+    tests: [lives],
+  },
+  {
+    name: "a replica takes jobs though its own lease runs out",
+    file: "src/ledger/dynamodb/fleet-rows.ts",
+    find: "if (!replicas.mayWork || replicas.self !== job.fence.holder) {",
+    replace: "if (replicas.self !== job.fence.holder) {",
+    tests: [lives],
+  },
+  {
+    name: "a replica takes an offered job whose take-over is under way",
+    file: "src/ledger/dynamodb/dynamodb-ledger.ts",
+    find: "return this.#jobs.has(name) ? undefined : this.#finder.claim(",
+    replace: "return this.#finder.claim(",
+    tests: [takes],
+  },
+  {
+    name: "a replica is hurt by a policy that forbids to delete",
+    file: "src/ledger/dynamodb/finder.ts",
+    find: "      if (!this.#isBuryingTold) onFault(`the row",
+    replace: "      if (!this.#isBuryingTold) throw error;\n      if (!this.#isBuryingTold) onFault(`the row",
+    tests: [lives],
+  },
+  {
+    name: "a replica takes a heartbeat that succeeds for a row that does",
+    file: "src/ledger/dynamodb/health.ts",
+    find: "if (this.#reasons.delete(written)) this.#turn();",
+    replace: "if (this.#reasons.size > 0) {\n      this.#reasons.clear();\n      this.#turn();\n    }",
+    tests: [lives],
+  },
+  {
+    name: "a replica never looks through the whole index again",
+    file: "src/ledger/dynamodb/finder.ts",
+    find: "const isFull = search.isFull || clock.monotonic() - this.#fullAtMs >= fullEveryMs;",
+    replace: "const isFull = search.isFull;",
+    tests: [takes],
+  },
+  {
+    name: "a damaged row breaks the whole list of jobs",
+    file: "src/ledger/dynamodb/operator.ts",
+    find: `    return [damagedJob(text(item, "pk"), heldBy)];`,
+    replace: `    throw new LedgerError("unreadable", "a row is damaged");`,
+    tests: ["test/integration/jobs-command.test.ts"],
+  },
+  {
+    name: "writes a row that is longer than a table takes",
+    file: "src/ledger/dynamodb/rows.ts",
+    find: "if (Buffer.byteLength(json) <= plainMaxBytes) return json;",
+    replace: `if (json !== "") return json;`,
+    tests: ["test/unit/ledger/dynamodb/rows.test.ts"],
   },
   {
     name: "says that a record is written before it is",
@@ -306,10 +397,113 @@ export const mutants = [
     tests: ["test/unit/std/masking.test.ts"],
   },
   {
-    name: "asks again by what stands in the ledger for a nonce, once an offer made a presumed job ours",
-    file: "src/engine/recovery.ts",
-    find: `if (found.claim.is === "presumed") {`,
-    replace: "if (flight.isPresumed) {",
-    tests: [recovery],
+    name: "asks the gate no more after the wait for a slot",
+    file: "src/engine/poller.ts",
+    find: "if (!signal.aborted && !context.gate.closedBy()) return reservation;",
+    replace: "if (!signal.aborted) return reservation;",
+    tests: ["test/unit/engine/poller.test.ts"],
+  },
+  {
+    name: "asks the gate no more once the acknowledge is recorded",
+    file: "src/engine/claiming.ts",
+    find: `  if (asked.is === "asked" && isClosed(context, flight, words)) return;
+`,
+    replace: "",
+    tests: [claiming],
+  },
+  {
+    name: "closes the admin port before it kills what commands still run",
+    file: "src/compose/daemon.ts",
+    find: `return closeQuietly({ name: "handlers", close: () => this.#parts.handlers.close() }, this.#log);`,
+    replace: `const closing = async () => {
+      await this.#admin?.close();
+      await this.#parts.handlers.close();
+    };
+    return closeQuietly({ name: "handlers", close: closing }, this.#log);`,
+    tests: ["test/integration/drain.test.ts"],
+  },
+  {
+    name: "goes by the wall clock in its patience with a service",
+    file: "src/handlers/http.ts",
+    find: "const timeLeftMs = timeToTry(call.deadline);",
+    replace: "const endsMs = call.deadline.wallMs();\n    const timeLeftMs = () => endsMs - clock.now();",
+    tests: ["test/unit/engine/handling.test.ts"],
+  },
+  {
+    name: "records no claim that an offer confirmed",
+    file: "src/engine/claiming.ts",
+    find: `  if (asked.is === "doubted" && isOurs(flight)) await flight.confirm();
+`,
+    replace: "",
+    tests: [claiming],
+  },
+  {
+    name: "has a rule of its own for orders about jobs in the ledger alone",
+    file: "src/engine/orders.ts",
+    find: `  const step = orderFor(key.jobId, from, order);
+  if (step.kind === "too-late") return step;
+  context.emit(`,
+    replace: `  if (from === "acknowledging" && order.kind === "fail") return { kind: "too-late", message: "it may not be ours" };
+  const step = orderFor(key.jobId, from, order);
+  if (step.kind === "too-late") return step;
+  context.emit(`,
+    tests: ["test/unit/engine/orders.test.ts"],
+  },
+  {
+    name: "has a rule of its own for orders while no daemon runs",
+    file: "src/compose/offline-jobs.ts",
+    find: "  const step = orderFor(jobId, state, order);",
+    replace: `  if (state === "acknowledging") throw new LedgerError("lost", "it may not be ours");
+  const step = orderFor(jobId, state, order);`,
+    tests: ["test/unit/cli/jobs.test.ts"],
+  },
+  {
+    name: "believes an answer without AWS's request id",
+    file: "src/codepipeline/faults.ts",
+    find: "if (own && requestId) return",
+    replace: "if (own) return",
+    tests: [faults],
+  },
+  {
+    name: "believes an exception that the operation does not have",
+    file: "src/codepipeline/faults.ts",
+    find: "const own = modelledBy[operation]?.find((name) => name === thrown.name);",
+    replace: "const own = Object.values(modelledBy).flat().find((name) => name === thrown.name);",
+    tests: [faults],
+  },
+  {
+    name: "judges a fault before anything was sent by its name",
+    file: "src/codepipeline/faults.ts",
+    find: "return { kind: unsentKind(thrown), isAmbiguous: false };",
+    replace: "return { kind: modelled[thrown.name as Modelled] ?? unsentKind(thrown), isAmbiguous: false };",
+    tests: [faults],
+  },
+  {
+    name: "opens a breaker by polls alone",
+    file: "src/engine/calls.ts",
+    find: "    if (error instanceof GatewayError) context.breakers.failed(key, deed, error);\n",
+    replace: "",
+    tests: ["test/unit/engine/calls.test.ts"],
+  },
+  {
+    name: "asks for ever for a job that it never acknowledged",
+    file: "src/engine/claiming.ts",
+    find: ": isPassing(fault.kind) && clock.monotonic() - startedMs < details.maxElapsedMs,",
+    replace: ": isPassing(fault.kind),",
+    tests: ["test/integration/denied-calls.test.ts"],
+  },
+  {
+    name: "moves a job by two events at once",
+    file: "src/engine/in-flight.ts",
+    find: "return this.#moves.next(() => this.#note(event));",
+    replace: "return this.#note(event);",
+    tests: [inFlight],
+  },
+  {
+    name: "asks two questions about a job at once",
+    file: "src/engine/in-flight.ts",
+    find: "return this.#questions.next(question);",
+    replace: "return question();",
+    tests: [inFlight],
   },
 ];

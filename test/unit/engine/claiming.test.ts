@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { GatewayError } from "../../../src/codepipeline/gateway.js";
-import { claim } from "../../../src/engine/claiming.js";
+import { claim, clearDoubt } from "../../../src/engine/claiming.js";
 import { Gate } from "../../../src/engine/gate.js";
 import type { Nonce } from "../../../src/job/job.js";
 import { flightOver, key, offer } from "../../support/flight.js";
@@ -140,6 +140,18 @@ it("takes the answer to an offer of a job that an older partnerd presumed ours w
   expect(await claim(context, flight)).toEqual({ kind: "work" });
   expect([flight.claim.is, flight.state]).toEqual(["ours", "acknowledging"]);
   expect(events.filter(({ type }) => type !== "job-changed")).toEqual([]);
+});
+
+it("has it in the ledger when an offer makes a presumed job ours: the next process must not doubt it", async () => {
+  const { context, flight } = await flightOver({}, { is: "presumed" });
+  await flight.note({ type: "details-received" });
+  await flight.note({ type: "acknowledge-sent", nonce: offer.nonce });
+  await flight.note({ type: "acknowledge-accepted", claim: "presumed" });
+  flight.putOffer({ key, job: { ...offer, nonce: "5" as Nonce } });
+  expect(await clearDoubt(context, flight)).toBe(true);
+  const { ledger } = context.deps;
+  await ledger.release(flight.lease);
+  expect(await ledger.unfinished()).toMatchObject([{ claim: { is: "ours" } }]);
 });
 
 describe("a job that nothing was asked of yet", () => {

@@ -68,6 +68,11 @@ describe("what is held", () => {
     expect(held.count(holder({}))).toMatchObject({ owed: 0 });
   });
 
+  it("includes what a shared ledger does not know of any more", () => {
+    const ledger = { isDurable: true, health: () => ({ writable: true }), orphaned: () => 2 };
+    expect(new HeldAtEnd(ledger).count(holder({ a: "running" }))).toMatchObject({ owed: 3, results: 0 });
+  });
+
   it("is counted after the ledger was given one more try", async () => {
     const ledger = { writable: false, isDurable: true, health: () => ({ writable: ledger.writable }) };
     const held = new HeldAtEnd({

@@ -3,6 +3,7 @@ import { GatewayError, type JobGateway } from "../../../src/codepipeline/gateway
 import { Breakers } from "../../../src/engine/breakers.js";
 import type { EngineContext } from "../../../src/engine/context.js";
 import type { UntimedEvent } from "../../../src/engine/events.js";
+import type { Closed } from "../../../src/engine/gate.js";
 import { Poller } from "../../../src/engine/poller.js";
 import { type PollerConfig, pollerKey } from "../../../src/engine/poller-config.js";
 import type { Runner } from "../../../src/engine/runner.js";
@@ -34,6 +35,7 @@ function given(options: { pollers: readonly PollerConfig[]; waiting: number; max
   let waiting = options.waiting;
   let fault: GatewayError | undefined;
   let duringPoll = () => {};
+  let closed: Closed | undefined;
   const gateway = {
     poll: async (actionType: PollerConfig["actionType"], limit: number) => {
       limits.push(limit);
@@ -61,7 +63,12 @@ function given(options: { pollers: readonly PollerConfig[]; waiting: number; max
     },
     scopes: { poll: stop.signal },
     emit: (event: UntimedEvent) => events.push(event),
-    gate: { pass: async () => {}, closedBy: () => undefined },
+    gate: {
+      pass: async (signal: AbortSignal) => {
+        while (closed && !signal.aborted) await clock.sleep(1_000, signal);
+      },
+      closedBy: () => closed,
+    },
     breakers: new Breakers({
       emit: (event) => events.push(event),
       mask: (text) => text,
@@ -94,6 +101,9 @@ function given(options: { pollers: readonly PollerConfig[]; waiting: number; max
     fail: (next: GatewayError | undefined) => {
       fault = next;
     },
+    close: (by: Closed | undefined) => {
+      closed = by;
+    },
     whilePolling: (act: () => void) => {
       duringPoll = act;
     },
@@ -122,6 +132,21 @@ it("does not poll while no slot is free, and asks for those that are", async () 
   held.shift()?.free();
   await clock.advance(60_000);
   expect(limits).toEqual([3, 2]);
+  stop.abort();
+  await running;
+});
+
+it("asks the gate again once it has slots, and keeps none while it is closed", async () => {
+  const { pollers, limits, clock, held, slots, stop, close } = given({ pollers: [config("A", 3)], waiting: 100 });
+  const running = pollers[0]?.run();
+  await clock.advance(60_000);
+  close({ reason: "paused", message: "an operator paused the daemon" });
+  held.shift()?.free();
+  await clock.advance(60_000);
+  expect([limits, slots.busy]).toEqual([[3], 2]);
+  close(undefined);
+  await clock.advance(60_000);
+  expect(limits).toEqual([3, 1]);
   stop.abort();
   await running;
 });

@@ -214,6 +214,24 @@ describe("death", () => {
     expect(rows.items.get(name)?.["holder"]?.S).not.toBe("nobody");
   });
 
+  it("hands nothing to a process whose own lease ran out meanwhile", async () => {
+    const { rows, clock, a, b } = setUp();
+    await leased(await a.open(), running);
+    a.cutOff();
+    const two = await b.open();
+    await two.unfinished();
+    await clock.advance(takeoverMs);
+    const holder = rows.items.get(name)?.["holder"];
+    b.spoil = (operation, item) => {
+      if (operation === "PutItem" && !isJob(item)) return { before: fault("TimeoutError") };
+      return operation === "GetItem" && isJob(item) ? { slow: clock.sleep(pace.workMs) } : {};
+    };
+    const asked = two.unfinished();
+    await clock.advance(pace.workMs);
+    expect(await asked).toEqual([]);
+    expect(rows.items.get(name)?.["holder"]).toEqual(holder);
+  });
+
   it("of a replica whose partnerd is older is judged by its own lease", async () => {
     const { rows, clock, a, b } = setUp();
     await leased(await a.open(), running);
@@ -244,6 +262,8 @@ it.each([-3_600_000, 3_600_000, 30 * 86_400_000])(
     const [a, b] = [new Replica(rows, new FakeClock()), new Replica(rows, new FakeClock(Date.now() + offMs))];
     const [one, two] = [await a.open(), await b.open()];
     await one.release(await leased(one, [...settled, { type: "report-accepted" }]));
+    // Nobody who lives has the row: it alone can say so.
+    await one.close();
     expect(await two.lease(key())).toBeUndefined();
   },
 );

@@ -128,8 +128,12 @@ export class DynamoLedger implements Ledger {
 
   async promised(jobId: JobId, regions: readonly Region[]): Promise<readonly PromisedJob[]> {
     const { signal } = this.#closing;
-    const read = Promise.all(regions.map((region) => this.#rows.read(rowName({ jobId, region }), signal)));
-    const rows = await read.catch((error: unknown) => {
+    const read = async () => {
+      const rows = await Promise.all(regions.map((region) => this.#rows.read(rowName({ jobId, region }), signal)));
+      if (rows.some((row) => row !== undefined) || (await this.#replicas.haveStood(signal))) return rows;
+      throw new LedgerError("unreadable", "the table may have been deleted lately: nobody knows yet whose the job is");
+    };
+    const rows = await read().catch((error: unknown) => {
       throw this.#table.fault(error, "unreadable");
     });
     // Once the outcome is fixed, nobody waits for another.

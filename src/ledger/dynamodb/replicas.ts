@@ -43,6 +43,8 @@ export class Replicas {
   #beat = 0;
   /** Monotonic; when the last heartbeat that was answered set out. */
   #renewedMs = 0;
+  /** Monotonic; when we took the name that we have. */
+  #namedMs = 0;
   #isLapsing = false;
   /** Monotonic; when the last look set out. What came after it nobody has seen. */
   #askedMs = Number.NEGATIVE_INFINITY;
@@ -102,6 +104,7 @@ export class Replicas {
     }
     // An answer that came too late, or after that of a later heartbeat, renews nothing.
     if (clock.monotonic() - startedMs >= pace.heldMs || this.self !== mine || startedMs < this.#renewedMs) return;
+    if (mine === undefined) this.#namedMs = startedMs;
     this.#self = id;
     this.#renewedMs = startedMs;
     this.#isLapsing = false;
@@ -112,6 +115,18 @@ export class Replicas {
     this.#cancelTimers = () => {
       for (const cancel of cancels) cancel();
     };
+  }
+
+  /**
+   * True when our own row has stood for as long as a name holds: then no row went with a table that was deleted and made
+   * anew before those who hold jobs could write theirs again. Rejects with what the table threw.
+   */
+  async haveStood(signal: AbortSignal): Promise<boolean> {
+    const { table, clock, pace } = this.#options;
+    const id = this.self;
+    if (id === undefined || clock.monotonic() - this.#namedMs < pace.heldMs) return false;
+    const { Item: row } = await table.call("GetItem", { Key: replicaKey(id), ConsistentRead: true }, signal);
+    return row !== undefined;
   }
 
   /** Looks at every heartbeat; true when somebody left since the last look. Rejects with what the table threw. */

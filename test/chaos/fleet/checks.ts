@@ -51,11 +51,21 @@ function breachesOfJob(job: JobView, { lines, rows }: FleetEvidence): readonly s
     const kind = offers > offersInQuietMax ? "offered in vain" : "not over";
     const counted = `${accepted} accepted results, ${offers} offers in the quiet`;
     breaches.push(`${kind}: ${what} is ${status} with ${counted}; its row: ${row ?? "none"}`);
-  } else if (row) breaches.push(`row left: ${what} is over, and its row is still owed: ${row}`);
+  } else if (row && !isInDoubt(row)) breaches.push(`row left: ${what} is over, and its row is still owed: ${row}`);
   const starts = runsIn(lines).filter(({ jobId }) => jobId === id).length;
   const mayRerun = job.actionType.provider.endsWith("rerun");
   if (!mayRerun && starts > 1) breaches.push(`run again: ${what} was started ${starts} times`);
   return breaches;
+}
+
+/**
+ * True for a job that was only presumed its replica's when its result's answer was lost: a refusal says nothing then, and
+ * it is owed until an offer that never comes is waited for no more, which takes longer than a run.
+ */
+function isInDoubt(row: string): boolean {
+  const { state, record } = JSON.parse(row) as Record<string, string>;
+  const { claim } = JSON.parse(record ?? "{}") as { claim?: { is: string } };
+  return state === "settled" && claim?.is === "presumed";
 }
 
 /** No job may take as long as its limit: a clock was moved, and a limit went by it. */

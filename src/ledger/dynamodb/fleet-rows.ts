@@ -1,7 +1,7 @@
 // The rows of jobs as one replica writes them: takes, what is recorded, and the write that gives a row away. Each moves
 // the job's lease by what the table answered, and only by that.
 import { mayWork, mustBeGivenAway } from "../../job/lease.js";
-import { isOver } from "../../job/lifecycle.js";
+import { isOver, isOwed } from "../../job/lifecycle.js";
 import type { Clock } from "../../std/clock.js";
 import { LedgerError } from "../ledger.js";
 import { isRemembered, type JobRecord } from "../record.js";
@@ -119,7 +119,7 @@ export class FleetRows {
     try {
       const signal = AbortSignal.any([closing, job.lost]);
       // A row that is missing went with its table: what goes on here is written anew.
-      await this.#put(job, record, { ...fence, holder }, either(ifHeld(fence), ifAbsent), signal);
+      await this.#putOwed(job, record, { ...fence, holder }, either(ifHeld(fence), ifAbsent), signal);
     } catch (error) {
       if (job.lost.aborted) throw job.lostError();
       // An earlier attempt of ours may have dropped it.
@@ -142,7 +142,7 @@ export class FleetRows {
     const fence = job.nextFence();
     const holder = isRemembered(told) ? fence.holder : nobody;
     try {
-      await this.#put(job, told, { ...fence, holder }, this.#ifGivable(job, fence), signal);
+      await this.#putOwed(job, told, { ...fence, holder }, this.#ifGivable(job, fence), signal);
       jobs.move(job, "written");
     } catch (error) {
       // Another has it by now, or it was done already.
@@ -164,6 +164,21 @@ export class FleetRows {
       ...(job.is === "unsure" && job.before ? [ifUnchanged(job.before)] : []),
       ...(mayBeGone ? [ifAbsent] : []),
     );
+  }
+
+  /**
+   * As #put, and what is owed is not shut out by a row that never was: in a table made anew, another's take that was in
+   * doubt may have been given back before we wrote.
+   */
+  async #putOwed(job: FleetJob, record: JobRecord, fence: Fence, condition: Condition, signal: AbortSignal) {
+    try {
+      await this.#put(job, record, fence, condition, signal);
+    } catch (error) {
+      if (!isConditionFailed(error) || !isOwed(record.state)) throw error;
+      const row = await this.read(job.name, signal);
+      if (row?.fence.holder !== nobody || isOwed(row.record.state) || isOver(row.record.state)) throw error;
+      await this.#put(job, record, fence, ifUnchanged(row.fence), signal);
+    }
   }
 
   async #put(job: FleetJob, record: JobRecord, fence: Fence, condition: Condition, signal: AbortSignal) {

@@ -14,6 +14,7 @@ import {
   type Fence,
   ifAbsent,
   ifHeld,
+  ifNeverOwed,
   ifUnchanged,
   itemOf,
   type JobRow,
@@ -119,7 +120,13 @@ export class FleetRows {
     try {
       const signal = AbortSignal.any([closing, job.lost]);
       // A row that is missing went with its table: what goes on here is written anew.
-      await this.#putOwed(job, record, { ...fence, holder }, either(ifHeld(fence), ifAbsent), signal);
+      await this.#put(
+        job,
+        record,
+        { ...fence, holder },
+        either(ifHeld(fence), ifAbsent, ...overNeverOwed(record)),
+        signal,
+      );
     } catch (error) {
       if (job.lost.aborted) throw job.lostError();
       // An earlier attempt of ours may have dropped it.
@@ -142,7 +149,7 @@ export class FleetRows {
     const fence = job.nextFence();
     const holder = isRemembered(told) ? fence.holder : nobody;
     try {
-      await this.#putOwed(job, told, { ...fence, holder }, this.#ifGivable(job, fence), signal);
+      await this.#put(job, told, { ...fence, holder }, this.#ifGivable(job, fence), signal);
       jobs.move(job, "written");
     } catch (error) {
       // Another has it by now, or it was done already.
@@ -163,22 +170,8 @@ export class FleetRows {
       ifHeld(fence),
       ...(job.is === "unsure" && job.before ? [ifUnchanged(job.before)] : []),
       ...(mayBeGone ? [ifAbsent] : []),
+      ...overNeverOwed(job.told),
     );
-  }
-
-  /**
-   * As #put, and what is owed is not shut out by a row that never was: in a table made anew, another's take that was in
-   * doubt may have been given back before we wrote.
-   */
-  async #putOwed(job: FleetJob, record: JobRecord, fence: Fence, condition: Condition, signal: AbortSignal) {
-    try {
-      await this.#put(job, record, fence, condition, signal);
-    } catch (error) {
-      if (!isConditionFailed(error) || !isOwed(record.state)) throw error;
-      const row = await this.read(job.name, signal);
-      if (row?.fence.holder !== nobody || isOwed(row.record.state) || isOver(row.record.state)) throw error;
-      await this.#put(job, record, fence, ifUnchanged(row.fence), signal);
-    }
   }
 
   async #put(job: FleetJob, record: JobRecord, fence: Fence, condition: Condition, signal: AbortSignal) {
@@ -191,6 +184,14 @@ export class FleetRows {
 
 /** Rows of ended jobs stay for a day: what is missing sooner went with its table, and is written anew. */
 const recreatedMaxMs = 12 * 3_600_000;
+
+/**
+ * What is owed is not shut out by a row that never was: in a table made anew, another's take that was in doubt may have
+ * been given back before we wrote.
+ */
+function overNeverOwed({ state }: JobRecord): readonly Condition[] {
+  return isOwed(state) ? [ifNeverOwed] : [];
+}
 
 function isSame(one: Fence, other: Fence): boolean {
   return one.holder === other.holder && one.lease === other.lease;

@@ -128,17 +128,20 @@ export class DynamoLedger implements Ledger {
 
   async promised(jobId: JobId, regions: readonly Region[]): Promise<readonly PromisedJob[]> {
     const { signal } = this.#closing;
-    const read = async () => {
-      const rows = await Promise.all(regions.map((region) => this.#rows.read(rowName({ jobId, region }), signal)));
-      if (rows.some((row) => row !== undefined) || (await this.#replicas.haveStood(signal))) return rows;
-      throw new LedgerError("unreadable", "the table may have been deleted lately: nobody knows yet whose the job is");
-    };
-    const rows = await read().catch((error: unknown) => {
+    try {
+      const read = await Promise.all(regions.map((region) => this.#rows.read(rowName({ jobId, region }), signal)));
+      const records = read.flatMap((row) => (row ? [row.record] : []));
+      if (records.length === 0 && !(await this.#replicas.haveStood(signal)))
+        throw new LedgerError(
+          "unreadable",
+          "the table may have been deleted lately: nobody knows yet whose the job is",
+        );
+      // Once the outcome is fixed, nobody waits for another.
+      const promised = records.filter(({ state }) => isOwed(state) && state !== "settled");
+      return promised.map(({ callback }) => ({ tokenHash: callback?.tokenHash }));
+    } catch (error) {
       throw this.#table.fault(error, "unreadable");
-    });
-    // Once the outcome is fixed, nobody waits for another.
-    const records = rows.flatMap((row) => (row && isOwed(row.record.state) ? [row.record] : []));
-    return records.flatMap(({ state, callback }) => (state === "settled" ? [] : [{ tokenHash: callback?.tokenHash }]));
+    }
   }
 
   async unfinished(): Promise<readonly UnfinishedJob[]> {

@@ -6,7 +6,7 @@ import type { Clock } from "../../std/clock.js";
 import { LedgerError } from "../ledger.js";
 import { damagedJob, type JobHolder, type ListedJob, listedJob } from "../listed-jobs.js";
 import { recordAfter } from "../record.js";
-import { marginMs, replicaKey } from "./replicas.js";
+import { marginMs, replicaRow, replicaRows } from "./replicas.js";
 import {
   holderIndex,
   type Item,
@@ -14,7 +14,6 @@ import {
   itemOf,
   type JobRow,
   nobody,
-  replicasPartition,
   rowFrom,
   rowKey,
   rowName,
@@ -83,8 +82,8 @@ export class FleetOperator {
 
   async #mustBeNobodys({ key, fence: { holder } }: JobRow, signal: AbortSignal): Promise<void> {
     if (holder === nobody) return;
-    const { clock, onWait } = this.#options;
-    const seen = await this.#replica(holder, signal);
+    const { table, clock, onWait } = this.#options;
+    const seen = await replicaRow(table, holder, signal);
     if (!seen) return;
     const leaseMs = Number(seen["leaseMs"]?.N ?? "0");
     const who = nameOf(describe(holder, seen));
@@ -92,7 +91,7 @@ export class FleetOperator {
       `job ${key.jobId} is held by ${who}; watching for ${Math.ceil((leaseMs + marginMs) / 1_000)} s whether it lives`,
     );
     await clock.sleep(leaseMs + marginMs, signal);
-    const now = await this.#replica(holder, signal);
+    const now = await replicaRow(table, holder, signal);
     if (!now || now["beat"]?.N === seen["beat"]?.N) return;
     throw new LedgerError(
       "locked",
@@ -101,18 +100,8 @@ export class FleetOperator {
   }
 
   async #replicas(signal: AbortSignal): Promise<ReadonlyMap<string, Item>> {
-    const query = {
-      KeyConditionExpression: "pk = :pk",
-      ExpressionAttributeValues: { ":pk": { S: replicasPartition } },
-      ConsistentRead: true,
-    };
-    const items = await this.#options.table.all("Query", query, signal);
+    const items = await replicaRows(this.#options.table, signal);
     return new Map(items.map((item) => [text(item, "sk"), item]));
-  }
-
-  async #replica(id: string, signal: AbortSignal): Promise<Item | undefined> {
-    const answer = await this.#options.table.call("GetItem", { Key: replicaKey(id), ConsistentRead: true }, signal);
-    return answer.Item;
   }
 
   async #read(name: string, signal: AbortSignal): Promise<JobRow | undefined> {

@@ -125,20 +125,14 @@ export class Replicas {
     const { table, clock, pace } = this.#options;
     const id = this.self;
     if (id === undefined || clock.monotonic() - this.#namedMs < pace.heldMs) return false;
-    const { Item: row } = await table.call("GetItem", { Key: replicaKey(id), ConsistentRead: true }, signal);
-    return row !== undefined;
+    return (await replicaRow(table, id, signal)) !== undefined;
   }
 
   /** Looks at every heartbeat; true when somebody left since the last look. Rejects with what the table threw. */
   async look(signal: AbortSignal): Promise<boolean> {
     const { table, clock } = this.#options;
     const askedMs = clock.monotonic();
-    const query = {
-      KeyConditionExpression: "pk = :pk",
-      ExpressionAttributeValues: { ":pk": { S: replicasPartition } },
-      ConsistentRead: true,
-    };
-    const items = await table.all("Query", query, signal);
+    const items = await replicaRows(table, signal);
     const answeredMs = clock.monotonic();
     const ids = new Set<string>();
     for (const item of items) {
@@ -182,8 +176,7 @@ export class Replicas {
   async isGone(id: string, signal: AbortSignal): Promise<boolean> {
     if (id === nobody || this.isDead(id)) return true;
     if (id === this.self) return false;
-    const read = { Key: replicaKey(id), ConsistentRead: true };
-    return (await this.#options.table.call("GetItem", read, signal)).Item === undefined;
+    return (await replicaRow(this.#options.table, id, signal)) === undefined;
   }
 
   /** In how many ms the first that has fallen silent would be dead. */
@@ -253,7 +246,22 @@ async function beatAgain(beat: () => Promise<unknown>, isNew: boolean): Promise<
   }
 }
 
+/** The rows of all replicas. */
+export function replicaRows(table: PatientTable, signal: AbortSignal): Promise<readonly Item[]> {
+  const query = {
+    KeyConditionExpression: "pk = :pk",
+    ExpressionAttributeValues: { ":pk": { S: replicasPartition } },
+    ConsistentRead: true,
+  };
+  return table.all("Query", query, signal);
+}
+
+/** The row of one replica, if it has one. */
+export async function replicaRow(table: PatientTable, id: string, signal: AbortSignal): Promise<Item | undefined> {
+  return (await table.call("GetItem", { Key: replicaKey(id), ConsistentRead: true }, signal)).Item;
+}
+
 /** The primary key of a replica's row. */
-export function replicaKey(id: string): Item {
+function replicaKey(id: string): Item {
   return { pk: { S: replicasPartition }, sk: { S: id } };
 }

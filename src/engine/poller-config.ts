@@ -16,7 +16,7 @@ export interface PollerConfig {
   readonly secretProperties: readonly string[];
 }
 
-/** Names a poller: one poller, one way to slots. */
+/** Names a poller, and its way to slots. */
 export function pollerKey(config: { readonly region: Region; readonly actionType: ActionType }): string {
   return `${config.region} ${actionTypeName(config.actionType)}`;
 }
@@ -31,7 +31,7 @@ export function configsByKey(pollers: readonly PollerConfig[]): ReadonlyMap<stri
   return new Map(pollers.map((config) => [pollerKey(config), config]));
 }
 
-/** What events call the poller's poller. */
+/** What events call the poller. */
 export function pollerNameOf({ region, actionType }: PollerConfig): PollerName {
   return { region, actionType };
 }

@@ -233,7 +233,7 @@ export class Poller {
     const { config, context } = this.#options;
     const poller = { region: config.region, actionType: config.actionType };
     this.#isProbing = false;
-    // The denial may have been an earlier poller's of the same poller.
+    // The denial may have met the poller that this one replaced.
     context.breakers.passed(poller, "poll");
     if (this.#failures === 0) return;
     context.emit({ type: "poll-recovered", poller, failures: this.#failures });

@@ -103,7 +103,7 @@ export class Pollers {
     this.#options.slots.open({ name: pollerKey(config), group: config.group }, config.maxConcurrentJobs);
   }
 
-  /** Starts the poller's poller, unless it polls already, or nothing polls yet or any more. */
+  /** Starts the poller, unless it polls already, or nothing polls yet or any more. */
   #start(config: PollerConfig): void {
     const { watch, ...rest } = this.#options;
     const name = pollerKey(config);

@@ -1,5 +1,5 @@
 // The right to run jobs: slots are taken first, polls come second. One limit for the worker, one for each group of
-// pollers. A poller is one poller's way to slots; pollers wait in one queue, so that none starves.
+// pollers. Pollers wait in one queue, so that none starves.
 
 import { type Reservation, type Slot, slotOf } from "./slot.js";
 
@@ -86,7 +86,7 @@ export class Slots {
     this.#serve();
   }
 
-  /** No poller takes slots for this poller any more; its jobs keep theirs. */
+  /** The poller takes no more slots; its jobs keep theirs. */
   close(pollerKey: string): void {
     this.#poller(pollerKey).isOpen = false;
   }

@@ -1,4 +1,4 @@
-// One job, top to bottom: slot, details, claim, handler, result. The same story for a job that a poll offered, that an
+// One job, top to bottom: slot, details, claim, handler, result. The same story for a job that a poll offered, that a
 // previous process left, or that another replica gave up; it begins where the job's state says. Every step may fail
 // without hurting another job; once a job is acknowledged it leaves only by an accepted result, or stays in the ledger.
 import { GatewayError, isPassing } from "../codepipeline/gateway.js";

@@ -2,7 +2,7 @@
 // before what they guard. If the ledger fails later, the job continues and its events are written once the ledger can.
 import { type Claim, type ClaimEvent, claimAfter, nonceEvent } from "../job/claim.js";
 import type { JobKey, Nonce, PolledJob } from "../job/job.js";
-import { isOver, type JobEvent, type JobState, type LostReason, transition } from "../job/lifecycle.js";
+import { isOver, isTaken, type JobEvent, type JobState, type LostReason, transition } from "../job/lifecycle.js";
 import type { Order } from "../job/order.js";
 import type { Outcome } from "../job/outcome.js";
 import type { Lease, Ledger, UnfinishedJob } from "../ledger/ledger.js";
@@ -119,7 +119,7 @@ export class JobInFlight {
 
   /** Records that the job is asked for with this nonce. Throws LedgerError: then it must not be. */
   async ask(nonce: Nonce): Promise<void> {
-    const isRecorded = nonce === this.#recordedNonce || this.#state === "running" || this.#state === "settled";
+    const isRecorded = nonce === this.#recordedNonce || isTaken(this.#state);
     if (!isRecorded) await this.guard({ type: "acknowledge-sent", nonce });
     this.#recordedNonce = nonce;
     this.learn({ type: "sent", nonce });
@@ -177,8 +177,7 @@ export class JobInFlight {
   /** Notes that a doubt was cleared. The answer may come when the job has left: then there is nothing more to note. */
   confirm(): Promise<void> {
     return this.#moves.next(async () => {
-      const isTaken = this.#state === "running" || this.#state === "settled";
-      if (isTaken && !this.hasLeft) await this.#note({ type: "claim-confirmed" });
+      if (isTaken(this.#state) && !this.hasLeft) await this.#note({ type: "claim-confirmed" });
     });
   }
 

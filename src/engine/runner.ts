@@ -2,7 +2,7 @@
 // slot and lease when it ends. Knows nothing of what happens in a story.
 import { GatewayError } from "../codepipeline/gateway.js";
 import { type JobKey, jobKeyName, type PolledJob } from "../job/job.js";
-import { isOwed, type JobState } from "../job/lifecycle.js";
+import { isOwed, isTaken, type JobState } from "../job/lifecycle.js";
 import { failed } from "../job/outcome.js";
 import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
 import { Deadline } from "../std/deadline.js";
@@ -133,8 +133,7 @@ export class Runner {
    */
   #offered(flight: JobInFlight, polled: PolledJob): void {
     flight.putOffer(polled);
-    const isTaken = flight.state === "running" || flight.state === "settled";
-    if (!isTaken || !(flight.claim.is === "presumed" || flight.claim.is === "doubted")) return;
+    if (!isTaken(flight.state) || !(flight.claim.is === "presumed" || flight.claim.is === "doubted")) return;
     clearDoubt(this.#context, flight).catch((error: unknown) => {
       if (!(error instanceof GatewayError)) return this.#bug(error, flight.key);
       if (flight.hasLeft) return;

@@ -105,7 +105,12 @@ export function isOver(state: JobState): boolean {
   return state === "reported" || state === "dropped";
 }
 
+/** True when it was accepted as ours, for certain or by presumption, and its result is not with CodePipeline yet. */
+export function isTaken(state: JobState): boolean {
+  return state === "running" || state === "settled";
+}
+
 /** True when CodePipeline waits for us: from the acknowledge on until a result is accepted. */
 export function isOwed(state: JobState): boolean {
-  return state === "acknowledging" || state === "running" || state === "settled";
+  return state === "acknowledging" || isTaken(state);
 }

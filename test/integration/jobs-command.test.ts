@@ -10,11 +10,11 @@ import { startEmulator } from "../../src/emulator/emulator.js";
 import type { ClientId, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
 import { Secret } from "../../src/job/secret.js";
 import type { Ledger } from "../../src/ledger/ledger.js";
-import { SqliteLedger } from "../../src/ledger/sqlite/sqlite-ledger.js";
 import { systemClock } from "../../src/std/clock.js";
 import { type Dynamo, dynamoRegion, startDynamo } from "../support/dynamo.js";
 import { call } from "../support/emulator-client.js";
 import { freePort, Gate, type RigOptions, startRig, thirdParty } from "../support/rig.js";
+import { openSqlite } from "../support/sqlite.js";
 import { cli } from "../unit/cli/io.js";
 
 const token = "the-token-of-the-operator";
@@ -124,7 +124,7 @@ it("fails a job whose acknowledge was never answered, so that the next start rep
   const path = join(directory, "held.db");
   const id = emulator.addJob({ actionType: thirdParty });
   await call(emulator.url, "PollForThirdPartyJobs", { actionTypeId: thirdParty, maxBatchSize: 1 });
-  const ledger = await SqliteLedger.open({ path, clock: systemClock, ...limits });
+  const ledger = await openSqlite(path);
   await hold(ledger, keyOf(id, emulator.defaultClient.clientId), "acknowledging");
   await ledger.close();
   expect(await cli(["jobs", "fail", id, "--message", "down"], directory)).toMatchObject({ code: 0, err: "" });
@@ -191,15 +191,6 @@ it("lists a damaged row of a fleet as what it is, beside the others", { timeout:
   });
   await replica.close();
 });
-
-const limits = {
-  recentMs: 3_600_000,
-  recentMax: 1_000,
-  commitSpacingMs: 0,
-  commitTimeoutMs: 30_000,
-  probeIntervalMs: 1_000,
-  onHealth: () => {},
-};
 
 /** Takes a job as far as told and leaves it, as a crash would. */
 async function hold(ledger: Ledger, key: JobKey, until: "acknowledging" | "running"): Promise<void> {

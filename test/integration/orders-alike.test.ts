@@ -9,10 +9,9 @@ import type { ClientId, JobId, JobKey, Nonce, Region } from "../../src/job/job.j
 import type { JobEvent } from "../../src/job/lifecycle.js";
 import type { Order } from "../../src/job/order.js";
 import { succeeded } from "../../src/job/outcome.js";
-import { SqliteLedger } from "../../src/ledger/sqlite/sqlite-ledger.js";
-import { systemClock } from "../../src/std/clock.js";
 import { call } from "../support/emulator-client.js";
 import { startRig, thirdParty } from "../support/rig.js";
+import { openSqlite } from "../support/sqlite.js";
 import { cli } from "../unit/cli/io.js";
 
 const states = ["acknowledging", "running", "settled"] as const;
@@ -42,16 +41,7 @@ async function left(state: State): Promise<{ emulator: Emulator; folder: string;
   const { nonce } = json["jobDetails"] as { nonce: Nonce };
   if (state !== "acknowledging") await call(url, "AcknowledgeThirdPartyJob", { jobId: id, nonce, clientToken });
   const path = join(folder, "ledger.db");
-  const ledger = await SqliteLedger.open({
-    path,
-    clock: systemClock,
-    recentMs: 3_600_000,
-    recentMax: 1_000,
-    commitSpacingMs: 0,
-    commitTimeoutMs: 30_000,
-    probeIntervalMs: 1_000,
-    onHealth: () => {},
-  });
+  const ledger = await openSqlite(path);
   const key: JobKey = {
     region: "us-east-1" as Region,
     actionType: thirdParty,

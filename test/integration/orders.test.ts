@@ -8,10 +8,9 @@ import { startEmulator } from "../../src/emulator/emulator.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
 import type { ActionType, ClientId, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
 import { Secret } from "../../src/job/secret.js";
-import { SqliteLedger } from "../../src/ledger/sqlite/sqlite-ledger.js";
-import { systemClock } from "../../src/std/clock.js";
 import { call } from "../support/emulator-client.js";
 import { freePort, Gate, type Rig, type RigOptions, startRig, thirdParty } from "../support/rig.js";
+import { openSqlite } from "../support/sqlite.js";
 
 const token = "the-token-of-the-operator";
 
@@ -175,7 +174,7 @@ async function ledgerWith(ids: readonly string[], clientId: ClientId): Promise<s
   const folder = mkdtempSync(join(tmpdir(), "partnerd-orders-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, "ledger.db");
-  const ledger = await opened(path);
+  const ledger = await openSqlite(path);
   for (const id of ids) {
     const lease = await ledger.lease(keyOf(id, clientId));
     if (!lease) throw new Error("the ledger gave no lease");
@@ -187,21 +186,8 @@ async function ledgerWith(ids: readonly string[], clientId: ClientId): Promise<s
   return path;
 }
 
-function opened(path: string): Promise<SqliteLedger> {
-  return SqliteLedger.open({
-    path,
-    clock: systemClock,
-    recentMs: 3_600_000,
-    recentMax: 1_000,
-    commitSpacingMs: 0,
-    commitTimeoutMs: 30_000,
-    probeIntervalMs: 1_000,
-    onHealth: () => {},
-  });
-}
-
 async function heldIn(path: string): Promise<readonly string[]> {
-  const ledger = await opened(path);
+  const ledger = await openSqlite(path);
   const unfinished = await ledger.unfinished();
   await ledger.close();
   return unfinished.map(({ lease }) => lease.key.jobId);

@@ -11,8 +11,6 @@ import type { Settings } from "../../src/emulator/settings.js";
 import type { ActionType, ClientId, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
 import type { JobEvent } from "../../src/job/lifecycle.js";
 import { failed, succeeded } from "../../src/job/outcome.js";
-import { SqliteLedger } from "../../src/ledger/sqlite/sqlite-ledger.js";
-import { systemClock } from "../../src/std/clock.js";
 import { call } from "../support/emulator-client.js";
 import {
   custom,
@@ -24,6 +22,7 @@ import {
   startRig,
   thirdParty,
 } from "../support/rig.js";
+import { openSqlite } from "../support/sqlite.js";
 
 /** How far the dead daemon had come with a job. */
 type Left = "acknowledging" | "acknowledged" | "running" | "settled" | "put";
@@ -121,16 +120,7 @@ class DeadDaemon {
 }
 
 async function opened(path: string) {
-  const it = await SqliteLedger.open({
-    path,
-    clock: systemClock,
-    recentMs: 3_600_000,
-    recentMax: 1_000,
-    commitSpacingMs: 0,
-    commitTimeoutMs: 30_000,
-    probeIntervalMs: 1_000,
-    onHealth: () => {},
-  });
+  const it = await openSqlite(path);
   return { it, [Symbol.asyncDispose]: () => it.close() };
 }
 

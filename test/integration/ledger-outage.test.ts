@@ -27,6 +27,23 @@ async function startOnDisk(options: RigOptions = {}) {
   };
 }
 
+/** The disk goes away while a job runs, and its result is accepted. */
+async function workWithoutDisk({ rig, takeAway }: Awaited<ReturnType<typeof startOnDisk>>, gate: Gate): Promise<void> {
+  const id = rig.emulator.addJob({ actionType: thirdParty });
+  await gate.waiting(1);
+  takeAway();
+  gate.release();
+  await hasOneResult(rig, id);
+}
+
+/** A handler that succeeds once the gate lets it. */
+function succeedsAfter(gate: Gate) {
+  return async () => {
+    await gate.enter();
+    return { kind: "succeeded" };
+  };
+}
+
 async function hasOneResult(rig: Rig, id: string): Promise<void> {
   await rig.event("job-reported", ({ key }) => key.jobId === id);
   const results = rig.emulator.job(id)?.results ?? [];
@@ -36,18 +53,10 @@ async function hasOneResult(rig: Rig, id: string): Promise<void> {
 
 it("holds nothing of a job whose outcome was fixed and accepted while the disk was away", async () => {
   const gate = new Gate();
-  const { rig, takeAway, bringBack, held } = await startOnDisk({
-    handle: async () => {
-      await gate.enter();
-      return { kind: "succeeded" };
-    },
-  });
+  const onDisk = await startOnDisk({ handle: succeedsAfter(gate) });
+  const { rig, bringBack, held } = onDisk;
   await using _ = rig;
-  const id = rig.emulator.addJob({ actionType: thirdParty });
-  await gate.waiting(1);
-  takeAway();
-  gate.release();
-  await hasOneResult(rig, id);
+  await workWithoutDisk(onDisk, gate);
   expect(rig.count("ledger-failed")).toBe(2);
   bringBack();
   expect(await rig.stop()).toMatchObject({ owed: 0, isRead: true, isBroken: false });
@@ -56,18 +65,10 @@ it("holds nothing of a job whose outcome was fixed and accepted while the disk w
 
 it("says that a job is held when the disk stays away, for the next start goes on with it", async () => {
   const gate = new Gate();
-  const { rig, takeAway, bringBack, held } = await startOnDisk({
-    handle: async () => {
-      await gate.enter();
-      return { kind: "succeeded" };
-    },
-  });
+  const onDisk = await startOnDisk({ handle: succeedsAfter(gate) });
+  const { rig, bringBack, held } = onDisk;
   await using _ = rig;
-  const id = rig.emulator.addJob({ actionType: thirdParty });
-  await gate.waiting(1);
-  takeAway();
-  gate.release();
-  await hasOneResult(rig, id);
+  await workWithoutDisk(onDisk, gate);
   expect(await rig.stop()).toMatchObject({ owed: 1, isRead: true, isBroken: false });
   bringBack();
   expect(await held()).toEqual(["running"]);

@@ -182,8 +182,9 @@ export class LogOutput {
     } catch (error) {
       const code = (error as { code?: unknown }).code;
       if (code === "EAGAIN" || code === "EINTR") return false;
-      // The reader is gone, the disk is full: nobody can be told until a write works again.
-      const lost = batch.ends.filter(({ at }) => at > this.#written);
+      // The reader is gone, the disk is full: nobody can be told until a write works again. A line that lacks nothing
+      // but its newline is not lost: that is written first.
+      const lost = batch.ends.filter(({ at }) => at - newline.length > this.#written);
       this.#isTorn ||= this.#written > 0 && !batch.ends.some(({ at }) => at === this.#written);
       this.#backSinceMs = undefined;
       this.#lose(

@@ -146,6 +146,24 @@ describe("LogOutput", () => {
     expect(pipe.text).toBe("on\nthree\nlost 2\n");
   });
 
+  it("does not count a line as lost of which only the newline could not be written", () => {
+    const pipe = new Pipe();
+    const output = pipe.output();
+    pipe.room = 13;
+    output.write("first\n");
+    output.write("second\n");
+    output.write("third\n");
+    pipe.room = 5;
+    vi.advanceTimersByTime(20);
+    pipe.fail = "ENOSPC";
+    vi.advanceTimersByTime(20);
+    pipe.fail = undefined;
+    pipe.room = Number.POSITIVE_INFINITY;
+    output.write("last\n");
+    expect(pipe.text).toBe("first\nsecond\nthird\nlast\n");
+    expect(pipe.lost).toEqual([]);
+  });
+
   it("loses no line without counting it, doubles none and keeps the order, whatever the reader does", () => {
     const step = fc.oneof(
       fc.record({ say: fc.constantFrom(...logLevels), length: fc.integer({ min: 8, max: 60 }) }),

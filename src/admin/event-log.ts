@@ -2,7 +2,7 @@
 // give it. A lasting fault is one line when it begins, a few while it lasts, and one when it ends.
 
 import type { WorkerEvent } from "../engine/events.js";
-import { isTaken, type JobState, type LostReason } from "../job/lifecycle.js";
+import type { LostReason } from "../job/lifecycle.js";
 import { type EventLogger, jobFields, mend, pollerFields } from "./log-fields.js";
 import { Refusals } from "./refusals.js";
 import { workerLine } from "./worker-lines.js";
@@ -190,10 +190,10 @@ function reportedLine(log: EventLogger, event: Extract<WorkerEvent, { type: "job
   }
 }
 
-function droppedLevel(reason: LostReason, from: JobState): "debug" | "info" | "warn" | "error" {
+function droppedLevel(reason: LostReason, from: string): "debug" | "info" | "warn" | "error" {
   // Somebody wanted it so.
   if (reason === "released") return "warn";
-  const isWorked = isTaken(from);
+  const isWorked = from === "running" || from === "settled";
   // Its outcome is not lost: the other replica reports it. Why this one was held up is worth a look.
   if (reason === "taken-over") return isWorked ? "warn" : "info";
   // After the work was done a lost job is a lost outcome.

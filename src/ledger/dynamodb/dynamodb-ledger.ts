@@ -92,7 +92,12 @@ export class DynamoLedger implements Ledger {
   async lease(key: JobKey): Promise<Lease | undefined> {
     this.#mustBeUsable();
     const name = rowName(key);
-    return this.#jobs.has(name) ? undefined : this.#finder.claim(key, name, this.#closing.signal);
+    if (this.#jobs.has(name)) return undefined;
+    try {
+      return await this.#finder.claim(key, name, this.#closing.signal);
+    } catch (error) {
+      throw this.#table.fault(error, "unreadable");
+    }
   }
 
   async record(lease: Lease, event: JobEvent): Promise<void> {

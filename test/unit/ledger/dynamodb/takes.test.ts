@@ -246,3 +246,20 @@ it("finds what a dead replica owed though the index shows it only after the repl
   expect(watch.ids()).toEqual(["job-1"]);
   await watch.stop();
 });
+
+it.each([
+  ["the write", 0, "PutItem"],
+  ["the read of the row", 1, "GetItem"],
+  ["the read of its holder", 2, "GetItem"],
+])("throws only LedgerErrors when the table refuses %s in an offer's take", async (_what, nth, refusal) => {
+  const { a, b } = setUp();
+  // Not acknowledged: another may take it once its holder has gone, which the take asks for.
+  await leased(await a.open());
+  const two = await b.open();
+  const operations: string[] = [];
+  b.spoil = (operation) =>
+    operations.push(operation) === nth + 1 ? { before: fault("ResourceNotFoundException") } : {};
+  await expect(two.lease(key())).rejects.toMatchObject({ name: "LedgerError" });
+  expect(operations.at(-1)).toBe(refusal);
+  expect(operations).toHaveLength(nth + 1);
+});

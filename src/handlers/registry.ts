@@ -3,8 +3,8 @@
 import type { Secret } from "../job/secret.js";
 import type { Clock } from "../std/clock.js";
 import type { RetryPolicyMs } from "../std/retry.js";
-import type { Callbacks } from "./callbacks.js";
 import type { HandlerCall, HandlerRegistry, JobHandler } from "./handler.js";
+import type { Callbacks } from "./http/callbacks.js";
 import type { JobMasker } from "./masker.js";
 import { HandlersError, Unbuildable } from "./unbuildable.js";
 
@@ -95,8 +95,8 @@ function buildHandler(name: string, settings: HandlerSettings, options: Handlers
 
 async function buildModule(name: string, settings: ModuleSettings, options: HandlersOptions): Promise<JobHandler> {
   const [{ ModuleHandler }, { loadHandlerFunction }] = await Promise.all([
-    import("./module.js"),
-    import("./module-loading.js"),
+    import("./module/module.js"),
+    import("./module/loading.js"),
   ]);
   const { clock, cancelGraceMs, onAbandoned } = options;
   return new ModuleHandler({
@@ -110,8 +110,8 @@ async function buildModule(name: string, settings: ModuleSettings, options: Hand
 
 async function buildCommand(settings: CommandSettings, options: HandlersOptions): Promise<JobHandler> {
   const [{ CommandHandler }, { checkArguments, checkProgram, checkVariables, checkWorkDir }] = await Promise.all([
-    import("./command.js"),
-    import("./program-check.js"),
+    import("./command/command.js"),
+    import("./command/program-check.js"),
   ]);
   const { command, env } = settings;
   const { environment, workDir, cancelGraceMs, clock, masker } = options;
@@ -127,8 +127,8 @@ async function buildCommand(settings: CommandSettings, options: HandlersOptions)
 
 async function buildHttp(settings: HttpSettings, options: HandlersOptions): Promise<JobHandler> {
   const [{ HttpHandler }, { checkedUrl, signerOf }] = await Promise.all([
-    import("./http.js"),
-    import("./http-settings.js"),
+    import("./http/http.js"),
+    import("./http/settings.js"),
   ]);
   const url = checkedUrl(settings.url);
   const signer = settings.secret && (await signerOf(settings.secret));

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { HttpJobDocument } from "../../src/handlers/wire.js";
+import type { HttpJobDocument } from "../../src/handlers/job-document.js";
 import type { Journal } from "./journal.js";
 
 export interface LateServiceOptions {

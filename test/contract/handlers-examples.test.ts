@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
-import { Callbacks } from "../../src/handlers/callbacks.js";
+import { Callbacks } from "../../src/handlers/http/callbacks.js";
 import type { HandlerSettings, HandlersOptions } from "../../src/handlers/registry.js";
 import { Secret } from "../../src/job/secret.js";
 import { systemClock } from "../../src/std/clock.js";

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import { connect, type Socket } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
-import type { HttpJobDocument } from "../../src/handlers/wire.js";
+import type { HttpJobDocument } from "../../src/handlers/job-document.js";
 import { Secret } from "../../src/job/secret.js";
 import { startService } from "../fixtures/handlers/service.js";
 import { freePort, Gate, type Rig, type RigOptions, startRig, thirdParty } from "../support/rig.js";

@@ -1,6 +1,6 @@
 // Promise: a service may answer 202 and deliver the outcome later; only it can, only once, and only while it is waited for.
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { HttpJobDocument } from "../../src/handlers/wire.js";
+import type { HttpJobDocument } from "../../src/handlers/job-document.js";
 import { Secret } from "../../src/job/secret.js";
 import { type Behaviour, type Service, startService } from "../fixtures/handlers/service.js";
 import { freePort, type Rig, type RigOptions, startRig, thirdParty } from "../support/rig.js";

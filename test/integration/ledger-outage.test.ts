@@ -3,7 +3,7 @@
 import { mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import type { HttpJobDocument } from "../../src/handlers/wire.js";
+import type { HttpJobDocument } from "../../src/handlers/job-document.js";
 import { listJobs } from "../../src/ledger/sqlite/list.js";
 import { startService } from "../fixtures/handlers/service.js";
 import { freePort, Gate, type Rig, type RigOptions, startRig, thirdParty } from "../support/rig.js";

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 
 import type { FaultDocument } from "../../src/emulator/faults.js";
 import { Issuer } from "../../src/emulator/s3/issuer.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
-import type { HttpJobDocument } from "../../src/handlers/wire.js";
+import type { HttpJobDocument } from "../../src/handlers/job-document.js";
 import { JobFailure } from "../../src/index.js";
 import { Secret } from "../../src/job/secret.js";
 import { type Behaviour, startService } from "../fixtures/handlers/service.js";

@@ -95,7 +95,7 @@ const sdkPackage = /^@(?:aws-sdk|smithy|aws-crypto)\//;
 
 /** Imports whose target is known only at run time, and why. */
 const computedImports: Readonly<Record<string, string>> = {
-  "handlers/module-loading.ts": "loads the partner's own module",
+  "handlers/module/loading.ts": "loads the partner's own module",
   "cli/demo.ts": "loads the sample service that a newcomer is given to read",
 };
 

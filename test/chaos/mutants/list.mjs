@@ -305,11 +305,11 @@ export const mutants = [
   },
   {
     name: "a replica sends a service away whose job another has",
-    file: "src/handlers/callbacks.ts",
+    file: "src/handlers/http/callbacks.ts",
     find: `      if (await this.#isElsewhere(jobId, (other) => entry !== undefined || isSame(other, hash))) return "not-recorded";
 `,
     replace: "",
-    tests: ["test/unit/handlers/callbacks.test.ts"],
+    tests: ["test/unit/handlers/http/callbacks.test.ts"],
   },
   {
     name: "a replica remembers ended jobs by the wall clock",
@@ -336,8 +336,8 @@ export const mutants = [
   {
     name: "a replica takes an offered job whose take-over is under way",
     file: "src/ledger/dynamodb/dynamodb-ledger.ts",
-    find: "return this.#jobs.has(name) ? undefined : this.#finder.claim(",
-    replace: "return this.#finder.claim(",
+    find: "    if (this.#jobs.has(name)) return undefined;\n    try {",
+    replace: "    try {",
     tests: [takes],
   },
   {
@@ -424,7 +424,7 @@ export const mutants = [
   },
   {
     name: "goes by the wall clock in its patience with a service",
-    file: "src/handlers/http.ts",
+    file: "src/handlers/http/http.ts",
     find: "const timeLeftMs = timeToTry(call.deadline);",
     replace: "const endsMs = call.deadline.wallMs();\n    const timeLeftMs = () => endsMs - clock.now();",
     tests: ["test/unit/engine/handling.test.ts"],

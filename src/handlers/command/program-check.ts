@@ -3,8 +3,8 @@
 import { constants } from "node:fs";
 import { access, mkdir, stat } from "node:fs/promises";
 import { delimiter, isAbsolute, join } from "node:path";
-import { messageOf } from "../job/failure.js";
-import { Unbuildable } from "./unbuildable.js";
+import { messageOf } from "../../job/failure.js";
+import { Unbuildable } from "../unbuildable.js";
 
 /** Throws Unbuildable when the program is not there, is no file or may not be executed. */
 export async function checkProgram(program: string, pathVariable: string | undefined): Promise<void> {

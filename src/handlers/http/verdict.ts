@@ -1,10 +1,10 @@
 // What an answer of a partner's service means for the job. Pure: a table from status and body to a verdict.
 // Never puts the service's address into a message: the customer reads it.
-import { type FailureType, JobFailure } from "../job/failure.js";
-import { shorten } from "../job/limits.js";
-import { retryAfterMs } from "../std/retry-after.js";
-import type { Answer } from "./http-exchange.js";
-import { plainText } from "./plain-text.js";
+import { type FailureType, JobFailure } from "../../job/failure.js";
+import { shorten } from "../../job/limits.js";
+import { retryAfterMs } from "../../std/retry-after.js";
+import { plainText } from "../plain-text.js";
+import type { Answer } from "./exchange.js";
 
 /** The outcome as the service gave it, unchecked, or its promise (202) to deliver one later. */
 export type Verdict = { readonly outcome: unknown } | "promised";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { failureOfExit, failureOfStart } from "../../../src/handlers/exit-verdict.js";
+import { failureOfExit, failureOfStart } from "../../../../src/handlers/command/exit-verdict.js";
 
 function systemError(code: string): Error {
   return Object.assign(new Error(`spawn /srv/acme/build.sh ${code}`), { code });

@@ -1,11 +1,11 @@
 // What a service is posted: links that still work when it gets them.
 import { expect, it } from "vitest";
-import type { ArtifactLinks } from "../../../src/artifacts/artifacts.js";
-import { HttpJobBody } from "../../../src/handlers/http-body.js";
-import type { Job } from "../../../src/job/job.js";
-import { Deadline } from "../../../src/std/deadline.js";
-import { aCall } from "../../fixtures/handlers/call.js";
-import { FakeClock } from "../../support/fake-clock.js";
+import type { ArtifactLinks } from "../../../../src/artifacts/artifacts.js";
+import { HttpJobBody } from "../../../../src/handlers/http/job-body.js";
+import type { Job } from "../../../../src/job/job.js";
+import { Deadline } from "../../../../src/std/deadline.js";
+import { aCall } from "../../../fixtures/handlers/call.js";
+import { FakeClock } from "../../../support/fake-clock.js";
 
 const lifeMs = 14 * 60_000;
 

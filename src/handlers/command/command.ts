@@ -1,19 +1,19 @@
 // A handler that is a program in any language: the job document on stdin, a verdict from the outcome file or the exit
 // code, output as the job's log lines. Never hands on the daemon's own environment, above all no AWS credentials.
 import { join } from "node:path";
-import { JobFailure, messageOf } from "../job/failure.js";
-import { cut } from "../job/limits.js";
-import type { Clock } from "../std/clock.js";
-import { killLeftovers } from "../std/leftovers.js";
-import { type GroupEnd, runGroup } from "../std/process-tree.js";
+import { JobFailure, messageOf } from "../../job/failure.js";
+import { cut } from "../../job/limits.js";
+import type { Clock } from "../../std/clock.js";
+import { killLeftovers } from "../../std/leftovers.js";
+import { type GroupEnd, runGroup } from "../../std/process-tree.js";
+import type { HandlerCall, JobHandler } from "../handler.js";
+import { jobDocument } from "../job-document.js";
+import type { JobMasker } from "../masker.js";
+import { OpenCalls } from "../open-calls.js";
 import { failureOfExit, failureOfStart } from "./exit-verdict.js";
-import type { HandlerCall, JobHandler } from "./handler.js";
-import { collectOutputs, inputsFolder, outputsFolder, prepareFolder, standsWithoutUploads } from "./job-artifacts.js";
-import { JobOutput } from "./job-output.js";
-import type { JobMasker } from "./masker.js";
-import { OpenCalls } from "./open-calls.js";
+import { collectOutputs, inputsFolder, outputsFolder, prepareFolder, standsWithoutUploads } from "./folders.js";
+import { JobOutput } from "./log-lines.js";
 import { readOutcomeFile } from "./outcome-file.js";
-import { jobDocument } from "./wire.js";
 
 export interface CommandHandlerOptions {
   /** Program and arguments. A program with a slash is absolute; any other is searched in PATH. */

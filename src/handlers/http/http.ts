@@ -1,17 +1,17 @@
 // A handler that is somebody's HTTP service: the job document is POSTed, signed, and the outcome comes back at once
 // (200) or later by callback (202). Knows the job document, never a client token or the artifact credentials.
 import type { Agent } from "node:http";
-import { JobFailure, messageOf } from "../job/failure.js";
-import type { Clock } from "../std/clock.js";
-import type { Deadline } from "../std/deadline.js";
-import { type RetryPolicyMs, retrying } from "../std/retry.js";
+import { JobFailure, messageOf } from "../../job/failure.js";
+import type { Clock } from "../../std/clock.js";
+import type { Deadline } from "../../std/deadline.js";
+import { type RetryPolicyMs, retrying } from "../../std/retry.js";
+import type { HandlerCall, JobHandler } from "../handler.js";
+import type { JobMasker } from "../masker.js";
+import { following, OpenCalls } from "../open-calls.js";
 import type { Callbacks, Expectation } from "./callbacks.js";
-import type { HandlerCall, JobHandler } from "./handler.js";
-import { HttpJobBody } from "./http-body.js";
-import { NoAnswer, post, type Transport } from "./http-exchange.js";
-import { Unanswered, type Verdict, verdictOf } from "./http-verdict.js";
-import type { JobMasker } from "./masker.js";
-import { following, OpenCalls } from "./open-calls.js";
+import { NoAnswer, post, type Transport } from "./exchange.js";
+import { HttpJobBody } from "./job-body.js";
+import { Unanswered, type Verdict, verdictOf } from "./verdict.js";
 
 /** Signs a request; made from the configured secret by the Standard Webhooks library. */
 export interface RequestSigner {

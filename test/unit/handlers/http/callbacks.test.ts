@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { Callbacks, type CallbacksOptions } from "../../../src/handlers/callbacks.js";
-import type { JobKey, Region } from "../../../src/job/job.js";
-import { aJob } from "../../fixtures/handlers/call.js";
-import { FakeClock, settle } from "../../support/fake-clock.js";
+import { Callbacks, type CallbacksOptions } from "../../../../src/handlers/http/callbacks.js";
+import type { JobKey, Region } from "../../../../src/job/job.js";
+import { aJob } from "../../../fixtures/handlers/call.js";
+import { FakeClock, settle } from "../../../support/fake-clock.js";
 
 function given(overrides: Partial<CallbacksOptions> = {}) {
   const clock = new FakeClock();

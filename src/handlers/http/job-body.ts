@@ -1,9 +1,9 @@
 // What is posted to a service: the job document with its callback and with links to the artifacts that still work when
 // the service gets them. Asked for again, as for a repeated request, it has fresh links where the old ones near their end.
-import type { ArtifactLinks } from "../artifacts/artifacts.js";
-import { messageOf } from "../job/failure.js";
-import type { HandlerCall } from "./handler.js";
-import { type CallbackAddress, jobDocument, withLinks } from "./wire.js";
+import type { ArtifactLinks } from "../../artifacts/artifacts.js";
+import { messageOf } from "../../job/failure.js";
+import type { HandlerCall } from "../handler.js";
+import { type CallbackAddress, jobDocument, withLinks } from "../job-document.js";
 
 export interface HttpJobBodyOptions {
   readonly call: HandlerCall;

@@ -1,7 +1,7 @@
 // One POST and its answer over node:http or node:https, with a limit on its time and on the size of the answer.
 // Follows no redirects, tries nothing twice, and knows neither jobs nor outcomes.
 import type * as http from "node:http";
-import type { Clock } from "../std/clock.js";
+import type { Clock } from "../../std/clock.js";
 
 /** `node:http` or `node:https`: only what is used is loaded. */
 export type Transport = Pick<typeof http, "request" | "Agent">;

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { jobDocument, jobDocumentSchema, outcomeDocumentSchema } from "../../../src/handlers/wire.js";
+import { jobDocument, jobDocumentSchema, outcomeDocumentSchema } from "../../../src/handlers/job-document.js";
 import { aCall, jobSecrets } from "../../fixtures/handlers/call.js";
 
 describe("jobDocument", () => {

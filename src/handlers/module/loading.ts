@@ -2,11 +2,11 @@
 // sentence with its mend; what the module does when it is imported is its own business, except never to finish.
 import { stat } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
-import { messageOf } from "../job/failure.js";
-import { cut } from "../job/limits.js";
-import type { Clock } from "../std/clock.js";
-import type { HandlerJob } from "./handler.js";
-import { Unbuildable } from "./unbuildable.js";
+import { messageOf } from "../../job/failure.js";
+import { cut } from "../../job/limits.js";
+import type { Clock } from "../../std/clock.js";
+import type { HandlerJob } from "../handler.js";
+import { Unbuildable } from "../unbuildable.js";
 
 /** A module that awaits the world at its top level must not keep the daemon from starting for ever. */
 const importMaxMs = 30_000;

@@ -1,8 +1,8 @@
 // Outcomes that services promised to deliver later: one expectation for each job that an http handler works, proved by
 // a bearer token of which only the SHA-256 is kept. Knows nothing of HTTP; the admin server calls `deliver`.
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import type { JobKey } from "../job/job.js";
-import type { Clock } from "../std/clock.js";
+import type { JobKey } from "../../job/job.js";
+import type { Clock } from "../../std/clock.js";
 
 /** How a delivery ended; the admin server answers 200, 409, 404, 401 and 503 in this order. */
 export type Delivery =

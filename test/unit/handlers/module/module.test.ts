@@ -1,11 +1,11 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { HandlerJob } from "../../../src/handlers/handler.js";
-import { ModuleHandler, type ModuleHandlerOptions } from "../../../src/handlers/module.js";
-import { failureFrom } from "../../../src/job/failure.js";
-import { aCall, jobSecrets } from "../../fixtures/handlers/call.js";
-import { FakeClock, settle } from "../../support/fake-clock.js";
+import type { HandlerJob } from "../../../../src/handlers/handler.js";
+import { ModuleHandler, type ModuleHandlerOptions } from "../../../../src/handlers/module/module.js";
+import { failureFrom } from "../../../../src/job/failure.js";
+import { aCall, jobSecrets } from "../../../fixtures/handlers/call.js";
+import { FakeClock, settle } from "../../../support/fake-clock.js";
 
 const unhandled: unknown[] = [];
 const remember = (reason: unknown) => unhandled.push(reason);
@@ -144,7 +144,7 @@ describe("ModuleHandler", () => {
   });
 
   it("keeps a JobFailure and an outcome that come within the grace: they are the handler's own word", async () => {
-    const { JobFailure } = await import("../../../src/job/failure.js");
+    const { JobFailure } = await import("../../../../src/job/failure.js");
     const failure = new JobFailure("RevisionUnavailable", "gone");
     const failing = given(
       (job) => new Promise((_r, reject) => job.signal.addEventListener("abort", () => reject(failure))),

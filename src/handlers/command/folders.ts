@@ -2,9 +2,9 @@
 // it succeeded. Knows folders and the workspace, nothing of S3.
 import { mkdir, opendir } from "node:fs/promises";
 import { join } from "node:path";
-import { JobFailure, messageOf } from "../job/failure.js";
-import { outcomeFrom } from "../job/outcome.js";
-import type { HandlerCall } from "./handler.js";
+import { JobFailure, messageOf } from "../../job/failure.js";
+import { outcomeFrom } from "../../job/outcome.js";
+import type { HandlerCall } from "../handler.js";
 
 /** Holds one folder for each input artifact; the workspace makes it. */
 export const inputsFolder = "inputs";

@@ -3,11 +3,11 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, onTestFinished } from "vitest";
-import type { HandlersOptions } from "../../../src/handlers/registry.js";
-import { JobFailure } from "../../../src/job/failure.js";
-import { type Built, build, outcomeOf, realTime, waitedFor } from "../../fixtures/handlers/build.js";
-import { aCall, type CallOptions, jobSecrets } from "../../fixtures/handlers/call.js";
-import { FakeClock } from "../../support/fake-clock.js";
+import type { HandlersOptions } from "../../../../src/handlers/registry.js";
+import { JobFailure } from "../../../../src/job/failure.js";
+import { type Built, build, outcomeOf, realTime, waitedFor } from "../../../fixtures/handlers/build.js";
+import { aCall, type CallOptions, jobSecrets } from "../../../fixtures/handlers/call.js";
+import { FakeClock } from "../../../support/fake-clock.js";
 
 const built: Built[] = [];
 afterEach(() => Promise.all(built.splice(0).map((each) => each.close())));

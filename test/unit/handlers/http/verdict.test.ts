@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Answer } from "../../../src/handlers/http-exchange.js";
-import { Unanswered, verdictOf } from "../../../src/handlers/http-verdict.js";
+import type { Answer } from "../../../../src/handlers/http/exchange.js";
+import { Unanswered, verdictOf } from "../../../../src/handlers/http/verdict.js";
 
 const nowMs = Date.UTC(2026, 0, 1);
 

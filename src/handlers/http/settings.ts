@@ -1,7 +1,7 @@
 // The checks of an http handler's settings: its address and its signing secret. A secret never gets into a message.
-import type { Secret } from "../job/secret.js";
+import type { Secret } from "../../job/secret.js";
+import { Unbuildable } from "../unbuildable.js";
 import type { RequestSigner } from "./http.js";
-import { Unbuildable } from "./unbuildable.js";
 
 const secretPrefix = "whsec_";
 /** Standard Webhooks: a signing key has 192 to 512 bits. */

@@ -1,10 +1,10 @@
 // A handler in this process: a function from an ES module of the partner's. It can throw, lie, hang or reject late;
 // none of that may reach the engine as anything but one settled promise. It knows nothing of CodePipeline.
-import { isJobFailure } from "../job/failure.js";
-import type { Clock } from "../std/clock.js";
-import type { HandlerCall, HandlerJob, JobHandler } from "./handler.js";
-import { following, OpenCalls } from "./open-calls.js";
-import { jobDocument } from "./wire.js";
+import { isJobFailure } from "../../job/failure.js";
+import type { Clock } from "../../std/clock.js";
+import type { HandlerCall, HandlerJob, JobHandler } from "../handler.js";
+import { jobDocument } from "../job-document.js";
+import { following, OpenCalls } from "../open-calls.js";
 
 export interface ModuleHandlerOptions {
   /** What a person recognises it by: the module's path. */

@@ -1,6 +1,6 @@
 // What the end of a command means when it left no outcome document: the table from exit code, signal and start error
 // to a failure. Pure. Messages name no path of this machine: the customer reads them.
-import { type FailureType, JobFailure } from "../job/failure.js";
+import { type FailureType, JobFailure } from "../../job/failure.js";
 
 /** Exit codes with a meaning of their own, after sysexits.h; every other one but 0 is JobFailed. */
 const typeByExitCode: ReadonlyMap<number, FailureType> = new Map([

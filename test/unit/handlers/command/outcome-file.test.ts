@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readOutcomeFile } from "../../../src/handlers/outcome-file.js";
+import { readOutcomeFile } from "../../../../src/handlers/command/outcome-file.js";
 
 let root = "";
 

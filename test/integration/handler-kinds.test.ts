@@ -5,6 +5,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import type { HandlerConfig } from "../../src/config/config.js";
 import type { JobView } from "../../src/emulator/job.js";
 import { type Behaviour, type Service, startService } from "../fixtures/handlers/service.js";
+import { moduleHandler } from "../support/module-handler.js";
 import {
   defaultRetry,
   freePort,
@@ -33,7 +34,7 @@ async function startBeside(
     ],
     config: {
       shutdown,
-      handlers: { tried: handler, scripted: { kind: "module", path: scriptedHandler } },
+      handlers: { tried: handler, scripted: moduleHandler(scriptedHandler) },
       ...rest.config,
     },
   });

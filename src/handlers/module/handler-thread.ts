@@ -64,6 +64,7 @@ export class HandlerThread {
       this.#worker[stream].on("data", (chunk: Buffer) => this.#own().write(stream, chunk));
     }
     this.#worker.on("error", (error: unknown) => {
+      this.#takeWhatIsLeft();
       this.#what ??= causeOf(error, options.maxMemoryBytes);
       this.#loaded.reject(startFault(error));
     });
@@ -170,6 +171,13 @@ export class HandlerThread {
     }
   }
 
+  /** What the thread said last may still lie in the port when its end is known. */
+  #takeWhatIsLeft(): void {
+    for (let left = receiveMessageOnPort(this.#port); left; left = receiveMessageOnPort(this.#port)) {
+      this.#take(left.message as FromThread);
+    }
+  }
+
   #settled({ run, end }: FromThread & { type: "settled" }): void {
     const running = this.#forget(run);
     try {
@@ -241,10 +249,7 @@ export class HandlerThread {
   }
 
   #onExit(code: number): void {
-    // What it said last may still lie in the port.
-    for (let left = receiveMessageOnPort(this.#port); left; left = receiveMessageOnPort(this.#port)) {
-      this.#take(left.message as FromThread);
-    }
+    this.#takeWhatIsLeft();
     this.#exited.resolve();
     this.#what ??= `its thread ended with exit code ${code}`;
     this.#end();

@@ -101,6 +101,9 @@ export interface DaemonOptions {
   readonly endpoint: string;
   readonly actionTypes?: number;
   readonly ledger?: "memory" | "sqlite";
+  readonly isolation?: "thread" | "none";
+  /** Module handlers besides the one that works. */
+  readonly idleHandlers?: number;
   /** Longest rest between polls. */
   readonly maxInterval?: string;
   readonly minInterval?: string;
@@ -119,7 +122,12 @@ export function startDaemon(options: DaemonOptions): Contestant {
   const config = {
     regions: ["us-east-1"],
     actionTypes: types,
-    handlers: { noop: { kind: "module", path: "./noop.mjs" } },
+    handlers: Object.fromEntries(
+      ["noop", ...Array.from({ length: options.idleHandlers ?? 0 }, (_, n) => `idle${n}`)].map((name) => [
+        name,
+        { kind: "module", path: "./noop.mjs", isolation: options.isolation ?? "thread" },
+      ]),
+    ),
     clientTokens: { source: "static", tokens: { "11111111-2222-4333-8444-555555555555": "bench-token" } },
     worker: { maxConcurrentJobs: 50 },
     polling: { minInterval: options.minInterval ?? "50ms", maxInterval: options.maxInterval ?? "50ms" },

@@ -18,11 +18,49 @@ interface Measured {
 
 const endpoint = await Endpoint.start();
 try {
-  await throughput();
-  await pickup();
-  await idle();
+  if (isWanted("engine")) await throughput();
+  if (isWanted("handlers")) await handlers();
+  if (isWanted("pickup")) await pickup();
+  if (isWanted("idle")) await idle();
 } finally {
   endpoint.stop();
+}
+
+/** `npm run bench -- engine handlers …`: only these parts. */
+function isWanted(part: string): boolean {
+  const wanted = process.argv.slice(2);
+  return wanted.length === 0 || wanted.includes(part);
+}
+
+/** What a thread of its own costs a module handler: for each job, and while it has none. */
+async function handlers(): Promise<void> {
+  const rows: Record<"thread" | "none", Measured[]> = { thread: [], none: [] };
+  for (let round = 0; round < rounds; round++) {
+    for (const isolation of ["thread", "none"] as const) {
+      rows[isolation].push(await measure(startDaemon({ endpoint: endpoint.url, isolation })));
+    }
+  }
+  console.log(`\nmodule handlers, ${jobs} no-op jobs, memory ledger, ${rounds} interleaved rounds\n`);
+  const cpu = (isolation: "thread" | "none") => rows[isolation].map((row) => row.cpuMicrosPerJob);
+  const speed = (isolation: "thread" | "none") => rows[isolation].map((row) => row.jobsPerSecond);
+  for (const isolation of ["thread", "none"] as const) {
+    const cells = [spread(cpu(isolation)), spread(speed(isolation))];
+    console.log(`isolation: ${isolation.padEnd(8)} CPU µs/job ${cells[0]}, jobs/s ${cells[1]}`);
+  }
+  const ratio = (of: typeof cpu) => (median(of("thread")) / median(of("none"))).toFixed(2);
+  console.log(`CPU per job  isolation: thread / none: ${ratio(cpu)} ×`);
+  console.log(`jobs/s       isolation: thread / none: ${ratio(speed)} ×`);
+  const idle = 20;
+  const rss = [];
+  for (const idleHandlers of [0, idle]) {
+    endpoint.set({ jobs: 0, latencyMs: 0, ratePerSecond: null });
+    const contestant = startDaemon({ endpoint: endpoint.url, idleHandlers });
+    await wait(10_000);
+    rss.push(contestant.rssMegabytes());
+    await contestant.stop();
+  }
+  const [without = 0, having = 0] = rss;
+  console.log(`RSS of each idle module handler, of ${idle}: ${((having - without) / idle).toFixed(1)} MB`);
 }
 
 /** Jobs per second, CPU and memory of each contestant, one after the other, round after round. */

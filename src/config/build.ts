@@ -104,10 +104,12 @@ function handlerOf({ path, kind }: HandlerEntry, settings: Settings): HandlerCon
       };
     case "http": {
       const secret = settings.optionalText(`${path}.secret`);
+      const more = [`${path}.secrets`, `${path}.secretFiles`].flatMap((key) => settings.list(key));
       return {
         kind,
         url: settings.text(`${path}.url`),
         ...(secret === undefined ? {} : { secret: new Secret(secret) }),
+        ...(more.length === 0 ? {} : { secrets: more.map((each) => new Secret(each)) }),
         requestTimeoutMs: settings.durationMs(`${path}.requestTimeout`),
       };
     }

@@ -83,8 +83,9 @@ export interface CommandHandlerConfig {
 export interface HttpHandlerConfig {
   readonly kind: "http";
   readonly url: string;
-  /** `whsec_…`: signs each request by the Standard Webhooks scheme. */
+  /** `whsec_…`: it and each of `secrets` sign every request by the Standard Webhooks scheme. */
   readonly secret?: Secret<string>;
+  readonly secrets?: readonly Secret<string>[];
   /** For one answer; the job's deadline holds besides. */
   readonly requestTimeoutMs: number;
 }

@@ -152,6 +152,9 @@ export const actionTypeSchema = {
   }),
 } satisfies Section;
 
+/** A rotation has two; the signatures of more than a few fill a header. */
+const secretList = list(webhookSecret, { name: "list of texts", max: 5, isHidden: true });
+
 /** The keys of one entry of `handlers` besides `kind`, by its kind. */
 export const handlerSchemas = {
   module: {
@@ -182,6 +185,21 @@ export const handlerSchemas = {
       kind: webhookSecret,
       sensitive: true,
       hasFileForm: true,
+    }),
+    secrets: setting({
+      doc: "More of them, for the time of a rotation: each signs every request, with spaces between the signatures.",
+      kind: secretList,
+      default: [],
+      defaultText: "none",
+      sensitive: true,
+    }),
+    secretFiles: setting({
+      doc: "The same as names of files that hold one each.",
+      kind: secretList,
+      default: [],
+      defaultText: "none",
+      sensitive: true,
+      isOfFiles: true,
     }),
     requestTimeout: setting({
       doc: "Longest wait for one answer; the job's deadline holds besides.",

@@ -29,8 +29,9 @@ export interface CommandSettings {
 export interface HttpSettings {
   readonly kind: "http";
   readonly url: string;
-  /** `whsec_…`. */
+  /** `whsec_…`; it and each of `secrets` sign every request. */
   readonly secret?: Secret<string>;
+  readonly secrets?: readonly Secret<string>[];
   readonly requestTimeoutMs: number;
 }
 
@@ -58,7 +59,7 @@ export async function buildHandlers(options: HandlersOptions): Promise<HandlerRe
   const mistakes: string[] = [];
   const built = new Map<string, JobHandler>();
   const secrets = Object.values(options.handlers).flatMap((each) =>
-    each.kind === "http" && each.secret ? [each.secret.reveal()] : [],
+    each.kind === "http" ? secretsOf(each).map((secret) => secret.reveal()) : [],
   );
   const release = options.masker.keep(secrets);
   await Promise.all(
@@ -131,9 +132,13 @@ async function buildHttp(settings: HttpSettings, options: HandlersOptions): Prom
     import("./http/settings.js"),
   ]);
   const url = checkedUrl(settings.url);
-  const signer = settings.secret && (await signerOf(settings.secret));
+  const signer = await signerOf(secretsOf(settings));
   const transport = url.protocol === "https:" ? await import("node:https") : await import("node:http");
   const { clock, callbacks, masker, retry } = options;
   const { requestTimeoutMs } = settings;
   return new HttpHandler({ url, signer, transport, clock, callbacks, masker, retry, requestTimeoutMs });
+}
+
+function secretsOf({ secret, secrets = [] }: HttpSettings): readonly Secret<string>[] {
+  return secret ? [secret, ...secrets] : secrets;
 }

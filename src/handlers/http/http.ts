@@ -11,10 +11,11 @@ import { following, OpenCalls } from "../open-calls.js";
 import type { Callbacks, Expectation } from "./callbacks.js";
 import { NoAnswer, post, type Transport } from "./exchange.js";
 import { HttpJobBody } from "./job-body.js";
-import { Unanswered, type Verdict, verdictOf } from "./verdict.js";
+import { answerMaxBytes, Unanswered, type Verdict, verdictOf, WrongAnswers } from "./verdict.js";
 
-/** Signs a request; made from the configured secret by the Standard Webhooks library. */
+/** Signs a request; made from the configured secrets by the Standard Webhooks library. */
 export interface RequestSigner {
+  /** One signature for each secret, with spaces between them: whoever knows one of the secrets is satisfied. */
   sign(id: string, at: Date, body: string): string;
 }
 
@@ -33,8 +34,6 @@ export interface HttpHandlerOptions {
   readonly transport: Transport;
 }
 
-/** An outcome document is small; what is larger is no outcome. */
-const answerMaxBytes = 1024 * 1024;
 /** An idle connection is let go before the usual proxy or server does it under our feet. */
 const idleConnectionMs = 4_000;
 /** Trying and waiting end this much before the deadline, so that the job fails with the reason and not with "too late". */
@@ -116,6 +115,7 @@ export class HttpHandler implements JobHandler {
     const { call, signal, patience } = work;
     const { clock, retry } = this.#options;
     const timeLeftMs = timeToTry(call.deadline);
+    const wrongAnswers = new WrongAnswers();
     let attempts = 0;
     try {
       return await retrying(
@@ -135,7 +135,11 @@ export class HttpHandler implements JobHandler {
         async (attempt) => {
           attempts = attempt;
           const body = await work.body.bytes();
-          return this.#attempt({ call, signal, body, timeLeftMs: timeLeftMs() });
+          try {
+            return await this.#attempt({ call, signal, body, timeLeftMs: timeLeftMs() });
+          } catch (error) {
+            throw wrongAnswers.after(error);
+          }
         },
       );
     } catch (error) {

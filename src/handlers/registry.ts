@@ -2,7 +2,9 @@
 // kinds that are used. It knows the settings by their shape; where they come from is the configuration's business.
 import type { Secret } from "../job/secret.js";
 import type { Clock } from "../std/clock.js";
+import { Leftovers } from "../std/leftovers.js";
 import type { RetryPolicyMs } from "../std/retry.js";
+import { outcomeVariable } from "./command/outcome-file.js";
 import type { HandlerCall, HandlerRegistry, JobHandler } from "./handler.js";
 import type { Callbacks } from "./http/callbacks.js";
 import type { JobMasker } from "./masker.js";
@@ -58,6 +60,8 @@ export interface HandlersOptions {
 export async function buildHandlers(options: HandlersOptions): Promise<HandlerRegistry> {
   const mistakes: string[] = [];
   const built = new Map<string, JobHandler>();
+  // One for all commands: those that end together share a search.
+  const leftovers = new Leftovers({ variable: outcomeVariable, clock: options.clock });
   const secrets = Object.values(options.handlers).flatMap((each) =>
     each.kind === "http" ? secretsOf(each).map((secret) => secret.reveal()) : [],
   );
@@ -65,7 +69,7 @@ export async function buildHandlers(options: HandlersOptions): Promise<HandlerRe
   await Promise.all(
     Object.entries(options.handlers).map(async ([name, settings]) => {
       try {
-        built.set(name, await buildHandler(name, settings, options));
+        built.set(name, await buildHandler(name, settings, { ...options, leftovers }));
       } catch (error) {
         if (!(error instanceof Unbuildable)) throw error;
         mistakes.push(`handler ${JSON.stringify(name)}: ${error.message}`);
@@ -83,7 +87,11 @@ export async function buildHandlers(options: HandlersOptions): Promise<HandlerRe
   return { get: (name) => built.get(name), close };
 }
 
-function buildHandler(name: string, settings: HandlerSettings, options: HandlersOptions): Promise<JobHandler> {
+interface Shared extends HandlersOptions {
+  readonly leftovers: Leftovers;
+}
+
+function buildHandler(name: string, settings: HandlerSettings, options: Shared): Promise<JobHandler> {
   switch (settings.kind) {
     case "module":
       return buildModule(name, settings, options);
@@ -109,13 +117,13 @@ async function buildModule(name: string, settings: ModuleSettings, options: Hand
   });
 }
 
-async function buildCommand(settings: CommandSettings, options: HandlersOptions): Promise<JobHandler> {
+async function buildCommand(settings: CommandSettings, options: Shared): Promise<JobHandler> {
   const [{ CommandHandler }, { checkArguments, checkProgram, checkVariables, checkWorkDir }] = await Promise.all([
     import("./command/command.js"),
     import("./command/program-check.js"),
   ]);
   const { command, env } = settings;
-  const { environment, workDir, cancelGraceMs, clock, masker } = options;
+  const { environment, workDir, cancelGraceMs, clock, masker, leftovers } = options;
   if (command.some((word) => word.includes("\0")) || command[0] === "") {
     throw new Unbuildable("the command has an empty program or a NUL in it; correct `command`");
   }
@@ -123,7 +131,7 @@ async function buildCommand(settings: CommandSettings, options: HandlersOptions)
   checkVariables(env);
   await checkProgram(command[0], env["PATH"] ?? environment["PATH"]);
   await checkWorkDir(workDir);
-  return new CommandHandler({ command, env, environment, cancelGraceMs, clock, masker });
+  return new CommandHandler({ command, env, environment, cancelGraceMs, clock, masker, leftovers });
 }
 
 async function buildHttp(settings: HttpSettings, options: HandlersOptions): Promise<JobHandler> {

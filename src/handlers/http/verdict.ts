@@ -45,7 +45,7 @@ export class WrongAnswers {
     this.#last = wrong;
     if (wrong === undefined || this.#times < wrongAnswersMax) return error;
     // It may still be something between us and the service.
-    return new JobFailure("SystemUnavailable", `${wrong}, ${this.#times} times in a row; ${whatToAnswer}`);
+    return new JobFailure("SystemUnavailable", `${wrong} in ${this.#times} attempts in a row; ${whatToAnswer}`);
   }
 }
 

@@ -354,7 +354,7 @@ describe("an answer that will not change", () => {
     passWaits(call, clock);
     expect(await outcomeOf(handler.run(call), call)).toMatchObject({
       type: "SystemUnavailable",
-      message: expect.stringContaining("text/html that is not JSON, 10 times in a row"),
+      message: expect.stringContaining("text/html that is not JSON in 10 attempts in a row"),
     });
     expect(service.requests).toHaveLength(10);
     expect(clock.pending).toBe(0);

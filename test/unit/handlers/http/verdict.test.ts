@@ -181,7 +181,7 @@ describe("the same wrong answer", () => {
       name: "JobFailure",
       type: "SystemUnavailable",
       message:
-        "the handler's service answered 200 with text/html that is not JSON, 10 times in a row; it must answer 200 with an outcome document, or 202 and deliver it later",
+        "the handler's service answered 200 with text/html that is not JSON in 10 attempts in a row; it must answer 200 with an outcome document, or 202 and deliver it later",
     });
   });
 

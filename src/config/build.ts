@@ -96,12 +96,16 @@ function handlerOf({ path, kind }: HandlerEntry, settings: Settings): HandlerCon
   switch (kind) {
     case "module":
       return { kind, path: settings.text(`${path}.path`) };
-    case "command":
+    case "command": {
+      const [user, group] = [settings.get(`${path}.user`), settings.get(`${path}.group`)];
       return {
         kind,
         command: settings.list(`${path}.command`) as readonly [string, ...string[]],
         env: record<string>(settings.map(`${path}.env`) as ReadonlyMap<string, string>),
+        ...(user === null ? {} : { user: String(user) }),
+        ...(group === null ? {} : { group: String(group) }),
       };
+    }
     case "http": {
       const secret = settings.optionalText(`${path}.secret`);
       const more = [`${path}.secrets`, `${path}.secretFiles`].flatMap((key) => settings.list(key));

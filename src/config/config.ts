@@ -78,6 +78,9 @@ export interface CommandHandlerConfig {
   /** Program and arguments; a program that starts with a dot or holds a slash is absolute here. */
   readonly command: readonly [string, ...string[]];
   readonly env: Readonly<Record<string, string>>;
+  /** Whom it runs as, by names or numbers; absent: whom the daemon runs as. */
+  readonly user?: string;
+  readonly group?: string;
 }
 
 export interface HttpHandlerConfig {

@@ -2,7 +2,7 @@
 import { duration, hiddenText, httpUrl, integer, list, oneOf, path, size, text, textMap } from "./formats.js";
 import type { Section } from "./setting.js";
 import { setting } from "./setting.js";
-import { commandFormat, envNameFormat, regionListFormat, webhookSecret } from "./shapes.js";
+import { accountFormat, commandFormat, envNameFormat, regionListFormat, webhookSecret } from "./shapes.js";
 
 /** The keys of `ledger`. */
 export const ledgerSchema = {
@@ -176,6 +176,16 @@ export const handlerSchemas = {
       kind: textMap({ key: envNameFormat, value: hiddenText({ max: 32_768, form: /^[^\0]*$/ }), max: 100 }),
       default: new Map(),
       defaultText: "none",
+    }),
+    user: setting({
+      doc: "Whom the program runs as; the daemon must be root or may change its user.",
+      kind: accountFormat,
+      defaultText: "the daemon's",
+    }),
+    group: setting({
+      doc: "Its group, for a `user`.",
+      kind: accountFormat,
+      defaultText: "the user's",
     }),
   },
   http: {

@@ -4,6 +4,7 @@ import type { Secret } from "../job/secret.js";
 import type { Clock } from "../std/clock.js";
 import { Leftovers } from "../std/leftovers.js";
 import type { RetryPolicyMs } from "../std/retry.js";
+import type { Account, AccountNames } from "./command/account.js";
 import { outcomeVariable } from "./command/outcome-file.js";
 import type { HandlerCall, HandlerRegistry, JobHandler } from "./handler.js";
 import type { Callbacks } from "./http/callbacks.js";
@@ -26,6 +27,9 @@ export interface CommandSettings {
   /** Program and arguments; a program with a slash is absolute here. */
   readonly command: readonly [string, ...string[]];
   readonly env: Readonly<Record<string, string>>;
+  /** Whom it runs as, by names or numbers; absent: whom the daemon runs as. */
+  readonly user?: string;
+  readonly group?: string;
 }
 
 export interface HttpSettings {
@@ -122,16 +126,27 @@ async function buildCommand(settings: CommandSettings, options: Shared): Promise
     import("./command/command.js"),
     import("./command/program-check.js"),
   ]);
-  const { command, env } = settings;
+  const { command, env, user, group } = settings;
   const { environment, workDir, cancelGraceMs, clock, masker, leftovers } = options;
   if (command.some((word) => word.includes("\0")) || command[0] === "") {
     throw new Unbuildable("the command has an empty program or a NUL in it; correct `command`");
   }
   checkArguments(command.slice(1));
   checkVariables(env);
-  await checkProgram(command[0], env["PATH"] ?? environment["PATH"]);
+  const program = await checkProgram(command[0], env["PATH"] ?? environment["PATH"]);
   await checkWorkDir(workDir);
-  return new CommandHandler({ command, env, environment, cancelGraceMs, clock, masker, leftovers });
+  const account = user === undefined ? undefined : await accountFor({ user, group }, program, workDir);
+  return new CommandHandler({ command, env, environment, account, cancelGraceMs, clock, masker, leftovers });
+}
+
+/** Whom a command runs as, who must get to the program and to the folders of jobs. */
+async function accountFor(names: AccountNames, program: string, workDir: string): Promise<Account | undefined> {
+  const { accountOf, checkProgramOf, checkWay } = await import("./command/account.js");
+  const account = await accountOf(names);
+  if (account === undefined) return undefined;
+  await checkProgramOf(account, program);
+  await checkWay(account, workDir);
+  return account;
 }
 
 async function buildHttp(settings: HttpSettings, options: HandlersOptions): Promise<JobHandler> {

@@ -10,10 +10,13 @@ import type { HandlerCall, JobHandler } from "../handler.js";
 import { jobDocument } from "../job-document.js";
 import type { JobMasker } from "../masker.js";
 import { OpenCalls } from "../open-calls.js";
+import type { Account } from "./account.js";
 import { failureOfExit, failureOfStart } from "./exit-verdict.js";
-import { collectOutputs, inputsFolder, outputsFolder, prepareFolder, standsWithoutUploads } from "./folders.js";
+import { collectOutputs, prepareFolder, standsWithoutUploads } from "./folders.js";
+import { takeBack } from "./handover.js";
 import { JobOutput } from "./log-lines.js";
 import { newOutcomeName, outcomeVariable, readOutcomeFile } from "./outcome-file.js";
+import { inputsFolder, outputsFolder } from "./places.js";
 
 export interface CommandHandlerOptions {
   /** Program and arguments. A program with a slash is absolute; any other is searched in PATH. */
@@ -26,6 +29,8 @@ export interface CommandHandlerOptions {
   readonly cancelGraceMs: number;
   readonly clock: Clock;
   readonly masker: JobMasker;
+  /** Absent: the daemon's own. */
+  readonly account?: Account | undefined;
   /** Finds by `outcomeVariable` who left the command's group. */
   readonly leftovers: Leftovers;
 }
@@ -76,12 +81,14 @@ export class CommandHandler implements JobHandler {
   }
 
   async #run(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
-    const folder = await prepareFolder(call);
+    const { account } = this.#options;
+    const folder = await prepareFolder(call, account);
     signal.throwIfAborted();
     const work: Work = { call, signal, folder, outcomePath: join(folder, newOutcomeName()) };
     const output = new JobOutput({ masker: this.#options.masker, log: call.log });
     const end = await this.#execute(work, output);
     output.end();
+    if (account) await takeBack(folder);
     if (end.isAborted) return await lastWord(work);
     const verdict = await this.#verdict(work, end, output.tail());
     await collectOutputs(call, folder, verdict);
@@ -100,6 +107,7 @@ export class CommandHandler implements JobHandler {
         env: this.#environmentOf(work),
         input: `${JSON.stringify(jobDocument(call))}\n`,
         onOutput: (stream, chunk) => output.write(stream, chunk),
+        ...(this.#options.account ? { account: this.#options.account } : {}),
         signal,
         graceMs: this.#options.cancelGraceMs,
         killSignal: this.#killing.signal,
@@ -138,8 +146,10 @@ export class CommandHandler implements JobHandler {
   }
 
   #environmentOf({ call, folder, outcomePath }: Work): Record<string, string> {
-    const { environment, env } = this.#options;
+    const { environment, env, account } = this.#options;
     const inherited = inheritedNames.map((name) => [name, environment[name]] as const);
+    // The daemon's home is none of another user's.
+    const home = account ? [["HOME", account.home ?? folder] as const] : [];
     const { key, continuationToken } = call.job;
     const own: readonly (readonly [string, string | undefined])[] = [
       ["PARTNERD_JOB_ID", key.jobId],
@@ -153,7 +163,7 @@ export class CommandHandler implements JobHandler {
       ["TRACESTATE", call.trace?.tracestate],
     ];
     const all: Record<string, string> = {};
-    for (const [name, value] of [...inherited, ...Object.entries(env), ...own]) {
+    for (const [name, value] of [...inherited, ...home, ...Object.entries(env), ...own]) {
       // A NUL cannot be in a variable; an id or token that holds one is whole in the document on stdin.
       if (value !== undefined && !value.includes("\0")) all[name] = value;
     }

@@ -26,21 +26,32 @@ const capabilities = { CHOWN: 0, DAC_OVERRIDE: 1, KILL: 5, SETGID: 6, SETUID: 7 
 export async function accountOf(names: AccountNames): Promise<Account | undefined> {
   const account = await lookedUp(names);
   if (account.uid === process.geteuid?.() && account.gid === process.getegid?.()) return undefined;
-  const missing = missingCapabilities(await readFile("/proc/self/status", "utf8").catch(() => undefined));
-  if (missing.length === 0) return account;
+  const status = await readFile("/proc/self/status", "utf8").catch(() => "");
+  const obstacle = obstacleToOthers(status, process.geteuid?.());
+  if (obstacle === undefined) return account;
   throw new Unbuildable(
-    `\`user\` is ${names.user}, but partnerd may not run programs as another user (it lacks ${missing.join(", ")}); ` +
-      "start it as root or with these capabilities, or remove `user` and `group`",
+    `\`user\` is ${names.user}, but partnerd may not run programs as another user (${obstacle}); ` +
+      "start it as root with these capabilities, or remove `user` and `group`",
   );
 }
 
-/** What the daemon lacks, by its `/proc/self/status`; without one only root has it all. */
-export function missingCapabilities(status: string | undefined): readonly string[] {
-  const held = /^CapEff:\s*([0-9a-f]+)$/im.exec(status ?? "")?.[1];
-  if (held === undefined) return process.geteuid?.() === 0 ? [] : ["root"];
-  const bits = BigInt(`0x${held}`);
-  const missing = Object.entries(capabilities).filter(([, bit]) => ((bits >> BigInt(bit)) & 1n) === 0n);
-  return missing.map(([name]) => `CAP_${name}`);
+/** Why this process cannot run programs as another user, by its `/proc/self/status`; undefined when it can. */
+export function obstacleToOthers(status: string, euid: number | undefined): string | undefined {
+  const effective = capabilitySet(status, "CapEff");
+  // No Linux, no capabilities: root may do it all.
+  if (effective === undefined) return euid === 0 ? undefined : "it is not root";
+  const bits = Object.entries(capabilities).map(([name, bit]) => [`CAP_${name}`, 1n << BigInt(bit)] as const);
+  const missing = bits.filter(([, bit]) => (effective & bit) === 0n).map(([name]) => name);
+  if (missing.length > 0) return `it lacks ${missing.join(", ")}`;
+  const ambient = capabilitySet(status, "CapAmb") ?? 0n;
+  // Root's go when the user changes; those of anybody else stay, and would make the command as mighty as the daemon.
+  if (euid === 0 || bits.every(([, bit]) => (ambient & bit) === 0n)) return undefined;
+  return "its capabilities are ambient, so its commands would keep them";
+}
+
+function capabilitySet(status: string, name: string): bigint | undefined {
+  const bits = new RegExp(`^${name}:\\s*([0-9a-f]+)$`, "im").exec(status)?.[1];
+  return bits === undefined ? undefined : BigInt(`0x${bits}`);
 }
 
 /** Throws Unbuildable when the account may not pass through the folders to a program or may not execute it. */

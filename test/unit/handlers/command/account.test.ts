@@ -1,23 +1,19 @@
 // Commands of another user. What needs root is skipped without it.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { chmod, copyFile, lstat, mkdir, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { accountOf, missingCapabilities } from "../../../../src/handlers/command/account.js";
+import { accountOf, obstacleToOthers } from "../../../../src/handlers/command/account.js";
 import type { CommandSettings, HandlersOptions } from "../../../../src/handlers/registry.js";
 import { build, outcomeOf, realTime } from "../../../fixtures/handlers/build.js";
 import { aCall } from "../../../fixtures/handlers/call.js";
 
-const isRoot = process.geteuid?.() === 0 && missingCapabilities(ownStatus()).length === 0;
+const isRoot = process.geteuid?.() === 0 && obstacleToOthers(ownStatus(), 0) === undefined;
 const nobody = { user: "54321", group: "54322" };
 
-function ownStatus(): string | undefined {
-  try {
-    return readFileSync("/proc/self/status", "utf8");
-  } catch {
-    return undefined;
-  }
+function ownStatus(): string {
+  return existsSync("/proc/self/status") ? readFileSync("/proc/self/status", "utf8") : "";
 }
 
 async function given(script: string, more: Partial<CommandSettings> = {}, overrides: Partial<HandlersOptions> = {}) {
@@ -40,19 +36,37 @@ async function folder(): Promise<string> {
   return path;
 }
 
-describe("what the daemon lacks to run commands as somebody else", () => {
-  const status = (bits: string) =>
-    `Name:\tnode\nCapInh:\t0000000000000000\nCapEff:\t${bits}\nCapBnd:\tffffffffffffffff\n`;
+describe("whether the daemon may run commands as somebody else", () => {
+  const none = "0000000000000000";
+  const five = "00000000000000e3";
+  const status = (effective: string, ambient: string) =>
+    `Name:\tnode\nCapInh:\t${none}\nCapEff:\t${effective}\nCapBnd:\tffffffffffffffff\nCapAmb:\t${ambient}\n`;
 
   it.each([
-    ["000001ffffffffff", []],
-    ["00000000000000e3", []],
-    ["00000000a80425fb", []],
-    ["00000000000000c3", ["CAP_KILL"]],
-    ["0000000000000080", ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_KILL", "CAP_SETGID"]],
-    ["0000000000000000", ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_KILL", "CAP_SETGID", "CAP_SETUID"]],
-  ])("is told from its effective capabilities %s", (bits, missing) => {
-    expect(missingCapabilities(status(bits))).toEqual(missing);
+    ["root", status("000001ffffffffff", none), 0, undefined],
+    ["root in Docker", status("00000000a80425fb", none), 0, undefined],
+    ["root with what it takes", status(five, none), 0, undefined],
+    ["root whose capabilities are ambient too: they go with the change", status(five, five), 0, undefined],
+    ["root without one", status("00000000000000c3", none), 0, "it lacks CAP_KILL"],
+    [
+      "root without any",
+      status(none, none),
+      0,
+      "it lacks CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_KILL, CAP_SETGID, CAP_SETUID",
+    ],
+    ["a user with capabilities of the file", status(five, none), 1000, undefined],
+    [
+      "a user with ambient ones, which a command would keep",
+      status(five, five),
+      1000,
+      "its capabilities are ambient, so its commands would keep them",
+    ],
+    ["a user with one other that is ambient", status("00000000000004e3", "0000000000000400"), 1000, undefined],
+    ["a user", status(none, none), 1000, expect.stringContaining("CAP_SETUID")],
+    ["root without Linux", "", 0, undefined],
+    ["a user without Linux", "", 501, "it is not root"],
+  ])("is told from its capabilities: %s", (_what, text, euid, obstacle) => {
+    expect(obstacleToOthers(text, euid)).toEqual(obstacle);
   });
 });
 

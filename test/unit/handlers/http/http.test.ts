@@ -514,6 +514,25 @@ describe("202", () => {
     await finished;
   });
 
+  it("is not waited for much longer than its callback: the request would hold the job that ended", async () => {
+    const { handler, service, callbacks, clock } = await given([neverAnswers]);
+    const held = await (async () => {
+      const call = aCall();
+      const run = handler.run(call);
+      const { jobId, token } = await callbackOf(service);
+      await callbacks.deliver({ jobId, bearer: token, body: success });
+      expect(await run).toEqual(success);
+      return new WeakRef(call);
+    })();
+    const [request] = service.requests;
+    expect(clock.pending).toBeGreaterThan(0);
+    await clock.advance(5_000);
+    await request?.closed;
+    expect(clock.pending).toBe(0);
+    await collectGarbage();
+    expect(held.deref()).toBeUndefined();
+  });
+
   it("may get lost: the outcome that is delivered counts all the same, and nothing is asked again", async () => {
     const { handler, service, callbacks, clock } = await given([resets, neverAnswers]);
     const call = aCall();

@@ -48,23 +48,17 @@ export function eventLog(log: EventLogger): (event: WorkerEvent) => void {
           { ...(event.key ? jobFields(event.key) : {}), stack: event.stack },
           `a bug in partnerd: ${event.message}; please report it`,
         );
-      case "worker-started":
-      case "breaker-opened":
-      case "breaker-closed":
-      case "pollers-changed":
-      case "reload-started":
-      case "reload-finished":
-      case "reload-refused":
-      case "room-short":
-      case "room-regained":
-      case "paused":
-      case "resumed":
-      case "drain-started":
-      case "drain-hurried":
-      case "drain-finished":
-        return workerLine(log, event);
-      default:
+      case "job-started":
+      case "callback-awaited":
+      case "job-settled":
+      case "job-reported":
+      case "job-left":
+      case "handler-abandoned":
+      case "job-recovered":
+      case "order-taken":
         return jobLine(log, event);
+      default:
+        return workerLine(log, event);
     }
   };
 }
@@ -155,7 +149,7 @@ function jobLine(log: EventLogger, event: JobEvent): void {
     case "handler-abandoned":
       return log.error(
         { ...job, handler: event.handler },
-        "the handler did not stop when it was told to; its job was settled without it and it may still use memory and CPU",
+        "the handler did not stop when it was told to; its job ended without it, and its thread ends after its other jobs; with isolation: none it may still use memory and CPU",
       );
     case "job-recovered":
       return log.info({ ...job, state: event.state, ageMs: event.ageMs }, "job of an earlier process taken up again");

@@ -66,7 +66,7 @@ export class Metrics {
 
   /** Takes in one event of the engine. */
   observe(event: WorkerEvent): void {
-    const { jobs, started, offers, dropped, left, recovered, retries, abandoned, bugs } = this.#counters;
+    const { jobs, started, offers, dropped, left, recovered, retries, abandoned, threadsEnded, bugs } = this.#counters;
     switch (event.type) {
       case "poll-finished":
       case "poll-failed":
@@ -102,6 +102,8 @@ export class Metrics {
         return this.#counters.reloads.inc({ end: "refused" });
       case "handler-abandoned":
         return abandoned.inc();
+      case "handler-thread-ended":
+        return threadsEnded.inc({ handler: event.handler });
       case "bug":
         return bugs.inc();
       default:
@@ -215,6 +217,7 @@ function countersIn(registry: Registry) {
     left: counter("jobs_left", "Jobs that a stop left while CodePipeline waits for them.", ["state"]),
     recovered: counter("jobs_recovered", "Jobs of an earlier process that were taken up again.", ["state"]),
     abandoned: counter("handlers_abandoned", "Handlers that did not stop when they were told to."),
+    threadsEnded: counter("handler_threads_ended", "Threads of module handlers that ended unasked.", ["handler"]),
     retries: counter("call_retries", "Calls for one job that failed and were made again.", ["operation", "code"]),
     calls: counter("api_calls", "Calls to CodePipeline.", ["region", "operation", "code"]),
     throttles: counter("throttles", "Calls that CodePipeline throttled.", ["region", "operation"]),

@@ -10,6 +10,7 @@ type WorkerLineEvent = Extract<
       | "worker-started"
       | "breaker-opened"
       | "breaker-closed"
+      | "handler-thread-ended"
       | "room-short"
       | "room-regained"
       | "pollers-changed"
@@ -49,6 +50,15 @@ export function workerLine(log: EventLogger, event: WorkerLineEvent): void {
       return reloadedLine(log, event);
     case "reload-refused":
       return log.error({}, `configuration read again and refused, the running one stays: ${event.message}`);
+    case "handler-thread-ended": {
+      const { handler, what, jobs, restMs } = event;
+      const fate = jobs === 0 ? "no job ran in it" : `its ${jobs} running jobs fail as SystemUnavailable`;
+      const rest = restMs === 0 ? "" : `, after a rest of ${restMs / 1_000} s`;
+      return log.error(
+        { handler, jobs, restMs },
+        `the thread of the handler ${handler} ended: it ${what}; ${fate}; the next job starts a new thread${rest}`,
+      );
+    }
     case "room-short":
       return log.error({}, `no room for the artifacts of another job, so no new job is taken: ${event.reason}`);
     case "room-regained":

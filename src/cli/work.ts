@@ -118,6 +118,7 @@ async function attended(
   work: (daemon: Daemon) => Promise<WorkerEnd>,
 ): Promise<number> {
   const strays = catchStrays(options.config, log, daemon);
+  process.once("exit", notEndedInOrder);
   const reread = async () => {
     const next = await options.reread((message) => log.warn({}, `configuration read again: ${message}`));
     strays.expectFrom(next);
@@ -158,6 +159,7 @@ async function attended(
     await systemd.close();
     stops.close();
     strays.close();
+    process.off("exit", notEndedInOrder);
   }
 }
 
@@ -205,6 +207,16 @@ function catchStrays(config: Config, log: Log, daemon: Daemon) {
   };
 }
 
+/** Whether a partner's code runs in this thread. */
 function runsModules({ handlers }: Config): boolean {
-  return Object.values(handlers).some(({ kind }) => kind === "module");
+  return Object.values(handlers).some((each) => each.kind === "module" && each.isolation === "none");
+}
+
+/** A module in this thread may end the process; what supervises it must not take that for a stop in order. */
+function notEndedInOrder(): void {
+  process.exitCode = exitCodes.owed;
+  process.stderr.write(
+    "partnerd: something in this process called process.exit(), most likely a module handler with isolation: none; " +
+      "running jobs stay in the ledger, and the next start continues them\n",
+  );
 }

@@ -12,7 +12,7 @@ import { buildHandlers } from "../handlers/registry.js";
 import { SwappableHandlers } from "../handlers/swappable.js";
 import { actionTypeName, type JobId, type Region } from "../job/job.js";
 import type { Ledger } from "../ledger/ledger.js";
-import type { Log } from "../std/log.js";
+import { type Log, textLog } from "../std/log.js";
 import { MaskedTokens } from "../tokens/masked-tokens.js";
 import type { ClientTokens } from "../tokens/tokens.js";
 import { ledgerOf } from "./ledgers.js";
@@ -112,7 +112,7 @@ export async function tokensOf({ config, clock, log }: PartsOptions): Promise<Cl
 
 /** Builds every configured handler. Throws HandlersError. */
 export function handlersOf(options: PartsOptions, callbacks: Callbacks, observe: Observe): Promise<HandlerRegistry> {
-  const { config, clock, masker, environment } = options;
+  const { config, clock, masker, environment, log } = options;
   return buildHandlers({
     handlers: config.handlers,
     clock,
@@ -122,8 +122,10 @@ export function handlersOf(options: PartsOptions, callbacks: Callbacks, observe:
     workDir: config.artifacts.workDir,
     cancelGraceMs: config.shutdown.cancelGraceMs,
     environment,
+    log: (handler) => textLog(log, { handler }),
     onAbandoned: (name, call) =>
       observe({ type: "handler-abandoned", key: call.job.key, handler: name, atMs: clock.now() }),
+    onThreadEnded: (handler, death) => observe({ type: "handler-thread-ended", handler, ...death, atMs: clock.now() }),
   });
 }
 

@@ -56,7 +56,8 @@ export async function reload(given: ReloadOptions, current: Config, next: Config
   const config = inForce(current, next);
   const tokens = changed.includes("clientTokens") ? await tokensOf({ ...options, config }) : undefined;
   let letGo = async () => {};
-  if (needsHandlers(current, config)) {
+  const isCodeReloaded = hasThreads(config);
+  if (isCodeReloaded || needsHandlers(current, config)) {
     try {
       letGo = parts.handlers.swap(await handlersOf({ ...options, config }, parts.callbacks, observe));
     } catch (error) {
@@ -72,7 +73,7 @@ export async function reload(given: ReloadOptions, current: Config, next: Config
   const isLive = (name: string) => live.has(name) || (name === "shutdown.cancelGrace" && !isGraceLeased(current));
   return {
     config,
-    applied: changed.filter(isLive),
+    applied: [...changed.filter(isLive), ...(isCodeReloaded ? ["handler modules"] : [])],
     needsRestart: changed.filter((name) => !isLive(name)),
     settled: over.then(() => closeQuietly({ name: "handlers", close: letGo }, options.log)),
   };
@@ -107,6 +108,11 @@ function partsOf({
 /** A fleet's lease is told when it begins how long before its end handlers must be told to stop. */
 function isGraceLeased({ ledger }: Config): boolean {
   return ledger.store === "dynamodb";
+}
+
+/** New threads load what lies on the disk now: nothing but loading it can tell whether a module, or what it imports, changed. */
+function hasThreads({ handlers }: Config): boolean {
+  return Object.values(handlers).some((each) => each.kind === "module" && each.isolation === "thread");
 }
 
 /** True when handlers are built otherwise now. */

@@ -95,7 +95,12 @@ function actionTypeOf(path: string, { settings, regionsOf }: Parts): ActionTypeC
 function handlerOf({ path, kind }: HandlerEntry, settings: Settings): HandlerConfig {
   switch (kind) {
     case "module":
-      return { kind, path: settings.text(`${path}.path`) };
+      return {
+        kind,
+        path: settings.text(`${path}.path`),
+        isolation: settings.text(`${path}.isolation`) as "thread" | "none",
+        maxMemoryBytes: settings.bytes(`${path}.maxMemory`),
+      };
     case "command": {
       const [user, group] = [settings.get(`${path}.user`), settings.get(`${path}.group`)];
       return {

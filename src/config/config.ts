@@ -71,6 +71,10 @@ export interface ModuleHandlerConfig {
   readonly kind: "module";
   /** Absolute. */
   readonly path: string;
+  /** `thread`: in a worker thread of its own; `none`: in the daemon's. */
+  readonly isolation: "thread" | "none";
+  /** Of its thread: heap and buffers together. */
+  readonly maxMemoryBytes: number;
 }
 
 export interface CommandHandlerConfig {

@@ -164,6 +164,16 @@ export const handlerSchemas = {
       required: true,
       isPath: true,
     }),
+    isolation: setting({
+      doc: "`thread`: in a thread of its own, whose end is not the daemon's; `none`: in the daemon's own, for modules that cannot load in a thread.",
+      kind: oneOf(["thread", "none"]),
+      default: "thread",
+    }),
+    maxMemory: setting({
+      doc: "Most memory of the handler's thread; one that needs more is ended and its jobs fail. No meaning with `isolation: none`.",
+      kind: size("32MiB", "1TiB"),
+      default: "256MiB",
+    }),
   },
   command: {
     command: setting({

@@ -147,6 +147,14 @@ export type WorkerEvent = { readonly atMs: number } & (
     }
   /** A handler did not stop when it was aborted; its job was settled without it. */
   | { readonly type: "handler-abandoned"; readonly key: JobKey; readonly handler: string }
+  /** The thread of a module handler ended unasked and took so many jobs along; the next one starts after a rest. */
+  | {
+      readonly type: "handler-thread-ended";
+      readonly handler: string;
+      readonly what: string;
+      readonly jobs: number;
+      readonly restMs: number;
+    }
   /** A job of a previous process, or of another replica, is recovered. */
   | { readonly type: "job-recovered"; readonly key: JobKey; readonly state: JobState; readonly ageMs: number }
   /** An operator failed or released the job, which was in `state`. */

@@ -119,6 +119,7 @@ function callOf(
   return {
     ...own,
     draining: context.scopes.poll,
+    mayRerun: flight.config.afterCrash === "rerun",
     log: context.deps.jobLog(flight.key),
     trace: context.deps.traceOf?.(flight.key),
     get outcomeRecorded() {

@@ -83,6 +83,8 @@ export interface HandlerCall {
   readonly draining: AbortSignal;
   /** Absent: nobody traces. */
   readonly trace?: JobTrace | undefined;
+  /** Whether the handler may run a second time when its thread ends under it (`afterCrash: rerun`). */
+  readonly mayRerun?: boolean;
   /**
    * Told when a service answered 202: resolves when that is recorded. From then on a crash does not interrupt
    * the job; the next process goes on waiting, until the same deadline.

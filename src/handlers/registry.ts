@@ -6,9 +6,10 @@ import { Leftovers } from "../std/leftovers.js";
 import type { RetryPolicyMs } from "../std/retry.js";
 import type { Account, AccountNames } from "./command/account.js";
 import { outcomeVariable } from "./command/outcome-file.js";
-import type { HandlerCall, HandlerRegistry, JobHandler } from "./handler.js";
+import type { HandlerCall, HandlerRegistry, JobHandler, JobLogger } from "./handler.js";
 import type { Callbacks } from "./http/callbacks.js";
 import type { JobMasker } from "./masker.js";
+import type { ThreadDeath } from "./module/thread-handler.js";
 import { HandlersError, Unbuildable } from "./unbuildable.js";
 
 export { HandlersError } from "./unbuildable.js";
@@ -20,6 +21,10 @@ export interface ModuleSettings {
   readonly kind: "module";
   /** Absolute. */
   readonly path: string;
+  /** `thread`: in a worker thread of its own; `none`: in the daemon's. */
+  readonly isolation: "thread" | "none";
+  /** Of its thread: heap and buffers together. */
+  readonly maxMemoryBytes: number;
 }
 
 export interface CommandSettings {
@@ -58,6 +63,10 @@ export interface HandlersOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Told when a module handler did not stop in time. */
   readonly onAbandoned?: (name: string, call: HandlerCall) => void;
+  /** Told when the thread of a module handler ended unasked. */
+  readonly onThreadEnded?: (name: string, death: ThreadDeath) => void;
+  /** For what a handler's code prints outside of every job. */
+  readonly log: (name: string) => JobLogger;
 }
 
 /** Builds all handlers. Throws HandlersError, which lists every one that cannot be built, with what to do. */
@@ -107,18 +116,26 @@ function buildHandler(name: string, settings: HandlerSettings, options: Shared):
 }
 
 async function buildModule(name: string, settings: ModuleSettings, options: HandlersOptions): Promise<JobHandler> {
+  const { path, isolation, maxMemoryBytes } = settings;
+  const { clock, cancelGraceMs, onAbandoned, onThreadEnded, masker, log } = options;
+  const common = { clock, cancelGraceMs, onAbandoned: onAbandoned && ((call: HandlerCall) => onAbandoned(name, call)) };
+  if (isolation === "thread") {
+    const { ThreadHandler } = await import("./module/thread-handler.js");
+    return ThreadHandler.open({
+      ...common,
+      name,
+      path,
+      maxMemoryBytes,
+      masker,
+      log: log(name),
+      onThreadEnded: onThreadEnded && ((death) => onThreadEnded(name, death)),
+    });
+  }
   const [{ ModuleHandler }, { loadHandlerFunction }] = await Promise.all([
     import("./module/module.js"),
     import("./module/loading.js"),
   ]);
-  const { clock, cancelGraceMs, onAbandoned } = options;
-  return new ModuleHandler({
-    description: settings.path,
-    handler: await loadHandlerFunction(settings.path, clock),
-    clock,
-    cancelGraceMs,
-    onAbandoned: onAbandoned && ((call) => onAbandoned(name, call)),
-  });
+  return new ModuleHandler({ ...common, description: path, handler: await loadHandlerFunction(path, clock) });
 }
 
 async function buildCommand(settings: CommandSettings, options: Shared): Promise<JobHandler> {

@@ -1,6 +1,6 @@
 // Failures that are no job's own: the handler can do no job at all, or the machine lacks something. The engine takes
 // no more jobs while they last, so the code that meets one says so with this class. Pure.
-import { JobFailure, messageOf } from "./failure.js";
+import { JobFailure } from "./failure.js";
 
 /**
  * Thrown by our own code, never by a partner's. `handler`: this handler can do no job now; it cannot be loaded or
@@ -40,6 +40,6 @@ export function machineFault(error: unknown, what: string): WorkerFault | undefi
   if (lacking === undefined) return undefined;
   return new WorkerFault("machine", `${what}: the worker's machine is out of ${lacking} (${code})`, {
     code,
-    cause: messageOf(error),
+    cause: error,
   });
 }

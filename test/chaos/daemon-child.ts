@@ -15,6 +15,7 @@ import { Secret } from "../../src/job/secret.js";
 import { systemClock } from "../../src/std/clock.js";
 import { createLog, textLog } from "../../src/std/log.js";
 import { Masker } from "../../src/std/masking.js";
+import { moduleHandler } from "../support/module-handler.js";
 import { FaultPoints, pointsUntil, say } from "./fault-points.js";
 import { Journal, journalEvent, journalledGateway, journalledLedger, machineMs } from "./journal.js";
 import { PointedLedger, pointedGateway, pointedHandlers, pointedSqliteThread } from "./pointed-parts.js";
@@ -113,10 +114,8 @@ function configOf(order: ChildOrder): Config {
       secretProperties: [],
     })),
     handlers: {
-      scripted: {
-        kind: "module",
-        path: fileURLToPath(new URL("../fixtures/handlers/scripted.mjs", import.meta.url)),
-      },
+      // In this thread: the script and the fault points are this process's own.
+      scripted: moduleHandler(fileURLToPath(new URL("../fixtures/handlers/scripted.mjs", import.meta.url))),
       ...(order.fleet && { command: { kind: "command" as const, command: order.fleet.command, env: {} } }),
       ...(order.late && { service: { kind: "http" as const, url: order.late.url, requestTimeoutMs: 2_000 } }),
     },

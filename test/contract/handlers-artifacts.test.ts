@@ -8,6 +8,7 @@ import { Deadline } from "../../src/std/deadline.js";
 import { type Built, build, fixture, outcomeOf, realTime } from "../fixtures/handlers/build.js";
 import { aCall, type CallOptions, type TestCall } from "../fixtures/handlers/call.js";
 import { answersJson, type Behaviour, type Service, startService } from "../fixtures/handlers/service.js";
+import { moduleHandler } from "../support/module-handler.js";
 
 interface Link {
   readonly method: string;
@@ -55,7 +56,7 @@ interface Kind {
 const kinds: readonly Kind[] = [
   {
     name: "module",
-    settings: () => ({ kind: "module", path: fixture("module/copies-its-source.js") }),
+    settings: () => moduleHandler(fixture("module/copies-its-source.js")),
     report: (call) => call.workspace.uploaded["Report"]?.["COPY"],
   },
   {

@@ -13,6 +13,7 @@ import { systemClock } from "../../src/std/clock.js";
 import { Deadline } from "../../src/std/deadline.js";
 import { type Built, build, outcomeOf } from "../fixtures/handlers/build.js";
 import { aCall, type CallOptions } from "../fixtures/handlers/call.js";
+import { moduleHandler } from "../support/module-handler.js";
 
 const example = (name: string) => fileURLToPath(new URL(`../../config/examples/${name}`, import.meta.url));
 const secret = `whsec_${Buffer.alloc(32, 9).toString("base64")}`;
@@ -33,7 +34,7 @@ async function outcome({ handler }: Built, options: CallOptions = {}) {
 }
 
 describe("gate.js", () => {
-  const gate = () => given({ kind: "module", path: example("gate.js") });
+  const gate = () => given(moduleHandler(example("gate.js")));
 
   it("lets through when it has opened, or never closed", async () => {
     const built = await gate();

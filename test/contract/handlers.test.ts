@@ -6,9 +6,11 @@ import { Deadline } from "../../src/std/deadline.js";
 import { type Built, build, fixture, graceMs, outcomeOf, realTime } from "../fixtures/handlers/build.js";
 import { aCall, type TestCall } from "../fixtures/handlers/call.js";
 import { commonBehaviours, type Service, startService } from "../fixtures/handlers/service.js";
+import { moduleHandler } from "../support/module-handler.js";
 
 interface Kind {
-  readonly name: "module" | "command" | "http";
+  readonly name: string;
+  readonly kind: "module" | "command" | "http";
   settings(behaviour: string): Promise<HandlerSettings>;
   /** Resolves when the handler is at work on the call. */
   started(call: TestCall): Promise<unknown>;
@@ -20,16 +22,25 @@ const built: Built[] = [];
 const kinds: readonly Kind[] = [
   {
     name: "module",
-    settings: async (behaviour) => ({ kind: "module", path: fixture(`module/${behaviour}.js`) }),
+    kind: "module",
+    settings: async (behaviour) => moduleHandler(fixture(`module/${behaviour}.js`)),
+    started: (call) => call.log.has("started"),
+  },
+  {
+    name: "module in a thread",
+    kind: "module",
+    settings: async (behaviour) => moduleHandler(fixture(`module/${behaviour}.js`), "thread"),
     started: (call) => call.log.has("started"),
   },
   {
     name: "command",
+    kind: "command",
     settings: async (behaviour) => ({ kind: "command", command: [fixture(`command/${behaviour}.sh`)], env: {} }),
     started: (call) => call.log.has("started"),
   },
   {
     name: "http",
+    kind: "http",
     settings: async (behaviour) => {
       service ??= await startService(commonBehaviours);
       return { kind: "http", url: `${service.url}/${behaviour}`, requestTimeoutMs: 600_000 };
@@ -53,7 +64,7 @@ describe.each(kinds)("a $name handler", (kind) => {
 
   it("names its kind and describes itself without a query", async () => {
     const { handler } = await open("succeeds");
-    expect(handler.kind).toBe(kind.name);
+    expect(handler.kind).toBe(kind.kind);
     expect(handler.description).toContain("succeeds");
   });
 
@@ -92,7 +103,7 @@ describe.each(kinds)("a $name handler", (kind) => {
     });
     const outcome = await outcomeOf(handler.run(call), call);
     expect(outcome).toMatchObject(
-      kind.name === "http"
+      kind.kind === "http"
         ? { kind: "failed", type: "SystemUnavailable", message: expect.stringContaining("ECONNRESET") }
         : { kind: "failed", type: "JobFailed", message: expect.stringContaining("out of cheese") },
     );
@@ -108,11 +119,11 @@ describe.each(kinds)("a $name handler", (kind) => {
     });
   });
 
-  it(`takes no outcome at all for ${kind.name === "command" ? "the success that exit 0 is" : "a fault"}`, async () => {
+  it(`takes no outcome at all for ${kind.kind === "command" ? "the success that exit 0 is" : "a fault"}`, async () => {
     const { handler } = await open("returns-nothing");
     const call = aCall();
     const outcome = await outcomeOf(handler.run(call), call);
-    if (kind.name === "command") expect(outcome).toEqual({ kind: "succeeded" });
+    if (kind.kind === "command") expect(outcome).toEqual({ kind: "succeeded" });
     else expect(outcome).toMatchObject({ kind: "failed", message: expect.stringContaining("nothing") });
   });
 
@@ -141,7 +152,7 @@ describe.each(kinds)("a $name handler", (kind) => {
     await clock.advance(graceMs);
     const error = await ended;
     expect(clock.pending).toBe(0);
-    if (kind.name === "module") {
+    if (kind.kind === "module") {
       expect(error).toMatchObject({ name: "HandlerAbandoned", cause: reason });
       expect(abandoned).toEqual([call]);
     } else {

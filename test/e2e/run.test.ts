@@ -176,7 +176,72 @@ describe("when nobody reads what it writes", () => {
   });
 });
 
-describe("a module handler that forgets its errors", () => {
+describe("a module handler in its thread", () => {
+  const hurts = handlerModule(
+    `const { do: what, secret } = job.configuration;
+     if (what === "exit") process.exit(0);
+     if (what === "throw") { setTimeout(() => { throw new Error("detached one"); }, 0); await new Promise(() => {}); }
+     if (what === "reject") { Promise.reject(new Error("detached one")); await new Promise(() => {}); }
+     if (what === "print") {
+       console.log(secret, "\\u001b[31m");
+       process.stderr.write(secret + "\\nsecond line");
+       process.emitWarning(secret);
+       writeSync(1, secret + "\\n");
+       execSync("echo " + secret, { stdio: "inherit" });
+     }
+     return { kind: "succeeded" };`,
+    'import { execSync } from "node:child_process"; import { writeSync } from "node:fs";',
+  );
+
+  it.each([
+    ["exit", "called process.exit(0)"],
+    ["throw", "threw an error that nobody catches: detached one"],
+    ["reject", "left a rejected promise unhandled: detached one"],
+  ])("that does this: %s, fails its own job and hurts neither the daemon nor the next job", async (what, why) => {
+    const emulator = await startTestEmulator();
+    const files = { "partnerd.yaml": configFor(emulator, module), "handler.mjs": hurts };
+    const program = startProgram(["run"], { files });
+    const bad = emulator.addJob({ actionType: thirdParty, configuration: { do: what } });
+    expect(await emulator.waitForJob(bad, "over")).toMatchObject({
+      status: "Failed",
+      result: { document: { failureDetails: { type: "SystemUnavailable", message: expect.stringContaining(why) } } },
+    });
+    const next = emulator.addJob({ actionType: thirdParty });
+    expect((await emulator.waitForJob(next, "over")).status).toBe("Succeeded");
+    expect(await stopped(program)).toMatchObject({ code: 0, signal: null, err: "" });
+    expect(program.logs()).toContainEqual(
+      expect.objectContaining({ level: "error", handler: "only", jobs: 1, msg: expect.stringContaining(why) }),
+    );
+  });
+
+  it("prints only masked log lines", async () => {
+    const emulator = await startTestEmulator();
+    const actionTypes = [{ ...thirdParty, handler: "only", secretProperties: ["secret"] }];
+    const files = { "partnerd.yaml": configFor(emulator, module, { actionTypes }), "handler.mjs": hurts };
+    const program = startProgram(["run"], { files });
+    const configuration = { do: "print", secret: "hunter2-of-the-customer" };
+    const id = emulator.addJob({ actionType: thirdParty, configuration });
+    expect((await emulator.waitForJob(id, "over")).status).toBe("Succeeded");
+    const { out, err } = await stopped(program);
+    expect(err).toBe("");
+    expect(out).not.toContain(configuration.secret);
+    // Every line is JSON, or this throws. A warning is printed in the next turn: with its job, or not any more.
+    const printed = program.logs().filter(({ stream }) => stream !== undefined);
+    expect(printed.length).toBeGreaterThanOrEqual(5);
+    for (const { jobId } of printed) expect(jobId).toBe(id);
+  });
+});
+
+it("does not take the end of a module in its own thread for a stop in order", async () => {
+  const emulator = await startTestEmulator();
+  const unsafe = { ...module, isolation: "none" };
+  const files = { "partnerd.yaml": configFor(emulator, unsafe), "handler.mjs": handlerModule("process.exit(0);") };
+  const program = startProgram(["run"], { files });
+  emulator.addJob({ actionType: thirdParty });
+  expect(await program.ended).toMatchObject({ code: 75, err: expect.stringContaining("called process.exit()") });
+});
+
+describe("a module handler in the daemon's thread that forgets its errors", () => {
   it.each([
     ["a detached promise that rejects", 'Promise.reject(new Error("detached one"));'],
     ["a throw in a timer", 'setTimeout(() => { throw new Error("detached one"); }, 0);'],
@@ -188,7 +253,8 @@ describe("a module handler that forgets its errors", () => {
   ])("(%s) brings down neither the daemon nor another job", async (_what, stray) => {
     const emulator = await startTestEmulator();
     const body = `if (job.configuration.do === "stray") { ${stray} }\nreturn { kind: "succeeded" };`;
-    const files = { "partnerd.yaml": configFor(emulator, module), "handler.mjs": handlerModule(body) };
+    const unsafe = { ...module, isolation: "none" };
+    const files = { "partnerd.yaml": configFor(emulator, unsafe), "handler.mjs": handlerModule(body) };
     const program = startProgram(["run"], { files });
     const stray_ = emulator.addJobs({ actionType: thirdParty, count: 5, configuration: { do: "stray" } });
     await program.says(/detached one/);

@@ -10,6 +10,7 @@ import type { HandlerConfig } from "../../src/config/config.js";
 import type { JobView } from "../../src/emulator/job.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
 import { startService } from "../fixtures/handlers/service.js";
+import { moduleHandler } from "../support/module-handler.js";
 import { custom, type Rig, type RigOptions, scriptedHandler, startRig, thirdParty } from "../support/rig.js";
 
 const flavours = [
@@ -21,7 +22,7 @@ const source = { name: "Source", files: { "README.md": "read me", "src/main.c": 
 const keyId = "arn:aws:kms:us-east-1:111122223333:key/0f5a0e9a-0000-4000-8000-00000000cafe";
 
 function rigWith(handler: HandlerConfig, options: RigOptions = {}): Promise<Rig> {
-  const handlers = { tried: handler, scripted: { kind: "module", path: scriptedHandler } as const };
+  const handlers = { tried: handler, scripted: moduleHandler(scriptedHandler) };
   const actionTypes = [thirdParty, custom].map((type) => ({ ...type, handler: "tried" }));
   return startRig({ actionTypes, ...options, config: { handlers, ...options.config } });
 }

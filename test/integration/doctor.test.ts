@@ -10,6 +10,7 @@ import type { Finding } from "../../src/doctor/finding.js";
 import { systemClock } from "../../src/std/clock.js";
 import { createLog } from "../../src/std/log.js";
 import { Masker } from "../../src/std/masking.js";
+import { moduleHandler } from "../support/module-handler.js";
 import { custom, freePort, type Rig, startRig, thirdParty } from "../support/rig.js";
 
 afterEach(() => vi.unstubAllEnvs());
@@ -140,7 +141,7 @@ it("says what is wrong with tokens, ledger, handlers, folders and port", async (
     clientTokens: { source: "file", path: join(rig.folder, "no-tokens.yaml") },
     ledger: { store: "sqlite", path: join(rig.folder, "no", "folder", "x.db") },
     handlers: {
-      scripted: { kind: "module", path: join(rig.folder, "none.mjs") },
+      scripted: moduleHandler(join(rig.folder, "none.mjs")),
       service: { kind: "http", url: "http://127.0.0.1:1/jobs", requestTimeoutMs: 1_000 },
     },
     artifacts: { ...rig.config.artifacts, workDir: join(file, "work") },

@@ -8,6 +8,7 @@ import type { HandlerConfig } from "../../src/config/config.js";
 import type { JobView } from "../../src/emulator/job.js";
 import { Secret } from "../../src/job/secret.js";
 import { type Behaviour, type Service, startService } from "../fixtures/handlers/service.js";
+import { moduleHandler } from "../support/module-handler.js";
 import {
   defaultRetry,
   freePort,
@@ -36,7 +37,7 @@ async function startBeside(
     ],
     config: {
       shutdown,
-      handlers: { tried: handler, scripted: { kind: "module", path: scriptedHandler } },
+      handlers: { tried: handler, scripted: moduleHandler(scriptedHandler) },
       ...rest.config,
     },
   });

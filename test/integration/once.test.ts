@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { type OnceOptions, once } from "../../src/cli/work.js";
 import type { Config } from "../../src/config/config.js";
 import { failed, succeeded } from "../../src/index.js";
+import { moduleHandler } from "../support/module-handler.js";
 import { custom, type Rig, type RigOptions, startRig, thirdParty } from "../support/rig.js";
 
 type Flags = Partial<Pick<OnceOptions, "waitMs" | "maxJobs" | "jobOutcomeStatus">>;
@@ -138,7 +139,7 @@ describe("its exit code", () => {
 
   it("is 1 when a handler cannot be loaded, before anything is polled", async () => {
     await using rig = await startHeld();
-    const handlers: Config["handlers"] = { scripted: { kind: "module", path: `${rig.folder}/not-there.mjs` } };
+    const handlers: Config["handlers"] = { scripted: moduleHandler(`${rig.folder}/not-there.mjs`) };
     expect(await onceWith(rig, {}, { handlers })).toBe(1);
     expect(rig.emulator.calls()).toEqual({});
   });

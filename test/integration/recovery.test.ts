@@ -12,6 +12,7 @@ import type { ActionType, ClientId, JobId, JobKey, Nonce, Region } from "../../s
 import type { JobEvent } from "../../src/job/lifecycle.js";
 import { failed, succeeded } from "../../src/job/outcome.js";
 import { call } from "../support/emulator-client.js";
+import { moduleHandler } from "../support/module-handler.js";
 import {
   custom,
   freePort,
@@ -387,7 +388,7 @@ it("listens for a callback though others have its slot by now: the service's wor
       ledger: { store: "sqlite", path: dead.path },
       worker: { maxConcurrentJobs: 1 },
       handlers: {
-        scripted: { kind: "module", path: scriptedHandler },
+        scripted: moduleHandler(scriptedHandler),
         scan: { kind: "http", url: "http://127.0.0.1:9/jobs", requestTimeoutMs: 1_000 },
       },
       admin: { host: "127.0.0.1", port: await freePort() },
@@ -599,7 +600,7 @@ async function reloadedWhileOneWaits(change: (rig: Rig) => Partial<Config>) {
 it("works a job that waited for a slot with the handler that its action type has by then", async () => {
   const { dead, rig, second } = await reloadedWhileOneWaits(({ config, folder }) => ({
     actionTypes: config.actionTypes.map((type) => ({ ...type, handler: "new" })),
-    handlers: { new: { kind: "module", path: join(folder, "new.mjs") } },
+    handlers: { new: moduleHandler(join(folder, "new.mjs")) },
   }));
   await using _ = rig;
   await rig.event("job-reported", ({ key }) => key.jobId === second);

@@ -7,6 +7,7 @@ import type { Config } from "../../src/config/config.js";
 import type { ClientId, ClientToken, Region } from "../../src/job/job.js";
 import { Secret } from "../../src/job/secret.js";
 import { dynamoRegion, startDynamo } from "../support/dynamo.js";
+import { moduleHandler } from "../support/module-handler.js";
 import { custom, Gate, type Rig, startRig, thirdParty } from "../support/rig.js";
 
 /** Puts a changed configuration in force; what came of it. */
@@ -22,7 +23,7 @@ async function reload(rig: Rig, change: Partial<Config>): Promise<object> {
 function handlerThatSays(rig: Rig, summary: string): Config["handlers"] {
   const path = join(rig.folder, `${summary}.mjs`);
   writeFileSync(path, `export const handler = async () => ({ kind: "succeeded", summary: "${summary}" });\n`);
-  return { scripted: { kind: "module", path } };
+  return { scripted: moduleHandler(path) };
 }
 
 async function summaryOf(rig: Rig, id: string): Promise<string | undefined> {
@@ -109,7 +110,7 @@ it("raises and lowers how many jobs run at once", async () => {
 
 it("keeps everything as it is when the new configuration is wrong or cannot be built", async () => {
   await using rig = await startRig();
-  const missing: Config["handlers"] = { scripted: { kind: "module", path: join(rig.folder, "missing.mjs") } };
+  const missing: Config["handlers"] = { scripted: moduleHandler(join(rig.folder, "missing.mjs")) };
   expect(await reload(rig, { handlers: missing, polling: { minIntervalMs: 1, maxIntervalMs: 1 } })).toMatchObject({
     type: "reload-refused",
     message: expect.stringContaining("missing.mjs"),

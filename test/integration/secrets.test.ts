@@ -10,6 +10,7 @@ import type { HttpJobDocument } from "../../src/handlers/job-document.js";
 import { JobFailure } from "../../src/index.js";
 import { Secret } from "../../src/job/secret.js";
 import { type Behaviour, startService } from "../fixtures/handlers/service.js";
+import { moduleHandler } from "../support/module-handler.js";
 import { custom, defaultRetry, freePort, type Rig, scriptedHandler, startRig, thirdParty } from "../support/rig.js";
 
 const client = { clientId: "aaaaaaaa-0000-4000-8000-000000000001", clientToken: 'töken"of/the\\first+client&<1>' };
@@ -150,7 +151,7 @@ async function startStage(options: StageOptions): Promise<Rig> {
     inFolder: (folder) => (isDurable ? { ledger: { store: "sqlite", path: join(folder, "ledger.db") } } : {}),
     config: {
       handlers: {
-        module: { kind: "module", path: scriptedHandler },
+        module: moduleHandler(scriptedHandler),
         command: { kind: "command", command: ["sh", "-c", script], env: { LEVEL: "2" } },
         service: {
           kind: "http",

@@ -17,6 +17,7 @@ import { Secret } from "../../src/job/secret.js";
 import { type Clock, systemClock } from "../../src/std/clock.js";
 import { createLog } from "../../src/std/log.js";
 import { Masker } from "../../src/std/masking.js";
+import { moduleHandler } from "./module-handler.js";
 
 export const scriptedHandler = fileURLToPath(new URL("../fixtures/handlers/scripted.mjs", import.meta.url));
 const handlerSlot = Symbol.for("partnerd.test.handler");
@@ -239,7 +240,7 @@ function configOf(options: RigOptions, emulator: Emulator, regions: readonly str
       secretProperties: [],
       ...type,
     })),
-    handlers: { scripted: { kind: "module", path: scriptedHandler } },
+    handlers: { scripted: moduleHandler(scriptedHandler) },
     clientTokens: { source: "static", tokens: Object.fromEntries(tokens) },
     worker: { maxConcurrentJobs: 10 },
     polling: { minIntervalMs: 5, maxIntervalMs: 40 },

@@ -209,7 +209,8 @@ function without(pattern: RegExp, what: string, except: RegExp = /^$/): Rule {
 export const endsNoProcess = without(
   /\bprocess\s*(?:\?\.|\.)\s*(?:exit|abort|reallyExit|execve)\b|\bimport\b[^;]*\b(?:exit|abort)\b[^;]*\bfrom\s*["'] *["'];/g,
   "ends the process; only main.ts may, by its exit code",
-  /^main\.ts$/,
+  // In a handler's thread it ends the thread.
+  /^(?:main|handlers\/module\/thread-(?:side|process))\.ts$/,
 );
 export const hasNoDefaultExport = without(/\bexport\s+default\b|\bas\s+default\b/g, "has a default export");
 export const doesNotPrint = without(/\bconsole\s*(?:\?\.|\.|\[)/g, "prints by console; only cli may", /^cli\//);

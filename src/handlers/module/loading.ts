@@ -1,7 +1,8 @@
 // Finds the handler function in a partner's ES module. Everything that can be wrong with the file is said in one
-// sentence with its mend; what the module does when it is imported is its own business, except never to finish.
+// sentence with its remedy; what the module does when it is imported is its own business, except never to finish.
 import { stat } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
+import { isMainThread } from "node:worker_threads";
 import { messageOf } from "../../job/failure.js";
 import { cut } from "../../job/limits.js";
 import type { Clock } from "../../std/clock.js";
@@ -48,9 +49,17 @@ async function importWithin(path: string, clock: Clock): Promise<Record<string, 
   );
 }
 
-/** A syntax error does not tell its place to who catches it, only to the terminal. */
+/** What Node throws at code that is not made for threads: native addons, and calls that change the whole process. */
+const needsMainThread: ReadonlySet<unknown> = new Set(["ERR_DLOPEN_FAILED", "ERR_WORKER_UNSUPPORTED_OPERATION"]);
+
 function mendOf(error: unknown, path: string): string {
-  return error instanceof SyntaxError ? `\`node ${path}\` shows the place` : "mend the module";
+  // A syntax error does not tell its place to who catches it, only to the terminal.
+  if (error instanceof SyntaxError) return `\`node ${path}\` shows the place`;
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (!isMainThread && needsMainThread.has(code)) {
+    return "it may not be made for worker threads: set `isolation: none` for this handler";
+  }
+  return "fix the module";
 }
 
 function handlerIn(exported: Record<string, unknown>): ((job: HandlerJob) => unknown) | undefined {

@@ -93,6 +93,13 @@ export const oneOfEach: Readonly<Record<UntimedEvent["type"], UntimedEvent>> = {
   "result-refused": { type: "result-refused", key, fault: fault("rejected") },
   "job-left": { type: "job-left", key, state: "settled", isOurs: true, message: "stopped" },
   "handler-abandoned": { type: "handler-abandoned", key, handler: "scan" },
+  "handler-thread-ended": {
+    type: "handler-thread-ended",
+    handler: "scan",
+    what: "called process.exit(1)",
+    jobs: 2,
+    restMs: 1_000,
+  },
   "job-recovered": { type: "job-recovered", key, state: "running", ageMs: 4_000 },
   "order-taken": { type: "order-taken", key, order: "fail", state: "running" },
   "ledger-failed": { type: "ledger-failed", key: undefined, message: "disk full" },

@@ -74,7 +74,7 @@ describe("each event", () => {
     [
       "handler-abandoned",
       "error",
-      "the handler did not stop when it was told to; its job was settled without it and it may still use memory and CPU",
+      "the handler did not stop when it was told to; its job ended without it, and its thread ends after its other jobs; with isolation: none it may still use memory and CPU",
       { ...jobFields, handler: "scan" },
     ],
     [

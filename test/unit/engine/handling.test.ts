@@ -10,6 +10,7 @@ import { RecordedLog } from "../../fixtures/handlers/call.js";
 import { answersJson, type Behaviour, type Service, startService } from "../../fixtures/handlers/service.js";
 import { TestWorkspace } from "../../fixtures/handlers/workspace.js";
 import { flightOver, offer } from "../../support/flight.js";
+import { moduleHandler } from "../../support/module-handler.js";
 
 const limitMs = 30 * 60_000;
 /** An http handler keeps this much for its last word. */
@@ -65,7 +66,7 @@ interface Row {
 const rows: readonly Row[] = [
   {
     name: "a module that hangs",
-    start: () => started({ kind: "module", path: fixture("module/hangs-until-abort.js") }),
+    start: () => started(moduleHandler(fixture("module/hangs-until-abort.js"))),
     endsAfterMs: limitMs,
     message: "the job took longer than its limit",
   },

@@ -12,6 +12,7 @@ import { Masker } from "../../../src/std/masking.js";
 import { fixture, outcomeOf, retry } from "../../fixtures/handlers/build.js";
 import { aCall } from "../../fixtures/handlers/call.js";
 import { FakeClock } from "../../support/fake-clock.js";
+import { moduleHandler } from "../../support/module-handler.js";
 
 let folder = "";
 const open: HandlerRegistry[] = [];
@@ -39,6 +40,7 @@ function given(handlers: Record<string, HandlerSettings>, workDir = folder) {
     workDir,
     cancelGraceMs: 1_000,
     environment,
+    log: () => aCall().log,
   });
   registry.then(
     (built) => open.push(built),
@@ -65,7 +67,7 @@ async function loadedInNode(path: string): Promise<unknown> {
   return JSON.parse(stdout) as unknown;
 }
 
-const module = (path: string): HandlerSettings => ({ kind: "module", path });
+const module = (path: string): HandlerSettings => moduleHandler(path);
 const command = (...words: [string, ...string[]]): HandlerSettings => ({ kind: "command", command: words, env: {} });
 const http = (url: string, secret?: string): HandlerSettings => ({
   kind: "http",

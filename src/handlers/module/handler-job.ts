@@ -1,0 +1,57 @@
+// A partner's function at work on one job: the job object it is given, and what its end is worth. The same in the
+// daemon's own thread and in a thread of its own.
+import { isJobFailure } from "../../job/failure.js";
+import type { HandlerJob, JobDocument } from "../handler.js";
+
+/** What a module exports. It is the partner's code, so its promise to be a Handler is not believed. */
+export type HandlerFunction = (job: HandlerJob) => unknown;
+
+/** What a job object is made of. */
+export interface HandlerJobParts extends Omit<HandlerJob, keyof JobDocument> {
+  readonly document: JobDocument;
+}
+
+/** How the handler ended, as a value: a late one can be ignored without an unhandled rejection. */
+export type Settled = { readonly value: unknown } | { readonly thrown: unknown };
+
+/** Runs the handler on one job. Never rejects. */
+export async function settledRun(handler: HandlerFunction, parts: HandlerJobParts): Promise<Settled> {
+  try {
+    const uploaded = new Set<string>();
+    const value = await handler(handlerJob(parts, uploaded));
+    warnOfMissing(parts, value, uploaded);
+    return { value };
+  } catch (thrown) {
+    return { thrown };
+  }
+}
+
+/** A handler that throws because it was told to stop only repeats the reason; a JobFailure is its own word. */
+export function settledOr(settled: Settled, signal: AbortSignal): unknown {
+  if ("value" in settled) return settled.value;
+  if (signal.aborted && !isJobFailure(settled.thrown)) throw signal.reason;
+  throw settled.thrown;
+}
+
+function handlerJob(parts: HandlerJobParts, uploaded: Set<string>): HandlerJob {
+  const { document, ...own } = parts;
+  return {
+    ...document,
+    ...own,
+    // No `async` here: a promise of an upload that nobody awaits must not end the process.
+    output: (name, directory) => {
+      uploaded.add(name);
+      return own.output(name, directory);
+    },
+  };
+}
+
+/** Not a failure: whether the pipeline needs the artifact is known to nobody here. */
+function warnOfMissing({ document, log }: HandlerJobParts, value: unknown, uploaded: ReadonlySet<string>): void {
+  const isSuccess = typeof value === "object" && value !== null && "kind" in value && value.kind === "succeeded";
+  if (!isSuccess) return;
+  for (const { name } of document.outputs) {
+    if (uploaded.has(name)) continue;
+    log.warn(`the handler succeeded without uploading the output artifact ${name}; a later action may miss it`);
+  }
+}

@@ -1,0 +1,267 @@
+// One thread of a module handler, seen from the daemon: starts it, hands it jobs, answers what they ask for, logs what
+// they print, and ends it when it dies, stands still, needs too much memory or is no longer wanted.
+import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from "node:worker_threads";
+import { messageOf } from "../../job/failure.js";
+import type { Clock } from "../../std/clock.js";
+import { JobOutput } from "../command/log-lines.js";
+import type { HandlerCall, JobLogger } from "../handler.js";
+import { jobDocument } from "../job-document.js";
+import type { JobMasker } from "../masker.js";
+import { Unbuildable } from "../unbuildable.js";
+import type { FromThread, RunId, ToThread } from "./messages.js";
+import { endOf, portableError } from "./portable.js";
+import { causeOf, type Death, startFault, ThreadEnded } from "./thread-end.js";
+import { ThreadWatch } from "./thread-watch.js";
+
+export interface HandlerThreadOptions {
+  /** Starts the thread; `port` is its end of the conversation. */
+  readonly start: (port: MessagePort) => Worker;
+  readonly clock: Clock;
+  readonly masker: JobMasker;
+  /** For what its code prints outside of every job. */
+  readonly log: JobLogger;
+  readonly maxMemoryBytes: number;
+  /** The thread has ended; `death` is there when it was loaded and nobody asked it to. */
+  readonly onEnd: (death: Death | undefined) => void;
+}
+
+/** What a thread that is asked to end may still need to send its spans. */
+const closeMs = 1_000;
+/** Output outside of jobs is limited for each such time; see JobOutput for how much. */
+const ownOutputWindowMs = 60_000;
+
+interface Running {
+  readonly call: HandlerCall;
+  readonly settle: PromiseWithResolvers<unknown>;
+  output: JobOutput | undefined;
+}
+
+export class HandlerThread {
+  readonly #options: HandlerThreadOptions;
+  readonly #worker: Worker;
+  readonly #port: MessagePort;
+  readonly #loaded = Promise.withResolvers<void>();
+  readonly #exited = Promise.withResolvers<void>();
+  readonly #running = new Map<RunId, Running>();
+  #lastRun = 0;
+  readonly #watch: ThreadWatch;
+  #ownOutput: { readonly output: JobOutput; readonly sinceMs: number } | undefined;
+  /** Why it ends, as soon as somebody knows. */
+  #what: string | undefined;
+  #isLoaded = false;
+  #state: "at-work" | "retiring" | "ending" | "ended" = "at-work";
+
+  constructor(options: HandlerThreadOptions) {
+    this.#options = options;
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    this.#loaded.promise.catch(() => {});
+    this.#worker = options.start(port2);
+    this.#port.on("message", (message: FromThread) => this.#take(message));
+    this.#port.on("messageerror", (error) => this.#die(`sent what cannot be read: ${messageOf(error)}`));
+    for (const stream of ["stdout", "stderr"] as const) {
+      // Printed before the thread could take its output over, as by a preloaded module.
+      this.#worker[stream].on("data", (chunk: Buffer) => this.#own().write(stream, chunk));
+    }
+    this.#worker.on("error", (error: unknown) => {
+      this.#what ??= causeOf(error, options.maxMemoryBytes);
+      this.#loaded.reject(startFault(error));
+    });
+    this.#worker.on("exit", (code) => this.#onExit(code));
+    this.#watch = new ThreadWatch({
+      clock: options.clock,
+      worker: this.#worker,
+      maxMemoryBytes: options.maxMemoryBytes,
+      ping: () => this.#say({ type: "ping" }),
+      onFault: (what) => this.#die(what),
+    });
+    this.#port.unref();
+    this.#worker.unref();
+  }
+
+  /** Resolves when the module is loaded. Rejects with Unbuildable, or WorkerFault where the machine is at fault. */
+  get loaded(): Promise<void> {
+    return this.#loaded.promise;
+  }
+
+  /** Whether it takes jobs. */
+  get isUsable(): boolean {
+    return this.#state === "at-work";
+  }
+
+  /** Runs a job; rejects with what the handler threw, or with ThreadEnded. `signal` and `draining` are the call's. */
+  async run(call: HandlerCall, signal: AbortSignal, draining: AbortSignal): Promise<unknown> {
+    if (!this.isUsable) throw new ThreadEnded(this.#what ?? "its thread ended");
+    const run = ++this.#lastRun;
+    const running: Running = { call, settle: Promise.withResolvers(), output: undefined };
+    this.#running.set(run, running);
+    this.#worker.ref();
+    this.#watch.begin();
+    const onAbort = () => this.#say({ type: "abort", run, reason: messageOf(signal.reason) });
+    const onDrain = () => this.#say({ type: "drain", run });
+    const { traceparent, tracestate } = call.trace ?? {};
+    this.#say({
+      type: "run",
+      run,
+      document: jobDocument(call),
+      isDraining: draining.aborted,
+      ...(traceparent === undefined ? {} : { trace: { traceparent, tracestate } }),
+    });
+    signal.addEventListener("abort", onAbort, { once: true });
+    draining.addEventListener("abort", onDrain, { once: true });
+    try {
+      return await running.settle.promise;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+      draining.removeEventListener("abort", onDrain);
+    }
+  }
+
+  /** Takes no more jobs, and ends once those that are not given up have settled. */
+  retire(givenUp: HandlerCall): void {
+    for (const [run, { call }] of this.#running) if (call === givenUp) this.#forget(run);
+    if (this.#state === "at-work") this.#state = "retiring";
+    this.#endIfIdle();
+  }
+
+  /** Ends it now, in order if it answers. Resolves when it is gone, or is left behind by its limit. */
+  async end(): Promise<void> {
+    if (this.#state === "at-work" || this.#state === "retiring") {
+      this.#state = "ending";
+      this.#say({ type: "close" });
+      await this.#isGoneWithin(closeMs);
+      void this.#worker.terminate();
+    }
+    // One that hangs in a call to a dead disk never ends: it is left behind.
+    await this.#isGoneWithin(closeMs);
+  }
+
+  async #isGoneWithin(limitMs: number): Promise<void> {
+    const cancelled = new AbortController();
+    await Promise.race([this.#exited.promise, this.#options.clock.sleep(limitMs, cancelled.signal)]);
+    cancelled.abort();
+  }
+
+  #say(message: ToThread): void {
+    this.#port.postMessage(message);
+  }
+
+  #take(message: FromThread): void {
+    switch (message.type) {
+      case "loaded":
+        this.#isLoaded = true;
+        return this.#loaded.resolve();
+      case "unloadable":
+        this.#loaded.reject(new Unbuildable(message.message));
+        return void this.end();
+      case "settled":
+        return this.#settled(message);
+      case "ask":
+        return void this.#answer(message);
+      case "log":
+        return this.#running.get(message.run)?.call.log[message.level](message.message, message.fields);
+      case "printed":
+        return this.#outputOf(message.run)?.write(message.stream, Buffer.from(message.text));
+      case "pong":
+        return this.#watch.heard();
+      case "last-words":
+        this.#what ??= message.what;
+        return;
+    }
+  }
+
+  #settled({ run, end }: FromThread & { type: "settled" }): void {
+    const running = this.#forget(run);
+    try {
+      running?.settle.resolve(endOf(end));
+    } catch (error) {
+      running?.settle.reject(error);
+    }
+    this.#endIfIdle();
+  }
+
+  async #answer({ run, ask, method, args }: FromThread & { type: "ask" }): Promise<void> {
+    try {
+      const running = this.#running.get(run);
+      if (!running) throw new Error("the job has ended");
+      const [name = "", directory = ""] = args;
+      const { workspace } = running.call;
+      const value = await (method === "output" ? workspace.output(name, directory) : workspace[method](name));
+      this.#say({ type: "answer", ask, value: value ?? undefined });
+    } catch (error) {
+      this.#say({ type: "answer", ask, error: portableError(error) });
+    }
+  }
+
+  /** Where a run's output goes. After its end nowhere: its secrets are no longer known, and could not be masked. */
+  #outputOf(run: RunId | undefined): JobOutput | undefined {
+    if (run === undefined) return this.#own();
+    const running = this.#running.get(run);
+    if (!running) return undefined;
+    running.output ??= new JobOutput({ masker: this.#options.masker, log: running.call.log });
+    return running.output;
+  }
+
+  #own(): JobOutput {
+    const { clock, masker, log } = this.#options;
+    const nowMs = clock.monotonic();
+    if (this.#ownOutput && nowMs - this.#ownOutput.sinceMs > ownOutputWindowMs) {
+      this.#ownOutput.output.end();
+      this.#ownOutput = undefined;
+    }
+    this.#ownOutput ??= { output: new JobOutput({ masker, log }), sinceMs: nowMs };
+    return this.#ownOutput.output;
+  }
+
+  #forget(run: RunId): Running | undefined {
+    const running = this.#running.get(run);
+    this.#running.delete(run);
+    running?.output?.end();
+    if (this.#running.size === 0) this.#rest();
+    return running;
+  }
+
+  #rest(): void {
+    this.#watch.end();
+    this.#worker.unref();
+  }
+
+  #endIfIdle(): void {
+    if (this.#state !== "retiring" || this.#running.size > 0) return;
+    this.#state = "ending";
+    void this.#worker.terminate();
+  }
+
+  /** Ends it by force; its jobs fail at once, whatever the thread still does. */
+  #die(what: string): void {
+    if (this.#state === "ended") return;
+    this.#what ??= what;
+    void this.#worker.terminate();
+    this.#end();
+  }
+
+  #onExit(code: number): void {
+    // What it said last may still lie in the port.
+    for (let left = receiveMessageOnPort(this.#port); left; left = receiveMessageOnPort(this.#port)) {
+      this.#take(left.message as FromThread);
+    }
+    this.#exited.resolve();
+    this.#what ??= `its thread ended with exit code ${code}`;
+    this.#end();
+  }
+
+  /** Everything that waits for the thread learns that it will not answer. */
+  #end(): void {
+    if (this.#state === "ended") return;
+    const isDeath = this.#isLoaded && this.#state !== "ending";
+    this.#state = "ended";
+    const what = this.#what ?? "its thread ended";
+    const running = [...this.#running.keys()];
+    for (const run of running) this.#forget(run)?.settle.reject(new ThreadEnded(what));
+    this.#rest();
+    this.#ownOutput?.output.end();
+    this.#port.close();
+    this.#loaded.reject(new Unbuildable(`its module ended the thread that loaded it: it ${what}`));
+    this.#options.onEnd(isDeath ? { what, jobs: running.length } : undefined);
+  }
+}

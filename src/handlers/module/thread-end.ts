@@ -1,0 +1,42 @@
+// How the thread of a handler ends when nobody asked it to, in words: for the log, and for the customer of each job that
+// it took along.
+import { JobFailure, messageOf } from "../../job/failure.js";
+import { machineFault, WorkerFault } from "../../job/worker-fault.js";
+import { Unbuildable } from "../unbuildable.js";
+import { tooMuchMemory } from "./thread-watch.js";
+
+/** An end that nobody asked for. */
+export interface Death {
+  /** What it did, such as "called process.exit(1)". */
+  readonly what: string;
+  /** How many jobs it took along. */
+  readonly jobs: number;
+}
+
+/** A thread ended under a job: not the job's own failure, or nobody can tell. */
+export class ThreadEnded extends JobFailure {
+  constructor(what: string) {
+    super("SystemUnavailable", `the handler ended before the job did: ${what}; run the action again`);
+  }
+}
+
+/** What a thread did that ended by an error. */
+export function causeOf(error: unknown, maxMemoryBytes: number): string {
+  if (codeOf(error) === "ERR_WORKER_OUT_OF_MEMORY") return tooMuchMemory(maxMemoryBytes);
+  return `threw an error that nobody catches: ${messageOf(error)}`;
+}
+
+/** Why a thread did not come to load its module. */
+export function startFault(error: unknown): Error {
+  const what = "the handler's thread could not be started";
+  if (codeOf(error) === "ERR_WORKER_INIT_FAILED") {
+    return new WorkerFault("machine", `${what}: ${messageOf(error)}`, { code: "EAGAIN", cause: error });
+  }
+  return (
+    machineFault(error, what) ?? new Unbuildable(`its module ended the thread that loaded it: ${messageOf(error)}`)
+  );
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
+}

@@ -1,0 +1,200 @@
+// A module handler in a thread of its own (`isolation: thread`): its jobs share the thread, and whatever becomes of that
+// hurts neither the daemon nor other handlers. Starts a new thread for one that died or that a job no longer leaves.
+import { type MessagePort, Worker } from "node:worker_threads";
+import { messageOf } from "../../job/failure.js";
+import { WorkerFault } from "../../job/worker-fault.js";
+import type { Clock } from "../../std/clock.js";
+import { endOrAbort } from "../../std/end-or-abort.js";
+import type { HandlerCall, JobHandler, JobLogger } from "../handler.js";
+import type { JobMasker } from "../masker.js";
+import { following, HandlerClosed, OpenCalls } from "../open-calls.js";
+import { Unbuildable } from "../unbuildable.js";
+import { graceAfter, HandlerAbandoned } from "./grace.js";
+import { type Settled, settledOr } from "./handler-job.js";
+import { HandlerThread } from "./handler-thread.js";
+import type { ThreadData } from "./messages.js";
+import { type Death, startFault, ThreadEnded } from "./thread-end.js";
+
+export interface ThreadHandlerOptions {
+  /** The name in the configuration; threads are called after it. */
+  readonly name: string;
+  /** Of the module, absolute. */
+  readonly path: string;
+  readonly maxMemoryBytes: number;
+  /** How long a handler may take to stop after its signal aborted. */
+  readonly cancelGraceMs: number;
+  readonly clock: Clock;
+  readonly masker: JobMasker;
+  /** For what the module prints outside of every job. */
+  readonly log: JobLogger;
+  /** Told when a job did not stop in time; its thread takes no more jobs. */
+  readonly onAbandoned?: ((call: HandlerCall) => void) | undefined;
+  readonly onThreadEnded?: ((death: ThreadDeath) => void) | undefined;
+}
+
+/** A thread that ended unasked. */
+export interface ThreadDeath extends Death {
+  /** How long the next one is waited with. */
+  readonly restMs: number;
+}
+
+/** Before the second, third, … thread in a row that dies without having ended a job. */
+const restsMs = [0, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000] as const;
+const mebibyte = 1024 * 1024;
+
+export class ThreadHandler implements JobHandler {
+  readonly kind = "module";
+  readonly description: string;
+  readonly #options: ThreadHandlerOptions;
+  readonly #calls = new OpenCalls();
+  readonly #threads = new Set<HandlerThread>();
+  readonly #closing = new AbortController();
+  #current: HandlerThread | undefined;
+  #starting: Promise<HandlerThread> | undefined;
+  #deathsInARow = 0;
+  #startNotBeforeMs = Number.NEGATIVE_INFINITY;
+
+  private constructor(options: ThreadHandlerOptions) {
+    this.#options = options;
+    this.description = options.path;
+  }
+
+  /** Loads the module. Throws Unbuildable. */
+  static async open(options: ThreadHandlerOptions): Promise<ThreadHandler> {
+    const handler = new ThreadHandler(options);
+    try {
+      await handler.#usable();
+    } catch (error) {
+      await handler.close();
+      throw error instanceof WorkerFault ? new Unbuildable(error.message) : error;
+    }
+    return handler;
+  }
+
+  run(call: HandlerCall): Promise<unknown> {
+    return this.#calls.within(call.signal, (signal) => this.#run(call, signal));
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#calls.close();
+    await Promise.all([...this.#threads].map((thread) => thread.end()));
+  }
+
+  /** A job that may run twice gets a second thread when the first one dies under it. */
+  async #run(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
+    try {
+      return await this.#runOnce(call, signal);
+    } catch (error) {
+      if (signal.aborted || !(error instanceof ThreadEnded) || !call.mayRerun) throw error;
+      call.log.warn(`${messageOf(error)}; its handler runs once more (afterCrash: rerun)`);
+      return await this.#runOnce(call, signal);
+    }
+  }
+
+  async #runOnce(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
+    const { clock, cancelGraceMs } = this.#options;
+    const draining = following(call.draining);
+    const grace = graceAfter(signal, cancelGraceMs, clock);
+    try {
+      const thread = await this.#threadFor(signal);
+      const work = settled(thread.run(call, signal, draining.controller.signal));
+      const first = await Promise.race([work, grace.over]);
+      if (first !== "over") {
+        if (!("thrown" in first && first.thrown instanceof ThreadEnded)) this.#deathsInARow = 0;
+        return settledOr(first, signal);
+      }
+      thread.retire(call);
+      this.#options.onAbandoned?.(call);
+      throw new HandlerAbandoned(cancelGraceMs, signal.reason);
+    } finally {
+      grace.cancel();
+      draining.release();
+    }
+  }
+
+  /** A thread that takes jobs. Throws WorkerFault; the signal's reason when it aborts meanwhile. */
+  async #threadFor(signal: AbortSignal): Promise<HandlerThread> {
+    if (this.#current?.isUsable && !this.#starting) return this.#current;
+    try {
+      const usable = this.#usable();
+      await endOrAbort(usable, signal);
+      signal.throwIfAborted();
+      return await usable;
+    } catch (error) {
+      if (!(error instanceof Unbuildable)) throw error;
+      throw new WorkerFault("handler", `the handler could not be started anew: ${error.message}`, { cause: error });
+    }
+  }
+
+  /** The current thread, or a new one; jobs that come meanwhile wait for the same. */
+  #usable(): Promise<HandlerThread> {
+    if (this.#current?.isUsable && !this.#starting) return Promise.resolve(this.#current);
+    this.#starting ??= this.#start().finally(() => {
+      this.#starting = undefined;
+    });
+    return this.#starting;
+  }
+
+  async #start(): Promise<HandlerThread> {
+    const { clock, masker, log, maxMemoryBytes, path, name } = this.#options;
+    await clock.sleep(this.#startNotBeforeMs - clock.monotonic(), this.#closing.signal);
+    if (this.#closing.signal.aborted) throw new HandlerClosed();
+    const thread: HandlerThread = new HandlerThread({
+      start: (port) => startedWorker({ port, path }, name, maxMemoryBytes),
+      clock,
+      masker,
+      log,
+      maxMemoryBytes,
+      onEnd: (death) => {
+        this.#threads.delete(thread);
+        if (death) this.#options.onThreadEnded?.({ ...death, restMs: this.#restLonger() });
+      },
+    });
+    this.#threads.add(thread);
+    this.#current = thread;
+    try {
+      await thread.loaded;
+    } catch (error) {
+      this.#restLonger();
+      throw error;
+    }
+    return thread;
+  }
+
+  /** How long the next thread is waited with, in ms. */
+  #restLonger(): number {
+    const restMs = restsMs[Math.min(this.#deathsInARow, restsMs.length - 1)] ?? 0;
+    this.#deathsInARow += 1;
+    this.#startNotBeforeMs = this.#options.clock.monotonic() + restMs;
+    return restMs;
+  }
+}
+
+function settled(work: Promise<unknown>): Promise<Settled> {
+  return work.then(
+    (value) => ({ value }),
+    (thrown: unknown) => ({ thrown }),
+  );
+}
+
+function startedWorker(data: ThreadData, name: string, maxMemoryBytes: number): Worker {
+  try {
+    return startWorker(data, name, maxMemoryBytes);
+  } catch (error) {
+    throw startFault(error);
+  }
+}
+
+/** Flags and environment are the daemon's own: what it preloads, such as a tracing SDK, is preloaded in each thread. */
+function startWorker(data: ThreadData, name: string, maxMemoryBytes: number): Worker {
+  const isSource = import.meta.url.endsWith(".ts");
+  return new Worker(new URL(isSource ? "./worker.ts" : "./worker.js", import.meta.url), {
+    name: `handler ${name}`,
+    workerData: data,
+    transferList: [data.port as MessagePort],
+    stdout: true,
+    stderr: true,
+    resourceLimits: { maxOldGenerationSizeMb: Math.ceil(maxMemoryBytes / mebibyte) },
+  });
+}

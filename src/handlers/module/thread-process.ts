@@ -1,0 +1,166 @@
+// What a handler's thread shares with the daemon's process and must not touch: its output, its end, its signals, its
+// descriptors. Against accidents, not against malice: code that means harm has other ways.
+import childProcess from "node:child_process";
+import fs from "node:fs";
+import nodeModule from "node:module";
+import { redirectChildren } from "./thread-children.js";
+
+export type Print = (stream: "stdout" | "stderr", text: string) => void;
+
+/** Standard output and error, by their descriptors. */
+export const streamOf = (fd: unknown): "stdout" | "stderr" | undefined =>
+  fd === 1 ? "stdout" : fd === 2 ? "stderr" : undefined;
+
+/** Sends whatever the thread's code prints to `print`: console, streams, warnings, descriptors 1 and 2, child processes. */
+export function redirectOutput(print: Print): void {
+  for (const stream of ["stdout", "stderr"] as const) {
+    process[stream].write = ((chunk: unknown, encoding?: unknown, done?: unknown) => {
+      print(stream, textOf(chunk, encoding));
+      const callback = typeof encoding === "function" ? encoding : done;
+      if (typeof callback === "function") process.nextTick(callback as () => void);
+      return true;
+    }) as typeof process.stdout.write;
+  }
+  Reflect.set(process, "_rawDebug", (...args: unknown[]) => print("stderr", `${args.map(String).join(" ")}\n`));
+  process.removeAllListeners("warning");
+  process.on("warning", (warning) => print("stderr", `${warning.name}: ${warning.message}\n`));
+  redirectDescriptors(print);
+  redirectChildren(childProcess, print);
+  nodeModule.syncBuiltinESMExports();
+}
+
+/** Loggers write to descriptor 1 past every stream. */
+function redirectDescriptors(print: Print): void {
+  const { write, writeSync, writev, writevSync } = fs;
+  const printed = (fd: unknown, data: unknown, args: readonly unknown[]): number | undefined => {
+    const stream = streamOf(fd);
+    if (stream === undefined) return undefined;
+    const bytes = bytesOf(data, args);
+    print(stream, bytes.toString("utf8"));
+    return bytes.length;
+  };
+  fs.writeSync = ((fd: number, data: never, ...args: never[]) =>
+    printed(fd, data, args) ?? writeSync(fd, data, ...args)) as typeof fs.writeSync;
+  fs.writevSync = ((fd: number, data: readonly NodeJS.ArrayBufferView[], ...args: []) =>
+    printed(fd, joined(data), []) ?? writevSync(fd, data, ...args)) as typeof fs.writevSync;
+  fs.write = later(write, printed, (data) => data);
+  fs.writev = later(writev, printed, (data) => joined(data as readonly NodeJS.ArrayBufferView[]));
+}
+
+type Printed = (fd: unknown, data: unknown, args: readonly unknown[]) => number | undefined;
+
+/** The form with a callback. Keeps the original's other properties, such as the one for util.promisify. */
+function later<F extends (...args: never[]) => void>(
+  original: F,
+  printed: Printed,
+  whole: (data: unknown) => unknown,
+): F {
+  const wrapped = (fd: unknown, data: unknown, ...args: unknown[]) => {
+    const length = streamOf(fd) === undefined ? undefined : printed(fd, whole(data), args.slice(0, -1));
+    const callback = args.at(-1);
+    if (length === undefined) return Reflect.apply(original, fs, [fd, data, ...args]);
+    if (typeof callback === "function") process.nextTick(callback as () => void, null, length, data);
+  };
+  return Object.defineProperties(wrapped, Object.getOwnPropertyDescriptors(original)) as unknown as F;
+}
+
+function joined(parts: readonly NodeJS.ArrayBufferView[]): Buffer {
+  return Buffer.concat(parts.map((each) => Buffer.from(each.buffer, each.byteOffset, each.byteLength)));
+}
+
+/** The bytes of fs.write's second argument; what follows are offset, length and position, or position and encoding. */
+function bytesOf(data: unknown, args: readonly unknown[]): Buffer {
+  if (!ArrayBuffer.isView(data)) return Buffer.from(String(data), args.find(isEncoding) ?? "utf8");
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const [first, second] = args;
+  const options =
+    typeof first === "object" && first !== null ? (first as { offset?: number; length?: number }) : undefined;
+  const offset = options?.offset ?? (typeof first === "number" ? first : 0);
+  const length = options?.length ?? (typeof second === "number" ? second : bytes.length - offset);
+  return bytes.subarray(offset, offset + length);
+}
+
+function textOf(chunk: unknown, encoding: unknown): string {
+  if (typeof chunk === "string" && (encoding === undefined || !isEncoding(encoding) || encoding === "utf8"))
+    return chunk;
+  return bytesOf(chunk, [encoding]).toString("utf8");
+}
+
+function isEncoding(value: unknown): value is BufferEncoding {
+  return typeof value === "string" && Buffer.isEncoding(value);
+}
+
+/** Tells why the thread ends before it does, and keeps its code away from the process's signals and descriptors. */
+export function guardProcess(lastWords: (what: string) => void): void {
+  const exit = process.exit.bind(process);
+  process.exit = ((code?: number | string | null) => {
+    lastWords(`called process.exit(${code ?? ""})`);
+    return exit(code);
+  }) as typeof process.exit;
+  process.on("uncaughtExceptionMonitor", (error: unknown, origin) => {
+    const what =
+      origin === "unhandledRejection" ? "left a rejected promise unhandled" : "threw an error that nobody catches";
+    lastWords(`${what}: ${messageIn(error)}`);
+  });
+  const kill = process.kill.bind(process);
+  process.kill = (pid, signal) => {
+    if (signal !== 0 && (pid === 0 || Math.abs(pid) === process.pid)) {
+      throw new Error("a handler cannot send a signal to partnerd's own process");
+    }
+    return kill(pid, signal);
+  };
+  guardDescriptors();
+  nodeModule.syncBuiltinESMExports();
+}
+
+function messageIn(error: unknown): string {
+  try {
+    return error instanceof Error ? error.message || error.name : String(error);
+  } catch {
+    return "a value that cannot be shown";
+  }
+}
+
+/** Closes only what the thread opened: the rest is the daemon's ledger, sockets and log. */
+function guardDescriptors(): void {
+  const { open, openSync, close, closeSync } = fs;
+  const own = new Set<number>();
+  const refusal = (fd: number) =>
+    Object.assign(new Error(`EBADF: the handler closes the file descriptor ${fd}, which it did not open`), {
+      code: "EBADF",
+      errno: -9,
+      syscall: "close",
+    });
+  fs.openSync = ((...args: Parameters<typeof openSync>) => {
+    const fd = openSync(...args);
+    own.add(fd);
+    return fd;
+  }) as typeof fs.openSync;
+  const openLater = (...args: unknown[]) => {
+    const done = args.at(-1);
+    if (typeof done === "function") {
+      args[args.length - 1] = (error: unknown, fd: number) => {
+        if (!error) own.add(fd);
+        Reflect.apply(done, undefined, [error, fd]);
+      };
+    }
+    return Reflect.apply(open, fs, args);
+  };
+  fs.open = Object.defineProperties(openLater, Object.getOwnPropertyDescriptors(open)) as unknown as typeof fs.open;
+  fs.closeSync = (fd) => {
+    if (!own.has(fd)) throw refusal(fd);
+    closeSync(fd);
+    own.delete(fd);
+  };
+  const closeLater = (fd: number, done?: (error: Error | null) => void) => {
+    if (!own.delete(fd)) {
+      const error = refusal(fd);
+      if (done) process.nextTick(done, error);
+      else process.emitWarning(error.message);
+      return;
+    }
+    if (done) close(fd, done);
+    else close(fd);
+  };
+  fs.close = Object.defineProperties(closeLater, Object.getOwnPropertyDescriptors(close)) as unknown as typeof fs.close;
+}

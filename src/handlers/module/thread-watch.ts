@@ -1,0 +1,77 @@
+// Looks after a handler's thread while jobs run in it: is its loop alive, does it keep to its memory. A thread without
+// jobs costs no timer.
+import type { Worker } from "node:worker_threads";
+import type { Clock } from "../../std/clock.js";
+
+export interface ThreadWatchOptions {
+  readonly clock: Clock;
+  readonly worker: Worker;
+  readonly maxMemoryBytes: number;
+  /** Asks the thread for a sign of life. */
+  readonly ping: () => void;
+  /** The thread is to be ended, and why. */
+  readonly onFault: (what: string) => void;
+}
+
+const lookMs = 1_000;
+/**
+ * Looks without an answer, each a turn of the daemon's own loop: a machine that is suspended or overloaded stops both.
+ * Handlers may block their thread for a while, as with execSync; the daemon itself never could that long.
+ */
+const silentLooksMax = 15;
+const mebibyte = 1024 * 1024;
+
+export class ThreadWatch {
+  readonly #options: ThreadWatchOptions;
+  #silentLooks = 0;
+  #cancel: (() => void) | undefined;
+
+  constructor(options: ThreadWatchOptions) {
+    this.#options = options;
+  }
+
+  /** Jobs run in the thread. */
+  begin(): void {
+    if (this.#cancel) return;
+    this.#silentLooks = 0;
+    this.#look();
+  }
+
+  end(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  /** The thread gave a sign of life. */
+  heard(): void {
+    this.#silentLooks = 0;
+  }
+
+  #look(): void {
+    const { clock, ping, onFault } = this.#options;
+    this.#cancel = clock.after(lookMs, () => {
+      if (this.#silentLooks >= silentLooksMax) return onFault(silent);
+      this.#silentLooks += 1;
+      ping();
+      void this.#lookAtMemory();
+      this.#look();
+    });
+  }
+
+  /** The heap has its own limit in the thread; buffers outside of it have none but this. */
+  async #lookAtMemory(): Promise<void> {
+    const { worker, maxMemoryBytes, onFault } = this.#options;
+    // Node before 22.16 cannot tell.
+    const statistics = await worker.getHeapStatistics?.().catch(() => undefined);
+    if (statistics === undefined) return;
+    const { used_heap_size: heap, external_memory: external } = statistics;
+    if (heap + external > maxMemoryBytes) onFault(tooMuchMemory(maxMemoryBytes));
+  }
+}
+
+const silent = `gave no sign of life for ${(silentLooksMax * lookMs) / 1_000} s (an endless loop, or a call that blocks its thread)`;
+
+/** What a thread did that was ended for its memory. */
+export function tooMuchMemory(maxMemoryBytes: number): string {
+  return `needed more memory than its maxMemory of ${Math.round(maxMemoryBytes / mebibyte)} MiB`;
+}

@@ -1,0 +1,124 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { endOf, errorOf, portableError, portableOutcome } from "../../../../src/handlers/module/portable.js";
+import { failureFrom, JobFailure } from "../../../../src/job/failure.js";
+import { outcomeFrom } from "../../../../src/job/outcome.js";
+
+/** What arrives in the daemon's thread. */
+const crossed = (value: unknown): unknown => endOf(structuredClone(portableOutcome(value)));
+
+class Built {
+  get kind() {
+    return "succeeded";
+  }
+  get summary() {
+    return "from a getter of the class";
+  }
+}
+
+const odd: readonly unknown[] = [
+  undefined,
+  null,
+  "triumph",
+  7,
+  10n,
+  [],
+  new Map(),
+  new Built(),
+  { kind: "succeeded", summary: () => "text" },
+  { kind: "succeeded", summary: 10n },
+  { kind: "succeeded", summary: { toString: () => "text" } },
+  { kind: "succeeded", revision: [] },
+  { kind: "succeeded", revision: "r" },
+  { kind: "succeeded", revision: { revision: "r", changeIdentifier: "c", created: new Date(0) } },
+  { kind: "succeeded", revision: { revision: "r", changeIdentifier: "c", created: new Date(Number.NaN) } },
+  { kind: "succeeded", outputVariables: JSON.parse('{"__proto__": "x", "a": "b"}') },
+  { kind: "succeeded", outputVariables: { a: 1 } },
+  { kind: "succeeded", outputVariables: { a: () => {} } },
+  { kind: "succeeded", unknown: () => {} },
+  { kind: "continued", continuationToken: "t", percentComplete: "7" },
+  { kind: "failed", type: {}, message: "m" },
+  {
+    get kind() {
+      throw new Error("no");
+    },
+  },
+  Proxy.revocable({}, {}).proxy,
+];
+
+describe("an outcome that comes from another thread", () => {
+  it.each(odd.map((value, n) => [n, value]))("means the same as in this one (%i)", (_n, value) => {
+    for (const owner of ["Custom", "ThirdParty"] as const) {
+      expect(outcomeFrom(crossed(value), owner)).toEqual(outcomeFrom(value, owner));
+    }
+  });
+
+  it.each([Symbol("s"), () => {}, { kind: () => {} }, { kind: Symbol("s") }].map((value) => [value]))(
+    "is as invalid as in this one when it cannot be copied: %s",
+    (value) => {
+      const outcome = outcomeFrom(crossed(value), "Custom");
+      expect(outcome).toMatchObject({ kind: "failed", message: expect.stringContaining("invalid outcome") });
+      expect(outcomeFrom(value, "Custom")).toMatchObject({ message: expect.stringContaining("invalid outcome") });
+    },
+  );
+
+  it("means the same as in this one, whatever it is", () => {
+    const leaf = fc.oneof(
+      fc.string(),
+      fc.integer(),
+      fc.constant(undefined),
+      fc.constant(null),
+      fc.date(),
+      fc.boolean(),
+    );
+    const outcome = fc.record(
+      {
+        kind: fc.constantFrom("succeeded", "continued", "failed", "other", 7),
+        summary: leaf,
+        externalExecutionId: leaf,
+        revision: fc.oneof(leaf, fc.record({ revision: leaf, changeIdentifier: leaf, created: leaf, summary: leaf })),
+        outputVariables: fc.oneof(leaf, fc.dictionary(fc.string(), leaf)),
+        continuationToken: leaf,
+        percentComplete: fc.oneof(leaf, fc.integer({ min: 0, max: 100 })),
+        type: fc.constantFrom("JobFailed", "PermissionError", "other", undefined),
+        message: leaf,
+      },
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(
+        fc.oneof(outcome, fc.anything()),
+        fc.constantFrom("Custom" as const, "ThirdParty" as const),
+        (value, owner) => {
+          expect(outcomeFrom(crossed(value), owner)).toEqual(outcomeFrom(value, owner));
+        },
+      ),
+    );
+  });
+});
+
+describe("what was thrown in another thread", () => {
+  const withMembers = (members: object) => Object.assign(new JobFailure("PermissionError", "m"), members);
+  it.each(
+    [
+      [new Error("plain")],
+      [new Error("")],
+      [new JobFailure("RevisionUnavailable", "gone", { externalExecutionId: "x-1" })],
+      [new JobFailure("RevisionUnavailable", "")],
+      [withMembers({ message: 7 })],
+      [withMembers({ externalExecutionId: 7 })],
+      ["a text"],
+      [undefined],
+      [{ a: 1 }],
+      [
+        Object.defineProperty(new Error("x"), "message", {
+          get: () => {
+            throw new Error("twice");
+          },
+        }),
+      ],
+    ].map(([thrown], n) => [n, thrown]),
+  )("fails the job as it would in this one (%i)", (_n, thrown) => {
+    expect(failureFrom(errorOf(structuredClone(portableError(thrown))))).toEqual(failureFrom(thrown));
+  });
+});

@@ -89,6 +89,8 @@ export function post(options: Post): Promise<Answer> {
         else chunks.push(chunk);
       });
       if (incoming.statusCode === acceptedStatus) answered("whole");
+      // What says that it will be too long is not waited for.
+      else if (Number(incoming.headers["content-length"]) > answerMaxBytes) end(new NoAnswer("EMSGSIZE"), "too-long");
     });
     request.end(body);
   });

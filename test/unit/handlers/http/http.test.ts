@@ -338,6 +338,13 @@ describe("an answer that will not change", () => {
     ["a compressed body", gzipped, /compressed body \(Content-Encoding: gzip\)/],
     ["a body over the limit", long, /more than 1048576 bytes/],
     ["a body without end", neverEnds, /more than 1048576 bytes/],
+    [
+      "a body that says that it will be over the limit, and hardly begins",
+      (_request, answer) => {
+        answer.writeHead(200, { "content-length": String(1024 * 1024 + 1) }).write("{");
+      },
+      /more than 1048576 bytes/,
+    ],
     ["JSON that is none", status(200, { "content-type": "application/json", "content-length": "2" }, "ok"), /not JSON/],
   ])("fails the job at once and names the cause: %s", async (_what, behaviour, message) => {
     const { handler, service, clock } = await given([behaviour, succeeds]);

@@ -1,9 +1,10 @@
 // The admin port: opened where it may be, hardened against slow and greedy clients, and closed within a limit.
 // What it answers stands in routes.ts.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { isLoopback, reachableUrl } from "../std/addresses.js";
 import type { Clock } from "../std/clock.js";
+import { type ConnectionLimits, Connections } from "./connections.js";
 import { type RouteOptions, Routes } from "./routes.js";
 
 export interface AdminOptions extends Omit<RouteOptions, "isLocal"> {
@@ -16,27 +17,26 @@ export interface AdminOptions extends Omit<RouteOptions, "isLocal"> {
 }
 
 /** What a client may cost. */
-export interface AdminLimits {
+export interface AdminLimits extends ConnectionLimits {
   readonly bodyMaxBytes: number;
   readonly headersMaxBytes: number;
   readonly headersTimeoutMs: number;
   /** For a whole request, body and all. */
   readonly requestTimeoutMs: number;
-  /** Without a byte in either direction; longer than any route takes to answer. */
-  readonly idleTimeoutMs: number;
-  readonly keepAliveTimeoutMs: number;
-  readonly maxConnections: number;
   /** How long close() lets requests under way go on. */
   readonly closeTimeoutMs: number;
 }
 
-const ordinaryLimits: AdminLimits = {
+/** What a client may cost unless a test says otherwise. */
+export const ordinaryLimits: AdminLimits = {
   bodyMaxBytes: 1024 * 1024,
   headersMaxBytes: 16 * 1024,
   headersTimeoutMs: 5_000,
   requestTimeoutMs: 15_000,
+  // Longer than any route takes to answer.
   idleTimeoutMs: 30_000,
-  keepAliveTimeoutMs: 5_000,
+  // Load balancers keep connections for 60 s, commonly: whoever closes first fails the callback that is just on its way.
+  keepAliveTimeoutMs: 75_000,
   maxConnections: 512,
   closeTimeoutMs: 2_000,
 };
@@ -84,15 +84,12 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
   }
   const limits = options.limits ?? ordinaryLimits;
   const server = hardened(limits);
-  const sockets = new Set<Socket>();
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  });
+  const connections = new Connections(server, limits);
   const routes = new Routes({ ...options, isLocal: isLoopback(host) }, limits.bodyMaxBytes);
   const cut = Promise.withResolvers<void>();
   let closed: Promise<void> | undefined;
   const answer = (request: IncomingMessage, response: ServerResponse, askForBody: () => void) => {
+    connections.answering(request.socket, response);
     // While the server closes, Node would keep a connection whose answer is out until its own timeout.
     response.once("close", () => {
       if (closed) setImmediate(() => server.closeIdleConnections());
@@ -112,7 +109,7 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
     close(limitMs = limits.closeTimeoutMs) {
       closed ??= Promise.race([closing(server), cut.promise]);
       const cancel = clock.after(limitMs, () => {
-        for (const socket of sockets) socket.destroy();
+        connections.destroyAll();
         cut.resolve();
       });
       return closed.finally(cancel);
@@ -137,7 +134,6 @@ function hardened(limits: AdminLimits): Server {
     connectionsCheckingInterval: Math.max(50, Math.min(1_000, limits.headersTimeoutMs / 2)),
     noDelay: true,
   });
-  server.maxConnections = limits.maxConnections;
   server.setTimeout(limits.idleTimeoutMs, (socket) => socket.destroy());
   return server;
 }

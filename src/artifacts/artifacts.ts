@@ -40,8 +40,11 @@ export interface WorkspaceCall {
  * SystemUnavailable; or the signal's reason when the signal ended it.
  */
 export interface Workspace {
-  /** The job's private folder (0700), absolute; made when it is first asked for. */
-  folder(): Promise<string>;
+  /**
+   * The job's private folder (0700), absolute; made when it is first asked for. `isPassable`: other users may pass
+   * through it and what is above it (0711) to a place in it that they were told, and see no name on the way.
+   */
+  folder(options?: { readonly isPassable?: boolean }): Promise<string>;
   /** The folder `inputs/NAME/` with the unpacked artifact. Asked again it answers the same folder. */
   input(name: string): Promise<string>;
   /** The path of the object as it lies in S3. */

@@ -1,11 +1,12 @@
 // The private folder of one job: made when it is first asked for, and the places in it.
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, mkdir, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { JobFailure } from "../job/failure.js";
 import { diskFailure } from "./faults.js";
 
 /** Raw objects and packed outputs lie here, out of the way of a command's own files. */
 const transferPart = ".artifacts";
+const othersMayPass = 0o001;
 
 /** One job's folder. All of it rejects with JobFailure, or with the signal's reason. */
 export class JobFolder {
@@ -29,6 +30,14 @@ export class JobFolder {
     return this.#path;
   }
 
+  /** The same; from now on other users may pass through it, and through the two folders above it. */
+  async passable(): Promise<string> {
+    const path = await this.path();
+    this.#signal.throwIfAborted();
+    await orFailure(letOthersPass(path));
+    return path;
+  }
+
   /** The path of a folder in it. */
   async part(name: string): Promise<string> {
     const path = join(await this.path(), name);
@@ -48,6 +57,14 @@ export class JobFolder {
     // After the end nobody would remove it.
     this.#signal.throwIfAborted();
     return orFailure(this.#make());
+  }
+}
+
+/** The run's folder and the work folder are ours; a work folder that lets others pass already may be root's. */
+async function letOthersPass(folder: string): Promise<void> {
+  const run = dirname(folder);
+  for (const path of [dirname(run), run, folder]) {
+    if (((await stat(path)).mode & othersMayPass) === 0) await chmod(path, 0o711);
   }
 }
 

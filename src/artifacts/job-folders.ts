@@ -2,7 +2,7 @@
 // that ends with the process; a job's folder lies in the run folder. What dead processes left is swept; what a living
 // one has, in this machine or another container of it, is never touched, nor is anything that is not named like ours.
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, readdir, rm, utimes } from "node:fs/promises";
+import { mkdir, readdir, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
@@ -66,18 +66,18 @@ export class JobFolders {
     return new JobFolders(options, sqlite, await beginRun(options.workDir, sqlite));
   }
 
-  /** Makes a folder (0700) that nobody else has; its name says nothing of the job. Throws. */
+  /** Makes a folder (0700) that nobody else has; its name says nothing of the job and cannot be guessed. Throws. */
   async make(): Promise<string> {
     if (this.#isClosed) throw new Error("the daemon is stopping: no folder for a job is made any more");
     const taken = this.#run;
     try {
-      return await mkdtemp(join((await taken).folder, "job-"));
+      return await makeJobFolder((await taken).folder);
     } catch (error) {
       if (!(error instanceof WorkDirError) && codeOf(error) !== "ENOENT") throw error;
     }
     // Somebody removed the run folder, or all of the work folder; the first that notices makes a new one for all.
     if (this.#run === taken) this.#run = this.#renewed(taken);
-    return mkdtemp(join((await this.#run).folder, "job-"));
+    return makeJobFolder((await this.#run).folder);
   }
 
   /** Removes a job's folder with all that is in it; one that is gone is fine. Throws. */
@@ -211,6 +211,12 @@ export class JobFolders {
     }
     if (!this.#isClosed) this.#touchLater();
   }
+}
+
+async function makeJobFolder(run: string): Promise<string> {
+  const folder = join(run, `job-${randomBytes(16).toString("hex")}`);
+  await mkdir(folder, { mode: 0o700 });
+  return folder;
 }
 
 /** Makes a run folder; its lock first, so that there is none without. Throws WorkDirError. */

@@ -11,8 +11,8 @@ export class LazyWorkspace implements Workspace {
     this.#open = open;
   }
 
-  folder(): Promise<string> {
-    return this.#used().folder();
+  folder(...options: Parameters<Workspace["folder"]>): Promise<string> {
+    return this.#used().folder(...options);
   }
 
   input(name: string): Promise<string> {

@@ -55,8 +55,8 @@ export class JobWorkspace implements Workspace {
     this.#outputs = new JobOutputs({ ...shared, pack: options.pack });
   }
 
-  folder(): Promise<string> {
-    return this.#tracked(this.#folder.path());
+  folder({ isPassable = false }: { readonly isPassable?: boolean } = {}): Promise<string> {
+    return this.#tracked(isPassable ? this.#folder.passable() : this.#folder.path());
   }
 
   input(name: string): Promise<string> {

@@ -101,18 +101,24 @@ function handlerOf({ path, kind }: HandlerEntry, settings: Settings): HandlerCon
         isolation: settings.text(`${path}.isolation`) as "thread" | "none",
         maxMemoryBytes: settings.bytes(`${path}.maxMemory`),
       };
-    case "command":
+    case "command": {
+      const [user, group] = [settings.get(`${path}.user`), settings.get(`${path}.group`)];
       return {
         kind,
         command: settings.list(`${path}.command`) as readonly [string, ...string[]],
         env: record<string>(settings.map(`${path}.env`) as ReadonlyMap<string, string>),
+        ...(user === null ? {} : { user: String(user) }),
+        ...(group === null ? {} : { group: String(group) }),
       };
+    }
     case "http": {
       const secret = settings.optionalText(`${path}.secret`);
+      const more = [`${path}.secrets`, `${path}.secretFiles`].flatMap((key) => settings.list(key));
       return {
         kind,
         url: settings.text(`${path}.url`),
         ...(secret === undefined ? {} : { secret: new Secret(secret) }),
+        ...(more.length === 0 ? {} : { secrets: more.map((each) => new Secret(each)) }),
         requestTimeoutMs: settings.durationMs(`${path}.requestTimeout`),
       };
     }

@@ -82,13 +82,17 @@ export interface CommandHandlerConfig {
   /** Program and arguments; a program that starts with a dot or holds a slash is absolute here. */
   readonly command: readonly [string, ...string[]];
   readonly env: Readonly<Record<string, string>>;
+  /** Whom it runs as, by names or numbers; absent: whom the daemon runs as. */
+  readonly user?: string;
+  readonly group?: string;
 }
 
 export interface HttpHandlerConfig {
   readonly kind: "http";
   readonly url: string;
-  /** `whsec_…`: signs each request by the Standard Webhooks scheme. */
+  /** `whsec_…`: it and each of `secrets` sign every request by the Standard Webhooks scheme. */
   readonly secret?: Secret<string>;
+  readonly secrets?: readonly Secret<string>[];
   /** For one answer; the job's deadline holds besides. */
   readonly requestTimeoutMs: number;
 }

@@ -2,7 +2,7 @@
 import { duration, hiddenText, httpUrl, integer, list, oneOf, path, size, text, textMap } from "./formats.js";
 import type { Section } from "./setting.js";
 import { setting } from "./setting.js";
-import { commandFormat, envNameFormat, regionListFormat, webhookSecret } from "./shapes.js";
+import { accountFormat, commandFormat, envNameFormat, regionListFormat, webhookSecret } from "./shapes.js";
 
 /** The keys of `ledger`. */
 export const ledgerSchema = {
@@ -152,6 +152,9 @@ export const actionTypeSchema = {
   }),
 } satisfies Section;
 
+/** A rotation has two; the signatures of more than a few fill a header. */
+const secretList = list(webhookSecret, { name: "list of texts", max: 5, isHidden: true });
+
 /** The keys of one entry of `handlers` besides `kind`, by its kind. */
 export const handlerSchemas = {
   module: {
@@ -184,6 +187,16 @@ export const handlerSchemas = {
       default: new Map(),
       defaultText: "none",
     }),
+    user: setting({
+      doc: "Whom the program runs as; the daemon must be root or may change its user.",
+      kind: accountFormat,
+      defaultText: "the daemon's",
+    }),
+    group: setting({
+      doc: "Its group, for a `user`.",
+      kind: accountFormat,
+      defaultText: "the user's",
+    }),
   },
   http: {
     url: setting({ doc: "Where job documents are posted.", kind: httpUrl(), required: true }),
@@ -192,6 +205,21 @@ export const handlerSchemas = {
       kind: webhookSecret,
       sensitive: true,
       hasFileForm: true,
+    }),
+    secrets: setting({
+      doc: "More of them, for the time of a rotation: each signs every request, with spaces between the signatures.",
+      kind: secretList,
+      default: [],
+      defaultText: "none",
+      sensitive: true,
+    }),
+    secretFiles: setting({
+      doc: "The same as names of files that hold one each.",
+      kind: secretList,
+      default: [],
+      defaultText: "none",
+      sensitive: true,
+      isOfFiles: true,
     }),
     requestTimeout: setting({
       doc: "Longest wait for one answer; the job's deadline holds besides.",

@@ -158,17 +158,22 @@ export function listenHost(): Format {
 }
 
 /** A list of texts without repeats; the environment gives it with commas. */
-export function list(item: Format, rules: { name: string; max: number }): Format {
+export function list(item: Format, rules: { name: string; max: number; isHidden?: boolean }): Format {
   return {
     name: rules.name,
     json: { type: "array", items: item.json, maxItems: rules.max, uniqueItems: true },
     problems(value) {
-      if (!Array.isArray(value)) return [{ what: notA(value, "a list"), mend: "write [first, second]" }];
+      if (!Array.isArray(value)) {
+        const what = rules.isHidden ? "is not a list" : notA(value, "a list");
+        return [{ what, mend: "write [first, second]" }];
+      }
       if (value.length > rules.max) return [{ what: `has ${value.length} items`, mend: `${rules.max} is the most` }];
       return value.flatMap((each: unknown, index): Problem[] => {
         const [problem] = item.problems(each);
         if (problem) return [{ at: index, ...problem }];
-        return value.indexOf(each) < index ? [{ at: index, what: `repeats ${quote(each)}`, mend: "remove it" }] : [];
+        const first = value.indexOf(each);
+        const shown = rules.isHidden ? `item ${first}` : quote(each);
+        return first < index ? [{ at: index, what: `repeats ${shown}`, mend: "remove it" }] : [];
       });
     },
     fromText: (written) => written.split(",").map((part) => part.trim()),

@@ -63,7 +63,8 @@ function sectionJson(section: Section): JsonSchema {
 function settingJson(setting: Setting): JsonSchema {
   const { doc, kind, default: value } = setting;
   const isShown = value !== null && !(value instanceof Map);
-  return { description: doc, ...kind.json, ...(isShown ? { default: value } : {}) };
+  const names = setting.isOfFiles ? { items: { type: "string", minLength: 1 } } : {};
+  return { description: doc, ...kind.json, ...names, ...(isShown ? { default: value } : {}) };
 }
 
 function fileJson(key: string): JsonSchema {

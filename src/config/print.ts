@@ -10,6 +10,7 @@ import { schema } from "./schema.js";
 import type { Section, Setting } from "./setting.js";
 import { isSetting } from "./setting.js";
 import type { Settings } from "./settings.js";
+import { hasSecretName, masked, shownArguments, shownText } from "./shown.js";
 
 /** The configuration as YAML text. */
 export function printConfig({ config, settings, handlers }: Loaded): string {
@@ -50,26 +51,16 @@ function sourceOf(place: Place): string {
   return place.kind === "default" ? "default" : describePlace(place);
 }
 
-const masked = "[secret]";
-/** What is often secret in the variables and arguments of programs, which have no sure mark. */
-const secretWords = /key|token|secret|passw|credential|auth/i;
-
 function shownValue(setting: Setting, value: unknown): unknown {
   if (value === null) return null;
   if (value instanceof Map) {
     const entries = [...(value as Map<string, unknown>)];
     return Object.fromEntries(
-      entries.map(([key, each]) => [key, setting.sensitive || secretWords.test(key) ? masked : each]),
+      entries.map(([key, each]) => [key, setting.sensitive || hasSecretName(key) ? masked : shownText(String(each))]),
     );
   }
+  if (Array.isArray(value)) return setting.sensitive ? value.map(() => masked) : shownArguments(value.map(String));
   if (setting.sensitive) return masked;
-  if (Array.isArray(value)) return value.map((each) => (typeof each === "string" ? shownArgument(each) : each));
   if (setting.kind.name === "URL" && typeof value === "string") return value.replace(/\?.*$/s, `?${masked}`);
   return value;
-}
-
-/** `--token=abc` is shown without its value. */
-function shownArgument(argument: string): string {
-  const match = /^([^=]*)=/.exec(argument);
-  return match && secretWords.test(match[1] ?? "") ? `${match[0]}${masked}` : argument;
 }

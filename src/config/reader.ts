@@ -112,7 +112,22 @@ async function readSetting(setting: Setting, key: string, tree: Branch, walk: Wa
     findings.mistake(entry.place, `${name} is empty`, "write a value, or remove the key");
     return { value: null, place: entry.place, isBroken: true };
   }
+  if (setting.isOfFiles) return readSecretFiles(setting, name, entry.tree, findings);
   return checked(setting, name, entry.tree, findings);
+}
+
+/** Each item names a file that holds a secret. */
+async function readSecretFiles(setting: Setting, name: string, tree: Tree, findings: Findings): Promise<Given> {
+  // What is no list is called so by the format.
+  if (tree.kind !== "list") return checked(setting, name, tree, findings);
+  const broken: Given = { value: null, place: tree.place, isBroken: true };
+  const secrets: Leaf[] = [];
+  for (const [index, item] of tree.items.entries()) {
+    const secret = await readSecret(`${name}[${index}]`, item, findings);
+    if (secret === undefined) return broken;
+    secrets.push(secret);
+  }
+  return checked(setting, name, { ...tree, items: secrets }, findings);
 }
 
 function checked(setting: Setting, name: string, tree: Tree, findings: Findings): Given {
@@ -125,21 +140,25 @@ function checked(setting: Setting, name: string, tree: Tree, findings: Findings)
   return { value, place: tree.place, tree, isBroken: problems.length > 0 };
 }
 
-/** A secret from a file of its own, as Docker and Kubernetes mount them; a line break at the end is not part of it. */
 async function readSecretFile(setting: Setting, name: string, tree: Tree, findings: Findings): Promise<Given> {
-  const broken: Given = { value: null, place: tree.place, isBroken: true };
+  const secret = await readSecret(name, tree, findings);
+  if (secret === undefined) return { value: null, place: tree.place, isBroken: true };
+  return checked(setting, `${name}: the text in ${quote(tree.kind === "leaf" ? tree.value : "")}`, secret, findings);
+}
+
+/** A secret from a file of its own, as Docker and Kubernetes mount them; a line break at the end is not part of it. */
+async function readSecret(name: string, tree: Tree, findings: Findings): Promise<Leaf | undefined> {
   const file = tree.kind === "leaf" ? tree.value : undefined;
   if (typeof file !== "string" || file === "") {
     findings.mistake(tree.place, `${name} is ${describeTree(tree)}, not a path`, "name the file that holds the secret");
-    return broken;
+    return undefined;
   }
   const text = await readTextFile(resolve(directoryOf(tree.place, ""), file), secretFileMaxBytes);
   if (typeof text !== "string") {
     findings.mistake(tree.place, `${name}: the file ${quote(file)} ${text.problem}`, text.mend);
-    return broken;
+    return undefined;
   }
-  const secret: Leaf = { kind: "leaf", value: text.replace(/\r?\n$/, ""), text: "", place: tree.place };
-  return checked(setting, `${name}: the text in ${quote(file)}`, secret, findings);
+  return { kind: "leaf", value: text.replace(/\r?\n$/, ""), text: "", place: tree.place };
 }
 
 function refuseUnknownKeys(section: Section, tree: Branch, here: string, findings: Findings): void {

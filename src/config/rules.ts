@@ -6,6 +6,8 @@ import type { Environment } from "./environment.js";
 import type { Findings } from "./mistakes.js";
 import { quote } from "./mistakes.js";
 import { knownRegions } from "./regions.js";
+import { schema } from "./schema.js";
+import { settingsOf } from "./setting.js";
 import type { Settings } from "./settings.js";
 import { nearest } from "./suggest.js";
 import { formatDuration } from "./units.js";
@@ -33,6 +35,7 @@ export function checkRules(checked: Checked): void {
   checkDuplicates(checked);
   for (const path of checked.actionTypes) checkActionType(path, checked);
   checkHandlers(checked);
+  checkCommands(checked);
 }
 
 /** A lower limit that is above its upper one. */
@@ -205,6 +208,33 @@ function checkActionType(path: string, { settings, findings, handlerNames }: Che
     const what = `${limit} is over worker.maxConcurrentJobs (${settings.number("worker.maxConcurrentJobs")})`;
     findings.warn(settings.place(limit), `${what} and never comes to bear`, "raise that one, or lower this");
   }
+}
+
+/** What a program of the same user can read in /proc, though it does not inherit it: see docs/security.md. */
+function checkCommands({ settings, findings, environment, handlers }: Checked): void {
+  const commands = handlers.filter(({ kind }) => kind === "command");
+  for (const { path } of commands) {
+    if (!settings.isGiven(`${path}.group`) || settings.isGiven(`${path}.user`)) continue;
+    findings.mistake(settings.place(`${path}.group`), `${path}.group is for a user, and there is none`, "set user too");
+  }
+  const alike = commands.find(({ path }) => settings.isSound(`${path}.user`) && !settings.isGiven(`${path}.user`));
+  if (alike === undefined) return;
+  for (const [name, mend] of secretVariables()) {
+    if (!environment[name]) continue;
+    const what = `holds a secret, and commands of the same user (handler ${alike.name}) can read partnerd's environment`;
+    findings.warn({ kind: "environment", name, directory: "" }, what, `${mend}, or give commands a user of their own`);
+  }
+}
+
+/** Secrets that the daemon may be given in its environment, and what to do instead. */
+function secretVariables(): readonly (readonly [name: string, mend: string])[] {
+  const ofAws = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
+  return [
+    ...ofAws.map((name) => [name, "let partnerd take on a role, or use a credentials file"] as const),
+    ...[...settingsOf(schema)].flatMap(([, { env, sensitive, hasFileForm }]) =>
+      sensitive && env ? [[env, hasFileForm ? `set ${env}_FILE` : "write it into a file"] as const] : [],
+    ),
+  ];
 }
 
 /** Handlers that no action type names. */

@@ -14,6 +14,8 @@ export interface Setting {
   readonly sensitive: boolean;
   /** Can be given as the name of a file that holds it, by `KEYFile` or the variable `…_FILE`. */
   readonly hasFileForm: boolean;
+  /** A list that is written as names of files; its values are the texts in them. */
+  readonly isOfFiles: boolean;
   /** Absent: the key is in a list or a map, and no environment variable leads there. */
   readonly env?: string;
   /** How the table shows a default that is worked out at start. */
@@ -38,6 +40,7 @@ export interface SettingOptions {
   readonly defaultText?: string;
   readonly sensitive?: boolean;
   readonly hasFileForm?: boolean;
+  readonly isOfFiles?: boolean;
   readonly isPath?: boolean;
   readonly required?: boolean;
 }
@@ -48,6 +51,7 @@ export function setting(options: SettingOptions): Setting {
   return {
     sensitive: false,
     hasFileForm: false,
+    isOfFiles: false,
     isPath: false,
     required: false,
     default: null,

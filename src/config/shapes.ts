@@ -2,11 +2,16 @@
 // names of environment variables, a webhook secret. The inner keys of entries are in entry-schema.ts.
 import type { Format, Problem } from "./formats.js";
 import { list, single, text } from "./formats.js";
+import { quote } from "./mistakes.js";
 import { regionPattern } from "./regions.js";
 
 /** Each action type is polled in each of its Regions by a loop of its own: more would be another kind of worker. */
 const actionTypesMax = 200;
 const handlersMax = 200;
+/** What useradd takes, and names of directories; or a number in quotes. */
+const accountPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\$?$/;
+/** The last one means "nobody in particular" to the system. */
+const accountMax = 4_294_967_294;
 
 /** A list of Regions; whether they exist is looked at later, with the endpoint in view. */
 export const regionListFormat: Format = list(
@@ -72,6 +77,25 @@ export const envNameFormat: Format = single(
   },
   { type: "string", pattern: "^(?!PARTNERD_)[A-Za-z_][A-Za-z0-9_]{0,255}$" },
 );
+
+/** A user or group of this machine: its name, or its number. */
+export const accountFormat: Format = {
+  name: "name or number",
+  json: {
+    anyOf: [
+      { type: "string", pattern: accountPattern.source },
+      { type: "integer", minimum: 0, maximum: accountMax },
+    ],
+  },
+  problems(value) {
+    const isNumber = Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= accountMax;
+    if (isNumber || (typeof value === "string" && accountPattern.test(value))) return [];
+    return [
+      { what: `is ${quote(value)}, no name and no number of one`, mend: "write a name such as builder, or 1001" },
+    ];
+  },
+  fromText: (written) => written,
+};
 
 /** `whsec_` and 24 to 64 bytes in base64, as the Standard Webhooks specification asks. */
 export const webhookSecret: Format = single(

@@ -2,7 +2,10 @@
 // kinds that are used. It knows the settings by their shape; where they come from is the configuration's business.
 import type { Secret } from "../job/secret.js";
 import type { Clock } from "../std/clock.js";
+import { Leftovers } from "../std/leftovers.js";
 import type { RetryPolicyMs } from "../std/retry.js";
+import type { Account, AccountNames } from "./command/account.js";
+import { outcomeVariable } from "./command/outcome-file.js";
 import type { HandlerCall, HandlerRegistry, JobHandler, JobLogger } from "./handler.js";
 import type { Callbacks } from "./http/callbacks.js";
 import type { JobMasker } from "./masker.js";
@@ -29,13 +32,17 @@ export interface CommandSettings {
   /** Program and arguments; a program with a slash is absolute here. */
   readonly command: readonly [string, ...string[]];
   readonly env: Readonly<Record<string, string>>;
+  /** Whom it runs as, by names or numbers; absent: whom the daemon runs as. */
+  readonly user?: string;
+  readonly group?: string;
 }
 
 export interface HttpSettings {
   readonly kind: "http";
   readonly url: string;
-  /** `whsec_…`. */
+  /** `whsec_…`; it and each of `secrets` sign every request. */
   readonly secret?: Secret<string>;
+  readonly secrets?: readonly Secret<string>[];
   readonly requestTimeoutMs: number;
 }
 
@@ -66,14 +73,16 @@ export interface HandlersOptions {
 export async function buildHandlers(options: HandlersOptions): Promise<HandlerRegistry> {
   const mistakes: string[] = [];
   const built = new Map<string, JobHandler>();
+  // One for all commands: those that end together share a search.
+  const leftovers = new Leftovers({ variable: outcomeVariable, clock: options.clock });
   const secrets = Object.values(options.handlers).flatMap((each) =>
-    each.kind === "http" && each.secret ? [each.secret.reveal()] : [],
+    each.kind === "http" ? secretsOf(each).map((secret) => secret.reveal()) : [],
   );
   const release = options.masker.keep(secrets);
   await Promise.all(
     Object.entries(options.handlers).map(async ([name, settings]) => {
       try {
-        built.set(name, await buildHandler(name, settings, options));
+        built.set(name, await buildHandler(name, settings, { ...options, leftovers }));
       } catch (error) {
         if (!(error instanceof Unbuildable)) throw error;
         mistakes.push(`handler ${JSON.stringify(name)}: ${error.message}`);
@@ -91,7 +100,11 @@ export async function buildHandlers(options: HandlersOptions): Promise<HandlerRe
   return { get: (name) => built.get(name), close };
 }
 
-function buildHandler(name: string, settings: HandlerSettings, options: HandlersOptions): Promise<JobHandler> {
+interface Shared extends HandlersOptions {
+  readonly leftovers: Leftovers;
+}
+
+function buildHandler(name: string, settings: HandlerSettings, options: Shared): Promise<JobHandler> {
   switch (settings.kind) {
     case "module":
       return buildModule(name, settings, options);
@@ -125,21 +138,32 @@ async function buildModule(name: string, settings: ModuleSettings, options: Hand
   return new ModuleHandler({ ...common, description: path, handler: await loadHandlerFunction(path, clock) });
 }
 
-async function buildCommand(settings: CommandSettings, options: HandlersOptions): Promise<JobHandler> {
+async function buildCommand(settings: CommandSettings, options: Shared): Promise<JobHandler> {
   const [{ CommandHandler }, { checkArguments, checkProgram, checkVariables, checkWorkDir }] = await Promise.all([
     import("./command/command.js"),
     import("./command/program-check.js"),
   ]);
-  const { command, env } = settings;
-  const { environment, workDir, cancelGraceMs, clock, masker } = options;
+  const { command, env, user, group } = settings;
+  const { environment, workDir, cancelGraceMs, clock, masker, leftovers } = options;
   if (command.some((word) => word.includes("\0")) || command[0] === "") {
     throw new Unbuildable("the command has an empty program or a NUL in it; correct `command`");
   }
   checkArguments(command.slice(1));
   checkVariables(env);
-  await checkProgram(command[0], env["PATH"] ?? environment["PATH"]);
+  const program = await checkProgram(command[0], env["PATH"] ?? environment["PATH"]);
   await checkWorkDir(workDir);
-  return new CommandHandler({ command, env, environment, cancelGraceMs, clock, masker });
+  const account = user === undefined ? undefined : await accountFor({ user, group }, program, workDir);
+  return new CommandHandler({ command, env, environment, account, cancelGraceMs, clock, masker, leftovers });
+}
+
+/** Whom a command runs as, who must get to the program and to the folders of jobs. */
+async function accountFor(names: AccountNames, program: string, workDir: string): Promise<Account | undefined> {
+  const { accountOf, checkProgramOf, checkWay } = await import("./command/account.js");
+  const account = await accountOf(names);
+  if (account === undefined) return undefined;
+  await checkProgramOf(account, program);
+  await checkWay(account, workDir);
+  return account;
 }
 
 async function buildHttp(settings: HttpSettings, options: HandlersOptions): Promise<JobHandler> {
@@ -148,9 +172,13 @@ async function buildHttp(settings: HttpSettings, options: HandlersOptions): Prom
     import("./http/settings.js"),
   ]);
   const url = checkedUrl(settings.url);
-  const signer = settings.secret && (await signerOf(settings.secret));
+  const signer = await signerOf(secretsOf(settings));
   const transport = url.protocol === "https:" ? await import("node:https") : await import("node:http");
   const { clock, callbacks, masker, retry } = options;
   const { requestTimeoutMs } = settings;
   return new HttpHandler({ url, signer, transport, clock, callbacks, masker, retry, requestTimeoutMs });
+}
+
+function secretsOf({ secret, secrets = [] }: HttpSettings): readonly Secret<string>[] {
+  return secret ? [secret, ...secrets] : secrets;
 }

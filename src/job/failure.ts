@@ -1,6 +1,6 @@
 // How a job says no: CodePipeline's failure types, the error a handler may throw, and the way from any thrown
 // value to the failure details that PutJobFailureResult and PutThirdPartyJobFailureResult take.
-import { limits, shorten } from "./limits.js";
+import { apiText, limits } from "./limits.js";
 
 export const failureTypes = [
   "JobFailed",
@@ -48,13 +48,13 @@ export function isJobFailure(error: unknown): error is JobFailure {
   }
 }
 
-/** Failure details within the API's limits; an empty message is replaced, a long one shortened. */
+/** Failure details as the API takes them; an empty message is replaced, a long one shortened. */
 export function failureDetails(type: FailureType, message: string, externalExecutionId?: string): FailureDetails {
   const text = message.trim() === "" ? `the job failed (${type}) and gave no reason` : message;
   return {
     type,
-    message: shorten(text, limits.failureMessage),
-    ...(externalExecutionId ? { externalExecutionId: shorten(externalExecutionId, limits.externalExecutionId) } : {}),
+    message: apiText(text, limits.failureMessage),
+    ...(externalExecutionId ? { externalExecutionId: apiText(externalExecutionId, limits.externalExecutionId) } : {}),
   };
 }
 

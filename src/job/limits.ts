@@ -1,4 +1,5 @@
-// The API's length limits, as AWS's service model states them, and the shortening that keeps to them.
+// The API's length limits, as AWS's service model states them, and the texts that keep to them: short enough, and made
+// of characters that every reader of JSON and XML takes.
 // Lengths are counted in UTF-16 units without cutting a surrogate pair: safe whichever way the service counts.
 
 /** Most characters of each text that a result may carry. */
@@ -22,8 +23,26 @@ export const outputVariableName = /^[A-Za-z0-9@_-]+$/;
 /** `percentComplete` runs from 0 to this. */
 export const percentMax = 100;
 
+/** What XML 1.0 cannot hold, of which AWS's older services are made; lone surrogates are looked for besides. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about.
+const unfit = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g;
+const replacement = "\ufffd";
 const mark = " … [shortened by partnerd]";
 const frontMark = "[shortened by partnerd] … ";
+
+/**
+ * A text for people as CodePipeline takes it: within `max` characters, marked where it was cut, and well-formed. Each
+ * lone surrogate and each control character but tab and line ends becomes U+FFFD.
+ */
+export function apiText(text: string, max: number): string {
+  // First cut: a replaced character is as long as its replacement, and a handler's text can be very long.
+  return shorten(text, max).toWellFormed().replace(unfit, replacement);
+}
+
+/** True for a value that arrives as it is: no lone surrogate, which has no bytes in UTF-8, and no NUL. */
+export function isCarriable(value: string): boolean {
+  return value.isWellFormed() && !value.includes("\0");
+}
 
 /** At most `max` UTF-16 units, never half a surrogate pair. */
 export function cut(text: string, max: number): string {

@@ -3,7 +3,15 @@
 // One shape everywhere: the object a module returns is the document a command writes and a service answers.
 import { type FailureType, failureDetails, failureTypes } from "./failure.js";
 import type { ActionOwner, ContinuationToken } from "./job.js";
-import { limits, outputVariableName, outputVariablesMaxBytes, percentMax, shorten } from "./limits.js";
+import {
+  apiText,
+  isCarriable,
+  limits,
+  outputVariableName,
+  outputVariablesMaxBytes,
+  percentMax,
+  shorten,
+} from "./limits.js";
 
 /** CurrentRevision: what a source or build action made. */
 export interface CurrentRevision {
@@ -74,8 +82,8 @@ export function failed(
 }
 
 /**
- * Whatever a handler gave, as an outcome within the API's limits. Texts over the limit are truncated and marked, empty
- * optional texts left out, unknown members ignored; an invalid outcome becomes a `failed` one whose message
+ * Whatever a handler gave, as an outcome within the API's limits. Texts over the limit are truncated and marked,
+ * characters that the API cannot hold replaced in texts and refused in tokens and variables, empty optional texts left out, unknown members ignored; an invalid outcome becomes a `failed` one whose message
  * says what the handler did wrong. `mask` masks secrets in what people read, before a text is truncated: half a
  * secret could not be found any more. Never throws.
  */
@@ -100,6 +108,8 @@ function reasonOf(error: unknown): string {
 
 /** Says what is impossible in an outcome; never leaves this file. */
 class Impossible extends Error {}
+
+const uncarriable = "a NUL or half a character (a lone surrogate), which CodePipeline cannot carry; encode it";
 
 function checked(value: unknown, owner: ActionOwner, mask: Mask): Outcome {
   if (value === undefined || value === null) {
@@ -143,6 +153,8 @@ function checkedContinuation(raw: Record<string, unknown>, mask: Mask): Continue
       `a continuationToken of ${token.length} characters (at most ${limits.continuationToken}); keep the state elsewhere and its key in the token`,
     );
   }
+  // A token that was altered would be another token.
+  if (!isCarriable(token)) throw new Impossible(`a continuationToken with ${uncarriable}`);
   if (present(raw["outputVariables"])) {
     throw new Impossible("outputVariables together with a continuationToken (only the last job may set them)");
   }
@@ -215,6 +227,7 @@ function checkedVariables(value: unknown, owner: ActionOwner, mask: Mask): Recor
       );
     }
     if (typeof variable !== "string") throw new Impossible(`the output variable ${name} is not a string`);
+    if (!isCarriable(variable)) throw new Impossible(`the output variable ${name} with ${uncarriable}`);
     bytes += utf8Length(name) + utf8Length(variable);
   }
   if (bytes > outputVariablesMaxBytes) {
@@ -242,7 +255,7 @@ function text(
   if (typeof value === "object" || typeof value === "function" || typeof value === "symbol") {
     throw new Impossible(`"${name}" is not a text`);
   }
-  return shorten(mask(String(value)), max);
+  return apiText(mask(String(value)), max);
 }
 
 function present(value: unknown): boolean {

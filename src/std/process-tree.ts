@@ -12,6 +12,8 @@ export interface GroupOptions {
   readonly cwd: string;
   /** The whole environment; nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
+  /** Whom it runs as, without any other group; absent: whom we run as. */
+  readonly account?: { readonly uid: number; readonly gid: number };
   /** Written to stdin, which is closed then; a child that does not read it is no error. */
   readonly input: string;
   readonly onOutput: (stream: "stdout" | "stderr", chunk: Buffer) => void;
@@ -155,6 +157,7 @@ function start(options: GroupOptions): Child {
   const child = spawn(options.program, options.args, {
     cwd: options.cwd,
     env: options.env,
+    ...(options.account ? { uid: options.account.uid, gid: options.account.gid } : {}),
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
   });

@@ -178,6 +178,16 @@ describe.each(kinds)("a $name handler", (kind) => {
     expect(outcome).toMatchObject({ kind: "succeeded", summary: expect.stringMatching(/^x+ … \[shortened/) });
   });
 
+  it("has its texts made well-formed, whatever it puts into them", async () => {
+    const { handler } = await open("says-broken-characters");
+    const call = aCall();
+    expect(await outcomeOf(handler.run(call), call)).toEqual({
+      kind: "succeeded",
+      summary: "a\ufffdb\ufffdc",
+      externalExecutionId: "\ufffd",
+    });
+  });
+
   it("works fifty jobs at once, each on its own", async () => {
     const { handler } = await open("echoes-its-job");
     const calls = Array.from({ length: 50 }, (_, n) => aCall({ jobId: `job-${n}` }));

@@ -1,8 +1,9 @@
 // Promise: a handler of any kind gets folders and gives folders; what lies in S3, by whose key and for how long one may
 // touch it, is partnerd's business. Both flavours, all three kinds.
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, readdirSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { HandlerConfig } from "../../src/config/config.js";
@@ -91,6 +92,28 @@ describe.each(flavours)("a %s job", (_flavour, actionType) => {
     expect(await namesIn(rig, job)).toEqual(["copy.md"]);
     await leavesNothing(rig);
   });
+
+  it.skipIf(process.geteuid?.() !== 0)(
+    "of a command of another user has both as well, in a folder of its own, and reads no other job's (needs root)",
+    async () => {
+      const script =
+        "cat >/dev/null; id -u; cat inputs/Source/src/main.c; cp inputs/Source/README.md outputs/Report/copy.md; ls ../.. ../../.. || echo sees nothing";
+      const command = { kind: "command", command: ["sh", "-c", script], env: {} } as const;
+      const above = mkdtempSync(join(tmpdir(), "partnerd-test-"));
+      onTestFinished(() => rmSync(above, { recursive: true, force: true }));
+      chmodSync(above, 0o711);
+      const limits = { maxArchiveBytes: 1e9, maxExtractedBytes: 1e9, maxEntries: 1e5, minFreeBytes: 0 };
+      const artifacts = { workDir: join(above, "work"), ...limits, requestTimeoutMs: 10_000 };
+      await using rig = await rigWith({ ...command, user: "54321", group: "54321" }, { config: { artifacts } });
+      const id = rig.emulator.addJob({ actionType, inputs: [source], outputs: [{ name: "Report" }] });
+      const job = await rig.emulator.waitForJob(id, "over");
+      expect(job.status).toBe("Succeeded");
+      const said = rig.logs.map(({ msg }) => msg);
+      expect(said).toEqual(expect.arrayContaining(["54321", "int main;sees nothing"]));
+      expect(await namesIn(rig, job)).toEqual(["copy.md"]);
+      await leavesNothing(rig);
+    },
+  );
 
   it("of a service comes with requests that fetch and upload, and only with the headers that encrypt", async () => {
     const statuses: Record<string, number> = {};

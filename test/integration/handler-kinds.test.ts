@@ -1,9 +1,12 @@
 // Promise: a handler of any kind may do whatever it likes; its job gets one truthful outcome and no other job notices.
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
+import { gzipSync } from "node:zlib";
+import { Webhook } from "standardwebhooks";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { HandlerConfig } from "../../src/config/config.js";
 import type { JobView } from "../../src/emulator/job.js";
+import { Secret } from "../../src/job/secret.js";
 import { type Behaviour, type Service, startService } from "../fixtures/handlers/service.js";
 import { moduleHandler } from "../support/module-handler.js";
 import {
@@ -214,14 +217,18 @@ describe("an http handler", () => {
 
   async function startWith(
     behaviour: Behaviour,
-    options: Parameters<typeof startBeside>[1] & { requestTimeoutMs?: number } = {},
+    options: Parameters<typeof startBeside>[1] & {
+      requestTimeoutMs?: number;
+      secrets?: readonly Secret<string>[];
+    } = {},
   ) {
-    const { requestTimeoutMs = 10_000, ...rest } = options;
+    const { requestTimeoutMs = 10_000, secrets = [], ...rest } = options;
     const service: Service = await startService({ jobs: behaviour });
     onTestFinished(() => service.close());
-    const handler: HandlerConfig = { kind: "http", url: `${service.url}/jobs`, requestTimeoutMs };
+    const handler: HandlerConfig = { kind: "http", url: `${service.url}/jobs`, secrets, requestTimeoutMs };
     return { service, rig: await startBeside(handler, rest) };
   }
+  const succeeded = JSON.stringify({ kind: "succeeded" });
   const json =
     (document: unknown): Behaviour =>
     (_request, answer) =>
@@ -320,6 +327,43 @@ describe("an http handler", () => {
       expect(service.requests.length).toBeGreaterThan(1);
     },
   );
+
+  it.each<readonly [string, RegExp, Behaviour]>([
+    [
+      "a compressed outcome",
+      /compressed body \(Content-Encoding: gzip\)/,
+      (_request, answer) => void answer.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync(succeeded)),
+    ],
+    ["more than 1 MiB", /more than 1048576 bytes/, (_request, answer) => void answer.end(" ".repeat(1024 * 1024 + 1))],
+    [
+      "broken JSON that it calls JSON",
+      /application\/json that is not JSON/,
+      (_request, answer) => {
+        answer.writeHead(200, { "content-type": "application/json", "content-length": "2" }).end("no");
+      },
+    ],
+  ])("whose service answers %s fails at once, and the job names the cause", async (_what, message, behaviour) => {
+    const { rig, service } = await startWith(behaviour, { jobTimeoutMs: 600_000 });
+    await using _rig = rig;
+    const failure = failureOf(await works(rig));
+    expect(failure).toMatchObject({ type: "JobFailed", message: expect.stringMatching(message) });
+    expect(service.requests).toHaveLength(1);
+  });
+
+  it("whose service changes its secret gets both signatures, so that either verifies", async () => {
+    const [now, next] = [1, 2].map((fill) => `whsec_${Buffer.alloc(32, fill).toString("base64")}`) as [string, string];
+    const { rig, service } = await startWith((_request, answer) => void answer.end(succeeded), {
+      secrets: [next, now].map((each) => new Secret(each)),
+    });
+    await using _rig = rig;
+    expect((await works(rig)).status).toBe("Succeeded");
+    const [{ headers, body } = { headers: {}, body: "" }] = service.requests;
+    for (const each of [now, next]) {
+      expect(new Webhook(each).verify(body, headers as Record<string, string>)).toMatchObject({ version: 1 });
+    }
+    const stranger = new Webhook(`whsec_${Buffer.alloc(32, 3).toString("base64")}`);
+    expect(() => stranger.verify(body, headers as Record<string, string>)).toThrow();
+  });
 
   it("whose service is down is asked again until it is up", async () => {
     const port = await freePort();

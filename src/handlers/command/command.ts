@@ -4,16 +4,19 @@ import { join } from "node:path";
 import { JobFailure, messageOf } from "../../job/failure.js";
 import { cut } from "../../job/limits.js";
 import type { Clock } from "../../std/clock.js";
-import { killLeftovers } from "../../std/leftovers.js";
+import { killLeftovers, type Leftovers } from "../../std/leftovers.js";
 import { type GroupEnd, runGroup } from "../../std/process-tree.js";
 import type { HandlerCall, JobHandler } from "../handler.js";
 import { jobDocument } from "../job-document.js";
 import type { JobMasker } from "../masker.js";
 import { OpenCalls } from "../open-calls.js";
+import type { Account } from "./account.js";
 import { failureOfExit, failureOfStart } from "./exit-verdict.js";
-import { collectOutputs, inputsFolder, outputsFolder, prepareFolder, standsWithoutUploads } from "./folders.js";
+import { collectOutputs, prepareFolder, standsWithoutUploads } from "./folders.js";
+import { takeBack } from "./handover.js";
 import { JobOutput } from "./log-lines.js";
-import { readOutcomeFile } from "./outcome-file.js";
+import { newOutcomeName, outcomeVariable, readOutcomeFile } from "./outcome-file.js";
+import { inputsFolder, outputsFolder } from "./places.js";
 
 export interface CommandHandlerOptions {
   /** Program and arguments. A program with a slash is absolute; any other is searched in PATH. */
@@ -26,12 +29,23 @@ export interface CommandHandlerOptions {
   readonly cancelGraceMs: number;
   readonly clock: Clock;
   readonly masker: JobMasker;
+  /** Absent: the daemon's own. */
+  readonly account?: Account | undefined;
+  /** Finds by `outcomeVariable` who left the command's group. */
+  readonly leftovers: Leftovers;
 }
 
 /** All that a command inherits. */
 const inheritedNames = ["PATH", "HOME", "LANG", "TZ"] as const;
-const outcomeFileName = "outcome.json";
 const descriptionMaxChars = 200;
+
+/** One job at work. */
+interface Work {
+  readonly call: HandlerCall;
+  readonly signal: AbortSignal;
+  readonly folder: string;
+  readonly outcomePath: string;
+}
 
 /** Runs jobs by starting a program for each. */
 export class CommandHandler implements JobHandler {
@@ -40,8 +54,8 @@ export class CommandHandler implements JobHandler {
   readonly #options: CommandHandlerOptions;
   readonly #calls = new OpenCalls();
   readonly #killing = new AbortController();
-  /** Folders of the commands that run. */
-  readonly #folders = new Set<string>();
+  /** Outcome files of the commands that run. */
+  readonly #outcomePaths = new Set<string>();
 
   constructor(options: CommandHandlerOptions) {
     this.#options = options;
@@ -54,10 +68,10 @@ export class CommandHandler implements JobHandler {
 
   /**
    * Kills what still runs, grace or no grace, before it returns: every group, and those that left theirs (setsid), who
-   * are found by the job's folder in their environment.
+   * are found by the job's outcome file in their environment.
    */
   async close(): Promise<void> {
-    const marks = [...this.#folders].map((folder) => outcomeMark(folder));
+    const marks = [...this.#outcomePaths].map((path) => `${outcomeVariable}=${path}`);
     this.#killing.abort();
     try {
       if (marks.length > 0) killLeftovers(...marks);
@@ -67,57 +81,59 @@ export class CommandHandler implements JobHandler {
   }
 
   async #run(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
-    const folder = await prepareFolder(call);
+    const { account } = this.#options;
+    const folder = await prepareFolder(call, account);
     signal.throwIfAborted();
+    const work: Work = { call, signal, folder, outcomePath: join(folder, newOutcomeName()) };
     const output = new JobOutput({ masker: this.#options.masker, log: call.log });
-    const end = await this.#execute({ call, signal, folder, output });
+    const end = await this.#execute(work, output);
     output.end();
-    if (end.isAborted) return await lastWord(call, folder, signal);
-    if (end.hadLeftovers) call.log.warn("the handler left processes behind when it exited; they were killed");
-    const verdict = await this.#verdict({ call, end, folder, tail: output.tail() });
+    if (account) await takeBack(folder);
+    if (end.isAborted) return await lastWord(work);
+    const verdict = await this.#verdict(work, end, output.tail());
     await collectOutputs(call, folder, verdict);
     return verdict;
   }
 
-  async #execute(work: {
-    readonly call: HandlerCall;
-    readonly signal: AbortSignal;
-    readonly folder: string;
-    readonly output: JobOutput;
-  }): Promise<GroupEnd> {
-    const { call, signal, folder, output } = work;
+  async #execute(work: Work, output: JobOutput): Promise<GroupEnd> {
+    const { call, signal, folder, outcomePath } = work;
     const [program, ...args] = this.#options.command;
-    this.#folders.add(folder);
+    this.#outcomePaths.add(outcomePath);
     try {
-      return await runGroup({
+      const end = await runGroup({
         program,
         args,
         cwd: folder,
-        env: this.#environmentOf(call, folder),
+        env: this.#environmentOf(work),
         input: `${JSON.stringify(jobDocument(call))}\n`,
         onOutput: (stream, chunk) => output.write(stream, chunk),
+        ...(this.#options.account ? { account: this.#options.account } : {}),
         signal,
         graceMs: this.#options.cancelGraceMs,
         killSignal: this.#killing.signal,
         clock: this.#options.clock,
       });
+      const fled = await this.#options.leftovers.kill(outcomePath);
+      if (end.hadLeftovers && !end.isAborted) {
+        call.log.warn("the handler left processes behind when it exited; they were killed");
+      }
+      if (fled > 0) {
+        call.log.warn("processes of the handler had left its process group (setsid); they were killed", {
+          count: fled,
+        });
+      }
+      return end;
     } catch (error) {
       call.log.error(`the handler could not be started: ${messageOf(error)}`);
       throw failureOfStart(error);
     } finally {
-      this.#folders.delete(folder);
+      this.#outcomePaths.delete(outcomePath);
     }
   }
 
   /** The document wins over the exit code, unless it cannot be read and the exit code says that it failed anyway. */
-  async #verdict(ended: {
-    readonly call: HandlerCall;
-    readonly end: GroupEnd;
-    readonly folder: string;
-    readonly tail: string;
-  }): Promise<unknown> {
-    const { call, end, folder, tail } = ended;
-    const found = await readOutcomeFile(join(folder, outcomeFileName));
+  async #verdict({ call, outcomePath }: Work, end: GroupEnd, tail: string): Promise<unknown> {
+    const found = await readOutcomeFile(outcomePath);
     if (found.kind === "document") return found.value;
     const failure = failureOfExit(end, tail);
     if (found.kind === "unreadable") {
@@ -129,23 +145,25 @@ export class CommandHandler implements JobHandler {
     return { kind: "succeeded" };
   }
 
-  #environmentOf(call: HandlerCall, folder: string): Record<string, string> {
-    const { environment, env } = this.#options;
+  #environmentOf({ call, folder, outcomePath }: Work): Record<string, string> {
+    const { environment, env, account } = this.#options;
     const inherited = inheritedNames.map((name) => [name, environment[name]] as const);
+    // The daemon's home is none of another user's.
+    const home = account ? [["HOME", account.home ?? folder] as const] : [];
     const { key, continuationToken } = call.job;
     const own: readonly (readonly [string, string | undefined])[] = [
       ["PARTNERD_JOB_ID", key.jobId],
       ["PARTNERD_REGION", key.region],
       ["PARTNERD_CONTINUATION_TOKEN", continuationToken],
       ["PARTNERD_DEADLINE", new Date(call.deadline.wallMs()).toISOString()],
-      ["PARTNERD_OUTCOME", join(folder, outcomeFileName)],
+      [outcomeVariable, outcomePath],
       ["PARTNERD_INPUTS", join(folder, inputsFolder)],
       ["PARTNERD_OUTPUTS", join(folder, outputsFolder)],
       ["TRACEPARENT", call.trace?.traceparent],
       ["TRACESTATE", call.trace?.tracestate],
     ];
     const all: Record<string, string> = {};
-    for (const [name, value] of [...inherited, ...Object.entries(env), ...own]) {
+    for (const [name, value] of [...inherited, ...home, ...Object.entries(env), ...own]) {
       // A NUL cannot be in a variable; an id or token that holds one is whole in the document on stdin.
       if (value !== undefined && !value.includes("\0")) all[name] = value;
     }
@@ -153,14 +171,9 @@ export class CommandHandler implements JobHandler {
   }
 }
 
-/** What stands in the environment of every process that a command started, unless it was taken out. */
-function outcomeMark(folder: string): string {
-  return `PARTNERD_OUTCOME=${join(folder, outcomeFileName)}`;
-}
-
 /** What a command that was told to stop wrote before it did, such as `continued`; else the reason to stop. */
-async function lastWord(call: HandlerCall, folder: string, signal: AbortSignal): Promise<unknown> {
-  const found = await readOutcomeFile(join(folder, outcomeFileName));
+async function lastWord({ call, signal, folder, outcomePath }: Work): Promise<unknown> {
+  const found = await readOutcomeFile(outcomePath);
   if (found.kind === "document" && (await standsWithoutUploads(call, folder, found.value))) return found.value;
   throw signal.reason;
 }

@@ -5,25 +5,29 @@ import { join } from "node:path";
 import { JobFailure, messageOf } from "../../job/failure.js";
 import { outcomeFrom } from "../../job/outcome.js";
 import type { HandlerCall } from "../handler.js";
+import type { Account } from "./account.js";
+import { handOver, makePlace } from "./handover.js";
+import { outputsFolder } from "./places.js";
 
-/** Holds one folder for each input artifact; the workspace makes it. */
-export const inputsFolder = "inputs";
-/** Holds one folder for each output artifact that the action declares. */
-export const outputsFolder = "outputs";
-
-/** The job's folder with `inputs/NAME/` unpacked and an empty `outputs/NAME/` for each output. Throws JobFailure. */
-export async function prepareFolder(call: HandlerCall): Promise<string> {
+/**
+ * The folder that a command runs in, with `inputs/NAME/` unpacked and an empty `outputs/NAME/` for each output: the
+ * job's own, or one in it that belongs to the command's account. Throws JobFailure.
+ */
+export async function prepareFolder(call: HandlerCall, account?: Account): Promise<string> {
   const { job, workspace } = call;
-  const folder = await workspace.folder();
+  const folder = await workspace.folder({ isPassable: account !== undefined });
+  const inputs: string[] = [];
   // One after another: the worker's disk, memory and threads serve other jobs as well.
-  for (const { name } of job.inputs) await workspace.input(name);
+  for (const { name } of job.inputs) inputs.push(await workspace.input(name));
   try {
-    for (const { name } of job.outputs) await mkdir(join(folder, outputsFolder, checked(name)), { recursive: true });
+    const place = account ? await makePlace(folder, inputs) : folder;
+    for (const { name } of job.outputs) await mkdir(join(place, outputsFolder, checked(name)), { recursive: true });
+    if (account) await handOver(place, account);
+    return place;
   } catch (error) {
     if (error instanceof JobFailure) throw error;
-    throw new JobFailure("SystemUnavailable", `the worker could not make a folder for an output: ${messageOf(error)}`);
+    throw new JobFailure("SystemUnavailable", `the worker could not make the command's folder: ${messageOf(error)}`);
   }
-  return folder;
 }
 
 /**

@@ -1,5 +1,6 @@
 // The outcome document that a command may leave in its job's folder. What a child made is hostile: links are not
 // followed, pipes are not waited for, sizes are limited.
+import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 
@@ -11,6 +12,17 @@ export type OutcomeFile =
   | { readonly kind: "unreadable"; readonly why: string };
 
 const outcomeMaxBytes = 1024 * 1024;
+
+/** Names the outcome file of a process's job, so its value also tells whose the process is. */
+export const outcomeVariable = "PARTNERD_OUTCOME";
+
+/**
+ * The name of a job's outcome file, which nobody can guess: commands of the same user may write into each other's
+ * folders, and could write each other's outcomes.
+ */
+export function newOutcomeName(): string {
+  return `outcome-${randomBytes(16).toString("hex")}.json`;
+}
 
 /** Reads the outcome document, if there is one. Never throws. */
 export async function readOutcomeFile(path: string): Promise<OutcomeFile> {

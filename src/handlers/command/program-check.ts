@@ -6,15 +6,16 @@ import { delimiter, isAbsolute, join } from "node:path";
 import { messageOf } from "../../job/failure.js";
 import { Unbuildable } from "../unbuildable.js";
 
-/** Throws Unbuildable when the program is not there, is no file or may not be executed. */
-export async function checkProgram(program: string, pathVariable: string | undefined): Promise<void> {
+/** The program's path. Throws Unbuildable when it is not there, is no file or may not be executed. */
+export async function checkProgram(program: string, pathVariable: string | undefined): Promise<string> {
   if (program.includes("/")) {
     const trouble = await troubleWith(program);
     if (trouble !== undefined) throw new Unbuildable(trouble);
-    return;
+    return program;
   }
   for (const folder of (pathVariable ?? "").split(delimiter)) {
-    if (isAbsolute(folder) && (await troubleWith(join(folder, program))) === undefined) return;
+    const path = join(folder, program);
+    if (isAbsolute(folder) && (await troubleWith(path)) === undefined) return path;
   }
   throw new Unbuildable(
     `the program ${program} is in no folder of PATH; install it, or write its path (./${program} for one beside the configuration)`,

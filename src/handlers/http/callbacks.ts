@@ -52,7 +52,8 @@ interface Entry {
   readonly tokenHash: Buffer;
   isDelivered: boolean;
   isWaiting: boolean;
-  readonly take: (body: unknown) => void;
+  /** Absent once it was used or nobody waits: it holds the outcome, and entries outlive their jobs by far. */
+  take: ((body: unknown) => void) | undefined;
   readonly recorded: Promise<void> | undefined;
 }
 
@@ -115,7 +116,8 @@ export class Callbacks {
       return entry || !entries ? "unknown-job" : "wrong-token";
     }
     entry.isDelivered = true;
-    entry.take(delivery.body);
+    entry.take?.(delivery.body);
+    entry.take = undefined;
     return (await this.#isRecorded(entry)) ? "accepted" : "not-recorded";
   }
 
@@ -167,6 +169,7 @@ export class Callbacks {
   #end(entry: Entry): boolean {
     if (!entry.isWaiting) return !entry.isDelivered;
     entry.isWaiting = false;
+    entry.take = undefined;
     this.#waiting -= 1;
     this.#ended.push(entry);
     while (this.#ended.length > this.#options.endedKept) {

@@ -22,10 +22,13 @@ export interface Post {
 export interface Answer {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
+  /** As far as it was read. */
   readonly body: Buffer;
-  /** False when the body broke off, came too slowly or was too large. */
-  readonly isWhole: boolean;
+  readonly bodyEnd: BodyEnd;
 }
+
+/** How a body ended: with its last byte; too early or too slowly; at the limit. */
+export type BodyEnd = "whole" | "broken" | "too-long";
 
 /** The request had no answer: not even a status came back. `code` is the system's name for why. */
 export class NoAnswer extends Error {
@@ -51,14 +54,14 @@ export function post(options: Post): Promise<Answer> {
     const chunks: Buffer[] = [];
     let size = 0;
     let response: http.IncomingMessage | undefined;
-    const answered = (isWhole: boolean) => {
+    const answered = (bodyEnd: BodyEnd) => {
       if (!response) return;
       const { statusCode = 0, headers } = response;
-      resolve({ status: statusCode, headers, body: Buffer.concat(chunks), isWhole });
+      resolve({ status: statusCode, headers, body: Buffer.concat(chunks), bodyEnd });
     };
     /** Ends the exchange; once there is a status it is the answer, however broken the rest. */
-    const end = (reason: unknown) => {
-      answered(false);
+    const end = (reason: unknown, bodyEnd: BodyEnd = "broken") => {
+      answered(bodyEnd);
       reject(reason);
       letGo();
       request.destroy();
@@ -77,15 +80,17 @@ export function post(options: Post): Promise<Answer> {
       response = incoming;
       incoming.on("error", (error) => end(error));
       incoming.on("end", () => {
-        answered(incoming.complete);
+        answered(incoming.complete ? "whole" : "broken");
         letGo();
       });
       incoming.on("data", (chunk: Buffer) => {
         size += chunk.length;
-        if (size > answerMaxBytes) end(new NoAnswer("EMSGSIZE"));
+        if (size > answerMaxBytes) end(new NoAnswer("EMSGSIZE"), "too-long");
         else chunks.push(chunk);
       });
-      if (incoming.statusCode === acceptedStatus) answered(true);
+      if (incoming.statusCode === acceptedStatus) answered("whole");
+      // What says that it will be too long is not waited for.
+      else if (Number(incoming.headers["content-length"]) > answerMaxBytes) end(new NoAnswer("EMSGSIZE"), "too-long");
     });
     request.end(body);
   });

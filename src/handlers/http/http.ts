@@ -11,10 +11,11 @@ import { following, OpenCalls } from "../open-calls.js";
 import type { Callbacks, Expectation } from "./callbacks.js";
 import { NoAnswer, post, type Transport } from "./exchange.js";
 import { HttpJobBody } from "./job-body.js";
-import { Unanswered, type Verdict, verdictOf } from "./verdict.js";
+import { answerMaxBytes, Unanswered, type Verdict, verdictOf, WrongAnswers } from "./verdict.js";
 
-/** Signs a request; made from the configured secret by the Standard Webhooks library. */
+/** Signs a request; made from the configured secrets by the Standard Webhooks library. */
 export interface RequestSigner {
+  /** One signature for each secret, with spaces between them: whoever knows one of the secrets is satisfied. */
   sign(id: string, at: Date, body: string): string;
 }
 
@@ -33,10 +34,10 @@ export interface HttpHandlerOptions {
   readonly transport: Transport;
 }
 
-/** An outcome document is small; what is larger is no outcome. */
-const answerMaxBytes = 1024 * 1024;
 /** An idle connection is let go before the usual proxy or server does it under our feet. */
 const idleConnectionMs = 4_000;
+/** For the answer to a request whose outcome came by callback meanwhile. */
+const lateAnswerMs = 5_000;
 /** Trying and waiting end this much before the deadline, so that the job fails with the reason and not with "too late". */
 const lastWordMs = 500;
 /** ... but never takes more than this share of a short job's time. */
@@ -77,15 +78,16 @@ export class HttpHandler implements JobHandler {
   async #run(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
     const { callbacks, masker } = this.#options;
     const patience = following(signal);
+    const asking = following(signal);
     const expectation = callbacks.expect(call.job.key, call.outcomeRecorded);
     const release = expectation ? masker.keep([expectation.token]) : () => {};
+    const posted = this.#posted({
+      call,
+      signal: asking.controller.signal,
+      patience: patience.controller,
+      body: new HttpJobBody({ call, callback: expectation }),
+    });
     try {
-      const posted = this.#posted({
-        call,
-        signal,
-        patience: patience.controller,
-        body: new HttpJobBody({ call, callback: expectation }),
-      });
       if (!expectation) return outcomeWithoutPort(await posted);
       // The service may deliver before its 202 is seen here, or although its answer was lost.
       const delivered = expectation.outcome.then((outcome) => ({ outcome }));
@@ -102,8 +104,15 @@ export class HttpHandler implements JobHandler {
       // No further attempt; one that is under way may end by itself, since its service may be about to answer 202.
       patience.controller.abort();
       patience.release();
+      this.#endSoon(posted, asking.controller);
       release();
     }
+  }
+
+  /** A request that outlives its job holds all of it: it gets only so long. */
+  #endSoon(posted: Promise<unknown>, asking: AbortController): void {
+    const cancel = this.#options.clock.after(lateAnswerMs, () => asking.abort(new Error("the job is over")));
+    posted.then(cancel, cancel);
   }
 
   /** Posts until there is a verdict. Rejects with SystemUnavailable shortly before the deadline. */
@@ -116,6 +125,7 @@ export class HttpHandler implements JobHandler {
     const { call, signal, patience } = work;
     const { clock, retry } = this.#options;
     const timeLeftMs = timeToTry(call.deadline);
+    const wrongAnswers = new WrongAnswers();
     let attempts = 0;
     try {
       return await retrying(
@@ -135,7 +145,11 @@ export class HttpHandler implements JobHandler {
         async (attempt) => {
           attempts = attempt;
           const body = await work.body.bytes();
-          return this.#attempt({ call, signal, body, timeLeftMs: timeLeftMs() });
+          try {
+            return await this.#attempt({ call, signal, body, timeLeftMs: timeLeftMs() });
+          } catch (error) {
+            throw wrongAnswers.after(error);
+          }
         },
       );
     } catch (error) {

@@ -1,4 +1,4 @@
-// The checks of an http handler's settings: its address and its signing secret. A secret never gets into a message.
+// The checks of an http handler's settings: its address and its signing secrets. A secret never gets into a message.
 import type { Secret } from "../../job/secret.js";
 import { Unbuildable } from "../unbuildable.js";
 import type { RequestSigner } from "./http.js";
@@ -23,9 +23,17 @@ export function checkedUrl(text: string): URL {
   return url;
 }
 
-/** What signs requests by the Standard Webhooks scheme. Throws Unbuildable. */
-export async function signerOf(secret: Secret<string>): Promise<RequestSigner> {
-  const text = secret.reveal();
+/** What signs requests by the Standard Webhooks scheme; undefined without a secret. Throws Unbuildable. */
+export async function signerOf(secrets: readonly Secret<string>[]): Promise<RequestSigner | undefined> {
+  const texts = new Set(secrets.map((secret) => secret.reveal()));
+  if (texts.size === 0) return undefined;
+  for (const text of texts) checkSecret(text);
+  const { Webhook } = await import("standardwebhooks");
+  const webhooks = [...texts].map((text) => new Webhook(text));
+  return { sign: (id, at, body) => webhooks.map((webhook) => webhook.sign(id, at, body)).join(" ") };
+}
+
+function checkSecret(text: string): void {
   const mend = 'make one with: echo "whsec_$(openssl rand -base64 32)"';
   if (!text.startsWith(secretPrefix)) {
     throw new Unbuildable(`\`secret\` does not begin with ${secretPrefix}; ${mend}`);
@@ -40,6 +48,4 @@ export async function signerOf(secret: Secret<string>): Promise<RequestSigner> {
       `\`secret\` has ${length} bytes; it must have ${secretMinBytes} to ${secretMaxBytes}; ${mend}`,
     );
   }
-  const { Webhook } = await import("standardwebhooks");
-  return new Webhook(text);
 }

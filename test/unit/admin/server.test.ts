@@ -9,6 +9,7 @@ import {
   type AdminLimits,
   type AdminOptions,
   type AdminServer,
+  ordinaryLimits,
   startAdmin,
 } from "../../../src/admin/server.js";
 import type { OrderAnswer } from "../../../src/engine/events.js";
@@ -623,7 +624,7 @@ describe("against bad clients", () => {
   });
 
   it("hangs up on a client that takes too long over its headers, its body or nothing at all", async () => {
-    const short = { ...limits, headersTimeoutMs: 60, requestTimeoutMs: 90, idleTimeoutMs: 150 };
+    const short = { ...limits, headersTimeoutMs: 60, requestTimeoutMs: 90, keepAliveTimeoutMs: 150 };
     const { admin, called } = await started({ limits: short });
     const answers = await Promise.all([
       raw(admin, "GET /livez HTTP/1.1\r\nhost:"),
@@ -639,15 +640,83 @@ describe("against bad clients", () => {
     expect((await ask(admin, "GET", "/livez")).status).toBe(200);
   });
 
-  it("takes no more connections than it may", async () => {
+  const connected = async (admin: AdminServer): Promise<Socket> => {
+    const socket = connect(admin.port, "127.0.0.1");
+    socket.on("error", () => {});
+    sockets.push(socket);
+    await once(socket, "connect");
+    return socket;
+  };
+
+  it("lets the longest idle connection go for a new one, so that probes are answered however many there are", async () => {
     const { admin } = await started({ limits: { ...limits, maxConnections: 2 } });
-    const held = [connect(admin.port, "127.0.0.1"), connect(admin.port, "127.0.0.1")];
-    sockets.push(...held);
-    await Promise.all(held.map((socket) => once(socket, "connect")));
-    const third = connect(admin.port, "127.0.0.1");
-    sockets.push(third);
-    await hungUp(third);
-    for (const socket of held) expect(socket.destroyed).toBe(false);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const oldest = await connected(admin);
+    // This one has answered a request since, so it is the younger of the two.
+    await ask(admin, "GET", "/livez", { agent });
+    const gone = hungUp(oldest);
+    const thirdGone = hungUp(await connected(admin));
+    await gone;
+    expect((await ask(admin, "GET", "/livez", { agent })).status).toBe(200);
+    for (let n = 0; n < 5; n++) expect((await ask(admin, "GET", "/livez")).status).toBe(200);
+    await thirdGone;
+    agent.destroy();
+  });
+
+  it("takes no more connections than it may, and lets none go that is being answered", async () => {
+    const ends: ((end: DeliveryEnd) => void)[] = [];
+    const { promise: both, resolve: bothDelivered } = Promise.withResolvers<void>();
+    const { admin } = await started({
+      limits: { ...limits, maxConnections: 2 },
+      deliver: () =>
+        new Promise((resolve) => {
+          if (ends.push(resolve) === 2) bothDelivered();
+        }),
+    });
+    const answers = [deliver(admin, "{}"), deliver(admin, "{}")];
+    await both;
+    await hungUp(connect(admin.port, "127.0.0.1"));
+    for (const end of ends) end("accepted");
+    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200]);
+    expect((await ask(admin, "GET", "/livez")).status).toBe(200);
+  });
+
+  it("keeps connections between two requests and before the first one, past every limit of a request", async () => {
+    const short = {
+      ...limits,
+      headersTimeoutMs: 50,
+      requestTimeoutMs: 60,
+      idleTimeoutMs: 80,
+      keepAliveTimeoutMs: 60_000,
+    };
+    const { admin } = await started({ limits: short });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    await ask(admin, "GET", "/livez", { agent });
+    const kept = agent.freeSockets[Object.keys(agent.freeSockets)[0] ?? ""]?.[0];
+    const ahead = await connected(admin);
+    // Each of these is cut off by the limits that the two idle ones must outlive, one after the other.
+    for (let n = 0; n < 4; n++) expect(await raw(admin, "GET /livez HTTP/1.1\r\nhost:")).toMatch(/^HTTP\/1.1 408 /);
+    expect([kept?.destroyed, ahead.destroyed]).toEqual([false, false]);
+    expect((await ask(admin, "GET", "/livez", { agent })).status).toBe(200);
+    ahead.write("GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    const [first] = (await once(ahead, "data")) as [Buffer];
+    expect(first.toString()).toMatch(/^HTTP\/1.1 200 /);
+    agent.destroy();
+  });
+
+  it("lets idle connections go at last", async () => {
+    const { admin } = await started({ limits: { ...limits, keepAliveTimeoutMs: 50 } });
+    const unused = await connected(admin);
+    const used = await connected(admin);
+    used.write("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n");
+    used.resume();
+    await Promise.all([hungUp(unused), hungUp(used)]);
+  });
+
+  it("keeps connections longer than load balancers do, by its ordinary limits", async () => {
+    const { admin } = await started({ limits: ordinaryLimits });
+    const answer = await ask(admin, "GET", "/livez", { agent: new Agent({ keepAlive: true }) });
+    expect(answer.headers["keep-alive"]).toBe("timeout=75");
   });
 });
 

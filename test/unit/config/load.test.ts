@@ -311,6 +311,43 @@ describe("the file that is read", () => {
   });
 });
 
+describe("the secrets of a rotation", () => {
+  const other = `whsec_${Buffer.alloc(24, 8).toString("base64")}`;
+  const withHandler = (keys: string) =>
+    least.replace("{ kind: module, path: ./h.js }", `{ kind: http, url: 'http://h/'${keys} }`);
+
+  it.each<[string, string, readonly string[]]>([
+    ["none", "", []],
+    ["none in a list", ", secrets: [], secretFiles: []", []],
+    ["in a list", `, secrets: [${other}, ${webhookSecret}]`, [other, webhookSecret]],
+    ["in files", ", secretFiles: [./other, ./secret]", [other, webhookSecret]],
+    ["everywhere", `, secret: ${webhookSecret}, secrets: [${other}], secretFiles: [./secret]`, [other, webhookSecret]],
+  ])("are read: %s", async (_what, keys, expected) => {
+    const files = { other: `${other}\n`, secret: `${webhookSecret}\r\n` };
+    const { config } = await load(withHandler(keys), { files });
+    const handler = config.handlers["h"];
+    expect(handler?.kind === "http" && (handler.secrets ?? []).map((secret) => secret.reveal())).toEqual(expected);
+    expect(handler?.kind === "http" && handler.secret?.reveal()).toBe(
+      keys.includes("secret:") ? webhookSecret : undefined,
+    );
+  });
+
+  it.each([
+    [`, secrets: ${other}`, /handlers\.h\.secrets is not a list; write \[first, second\]/],
+    [", secrets: [whsec_aGk=]", /handlers\.h\.secrets\[0\] holds 2 bytes/],
+    [`, secrets: [${other}, ${other}]`, /handlers\.h\.secrets\[1\] repeats item 0/],
+    [", secretFiles: [./missing]", /handlers\.h\.secretFiles\[0\]: the file ".\/missing"/],
+    [", secretFiles: [./wrong]", /handlers\.h\.secretFiles\[0\] is not `whsec_` and base64/],
+    [", secretFiles: ./wrong", /handlers\.h\.secretFiles is not a list/],
+    [", secretFiles: [7]", /handlers\.h\.secretFiles\[0\] is a number, not a path/],
+    [", secretsFile: ./wrong", /the key handlers\.h\.secretsFile is unknown; did you mean secretFiles\?|secrets/],
+  ])("are a mistake that shows none of them: %s", async (keys, expected) => {
+    const lines = await mistakesOf(optionsFor(withHandler(keys), { files: { wrong: "hunter2hunter2" } }));
+    expect(lines).toEqual([expect.stringMatching(expected)]);
+    expect(lines.join()).not.toMatch(/hunter2|whsec_[A-Za-z0-9+/]/);
+  });
+});
+
 describe("secrets in files", () => {
   it("are read without the line break that editors add", async () => {
     const files = { secret: `${webhookSecret}\r\n`, token: "aaaaaaaaaaaaaaaa" };

@@ -56,9 +56,11 @@ describe("printConfig", () => {
 actionTypes:
   - { provider: A, category: Test, owner: ThirdParty, version: "1", handler: h }
   - { provider: B, category: Test, owner: ThirdParty, version: "1", handler: c }
+  - { provider: C, category: Test, owner: ThirdParty, version: "1", handler: d }
 handlers:
   h: { kind: http, url: "http://h/jobs?key=hunter2", secret: ${webhookSecret} }
   c: { kind: command, command: [make, --api-token=hunter2, --level=2], env: { API_KEY: hunter2, DB_PASSWORD: hunter2, LEVEL: "2" } }
+  d: { kind: command, command: [make, "postgres://u:hunter2@h/", "--header=Authorization: Bearer hunter2"], env: { DB: "postgres://u:hunter2@h/" } }
 clientTokens: { tokens: { 11111111-1111-4111-8111-111111111111: hunter2 } }
 admin: { token: hunter2-hunter2-hunter2 }
 `,
@@ -66,9 +68,22 @@ admin: { token: hunter2-hunter2-hunter2 }
     );
     expect(text).not.toMatch(/hunter2|whsec_/);
     expect(text).toContain("--level=2");
+    expect(text).toContain('[ make, "postgres://u:[secret]@h/", "--header=Authorization: [secret]" ]');
+    expect(text).toContain('DB: "postgres://u:[secret]@h/"');
     expect(text).toContain('LEVEL: "2"');
     expect(text).toContain('11111111-1111-4111-8111-111111111111: "[secret]"');
     expect(text).toContain("http://h/jobs?[secret]");
+  });
+
+  it("masks each secret of a rotation, wherever it was written", async () => {
+    const other = `whsec_${Buffer.alloc(24, 8).toString("base64")}`;
+    const handler = `{ kind: http, url: "http://h/", secrets: [${webhookSecret}], secretFiles: [./old] }`;
+    const text = printConfig(
+      await load(least.replace("{ kind: module, path: ./h.js }", handler), { files: { old: other } }),
+    );
+    expect(text).not.toContain("whsec_");
+    expect(text).toContain('secrets: [ "[secret]" ] # partnerd.yaml:3');
+    expect(text).toContain('secretFiles: [ "[secret]" ] # partnerd.yaml:3');
   });
 });
 
@@ -92,7 +107,7 @@ describe("configurationTable", () => {
     expect(rows).toContain(
       "| `polling.minInterval` | duration | `1s` | `PARTNERD_POLLING_MIN_INTERVAL` | Rest between two polls while jobs come. |",
     );
-    expect(rows.filter((row) => row.startsWith("| `handlers.NAME."))).toHaveLength(9);
+    expect(rows.filter((row) => row.startsWith("| `handlers.NAME."))).toHaveLength(13);
     expect(rows.filter((row) => row.startsWith("| `actionTypes[]."))).toHaveLength(11);
   });
 });

@@ -55,6 +55,8 @@ function expectPuttable(details: FailureDetails): void {
   expect(typeof details.message).toBe("string");
   expect(details.message.length).toBeGreaterThanOrEqual(1);
   expect(details.message.length).toBeLessThanOrEqual(5_000);
+  expect(details.message.isWellFormed()).toBe(true);
+  expect(details.message).not.toContain("\0");
   if ("externalExecutionId" in details) {
     expect(typeof details.externalExecutionId).toBe("string");
     expect(details.externalExecutionId?.length).toBeGreaterThanOrEqual(1);

@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  apiText,
   cut,
+  isCarriable,
   limits,
   outputVariableName,
   outputVariablesMaxBytes,
@@ -156,6 +158,60 @@ describe("shortenFront", () => {
   it("keeps the end even where the mark has no room", () => {
     expect(shortenFront("a long story and the cause", 5)).toBe("cause");
     expect(shortenFront("abc", 0)).toBe("");
+  });
+});
+
+describe("apiText", () => {
+  it.each([
+    ["a NUL", "a\0b", "a\ufffdb"],
+    ["a high surrogate alone", "a\ud83db", "a\ufffdb"],
+    ["a low surrogate at the start", "\ude00b", "\ufffdb"],
+    ["a high surrogate at the end", "a\ud83d", "a\ufffd"],
+    ["a pair the wrong way round", "\ude00\ud83d", "\ufffd\ufffd"],
+    ["a high surrogate before a pair", "\ud83d\ud83d\ude00", "\ufffd\ud83d\ude00"],
+    ["escape sequences", "\u001b[31mred\u001b[0m", "\ufffd[31mred\ufffd[0m"],
+    ["backspace, vertical tab, form feed", "\b\v\f", "\ufffd\ufffd\ufffd"],
+    ["what is no character", "\ufffe\uffff", "\ufffd\ufffd"],
+  ])("replaces %s", (_what, text, expected) => {
+    expect(apiText(text, 100)).toBe(expected);
+  });
+
+  it.each(["", "plain", "line\r\nend\tand tab", "é漢😀", "👩‍👩‍👧", "\u0085\u200e\ufffd", "\u{10ffff}"])(
+    "leaves %j as it is",
+    (text) => {
+      expect(apiText(text, 100)).toBe(text);
+    },
+  );
+
+  it("is always short enough, well-formed and free of what XML cannot hold, and as long as shorten makes it", () => {
+    const fit = /^[\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]*$/u;
+    fc.assert(
+      fc.property(anyUnits, max, (text, most) => {
+        const result = apiText(text, most);
+        expect(result).toMatch(fit);
+        expect(result).toHaveLength(shorten(text, most).length);
+        expect(apiText(result, most)).toBe(result);
+      }),
+    );
+  });
+
+  it("changes no text of whole characters that fits", () => {
+    fc.assert(
+      fc.property(wholeText, (text) => {
+        expect(apiText(text, text.length)).toBe(text);
+      }),
+    );
+  });
+});
+
+describe("a value that arrives as it is", () => {
+  it("survives JSON in UTF-8, and holds no NUL", () => {
+    fc.assert(
+      fc.property(anyUnits, (text) => {
+        const isKept = Buffer.from(text, "utf8").toString("utf8") === text && !text.includes("\0");
+        expect(isCarriable(text)).toBe(isKept);
+      }),
+    );
   });
 });
 

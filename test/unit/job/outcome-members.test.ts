@@ -3,6 +3,20 @@ import { describe, expect, it } from "vitest";
 import { type Outcome, outcomeFrom } from "../../../src/job/outcome.js";
 import { check, refuse } from "./outcome-checks.js";
 
+const uncarriable = [
+  ["a NUL", "\0"],
+  ["a high surrogate alone", "\ud83d"],
+  ["a low surrogate alone", "\ude00"],
+  ["a pair the wrong way round", "\ude00\ud83d"],
+] as const;
+/** Whether CodePipeline takes them is CodePipeline's to say. */
+const carriable = [
+  ["a pair", "\ud83d\ude00"],
+  ["a separator", "\u001f"],
+  ["line ends and tabs", "\r\n\t"],
+  ["the replacement character itself", "\ufffd"],
+] as const;
+
 describe("a continuation", () => {
   it.each<readonly [string, unknown]>([
     ["none", undefined],
@@ -22,6 +36,17 @@ describe("a continuation", () => {
       "a continuationToken of 2049 characters (at most 2048)",
     );
     refuse({ kind: "continued", continuationToken: "😀".repeat(1_025) }, "2050 characters");
+  });
+
+  it.each(uncarriable)("refuses a token with %s: altered, it would be another token", (_what, character) => {
+    for (const continuationToken of [character, `a${character}`, `${character}b`, `a${character}b`]) {
+      refuse({ kind: "continued", continuationToken }, "a continuationToken with a NUL or half a character");
+    }
+  });
+
+  it.each(carriable)("takes a token with %s as it is", (_what, character) => {
+    const outcome = { kind: "continued", continuationToken: `a${character}b` };
+    check(outcome, outcome);
   });
 
   it("does not show the token that it refuses", () => {
@@ -166,6 +191,14 @@ describe("output variables", () => {
     refuse(withVariables({ [name]: "1" }), "names are made of letters, digits, @, - and _");
   });
 
+  it.each(uncarriable)("are refused with %s, and not altered", (_what, character) => {
+    refuse(withVariables({ A: "1", B: `a${character}b` }), "the output variable B with a NUL or half a character");
+  });
+
+  it.each(carriable)("keep %s", (_what, character) => {
+    check(withVariables({ A: `a${character}b` }), withVariables({ A: `a${character}b` }));
+  });
+
   it("keep empty values and names that objects know by themselves", () => {
     const given = JSON.parse('{"__proto__":"1","constructor":"2","toString":"3","A":""}') as object;
     const outcome = outcomeFrom(withVariables(given), "Custom") as Outcome & { kind: "succeeded" };
@@ -189,7 +222,6 @@ describe("output variables", () => {
     ["that are the first of three bytes", "\u0800", 3],
     ["that are the last of three bytes", "\uffff", 3],
     ["that are the first of four bytes", "\u{10000}", 4],
-    ["that are half a pair, three bytes on the wire", "\ud83d", 3],
   ])("may have 122,880 bytes together, names counted, with characters %s", (_what, character, bytes) => {
     const room = 122_880 - "A".length - "B".length;
     const fits = character.repeat(Math.floor(room / bytes));

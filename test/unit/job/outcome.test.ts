@@ -35,6 +35,47 @@ describe("the constructors", () => {
   });
 });
 
+describe("the texts of an outcome", () => {
+  const broken = "a\0b\ud83dc\u001bd";
+  const whole = "a\ufffdb\ufffdc\ufffdd";
+
+  it("are well-formed wherever a handler may put one", () => {
+    const given = { summary: broken, externalExecutionId: broken };
+    const made = { summary: whole, externalExecutionId: whole };
+    check(
+      { kind: "continued", continuationToken: "t", ...given },
+      { kind: "continued", continuationToken: "t", ...made },
+    );
+    const revision = { revision: broken, changeIdentifier: broken, summary: broken };
+    check(
+      { kind: "succeeded", ...given, revision },
+      { kind: "succeeded", ...made, revision: { revision: whole, changeIdentifier: whole, summary: whole } },
+    );
+    const failure = { type: "JobFailed", externalExecutionId: broken };
+    check(
+      { kind: "failed", ...failure, message: broken },
+      { kind: "failed", ...failure, message: whole, externalExecutionId: whole },
+    );
+    expect(failed(broken, { externalExecutionId: broken })).toMatchObject({
+      message: whole,
+      externalExecutionId: whole,
+    });
+  });
+
+  it("are well-formed in what is said of an invalid outcome", () => {
+    refuse({ kind: "\ud83d" }, '"kind" is "\\ud83d"');
+    refuse({ kind: "failed", type: ["\ud83d\0"] }, "failure type \ufffd\ufffd;");
+  });
+
+  it("hide a secret before a character in it is replaced", () => {
+    const mask = (text: string) => text.replaceAll("se\0cret", "[secret]");
+    expect(outcomeFrom({ kind: "succeeded", summary: "se\0cret" }, "Custom", mask)).toEqual({
+      kind: "succeeded",
+      summary: "[secret]",
+    });
+  });
+});
+
 describe("what is no outcome at all", () => {
   it.each<readonly [string, unknown, string]>([
     ["undefined", undefined, "nothing (return succeeded(), continued() or failed())"],

@@ -34,6 +34,83 @@ async function ran(script: string, options: CallOptions = {}) {
   return { outcome, call, log: call.log, one };
 }
 
+describe("who left the command's group", () => {
+  /** Starts a process in a session of its own that holds none of the command's pipes. */
+  const flee =
+    "setsid sh -c 'trap : TERM HUP; touch free; while :; do sleep 0.05; done' </dev/null >/dev/null 2>&1 & echo fled $!; while ! [ -e free ]; do sleep 0.01; done";
+
+  it.each([
+    ["succeeds", "exit 0", { kind: "succeeded" }],
+    ["fails", "echo broken >&2; exit 75", { kind: "failed", type: "SystemUnavailable", message: "broken" }],
+  ])(
+    "is ended when the command %s, before its outputs are collected, and the log says so",
+    async (_what, end, outcome) => {
+      const one = await given(`printf text > outputs/Report/found; ${flee}; ${end}`);
+      const call = aCall();
+      expect(await outcomeOf(one.handler.run(call), call)).toEqual(outcome);
+      await expect.poll(() => lives(fledIn(call))).toBe(false);
+      expect(call.log.lines.filter(({ level }) => level === "warn")).toEqual([
+        expect.objectContaining({
+          message: expect.stringMatching(/left its process group \(setsid\); they were killed/),
+        }),
+      ]);
+    },
+  );
+
+  it("is ended when the command is stopped", async () => {
+    const one = await given(`${flee}; echo started; while :; do sleep 0.01; done`);
+    const call = aCall();
+    const run = one.handler.run(call);
+    run.catch(() => {});
+    await call.log.has("started");
+    call.abort(new Error("enough"));
+    await expect(run).rejects.toThrow("enough");
+    await expect.poll(() => lives(fledIn(call))).toBe(false);
+    expect((await call.log.has(/\(setsid\); they were killed/)).level).toBe("warn");
+  });
+
+  it("is left alone when it belongs to a job that still runs", async () => {
+    const one = await given(`${flee}; cat >/dev/null; [ "$PARTNERD_JOB_ID" = quick ] || while :; do sleep 0.01; done`);
+    const slow = aCall({ jobId: "slow" });
+    const run = one.handler.run(slow);
+    run.catch(() => {});
+    await slow.log.has(/^fled/);
+    const quick = aCall({ jobId: "quick" });
+    await one.handler.run(quick);
+    await expect.poll(() => lives(fledIn(quick))).toBe(false);
+    expect(lives(fledIn(slow))).toBe(true);
+    slow.abort(new Error("enough"));
+    await expect(run).rejects.toThrow("enough");
+    await expect.poll(() => lives(fledIn(slow))).toBe(false);
+  });
+
+  it("costs an ordinary job no warning", async () => {
+    const { log } = await ran("printf text > outputs/Report/found");
+    expect(log.lines).toEqual([]);
+  });
+
+  function fledIn(call: { readonly log: { readonly messages: string[] } }): number {
+    return Number(/fled (\d+)/.exec(call.log.messages.join("\n"))?.[1]);
+  }
+});
+
+it("cannot have its outcome written by a neighbour, who knows its folder but not the name", async () => {
+  const one = await given(
+    `echo "at $PWD"; echo '{"kind":"succeeded","summary":"mine"}' >mine
+     while ! [ -e go ]; do sleep 0.01; done; mv mine "$PARTNERD_OUTCOME"`,
+  );
+  const victim = aCall({ job: { outputs: [] } });
+  const run = one.handler.run(victim);
+  await victim.log.has(/^at /);
+  const folder = await victim.workspace.folder();
+  const neighbour = await given(
+    `echo '{"kind":"failed","message":"theirs"}' | tee ${folder}/outcome.json "${folder}/$(basename "$PARTNERD_OUTCOME")" >/dev/null
+     touch ${folder}/go`,
+  );
+  await neighbour.handler.run(aCall({ job: { outputs: [] } }));
+  expect(await run).toEqual({ kind: "succeeded", summary: "mine" });
+});
+
 it("leaves nobody alive when it is closed, also who left the command's group", async () => {
   const script = "setsid sh -c 'trap : TERM; echo fled $$; while :; do sleep 0.05; done' & wait";
   const { handler } = await given(script);
@@ -120,7 +197,7 @@ describe("a command", () => {
       "outputs",
       "of Sourceof Source",
       join(folder, "outputs", "Report"),
-      join(folder, "outcome.json"),
+      expect.stringMatching(new RegExp(`^${folder}/outcome-[0-9a-f]{32}\\.json$`)),
     ]);
   });
 

@@ -2,7 +2,10 @@ import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
+import { Webhook } from "standardwebhooks";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { Callbacks } from "../../../../src/handlers/http/callbacks.js";
 import type { HandlersOptions } from "../../../../src/handlers/registry.js";
 import { JobFailure } from "../../../../src/job/failure.js";
@@ -12,6 +15,7 @@ import { type Built, build, outcomeOf } from "../../../fixtures/handlers/build.j
 import { aCall, jobSecrets, type TestCall } from "../../../fixtures/handlers/call.js";
 import { answersJson, type Behaviour, type Service, startService } from "../../../fixtures/handlers/service.js";
 import type { FakeClock } from "../../../support/fake-clock.js";
+import { collectGarbage } from "../../../support/garbage.js";
 
 const success = { kind: "succeeded", summary: "done" };
 const succeeds = answersJson(200, success);
@@ -123,6 +127,46 @@ describe("the request", () => {
     }
   });
 
+  it("is signed with each secret of a rotation, so that a service may know either", async () => {
+    const keys = [Buffer.alloc(32, 7), Buffer.alloc(24, 8), Buffer.alloc(64, 9)];
+    const [first, ...others] = keys.map((each) => new Secret(`whsec_${each.toString("base64")}`));
+    const service = await startService({ "": succeeds });
+    services.push(service);
+    const url = service.url;
+    const one = await build({
+      kind: "http",
+      url,
+      requestTimeoutMs: 30_000,
+      ...(first ? { secret: first, secrets: [...others, first] } : {}),
+    });
+    built.push(one);
+    await one.handler.run(aCall());
+    const { headers, body } = await service.request(1);
+    const signed = `${headers["webhook-id"]}.${headers["webhook-timestamp"]}.${body}`;
+    const expected = keys.map((each) => `v1,${createHmac("sha256", each).update(signed).digest("base64")}`);
+    expect(String(headers["webhook-signature"]).split(" ")).toEqual(expected);
+    for (const each of keys) {
+      const webhook = new Webhook(`whsec_${each.toString("base64")}`);
+      // The time of the test's clock is long past for the library.
+      vi.useFakeTimers({ now: one.clock.now(), toFake: ["Date"] });
+      expect(webhook.verify(body, headers as Record<string, string>)).toMatchObject({ version: 1 });
+      vi.useRealTimers();
+    }
+    expect(one.masker.mask(`sent ${others[1]?.reveal()}`)).toBe("sent [secret]");
+  });
+
+  it.each([
+    ["the first of", [`whsec_${Buffer.alloc(8).toString("base64")}`, secret]],
+    ["another of", [secret, "hunter2"]],
+  ])("is not sent when %s its secrets is none", async (_what, secrets) => {
+    const settings = { kind: "http", url: "http://127.0.0.1:9/", requestTimeoutMs: 1_000 } as const;
+    const error: unknown = await build({ ...settings, secrets: secrets.map((each) => new Secret(each)) }).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(String(error)).toContain("`secret`");
+    for (const each of secrets) expect(String(error)).not.toContain(each);
+  });
+
   it("carries an id that no header can hold in percent-encoding", async () => {
     const { handler, service } = await given([succeeds], { secret });
     await handler.run(aCall({ jobId: "a\r\nx-evil: 1\u{1f680}" }));
@@ -157,8 +201,6 @@ describe("an answer that is none", () => {
     ["HTML with 200", status(200, { "content-type": "text/html" }, "<html>"), /not JSON/],
     ["a reset connection", resets, /no answer \(ECONNRESET\)/],
     ["a body that breaks off", breaksOff, /broke off/],
-    ["a body without end", neverEnds, /broke off|too large/],
-    ["a compressed body", status(200, { "content-encoding": "gzip" }, "\u001f\u008b"), /not JSON/],
   ])("is asked for again: %s", async (_what, behaviour, message) => {
     const { handler, service, clock } = await given([behaviour, succeeds]);
     const call = aCall();
@@ -285,6 +327,76 @@ describe("an answer that is none", () => {
   });
 });
 
+describe("an answer that will not change", () => {
+  const gzipped: Behaviour = (_request, answer) => {
+    answer.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" });
+    answer.end(gzipSync(JSON.stringify(success)));
+  };
+  const long = answersJson(200, { ...success, summary: "x".repeat(1024 * 1024) });
+
+  it.each<[string, Behaviour, RegExp]>([
+    ["a compressed body", gzipped, /compressed body \(Content-Encoding: gzip\)/],
+    ["a body over the limit", long, /more than 1048576 bytes/],
+    ["a body without end", neverEnds, /more than 1048576 bytes/],
+    [
+      "a body that says that it will be over the limit, and hardly begins",
+      (_request, answer) => {
+        answer.writeHead(200, { "content-length": String(1024 * 1024 + 1) }).write("{");
+      },
+      /more than 1048576 bytes/,
+    ],
+    ["JSON that is none", status(200, { "content-type": "application/json", "content-length": "2" }, "ok"), /not JSON/],
+  ])("fails the job at once and names the cause: %s", async (_what, behaviour, message) => {
+    const { handler, service, clock } = await given([behaviour, succeeds]);
+    const call = aCall();
+    const outcome = await outcomeOf(handler.run(call), call);
+    expect(outcome).toMatchObject({ type: "JobFailed", message: expect.stringMatching(message) });
+    expect(service.requests).toHaveLength(1);
+    expect(clock.pending).toBe(0);
+  });
+
+  it("is known by its repeats where one alone may pass: a page instead of an outcome", async () => {
+    const { handler, service, clock } = await given([status(200, { "content-type": "text/html" }, "<html>")]);
+    const call = aCall();
+    passWaits(call, clock);
+    expect(await outcomeOf(handler.run(call), call)).toMatchObject({
+      type: "SystemUnavailable",
+      message: expect.stringContaining("text/html that is not JSON in 10 attempts in a row"),
+    });
+    expect(service.requests).toHaveLength(10);
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe("what ended", () => {
+  it("is freed, however many ended jobs are remembered", async () => {
+    const { handler, callbacks } = await given([promises]);
+    const bodies: WeakRef<object>[] = [];
+    const calls: WeakRef<object>[] = [];
+    for (let n = 0; n < 20; n++) {
+      const call = aCall({ jobId: `job-${n}` });
+      const run = handler.run(call);
+      while (call.promised.length === 0) await nextTurn();
+      const body = { kind: "succeeded", summary: "s".repeat(10_000) };
+      const { token } = tokenOf(await services.at(-1)?.request(n + 1));
+      expect(await callbacks.deliver({ jobId: `job-${n}`, bearer: token, body })).toBe("accepted");
+      expect(await run).toBe(body);
+      bodies.push(new WeakRef(body));
+      calls.push(new WeakRef(call));
+    }
+    await collectGarbage();
+    const alive = (refs: readonly WeakRef<object>[]) => refs.filter((ref) => ref.deref() !== undefined).length;
+    // What the last turn of the loop holds may still lie on the stack.
+    expect(alive(bodies)).toBeLessThanOrEqual(1);
+    expect(alive(calls)).toBeLessThanOrEqual(1);
+    expect(callbacks.waiting).toBe(0);
+  });
+});
+
+function tokenOf(request: { readonly body: string } | undefined): { readonly token: string } {
+  return (JSON.parse(request?.body ?? "{}") as { callback: { token: string } }).callback;
+}
+
 describe("an answer that decides", () => {
   it.each([
     [400, "ConfigurationError"],
@@ -407,6 +519,25 @@ describe("202", () => {
     const finished = once(answer as ServerResponse, "finish");
     answer?.writeHead(202).end();
     await finished;
+  });
+
+  it("is not waited for much longer than its callback: the request would hold the job that ended", async () => {
+    const { handler, service, callbacks, clock } = await given([neverAnswers]);
+    const held = await (async () => {
+      const call = aCall();
+      const run = handler.run(call);
+      const { jobId, token } = await callbackOf(service);
+      await callbacks.deliver({ jobId, bearer: token, body: success });
+      expect(await run).toEqual(success);
+      return new WeakRef(call);
+    })();
+    const [request] = service.requests;
+    expect(clock.pending).toBeGreaterThan(0);
+    await clock.advance(5_000);
+    await request?.closed;
+    expect(clock.pending).toBe(0);
+    await collectGarbage();
+    expect(held.deref()).toBeUndefined();
   });
 
   it("may get lost: the outcome that is delivered counts all the same, and nothing is asked again", async () => {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { Answer } from "../../../../src/handlers/http/exchange.js";
-import { Unanswered, verdictOf } from "../../../../src/handlers/http/verdict.js";
+import type { Answer, BodyEnd } from "../../../../src/handlers/http/exchange.js";
+import { Unanswered, verdictOf, WrongAnswers } from "../../../../src/handlers/http/verdict.js";
 
 const nowMs = Date.UTC(2026, 0, 1);
 
-function answer(status: number, body = "", headers: Answer["headers"] = {}, isWhole = true): Answer {
-  return { status, headers, body: Buffer.from(body), isWhole };
+function answer(status: number, body = "", headers: Answer["headers"] = {}, bodyEnd: BodyEnd = "whole"): Answer {
+  return { status, headers, body: Buffer.from(body), bodyEnd };
 }
 
 function thrownBy(given: Answer): unknown {
@@ -29,7 +29,7 @@ describe("verdictOf", () => {
   });
 
   it("takes 202 for a promise, whatever the body", () => {
-    expect(verdictOf(answer(202, "<html>", {}, false), nowMs)).toBe("promised");
+    expect(verdictOf(answer(202, "<html>", {}, "broken"), nowMs)).toBe("promised");
   });
 
   it.each([408, 409, 423, 425, 429, 500, 501, 502, 503, 504, 505, 511, 599])("asks again after %i", (status) => {
@@ -41,11 +41,49 @@ describe("verdictOf", () => {
   it.each([
     ["HTML", answer(200, "<!doctype html><title>Sign in</title>", { "content-type": "text/html" })],
     ["plain words", answer(200, "ok")],
-    ["JSON that broke off", answer(200, '{"kind":"succ', {}, false)],
-    ["JSON that only looks whole", answer(200, '{"kind":"succeeded"}', {}, false)],
+    ["JSON that broke off", answer(200, '{"kind":"succ', {}, "broken")],
+    ["JSON that only looks whole", answer(200, '{"kind":"succeeded"}', {}, "broken")],
     ["half a JSON", answer(200, '{"kind":"succ')],
+    [
+      "half a JSON that is called so, but was not framed",
+      answer(200, '{"kind":"succ', { "content-type": "application/json" }),
+    ],
   ])("asks again after 200 with %s", (_what, given) => {
     expect(thrownBy(given)).toBeInstanceOf(Unanswered);
+  });
+
+  it.each<[string, Answer, RegExp]>([
+    ["compressed", answer(200, "\u001f", { "content-encoding": "gzip" }), /compressed body \(Content-Encoding: gzip\)/],
+    ["compressed twice", answer(200, "", { "content-encoding": "GZIP, br" }), /Content-Encoding: gzip, br/],
+    ["compressed before it broke off", answer(200, "", { "content-encoding": "br" }, "broken"), /Content-Encoding: br/],
+    ["coded in a way that no message can show", answer(200, "", { "content-encoding": "a\u001b[1m" }), /: unknown\)/],
+    ["too long", answer(200, "x".repeat(2_000), {}, "too-long"), /more than 1048576 bytes/],
+    ["too long and no JSON", answer(200, "<", { "content-type": "text/html" }, "too-long"), /more than 1048576 bytes/],
+    [
+      "called JSON, whole, and none",
+      answer(200, "ok", { "content-type": "application/json; charset=utf-8", "content-length": "2" }),
+      /answered 200 with application\/json that is not JSON/,
+    ],
+    [
+      "called JSON of a kind, in chunks, and none",
+      answer(200, "{", { "content-type": "application/problem+json", "transfer-encoding": "chunked" }),
+      /answered 200 with application\/problem\+json that is not JSON/,
+    ],
+  ])("fails the job at once after 200 that is %s, and names the cause", (_what, given, message) => {
+    expect(thrownBy(given)).toMatchObject({
+      name: "JobFailure",
+      type: "JobFailed",
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it.each(["identity", "", "Identity, identity"])("takes a body with the coding %j as it is", (coding) => {
+    expect(verdictOf(answer(200, "[]", { "content-encoding": coding }), nowMs)).toEqual({ outcome: [] });
+  });
+
+  it("shows nothing of a refusal that is compressed", () => {
+    const thrown = thrownBy(answer(400, "\u001f\u008b bytes", { "content-encoding": "gzip" }));
+    expect(thrown).toMatchObject({ message: "the handler's service answered 400" });
   });
 
   it.each([
@@ -123,5 +161,47 @@ describe("verdictOf", () => {
   ])("counts a Retry-After that is a date from the service's own: %s", (date, expected) => {
     const headers = { "retry-after": "Thu, 01 Jan 2026 02:01:00 GMT", date };
     expect(thrownBy(answer(503, "", headers))).toMatchObject({ retryAfterMs: expected });
+  });
+});
+
+describe("the same wrong answer", () => {
+  const html = (text = "<html>") => thrownBy(answer(200, text, { "content-type": "text/html" }));
+  const words = () => thrownBy(answer(200, "ok", { "content-type": "text/plain" }));
+  const busy = () => thrownBy(answer(503));
+  /** What the last of these errors means. */
+  const lastAfter = (errors: readonly unknown[]) => {
+    const wrong = new WrongAnswers();
+    return errors.map((error) => wrong.after(error)).at(-1);
+  };
+  const times = (count: number, make: () => unknown) => Array.from({ length: count }, make);
+
+  it("ten times in a row fails the job, and says what it was", () => {
+    expect(lastAfter(times(9, html))).toBeInstanceOf(Unanswered);
+    expect(lastAfter(times(10, html))).toMatchObject({
+      name: "JobFailure",
+      type: "SystemUnavailable",
+      message:
+        "the handler's service answered 200 with text/html that is not JSON in 10 attempts in a row; it must answer 200 with an outcome document, or 202 and deliver it later",
+    });
+  });
+
+  it("is the same though its words differ, as the time on a page does", () => {
+    let minute = 0;
+    expect(lastAfter(times(10, () => html(`<p>12:0${minute++}</p>`)))).toMatchObject({ name: "JobFailure" });
+  });
+
+  it.each<[string, () => readonly unknown[]]>([
+    ["another wrong answer", () => [...times(9, html), words(), ...times(9, html)]],
+    ["a service that is busy", () => [...times(9, html), busy(), ...times(9, html)]],
+    ["no answer", () => [...times(9, html), new Unanswered("gave no answer"), ...times(9, html)]],
+  ])("counts anew after %s", (_what, errors) => {
+    expect(lastAfter(errors())).toBeInstanceOf(Unanswered);
+  });
+
+  it("is only an answer: a service that is busy or silent is asked until the deadline", () => {
+    expect(lastAfter(times(50, busy))).toBeInstanceOf(Unanswered);
+    expect(lastAfter(times(50, () => new Unanswered("gave no answer")))).toBeInstanceOf(Unanswered);
+    const bug = new TypeError("bug");
+    expect(lastAfter(times(50, () => bug))).toBe(bug);
   });
 });

@@ -49,6 +49,7 @@ export class HandlerThread {
   /** Why it ends, as soon as somebody knows. */
   #what: string | undefined;
   #isLoaded = false;
+  #hasChildren = false;
   #state: "at-work" | "retiring" | "ending" | "ended" = "at-work";
 
   constructor(options: HandlerThreadOptions) {
@@ -83,6 +84,11 @@ export class HandlerThread {
   /** Resolves when the module is loaded. Rejects with Unbuildable, or WorkerFault where the machine is at fault. */
   get loaded(): Promise<void> {
     return this.#loaded.promise;
+  }
+
+  /** Whether its code has started processes, which may outlive it. */
+  get hasChildren(): boolean {
+    return this.#hasChildren;
   }
 
   /** Whether it takes jobs. */
@@ -165,6 +171,9 @@ export class HandlerThread {
         return this.#outputOf(message.run)?.write(message.stream, Buffer.from(message.text));
       case "pong":
         return this.#watch.heard();
+      case "has-children":
+        this.#hasChildren = true;
+        return;
       case "last-words":
         this.#what ??= message.what;
         return;

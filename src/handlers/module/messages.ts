@@ -76,5 +76,7 @@ export type FromThread =
       readonly text: string;
     }
   | { readonly type: "pong" }
+  /** Its code has started a process, for the first time. */
+  | { readonly type: "has-children" }
   /** Why the thread is about to end, and in which run, where that is known. */
   | { readonly type: "last-words"; readonly run: RunId | undefined; readonly what: string };

@@ -9,11 +9,12 @@ type Stream = "stdout" | "stderr";
 /** Of one child that is waited for, where the caller set no limit. */
 const syncMaxBytes = 64 * 1024 * 1024;
 
-/** Changes the module's functions in place. */
-export function redirectChildren(module: ChildProcessModule, print: Print): void {
+/** Changes the module's functions in place. `onSpawn` is told before each child that is not waited for. */
+export function redirectChildren(module: ChildProcessModule, print: Print, onSpawn: () => void): void {
   const prototype = module.ChildProcess.prototype as unknown as { spawn: (options: Options) => unknown };
   const { spawn } = prototype;
   prototype.spawn = function (this: childProcessModule.ChildProcess, options) {
+    onSpawn();
     const { stdio, redirected } = withPipes(options.stdio);
     const result = Reflect.apply(spawn, this, [{ ...options, stdio }]) as unknown;
     for (const stream of redirected) this[stream]?.on("data", (chunk: Buffer) => print(stream, chunk.toString("utf8")));

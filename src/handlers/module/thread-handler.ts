@@ -1,10 +1,12 @@
 // A module handler in a thread of its own (`isolation: thread`): its jobs share the thread, and whatever becomes of that
 // hurts neither the daemon nor other handlers. Starts a new thread for one that died or that a job no longer leaves.
+import { randomUUID } from "node:crypto";
 import { type MessagePort, Worker } from "node:worker_threads";
 import { messageOf } from "../../job/failure.js";
 import { WorkerFault } from "../../job/worker-fault.js";
 import type { Clock } from "../../std/clock.js";
 import { endOrAbort } from "../../std/end-or-abort.js";
+import { killLeftovers, Leftovers } from "../../std/leftovers.js";
 import type { HandlerCall, JobHandler, JobLogger } from "../handler.js";
 import type { JobMasker } from "../masker.js";
 import { following, HandlerClosed, OpenCalls } from "../open-calls.js";
@@ -41,13 +43,17 @@ export interface ThreadDeath extends Death {
 /** Before the second, third, … thread in a row that dies without having ended a job. */
 const restsMs = [0, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000] as const;
 const mebibyte = 1024 * 1024;
+/** Stands in the environment of a thread, and so of every process that its code starts. */
+const threadVariable = "PARTNERD_THREAD";
 
 export class ThreadHandler implements JobHandler {
   readonly kind = "module";
   readonly description: string;
   readonly #options: ThreadHandlerOptions;
   readonly #calls = new OpenCalls();
-  readonly #threads = new Set<HandlerThread>();
+  /** With the id that stands in the environment of whatever its code starts. */
+  readonly #threads = new Map<HandlerThread, string>();
+  readonly #leftovers: Leftovers;
   readonly #closing = new AbortController();
   #current: HandlerThread | undefined;
   #starting: Promise<HandlerThread> | undefined;
@@ -57,6 +63,7 @@ export class ThreadHandler implements JobHandler {
   private constructor(options: ThreadHandlerOptions) {
     this.#options = options;
     this.description = options.path;
+    this.#leftovers = new Leftovers({ variable: threadVariable, clock: options.clock });
   }
 
   /** Loads the module. Throws Unbuildable. */
@@ -75,10 +82,18 @@ export class ThreadHandler implements JobHandler {
     return this.#calls.within(call.signal, (signal) => this.#run(call, signal));
   }
 
+  /** Kills what the module's code has started, before it returns, and ends its threads. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.#calls.close();
-    await Promise.all([...this.#threads].map((thread) => thread.end()));
+    const marks = [...this.#threads].flatMap(([thread, id]) =>
+      thread.hasChildren ? [`${threadVariable}=${id}\0`] : [],
+    );
+    try {
+      if (marks.length > 0) killLeftovers(...marks);
+    } finally {
+      await this.#calls.close();
+      await Promise.all([...this.#threads.keys()].map((thread) => thread.end()));
+    }
   }
 
   /** A job that may run twice gets a second thread when the first one dies under it. */
@@ -140,18 +155,20 @@ export class ThreadHandler implements JobHandler {
     const { clock, masker, log, maxMemoryBytes, path, name } = this.#options;
     await clock.sleep(this.#startNotBeforeMs - clock.monotonic(), this.#closing.signal);
     if (this.#closing.signal.aborted) throw new HandlerClosed();
+    const id = randomUUID();
     const thread: HandlerThread = new HandlerThread({
-      start: (port) => startedWorker({ port, path }, name, maxMemoryBytes),
+      start: (port) => startedWorker({ port, path }, { name, id, maxMemoryBytes }),
       clock,
       masker,
       log,
       maxMemoryBytes,
       onEnd: (death) => {
         this.#threads.delete(thread);
+        if (thread.hasChildren) void this.#killChildren(id);
         if (death) this.#options.onThreadEnded?.({ ...death, restMs: this.#restLonger() });
       },
     });
-    this.#threads.add(thread);
+    this.#threads.set(thread, id);
     this.#current = thread;
     try {
       await thread.loaded;
@@ -160,6 +177,12 @@ export class ThreadHandler implements JobHandler {
       throw error;
     }
     return thread;
+  }
+
+  async #killChildren(id: string): Promise<void> {
+    const count = await this.#leftovers.kill(id);
+    if (count > 0)
+      this.#options.log.warn("processes that the handler had started outlived its thread; they were killed", { count });
   }
 
   /** How long the next thread is waited with, in ms. */
@@ -178,20 +201,27 @@ function settled(work: Promise<unknown>): Promise<Settled> {
   );
 }
 
-function startedWorker(data: ThreadData, name: string, maxMemoryBytes: number): Worker {
+interface ThreadSettings {
+  readonly name: string;
+  readonly id: string;
+  readonly maxMemoryBytes: number;
+}
+
+function startedWorker(data: ThreadData, settings: ThreadSettings): Worker {
   try {
-    return startWorker(data, name, maxMemoryBytes);
+    return startWorker(data, settings);
   } catch (error) {
     throw startFault(error);
   }
 }
 
 /** Flags and environment are the daemon's own: what it preloads, such as a tracing SDK, is preloaded in each thread. */
-function startWorker(data: ThreadData, name: string, maxMemoryBytes: number): Worker {
+function startWorker(data: ThreadData, { name, id, maxMemoryBytes }: ThreadSettings): Worker {
   const isSource = import.meta.url.endsWith(".ts");
   return new Worker(new URL(isSource ? "./worker.ts" : "./worker.js", import.meta.url), {
     name: `handler ${name}`,
     workerData: data,
+    env: { ...process.env, [threadVariable]: id },
     transferList: [data.port as MessagePort],
     stdout: true,
     stderr: true,

@@ -3,6 +3,8 @@
 import childProcess from "node:child_process";
 import fs from "node:fs";
 import nodeModule from "node:module";
+import { fileURLToPath } from "node:url";
+import workerThreads, { type WorkerOptions } from "node:worker_threads";
 import { redirectChildren } from "./thread-children.js";
 
 export type Print = (stream: "stdout" | "stderr", text: string) => void;
@@ -12,7 +14,7 @@ export const streamOf = (fd: unknown): "stdout" | "stderr" | undefined =>
   fd === 1 ? "stdout" : fd === 2 ? "stderr" : undefined;
 
 /** Sends whatever the thread's code prints to `print`: console, streams, warnings, descriptors 1 and 2, child processes. */
-export function redirectOutput(print: Print): void {
+export function redirectOutput(print: Print, onSpawn: () => void): void {
   for (const stream of ["stdout", "stderr"] as const) {
     process[stream].write = ((chunk: unknown, encoding?: unknown, done?: unknown) => {
       print(stream, textOf(chunk, encoding));
@@ -25,8 +27,21 @@ export function redirectOutput(print: Print): void {
   process.removeAllListeners("warning");
   process.on("warning", (warning) => print("stderr", `${warning.name}: ${warning.message}\n`));
   redirectDescriptors(print);
-  redirectChildren(childProcess, print);
+  redirectChildren(childProcess, print, onSpawn);
+  redirectThreads();
   nodeModule.syncBuiltinESMExports();
+}
+
+/** Threads that the handler's code starts, such as those of a logger's transport: their output comes through its own. */
+function redirectThreads(): void {
+  const { Worker } = workerThreads;
+  const isSource = import.meta.url.endsWith(".ts");
+  const preload = fileURLToPath(new URL(isSource ? "./nested-thread.ts" : "./nested-thread.js", import.meta.url));
+  workerThreads.Worker = class extends Worker {
+    constructor(file: string | URL, options: WorkerOptions = {}) {
+      super(file, { ...options, execArgv: [...(options.execArgv ?? process.execArgv), "--require", preload] });
+    }
+  };
 }
 
 /** Loggers write to descriptor 1 past every stream. */

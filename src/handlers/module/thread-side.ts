@@ -22,7 +22,10 @@ export async function startThread(): Promise<void> {
   // The partner's code finds no way to the daemon's port.
   Reflect.deleteProperty(workerData as object, "port");
   const side = new ThreadSide(port);
-  redirectOutput((stream, text) => side.print(stream, text));
+  redirectOutput(
+    (stream, text) => side.print(stream, text),
+    () => side.onSpawn(),
+  );
   guardProcess((what) => side.lastWords(what));
   try {
     side.begin(await loadHandlerFunction(path, systemClock));
@@ -49,6 +52,7 @@ class ThreadSide {
   readonly #asks = new Map<number, PromiseWithResolvers<string | undefined>>();
   readonly #printing = new Printing((run, stream, text) => this.#post({ type: "printed", run, stream, text }));
   #lastAsk = 0;
+  #hasChildren = false;
   #handler: HandlerFunction | undefined;
 
   constructor(port: MessagePort) {
@@ -69,6 +73,12 @@ class ThreadSide {
 
   print(stream: "stdout" | "stderr", text: string): void {
     this.#printing.take(currentRun(), stream, text);
+  }
+
+  onSpawn(): void {
+    if (this.#hasChildren) return;
+    this.#hasChildren = true;
+    this.say({ type: "has-children" });
   }
 
   lastWords(what: string): void {

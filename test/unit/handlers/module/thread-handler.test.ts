@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import type { ThreadDeath } from "../../../../src/handlers/module/thread-handler.js";
 import { secretMark } from "../../../../src/std/secret-forms.js";
@@ -166,6 +167,29 @@ describe("a job that ignores its abort", () => {
   });
 });
 
+describe("processes that a handler started", () => {
+  it.each(["its thread's death", "the handler's end"])("end with %s", async (end) => {
+    const { start, handler, log } = await given({ isRealTime: true });
+    const { call, outcome } = start("starts processes and exits");
+    const { fields } = await call.log.has("started");
+    const pids = fields["pids"] as number[];
+    if (end === "its thread's death") call.drain();
+    else await handler.close();
+    await outcome;
+    if (end === "its thread's death") expect((await log.has(/outlived its thread/)).fields).toEqual({ count: 2 });
+    for (const pid of pids) await gone(pid);
+  });
+});
+
+/** Resolves when there is no such process, or only what its parent has not looked at yet. */
+async function gone(pid: number): Promise<void> {
+  for (;;) {
+    const status = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+    if (status === "" || status.includes(") Z ")) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
 describe("the daemon's process", () => {
   it("gets no signal from a handler", async () => {
     const { start } = await given();
@@ -199,6 +223,16 @@ describe("what a handler prints", () => {
     ];
     expect(printed(call)).toEqual([...ways.map((way) => `${way} ${secretMark}`), "and a second line"].toSorted());
     expect(log.lines).toEqual([]);
+  });
+
+  it("in a thread of its own comes through the handler's output too", async () => {
+    const { start, masker, log } = await given();
+    const secret = "s3cret-of-the-customer";
+    masker.keep([secret]);
+    const { call, outcome } = start("prints in a thread of its own", { Secret: secret });
+    await outcome;
+    const lines = [...printed(call), ...log.messages].toSorted();
+    expect(lines).toEqual([`by console.log ${secretMark}`, `by writeSync ${secretMark}`]);
   });
 
   it.each(["prints for ever", "logs for ever"])("is bounded when it %s", async (what) => {

@@ -2,6 +2,7 @@
 // Never puts the service's address into a message: the customer reads it.
 import { type FailureType, JobFailure } from "../../job/failure.js";
 import { shorten } from "../../job/limits.js";
+import type { WorkerFault } from "../../job/worker-fault.js";
 import { retryAfterMs } from "../../std/retry-after.js";
 import { plainText } from "../plain-text.js";
 import type { Answer } from "./exchange.js";
@@ -13,11 +14,21 @@ export type Verdict = { readonly outcome: unknown } | "promised";
 export class Unanswered extends Error {
   /** What the service asked us to wait. */
   readonly retryAfterMs: number | undefined;
+  /** What no job of this handler can do anything about. */
+  readonly fault: WorkerFault | undefined;
 
-  constructor(message: string, options: { readonly retryAfterMs?: number | undefined; readonly cause?: unknown } = {}) {
+  constructor(
+    message: string,
+    options: {
+      readonly retryAfterMs?: number | undefined;
+      readonly fault?: WorkerFault | undefined;
+      readonly cause?: unknown;
+    } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "Unanswered";
     this.retryAfterMs = options.retryAfterMs;
+    this.fault = options.fault;
   }
 }
 

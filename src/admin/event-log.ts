@@ -48,23 +48,17 @@ export function eventLog(log: EventLogger): (event: WorkerEvent) => void {
           { ...(event.key ? jobFields(event.key) : {}), stack: event.stack },
           `a bug in partnerd: ${event.message}; please report it`,
         );
-      case "worker-started":
-      case "breaker-opened":
-      case "breaker-closed":
-      case "pollers-changed":
-      case "reload-started":
-      case "reload-finished":
-      case "reload-refused":
-      case "room-short":
-      case "room-regained":
-      case "paused":
-      case "resumed":
-      case "drain-started":
-      case "drain-hurried":
-      case "drain-finished":
-        return workerLine(log, event);
-      default:
+      case "job-started":
+      case "callback-awaited":
+      case "job-settled":
+      case "job-reported":
+      case "job-left":
+      case "handler-abandoned":
+      case "job-recovered":
+      case "order-taken":
         return jobLine(log, event);
+      default:
+        return workerLine(log, event);
     }
   };
 }
@@ -211,6 +205,10 @@ function droppedLevel(reason: LostReason, from: string): "debug" | "info" | "war
     case "ledger-unwritable":
     case "no-room":
       return "warn";
+    // The handler and the machine have lines of their own.
+    case "handler-broken":
+    case "machine-short":
+      return "debug";
     case "denied":
     case "refused":
       return "error";

@@ -12,6 +12,10 @@ type WorkerLineEvent = Extract<
       | "breaker-closed"
       | "room-short"
       | "room-regained"
+      | "handler-broken"
+      | "handler-recovered"
+      | "machine-short"
+      | "machine-regained"
       | "pollers-changed"
       | "reload-started"
       | "reload-finished"
@@ -53,6 +57,11 @@ export function workerLine(log: EventLogger, event: WorkerLineEvent): void {
       return log.error({}, `no room for the artifacts of another job, so no new job is taken: ${event.reason}`);
     case "room-regained":
       return log.info({}, "there is room for artifacts again");
+    case "handler-broken":
+    case "handler-recovered":
+    case "machine-short":
+    case "machine-regained":
+      return troubleLine(log, event);
     case "paused":
     case "resumed":
       return log.info({}, event.type === "paused" ? "paused: no job is taken until resume" : "resumed");
@@ -70,6 +79,30 @@ export function workerLine(log: EventLogger, event: WorkerLineEvent): void {
         `stopped: ${heldText(event)}`,
       );
     }
+  }
+}
+
+type TroubleEvent = Extract<
+  WorkerLineEvent,
+  { type: "handler-broken" | "handler-recovered" | "machine-short" | "machine-regained" }
+>;
+
+/** What keeps jobs from being taken, and its end. */
+function troubleLine(log: EventLogger, event: TroubleEvent): void {
+  switch (event.type) {
+    case "handler-broken": {
+      const next = "it is tried again within a minute";
+      const text = `the handler ${event.handler} does not work, so none of its jobs is taken: ${event.message}; ${next}`;
+      return log.error({ handler: event.handler, code: event.code }, text);
+    }
+    case "handler-recovered": {
+      const fields = { handler: event.handler, openMs: Math.round(event.openMs) };
+      return log.info(fields, `the handler ${event.handler} works again`);
+    }
+    case "machine-short":
+      return log.error({ code: event.code }, `the machine is short, so no new job is taken: ${event.reason}`);
+    case "machine-regained":
+      return log.info({ shortMs: Math.round(event.shortMs) }, "the machine has what jobs need again");
   }
 }
 

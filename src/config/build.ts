@@ -93,14 +93,19 @@ function actionTypeOf(path: string, { settings, regionsOf }: Parts): ActionTypeC
 }
 
 function handlerOf({ path, kind }: HandlerEntry, settings: Settings): HandlerConfig {
+  const breaker = {
+    failures: settings.number(`${path}.breaker.failures`),
+    windowMs: settings.durationMs(`${path}.breaker.window`),
+  };
   switch (kind) {
     case "module":
-      return { kind, path: settings.text(`${path}.path`) };
+      return { kind, path: settings.text(`${path}.path`), breaker };
     case "command":
       return {
         kind,
         command: settings.list(`${path}.command`) as readonly [string, ...string[]],
         env: record<string>(settings.map(`${path}.env`) as ReadonlyMap<string, string>),
+        breaker,
       };
     case "http": {
       const secret = settings.optionalText(`${path}.secret`);
@@ -109,6 +114,7 @@ function handlerOf({ path, kind }: HandlerEntry, settings: Settings): HandlerCon
         url: settings.text(`${path}.url`),
         ...(secret === undefined ? {} : { secret: new Secret(secret) }),
         requestTimeoutMs: settings.durationMs(`${path}.requestTimeout`),
+        breaker,
       };
     }
   }

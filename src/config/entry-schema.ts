@@ -152,6 +152,20 @@ export const actionTypeSchema = {
   }),
 } satisfies Section;
 
+/** The keys of `breaker` in one entry of `handlers`, of whatever kind. */
+export const breakerSchema = {
+  failures: setting({
+    doc: "So many failures of the handler itself in a row (it cannot be loaded or started, its service refuses connections), and none of its jobs is taken until it works again.",
+    kind: integer(1, 1_000),
+    default: 5,
+  }),
+  window: setting({
+    doc: "A failure counts for the row when it comes within this time of the one before; a job that ran for longer before it failed does not count.",
+    kind: duration("1s", "1h"),
+    default: "1m",
+  }),
+} satisfies Section;
+
 /** The keys of one entry of `handlers` besides `kind`, by its kind. */
 export const handlerSchemas = {
   module: {
@@ -161,6 +175,7 @@ export const handlerSchemas = {
       required: true,
       isPath: true,
     }),
+    breaker: breakerSchema,
   },
   command: {
     command: setting({
@@ -174,6 +189,7 @@ export const handlerSchemas = {
       default: new Map(),
       defaultText: "none",
     }),
+    breaker: breakerSchema,
   },
   http: {
     url: setting({ doc: "Where job documents are posted.", kind: httpUrl(), required: true }),
@@ -188,5 +204,6 @@ export const handlerSchemas = {
       kind: duration("100ms", "24h"),
       default: "30s",
     }),
+    breaker: breakerSchema,
   },
 } satisfies Readonly<Record<string, Section>>;

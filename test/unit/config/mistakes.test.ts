@@ -393,7 +393,10 @@ describe("handlers", () => {
     ["{ kind: constructor }", [`5: handlers.h.kind is "constructor"; choose module, command, http`]],
     ["./h.js", ["5: handlers.h is a text, not a map; write its keys below it, indented"]],
     ["{ kind: module }", ["5: handlers.h.path is missing; add it: An ES module that exports `handler` (or default)"]],
-    ["{ kind: module, path: ./h.js, url: x }", ["5: the key handlers.h.url is unknown; known here: kind, path"]],
+    [
+      "{ kind: module, path: ./h.js, url: x }",
+      ["5: the key handlers.h.url is unknown; known here: kind, path, breaker"],
+    ],
     [
       "{ kind: command, command: ./build.sh }",
       ["5: handlers.h.command is one text, not a list; write [program, argument, …]: no shell reads it"],

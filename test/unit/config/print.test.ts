@@ -92,7 +92,7 @@ describe("configurationTable", () => {
     expect(rows).toContain(
       "| `polling.minInterval` | duration | `1s` | `PARTNERD_POLLING_MIN_INTERVAL` | Rest between two polls while jobs come. |",
     );
-    expect(rows.filter((row) => row.startsWith("| `handlers.NAME."))).toHaveLength(7);
+    expect(rows.filter((row) => row.startsWith("| `handlers.NAME."))).toHaveLength(9);
     expect(rows.filter((row) => row.startsWith("| `actionTypes[]."))).toHaveLength(11);
   });
 });

@@ -205,6 +205,10 @@ function droppedLevel(reason: LostReason, from: string): "debug" | "info" | "war
     case "ledger-unwritable":
     case "no-room":
       return "warn";
+    // The handler and the machine have lines of their own.
+    case "handler-broken":
+    case "machine-short":
+      return "debug";
     case "denied":
     case "refused":
       return "error";

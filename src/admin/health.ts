@@ -5,12 +5,24 @@ import type { StatusSnapshot } from "./status-snapshot.js";
 import { durationText } from "./times.js";
 
 /** What readiness is judged by: the engine's status. */
-export interface HealthStatus extends Pick<StatusSnapshot, "isDraining" | "isPaused" | "shortOfRoom"> {
+export interface HealthStatus extends Pick<StatusSnapshot, "isDraining" | "isPaused" | "shortOfRoom" | "shortage"> {
   readonly pollers: readonly Pick<
     StatusSnapshot["pollers"][number],
     "region" | "actionType" | "lastPollAtMs" | "lastGoodPollAtMs" | "failures" | "lastFault"
   >[];
   readonly denials: readonly DeniedCall[];
+  /** Absent: nobody watches them. */
+  readonly handlers?: readonly HandlerHealth[];
+}
+
+/** One handler, by its breaker; `half-open`: one job is let through to see whether it works again. */
+export interface HandlerHealth {
+  readonly handler: string;
+  readonly state: "closed" | "half-open" | "open";
+  /** Since when it is not closed, in ms since the epoch, and why. */
+  readonly broken?: { readonly sinceMs: number; readonly code: string; readonly message: string } | undefined;
+  /** Those whose jobs need it. */
+  readonly pollers: readonly { readonly region: string; readonly actionType: string }[];
 }
 
 /** A call of a poller, or of its jobs, that CodePipeline denies now. */
@@ -43,8 +55,10 @@ export interface HealthReason {
     | "draining"
     | "paused"
     | "breaker-open"
+    | "handler-broken"
     | "ledger-not-writable"
-    | "no-room";
+    | "no-room"
+    | "machine-short";
   readonly message: string;
 }
 
@@ -55,7 +69,7 @@ export interface Liveness {
 
 /** What somebody should know though it makes nothing unready. */
 export interface HealthNote {
-  readonly note: "poller-unanswered" | "call-denied";
+  readonly note: "poller-unanswered" | "call-denied" | "handler-broken";
   readonly message: string;
 }
 
@@ -117,18 +131,18 @@ export function ready(status: HealthStatus, ledger: LedgerState): Readiness {
   }
   if (status.isDraining) reasons.push({ reason: "draining", message: "draining: no new jobs are taken" });
   if (status.isPaused) reasons.push({ reason: "paused", message: "paused: no new jobs are taken until resume" });
-  const troubles = status.pollers.flatMap((poller) => troubleOf(poller, status.denials) ?? []);
+  const troubles = status.pollers.flatMap((poller) => troubleOf(poller, status) ?? []);
   const isCutOff = troubles.length > 0 && troubles.length === status.pollers.length;
-  if (isCutOff) {
-    const faults = [...new Set(troubles.map(({ why }) => why))].join("; ");
-    reasons.push({ reason: "breaker-open", message: `no action type can be worked: ${faults}` });
-  }
+  if (isCutOff) reasons.push(...cutOff(troubles));
   if (!ledger.writable) {
     const why = ledger.reason === undefined ? "" : `: ${ledger.reason}`;
     reasons.push({ reason: "ledger-not-writable", message: `the ledger cannot be written${why}` });
   }
   if (status.shortOfRoom !== undefined) {
     reasons.push({ reason: "no-room", message: `no room for artifacts: ${status.shortOfRoom}` });
+  }
+  if (status.shortage !== undefined) {
+    reasons.push({ reason: "machine-short", message: `no job is taken: ${status.shortage.reason}` });
   }
   const notes = (isCutOff ? [] : troubles).map(({ poller, note, why }): HealthNote => {
     return { note, message: `${nameOf(poller)}: ${why}` };
@@ -138,14 +152,41 @@ export function ready(status: HealthStatus, ledger: LedgerState): Readiness {
 
 type PollerHealth = HealthStatus["pollers"][number];
 
+interface Trouble {
+  readonly poller: PollerHealth;
+  readonly note: HealthNote["note"];
+  readonly why: string;
+}
+
+/** Why no poller takes jobs: CodePipeline, the handlers, or some of both. */
+function cutOff(troubles: readonly Trouble[]): readonly HealthReason[] {
+  const { ours = [], theirs = [] } = Object.groupBy(troubles, ({ note }) =>
+    note === "handler-broken" ? "ours" : "theirs",
+  );
+  const reasonOf = (reason: HealthReason["reason"], some: readonly Trouble[]): readonly HealthReason[] => {
+    const faults = [...new Set(some.map(({ why }) => why))].join("; ");
+    return some.length === 0 ? [] : [{ reason, message: `no action type can be worked: ${faults}` }];
+  };
+  return [...reasonOf("breaker-open", theirs), ...reasonOf("handler-broken", ours)];
+}
+
 /** Why no job of the poller can be worked now; `undefined`: nothing is known to stop them. */
-function troubleOf(poller: PollerHealth, denials: readonly DeniedCall[]) {
+function troubleOf(poller: PollerHealth, { denials, handlers = [] }: HealthStatus): Trouble | undefined {
   const denied = denials.filter(
     ({ region, actionType }) => region === poller.region && actionType === poller.actionType,
   );
   if (denied.length > 0) {
     const why = denied.map(({ operation, message }) => `CodePipeline denied ${operation} (${message})`).join("; ");
     return { poller, note: "call-denied", why } as const;
+  }
+  const broken = handlers.find(
+    ({ state, pollers }) =>
+      state === "open" &&
+      pollers.some(({ region, actionType }) => region === poller.region && actionType === poller.actionType),
+  );
+  if (broken) {
+    const why = `the handler ${broken.handler} does not work (${broken.broken?.message ?? "no reason is known"})`;
+    return { poller, note: "handler-broken", why };
   }
   if (!isBroken(poller) && !isYetToBeAnswered(poller)) return undefined;
   const why = `CodePipeline does not answer its polls (${poller.lastFault?.message ?? "no reason is known"})`;

@@ -12,6 +12,7 @@ export interface MetricsView {
 }
 
 const jobStates = ["polled", "detailed", "acknowledging", "running", "settled"] as const;
+const handlerStates = ["closed", "half-open", "open"] as const;
 const breakerStates = ["closed", "open"] as const;
 
 /** Gauges of this moment. */
@@ -27,6 +28,18 @@ export function snapshotFamilies({ status, ledger }: MetricsView): readonly Fami
     gauge("partnerd_artifacts_room", "1 while the artifacts of another job have room; no job is taken otherwise.", [
       sample({}, status.shortOfRoom === undefined ? 1 : 0),
     ]),
+    gauge(
+      "partnerd_machine_short",
+      "1 while the machine is out of files, processes, memory or disk; no job is taken.",
+      [sample({}, status.shortage === undefined ? 0 : 1)],
+    ),
+    gauge(
+      "partnerd_handler_breaker_state",
+      "1 for the state that each handler's breaker is in; open: it does not work, and none of its jobs is taken.",
+      (status.handlers ?? []).flatMap(({ handler, state }) =>
+        handlerStates.map((each) => sample({ handler, state: each }, each === state ? 1 : 0)),
+      ),
+    ),
     gauge("partnerd_jobs_unattended", "Jobs that the ledger holds and nobody works: is their action type configured?", [
       sample({}, status.left),
     ]),

@@ -51,6 +51,14 @@ export interface BreakerStatus {
   readonly fault: Fault;
 }
 
+/** What keeps the machine from working another job. */
+export interface Shortage {
+  readonly sinceMs: number;
+  /** The system's, such as EMFILE. */
+  readonly code: string;
+  readonly reason: string;
+}
+
 export interface StatusSnapshot {
   readonly atMs: number;
   readonly startedAtMs: number;
@@ -58,6 +66,8 @@ export interface StatusSnapshot {
   readonly isPaused: boolean;
   /** Why the artifacts of another job have no room; undefined when they have. */
   readonly shortOfRoom: string | undefined;
+  /** What the machine lacks for another job; undefined: nothing. */
+  readonly shortage?: Shortage | undefined;
   readonly pollers: readonly PollerStatus[];
   /** Those that are open; none when all is well. */
   readonly breakers: readonly BreakerStatus[];

@@ -4,7 +4,14 @@ import type { PollerName, WorkerEvent } from "../engine/events.js";
 import type { Held } from "../engine/held-at-end.js";
 import { actionTypeName, type JobKey, jobKeyName } from "../job/job.js";
 import type { JobState } from "../job/lifecycle.js";
-import type { BreakerStatus, JobStatusLine, PollerStatus, StatusSnapshot, Totals } from "./status-snapshot.js";
+import type {
+  BreakerStatus,
+  JobStatusLine,
+  PollerStatus,
+  Shortage,
+  StatusSnapshot,
+  Totals,
+} from "./status-snapshot.js";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -29,6 +36,7 @@ export class StatusBoard {
   #isDraining = false;
   #isPaused = false;
   #shortOfRoom: string | undefined;
+  #shortage: Shortage | undefined;
   #end: Held | undefined;
 
   constructor(options: { readonly startedAtMs: number; readonly pollers: readonly PollerName[] }) {
@@ -43,6 +51,7 @@ export class StatusBoard {
       isDraining: this.#isDraining,
       isPaused: this.#isPaused,
       shortOfRoom: this.#shortOfRoom,
+      shortage: this.#shortage,
       pollers: [...this.#pollers.values()].map((poller) => ({ ...poller })),
       breakers: [...this.#breakers.values()],
       jobs: [...this.#jobs.values()].map((job) => ({ ...job })),
@@ -100,6 +109,9 @@ export class StatusBoard {
       case "room-regained":
         this.#shortOfRoom = event.type === "room-short" ? event.reason : undefined;
         return;
+      case "machine-short":
+      case "machine-regained":
+        return this.#machine(event);
       case "paused":
       case "resumed":
         this.#isPaused = event.type === "paused";
@@ -107,6 +119,11 @@ export class StatusBoard {
       default:
         return;
     }
+  }
+
+  #machine(event: WorkerEvent & { type: "machine-short" | "machine-regained" }): void {
+    const { atMs: sinceMs } = event;
+    this.#shortage = event.type === "machine-short" ? { sinceMs, code: event.code, reason: event.reason } : undefined;
   }
 
   #pollersChanged(event: WorkerEvent & { type: "pollers-changed" }): void {

@@ -33,6 +33,8 @@ export function verdictOn(status: AdminStatus, ledger: LedgerState): Verdict {
     ...stopping(status),
     ...ledgerTrouble(ledger),
     ...roomTrouble(status),
+    ...machineTrouble(status),
+    ...handlerTrouble(status),
     ...regionTrouble(status),
     ...pollerTrouble(status),
     ...owedTrouble(status),
@@ -72,6 +74,21 @@ function ledgerTrouble({ writable, reason, sinceMs }: LedgerState): readonly Fin
 function roomTrouble({ shortOfRoom }: AdminStatus): readonly Finding[] {
   if (shortOfRoom === undefined) return [];
   return [{ tone: "bad", text: `There is no room for artifacts, so no new job is taken (${shortOfRoom})` }];
+}
+
+function machineTrouble({ shortage }: AdminStatus): readonly Finding[] {
+  if (shortage === undefined) return [];
+  const since = clockText(shortage.sinceMs);
+  return [{ tone: "bad", text: `The machine is short since ${since}, so no new job is taken (${shortage.reason})` }];
+}
+
+function handlerTrouble({ handlers = [] }: AdminStatus): readonly Finding[] {
+  return handlers.flatMap(({ handler, state, broken }): readonly Finding[] => {
+    if (state === "closed" || !broken) return [];
+    const next = state === "open" ? "none of its jobs is taken" : "its next job shows whether it works again";
+    const text = `The handler ${handler} does not work since ${clockText(broken.sinceMs)}, so ${next} (${broken.message})`;
+    return [{ tone: "bad", text }];
+  });
 }
 
 function regionTrouble({ pollers, breakers, denials }: AdminStatus): readonly Finding[] {

@@ -1,5 +1,5 @@
 // What the admin port's pages are shown of the engine: its status with its slots.
-import type { DeniedCall } from "./health.js";
+import type { DeniedCall, HandlerHealth } from "./health.js";
 import type { StatusSnapshot } from "./status-snapshot.js";
 
 /** Slots of all action types together, and of each entry (`group`). `busy`: taken, by jobs and polls; `working`: by jobs; `owed`: jobs without one. */
@@ -25,6 +25,8 @@ export interface SlotGroup {
 export interface AdminStatus extends StatusSnapshot {
   readonly slots: AdminSlots;
   readonly denials: readonly DeniedCall[];
+  /** Absent: nobody watches them. */
+  readonly handlers?: readonly HandlerHealth[];
   /** Jobs in hand, those included whose details are still on their way. */
   readonly inFlight: number;
   /** Jobs that the ledger holds, CodePipeline waits for and nobody works here. */

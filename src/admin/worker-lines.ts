@@ -13,6 +13,10 @@ type WorkerLineEvent = Extract<
       | "handler-thread-ended"
       | "room-short"
       | "room-regained"
+      | "handler-broken"
+      | "handler-recovered"
+      | "machine-short"
+      | "machine-regained"
       | "pollers-changed"
       | "reload-started"
       | "reload-finished"
@@ -50,19 +54,17 @@ export function workerLine(log: EventLogger, event: WorkerLineEvent): void {
       return reloadedLine(log, event);
     case "reload-refused":
       return log.error({}, `configuration read again and refused, the running one stays: ${event.message}`);
-    case "handler-thread-ended": {
-      const { handler, what, jobs, restMs } = event;
-      const fate = jobs === 0 ? "no job ran in it" : `its ${jobs} running jobs fail as SystemUnavailable`;
-      const rest = restMs === 0 ? "" : `, after a rest of ${restMs / 1_000} s`;
-      return log.error(
-        { handler, jobs, restMs },
-        `the thread of the handler ${handler} ended: it ${what}; ${fate}; the next job starts a new thread${rest}`,
-      );
-    }
+    case "handler-thread-ended":
+      return threadEndedLine(log, event);
     case "room-short":
       return log.error({}, `no room for the artifacts of another job, so no new job is taken: ${event.reason}`);
     case "room-regained":
       return log.info({}, "there is room for artifacts again");
+    case "handler-broken":
+    case "handler-recovered":
+    case "machine-short":
+    case "machine-regained":
+      return troubleLine(log, event);
     case "paused":
     case "resumed":
       return log.info({}, event.type === "paused" ? "paused: no job is taken until resume" : "resumed");
@@ -81,6 +83,38 @@ export function workerLine(log: EventLogger, event: WorkerLineEvent): void {
       );
     }
   }
+}
+
+type TroubleEvent = Extract<
+  WorkerLineEvent,
+  { type: "handler-broken" | "handler-recovered" | "machine-short" | "machine-regained" }
+>;
+
+/** What keeps jobs from being taken, and its end. */
+function troubleLine(log: EventLogger, event: TroubleEvent): void {
+  switch (event.type) {
+    case "handler-broken": {
+      const next = "it is tried again within a minute";
+      const text = `the handler ${event.handler} does not work, so none of its jobs is taken: ${event.message}; ${next}`;
+      return log.error({ handler: event.handler, code: event.code }, text);
+    }
+    case "handler-recovered": {
+      const fields = { handler: event.handler, openMs: Math.round(event.openMs) };
+      return log.info(fields, `the handler ${event.handler} works again`);
+    }
+    case "machine-short":
+      return log.error({ code: event.code }, `the machine is short, so no new job is taken: ${event.reason}`);
+    case "machine-regained":
+      return log.info({ shortMs: Math.round(event.shortMs) }, "the machine has what jobs need again");
+  }
+}
+
+function threadEndedLine(log: EventLogger, event: Extract<WorkerEvent, { type: "handler-thread-ended" }>): void {
+  const { handler, what, jobs, restMs } = event;
+  const fate = jobs === 0 ? "no job ran in it" : `its ${jobs} running jobs fail as SystemUnavailable`;
+  const rest = restMs === 0 ? "" : `, after a rest of ${restMs / 1_000} s`;
+  const message = `the thread of the handler ${handler} ended: it ${what}; ${fate}; the next job starts a new thread${rest}`;
+  log.error({ handler, jobs, restMs }, message);
 }
 
 function reloadedLine(log: EventLogger, event: Extract<WorkerEvent, { type: "reload-finished" }>): void {

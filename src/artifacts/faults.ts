@@ -3,6 +3,7 @@
 import { type FailureType, JobFailure } from "../job/failure.js";
 import type { ArtifactLocation } from "../job/job.js";
 import { cut } from "../job/limits.js";
+import { machineFault, WorkerFault } from "../job/worker-fault.js";
 import { oneLine } from "../std/one-line.js";
 import { retryAfterMs } from "../std/retry-after.js";
 
@@ -174,9 +175,11 @@ export function diskFailure(error: unknown, what: string): JobFailure | undefine
   const code = member(error, "code");
   if (code === "ENOSPC" || code === "EDQUOT") {
     const message = `${what}: the disk of the worker that holds the job's folder is full (${code})`;
-    return new JobFailure("SystemUnavailable", message, { cause: error });
+    return new WorkerFault("machine", message, { code, cause: error });
   }
-  if (code === "EIO" || code === "EROFS" || code === "EMFILE" || code === "ENFILE") {
+  const short = machineFault(error, what);
+  if (short) return short;
+  if (code === "EIO" || code === "EROFS") {
     return new JobFailure("SystemUnavailable", `${what}: the worker's disk cannot be used (${code})`, { cause: error });
   }
   return undefined;

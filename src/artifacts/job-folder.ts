@@ -26,7 +26,11 @@ export class JobFolder {
   }
 
   path(): Promise<string> {
-    this.#path ??= this.#makeOnce();
+    this.#path ??= this.#makeOnce().catch((error: unknown) => {
+      // A shortage passes: who asks next has it tried anew.
+      this.#path = undefined;
+      throw error;
+    });
     return this.#path;
   }
 

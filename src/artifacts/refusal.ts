@@ -1,6 +1,7 @@
 // What is said of an archive that is not unpacked: refused for what it is (the customer mends it), or failed for what
 // befell us (the operator mends it). Every text names the entry, escaped and shortened: names come from outside.
 import { type FailureType, JobFailure } from "../job/failure.js";
+import { shortageCode, WorkerFault } from "../job/worker-fault.js";
 
 /** An archive that is not unpacked because of what it is. The message has no artifact's name in it yet. */
 export class ArchiveRefused extends Error {
@@ -17,6 +18,14 @@ export interface Refusal {
   readonly failure: FailureType;
   readonly message: string;
   readonly isDamage?: true;
+  /** The system's code for what the machine lacks. */
+  readonly shortage?: string;
+}
+
+/** The refusal as what a job fails with. */
+export function failureOfRefusal({ failure, message, isDamage, shortage }: Refusal, cause?: unknown): JobFailure {
+  if (shortage !== undefined) return new WorkerFault("machine", message, { code: shortage, cause });
+  return new (isDamage ? ArchiveDamaged : JobFailure)(failure, message, { cause });
 }
 
 /** The failure of a damaged archive; not the customer's fault before its bytes are verified. */
@@ -39,15 +48,21 @@ export function refusalOf(thrown: unknown, artifact: string): Refusal {
     const message = `the artifact ${artifact} cannot be unpacked: ${thrown.message}`;
     return { failure: "ConfigurationError", message, ...(thrown instanceof DamageFound && { isDamage: true }) };
   }
-  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  const shortage = shortageCode(thrown);
+  return { ...oursFor(thrown, artifact), ...(shortage !== undefined && { shortage }) };
+}
+
+function oursFor(thrown: unknown, artifact: string): Refusal {
+  const own = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
   const text = thrown instanceof Error ? thrown.message : String(thrown);
+  if (own === noThread) return ours(artifact, noThreadReason(text));
+  const code = shortageCode(thrown) ?? own;
   if (code === "ENOSPC" || code === "EDQUOT") {
     return ours(artifact, `the disk of this worker is full (${code}); retry the action later`);
   }
   if (code === "EMFILE" || code === "ENFILE") {
     return ours(artifact, `this worker has too many open files (${code}); retry the action later`);
   }
-  if (code === noThread) return ours(artifact, noThreadReason(text));
   if (/^E[A-Z0-9]+$/.test(code)) return ours(artifact, `this worker's file system failed (${code}); retry the action`);
   return ours(artifact, `a mistake in partnerd: ${text}; report it to whoever runs this worker`);
 }

@@ -1,7 +1,9 @@
 // Makes workspaces, and owns what they share: the connections to S3, the threads that unpack and pack, the look at the
 // disk. Loads nothing of it before the first job needs it.
+import { machineFault } from "../job/worker-fault.js";
 import type { Clock } from "../std/clock.js";
 import type { RetryPolicyMs } from "../std/retry.js";
+import { tryAgain } from "../std/try-again.js";
 import type { ArtifactStore, Room, Workspace, WorkspaceCall } from "./artifacts.js";
 import type { FreeSpace } from "./free-space.js";
 import type { JobFolders } from "./job-folders.js";
@@ -47,6 +49,10 @@ const cleanupMaxMs = 5_000;
 const packThreadsMax = 2;
 const packEndMs = 5_000;
 
+/** A machine that is short of something is given so long, and asked so often. */
+const shortageMaxMs = 10_000;
+const shortageRestMs = 250;
+
 /** Artifacts in S3. */
 export class S3Store implements ArtifactStore {
   readonly #options: S3StoreOptions;
@@ -79,11 +85,12 @@ export class S3Store implements ArtifactStore {
       call,
       makeFolder: () => folders.make(),
       removeFolder: (folder) => folders.remove(folder),
-      transfers: () => transfers.get(),
+      transfers: () => this.#throughShortage(life.signal, () => transfers.get()),
       unpacker: () => this.#unpacker.get(),
-      pack: async (request) => {
-        await (await this.#packer.get()).pack(request);
-      },
+      pack: (request) =>
+        this.#throughShortage(request.signal, async () => {
+          await (await this.#packer.get()).pack(request);
+        }),
       limits: { maxArchiveBytes, maxExtractedBytes, maxEntries },
       endAccess: () => life.abort(new Error("the job is over")),
       onLeftover,
@@ -92,6 +99,13 @@ export class S3Store implements ArtifactStore {
     this.#workspaces.add(workspace);
     if (this.#isClosed) void workspace.dispose();
     return workspace;
+  }
+
+  /** What is short comes back when other jobs end; an output that waits for it is not lost. */
+  #throughShortage<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const { clock } = this.#options;
+    const passes = (error: unknown) => machineFault(error, "") !== undefined;
+    return tryAgain({ clock, signal, restMs: shortageRestMs, maxMs: shortageMaxMs, passes }, work);
   }
 
   async close(): Promise<void> {

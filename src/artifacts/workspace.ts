@@ -1,6 +1,7 @@
 // One job's folder and its artifacts. Does nothing before it is asked, and when it is disposed of, every transfer has
 // ended and the folder is gone. S3, archives and threads are behind the parts that it is given.
 import { JobFailure } from "../job/failure.js";
+import { machineFault } from "../job/worker-fault.js";
 import type { ArtifactLinks, Workspace, WorkspaceCall } from "./artifacts.js";
 import { GoneAccess } from "./faults.js";
 import { JobFolder } from "./job-folder.js";
@@ -113,6 +114,8 @@ export class JobWorkspace implements Workspace {
       return links;
     } catch (error) {
       this.#ended.signal.throwIfAborted();
+      const short = machineFault(error, "no links to the job's artifacts could be made");
+      if (short) throw short;
       const cause = error instanceof Error ? error.message : String(error);
       const type = error instanceof GoneAccess ? "PermissionError" : "SystemUnavailable";
       throw new JobFailure(type, `no links to the job's artifacts could be made: ${cause}`);

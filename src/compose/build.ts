@@ -165,8 +165,11 @@ function queryParamsOf(config: Config, region: Region): ReadonlyMap<string, Read
 }
 
 /** The engine's limits. */
-export function limitsOf({ worker, polling, shutdown, retry }: Config): EngineLimits {
-  return { maxConcurrentJobs: worker.maxConcurrentJobs, polling, shutdown, retry };
+export function limitsOf({ worker, polling, shutdown, retry, handlers }: Config): EngineLimits {
+  const handlerBreakers = new Map(
+    Object.entries(handlers).flatMap(([name, { breaker }]) => (breaker ? [[name, breaker] as const] : [])),
+  );
+  return { maxConcurrentJobs: worker.maxConcurrentJobs, polling, shutdown, retry, handlerBreakers };
 }
 
 /**

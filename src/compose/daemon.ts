@@ -14,6 +14,7 @@ import { actionTypeName } from "../job/job.js";
 import type { Clock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
 import { type Log, textLog } from "../std/log.js";
+import { testMachine } from "../std/machine-test.js";
 import { isTracingRegistered } from "../std/tracing-registered.js";
 import { ownVersion } from "../std/version.js";
 import type { Tracing } from "../tracing/tracing.js";
@@ -71,6 +72,7 @@ export class Daemon {
         mask: (text) => masker.mask(text),
         traceOf: tracing && ((key) => tracing.traceOf(key)),
         jobLog: (key) => textLog(options.log, jobFields(key)),
+        testMachine: () => testMachine(options.config.artifacts.workDir),
       },
       pollers,
       limits: limitsOf(options.config),
@@ -107,7 +109,14 @@ export class Daemon {
       const { operation, message } = fault;
       return { region: poller.region, actionType: actionTypeName(poller.actionType), operation, message };
     });
-    return { ...this.#board.snapshot(this.#clock.now()), slots, inFlight, left, denials };
+    const handlers = this.worker.handlers.map((each) => {
+      const pollers = each.pollers.map(({ region, actionType }) => ({
+        region,
+        actionType: actionTypeName(actionType),
+      }));
+      return { ...each, pollers };
+    });
+    return { ...this.#board.snapshot(this.#clock.now()), slots, inFlight, left, denials, handlers };
   }
 
   /** Whether the polling loops turn: the answer of /livez, and the condition of systemd's watchdog notification. */

@@ -93,6 +93,10 @@ function actionTypeOf(path: string, { settings, regionsOf }: Parts): ActionTypeC
 }
 
 function handlerOf({ path, kind }: HandlerEntry, settings: Settings): HandlerConfig {
+  const breaker = {
+    failures: settings.number(`${path}.breaker.failures`),
+    windowMs: settings.durationMs(`${path}.breaker.window`),
+  };
   switch (kind) {
     case "module":
       return {
@@ -100,6 +104,7 @@ function handlerOf({ path, kind }: HandlerEntry, settings: Settings): HandlerCon
         path: settings.text(`${path}.path`),
         isolation: settings.text(`${path}.isolation`) as "thread" | "none",
         maxMemoryBytes: settings.bytes(`${path}.maxMemory`),
+        breaker,
       };
     case "command": {
       const [user, group] = [settings.get(`${path}.user`), settings.get(`${path}.group`)];
@@ -109,6 +114,7 @@ function handlerOf({ path, kind }: HandlerEntry, settings: Settings): HandlerCon
         env: record<string>(settings.map(`${path}.env`) as ReadonlyMap<string, string>),
         ...(user === null ? {} : { user: String(user) }),
         ...(group === null ? {} : { group: String(group) }),
+        breaker,
       };
     }
     case "http": {
@@ -120,6 +126,7 @@ function handlerOf({ path, kind }: HandlerEntry, settings: Settings): HandlerCon
         ...(secret === undefined ? {} : { secret: new Secret(secret) }),
         ...(more.length === 0 ? {} : { secrets: more.map((each) => new Secret(each)) }),
         requestTimeoutMs: settings.durationMs(`${path}.requestTimeout`),
+        breaker,
       };
     }
   }

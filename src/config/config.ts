@@ -67,7 +67,18 @@ export interface ActionTypeConfig extends ActionType {
 
 export type HandlerConfig = ModuleHandlerConfig | CommandHandlerConfig | HttpHandlerConfig;
 
-export interface ModuleHandlerConfig {
+/** When a handler counts as broken: so many failures of its own in a row, each within the window of the one before. */
+export interface BreakerConfig {
+  readonly failures: number;
+  readonly windowMs: number;
+}
+
+interface AnyHandlerConfig {
+  /** Absent: it never counts as broken. */
+  readonly breaker?: BreakerConfig;
+}
+
+export interface ModuleHandlerConfig extends AnyHandlerConfig {
   readonly kind: "module";
   /** Absolute. */
   readonly path: string;
@@ -77,7 +88,7 @@ export interface ModuleHandlerConfig {
   readonly maxMemoryBytes: number;
 }
 
-export interface CommandHandlerConfig {
+export interface CommandHandlerConfig extends AnyHandlerConfig {
   readonly kind: "command";
   /** Program and arguments; a program that starts with a dot or holds a slash is absolute here. */
   readonly command: readonly [string, ...string[]];
@@ -87,7 +98,7 @@ export interface CommandHandlerConfig {
   readonly group?: string;
 }
 
-export interface HttpHandlerConfig {
+export interface HttpHandlerConfig extends AnyHandlerConfig {
   readonly kind: "http";
   readonly url: string;
   /** `whsec_…`: it and each of `secrets` sign every request by the Standard Webhooks scheme. */

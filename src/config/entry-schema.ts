@@ -154,6 +154,19 @@ export const actionTypeSchema = {
 
 /** A rotation has two; the signatures of more than a few fill a header. */
 const secretList = list(webhookSecret, { name: "list of texts", max: 5, isHidden: true });
+/** The keys of `breaker` in one entry of `handlers`, of whatever kind. */
+export const breakerSchema = {
+  failures: setting({
+    doc: "So many failures of the handler itself in a row (it cannot be loaded or started, its service refuses connections), and none of its jobs is taken until it works again.",
+    kind: integer(1, 1_000),
+    default: 5,
+  }),
+  window: setting({
+    doc: "A failure counts for the row when it comes within this time of the one before; a job that ran for longer before it failed does not count.",
+    kind: duration("1s", "1h"),
+    default: "1m",
+  }),
+} satisfies Section;
 
 /** The keys of one entry of `handlers` besides `kind`, by its kind. */
 export const handlerSchemas = {
@@ -174,6 +187,7 @@ export const handlerSchemas = {
       kind: size("32MiB", "1TiB"),
       default: "256MiB",
     }),
+    breaker: breakerSchema,
   },
   command: {
     command: setting({
@@ -197,6 +211,7 @@ export const handlerSchemas = {
       kind: accountFormat,
       defaultText: "the user's",
     }),
+    breaker: breakerSchema,
   },
   http: {
     url: setting({ doc: "Where job documents are posted.", kind: httpUrl(), required: true }),
@@ -226,5 +241,6 @@ export const handlerSchemas = {
       kind: duration("100ms", "24h"),
       default: "30s",
     }),
+    breaker: breakerSchema,
   },
 } satisfies Readonly<Record<string, Section>>;

@@ -1,6 +1,6 @@
 // The configuration table of README.md, made from the schema so that the two cannot disagree.
 import { kindSetting } from "./entries.js";
-import { actionTypeSchema, handlerSchemas } from "./entry-schema.js";
+import { actionTypeSchema, breakerSchema, handlerSchemas } from "./entry-schema.js";
 import { schema } from "./schema.js";
 import type { Section, Setting } from "./setting.js";
 import { settingsOf } from "./setting.js";
@@ -12,10 +12,16 @@ export function configurationTable(): string {
     ...rowsOf(actionTypeSchema, "actionTypes[]."),
     row("handlers.NAME.kind", kindSetting),
     ...Object.entries(handlerSchemas).flatMap(([kind, section]) =>
-      rowsOf(section, "handlers.NAME.").map((each) => each.replace(/\| ([^|]*) \|$/, `| (${kind}) $1 |`)),
+      rowsOf(ownOf(section), "handlers.NAME.").map((each) => each.replace(/\| ([^|]*) \|$/, `| (${kind}) $1 |`)),
     ),
+    ...rowsOf({ breaker: breakerSchema }, "handlers.NAME."),
   ];
   return `${["| Key | Value | Default | Variable | |", "|---|---|---|---|---|", ...rows].join("\n")}\n`;
+}
+
+/** The keys that not every kind of handler has. */
+function ownOf(section: Section): Section {
+  return Object.fromEntries(Object.entries(section).filter(([, part]) => part !== breakerSchema));
 }
 
 function rowsOf(section: Section, prefix: string): readonly string[] {

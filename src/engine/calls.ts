@@ -58,6 +58,7 @@ export async function calling<T>(
     return answer;
   } catch (error) {
     if (error instanceof GatewayError) context.breakers.failed(key, deed, error);
+    context.admission.machine.notice(error, "a call to CodePipeline failed");
     throw error;
   }
 }

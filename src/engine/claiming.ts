@@ -62,7 +62,7 @@ async function untilDecided(context: EngineContext, flight: JobInFlight, words: 
     const step = nextStep(flight.claim);
     switch (step.do) {
       case "ask":
-        if (flight.claim.is === "none" && isClosed(context, flight, words)) return;
+        if (flight.claim.is === "none" && !(await mayAsk(context, flight, words))) return;
         await ask(context, flight, step.nonce, words);
         break;
       case "fetch-details":
@@ -77,11 +77,35 @@ async function untilDecided(context: EngineContext, flight: JobInFlight, words: 
 }
 
 /**
- * The gate is asked again: nothing is acknowledged in a drain, a pause, without a ledger or without disk space, nor once
- * our right to the job ended.
+ * Before the first acknowledge: the gate is open, and it is the job's turn to be begun by its handler. A job whose turn
+ * does not come in time is given up; it is offered again.
+ */
+async function mayAsk(context: EngineContext, flight: JobInFlight, words: { last: string }): Promise<boolean> {
+  if (isClosed(context, flight, words)) return false;
+  if (!flight.start || flight.start.isAdmitted) return true;
+  const { clock } = context.deps;
+  const late = new AbortController();
+  const cancel = clock.after(Math.min(context.limits.retry.details.maxElapsedMs, turnMaxMs), () => late.abort());
+  const until = AbortSignal.any([context.scopes.poll, flight.givenUp, late.signal]);
+  const isAdmitted = await flight.start.admitted(until);
+  cancel();
+  if (isClosed(context, flight, words)) return false;
+  if (isAdmitted) return true;
+  const short = context.admission.machine.closedBy();
+  words.last = short?.message ?? `the handler ${flight.config.handler} did not begin the jobs before this one in time`;
+  flight.learn({ type: "gave-up", reason: short?.reason ?? "handler-broken" });
+  return false;
+}
+
+/** An offer that is older may have been made to somebody else. */
+const turnMaxMs = 30_000;
+
+/**
+ * The gate is asked again: nothing is acknowledged in a drain, a pause, without a ledger or without disk space, for a
+ * handler that does not work, nor once our right to the job ended.
  */
 function isClosed(context: EngineContext, flight: JobInFlight, words: { last: string }): boolean {
-  const closed = flight.loss ?? context.gate.closedBy();
+  const closed = flight.loss ?? context.gate.closedBy({ handler: flight.config.handler, start: flight.start });
   if (!closed) return false;
   words.last = closed.message;
   flight.learn({ type: "put-off" });

@@ -6,9 +6,11 @@ import type { ActionOwner, JobKey, Region } from "../job/job.js";
 import type { Ledger } from "../ledger/ledger.js";
 import type { Clock } from "../std/clock.js";
 import type { RetryPolicyMs } from "../std/retry.js";
+import type { Admission } from "./admission.js";
 import type { Breakers } from "./breakers.js";
 import type { Emit, Fault } from "./events.js";
 import type { Gate } from "./gate.js";
+import type { BreakerLimits } from "./handler-breaker.js";
 import type { PollerConfig } from "./poller-config.js";
 
 /** What the engine needs of the world. */
@@ -26,6 +28,11 @@ export interface EngineDeps {
   readonly traceOf?: ((key: JobKey) => JobTrace | undefined) | undefined;
   /** The log of one job, for its handler. */
   readonly jobLog: (key: JobKey) => JobLogger;
+  /**
+   * Uses a little of everything that the machine may be short of; rejects with what the system says. Absent: after a
+   * shortage only time counts.
+   */
+  readonly testMachine?: (() => Promise<void>) | undefined;
 }
 
 /** The engine's limits. */
@@ -44,6 +51,8 @@ export interface EngineLimits {
     readonly acknowledge: RetryPolicyMs;
     readonly report: RetryPolicyMs;
   };
+  /** By the handler's name; one without has no breaker. */
+  readonly handlerBreakers?: ReadonlyMap<string, BreakerLimits>;
 }
 
 /** A stop ends three things at three times. */
@@ -59,6 +68,8 @@ export interface Scopes {
 export interface EngineContext {
   /** What must hold before a job is taken. */
   readonly gate: Gate;
+  /** Which jobs may be acknowledged, as far as handlers and the machine are concerned. */
+  readonly admission: Admission;
   /** Which calls CodePipeline denies us. */
   readonly breakers: Breakers;
   readonly deps: EngineDeps;

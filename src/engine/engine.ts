@@ -2,6 +2,8 @@
 // polls first, handlers when the drain timeout has passed, reports last. `stop` always settles.
 import { isOver } from "../job/lifecycle.js";
 import type { Order } from "../job/order.js";
+import { endsWithin } from "../std/ends-within.js";
+import { Admission, type HandlerState } from "./admission.js";
 import { Breakers, type Denial } from "./breakers.js";
 import type { EngineContext, EngineDeps, EngineLimits } from "./context.js";
 import type { Emit, Observe, OrderAnswer } from "./events.js";
@@ -71,7 +73,8 @@ export class Worker {
       breakers: new Breakers({ emit, mask: options.deps.mask, monotonic: () => clock.monotonic() }),
       pollers: configsByKey(options.pollers),
     };
-    this.#context = Object.assign(context, { gate: new Gate(context) });
+    const whole = Object.assign(context, { admission: new Admission(context) });
+    this.#context = Object.assign(whole, { gate: new Gate(whole) });
     this.#slots = new Slots({ max: options.limits.maxConcurrentJobs });
     this.#runner = new Runner(this.#context, this.#slots);
     this.#pollers = new Pollers({
@@ -109,6 +112,11 @@ export class Worker {
   /** Calls that CodePipeline denies now. */
   get denials(): readonly Denial[] {
     return this.#context.breakers.denials;
+  }
+
+  /** The handlers of all pollers, as they are now. */
+  get handlers(): readonly HandlerState[] {
+    return this.#context.admission.states;
   }
 
   /** Resolves when the worker has stopped, for whatever reason. */
@@ -172,6 +180,7 @@ export class Worker {
       JSON.stringify([change.limits.polling, change.limits.retry.poll, change.limits.retry.throttledPoll]);
     context.limits = change.limits;
     context.pollers = configsByKey(change.pollers);
+    context.admission.forgetReplaced();
     this.#slots.resize(change.limits.maxConcurrentJobs);
     const { added, removed, ended } = this.#pollers.apply(isNewPace);
     context.emit({
@@ -252,7 +261,7 @@ export class Worker {
     this.#context.emit({ type: "drain-started", inFlight: this.inFlight, timeoutMs: drainTimeoutMs });
     this.#poll.abort(new Error("partnerd is draining"));
     // Jobs that a start under way still finds are given back, and counted.
-    if (this.#beginning) await this.#within(this.#beginning, drainTimeoutMs, this.#work.signal);
+    if (this.#beginning) await endsWithin(this.#beginning, drainTimeoutMs, clock, this.#work.signal);
     this.#ceaseIfWorked();
     await this.#idleWithin(drainTimeoutMs, AbortSignal.any([this.#work.signal, this.#ceased.signal]));
     if (this.#ceased.signal.aborted) {
@@ -267,7 +276,7 @@ export class Worker {
     // What is left only has to notice its abort; a handler that does not is abandoned by its own limit.
     await this.#idleWithin(abortedSettleMs);
     // A ledger that does not answer must not delay a stop: what is not written is recovered by the next start.
-    await this.#within(Promise.all([this.#loopsEnd(), this.#held.settle()]), abortedSettleMs);
+    await endsWithin(Promise.all([this.#loopsEnd(), this.#held.settle()]), abortedSettleMs, clock);
     const held = this.#held.count(this.#runner);
     this.#context.emit({ type: "drain-finished", ...held, durationMs: clock.monotonic() - startedMs });
     return { ...held, isBroken: this.#isBroken };
@@ -282,17 +291,7 @@ export class Worker {
 
   /** Waits until no job is in flight, at most so long, or until the signal aborts. */
   #idleWithin(ms: number, signal?: AbortSignal): Promise<void> {
-    return this.#within(this.#runner.whenIdle(), ms, signal);
-  }
-
-  /** Waits until the promise ends, at most so long, or until the signal aborts. Never rejects. */
-  async #within(ending: Promise<unknown>, ms: number, signal?: AbortSignal): Promise<void> {
-    if (signal?.aborted) return;
-    const over = new AbortController();
-    // Its error is for whoever started it.
-    const end = () => over.abort();
-    void ending.then(end, end);
-    await this.#context.deps.clock.sleep(ms, signal ? AbortSignal.any([over.signal, signal]) : over.signal);
+    return endsWithin(this.#runner.whenIdle(), ms, this.#context.deps.clock, signal);
   }
 }
 

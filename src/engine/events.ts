@@ -164,6 +164,12 @@ export type WorkerEvent = { readonly atMs: number } & (
   /** Low disk space: no job is taken. */
   | { readonly type: "room-short"; readonly reason: string }
   | { readonly type: "room-regained" }
+  /** The handler does no job now, so none of its jobs is taken. Once, until it recovers or is replaced. */
+  | { readonly type: "handler-broken"; readonly handler: string; readonly code: string; readonly message: string }
+  | { readonly type: "handler-recovered"; readonly handler: string; readonly openMs: number }
+  /** The machine is out of files, processes, memory or disk space, so no job is taken. Once, until it is over. */
+  | { readonly type: "machine-short"; readonly code: string; readonly reason: string }
+  | { readonly type: "machine-regained"; readonly shortMs: number }
   /** An internal error: a bug of ours. */
   | { readonly type: "bug"; readonly key: JobKey | undefined; readonly message: string; readonly stack: string }
   /** A new configuration is in force: which pollers it started and ended. Running jobs keep their old settings. */

@@ -1,11 +1,19 @@
 // What must hold before a job is taken, asked in one place and again after every wait: no drain, no pause, a ledger that
-// can be written, room for the artifacts of another job. It does not concern jobs that are ours already.
+// can be written, room for the artifacts of another job, a machine that lacks nothing, a handler that works. It does not
+// concern jobs that are ours already.
 import type { LostReason } from "../job/lifecycle.js";
 import { endOrAbort } from "../std/end-or-abort.js";
 import type { EngineContext } from "./context.js";
+import type { JobStart } from "./job-start.js";
 
-/** How often a ledger that is not writable, or a full disk, is checked again. */
+/** How often what closes the gate, but for a pause, is checked again. */
 const lookMs = 1_000;
+
+/** The handler that a job needs; once it is polled, with its start. */
+export interface Wanted {
+  readonly handler: string;
+  readonly start?: JobStart | undefined;
+}
 
 /** Why no job may be taken now: the reason for a job that is dropped because of it, and a sentence. */
 export interface Closed {
@@ -36,23 +44,24 @@ export class Gate {
     this.#context.emit({ type: "resumed" });
   }
 
-  /** Why no job may be taken at this moment; `undefined`: it may. */
-  closedBy(): Closed | undefined {
-    const { scopes, deps } = this.#context;
+  /** Why no job may be taken at this moment, of any handler or of this one; `undefined`: it may. */
+  closedBy(wanted?: Wanted): Closed | undefined {
+    const { scopes, deps, admission } = this.#context;
     if (scopes.poll.aborted) return { reason: "draining", message: "a drain began before it was acknowledged" };
     if (this.#pause) return { reason: "paused", message: "an operator paused the daemon before it was acknowledged" };
     const { writable, reason = "unknown" } = deps.ledger.health();
     if (!writable) return { reason: "ledger-unwritable", message: reason };
     const room = this.#room();
-    return room === undefined ? undefined : { reason: "no-room", message: room };
+    if (room !== undefined) return { reason: "no-room", message: room };
+    return wanted ? admission.closedBy(wanted.handler, wanted.start) : admission.machine.closedBy();
   }
 
   /** Resolves when a job may be taken, or when the signal aborts. `onLook` is called at each check; a pause has none. */
-  async pass(signal: AbortSignal, onLook: () => void = () => {}): Promise<void> {
+  async pass(signal: AbortSignal, onLook: () => void = () => {}, wanted?: Wanted): Promise<void> {
     while (!signal.aborted) {
       onLook();
-      if (!this.closedBy()) return;
-      // The ledger and the store recover by themselves.
+      if (!this.closedBy(wanted)) return;
+      // Everything else recovers by itself.
       if (this.#pause) await endOrAbort(this.#pause.promise, signal);
       else await this.#context.deps.clock.sleep(lookMs, signal);
     }

@@ -5,9 +5,12 @@ import type { HandlerCall, JobHandler } from "../handlers/handler.js";
 import { failureFrom } from "../job/failure.js";
 import type { Job } from "../job/job.js";
 import { failed, type Outcome, outcomeFrom } from "../job/outcome.js";
+import { machineFault, WorkerFault } from "../job/worker-fault.js";
 import type { Deadline } from "../std/deadline.js";
+import { tryAgain } from "../std/try-again.js";
 import type { EngineContext } from "./context.js";
 import type { EndCause } from "./events.js";
+import type { HandlerEnd } from "./handler-breaker.js";
 import type { JobInFlight } from "./in-flight.js";
 import { openWorkspace } from "./workspace.js";
 
@@ -23,6 +26,9 @@ export const stopped = "partnerd was stopped before the job ended; run the actio
 
 /** An aborted handler gets this much longer than its grace, then it is abandoned. */
 const abandonMarginMs = 2_000;
+/** So long a job that the machine has no room for waits for other jobs to end before it fails, and so often it looks. */
+const shortageMaxMs = 10_000;
+const shortageRestMs = 250;
 
 type Run = { readonly kind: "gave"; readonly value: unknown } | { readonly kind: "threw"; readonly error: unknown };
 type Stop = "timed-out" | "stopped" | "operator" | "given-up";
@@ -54,9 +60,17 @@ export async function handle(
   ]);
   const { workspace, close } = openWorkspace(context, flight, job, abort.signal);
   try {
-    const run = start(handler, callOf(context, flight, { job, workspace, deadline, signal: abort.signal }), flight);
+    const run = start(
+      context,
+      handler,
+      callOf(context, flight, { job, workspace, deadline, signal: abort.signal }),
+      flight,
+    );
     const first = await Promise.race([run, stop.promise]);
-    if (typeof first === "object") return { kind: "ended", ...endOf(first, job, context) };
+    if (typeof first === "object") {
+      flight.start?.ended(saysOfHandler(first, flight));
+      return { kind: "ended", ...endOf(first, job, context) };
+    }
     return await afterStop(context, flight, job, handler, run, first);
   } finally {
     cancelDeadline();
@@ -94,7 +108,12 @@ async function afterStop(
   return { kind: "ended", outcome: failed(stopped, { type: "SystemUnavailable" }), cause };
 }
 
-function start(handler: JobHandler, call: HandlerCall, flight: JobInFlight): Promise<Run> {
+async function start(
+  context: EngineContext,
+  handler: JobHandler,
+  call: HandlerCall,
+  flight: JobInFlight,
+): Promise<Run> {
   const { callback } = flight;
   const begin = async () => (callback && handler.resume ? handler.resume(call, callback) : handler.run(call));
   const finished = async (): Promise<Run> => {
@@ -103,7 +122,31 @@ function start(handler: JobHandler, call: HandlerCall, flight: JobInFlight): Pro
     if (outcomeFrom(value, call.job.key.actionType.owner).kind !== "failed") await call.workspace.finish();
     return { kind: "gave", value };
   };
-  return finished().catch((error: unknown): Run => ({ kind: "threw", error }));
+  flight.start?.runs(handler, callback !== undefined);
+  const isShort = (error: unknown) => {
+    // What was begun is not begun again.
+    if (!(error instanceof WorkerFault) || error.where !== "machine" || flight.start?.hasBegun) return false;
+    context.admission.machine.short(error);
+    return call.deadline.leftMs() > 2 * shortageRestMs;
+  };
+  const { clock } = context.deps;
+  const limits = { clock, signal: call.signal, restMs: shortageRestMs, maxMs: shortageMaxMs, passes: isShort };
+  return tryAgain(limits, finished).catch((error: unknown): Run => ({ kind: "threw", error: named(error) }));
+}
+
+/** What the machine lacks is never the customer's mistake, whoever met it: modules run in this process. */
+function named(error: unknown): unknown {
+  if (!(error instanceof Error && "syscall" in error)) return error;
+  const fault = machineFault(error, "the handler failed");
+  // What a module did may have been somewhere else.
+  return fault ? new WorkerFault("machine", fault.message, { code: fault.code, cause: error, isHearsay: true }) : error;
+}
+
+/** What the end of a job says of its handler. */
+function saysOfHandler(run: Run, { start }: JobInFlight): HandlerEnd {
+  if (run.kind === "threw" && run.error instanceof WorkerFault) return run.error;
+  // What failed before it could begin, such as a download, says nothing.
+  return run.kind === "gave" || start?.hasBegun ? "sound" : "unknown";
 }
 
 function callOf(
@@ -121,6 +164,7 @@ function callOf(
     draining: context.scopes.poll,
     mayRerun: flight.config.afterCrash === "rerun",
     log: context.deps.jobLog(flight.key),
+    start: flight.start,
     trace: context.deps.traceOf?.(flight.key),
     get outcomeRecorded() {
       return flight.outcomeRecorded();

@@ -8,6 +8,7 @@ import type { Outcome } from "../job/outcome.js";
 import type { Lease, Ledger, UnfinishedJob } from "../ledger/ledger.js";
 import type { Deadline } from "../std/deadline.js";
 import type { Emit, EndCause } from "./events.js";
+import type { JobStart } from "./job-start.js";
 import type { PollerConfig } from "./poller-config.js";
 import type { Slot } from "./slot.js";
 
@@ -42,6 +43,8 @@ export class JobInFlight {
   readonly isRecovered: boolean;
   /** The outcome that a previous process fixed. */
   readonly owed: Outcome | undefined;
+  /** How far it has come with its handler; set once its handler is known for certain. */
+  start: JobStart | undefined;
   /** What ended the job's work: the first cause wins. */
   endCause: EndCause | undefined;
   /** Set once a service answered 202. */

@@ -117,7 +117,9 @@ export class Poller {
 
   /** One poll and what follows from it; the rest in ms, or `end`. */
   async #turn(signal: AbortSignal): Promise<number | "end"> {
-    const { context, budget } = this.#options;
+    const { context, budget, config, idleEndMs } = this.#options;
+    // A single pass does not wait until somebody repairs the handler.
+    if (idleEndMs !== undefined && context.admission.handlerClosedBy(config.handler)) return "end";
     const reservation = await this.#admission(signal);
     if (!reservation) return 0;
     // Counted before the poll: two pollers must not promise the same last job of a single pass.
@@ -147,13 +149,13 @@ export class Poller {
     const { config, context, slots } = this.#options;
     const name = pollerKey(config);
     while (!signal.aborted) {
-      await context.gate.pass(signal, () => this.#begins("at-gate"));
+      await context.gate.pass(signal, () => this.#begins("at-gate"), config);
       if (signal.aborted) return undefined;
       this.#begins("waiting-for-slot");
       if (slots.freeFor(name) === 0) await this.#gather(name, signal);
       const reservation = await slots.take(name, this.#want(), signal);
       // The gate may have closed while a slot was waited for.
-      if (!signal.aborted && !context.gate.closedBy()) return reservation;
+      if (!signal.aborted && !context.gate.closedBy(config)) return reservation;
       reservation?.giveBack();
     }
     return undefined;
@@ -213,6 +215,7 @@ export class Poller {
     if (!this.#end.signal.aborted) {
       context.breakers.failed(config, "poll", fault);
     }
+    context.admission.machine.notice(error, "a poll failed");
     const durationMs = context.deps.clock.monotonic() - startedMs;
     const { kind, retryAfterMs } = fault;
     const restMs = this.#rest({ kind: "failed", fault: kind, retryAfterMs, tookMs: durationMs });
@@ -248,9 +251,9 @@ export class Poller {
 
   #want(): number {
     const { config, context, budget } = this.#options;
-    // While a call for its jobs is denied, the poller gets one job at a time.
+    // While a call for its jobs is denied, or its handler is in doubt, the poller gets one job at a time.
     const isProbing = this.#isProbing || context.breakers.isOpenFor(config);
-    return isProbing ? 1 : Math.min(config.maxConcurrentJobs, budget.left);
+    return isProbing ? 1 : Math.min(config.maxConcurrentJobs, budget.left, context.admission.mostFor(config.handler));
   }
 
   /** Waits for one slot to be free, then a moment for others to join it. */

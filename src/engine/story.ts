@@ -40,9 +40,13 @@ export async function story(context: EngineContext, flight: JobInFlight, offer?:
   const job = await detailsOf(context, flight, offer);
   if (!job) return;
   const unmask = maskSecretsOf(context, flight.config, job);
+  const start = context.admission.start(flight.config.handler);
+  flight.start = start;
   try {
     if (await isOurs(context, flight)) await work(context, flight, job);
   } finally {
+    // Unless its handler's end said more.
+    start.ended("unknown");
     unmask();
   }
 }

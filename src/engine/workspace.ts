@@ -1,8 +1,10 @@
-// The engine's side of a job's artifacts: opens its workspace, fetches fresh access for it, and masks what that brings
-// for as long as the workspace lives.
+// The engine's side of a job's artifacts: opens its workspace, fetches fresh access for it, masks what that brings for as
+// long as the workspace lives, and hears of what the machine lacks for it.
 import type { Workspace } from "../artifacts/artifacts.js";
 import { isPassing } from "../codepipeline/gateway.js";
 import type { Job } from "../job/job.js";
+import { WorkerFault } from "../job/worker-fault.js";
+import { tryAgain } from "../std/try-again.js";
 import { calling, patiently } from "./calls.js";
 import type { EngineContext } from "./context.js";
 import type { JobInFlight } from "./in-flight.js";
@@ -41,10 +43,42 @@ export function openWorkspace(
     signal,
   });
   return {
-    workspace,
+    workspace: throughShortage(workspace, context, signal),
     close: async () => {
       await workspace.dispose();
       for (const release of releases) release();
     },
   };
+}
+
+/** So long a job waits for what the machine lacks, and so often it tries: other jobs end meanwhile. */
+const shortageMaxMs = 10_000;
+const shortageRestMs = 250;
+
+/** A workspace that waits for what the machine lacks; the engine hears of it whether or not the handler looks. */
+function throughShortage(workspace: Workspace, context: EngineContext, signal: AbortSignal): Workspace {
+  const { clock } = context.deps;
+  const passes = (error: unknown) => {
+    if (!(error instanceof WorkerFault) || error.where !== "machine") return false;
+    context.admission.machine.short(error);
+    return true;
+  };
+  const limits = { clock, signal, restMs: shortageRestMs, maxMs: shortageMaxMs, passes };
+  const waiting = <T>(work: () => Promise<T>) => looked(tryAgain(limits, work), passes);
+  return {
+    folder: () => waiting(() => workspace.folder()),
+    input: (name) => waiting(() => workspace.input(name)),
+    inputFile: (name) => waiting(() => workspace.inputFile(name)),
+    links: () => waiting(() => workspace.links()),
+    // The workspace itself waits: of two uploads of one name the later must win.
+    output: (name, directory) => looked(workspace.output(name, directory), passes),
+    finish: () => workspace.finish(),
+    dispose: () => workspace.dispose(),
+  };
+}
+
+/** The same promise; one that nobody awaits must not end the process. */
+function looked<T>(promise: Promise<T>, look: (error: unknown) => void): Promise<T> {
+  promise.catch(look);
+  return promise;
 }

@@ -2,6 +2,7 @@
 import type { Workspace } from "../artifacts/artifacts.js";
 import type { Job } from "../job/job.js";
 import type { Outcome } from "../job/outcome.js";
+import type { WorkerFault } from "../job/worker-fault.js";
 import type { Deadline } from "../std/deadline.js";
 
 /** A logger whose lines carry the job's id. Texts only; secrets are masked on the way out. */
@@ -71,6 +72,19 @@ export interface JobTrace {
   within<T>(run: () => T): T;
 }
 
+/**
+ * What a handler says of itself while it has a job, so that the engine knows whether more jobs may come. What it throws
+ * at the end counts besides.
+ */
+export interface HandlerStart {
+  /** The handler could begin: the program runs, the service can be reached. */
+  begun(): void;
+  /** It cannot begin now, and goes on trying. */
+  unwell(fault: WorkerFault): void;
+  /** Something else comes first that may take long, such as a download, and the handler looks as if it could begin. */
+  aside(): void;
+}
+
 /** What the engine hands to a handler of any kind. */
 export interface HandlerCall {
   readonly job: Job;
@@ -81,6 +95,8 @@ export interface HandlerCall {
   readonly log: JobLogger;
   readonly signal: AbortSignal;
   readonly draining: AbortSignal;
+  /** Absent: nobody asks. */
+  readonly start?: HandlerStart | undefined;
   /** Absent: nobody traces. */
   readonly trace?: JobTrace | undefined;
   /** Whether the handler may run a second time when its thread ends under it (`afterCrash: rerun`). */
@@ -103,6 +119,8 @@ export interface JobHandler {
   readonly kind: "module" | "command" | "http";
   /** What a person recognises it by: the path, the command, the URL without its query. */
   readonly description: string;
+  /** True for one that tells `start` by itself when it has begun; any other has as soon as it is run. */
+  readonly saysBegun?: boolean;
   /**
    * Does the job. Resolves with whatever the handler gave (the engine checks it) or rejects with whatever it
    * threw. When `signal` aborts it stops the work truly where that can be done, and settles soon.
@@ -110,6 +128,11 @@ export interface JobHandler {
   run(call: HandlerCall): Promise<unknown>;
   /** Goes on waiting for a callback that an earlier process was promised. Only http handlers have it. */
   resume?(call: HandlerCall, callback: { readonly tokenHash: string }): Promise<unknown>;
+  /**
+   * Whether it could do a job now, as far as that can be found out without one; rejects if not. Asked while no job is
+   * given to it because of its faults.
+   */
+  check?(signal: AbortSignal): Promise<void>;
   /** Kills what still runs and lets go of connections. Idempotent. */
   close(): Promise<void>;
 }

@@ -37,6 +37,10 @@ export type LostReason =
   | "paused"
   /** The disk ran short of room for artifacts before it was acknowledged; CodePipeline offers it again. */
   | "no-room"
+  /** Its handler does no job now (its breaker is open), or did not begin those before it in time. */
+  | "handler-broken"
+  /** The machine is out of files, processes, memory or disk space; CodePipeline offers it again. */
+  | "machine-short"
   /** The service refused the request itself (ValidationException, AccessDenied). */
   | "refused"
   /** The ledger could not record it before it was asked for; CodePipeline offers it again. */

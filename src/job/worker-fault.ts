@@ -11,15 +11,18 @@ export class WorkerFault extends JobFailure {
   readonly where: "handler" | "machine";
   /** Of the operating system, such as EMFILE or ECONNREFUSED, where there is one. */
   readonly code: string | undefined;
+  /** Only a program's own words say so; they may be about something else. */
+  readonly isHearsay: boolean;
 
   constructor(
     where: "handler" | "machine",
     message: string,
-    options: { readonly code?: string | undefined; readonly cause?: unknown } = {},
+    options: { readonly code?: string | undefined; readonly cause?: unknown; readonly isHearsay?: boolean } = {},
   ) {
     super("SystemUnavailable", message, { cause: options.cause });
     this.where = where;
     this.code = options.code;
+    this.isHearsay = options.isHearsay ?? false;
   }
 }
 
@@ -29,17 +32,63 @@ const shortages: Readonly<Record<string, string>> = {
   ENFILE: "open files",
   EAGAIN: "processes or threads",
   ENOMEM: "memory",
+  ENOBUFS: "memory",
   ENOSPC: "disk space",
   EDQUOT: "disk space",
 };
+/** Node's own codes have the system's in the text, if anywhere: of threads and modules that it could not begin. */
+const nodeCode = /^ERR_/;
+/** Wrappers around a system's error; a longer chain is none of ours. */
+const depthMax = 5;
 
-/** The fault behind an error of the system that passes once the machine has more of what it lacks; else undefined. */
+/** The fault behind an error, or one of its causes, that passes once the machine has more of what it lacks. */
 export function machineFault(error: unknown, what: string): WorkerFault | undefined {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const lacking = Object.hasOwn(shortages, code) ? shortages[code] : undefined;
+  if (error instanceof WorkerFault) return error.where === "machine" ? error : undefined;
+  const code = shortageCode(error);
+  const lacking = code === undefined ? undefined : shortages[code];
   if (lacking === undefined) return undefined;
   return new WorkerFault("machine", `${what}: the worker's machine is out of ${lacking} (${code})`, {
     code,
     cause: error,
   });
+}
+
+/** The system's code for what the machine lacks; `undefined` for every other error. */
+export function shortageCode(error: unknown): string | undefined {
+  let inner = error;
+  for (let depth = 0; depth < depthMax && inner instanceof Error; depth++) {
+    const code = "code" in inner ? String(inner.code) : "";
+    if (Object.hasOwn(shortages, code)) return code;
+    const told = nodeCode.test(code) || "errno" in inner ? codeIn(inner.message) : undefined;
+    if (told ?? code === "ERR_WORKER_INIT_FAILED") return told ?? "EAGAIN";
+    inner = inner.cause;
+  }
+  return undefined;
+}
+
+function codeIn(text: string): string | undefined {
+  if (/too many open files/i.test(text)) return "EMFILE";
+  return Object.keys(shortages).find((code) => new RegExp(`\\b${code}\\b`).test(text));
+}
+
+/** How shells, libraries and languages put it, by the system's code. */
+const words: readonly (readonly [string, RegExp])[] = [
+  ["EMFILE", /\bE[MN]FILE\b|Too many open files|No file descriptors available/],
+  [
+    "EAGAIN",
+    /\bcan(?:no|')t fork\b|\bfork: (?:retry|.*Resource temporarily unavailable)|\bspawn \S* ?EAGAIN\b|can't start new thread/i,
+  ],
+  ["EAGAIN", /\[Errno 11\] Resource temporarily unavailable|pthread_create.*Resource temporarily unavailable/],
+  ["ENOSPC", /\bENOSPC\b|No space left on device/],
+  ["EDQUOT", /\bEDQUOT\b|Disk quota exceeded/],
+  ["ENOMEM", /\bENOMEM\b|Cannot allocate memory/],
+];
+
+/** The fault that a program's last words tell of: it met what the machine lacks before we did. */
+export function heardFault(said: string): WorkerFault | undefined {
+  const code = words.find(([, pattern]) => pattern.test(said))?.[0];
+  const lacking = code === undefined ? undefined : shortages[code];
+  if (lacking === undefined) return undefined;
+  const message = `the worker's machine seems to be out of ${lacking} (${code}); the handler said:\n${said}`;
+  return new WorkerFault("machine", message, { code, isHearsay: true });
 }

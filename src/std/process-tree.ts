@@ -1,9 +1,8 @@
 // A child process with all its descendants: started in a process group of its own, fed, read, and ended as a whole.
 // Knows nothing of jobs. Out of its reach: a descendant that made a session of its own (setsid) lives on, but its
 // hold on our pipes does not keep us waiting. POSIX only.
-import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
-import type { Readable, Writable } from "node:stream";
 import type { Clock } from "./clock.js";
 
 export interface GroupOptions {
@@ -16,6 +15,8 @@ export interface GroupOptions {
   readonly account?: { readonly uid: number; readonly gid: number };
   /** Written to stdin, which is closed then; a child that does not read it is no error. */
   readonly input: string;
+  /** Told when the program runs. */
+  readonly onStart?: () => void;
   readonly onOutput: (stream: "stdout" | "stderr", chunk: Buffer) => void;
   /** Ends the group: SIGTERM, and SIGKILL after the grace. */
   readonly signal: AbortSignal;
@@ -47,7 +48,8 @@ const lookMaxMs = 200;
 /** A look reads files, and a disk that hangs keeps those waiting too; then the group counts as living. */
 const lookWaitMs = 1_000;
 
-type Child = ChildProcessByStdio<Writable, Readable, Readable>;
+/** It has no pipes when there were no descriptors for them (EMFILE): then its error comes by an event. */
+type Child = ChildProcess;
 type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
 
 /**
@@ -71,6 +73,7 @@ export async function runGroup(options: GroupOptions): Promise<GroupEnd> {
   const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
   try {
     await spawned(child);
+    options.onStart?.();
     await Promise.race([exited, abort.promise]);
     const isAborted = exit === undefined;
     if (isAborted && group !== undefined) {
@@ -154,18 +157,18 @@ export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean 
 
 /** The child; its output is read and its input written from the first moment on. Throws some errors (E2BIG). */
 function start(options: GroupOptions): Child {
-  const child = spawn(options.program, options.args, {
+  const child: Child = spawn(options.program, options.args, {
     cwd: options.cwd,
     env: options.env,
     ...(options.account ? { uid: options.account.uid, gid: options.account.gid } : {}),
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
   });
-  child.stdout.on("data", (chunk: Buffer) => options.onOutput("stdout", chunk));
-  child.stderr.on("data", (chunk: Buffer) => options.onOutput("stderr", chunk));
+  child.stdout?.on("data", (chunk: Buffer) => options.onOutput("stdout", chunk));
+  child.stderr?.on("data", (chunk: Buffer) => options.onOutput("stderr", chunk));
   // A pipe that breaks is the child's business: it shows in how it exits.
-  for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.on("error", () => {});
-  child.stdin.end(options.input);
+  for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe?.on("error", () => {});
+  child.stdin?.end(options.input);
   return child;
 }
 
@@ -193,8 +196,8 @@ async function within(ms: number, promise: Promise<void>, clock: Clock): Promise
 
 /** Closes our ends of the pipes, whoever else still holds the others. */
 function letGo(child: Child): void {
-  child.stdin.destroy();
-  child.stdout.destroy();
-  child.stderr.destroy();
+  child.stdin?.destroy();
+  child.stdout?.destroy();
+  child.stderr?.destroy();
   child.unref();
 }

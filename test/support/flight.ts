@@ -1,5 +1,6 @@
 // One flight without a daemon: real slots and ledger, and a gateway that answers what the test says.
 import type { JobGateway } from "../../src/codepipeline/gateway.js";
+import { Admission } from "../../src/engine/admission.js";
 import { Breakers } from "../../src/engine/breakers.js";
 import type { EngineContext } from "../../src/engine/context.js";
 import type { UntimedEvent } from "../../src/engine/events.js";
@@ -55,7 +56,7 @@ export async function flightOver(gateway: Partial<JobGateway>, claim?: Claim) {
     put: async () => {},
     ...gateway,
   };
-  const base: Omit<EngineContext, "gate"> = {
+  const parts: Omit<EngineContext, "gate" | "admission"> = {
     breakers: new Breakers({ emit: () => {}, mask: (text) => text, monotonic: () => clock.monotonic() }),
     deps: {
       gateway: () => whole,
@@ -78,6 +79,7 @@ export async function flightOver(gateway: Partial<JobGateway>, claim?: Claim) {
     emit,
     pollers: new Map([[name, config]]),
   };
+  const base = Object.assign(parts, { admission: new Admission(parts) });
   const context: EngineContext = Object.assign(base, { gate: new Gate(base) });
   return { context, flight, clock, slots, config, name, events };
 }

@@ -37,6 +37,8 @@ export interface ProgramOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Standard output is a pipe, or a socket as Node makes them, that nobody reads. */
   readonly unread?: "pipe" | "socket";
+  /** A command that runs the program within limits, such as of a shell's ulimit; asked once the files are there. */
+  readonly within?: () => readonly string[];
 }
 
 /** A folder that goes with the test. */
@@ -53,7 +55,8 @@ export function startProgram(argv: readonly string[], options: ProgramOptions = 
   for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(folder, name), text);
   const env = { PATH: process.env["PATH"], HOME: folder, ...credentials, ...options.environment };
   const stdout = options.unread === "pipe" ? unreadPipe(folder) : "pipe";
-  const child = spawn(process.execPath, [program, ...argv], { cwd: folder, env, stdio: ["ignore", stdout, "pipe"] });
+  const [first = "", ...rest] = [...(options.within?.() ?? []), process.execPath, program, ...argv];
+  const child = spawn(first, rest, { cwd: folder, env, stdio: ["ignore", stdout, "pipe"] });
   onTestFinished(() => {
     child.kill("SIGKILL");
   });

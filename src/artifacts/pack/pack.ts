@@ -2,8 +2,9 @@
 // where the file goes.
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
-import { JobFailure } from "../../job/failure.js";
+import type { JobFailure } from "../../job/failure.js";
 import type { Clock } from "../../std/clock.js";
+import { failureOfRefusal } from "../refusal.js";
 import { type PackAnswer, type Packed, type PackLimits, type PackOrder, refusalOfFolder } from "./request.js";
 
 export interface PackerOptions {
@@ -123,7 +124,7 @@ export class Packer {
       if (signal.aborted) aborted();
       const told = await answer.promise;
       if (told.type === "packed") return told.packed;
-      throw new JobFailure(told.failure, told.message);
+      throw failureOfRefusal(told);
     } finally {
       signal.removeEventListener("abort", aborted);
       await this.#end(worker, ended.promise);
@@ -172,7 +173,7 @@ async function created({ file, artifact }: PackRequest): Promise<FileHandle> {
 
 function failureOf(answer: PackAnswer, cause: unknown): JobFailure {
   if (answer.type === "packed") throw new Error("bug: a refusal says that the folder was packed");
-  return new JobFailure(answer.failure, answer.message, { cause });
+  return failureOfRefusal(answer, cause);
 }
 
 function deathOf(error: unknown, artifact: string): PackAnswer {

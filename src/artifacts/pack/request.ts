@@ -1,7 +1,8 @@
 // What the near side of packing and its thread say to each other, and how a folder that is not packed is told: refused
 // for what is in it (who made the folder mends it), or failed for what befell this worker.
 import type { FailureType } from "../../job/failure.js";
-import { ArchiveRefused, noThread, noThreadReason, shown } from "../refusal.js";
+import { shortageCode } from "../../job/worker-fault.js";
+import { ArchiveRefused, noThread, noThreadReason, type Refusal, shown } from "../refusal.js";
 import type { UnpackLimits } from "../unpack/limits.js";
 
 /** The operator's limits (`artifacts.*`), those of unpacking: what ours would not take in is not given to others. */
@@ -26,7 +27,7 @@ export interface PackOrder {
 /** What the thread answers. */
 export type PackAnswer =
   | { readonly type: "packed"; readonly packed: Packed }
-  | { readonly type: "refused"; readonly failure: FailureType; readonly message: string };
+  | ({ readonly type: "refused" } & Refusal);
 
 /** A folder that is not packed because of what is in it. The message has no artifact's name in it yet. */
 export class FolderRefused extends Error {
@@ -51,13 +52,16 @@ export function refusalOfFolder(thrown: unknown, artifact: string): PackAnswer {
   if (thrown instanceof FolderRefused || thrown instanceof ArchiveRefused) {
     return refused("ConfigurationError", `the output artifact ${artifact} cannot be packed: ${thrown.message}`);
   }
-  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  const own = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  const code = own === noThread ? own : (shortageCode(thrown) ?? own);
   const text = thrown instanceof Error ? thrown.message : String(thrown);
   const what =
     (code === noThread ? noThreadReason(text) : troubles[code]) ??
     (isSystemCode(code) ? `this worker's file system failed (${code})` : undefined);
   const why = what ?? `a mistake in partnerd: ${text}; report it to whoever runs this worker`;
-  return refused("SystemUnavailable", `the output artifact ${artifact} was not packed: ${why}`);
+  const shortage = shortageCode(thrown);
+  const answer = refused("SystemUnavailable", `the output artifact ${artifact} was not packed: ${why}`);
+  return shortage === undefined ? answer : { ...answer, shortage };
 }
 
 const troubles: Readonly<Record<string, string>> = {
@@ -71,6 +75,6 @@ function isSystemCode(code: string): boolean {
   return /^E[A-Z0-9]+$/.test(code);
 }
 
-function refused(failure: FailureType, message: string): PackAnswer {
+function refused(failure: FailureType, message: string): PackAnswer & { type: "refused" } {
   return { type: "refused", failure, message };
 }

@@ -3,8 +3,9 @@
 import { rm } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import { JobFailure } from "../../job/failure.js";
+import { shortageCode } from "../../job/worker-fault.js";
 import type { Clock } from "../../std/clock.js";
-import { ArchiveDamaged, type Refusal } from "../refusal.js";
+import { failureOfRefusal, type Refusal, refusalOf } from "../refusal.js";
 import { type UnpackAnswer, type Unpacked, type UnpackRequest, unfinishedPath } from "./request.js";
 
 export interface UnpackThreadOptions {
@@ -58,8 +59,7 @@ export class UnpackThread {
       const answer = await running.settle.promise;
       if (answer.type === "unpacked") return answer.unpacked;
       if (answer.type === "given-up") throw new JobFailure("SystemUnavailable", "given up");
-      const Failure = answer.isDamage ? ArchiveDamaged : JobFailure;
-      throw new Failure(answer.failure, answer.message);
+      throw failureOfRefusal(answer);
     } finally {
       running.over.resolve();
       this.#running = undefined;
@@ -122,6 +122,7 @@ export class UnpackThread {
 }
 
 function deathOf(cause: unknown, artifact: string): Refusal {
+  if (shortageCode(cause)) return refusalOf(cause, artifact);
   const why = cause instanceof Error ? `: ${cause.message}` : "";
   return {
     failure: "SystemUnavailable",

@@ -3,9 +3,8 @@
 // It must never know where the file comes from.
 import { rm } from "node:fs/promises";
 import type { Worker } from "node:worker_threads";
-import { JobFailure } from "../../job/failure.js";
 import type { Clock } from "../../std/clock.js";
-import { refusalOf } from "../refusal.js";
+import { failureOfRefusal, refusalOf } from "../refusal.js";
 import { fileComplete, giveUp, headWritten, newProgress, type Progress, tailWritten } from "./growing-file.js";
 import type { UnpackLimits } from "./limits.js";
 import type { Unpacked } from "./request.js";
@@ -208,8 +207,7 @@ export class Unpacker {
       this.#threads.add(thread);
       return thread;
     } catch (error) {
-      const { failure, message } = refusalOf(error, artifact);
-      throw new JobFailure(failure, message, { cause: error });
+      throw failureOfRefusal(refusalOf(error, artifact), error);
     }
   }
 }

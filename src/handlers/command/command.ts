@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { JobFailure, messageOf } from "../../job/failure.js";
 import { cut } from "../../job/limits.js";
+import { WorkerFault } from "../../job/worker-fault.js";
 import type { Clock } from "../../std/clock.js";
 import { killLeftovers, type Leftovers } from "../../std/leftovers.js";
 import { type GroupEnd, runGroup } from "../../std/process-tree.js";
@@ -12,11 +13,12 @@ import type { JobMasker } from "../masker.js";
 import { OpenCalls } from "../open-calls.js";
 import type { Account } from "./account.js";
 import { failureOfExit, failureOfStart } from "./exit-verdict.js";
-import { collectOutputs, prepareFolder, standsWithoutUploads } from "./folders.js";
+import { collectOutputs, isFolder, prepareFolder, standsWithoutUploads } from "./folders.js";
 import { takeBack } from "./handover.js";
 import { JobOutput } from "./log-lines.js";
 import { newOutcomeName, outcomeVariable, readOutcomeFile } from "./outcome-file.js";
 import { inputsFolder, outputsFolder } from "./places.js";
+import { tryProgram } from "./program-check.js";
 
 export interface CommandHandlerOptions {
   /** Program and arguments. A program with a slash is absolute; any other is searched in PATH. */
@@ -50,6 +52,7 @@ interface Work {
 /** Runs jobs by starting a program for each. */
 export class CommandHandler implements JobHandler {
   readonly kind = "command";
+  readonly saysBegun = true;
   readonly description: string;
   readonly #options: CommandHandlerOptions;
   readonly #calls = new OpenCalls();
@@ -64,6 +67,18 @@ export class CommandHandler implements JobHandler {
 
   run(call: HandlerCall): Promise<unknown> {
     return this.#calls.within(call.signal, (signal) => this.#run(call, signal));
+  }
+
+  /** Rejects with WorkerFault when the program cannot be started, as far as its file says. */
+  async check(): Promise<void> {
+    await this.#tryProgram().catch((error: unknown) => {
+      throw failureOfStart(error);
+    });
+  }
+
+  #tryProgram(): Promise<void> {
+    const { command, env, environment } = this.#options;
+    return tryProgram(command[0], env["PATH"] ?? environment["PATH"]);
   }
 
   /**
@@ -82,6 +97,13 @@ export class CommandHandler implements JobHandler {
 
   async #run(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
     const { account } = this.#options;
+    if (call.job.inputs.length > 0) {
+      // Found out before the download, which others need not wait for then.
+      await this.#tryProgram().catch((error: unknown) => {
+        throw notStarted(call, error);
+      });
+      call.start?.aside();
+    }
     const folder = await prepareFolder(call, account);
     signal.throwIfAborted();
     const work: Work = { call, signal, folder, outcomePath: join(folder, newOutcomeName()) };
@@ -106,6 +128,7 @@ export class CommandHandler implements JobHandler {
         cwd: folder,
         env: this.#environmentOf(work),
         input: `${JSON.stringify(jobDocument(call))}\n`,
+        onStart: () => call.start?.begun(),
         onOutput: (stream, chunk) => output.write(stream, chunk),
         ...(this.#options.account ? { account: this.#options.account } : {}),
         signal,
@@ -124,8 +147,9 @@ export class CommandHandler implements JobHandler {
       }
       return end;
     } catch (error) {
-      call.log.error(`the handler could not be started: ${messageOf(error)}`);
-      throw failureOfStart(error);
+      // Somebody removed the folder: the program is not missing.
+      if (!(await isFolder(folder))) throw new JobFailure("SystemUnavailable", "the job's folder was removed");
+      throw notStarted(call, error);
     } finally {
       this.#outcomePaths.delete(outcomePath);
     }
@@ -169,6 +193,15 @@ export class CommandHandler implements JobHandler {
     }
     return all;
   }
+}
+
+/** The failure of a job whose command could not be started; its log says why. */
+function notStarted(call: HandlerCall, error: unknown): JobFailure {
+  const failure = failureOfStart(error);
+  // What the machine lacks has a line of its own, and the job may wait until it has it.
+  const isShort = failure instanceof WorkerFault && failure.where === "machine";
+  call.log[isShort ? "debug" : "error"](`the handler could not be started: ${messageOf(error)}`);
+  return failure;
 }
 
 /** What a command that was told to stop wrote before it did, such as `continued`; else the reason to stop. */

@@ -1,6 +1,7 @@
 // What the end of a command means when it left no outcome document: the table from exit code, signal and start error
 // to a failure. Pure. Messages name no path of this machine: the customer reads them.
 import { type FailureType, JobFailure } from "../../job/failure.js";
+import { heardFault, machineFault, WorkerFault } from "../../job/worker-fault.js";
 
 /** Exit codes with a meaning of their own, after sysexits.h; every other one but 0 is JobFailed. */
 const typeByExitCode: ReadonlyMap<number, FailureType> = new Map([
@@ -21,23 +22,22 @@ export function failureOfExit(
     return new JobFailure("JobFailed", `the handler was ended by ${exitSignal ?? "an unknown cause"}${said}`);
   }
   const type = typeByExitCode.get(exitCode) ?? "JobFailed";
+  const heard = type === "JobFailed" ? heardFault(tail) : undefined;
+  if (heard) return heard;
   return new JobFailure(type, tail === "" ? `the handler exited with ${exitCode} and said nothing on stderr` : tail);
 }
 
-/** Errors of the system that pass by themselves. */
-const passingCodes: ReadonlySet<string> = new Set(["EAGAIN", "ENOMEM", "EMFILE", "ENFILE", "ENOSPC", "EDQUOT", "EIO"]);
-
-/** The failure of a command that could not be started. */
+/** The failure of a command that could not be started. Only what a job brings with it is the customer's to correct. */
 export function failureOfStart(error: unknown): JobFailure {
+  const what = "the handler could not be started";
+  const short = machineFault(error, what);
+  if (short) return short;
   const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
-  if (passingCodes.has(code)) {
-    return new JobFailure("SystemUnavailable", `the handler could not be started: ${shortage(code)}`, { cause: error });
+  if (code === "E2BIG" || code.startsWith("ERR_")) {
+    const why = code === "E2BIG" ? "its arguments and environment are too large (E2BIG)" : code;
+    return new JobFailure("ConfigurationError", `${what}: ${why}`, { cause: error });
   }
-  return new JobFailure("ConfigurationError", `the handler could not be started: ${obstacle(code)}`, { cause: error });
-}
-
-function shortage(code: string): string {
-  return `the worker's machine is short of processes, memory, files or space (${code})`;
+  return new WorkerFault("handler", `${what}: ${obstacle(code)}`, { code, cause: error });
 }
 
 function obstacle(code: string): string {
@@ -47,8 +47,6 @@ function obstacle(code: string): string {
     case "EACCES":
     case "EPERM":
       return `its program may not be executed (${code})`;
-    case "E2BIG":
-      return "its arguments and environment are too large (E2BIG)";
     default:
       return code;
   }

@@ -1,9 +1,10 @@
 // A command's artifacts in its folder: inputs unpacked before it starts, what it left below `outputs/` uploaded after
 // it succeeded. Knows folders and the workspace, nothing of S3.
-import { mkdir, opendir } from "node:fs/promises";
+import { mkdir, opendir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { JobFailure, messageOf } from "../../job/failure.js";
 import { outcomeFrom } from "../../job/outcome.js";
+import { machineFault } from "../../job/worker-fault.js";
 import type { HandlerCall } from "../handler.js";
 import type { Account } from "./account.js";
 import { handOver, makePlace } from "./handover.js";
@@ -26,7 +27,8 @@ export async function prepareFolder(call: HandlerCall, account?: Account): Promi
     return place;
   } catch (error) {
     if (error instanceof JobFailure) throw error;
-    throw new JobFailure("SystemUnavailable", `the worker could not make the command's folder: ${messageOf(error)}`);
+    const what = "the worker could not make the command's folder";
+    throw machineFault(error, what) ?? new JobFailure("SystemUnavailable", `${what}: ${messageOf(error)}`);
   }
 }
 
@@ -59,6 +61,14 @@ export async function standsWithoutUploads(call: HandlerCall, folder: string, ve
   if (outcomeFrom(verdict, key.actionType.owner).kind !== "succeeded") return true;
   for (const { name } of outputs) if (!(await hasNothing(join(folder, outputsFolder, name)))) return false;
   return true;
+}
+
+/** False only when it is known that there is no such folder. */
+export async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (stats) => stats.isDirectory(),
+    (error: unknown) => !(error instanceof Error && "code" in error && error.code === "ENOENT"),
+  );
 }
 
 /** True for an empty folder, and when the command removed it. What else it put there is the workspace's to refuse. */

@@ -1,9 +1,10 @@
 // Checks before the first job that a command can be started, so that a missing program is found at start and not by
 // a customer. What is true now may change: the start of each job is looked at again.
 import { constants } from "node:fs";
-import { access, mkdir, stat } from "node:fs/promises";
+import { access, mkdir, open, stat } from "node:fs/promises";
 import { delimiter, isAbsolute, join } from "node:path";
 import { messageOf } from "../../job/failure.js";
+import { shortageCode } from "../../job/worker-fault.js";
 import { Unbuildable } from "../unbuildable.js";
 
 /** The program's path. Throws Unbuildable when it is not there, is no file or may not be executed. */
@@ -20,6 +21,51 @@ export async function checkProgram(program: string, pathVariable: string | undef
   throw new Unbuildable(
     `the program ${program} is in no folder of PATH; install it, or write its path (./${program} for one beside the configuration)`,
   );
+}
+
+/**
+ * Rejects with the system's error when the program, or the interpreter that its first line names, is not there or may
+ * not be executed. What passes may still fail to start.
+ */
+export async function tryProgram(program: string, pathVariable: string | undefined): Promise<void> {
+  if (program.includes("/")) return tryFile(program);
+  const folders = (pathVariable ?? "").split(delimiter);
+  // A relative folder is looked up from the job's own.
+  if (pathVariable === undefined || !folders.every((folder) => isAbsolute(folder))) return;
+  let first: unknown;
+  for (const folder of folders) {
+    try {
+      return await tryFile(join(folder, program));
+    } catch (error) {
+      if (shortageCode(error)) throw error;
+      first ??= error;
+    }
+  }
+  throw first;
+}
+
+async function tryFile(path: string): Promise<void> {
+  if (!(await stat(path)).isFile()) throw Object.assign(new Error(`${path} is not a file`), { code: "EACCES" });
+  await access(path, constants.X_OK);
+  const interpreter = await interpreterOf(path);
+  if (interpreter !== undefined) await access(interpreter, constants.X_OK);
+}
+
+/** What `#!` names; `undefined` for other programs, and for one that may be executed but not read. */
+async function interpreterOf(path: string): Promise<string | undefined> {
+  const file = await open(path).catch((error: unknown) => {
+    if (shortageCode(error)) throw error;
+    return undefined;
+  });
+  if (!file) return undefined;
+  try {
+    // The kernel reads no more of it.
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(256), 0, 256, 0);
+    const [, interpreter] = /^#![ \t]*(\/\S+)/.exec(buffer.toString("latin1", 0, bytesRead)) ?? [];
+    return interpreter;
+  } finally {
+    await file.close();
+  }
 }
 
 /** Throws Unbuildable for `[node, ./handler.js]`: a command runs in a folder of its own, where no such file is. */

@@ -17,6 +17,8 @@ export interface Post {
   readonly answerMaxBytes: number;
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  /** Told when there is a connection, with TLS where the URL asks for it. */
+  readonly onConnected?: () => void;
 }
 
 export interface Answer {
@@ -33,11 +35,14 @@ export type BodyEnd = "whole" | "broken" | "too-long";
 /** The request had no answer: not even a status came back. `code` is the system's name for why. */
 export class NoAnswer extends Error {
   readonly code: string;
+  /** False when there was not even a connection. */
+  readonly wasConnected: boolean;
 
-  constructor(code: string, cause?: unknown) {
+  constructor(code: string, wasConnected: boolean, cause?: unknown) {
     super(`no answer (${code})`, cause === undefined ? undefined : { cause });
     this.name = "NoAnswer";
     this.code = code;
+    this.wasConnected = wasConnected;
   }
 }
 
@@ -54,6 +59,12 @@ export function post(options: Post): Promise<Answer> {
     const chunks: Buffer[] = [];
     let size = 0;
     let response: http.IncomingMessage | undefined;
+    let isConnected = false;
+    const none = (code: string, cause?: unknown) => new NoAnswer(code, isConnected, cause);
+    const connected = () => {
+      isConnected = true;
+      options.onConnected?.();
+    };
     const answered = (bodyEnd: BodyEnd) => {
       if (!response) return;
       const { statusCode = 0, headers } = response;
@@ -72,10 +83,14 @@ export function post(options: Post): Promise<Answer> {
     };
     const aborted = () => end(signal.reason);
     signal.addEventListener("abort", aborted, { once: true });
-    const cancelTimer = clock.after(timeoutMs, () => end(new NoAnswer("ETIMEDOUT")));
+    const cancelTimer = clock.after(timeoutMs, () => end(none("ETIMEDOUT")));
 
-    request.on("error", (error) => end(new NoAnswer(codeOf(error), error)));
-    request.on("close", () => end(new NoAnswer("ECONNRESET")));
+    request.on("socket", (socket) => {
+      if (request.reusedSocket) connected();
+      else socket.once(url.protocol === "https:" ? "secureConnect" : "connect", connected);
+    });
+    request.on("error", (error) => end(none(codeOf(error), error)));
+    request.on("close", () => end(none("ECONNRESET")));
     request.on("response", (incoming) => {
       response = incoming;
       incoming.on("error", (error) => end(error));
@@ -85,15 +100,34 @@ export function post(options: Post): Promise<Answer> {
       });
       incoming.on("data", (chunk: Buffer) => {
         size += chunk.length;
-        if (size > answerMaxBytes) end(new NoAnswer("EMSGSIZE"), "too-long");
+        if (size > answerMaxBytes) end(none("EMSGSIZE"), "too-long");
         else chunks.push(chunk);
       });
       if (incoming.statusCode === acceptedStatus) answered("whole");
       // What says that it will be too long is not waited for.
-      else if (Number(incoming.headers["content-length"]) > answerMaxBytes) end(new NoAnswer("EMSGSIZE"), "too-long");
+      else if (Number(incoming.headers["content-length"]) > answerMaxBytes) end(none("EMSGSIZE"), "too-long");
     });
     request.end(body);
   });
+}
+
+/** Connects to the URL's host and lets go at once. Rejects with the system's error, or when the signal aborts. */
+export async function reach(url: URL, signal: AbortSignal): Promise<void> {
+  const { connect } = await import("node:net");
+  const isSecure = url.protocol === "https:";
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const socket = connect({ host, port: Number(url.port) || (isSecure ? 443 : 80) });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once("connect", resolve);
+      socket.once("error", reject);
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      if (signal.aborted) reject(signal.reason);
+    });
+  } finally {
+    socket.on("error", () => {});
+    socket.destroy();
+  }
 }
 
 function codeOf(error: Error): string {

@@ -2,6 +2,7 @@
 // (200) or later by callback (202). Knows the job document, never a client token or the artifact credentials.
 import type { Agent } from "node:http";
 import { JobFailure, messageOf } from "../../job/failure.js";
+import { machineFault, WorkerFault } from "../../job/worker-fault.js";
 import type { Clock } from "../../std/clock.js";
 import type { Deadline } from "../../std/deadline.js";
 import { type RetryPolicyMs, retrying } from "../../std/retry.js";
@@ -9,7 +10,7 @@ import type { HandlerCall, JobHandler } from "../handler.js";
 import type { JobMasker } from "../masker.js";
 import { following, OpenCalls } from "../open-calls.js";
 import type { Callbacks, Expectation } from "./callbacks.js";
-import { NoAnswer, post, type Transport } from "./exchange.js";
+import { NoAnswer, post, reach, type Transport } from "./exchange.js";
 import { HttpJobBody } from "./job-body.js";
 import { answerMaxBytes, Unanswered, type Verdict, verdictOf, WrongAnswers } from "./verdict.js";
 
@@ -46,6 +47,7 @@ const lastWordShare = 0.05;
 /** Runs jobs by asking a service. */
 export class HttpHandler implements JobHandler {
   readonly kind = "http";
+  readonly saysBegun = true;
   readonly description: string;
   readonly #options: HttpHandlerOptions;
   readonly #agent: Agent;
@@ -68,6 +70,11 @@ export class HttpHandler implements JobHandler {
       const expectation = callbacks.resume(call.job.key, callback.tokenHash, call.outcomeRecorded);
       return this.#delivered({ expectation, signal, deadline: call.deadline });
     });
+  }
+
+  /** Rejects when no connection to the service can be had. */
+  check(signal: AbortSignal): Promise<void> {
+    return reach(this.#options.url, signal);
   }
 
   async close(): Promise<void> {
@@ -139,6 +146,7 @@ export class HttpHandler implements JobHandler {
             const isTooLate = delayMs >= timeLeftMs();
             const next = isTooLate ? "no time is left to try again" : `trying again in ${Math.round(delayMs)} ms`;
             call.log.warn(`the handler's service ${this.#masked(messageOf(error))}; ${next}`, { attempt });
+            if (error instanceof Unanswered && error.fault) call.start?.unwell(error.fault);
             if (isTooLate) patience.abort();
           },
         },
@@ -156,7 +164,9 @@ export class HttpHandler implements JobHandler {
       if (signal.aborted) throw signal.reason;
       if (error instanceof JobFailure) throw new JobFailure(error.type, this.#masked(error.message));
       if (!(error instanceof Unanswered)) throw error;
-      throw new JobFailure("SystemUnavailable", unavailable(attempts, this.#masked(error.message)), { cause: error });
+      const message = unavailable(attempts, this.#masked(error.message));
+      if (!error.fault) throw new JobFailure("SystemUnavailable", message, { cause: error });
+      throw new WorkerFault(error.fault.where, message, { code: error.fault.code, cause: error });
     }
   }
 
@@ -180,10 +190,13 @@ export class HttpHandler implements JobHandler {
         answerMaxBytes,
         signal,
         clock,
+        onConnected: () => call.start?.begun(),
       });
       return verdictOf(answer, clock.now());
     } catch (error) {
-      if (error instanceof NoAnswer) throw new Unanswered(`gave no answer (${error.code})`, { cause: error });
+      if (error instanceof NoAnswer) {
+        throw new Unanswered(`gave no answer (${error.code})`, { fault: faultOf(error), cause: error });
+      }
       throw error;
     }
   }
@@ -254,6 +267,14 @@ export class HttpHandler implements JobHandler {
       expectation.end();
     }
   }
+}
+
+/** A service that cannot be reached serves no job, and one that has no socket to reach it by neither. */
+function faultOf(error: NoAnswer): WorkerFault | undefined {
+  const what = "the handler's service cannot be reached";
+  const short = machineFault(error.cause, what);
+  if (short || error.wasConnected) return short;
+  return new WorkerFault("handler", `${what} (${error.code})`, { code: error.code });
 }
 
 /** How long trying and waiting may go on, asked again and again; the last word's time is kept free from here on. */

@@ -2,6 +2,7 @@
 // Never puts the service's address into a message: the customer reads it.
 import { type FailureType, JobFailure } from "../../job/failure.js";
 import { shorten } from "../../job/limits.js";
+import type { WorkerFault } from "../../job/worker-fault.js";
 import { retryAfterMs } from "../../std/retry-after.js";
 import { plainText } from "../plain-text.js";
 import type { Answer } from "./exchange.js";
@@ -15,18 +16,22 @@ export class Unanswered extends Error {
   readonly retryAfterMs: number | undefined;
   /** Set when there was an answer and it was none that a service gives: a proxy's page, or a service that is wrong. */
   readonly wrongAnswer: string | undefined;
+  /** What no job of this handler can do anything about. */
+  readonly fault: WorkerFault | undefined;
 
   constructor(message: string, options: UnansweredOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "Unanswered";
     this.retryAfterMs = options.retryAfterMs;
     this.wrongAnswer = options.wrongAnswer;
+    this.fault = options.fault;
   }
 }
 
 interface UnansweredOptions {
   readonly retryAfterMs?: number | undefined;
   readonly wrongAnswer?: string;
+  readonly fault?: WorkerFault | undefined;
   readonly cause?: unknown;
 }
 

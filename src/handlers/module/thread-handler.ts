@@ -48,6 +48,7 @@ const threadVariable = "PARTNERD_THREAD";
 
 export class ThreadHandler implements JobHandler {
   readonly kind = "module";
+  readonly saysBegun = true;
   readonly description: string;
   readonly #options: ThreadHandlerOptions;
   readonly #calls = new OpenCalls();
@@ -82,6 +83,11 @@ export class ThreadHandler implements JobHandler {
     return this.#calls.within(call.signal, (signal) => this.#run(call, signal));
   }
 
+  /** Rejects with WorkerFault when the module cannot be loaded. */
+  async check(signal: AbortSignal): Promise<void> {
+    await this.#threadFor(signal);
+  }
+
   /** Kills what the module's code has started, before it returns, and ends its threads. */
   async close(): Promise<void> {
     this.#closing.abort();
@@ -113,6 +119,7 @@ export class ThreadHandler implements JobHandler {
     const grace = graceAfter(signal, cancelGraceMs, clock);
     try {
       const thread = await this.#threadFor(signal);
+      call.start?.begun();
       const work = settled(thread.run(call, signal, draining.controller.signal));
       const first = await Promise.race([work, grace.over]);
       if (first !== "over") {

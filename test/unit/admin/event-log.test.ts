@@ -226,6 +226,8 @@ describe("a dropped job", () => {
     released: "warn",
     "ledger-unwritable": "warn",
     "no-room": "warn",
+    "machine-short": "debug",
+    "handler-broken": "debug",
     denied: "error",
     refused: "error",
   };

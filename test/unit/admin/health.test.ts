@@ -17,6 +17,12 @@ const denied = { region: poller.region, actionType: poller.actionType, operation
 const unpolled = { ...poller, lastPollAtMs: undefined, lastGoodPollAtMs: undefined };
 const good = { isDraining: false, isPaused: false, shortOfRoom: undefined, pollers: [poller], denials: [] };
 const writable: LedgerState = { writable: true };
+const broken = (...pollers: readonly (typeof poller)[]) => ({
+  handler: "scan",
+  state: "open" as const,
+  broken: { sinceMs: 0, code: "ENOENT", message: "its program does not exist" },
+  pollers,
+});
 
 describe("ready", () => {
   it.each<[string, Partial<HealthStatus>, LedgerState, string[]]>([
@@ -61,6 +67,21 @@ describe("ready", () => {
     ["a poller fails a few times", { pollers: [{ ...poller, failures: 4 }] }, writable, []],
     ["one of two pollers fails", { pollers: [poller, { ...poller, failures: 99 }] }, writable, []],
     ["the disk is full", { shortOfRoom: "/work has 1 MiB" }, writable, ["no-room"]],
+    [
+      "the machine is short",
+      { shortage: { sinceMs: 0, code: "EMFILE", reason: "out of open files" } },
+      writable,
+      ["machine-short"],
+    ],
+    ["the only handler is broken", { handlers: [broken(poller)] }, writable, ["handler-broken"]],
+    ["the only handler is on trial", { handlers: [{ ...broken(poller), state: "half-open" }] }, writable, []],
+    ["one handler of two is broken", { pollers: [poller, other], handlers: [broken(other)] }, writable, []],
+    [
+      "one poller's handler is broken and the other is refused",
+      { pollers: [poller, { ...other, failures: 9, lastFault: refused }], handlers: [broken(poller)] },
+      writable,
+      ["breaker-open", "handler-broken"],
+    ],
     ["the ledger cannot be written", {}, { writable: false, reason: "disk full" }, ["ledger-not-writable"]],
     [
       "all goes wrong",
@@ -89,6 +110,15 @@ describe("ready", () => {
     const { notes } = ready({ ...good, pollers: [poller, other], denials: [denied] }, writable);
     const message = `ThirdParty/Test/Acme-Scan/1 in eu-west-1: ${why}`;
     expect(notes).toEqual([{ note: "call-denied", message }]);
+  });
+
+  it("says which handler is broken, as the reason or as a note", () => {
+    const why = "the handler scan does not work (its program does not exist)";
+    const [reason] = ready({ ...good, handlers: [broken(poller)] }, writable).reasons;
+    expect(reason?.message).toBe(`no action type can be worked: ${why}`);
+    const { notes } = ready({ ...good, pollers: [poller, other], handlers: [broken(poller)] }, writable);
+    const message = `ThirdParty/Test/Acme-Scan/1 in eu-west-1: ${why}`;
+    expect(notes).toEqual([{ note: "handler-broken", message }]);
   });
 
   it("says once why CodePipeline answers no poller", () => {

@@ -95,6 +95,32 @@ describe("the verdict", () => {
       "bad",
       "There is no room for artifacts, so no new job is taken (/work has 1 MiB)",
     ],
+    [
+      "the machine is short",
+      { shortage: { sinceMs: nowMs, code: "EMFILE", reason: "out of open files (EMFILE)" } },
+      "bad",
+      "The machine is short since 02:14 UTC, so no new job is taken (out of open files (EMFILE))",
+    ],
+    [
+      "a handler does not work",
+      {
+        handlers: [
+          { handler: "scan", state: "open", broken: { sinceMs: nowMs, code: "x", message: "gone" }, pollers: [] },
+        ],
+      },
+      "bad",
+      "The handler scan does not work since 02:14 UTC, so none of its jobs is taken (gone)",
+    ],
+    [
+      "a handler is on trial",
+      {
+        handlers: [
+          { handler: "scan", state: "half-open", broken: { sinceMs: nowMs, code: "x", message: "gone" }, pollers: [] },
+        ],
+      },
+      "bad",
+      "The handler scan does not work since 02:14 UTC, so its next job shows whether it works again (gone)",
+    ],
     ["it is paused", { isPaused: true }, "busy", "Paused: no new job is taken until resume"],
     [
       "it starts",

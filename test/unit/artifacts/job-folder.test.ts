@@ -27,6 +27,21 @@ it("makes the folder once, and only when it is asked for", async () => {
   expect(made()).toBe(1);
 });
 
+it("is tried anew after a shortage, and once for all who ask", async () => {
+  const { root } = await given();
+  let calls = 0;
+  const make = async () => {
+    calls += 1;
+    if (calls === 1) throw Object.assign(new Error("too many open files"), { code: "EMFILE" });
+    return root;
+  };
+  const folder = new JobFolder({ make, signal: new AbortController().signal });
+  await expect(folder.path()).rejects.toMatchObject({ where: "machine", code: "EMFILE", type: "SystemUnavailable" });
+  expect(folder.made).toBeUndefined();
+  expect(await Promise.all([folder.path(), folder.path()])).toEqual([root, root]);
+  expect(calls).toBe(2);
+});
+
 it("makes nothing once the job has ended, be it new or gone already", async () => {
   const { root, ended, folder } = await given();
   await folder.path();

@@ -123,6 +123,7 @@ admin: { token: hunter2-hunter2-hunter2 }`,
       kind: "command",
       command: [join(directory, "h.sh"), "-v"],
       env: { LEVEL: "2" },
+      breaker: { failures: 5, windowMs: 60_000 },
     });
     expect(config.retry.report).toMatchObject({ factor: 1.5, maxElapsedMs: Number.POSITIVE_INFINITY });
   });
@@ -219,6 +220,7 @@ describe("layers", () => {
       kind: "command",
       command: ["ninja", "all"],
       env: { A: "a", B: "c", C: "d" },
+      breaker: { failures: 5, windowMs: 60_000 },
     });
     expect(Object.keys(config.handlers)).toEqual(["b", "h"]);
   });

@@ -395,7 +395,7 @@ describe("handlers", () => {
     ["{ kind: module }", ["5: handlers.h.path is missing; add it: An ES module that exports `handler` (or default)"]],
     [
       "{ kind: module, path: ./h.js, url: x }",
-      ["5: the key handlers.h.url is unknown; known here: kind, path, isolation, maxMemory"],
+      ["5: the key handlers.h.url is unknown; known here: kind, path, isolation, maxMemory, breaker"],
     ],
     [
       "{ kind: command, command: ./build.sh }",

@@ -107,7 +107,7 @@ describe("configurationTable", () => {
     expect(rows).toContain(
       "| `polling.minInterval` | duration | `1s` | `PARTNERD_POLLING_MIN_INTERVAL` | Rest between two polls while jobs come. |",
     );
-    expect(rows.filter((row) => row.startsWith("| `handlers.NAME."))).toHaveLength(13);
+    expect(rows.filter((row) => row.startsWith("| `handlers.NAME."))).toHaveLength(15);
     expect(rows.filter((row) => row.startsWith("| `actionTypes[]."))).toHaveLength(11);
   });
 });

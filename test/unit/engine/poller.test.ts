@@ -69,6 +69,11 @@ function given(options: { pollers: readonly PollerConfig[]; waiting: number; max
       },
       closedBy: () => closed,
     },
+    admission: {
+      mostFor: () => Number.POSITIVE_INFINITY,
+      handlerClosedBy: () => undefined,
+      machine: { notice: () => {} },
+    },
     breakers: new Breakers({
       emit: (event) => events.push(event),
       mask: (text) => text,

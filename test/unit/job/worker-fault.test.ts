@@ -18,6 +18,28 @@ describe("a fault of the worker", () => {
     );
   });
 
+  it.each<[string, Error, string]>([
+    ["a cause", new Error("x", { cause: Object.assign(new Error("y"), { code: "EMFILE" }) }), "EMFILE"],
+    [
+      "a thread",
+      Object.assign(new Error("Worker initialization failure: EMFILE"), { code: "ERR_WORKER_INIT_FAILED" }),
+      "EMFILE",
+    ],
+    ["a thread without a reason", Object.assign(new Error("failed"), { code: "ERR_WORKER_INIT_FAILED" }), "EAGAIN"],
+    [
+      "a module",
+      Object.assign(new Error("Cannot read x: too many open files."), { code: "ERR_INVALID_PACKAGE_CONFIG" }),
+      "EMFILE",
+    ],
+    [
+      "rm, as Node 24 puts it",
+      Object.assign(new Error(", Unknown error: Too many open files 'x'"), { errno: -4094, code: "" }),
+      "EMFILE",
+    ],
+  ])("is seen in %s", (_what, error, code) => {
+    expect(machineFault(error, "x")).toMatchObject({ where: "machine", code });
+  });
+
   it.each([new Error("x"), Object.assign(new Error("x"), { code: "ENOENT" }), "EMFILE", undefined, { code: "EMFILE" }])(
     "is not seen in %s",
     (error) => {

@@ -273,3 +273,19 @@ function isAlive(pid: number): boolean {
     return false;
   }
 }
+
+it("rejects with the system's error when there are no descriptors for the pipes", async () => {
+  execFileSync("prlimit", ["--pid", String(process.pid), "--nofile=2048:"]);
+  const held: number[] = [];
+  try {
+    for (;;) held.push(openSync("/dev/null", "r"));
+  } catch {
+    // None is left.
+  }
+  try {
+    await expect(running("true").end).rejects.toMatchObject({ code: "EMFILE" });
+  } finally {
+    for (const descriptor of held) closeSync(descriptor);
+  }
+  expect(await running("true").end).toMatchObject({ exitCode: 0 });
+});

@@ -394,7 +394,7 @@ describe("a command that cannot be started", () => {
     const call = aCall();
     expect(await outcomeOf(one.handler.run(call), call)).toEqual({
       kind: "failed",
-      type: "ConfigurationError",
+      type: "SystemUnavailable",
       message: expect.stringMatching(/could not be started.*ENOENT/),
     });
     expect((await call.log.has(/could not be started/)).level).toBe("error");

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { failureOfExit, failureOfStart } from "../../../../src/handlers/command/exit-verdict.js";
+import { WorkerFault } from "../../../../src/job/worker-fault.js";
 
 function systemError(code: string): Error {
   return Object.assign(new Error(`spawn /srv/acme/build.sh ${code}`), { code });
@@ -42,21 +43,50 @@ describe("failureOfExit", () => {
   });
 });
 
+describe("what a program says of the machine", () => {
+  it.each([
+    ["/bin/sh: 1: Cannot fork", "EAGAIN"],
+    ["sh: can't fork: Resource temporarily unavailable", "EAGAIN"],
+    ["bash: fork: retry: Resource temporarily unavailable", "EAGAIN"],
+    ["Error: spawn git EAGAIN", "EAGAIN"],
+    ["RuntimeError: can't start new thread", "EAGAIN"],
+    ["BlockingIOError: [Errno 11] Resource temporarily unavailable", "EAGAIN"],
+    ["Error: EMFILE: too many open files, open 'x'", "EMFILE"],
+    ["cat: x: Too many open files", "EMFILE"],
+    ["head: error writing 'standard output': No space left on device", "ENOSPC"],
+    ["tee: x: Disk quota exceeded", "EDQUOT"],
+    ["sh: Cannot allocate memory", "ENOMEM"],
+  ])("is not the customer's mistake: %s", (tail, code) => {
+    const failure = failureOfExit({ exitCode: 1, exitSignal: null }, tail);
+    expect(failure).toMatchObject({ type: "SystemUnavailable", where: "machine", code, isHearsay: true });
+    expect(failure?.message).toContain(tail);
+  });
+
+  it.each([
+    [78, "No space left on device", "ConfigurationError"],
+    [1, "the fork of the repository cannot be merged", "JobFailed"],
+    [1, "3 tests failed", "JobFailed"],
+  ])("is the handler's own word with exit %i: %s", (exitCode, tail, type) => {
+    expect(failureOfExit({ exitCode, exitSignal: null }, tail)).toMatchObject({ type, message: tail });
+  });
+});
+
 describe("failureOfStart", () => {
   it.each([
-    ["ENOENT", "ConfigurationError"],
-    ["EACCES", "ConfigurationError"],
-    ["EPERM", "ConfigurationError"],
-    ["E2BIG", "ConfigurationError"],
-    ["ENOTDIR", "ConfigurationError"],
-    ["EAGAIN", "SystemUnavailable"],
-    ["ENOMEM", "SystemUnavailable"],
-    ["EMFILE", "SystemUnavailable"],
-    ["ENFILE", "SystemUnavailable"],
-    ["ENOSPC", "SystemUnavailable"],
-  ])("takes %s for %s and names it, but no path", (code, type) => {
+    ["ENOENT", "SystemUnavailable", "handler"],
+    ["EACCES", "SystemUnavailable", "handler"],
+    ["EPERM", "SystemUnavailable", "handler"],
+    ["E2BIG", "ConfigurationError", undefined],
+    ["ENOTDIR", "SystemUnavailable", "handler"],
+    ["EAGAIN", "SystemUnavailable", "machine"],
+    ["ENOMEM", "SystemUnavailable", "machine"],
+    ["EMFILE", "SystemUnavailable", "machine"],
+    ["ENFILE", "SystemUnavailable", "machine"],
+    ["ENOSPC", "SystemUnavailable", "machine"],
+  ])("takes %s for %s, of the %s, and names it, but no path", (code, type, where) => {
     const failure = failureOfStart(systemError(code));
     expect(failure.type).toBe(type);
+    expect(failure instanceof WorkerFault ? failure.where : undefined).toBe(where);
     expect(failure.message).toContain(code);
     expect(failure.message).not.toContain("/srv");
   });

@@ -1,0 +1,236 @@
+// Which jobs may be acknowledged as far as their handlers and the machine are concerned: asks the breaker of each handler
+// and the machine, keeps those in turn who wait, tries a broken handler again, and says what changed.
+import type { JobHandler } from "../handlers/handler.js";
+import type { EngineContext } from "./context.js";
+import type { PollerName } from "./events.js";
+import type { Closed } from "./gate.js";
+import { type BreakerLimits, type BreakerState, HandlerBreaker } from "./handler-breaker.js";
+import { JobStart, type StartChange } from "./job-start.js";
+import { Machine } from "./machine.js";
+import { pollerNameOf } from "./poller-config.js";
+
+type Context = Pick<EngineContext, "deps" | "limits" | "scopes" | "emit" | "pollers">;
+
+/** How a handler is now. */
+export interface HandlerState {
+  readonly handler: string;
+  readonly state: BreakerState;
+  /** Since when it is not closed, in ms since the epoch, and why; masked. */
+  readonly broken: { readonly sinceMs: number; readonly code: string; readonly message: string } | undefined;
+  /** The pollers whose jobs need it. */
+  readonly pollers: readonly PollerName[];
+}
+
+/** How long a broken handler is left alone before it is tried again: longer each time, and always within a minute. */
+const firstRestMs = 2_000;
+const longestRestMs = 50_000;
+/** For a handler's own check. */
+const checkMaxMs = 5_000;
+
+interface Guard {
+  readonly name: string;
+  /** The one that its jobs ran by. */
+  handler: JobHandler | undefined;
+  readonly windowMs: number;
+  readonly breaker: HandlerBreaker;
+  /** Aborts when the handler is replaced. */
+  readonly gone: AbortController;
+  /** Trials since it opened. */
+  trials: number;
+  isTrying: boolean;
+  opened: { readonly wallMs: number; readonly ms: number } | undefined;
+}
+
+/** A handler without limits never opens. */
+const noLimits: BreakerLimits = { failures: Number.POSITIVE_INFINITY, windowMs: 0 };
+
+export class Admission {
+  readonly #context: Context;
+  readonly #guards = new Map<string, Guard>();
+  readonly #waiting = new Set<() => void>();
+  readonly machine: Machine;
+
+  constructor(context: Context) {
+    this.#context = context;
+    this.machine = new Machine(context, () => this.#serve());
+  }
+
+  /** Why no job of the handler may be taken now, or not this one. One that waits for its turn waits for the machine. */
+  closedBy(handler: string, start?: JobStart): Closed | undefined {
+    const { machine } = this;
+    const isWaiting = start !== undefined && !start.isAdmitted;
+    const short = isWaiting ? undefined : start ? machine.shortBy() : machine.closedBy();
+    return short ?? this.handlerClosedBy(handler, start);
+  }
+
+  /** The same, but for the machine. */
+  handlerClosedBy(handler: string, start?: JobStart): Closed | undefined {
+    const { breaker } = this.#guardOf(handler);
+    if (breaker.state === "closed") return undefined;
+    if (start?.isAdmitted ? breaker.isProbe(start) : breaker.mayStart()) return undefined;
+    const why = this.#context.deps.mask(breaker.fault?.message ?? "it fails");
+    return { reason: "handler-broken", message: `the handler ${handler} does not work: ${why}` };
+  }
+
+  /** Jobs that a poll may ask for, as far as the handler and the machine are concerned. */
+  mostFor(handler: string): number {
+    const most = this.#guardOf(handler).breaker.isSuspect ? 1 : Number.POSITIVE_INFINITY;
+    return Math.max(1, Math.min(most, this.machine.left));
+  }
+
+  /** Every handler that a poller needs. */
+  get states(): readonly HandlerState[] {
+    const configs = Map.groupBy(this.#context.pollers.values(), ({ handler }) => handler);
+    return [...configs].map(([handler, pollers]) => {
+      const { breaker, opened } = this.#guardOf(handler);
+      const { fault, state } = breaker;
+      const message = this.#context.deps.mask(fault?.message ?? "it fails");
+      const broken = opened && { sinceMs: opened.wallMs, code: fault?.code ?? "unknown", message };
+      return { handler, state, broken, pollers: pollers.map(pollerNameOf) };
+    });
+  }
+
+  /** The start of one job of the handler. */
+  start(handler: string): JobStart {
+    const guard = this.#guardOf(handler);
+    const { machine } = this;
+    return new JobStart({
+      clock: this.#context.deps.clock,
+      windowMs: guard.windowMs,
+      isProbe: (job) => guard.breaker.isProbe(job),
+      enter: (job, signal) => this.#enter(guard, job, signal),
+      runsBy: (runs) => {
+        guard.handler ??= runs;
+      },
+      short: (fault) => machine.short(fault),
+      change: (job, change) => {
+        if (change.type === "begun") machine.begun(job);
+        else if (change.type === "ended") machine.ended(job);
+        else machine.waits(job);
+        this.#change(guard, job, change);
+      },
+    });
+  }
+
+  /** A new configuration is in force: what was found of handlers that it replaced counts no more. */
+  forgetReplaced(): void {
+    for (const guard of [...this.#guards.values()]) {
+      if (!guard.handler || this.#context.deps.handlers.get(guard.name) === guard.handler) continue;
+      this.#guards.delete(guard.name);
+      guard.gone.abort();
+      this.#closed(guard);
+    }
+    this.#serve();
+  }
+
+  #guardOf(name: string): Guard {
+    const known = this.#guards.get(name);
+    if (known) return known;
+    const { clock } = this.#context.deps;
+    const limits = this.#context.limits.handlerBreakers?.get(name) ?? noLimits;
+    const guard: Guard = {
+      name,
+      handler: undefined,
+      windowMs: limits.windowMs,
+      breaker: new HandlerBreaker(limits, () => clock.monotonic()),
+      gone: new AbortController(),
+      trials: 0,
+      isTrying: false,
+      opened: undefined,
+    };
+    this.#guards.set(name, guard);
+    return guard;
+  }
+
+  /** True once the job may start; false when the signal aborts or the handler fails first. */
+  #enter(guard: Guard, job: JobStart, signal: AbortSignal): Promise<boolean> {
+    return new Promise((resolve) => {
+      const settle = (isIn: boolean) => {
+        this.#waiting.delete(look);
+        signal.removeEventListener("abort", look);
+        resolve(isIn);
+      };
+      const look = () => {
+        if (signal.aborted || this.handlerClosedBy(guard.name)) return settle(false);
+        // A job of a handler that was replaced meanwhile runs by the new one.
+        if (!this.machine.mayStart() || !(guard.gone.signal.aborted || guard.breaker.mayStart())) return;
+        guard.breaker.started(job);
+        this.machine.started(job);
+        settle(true);
+      };
+      this.#waiting.add(look);
+      signal.addEventListener("abort", look, { once: true });
+      look();
+    });
+  }
+
+  #serve(): void {
+    for (const look of [...this.#waiting]) look();
+  }
+
+  #change(guard: Guard, job: JobStart, change: StartChange): void {
+    const { breaker } = guard;
+    const before = breaker.state;
+    if (change.type === "aside") breaker.setAside(job);
+    else if (change.type === "begun") breaker.begun(job);
+    else if (change.type === "unwell") breaker.unwell(job, change.fault);
+    else breaker.ended(job, change.end, change.hasBegun);
+    const { state } = breaker;
+    if (!guard.gone.signal.aborted) {
+      if (state === "open" && before !== "open") this.#opened(guard);
+      if (state === "closed" && before !== "closed") this.#closed(guard);
+    }
+    this.#serve();
+  }
+
+  #opened(guard: Guard): void {
+    const { clock, mask } = this.#context.deps;
+    const { fault } = guard.breaker;
+    if (!guard.opened) {
+      guard.opened = { wallMs: clock.now(), ms: clock.monotonic() };
+      const [code, message] = [fault?.code ?? "unknown", mask(fault?.message ?? "it fails")];
+      this.#context.emit({ type: "handler-broken", handler: guard.name, code, message });
+    }
+    void this.#tryAgain(guard);
+  }
+
+  #closed(guard: Guard): void {
+    const { opened } = guard;
+    if (!opened) return;
+    guard.opened = undefined;
+    guard.trials = 0;
+    const openMs = this.#context.deps.clock.monotonic() - opened.ms;
+    this.#context.emit({ type: "handler-recovered", handler: guard.name, openMs });
+  }
+
+  /** Lets one job through after a rest, once the handler's own check passes. Never rejects. */
+  async #tryAgain(guard: Guard): Promise<void> {
+    if (guard.isTrying) return;
+    guard.isTrying = true;
+    const { clock } = this.#context.deps;
+    const until = AbortSignal.any([this.#context.scopes.poll, guard.gone.signal]);
+    while (guard.breaker.state === "open" && !until.aborted) {
+      const restMs = Math.min(firstRestMs * 2 ** guard.trials, longestRestMs);
+      guard.trials += 1;
+      await clock.sleep(restMs, until);
+      if (until.aborted || !(await this.#passesCheck(guard, until))) continue;
+      // A job that still tried may have reached it meanwhile.
+      guard.breaker.halfOpen();
+    }
+    guard.isTrying = false;
+  }
+
+  async #passesCheck({ handler }: Guard, until: AbortSignal): Promise<boolean> {
+    if (!handler?.check) return true;
+    const over = new AbortController();
+    const late = this.#context.deps.clock.sleep(checkMaxMs, AbortSignal.any([until, over.signal])).then(() => false);
+    const signal = AbortSignal.any([until, over.signal]);
+    const passed = handler.check(signal).then(
+      () => true,
+      () => false,
+    );
+    const isPassed = await Promise.race([passed, late]);
+    over.abort();
+    return isPassed && !until.aborted;
+  }
+}

@@ -1,0 +1,137 @@
+// The breaker of one handler: which of its jobs may start, by how those before them fared. Pure but for the time that it
+// is told; who waits, what is logged and when it is tried again is admission.ts's business.
+import type { WorkerFault } from "../job/worker-fault.js";
+
+/** `failures` faults of the handler in a row, each within `windowMs` of the one before, open its breaker. */
+export interface BreakerLimits {
+  readonly failures: number;
+  readonly windowMs: number;
+}
+
+/** `half-open`: one job is let through, to see whether the handler works again. */
+export type BreakerState = "closed" | "half-open" | "open";
+
+/** How a job ended, as far as it says something of its handler: it works, it has this fault, or nothing is known. */
+export type HandlerEnd = "sound" | "unknown" | WorkerFault;
+
+interface Found {
+  readonly job: object;
+  readonly fault: WorkerFault;
+  atMs: number;
+  /** The job could not begin, and the next that can refutes it. What ends a job at its work is refuted only by an end. */
+  readonly isStart: boolean;
+  /** The job still tries: a fault of now, however old. */
+  isCurrent: boolean;
+}
+
+/**
+ * Jobs that were let through and have not begun count as failures to come, so that never more than `failures` jobs meet
+ * a broken handler at once. After the first fault there is one at a time.
+ */
+export class HandlerBreaker {
+  readonly #limits: BreakerLimits;
+  readonly #monotonic: () => number;
+  readonly #starting = new Set<object>();
+  #faults: Found[] = [];
+  #probe: object | undefined;
+  #state: BreakerState = "closed";
+
+  constructor(limits: BreakerLimits, monotonic: () => number) {
+    this.#limits = limits;
+    this.#monotonic = monotonic;
+  }
+
+  get state(): BreakerState {
+    return this.#state;
+  }
+
+  /** True while the handler has faults that nothing refuted: its jobs start one at a time. */
+  get isSuspect(): boolean {
+    this.#forgetOld();
+    return this.#faults.length > 0 || this.#state !== "closed";
+  }
+
+  /** The newest fault. */
+  get fault(): WorkerFault | undefined {
+    return this.#faults.at(-1)?.fault;
+  }
+
+  /** True for the one job that shows whether the handler works again. */
+  isProbe(job: object): boolean {
+    return this.#probe === job;
+  }
+
+  /** True when one more job may be acknowledged now. */
+  mayStart(): boolean {
+    if (this.#state === "open") return false;
+    if (this.#state === "half-open") return this.#probe === undefined;
+    const toCome = this.#starting.size + (this.isSuspect ? this.#faults.length : 0);
+    return toCome < this.#limits.failures && (!this.isSuspect || this.#probe === undefined);
+  }
+
+  /** A job was let through, which `mayStart` allowed. */
+  started(job: object): void {
+    if (this.isSuspect) this.#probe = job;
+    this.#starting.add(job);
+  }
+
+  /** The job is busy with something else before it begins: others need not wait for it. */
+  setAside(job: object): void {
+    this.#starting.delete(job);
+  }
+
+  /** The handler could begin the job: it can be started, or its service can be reached. */
+  begun(job: object): void {
+    this.#starting.delete(job);
+    this.#faults = this.#faults.filter(({ isStart }) => !isStart);
+    if (this.#faults.length === 0) this.#close();
+  }
+
+  /** The job still tries, and the handler is at fault now. */
+  unwell(job: object, fault: WorkerFault): void {
+    this.#starting.delete(job);
+    this.#found({ job, fault, isStart: true, isCurrent: true });
+  }
+
+  /** The job ended. */
+  ended(job: object, end: HandlerEnd, hasBegun: boolean): void {
+    this.#starting.delete(job);
+    if (end === "sound") return this.#close();
+    if (end !== "unknown") this.#found({ job, fault: end, isStart: !hasBegun, isCurrent: false });
+    const own = this.#faults.find((each) => each.job === job);
+    if (own?.isCurrent) Object.assign(own, { isCurrent: false, atMs: this.#monotonic() });
+    if (this.#probe === job) this.#probe = undefined;
+  }
+
+  /** An open breaker lets one job through. */
+  halfOpen(): void {
+    if (this.#state !== "open") return;
+    this.#state = "half-open";
+    this.#probe = undefined;
+  }
+
+  #found(found: Omit<Found, "atMs">): void {
+    if (!Number.isFinite(this.#limits.failures)) return;
+    this.#forgetOld();
+    const others = this.#faults.filter(({ job }) => job !== found.job);
+    this.#faults = [...others, { ...found, atMs: this.#monotonic() }].slice(-this.#limits.failures);
+    const isAgain = this.#state === "half-open" && this.#probe === found.job;
+    if (this.#probe === found.job) this.#probe = undefined;
+    if (isAgain || this.#faults.length >= this.#limits.failures) this.#state = "open";
+  }
+
+  #close(): void {
+    this.#faults = [];
+    this.#probe = undefined;
+    this.#state = "closed";
+  }
+
+  /** A row of faults that none continued is over. */
+  #forgetOld(): void {
+    if (this.#state !== "closed" || this.#faults.some(({ isCurrent }) => isCurrent)) return;
+    const lastMs = this.#faults.at(-1)?.atMs;
+    if (lastMs === undefined || this.#monotonic() - lastMs <= this.#limits.windowMs) return;
+    this.#faults = [];
+    this.#probe = undefined;
+  }
+}

@@ -1,0 +1,127 @@
+// Who may be acknowledged: jobs wait for their turn, leave it when the handler breaks, and a broken handler is tried again
+// within a minute, by its own check first.
+import { describe, expect, it } from "vitest";
+import { Admission } from "../../../src/engine/admission.js";
+import type { JobHandler } from "../../../src/handlers/handler.js";
+import { WorkerFault } from "../../../src/job/worker-fault.js";
+import { flightOver } from "../../support/flight.js";
+
+const fault = new WorkerFault("handler", "it cannot be started", { code: "ENOENT" });
+const machineFault = new WorkerFault("machine", "out of open files (EMFILE)", { code: "EMFILE" });
+const never = new AbortController().signal;
+const name = "any";
+
+async function given(check?: () => Promise<void>) {
+  const { context, clock, events } = await flightOver({});
+  const handlerOf = (): JobHandler => ({
+    kind: "command",
+    description: "x",
+    saysBegun: true,
+    run: async () => {},
+    close: async () => {},
+    ...(check ? { check } : {}),
+  });
+  const registry = { current: handlerOf() };
+  const limits = { ...context.limits, handlerBreakers: new Map([[name, { failures: 5, windowMs: 60_000 }]]) };
+  const deps = { ...context.deps, handlers: { get: () => registry.current, close: async () => {} } };
+  const admission = new Admission({ ...context, limits, deps });
+  const admit = async () => {
+    const start = admission.start(name);
+    start.runs(registry.current, false);
+    return { start, isIn: await start.admitted(never) };
+  };
+  const breakIt = async () => {
+    for (let n = 0; n < 5; n++) (await admit()).start.ended(fault);
+  };
+  return { admission, clock, events, admit, breakIt, replace: () => (registry.current = handlerOf()) };
+}
+
+describe("admission", () => {
+  it("keeps the sixth job waiting until one of five has begun", async () => {
+    const { admission, admit } = await given();
+    const first = await Promise.all(Array.from({ length: 5 }, admit));
+    let isIn: boolean | undefined;
+    const sixth = admission.start(name);
+    const turn = sixth.admitted(never).then((is) => (isIn = is));
+    await Promise.resolve();
+    expect(isIn).toBeUndefined();
+    first[0]?.start.begun();
+    await turn;
+    expect([isIn, sixth.isAdmitted]).toEqual([true, true]);
+  });
+
+  it("sends those who wait away when the handler breaks, and when they are aborted", async () => {
+    const { admission, admit } = await given();
+    const first = await Promise.all(Array.from({ length: 5 }, admit));
+    const abort = new AbortController();
+    const aborted = admission.start(name).admitted(abort.signal);
+    abort.abort();
+    expect(await aborted).toBe(false);
+    const waits = admission.start(name).admitted(never);
+    for (const { start } of first) start.ended(fault);
+    expect(await waits).toBe(false);
+    expect(admission.closedBy(name)).toMatchObject({ reason: "handler-broken" });
+  });
+
+  it("says once that a handler broke and once that it recovered, though it is tried in vain between", async () => {
+    const { admission, clock, events, admit, breakIt } = await given();
+    await breakIt();
+    for (let n = 0; n < 3; n++) {
+      await clock.advance(60_000);
+      expect(admission.closedBy(name)).toBeUndefined();
+      const { start } = await admit();
+      expect(admission.closedBy(name, start)).toBeUndefined();
+      expect(admission.closedBy(name)?.reason).toBe("handler-broken");
+      start.ended(n < 2 ? fault : "sound");
+    }
+    expect(events.map(({ type }) => type)).toEqual(["handler-broken", "handler-recovered"]);
+    expect(admission.mostFor(name)).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it("costs no job while the handler's own check fails", async () => {
+    let isThere = false;
+    const check = async () => {
+      if (!isThere) throw fault;
+    };
+    const { admission, clock, breakIt } = await given(check);
+    await breakIt();
+    for (let n = 0; n < 10; n++) await clock.advance(60_000);
+    expect(admission.closedBy(name)?.reason).toBe("handler-broken");
+    isThere = true;
+    await clock.advance(60_000);
+    expect(admission.closedBy(name)).toBeUndefined();
+  });
+
+  it("forgets what it found of a handler that a reload replaced", async () => {
+    const { admission, events, breakIt, replace } = await given();
+    await breakIt();
+    admission.forgetReplaced();
+    expect(admission.closedBy(name)?.reason).toBe("handler-broken");
+    replace();
+    admission.forgetReplaced();
+    expect(admission.closedBy(name)).toBeUndefined();
+    expect(events.at(-1)).toMatchObject({ type: "handler-recovered", handler: name });
+  });
+
+  it("lets a polled job wait for a machine that is short, and polls for none", async () => {
+    const { admission, clock, admit } = await given();
+    admission.machine.short(machineFault);
+    expect(admission.closedBy(name)?.reason).toBe("machine-short");
+    const start = admission.start(name);
+    expect(admission.closedBy(name, start)).toBeUndefined();
+    const turn = start.admitted(never);
+    await clock.advance(1_000);
+    expect(await turn).toBe(true);
+    start.begun();
+    expect((await admit()).isIn).toBe(true);
+  });
+
+  it("shows the state of every handler that a poller needs", async () => {
+    const { admission, breakIt } = await given();
+    expect(admission.states).toMatchObject([{ handler: name, state: "closed", broken: undefined }]);
+    await breakIt();
+    expect(admission.states).toMatchObject([
+      { handler: name, state: "open", broken: { code: "ENOENT", message: fault.message }, pollers: [{}] },
+    ]);
+  });
+});

@@ -3,6 +3,7 @@
 import { GatewayError, type GatewayFaultKind, isPassing, type JobGateway } from "../codepipeline/gateway.js";
 import type { JobKey } from "../job/job.js";
 import type { LostReason } from "../job/lifecycle.js";
+import { anySignal } from "../std/any-signal.js";
 import { type RetryPolicyMs, retrying } from "../std/retry.js";
 import type { Deed } from "./breakers.js";
 import { type EngineContext, faultOf } from "./context.js";
@@ -11,28 +12,28 @@ import type { JobInFlight } from "./in-flight.js";
 export interface CallPolicy {
   readonly policy: RetryPolicyMs;
   readonly signal: AbortSignal;
-  /** Besides the scope; by default the loss of the job (`givenUp`). */
-  readonly alsoEndedBy?: AbortSignal;
+  /** Besides the signal; by default the loss of the job (`givenUp`). */
+  readonly alsoEndedBy?: readonly AbortSignal[];
   readonly isWorthIt: (fault: GatewayError) => boolean;
   /** True, asked at each failure: the job gives its slot up while it waits, so that others may run. */
   readonly isOutsideSlot?: () => boolean;
 }
 
-/** Repeats the call until it answers or `patience` ends; each new attempt is an event. Rejects with the last error. */
-export function patiently<T>(
+/** Repeats the call until it answers, or a signal or the policy ends it; each new attempt is an event. Rejects with the last error. */
+export async function patiently<T>(
   context: EngineContext,
   flight: JobInFlight,
   options: CallPolicy,
   call: () => Promise<T>,
 ): Promise<T> {
   const { clock, random, mask } = context.deps;
-  return retrying(
+  using ended = anySignal([options.signal, ...(options.alsoEndedBy ?? [flight.givenUp])]);
+  return await retrying(
     {
       policy: options.policy,
       clock,
       random,
-      signal: options.signal,
-      alsoEndedBy: options.alsoEndedBy ?? flight.givenUp,
+      signal: ended.signal,
       shouldRetry: (error) => error instanceof GatewayError && options.isWorthIt(error),
       retryAfterMs: (error) => (error instanceof GatewayError ? error.retryAfterMs : undefined),
       around: (wait) => (options.isOutsideSlot?.() ? flight.slot.whileWaiting(wait) : wait()),

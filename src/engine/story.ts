@@ -116,7 +116,7 @@ async function detailsOf(
 async function detailsOfOurs(context: EngineContext, flight: JobInFlight): Promise<Job | undefined> {
   const { limits, scopes, deps } = context;
   // A job that runs can be failed without its details.
-  const ended = flight.state === "running" ? AbortSignal.any([flight.givenUp, flight.failing]) : flight.givenUp;
+  const alsoEndedBy = flight.state === "running" ? [flight.givenUp, flight.failing] : [flight.givenUp];
   try {
     return await patiently(
       context,
@@ -126,7 +126,7 @@ async function detailsOfOurs(context: EngineContext, flight: JobInFlight): Promi
         signal: scopes.work,
         isWorthIt: mayComeRight,
         isOutsideSlot: () => true,
-        alsoEndedBy: ended,
+        alsoEndedBy,
       },
       () => calling(context, flight.key, "details", (gateway) => gateway.detailsAgain(flight.key, scopes.work)),
     );

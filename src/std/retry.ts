@@ -1,6 +1,7 @@
 // One way to try again, for every call that may be: p-retry's loop, waits that spread callers first and keep them rare
-// in an outage that lasts, and the other side's wish (Retry-After) as the least wait. Time comes from a Clock and randomness can be handed in, so that tests own both.
-import pRetry from "p-retry";
+// in an outage that lasts, and the other side's wish (Retry-After) as the least wait. Time comes from a Clock and
+// randomness can be handed in, so that tests own both.
+import pRetry, { type RetryContext } from "p-retry";
 import type { Clock } from "./clock.js";
 import { believedMs } from "./retry-after.js";
 
@@ -21,8 +22,6 @@ export interface RetryOptions {
   readonly clock: Clock;
   /** Ends the waiting and the trying; the promise then rejects with the last error, or the reason if none. */
   readonly signal: AbortSignal;
-  /** Ends it as well. */
-  readonly alsoEndedBy?: AbortSignal;
   readonly shouldRetry: (error: unknown) => boolean;
   /** What the other side asked us to wait, in ms; honoured as far as it is believed. */
   readonly retryAfterMs?: (error: unknown) => number | undefined;
@@ -38,76 +37,40 @@ export interface RetryOptions {
  * last error. An attempt that succeeded counts even if the signal aborted meanwhile.
  */
 export async function retrying<T>(options: RetryOptions, attempt: (attempt: number) => Promise<T>): Promise<T> {
-  // The first attempt needs none of the machinery below; nearly every call ends here.
-  options.signal.throwIfAborted();
-  options.alsoEndedBy?.throwIfAborted();
-  const startedMs = options.clock.monotonic();
-  let firstError: unknown;
-  try {
-    return await attempt(1);
-  } catch (error) {
-    const isTooLate = options.clock.monotonic() - startedMs >= options.policy.maxElapsedMs;
-    if (isEnded(options) || isTooLate || !options.shouldRetry(error)) throw error;
-    firstError = error;
-  }
-  return retryAfterFirst(options, attempt, startedMs, firstError);
-}
-
-async function retryAfterFirst<T>(
-  options: RetryOptions,
-  attempt: (attempt: number) => Promise<T>,
-  startedMs: number,
-  firstError: unknown,
-): Promise<T> {
-  const { clock, policy, signal, alsoEndedBy } = options;
-  let made = 1;
-  let last = firstError;
-  let result: { readonly value: T } | undefined;
-  const turn = async () => {
-    if (made === 1) await rest(1);
-    if (isEnded(options)) return;
-    try {
-      made += 1;
-      result = { value: await attempt(made) };
-    } catch (error) {
-      last = error;
-      throw new Again();
-    }
-  };
-  const rest = async (failedAttempts: number) => {
-    const delayMs = Math.max(
-      jitteredMs(policy, failedAttempts, options.random ?? Math.random),
-      believedMs(options.retryAfterMs?.(last), policy.maxDelayMs),
-    );
-    options.onRetry?.({ attempt: failedAttempts, delayMs, error: last });
-    const wait = () => clock.sleep(delayMs, alsoEndedBy ? AbortSignal.any([signal, alsoEndedBy]) : signal);
-    await (options.around ? options.around(wait) : wait());
-  };
-  try {
-    await pRetry(turn, {
-      retries: Number.POSITIVE_INFINITY,
-      // p-retry's own delays are neither full jitter nor ours to advance in a test: it loops, the clock waits.
-      minTimeout: 0,
-      shouldRetry: async () => {
-        const isWorthIt = options.shouldRetry(last) && clock.monotonic() - startedMs < policy.maxElapsedMs;
-        if (!isWorthIt || isEnded(options)) return false;
-        await rest(made);
-        return true;
-      },
+  const { clock, policy, signal, random = Math.random, around = (wait) => wait() } = options;
+  const startedMs = clock.monotonic();
+  let last: Promise<T> | undefined;
+  const call = async (number: number) => {
+    last = (async () => attempt(number))();
+    return await last.catch((cause: unknown) => {
+      throw new Failed(cause);
     });
+  };
+  const rest = async ({ attemptNumber, error: { cause: error } }: RetryContext) => {
+    if (!options.shouldRetry(error) || clock.monotonic() - startedMs >= policy.maxElapsedMs) return false;
+    const ownMs = jitteredMs(policy, attemptNumber, random);
+    const delayMs = Math.max(ownMs, believedMs(options.retryAfterMs?.(error), policy.maxDelayMs));
+    options.onRetry?.({ attempt: attemptNumber, delayMs, error });
+    await around(() => clock.sleep(delayMs, signal));
+    return true;
+  };
+  try {
+    // p-retry's waits are timers that no test's clock can advance, and its jitter makes them longer, never shorter. So it
+    // loops, heeds the signal and says when; the clock waits.
+    return await pRetry(call, { retries: Number.POSITIVE_INFINITY, minTimeout: 0, signal, shouldRetry: rest });
   } catch (error) {
-    if (!(error instanceof Again)) throw error;
+    // It rejects with the signal's reason also where we owe the end of the last attempt, good or bad.
+    if (last && (error instanceof Failed || error === signal.reason)) return last;
+    throw error;
   }
-  if (result) return result.value;
-  throw last;
 }
 
-function isEnded({ signal, alsoEndedBy }: RetryOptions): boolean {
-  return signal.aborted || alsoEndedBy?.aborted === true;
+/** Carries what an attempt threw through p-retry, which would not try again after a TypeError or what is no error. */
+class Failed extends Error {
+  constructor(cause: unknown) {
+    super("the attempt failed", { cause });
+  }
 }
-
-/** Carries "it failed" through p-retry, which treats TypeErrors and non-errors in ways of its own. */
-class Again extends Error {}
 
 /**
  * The wait after so many failed attempts, in ms. Full jitter while it grows takes callers that fail together apart;

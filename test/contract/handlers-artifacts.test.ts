@@ -28,10 +28,8 @@ const copiesItsSource: Behaviour = async (request, answer) => {
   const source = await fetch(input.url, { method: input.method, headers: input.headers });
   const { method, headers } = output;
   const put = await fetch(output.url, { method, headers, body: await source.text() });
-  answersJson(200, put.ok ? { kind: "succeeded", summary: "copied" } : { kind: "failed", message: "not copied" })(
-    request,
-    answer,
-  );
+  const outcome = put.ok ? { kind: "succeeded", summary: "copied" } : { kind: "failed", message: "not copied" };
+  await answersJson(200, outcome)(request, answer);
 };
 
 beforeEach(async () => {

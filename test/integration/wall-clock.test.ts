@@ -17,8 +17,8 @@ describe.each([
       jobs: (request, answer) => {
         asked += 1;
         if (asked === 2) clock.step(stepMs);
-        if (asked < 6) answer.writeHead(503).end();
-        else answersJson(200, { kind: "succeeded", summary: "there again" })(request, answer);
+        const behaviour = answersJson(asked < 6 ? 503 : 200, { kind: "succeeded", summary: "there again" });
+        return behaviour(request, answer);
       },
     });
     onTestFinished(() => service.close());

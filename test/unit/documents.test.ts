@@ -1,4 +1,4 @@
-// Promise: every file and folder that README.md, ARCHITECTURE.md and the pages in docs/ name exists.
+// Promise: every file and folder that the documents at the top, in docs/ and in .github/ name exists.
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -28,9 +28,9 @@ describe("ARCHITECTURE.md", () => {
   });
 });
 
-const pages = ["README.md", ...globSync("docs/*.md", { cwd: root })];
+const pages = ["README.md", ...globSync(["docs/*.md", ".github/*.md"], { cwd: root })];
 
-it.each(pages)("%s names only files that exist", (document) => {
+it.each(["CHANGELOG.md", ...pages])("%s names only files that exist", (document) => {
   const named = [...textOf(document).matchAll(/`((?:config|docs|scripts|src|test)\/[^`\s]*|[A-Z]+\.md)`/g)];
   expect(named.flatMap(([, path = ""]) => (isThere(path) ? [] : [path]))).toEqual([]);
 });

@@ -122,6 +122,18 @@ describe("retrying", () => {
     expect(clock.pending).toBe(0);
   });
 
+  it("rejects with what a callback threw, and tries no more", async () => {
+    const bug = new TypeError("a bug of the caller");
+    const { options } = given({
+      onRetry: () => {
+        throw bug;
+      },
+    });
+    const { attempt, calls } = failing(100);
+    await expect(retrying(options, attempt)).rejects.toBe(bug);
+    expect(calls()).toBe(1);
+  });
+
   it("keeps an answer that came while the signal aborted", async () => {
     for (const failures of [0, 1]) {
       const stop = new AbortController();

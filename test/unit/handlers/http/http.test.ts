@@ -426,7 +426,7 @@ describe("an answer that decides", () => {
     const { handler, service, masker } = await given([
       (request, answer) => {
         const { callback } = JSON.parse(request.body) as { callback: { token: string } };
-        status(400, {}, `bad token ${callback.token} and hunter2hunter2`)(request, answer);
+        return status(400, {}, `bad token ${callback.token} and hunter2hunter2`)(request, answer);
       },
     ]);
     masker.keep(["hunter2hunter2"]);

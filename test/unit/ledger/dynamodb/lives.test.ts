@@ -181,23 +181,30 @@ describe("a table that is deleted and made anew while jobs run", () => {
     expect(one.orphaned()).toBe(1);
   });
 
-  it.each(["recorded", "released"])(
-    "lets no take that another gave back in the new table shut out a job that is owed, when it is %s",
-    async (how) => {
-      const { rows, a, b } = setUp();
-      const one = await a.open();
-      const lease = await leased(one, running);
-      rows.items.clear();
-      const two = await b.open();
-      await two.release(await leased(two));
-      expect(rows.items.get(name)).toMatchObject({ holder: { S: "nobody" }, state: { S: "polled" } });
-      if (how === "released") await one.release(lease);
-      else await one.record(lease, outcome);
-      expect(lease.lost?.aborted).toBe(false);
-      const state = how === "released" ? "running" : "settled";
-      expect(rows.items.get(name)).toMatchObject({ state: { S: state }, owedBy: {} });
-    },
-  );
+  it.each([
+    ["took", "recorded"],
+    ["took", "released"],
+    ["gave back", "recorded"],
+    ["gave back", "released"],
+    ["dropped", "recorded"],
+    ["dropped", "released"],
+  ])("lets no offer that another %s in the new table shut out a job that is owed, when it is %s", async (did, how) => {
+    const { rows, a, b } = setUp();
+    const one = await a.open();
+    const lease = await leased(one, running);
+    rows.items.clear();
+    const two = await b.open();
+    const other = await leased(two);
+    if (did === "dropped") await two.record(other, { type: "job-lost", reason: "draining" });
+    if (did !== "took") await two.release(other);
+    const stands = { took: "polled", "gave back": "polled", dropped: "dropped" }[did] ?? "";
+    expect(rows.items.get(name)).toMatchObject({ state: { S: stands }, expiresAt: {} });
+    if (how === "released") await one.release(lease);
+    else await one.record(lease, outcome);
+    expect(lease.lost?.aborted).toBe(false);
+    const state = how === "released" ? "running" : "settled";
+    expect(rows.items.get(name)).toMatchObject({ state: { S: state }, owedBy: {} });
+  });
 
   it("tells a callback that a job is unknown only after those who hold jobs had the time to write theirs again", async () => {
     const { rows, clock, a, b } = setUp();

@@ -206,6 +206,34 @@ describe("a table that is deleted and made anew while jobs run", () => {
     expect(rows.items.get(name)).toMatchObject({ state: { S: state }, owedBy: {} });
   });
 
+  it("writes what is owed over a row that was never owed though that changes between the read and the write", async () => {
+    const { rows, a, b } = setUp();
+    const one = await a.open();
+    const lease = await leased(one, running);
+    rows.items.clear();
+    const two = await b.open();
+    const other = await leased(two);
+    const { promise: slow, resolve: answer } = Promise.withResolvers<void>();
+    a.spoil = (operation, item) => (operation === "GetItem" && isJob(item) ? { slow } : {});
+    const recording = one.record(lease, outcome);
+    await settle();
+    await two.release(other);
+    answer();
+    await recording;
+    expect(rows.items.get(name)).toMatchObject({ state: { S: "settled" }, owedBy: {} });
+  });
+
+  it("has nothing written over another's take by whoever gives the job back unacknowledged", async () => {
+    const { rows, a, b } = setUp();
+    const one = await a.open();
+    const lease = await leased(one);
+    rows.items.clear();
+    await leased(await b.open());
+    const row = rows.items.get(name);
+    await one.release(lease);
+    expect(rows.items.get(name)).toEqual(row);
+  });
+
   it("tells a callback that a job is unknown only after those who hold jobs had the time to write theirs again", async () => {
     const { rows, clock, a, b } = setUp();
     const { region } = key();

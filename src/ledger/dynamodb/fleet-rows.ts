@@ -173,10 +173,12 @@ export class FleetRows {
   /**
    * True when the job's row went with its table: it is missing, as long as it cannot have been removed, or another's offer
    * of the job has a row that was never owed. Nobody acknowledges by a row that was written over. Whoever does not know
-   * whether the job was ever its own writes over nobody's.
+   * whether the job was ever its own writes over nobody's, and whoever stood still meanwhile writes nothing late.
    */
   #mayReplace(job: FleetJob, record: JobRecord, row: JobRow | undefined): boolean {
-    const { clock } = this.#options;
+    const { clock, replicas } = this.#options;
+    replicas.check();
+    if (!mayWork(job.is) && !mustBeGivenAway(job.is)) return false;
     if (row === undefined) return job.endedMs === undefined || clock.monotonic() - job.endedMs < recreatedMaxMs;
     return row.record.claim.is === "none" && isOwed(record.state) && job.is !== "unsure";
   }

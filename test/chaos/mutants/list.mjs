@@ -291,6 +291,13 @@ export const mutants = [
     tests: [lateCopies],
   },
   {
+    name: "a replica that stood still writes a missing row anew",
+    file: "src/ledger/dynamodb/fleet-rows.ts",
+    find: "    replicas.check();\n    if (!mayWork(job.is) && !mustBeGivenAway(job.is)) return false;\n",
+    replace: "",
+    tests: [lives],
+  },
+  {
     name: "a replica is shut out by a row that was never owed",
     file: "src/ledger/dynamodb/fleet-rows.ts",
     find: `return row.record.claim.is === "none" && isOwed(record.state)`,

@@ -84,6 +84,21 @@ describe("handlers of a former holder", () => {
     await watch.stop();
   });
 
+  it("that a process freezes in have no missing row written anew when it goes on", async () => {
+    const { rows, clock, a } = setUp();
+    const one = await a.open();
+    const lease = await leased(one, running);
+    rows.items.delete(name);
+    const { promise: slow, resolve: answer } = Promise.withResolvers<void>();
+    a.spoil = (operation, item) => (operation === "GetItem" && isJob(item) ? { slow } : {});
+    const recording = one.record(lease, outcome);
+    await settle();
+    clock.jump(takeoverMs);
+    answer();
+    await expect(recording).rejects.toMatchObject({ code: "lost" });
+    expect(rows.items.has(name)).toBe(false);
+  });
+
   it("keep their jobs while every call about rows hangs, since heartbeats wait behind none", async () => {
     const { rows, clock, a } = setUp();
     const beats = new Replica(rows, clock);

@@ -14,6 +14,7 @@ import { promisesIn } from "../kill-evidence.js";
 import { LateService } from "../late-service.js";
 import { breachesOf, isOfTime } from "./checks.js";
 import { FleetPlace } from "./daemon.js";
+import { isInDoubt } from "./excuses.js";
 import { FaultyTable } from "./faulty-table.js";
 import { stallsIn } from "./overlaps.js";
 import { cancelGraceMs, type Deed, daemons, leaseMs, type Plan, planOf } from "./plan.js";
@@ -64,6 +65,7 @@ export async function runFleet(seed: number, dynamo: Dynamo, without: readonly s
     await Promise.all(places.map((place) => place.start()));
     await suffer(world);
     const isDecisive = await quieten(world);
+    await settleRows(world);
     await Promise.all(places.map((place) => place.drain()));
     const rows = await owedRows(world);
     const lines = linesOf(path);
@@ -261,6 +263,18 @@ async function quieten({ plan, emulator, journal, path, ways }: World): Promise<
     journal.line("too busy", { again: n + 1 < quietsMax });
   }
   return false;
+}
+
+/**
+ * Waits until no row is owed by anybody, or it has been too long. A result that was accepted just when a lease ran out is
+ * not in its row: whoever takes the row next puts the result again, and learns that the job is over.
+ */
+async function settleRows(world: World): Promise<void> {
+  const untilMs = machineMs() + quietLimitMs;
+  for (; machineMs() < untilMs; await sleep(200)) {
+    const rows = await owedRows(world);
+    if ([...rows.values()].every(isInDoubt)) return;
+  }
 }
 
 /** Rows of jobs that the table still holds for somebody, as texts. */

@@ -1,7 +1,7 @@
 // What the fleet harness lets pass is tested as what it finds: each excuse by the least that must be there for it.
 import { expect, it } from "vitest";
 import type { JournalLine } from "../journal.js";
-import { isUnheard, wentWithTable } from "./excuses.js";
+import { isTooBusy, isUnheard, wentWithTable } from "./excuses.js";
 
 const line = (what: string, more: Partial<JournalLine> = {}): JournalLine => ({
   atMs: 0,
@@ -53,4 +53,21 @@ it.each<{ is: boolean; what: string; lines: readonly JournalLine[]; row?: string
   },
 ])("says $is of a job in doubt whose offers $what", ({ is, lines, row = doubted }) => {
   expect(isUnheard(lines, "job", row)).toBe(is);
+});
+
+const stalls = (count: number, forMs: number, fromMs = 1_000) =>
+  Array.from({ length: count }, (_, n) => ({
+    daemon: "a",
+    fromMs: fromMs + n * 1_000,
+    toMs: fromMs + n * 1_000 + forMs,
+  }));
+
+it.each([
+  { is: false, what: "nothing stood still", all: [] },
+  { is: true, what: "one daemon stood still for a third of its lease", all: stalls(1, 1_000) },
+  { is: false, what: "it did so before", all: stalls(1, 1_000, -2_000) },
+  { is: false, what: "some stood still for a moment", all: stalls(20, 300) },
+  { is: true, what: "all of them did so all the time", all: stalls(25, 900) },
+])("says $is of a machine that is too busy when $what", ({ is, all }) => {
+  expect(isTooBusy(all, 0, 30_000)).toBe(is);
 });

@@ -1,6 +1,20 @@
 // What excuses a fleet for a job that is not over when its run ends: what nobody could have helped, and what takes longer
 // than a run. From the journal and the rows that are left.
 import type { JournalLine } from "../journal.js";
+import type { Stall } from "./overlaps.js";
+import { daemons, leaseMs } from "./plan.js";
+
+/** A daemon that stands still for so long may lose its lease by no fault of its own. */
+const busyStallMs = leaseMs / 3;
+/** Daemons that stand still for so much of the time, however short each stall, are slower than a nonce lives. */
+const busyShare = 0.25;
+
+/** True when the machine was too busy, from then to now, for anybody to be in time. */
+export function isTooBusy(stalls: readonly Stall[], sinceMs: number, nowMs: number): boolean {
+  const tooks = stalls.filter(({ toMs }) => toMs > sinceMs).map(({ fromMs, toMs }) => toMs - fromMs);
+  const sumMs = tooks.reduce((sum, each) => sum + each, 0);
+  return tooks.some((each) => each >= busyStallMs) || sumMs >= busyShare * daemons * (nowMs - sinceMs);
+}
 
 /**
  * True for a job that was only presumed its replica's when its result's answer was lost: a refusal says nothing then, and

@@ -6,7 +6,7 @@ import { ownVersion } from "../std/version.js";
 import { addDocuments } from "./documents.js";
 import { exitCodes } from "./exit-codes.js";
 import { type ConfigFlags, countFlag, durationFlag, loadOptions, overridesOf, withConfig, wordsFlag } from "./flags.js";
-import type { Io } from "./io.js";
+import { type Io, NoDirectory, workingDirectory } from "./io.js";
 
 /** Runs one command. Resolves with the exit code; never rejects. */
 export async function runCli(argv: readonly string[], io: Io = processIo()): Promise<number> {
@@ -20,6 +20,10 @@ export async function runCli(argv: readonly string[], io: Io = processIo()): Pro
     if (error instanceof ConfigError) {
       for (const mistake of error.mistakes) io.err(`${describeMistake(mistake)}\n`);
       return exitCodes.configuration;
+    }
+    if (error instanceof NoDirectory) {
+      io.err(`${error.message}\n`);
+      return exitCodes.failed;
     }
     io.err(`a bug in partnerd, please report it: ${error instanceof Error ? error.stack : String(error)}\n`);
     return exitCodes.bug;
@@ -196,6 +200,8 @@ function processIo(): Io {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
     environment: process.env,
-    directory: process.cwd(),
+    get directory() {
+      return workingDirectory();
+    },
   };
 }

@@ -36,7 +36,7 @@ describe("the lock of a ledger file", () => {
     ["a link to the file", "other/l.db", () => link(join(folder, "real/l.db"), "other/l.db")],
     ["a relative link", "other/l.db", () => link("../real/l.db", "other/l.db")],
     ["a link of another name", "other/x.sqlite", () => link("../real/l.db", "other/x.sqlite")],
-    ["a link to a link", "other/b.db", () => (link("../real/l.db", "other/a.db"), link("a.db", "other/b.db"))],
+    ["a link to a link", "other/b.db", () => [link("../real/l.db", "other/a.db"), link("a.db", "other/b.db")]],
     ["a link to the folder", "folder/l.db", () => link("real", "folder")],
   ])("keeps out who comes by %s", (_, path, make) => {
     make();

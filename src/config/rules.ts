@@ -1,6 +1,7 @@
 // What must hold between settings: the rules that no single value can break. Each finding names the line to change.
 import { leastLeaseMs } from "../job/lease.js";
 import { isLoopback } from "../std/addresses.js";
+import { checkAwsVariables } from "./aws-variables.js";
 import type { HandlerEntry } from "./entries.js";
 import type { Environment } from "./environment.js";
 import type { Findings } from "./mistakes.js";
@@ -36,6 +37,7 @@ export function checkRules(checked: Checked): void {
   for (const path of checked.actionTypes) checkActionType(path, checked);
   checkHandlers(checked);
   checkCommands(checked);
+  checkAwsVariables(checked.environment, checked.findings);
 }
 
 /** A lower limit that is above its upper one. */

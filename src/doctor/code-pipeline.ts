@@ -49,7 +49,7 @@ function credentialsFinding({ credentials }: RegionInspection, troubles: readonl
     return {
       subject,
       verdict: "failed",
-      message: `none are found, so CodePipeline was not asked: ${credentials.message}`,
+      message: `there are none to use, so CodePipeline was not asked: ${credentials.message}`,
       mend,
     };
   }

@@ -116,6 +116,19 @@ it("says that there are no credentials once, and asks nothing then", async () =>
   expect(about(findings, "CodePipeline in")).toEqual([]);
 });
 
+it.each([
+  ["AWS_ACCESS_KEY_ID", "AKIAEXAMPLE\n"],
+  ["AWS_SESSION_TOKEN", "Fwo\r\n"],
+])("says that credentials cannot be sent as they are (%s), and blames no network", async (name, value) => {
+  await using rig = await startRig({ isHeld: true });
+  vi.stubEnv(name, value);
+  const findings = await examined(rig);
+  expect(about(findings, "credentials")).toMatchObject([
+    { verdict: "failed", message: expect.stringContaining("line break") },
+  ]);
+  expect(about(findings, "CodePipeline in")).toEqual([]);
+});
+
 it("says which file of credentials the SDK passed over because it could not read it", async () => {
   await using rig = await startRig({ isHeld: true });
   vi.stubEnv("AWS_ACCESS_KEY_ID", undefined);

@@ -180,12 +180,14 @@ export const handlerSchemas = {
       doc: "Program and arguments; a program with a slash is relative to this file.",
       kind: commandFormat,
       required: true,
+      isHandedOn: true,
     }),
     env: setting({
       doc: "Environment of the program, besides PATH, HOME, LANG, TZ and `PARTNERD_…`.",
       kind: textMap({ key: envNameFormat, value: hiddenText({ max: 32_768, form: /^[^\0]*$/ }), max: 100 }),
       default: new Map(),
       defaultText: "none",
+      isHandedOn: true,
     }),
     user: setting({
       doc: "Whom the program runs as; the daemon must be root or may change its user.",

@@ -3,6 +3,7 @@
 // ours, since convict reports no line, turns the text `10s` into the number 10, and knows nothing of lists.
 import { resolve } from "node:path";
 import convict from "convict";
+import { isPlaceholder, placeholderIn } from "../std/placeholder.js";
 import { readTextFile } from "./file.js";
 import type { Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
@@ -132,12 +133,45 @@ async function readSecretFiles(setting: Setting, name: string, tree: Tree, findi
 
 function checked(setting: Setting, name: string, tree: Tree, findings: Findings): Given {
   const value = plain(tree);
+  if (hasPlaceholder(setting, name, tree, findings)) return { value, place: tree.place, tree, isBroken: true };
   const problems = setting.kind.problems(value);
   for (const { at, what, mend } of problems) {
     const part = at === undefined ? "" : typeof at === "number" ? `[${at}]` : `.${shownKey(at)}`;
     findings.mistake(partPlace(tree, at), `${name}${part} ${what}`, mend);
   }
   return { value, place: tree.place, tree, isBroken: problems.length > 0 };
+}
+
+/** Whoever knows other tools expects `${NAME}` to be filled in. Entries with keys of their own are read one by one. */
+function hasPlaceholder(setting: Setting, name: string, tree: Tree, findings: Findings): boolean {
+  const found = leavesOf(name, tree).flatMap(([path, { value, place }]) => {
+    if (typeof value !== "string") return [];
+    // Of a secret nothing is shown, not even the default in `${NAME:-default}`.
+    if (setting.sensitive || setting.isHandedOn)
+      return isPlaceholder(value) ? [{ path, place, what: "a placeholder" }] : [];
+    const placeholder = placeholderIn(value);
+    return placeholder ? [{ path, place, what: quote(placeholder) }] : [];
+  });
+  const variable = setting.env ? `, or set ${setting.env}` : "";
+  const file = setting.hasFileForm ? ", or name a file that holds it (the key …File)" : "";
+  for (const { path, place, what } of found) {
+    findings.mistake(
+      place,
+      `${path} holds ${what}, and nothing is filled in here`,
+      `write the value${variable}${file}`,
+    );
+  }
+  return found.length > 0;
+}
+
+function leavesOf(name: string, tree: Tree): readonly (readonly [path: string, leaf: Leaf])[] {
+  const parts: (readonly [string, Tree])[] =
+    tree.kind === "leaf"
+      ? [[name, tree]]
+      : tree.kind === "list"
+        ? tree.items.map((item, at) => [`${name}[${at}]`, item])
+        : [...tree.entries].map(([key, entry]) => [`${name}.${shownKey(key)}`, entry.tree]);
+  return parts.flatMap(([path, part]) => (part.kind === "leaf" ? [[path, part] as const] : []));
 }
 
 async function readSecretFile(setting: Setting, name: string, tree: Tree, findings: Findings): Promise<Given> {

@@ -3,6 +3,7 @@
 import type { ClientId, ClientToken } from "../job/job.js";
 import { limits } from "../job/limits.js";
 import { Secret } from "../job/secret.js";
+import { isPlaceholder } from "../std/placeholder.js";
 
 export type TokenMap = ReadonlyMap<ClientId, Secret<ClientToken>>;
 
@@ -95,5 +96,6 @@ function tokenMistake(token: unknown): string | undefined {
   }
   if (token.trim() !== token || /\p{Cc}/u.test(token))
     return "its token has white space around it or control characters";
+  if (isPlaceholder(token)) return "its token is a placeholder, and nothing is filled in here";
   return undefined;
 }

@@ -64,6 +64,11 @@ describe("parseTokenDocument", () => {
     ],
     ["a token with space around it", `${a}: " hush-hush"`, /white space/],
     ["a token with a line end", `${a}: |\n  hush-hush\n`, /white space/],
+    [
+      "a token that nobody filled in",
+      `${a}: one\n${b}: "${"$"}{HUSH}"\n`,
+      "entry 2: its token is a placeholder, and nothing is filled in here",
+    ],
     ["a token with a control character", `{"${a}": "hush\\u0000hush"}`, /control characters/],
   ])("refuses %s without quoting it", async (_, text, message) => {
     const error: unknown = await parseTokenDocument(text).catch((thrown: unknown) => thrown);

@@ -1,7 +1,7 @@
 // The command line: which commands there are, what they take, and the exit code of whatever comes of them.
 // Each command's code is loaded when it is called, so that `partnerd version` stays a matter of milliseconds.
 import { Command, CommanderError, Option } from "commander";
-import { ConfigError, describeMistake } from "../config/mistakes.js";
+import { ConfigError, printMistake } from "../config/mistakes.js";
 import { ownVersion } from "../std/version.js";
 import { addDocuments } from "./documents.js";
 import { exitCodes } from "./exit-codes.js";
@@ -18,7 +18,7 @@ export async function runCli(argv: readonly string[], io: Io = processIo()): Pro
     // Help and version were asked for; everything else that commander throws is a wrong command line.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     if (error instanceof ConfigError) {
-      for (const mistake of error.mistakes) io.err(`${describeMistake(mistake)}\n`);
+      for (const mistake of error.mistakes) io.err(printMistake(mistake));
       return exitCodes.configuration;
     }
     if (error instanceof NoDirectory) {

@@ -1,7 +1,7 @@
 // From the command line's words to a configuration that can be worked with; otherwise every mistake on stderr.
 import type { Override } from "../config/environment.js";
 import { loadConfig } from "../config/load.js";
-import { ConfigError, describeMistake } from "../config/mistakes.js";
+import { ConfigError, describeMistake, printMistake } from "../config/mistakes.js";
 import { systemdVariables } from "../std/systemd.js";
 import { exitCodes } from "./exit-codes.js";
 import { workingDirectory } from "./io.js";
@@ -32,7 +32,7 @@ export async function loadForWork(flags: RunFlags): Promise<RunOptions | number>
     return { config, reread, environment };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    for (const mistake of error.mistakes) process.stderr.write(`${describeMistake(mistake)}\n`);
+    for (const mistake of error.mistakes) process.stderr.write(printMistake(mistake));
     return exitCodes.configuration;
   }
 }

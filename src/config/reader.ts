@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import convict from "convict";
 import { isPlaceholder, placeholderIn } from "../std/placeholder.js";
 import { readTextFile } from "./file.js";
+import type { Problem } from "./formats.js";
 import type { Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
 import type { Section, Setting } from "./setting.js";
@@ -135,11 +136,39 @@ function checked(setting: Setting, name: string, tree: Tree, findings: Findings)
   const value = plain(tree);
   if (hasPlaceholder(setting, name, tree, findings)) return { value, place: tree.place, tree, isBroken: true };
   const problems = setting.kind.problems(value);
-  for (const { at, what, mend } of problems) {
+  for (const { at, ...problem } of problems) {
     const part = at === undefined ? "" : typeof at === "number" ? `[${at}]` : `.${shownKey(at)}`;
+    const { what, mend } = unquoted(setting, name, { tree, at, what: problem.what }) ?? problem;
     findings.mistake(partPlace(tree, at), `${name}${part} ${what}`, mend);
   }
   return { value, place: tree.place, tree, isBroken: problems.length > 0 };
+}
+
+/** `version: 1.0` is the number 1 to YAML: a text that lacks its quotes is told as it was written. */
+function unquoted(
+  setting: Setting,
+  name: string,
+  { tree, at, what }: { readonly tree: Tree; readonly at: string | number | undefined; readonly what: string },
+): Omit<Problem, "at"> | undefined {
+  const part = partOf(tree, at);
+  if (part?.kind !== "leaf" || !what.endsWith(", not a text") || setting.sensitive || setting.isHandedOn)
+    return undefined;
+  const other = setting.kind.problems(plain(withText(tree, at, part))).find((problem) => problem.at === at);
+  const key = typeof at === "number" ? "" : `${at === undefined ? name.split(".").at(-1) : shownKey(at)}: `;
+  return {
+    what: `is ${quote(part.text).slice(1, -1)}, not a text`,
+    mend: `write ${key}${quote(part.text)}${other ? `; and then ${other.mend}` : ""}`,
+  };
+}
+
+function withText(tree: Tree, at: string | number | undefined, { text, place }: Leaf): Tree {
+  const leaf: Leaf = { kind: "leaf", value: text, text, place };
+  if (tree.kind === "list") return { ...tree, items: tree.items.map((item, index) => (index === at ? leaf : item)) };
+  if (tree.kind === "leaf") return leaf;
+  const entries = [...tree.entries].map(
+    ([key, entry]) => [key, key === at ? { ...entry, tree: leaf } : entry] as const,
+  );
+  return { ...tree, entries: new Map(entries) };
 }
 
 /** Whoever knows other tools expects `${NAME}` to be filled in. Entries with keys of their own are read one by one. */
@@ -226,9 +255,13 @@ function directoryOf(place: Place, otherwise: string): string {
 }
 
 function partPlace(tree: Tree, at: string | number | undefined): Place {
-  if (typeof at === "number" && tree.kind === "list") return tree.items[at]?.place ?? tree.place;
-  if (typeof at === "string" && tree.kind === "map") return tree.entries.get(at)?.place ?? tree.place;
-  return tree.place;
+  return (partOf(tree, at) ?? tree).place;
+}
+
+function partOf(tree: Tree, at: string | number | undefined): Tree | undefined {
+  if (at === undefined) return tree;
+  if (tree.kind === "list" && typeof at === "number") return tree.items[at];
+  return tree.kind === "map" ? tree.entries.get(String(at))?.tree : undefined;
 }
 
 /** A key as part of a path: plain when it is a plain word. */

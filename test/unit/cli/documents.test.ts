@@ -74,6 +74,22 @@ describe("iam-policy", () => {
     expect(custom.at(-1)?.Condition?.StringEquals["aws:RequestedRegion"]).toEqual(["cn-north-1"]);
   });
 
+  it.each([
+    ["us-east-1", "aws"],
+    ["cn-north-1", "aws-cn"],
+    ["us-gov-west-1", "aws-us-gov"],
+    ["eusc-de-east-1", "aws-eusc"],
+    ["us-iso-east-1", "aws-iso"],
+    ["us-isob-east-1", "aws-iso-b"],
+    ["eu-isoe-west-1", "aws-iso-e"],
+    ["us-isof-south-1", "aws-iso-f"],
+  ])("names resources of %s in the partition %s", async (region, partition) => {
+    const found = await statements({ regions: [region], actionTypes: [build], ledger: { store: "dynamodb" } });
+    const arns = found.flatMap(({ Resource }) => Resource).filter((each) => each !== "*");
+    expect(arns.length).toBeGreaterThan(2);
+    for (const arn of arns) expect(arn).toMatch(new RegExp(`^arn:${partition}:`));
+  });
+
   it("knows every operation that the gateways and the ledger make", async () => {
     const allowed = await statements({ ledger: { store: "dynamodb", table: "jobs", region: "eu-west-1" } }, "--doctor");
     const names = allowed.flatMap(({ Action }) => Action.map((action) => action.replace(/^.*:/, "")));

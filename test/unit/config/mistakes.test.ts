@@ -367,7 +367,7 @@ describe("Regions", () => {
     ["[US-EAST-1]", `1: regions[0] is "US-EAST-1"; write "us-east-1"`],
     ["us-east-1", `1: regions is "us-east-1", not a list; write [us-east-1]`],
     ["[us-east-1, us-east-1]", `1: regions[1] repeats "us-east-1"; remove it`],
-    ["[1]", "1: regions[0] is 1, not a text; quote it"],
+    ["[1]", `1: regions[0] is 1, not a text; write "1"; and then write a Region such as "us-east-1"`],
     [`["us-east-1 "]`, `1: regions[0] is "us-east-1 "; write "us-east-1"`],
   ])("refuses %s", async (regions, mistake) => {
     await check(whole({ regions }), [mistake]);

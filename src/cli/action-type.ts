@@ -110,7 +110,8 @@ function propertiesOf({ secretProperties, queryParam }: ActionTypeConfig): reado
   const names = [...new Set([...queried, ...secretProperties])];
   return names.map((name) => ({
     name,
-    isSecret: secretProperties.includes(name),
+    // CodePipeline does not take a queryable property that is secret.
+    isSecret: secretProperties.includes(name) && !queried.includes(name),
     isQueryable: queried.includes(name),
   }));
 }

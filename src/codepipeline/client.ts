@@ -193,7 +193,11 @@ export class RegionClient {
       const limit = new Promise<never>((_, reject) => {
         late.signal.addEventListener("abort", () => reject(new CallTimeout(this.#callLimitMs)), { once: true });
       });
-      const { accessKeyId, sessionToken = "", expiration } = await Promise.race([this.#client.config.credentials(), limit]);
+      const {
+        accessKeyId,
+        sessionToken = "",
+        expiration,
+      } = await Promise.race([this.#client.config.credentials(), limit]);
       if (!fitsHeader.test(accessKeyId + sessionToken)) throw new UnusableCredentials();
       return { accessKeyId, ...(expiration ? { expiresAtMs: expiration.getTime() } : {}) };
     } catch (error) {

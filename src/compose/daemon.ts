@@ -17,7 +17,7 @@ import { type Log, textLog } from "../std/log.js";
 import { isTracingRegistered } from "../std/tracing-registered.js";
 import { ownVersion } from "../std/version.js";
 import type { Tracing } from "../tracing/tracing.js";
-import { type BuiltParts, buildParts, closeQuietly, limitsOf, pollersOf } from "./build.js";
+import { type BuiltParts, buildParts, closeQuietly, learnSecrets, limitsOf, pollersOf } from "./build.js";
 import type { PartReaders, PartsOptions } from "./options.js";
 
 export { ledgerTable } from "./ledgers.js";
@@ -68,6 +68,7 @@ export class Daemon {
         clock,
         random: Math.random,
         keepSecrets: (values) => masker.keep(values),
+        isMarkedSecret: (key, property) => parts.secretMarks.has(key, property),
         mask: (text) => masker.mask(text),
         traceOf: tracing && ((key) => tracing.traceOf(key)),
         jobLog: (key) => textLog(options.log, jobFields(key)),
@@ -118,6 +119,7 @@ export class Daemon {
 
   /** Recovers, polls and works until stop() is called, or until a bug ends it. */
   async run(): Promise<WorkerEnd> {
+    await Promise.race([learnSecrets(this.#parts, pollersOf(this.#config), this.#clock), this.worker.ended]);
     // A stop does not wait for a start that hangs.
     await Promise.race([this.worker.start(), this.worker.ended]);
     return this.worker.ended;

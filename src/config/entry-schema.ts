@@ -144,8 +144,14 @@ export const actionTypeSchema = {
     }),
   }),
   secretProperties: setting({
-    doc: "Configuration properties whose values are secret: masked wherever they turn up.",
+    doc: "Configuration properties whose values are masked wherever they turn up, in addition to those that the action type marks as secret and those with a name such as `ApiKey` or `db_password`.",
     // An action type has at most 10 properties.
+    kind: list(text({ max: 50 }), { name: "list of names", max: 10 }),
+    default: [],
+    defaultText: "none",
+  }),
+  notSecretProperties: setting({
+    doc: "Properties that are shown although their names look secret or the action type marks them.",
     kind: list(text({ max: 50 }), { name: "list of names", max: 10 }),
     default: [],
     defaultText: "none",

@@ -21,12 +21,24 @@ export async function codePipeline({ config, environment, masker }: PartsOptions
         client: { region, endpoint: undefined, ...config.aws, mask: (text) => masker.mask(text) },
         expected: config.actionTypes
           .filter((type) => type.regions.includes(region))
-          .map(({ category, owner, provider, version, jobTimeoutMs, secretProperties, queryParam }) => ({
-            actionType: { category, owner, provider, version },
-            jobTimeoutMs,
-            secretProperties,
-            queryParam,
-          })),
+          .map(
+            ({
+              category,
+              owner,
+              provider,
+              version,
+              jobTimeoutMs,
+              secretProperties,
+              notSecretProperties,
+              queryParam,
+            }) => ({
+              actionType: { category, owner, provider, version },
+              jobTimeoutMs,
+              secretProperties,
+              ...(notSecretProperties ? { notSecretProperties } : {}),
+              queryParam,
+            }),
+          ),
         now: Date.now,
         signal: AbortSignal.timeout(lookLimitMs),
       }),

@@ -62,7 +62,7 @@ it("says of an action type what is missing, and how CodePipeline has it otherwis
   const [scan] = rig.config.actionTypes;
   if (!scan) throw new Error("no action type");
   const types = [
-    { ...scan, ...custom },
+    { ...scan, ...custom, notSecretProperties: ["ApiKey"] },
     { ...scan, ...custom, provider: "Nobody" },
     { ...scan, provider: "No-Partner" },
   ];
@@ -71,7 +71,7 @@ it("says of an action type what is missing, and how CodePipeline has it otherwis
     {
       verdict: "warning",
       message: expect.stringContaining("ApiKey is secret"),
-      mend: "add ApiKey to secretProperties",
+      mend: "remove ApiKey from notSecretProperties",
     },
     { verdict: "failed", message: expect.stringContaining("Project"), mend: "write queryParam: { Project: VALUE }" },
   ]);

@@ -300,6 +300,14 @@ describe("action types", () => {
       [`3: actionTypes[0].secretProperties[1] repeats "ApiKey"; remove it`],
     ],
     [named("secretProperties: ApiKey"), [`3: actionTypes[0].secretProperties is "ApiKey", not a list; write [ApiKey]`]],
+    [
+      named("secretProperties: [A, B], notSecretProperties: [B]"),
+      [`3: actionTypes[0].secretProperties and actionTypes[0].notSecretProperties both name "B"; keep one of them`],
+    ],
+    [
+      named("secretProperties: [A], queryParam: { A: b }"),
+      [`3: actionTypes[0].secretProperties and actionTypes[0].queryParam both name "A"; keep one of them`],
+    ],
     [named("regions: [us-east-1, us-east-1]"), [`3: actionTypes[0].regions[1] repeats "us-east-1"; remove it`]],
     [named("regions: []"), ["3: actionTypes[0] has no Region to be polled in; set regions, at the top or here"]],
     [named("env: { A: b }"), ["3: the key actionTypes[0].env is unknown; known here: provider, …"]],

@@ -5,6 +5,7 @@ import { type ActionType, actionTypeName, type Region } from "../job/job.js";
 import { RegionClient, type RegionClientOptions } from "./client.js";
 import { faultFrom } from "./faults.js";
 import type { GatewayError } from "./gateway.js";
+import { deniedOperations } from "./permissions.js";
 import { customName, customTypes, getActionType, noEchoOf, secretOf } from "./secret-marks.js";
 
 /** What a configuration says of one action type. */
@@ -31,6 +32,8 @@ export interface RegionInspection {
   /** How much this machine's clock is ahead, ms; undefined when nothing answered. */
   readonly clockAheadMs: number | undefined;
   readonly actionTypes: readonly { readonly actionType: ActionType; readonly seen: Seen }[];
+  /** Job operations that CodePipeline denies us, of the owners that are expected. */
+  readonly denied: readonly GatewayError[];
 }
 
 /** What came of asking for one action type. */
@@ -69,7 +72,13 @@ export async function inspectRegion(options: InspectionOptions): Promise<RegionI
             : await seenThirdParty(client, expected, options.signal),
       })),
     );
-    return { region: options.client.region, credentials, clockAheadMs, actionTypes };
+    const owners = [...new Set(options.expected.map(({ actionType }) => actionType.owner))];
+    // Without credentials, or without any answer, nothing is learned.
+    const isAsked = !("kind" in credentials) && clockAheadMs !== undefined;
+    const denied = isAsked
+      ? (await Promise.all(owners.map((owner) => deniedOperations(client, owner, options.signal)))).flat()
+      : [];
+    return { region: options.client.region, credentials, clockAheadMs, actionTypes, denied };
   } finally {
     client.close();
   }

@@ -43,6 +43,7 @@ it("finds nothing wrong where nothing is", async () => {
     "CodePipeline in us-east-1",
     "ThirdParty/Test/Acme-Scan/1 in us-east-1",
     "Custom/Build/Acme-Build/1 in us-east-1",
+    "job operations in us-east-1",
     "client tokens",
     "ledger",
     "handler scripted",
@@ -105,6 +106,21 @@ it("tells a clock that is off, refused credentials and a Region that does not an
   expect(about(await examined(rig, { aws: nowhere }), "CodePipeline in")).toMatchObject([
     { verdict: "failed", message: "nothing answers" },
   ]);
+});
+
+it("fails for a role that may do nothing, and for one that may not report", async () => {
+  await using rig = await startRig({ isHeld: true });
+  const ofJobs = ["AcknowledgeJob", "GetJobDetails", "PutJobFailureResult", "PutJobSuccessResult"];
+  const ofThirdParty = ofJobs.map((name) => name.replace("Job", "ThirdPartyJob"));
+  const all = rig.emulator.fault({ kind: "error", code: "AccessDeniedException" });
+  const [nothing] = about(await examined(rig), "job operations");
+  expect(nothing).toMatchObject({ verdict: "failed", mend: expect.stringContaining("partnerd iam-policy") });
+  for (const name of [...ofJobs, ...ofThirdParty]) expect(nothing?.message).toMatch(new RegExp(`\\b${name}\\b`));
+  all.remove();
+  rig.emulator.fault({ kind: "error", code: "AccessDeniedException", operations: ["PutJobSuccessResult"] });
+  const [noReport] = about(await examined(rig), "job operations");
+  expect(noReport).toMatchObject({ verdict: "failed", message: expect.stringMatching(/denies PutJobSuccessResult: /) });
+  expect(rig.emulator.jobs()).toEqual([]);
 });
 
 it("says that there are no credentials once, and asks nothing then", async () => {

@@ -1,13 +1,14 @@
 // Reads a tree under a section of the schema into settings: finds unknown keys, missing keys and wrong values, and
 // fills in defaults. convict holds defaults and values and checks the end result once more; places and messages are
 // ours, since convict reports no line, turns the text `10s` into the number 10, and knows nothing of lists.
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import convict from "convict";
 import { isPlaceholder, placeholderIn } from "../std/placeholder.js";
 import { readTextFile } from "./file.js";
 import type { Problem } from "./formats.js";
 import type { Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
+import { modeOpenToAll } from "./open-files.js";
 import type { Section, Setting } from "./setting.js";
 import { isSetting, settingsOf } from "./setting.js";
 import type { Settings } from "./settings.js";
@@ -115,7 +116,15 @@ async function readSetting(setting: Setting, key: string, tree: Branch, walk: Wa
     return { value: null, place: entry.place, isBroken: true };
   }
   if (setting.isOfFiles) return readSecretFiles(setting, name, entry.tree, findings);
+  if (setting.sensitive) await warnOfOpenFile(name, entry.tree, findings);
   return checked(setting, name, entry.tree, findings);
+}
+
+/** A secret that stands in the configuration itself. */
+async function warnOfOpenFile(name: string, { place, ...tree }: Tree, findings: Findings): Promise<void> {
+  if (place.kind !== "file" || (tree.kind === "map" && tree.entries.size === 0)) return;
+  const mode = await modeOpenToAll(resolve(place.directory, basename(place.file)));
+  if (mode) findings.warn(place, `${name} is a secret, and every user can read this file (${mode})`, "chmod 600");
 }
 
 /** Each item names a file that holds a secret. */
@@ -216,11 +225,14 @@ async function readSecret(name: string, tree: Tree, findings: Findings): Promise
     findings.mistake(tree.place, `${name} is ${describeTree(tree)}, not a path`, "name the file that holds the secret");
     return undefined;
   }
-  const text = await readTextFile(resolve(directoryOf(tree.place, ""), file), secretFileMaxBytes);
+  const path = resolve(directoryOf(tree.place, ""), file);
+  const text = await readTextFile(path, secretFileMaxBytes);
   if (typeof text !== "string") {
     findings.mistake(tree.place, `${name}: the file ${quote(file)} ${text.problem}`, text.mend);
     return undefined;
   }
+  const mode = await modeOpenToAll(path);
+  if (mode) findings.warn(tree.place, `${name}: every user can read the file ${quote(file)} (${mode})`, "chmod 600");
   return { kind: "leaf", value: text.replace(/\r?\n$/, ""), text: "", place: tree.place };
 }
 

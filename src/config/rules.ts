@@ -8,6 +8,7 @@ import type { Findings } from "./mistakes.js";
 import { quote } from "./mistakes.js";
 import { knownRegions } from "./regions.js";
 import { schema } from "./schema.js";
+import { checkServices } from "./service-rules.js";
 import { settingsOf } from "./setting.js";
 import type { Settings } from "./settings.js";
 import { nearest } from "./suggest.js";
@@ -38,6 +39,7 @@ export function checkRules(checked: Checked): void {
   checkHandlers(checked);
   checkCommands(checked);
   checkAwsVariables(checked.environment, checked.findings);
+  checkServices(checked);
 }
 
 /** A lower limit that is above its upper one. */

@@ -20,9 +20,10 @@ export interface MetricsOptions {
 
 /** Seconds: a healthy pickup takes milliseconds, one behind a slow token source or ledger seconds. */
 const pickupBuckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
-/** Seconds: from a look at a gate to a build of many hours. */
-const durationBuckets = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600];
-const owedBuckets = [0.05, 0.1, 0.25, 0.5, 1, 5, 15, 60, 300, 900, 3_600];
+/** Seconds: from a look at a gate to the longest `jobTimeout`. */
+const durationBuckets = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400];
+/** Seconds: an outage may last as long as CodePipeline waits for an action. */
+const owedBuckets = [0.05, 0.1, 0.25, 0.5, 1, 5, 15, 60, 300, 900, 3_600, 14_400, 86_400];
 const callBuckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
 const commitBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 30];
 const lookupBuckets = [0.0001, 0.001, 0.01, 0.1, 0.5, 1, 5, 15];
@@ -138,6 +139,11 @@ export class Metrics {
     this.#histograms.commits.observe({ store }, commit.durationMs / 1_000);
   }
 
+  /** Takes in one request with a wrong token. */
+  onWrongToken({ kind }: { readonly kind: string }): void {
+    this.#counters.wrongTokens.inc({ kind });
+  }
+
   close(): void {
     this.#process.close();
   }
@@ -173,7 +179,8 @@ export class Metrics {
 
   /** A series that begins with its first count hides it from every rate. */
   #beginAtZero(): void {
-    const { reloads, lookups, commits, left } = this.#counters;
+    const { reloads, lookups, commits, left, wrongTokens } = this.#counters;
+    for (const kind of ["admin", "callback"]) wrongTokens.inc({ kind }, 0);
     for (const state of ["acknowledging", "running", "settled"]) left.inc({ state }, 0);
     for (const end of reloadEnds) reloads.inc({ end }, 0);
     for (const end of ["found", "unknown-client", "source-unavailable"]) lookups.inc({ end }, 0);
@@ -224,6 +231,7 @@ function countersIn(registry: Registry) {
     lookups: counter("token_lookups", "Look-ups of client tokens.", ["end"]),
     commits: counter("ledger_commits", "Writes to the ledger's store.", ["store", "end"]),
     reloads: counter("config_reloads", "Readings of the configuration anew.", ["end"]),
+    wrongTokens: counter("wrong_tokens", "Requests to the admin port with a wrong token.", ["kind"]),
     bugs: counter("bugs", "Broken promises of partnerd's own."),
   };
 }

@@ -89,6 +89,7 @@ function actionTypeOf(path: string, { settings, regionsOf }: Parts): ActionTypeC
     // An empty map means what no map means to PollForJobs.
     ...(queryParam instanceof Map && queryParam.size > 0 ? { queryParam: record<string>(queryParam) } : {}),
     secretProperties: settings.list(`${path}.secretProperties`),
+    notSecretProperties: settings.list(`${path}.notSecretProperties`),
   };
 }
 

@@ -63,6 +63,8 @@ export interface ActionTypeConfig extends ActionType {
   readonly queryParam?: Readonly<Record<string, string>>;
   /** Configuration properties whose values are secret: masked wherever they turn up. */
   readonly secretProperties: readonly string[];
+  /** Taken out of what looks secret by its name and of what the action type marks. */
+  readonly notSecretProperties?: readonly string[];
 }
 
 export type HandlerConfig = ModuleHandlerConfig | CommandHandlerConfig | HttpHandlerConfig;

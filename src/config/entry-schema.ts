@@ -144,8 +144,14 @@ export const actionTypeSchema = {
     }),
   }),
   secretProperties: setting({
-    doc: "Configuration properties whose values are secret: masked wherever they turn up.",
+    doc: "Configuration properties whose values are masked wherever they turn up, in addition to those that the action type marks as secret and those with a name such as `ApiKey` or `db_password`.",
     // An action type has at most 10 properties.
+    kind: list(text({ max: 50 }), { name: "list of names", max: 10 }),
+    default: [],
+    defaultText: "none",
+  }),
+  notSecretProperties: setting({
+    doc: "Properties that are shown although their names look secret or the action type marks them.",
     kind: list(text({ max: 50 }), { name: "list of names", max: 10 }),
     default: [],
     defaultText: "none",
@@ -194,12 +200,14 @@ export const handlerSchemas = {
       doc: "Program and arguments; a program with a slash is relative to this file.",
       kind: commandFormat,
       required: true,
+      isHandedOn: true,
     }),
     env: setting({
       doc: "Environment of the program, besides PATH, HOME, LANG, TZ and `PARTNERD_…`.",
       kind: textMap({ key: envNameFormat, value: hiddenText({ max: 32_768, form: /^[^\0]*$/ }), max: 100 }),
       default: new Map(),
       defaultText: "none",
+      isHandedOn: true,
     }),
     user: setting({
       doc: "Whom the program runs as; the daemon must be root or may change its user.",

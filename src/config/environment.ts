@@ -1,5 +1,6 @@
 // Environment variables and command-line flags as trees that lie over the files. The schema says which variable is
 // which key; a text is turned into what the key's format means by it, and never half of it.
+import { commandVariables } from "../std/own-variables.js";
 import type { Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
 import type { Section, Setting } from "./setting.js";
@@ -19,7 +20,7 @@ export interface Override {
 }
 
 /** Variables that are read elsewhere, or that partnerd itself sets for its commands. */
-const otherVariables = /^PARTNERD_(CONFIG|JOB_ID|REGION|CONTINUATION_TOKEN|DEADLINE|OUTCOME)$/;
+const otherVariables: ReadonlySet<string> = new Set(["PARTNERD_CONFIG", ...commandVariables]);
 
 /** What Kubernetes sets in every container of a namespace that has a Service called partnerd-… */
 const serviceLink = /_(SERVICE_(HOST|PORT(_.*)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
@@ -65,12 +66,7 @@ export function withOverrides(
     const place: Place = { kind: "flag", name: flag, directory: from.directory };
     const setting = settings.get(key);
     if (!setting) {
-      const near = nearest(key, settings.keys());
-      from.findings.mistake(
-        place,
-        `the key ${quote(key)} is unknown`,
-        near ? `did you mean ${near}?` : "see README.md",
-      );
+      from.findings.mistake(place, `the key ${quote(key)} is unknown`, otherKey(key, [...settings.keys()]));
     } else if (setting.sensitive) {
       from.findings.mistake(
         place,
@@ -82,6 +78,18 @@ export function withOverrides(
     }
   }
   return result;
+}
+
+/** What to write instead of a key that no flag can set. */
+function otherKey(key: string, known: readonly string[]): string {
+  if (/^(actionTypes|handlers)\b./.test(key)) return "the keys of one action type or handler stand in a file";
+  const below = known.filter((each) => each.startsWith(`${key}.`));
+  if (below.length > 0)
+    return `it has keys of its own: ${below.slice(0, 6).join(", ")}${below.length > 6 ? ", …" : ""}`;
+  const near = known.find((each) => each.endsWith(`.${key}`)) ?? nearest(key, known);
+  return near
+    ? `did you mean ${near}?`
+    : "`partnerd print-config` shows every key; write it as in polling.minInterval=2s";
 }
 
 function textLeaf(text: string, setting: Setting | undefined, place: Place): Tree {
@@ -105,7 +113,7 @@ function warnOfUnknown(
   from: { readonly environment: Environment; readonly directory: string; readonly findings: Findings },
 ): void {
   for (const [name, text] of Object.entries(from.environment)) {
-    if (!name.startsWith("PARTNERD_") || known.has(name) || otherVariables.test(name) || !text) continue;
+    if (!name.startsWith("PARTNERD_") || known.has(name) || otherVariables.has(name) || !text) continue;
     if (serviceLink.test(name)) continue;
     // Only a warning: whoever shares a machine's environment with others cannot always remove a variable.
     const near = nearest(name, known);

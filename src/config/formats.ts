@@ -1,6 +1,6 @@
 // What a value of the configuration may look like: one Format for each kind of value. A format looks at a value and
 // says what is wrong with it and how to write it; it never changes it, and knows neither keys nor files.
-import { isIP } from "node:net";
+import { likelyBoolean, likelyNumber, likelyText, likelyUrl, likelyWord } from "./likely.js";
 import { quote } from "./mistakes.js";
 import { formatDuration, formatSize, likelyDuration, likelySize, parseDuration, parseSize } from "./units.js";
 
@@ -67,7 +67,10 @@ export function boolean(): Format {
   return {
     name: "true or false",
     json: { type: "boolean" },
-    problems: (value) => (typeof value === "boolean" ? [] : [{ what: notA(value, "a yes or no"), mend: trueOrFalse }]),
+    problems(value) {
+      if (typeof value === "boolean") return [];
+      return [{ what: notA(value, "a yes or no"), mend: `write ${likelyBoolean(value) ?? "true or false"}` }];
+    },
     fromText: (text) => (text === "true" ? true : text === "false" ? false : text),
   };
 }
@@ -80,7 +83,8 @@ export function oneOf(words: readonly string[], later: readonly string[] = []): 
       if (words.includes(value as string)) return undefined;
       const known = `choose ${words.join(", ").replace(/, ([^,]*)$/, " or $1")}`;
       if (later.includes(value as string)) return { what: `is ${quote(value)}, not in this version`, mend: known };
-      return { what: notA(value, "one of the known words"), mend: known };
+      const likely = typeof value === "string" ? likelyWord(value, words) : undefined;
+      return { what: notA(value, "one of the known words"), mend: likely ? `write ${likely} (${known})` : known };
     },
     { enum: words },
   );
@@ -133,7 +137,8 @@ export function httpUrl(): Format {
       if (typeof value !== "string") return { what: notA(value, "a URL"), mend: `write "http://host:port/path"` };
       if (value.length > 2_048 || !URL.canParse(value) || !/^https?:\/\//i.test(value)) {
         // Not shown: a broken URL may hold a password.
-        return { what: "is not an http or https URL", mend: `write "http://host:port/path"` };
+        const likely = likelyUrl(value) ?? "http://host:port/path";
+        return { what: "is not an http or https URL", mend: `write ${quote(likely)}` };
       }
       const url = new URL(value);
       if (url.username !== "" || url.password !== "") {
@@ -145,18 +150,6 @@ export function httpUrl(): Format {
   );
 }
 
-/** An address to listen on: an IP address or `localhost`. */
-export function listenHost(): Format {
-  return single(
-    "IP address",
-    (value) => {
-      if (typeof value === "string" && (isIP(value) !== 0 || value === "localhost")) return undefined;
-      return { what: notA(value, "an address to listen on"), mend: `write "127.0.0.1", "::1" or "0.0.0.0"` };
-    },
-    { type: "string", examples: ["127.0.0.1", "::1", "0.0.0.0"] },
-  );
-}
-
 /** A list of texts without repeats; the environment gives it with commas. */
 export function list(item: Format, rules: { name: string; max: number; isHidden?: boolean }): Format {
   return {
@@ -164,8 +157,9 @@ export function list(item: Format, rules: { name: string; max: number; isHidden?
     json: { type: "array", items: item.json, maxItems: rules.max, uniqueItems: true },
     problems(value) {
       if (!Array.isArray(value)) {
-        const what = rules.isHidden ? "is not a list" : notA(value, "a list");
-        return [{ what, mend: "write [first, second]" }];
+        if (rules.isHidden) return [{ what: "is not a list", mend: "write [first, second]" }];
+        const isItem = typeof value === "string" && item.problems(value).length === 0;
+        return [{ what: notA(value, "a list"), mend: `write [${isItem ? value : "first, second"}]` }];
       }
       if (value.length > rules.max) return [{ what: `has ${value.length} items`, mend: `${rules.max} is the most` }];
       return value.flatMap((each: unknown, index): Problem[] => {
@@ -237,13 +231,13 @@ function textProblem(value: unknown, rules: { max: number; form?: RegExp; says?:
   if (value.length > rules.max) {
     return { what: `has ${value.length} characters`, mend: `${rules.max} is the most` };
   }
-  if (rules.form && !rules.form.test(value)) {
-    return { what: `is ${quote(value)}`, mend: `write ${rules.says ?? "another one"}` };
+  const { form } = rules;
+  if (form && !form.test(value)) {
+    const likely = likelyText(value, (text) => form.test(text));
+    return { what: `is ${quote(value)}`, mend: `write ${likely ? quote(likely) : (rules.says ?? "another one")}` };
   }
   return undefined;
 }
-
-const trueOrFalse = "write true or false";
 
 function numeric(name: string, min: number, max: number, isRight: (value: unknown) => boolean): Format {
   return {
@@ -251,8 +245,12 @@ function numeric(name: string, min: number, max: number, isRight: (value: unknow
     json: { type: name === "number" ? "number" : "integer", minimum: min, maximum: max },
     problems(value) {
       const range = `write a ${name} from ${min} to ${max}`;
-      if (typeof value === "string" && value.trim() !== "" && isRight(Number(value))) {
-        return [{ what: `is the text ${quote(value)}`, mend: `write it without quotes: ${value.trim()}` }];
+      const likely = typeof value === "string" ? likelyNumber(value) : undefined;
+      if (likely !== undefined && isRight(likely) && likely >= min && likely <= max) {
+        const isPlain = String(likely) === value;
+        return [
+          { what: `is the text ${quote(value)}`, mend: `write ${isPlain ? "it without quotes: " : ""}${likely}` },
+        ];
       }
       if (!isRight(value)) return [{ what: notA(value, `a ${name}`), mend: range }];
       return (value as number) >= min && (value as number) <= max ? [] : [{ what: `is ${quote(value)}`, mend: range }];
@@ -282,7 +280,7 @@ function isScalar(value: unknown): boolean {
 }
 
 /** `is 5, not a text`, with collections named rather than shown. */
-function notA(value: unknown, wanted: string): string {
+export function notA(value: unknown, wanted: string): string {
   if (value instanceof Map) return `is a map, not ${wanted}`;
   if (Array.isArray(value)) return `is a list, not ${wanted}`;
   if (value === null) return "is empty";

@@ -1,11 +1,14 @@
 // Reads a tree under a section of the schema into settings: finds unknown keys, missing keys and wrong values, and
 // fills in defaults. convict holds defaults and values and checks the end result once more; places and messages are
 // ours, since convict reports no line, turns the text `10s` into the number 10, and knows nothing of lists.
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import convict from "convict";
+import { isPlaceholder, placeholderIn } from "../std/placeholder.js";
 import { readTextFile } from "./file.js";
+import type { Problem } from "./formats.js";
 import type { Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
+import { modeOpenToAll } from "./open-files.js";
 import type { Section, Setting } from "./setting.js";
 import { isSetting, settingsOf } from "./setting.js";
 import type { Settings } from "./settings.js";
@@ -113,7 +116,15 @@ async function readSetting(setting: Setting, key: string, tree: Branch, walk: Wa
     return { value: null, place: entry.place, isBroken: true };
   }
   if (setting.isOfFiles) return readSecretFiles(setting, name, entry.tree, findings);
+  if (setting.sensitive) await warnOfOpenFile(name, entry.tree, findings);
   return checked(setting, name, entry.tree, findings);
+}
+
+/** A secret that stands in the configuration itself. */
+async function warnOfOpenFile(name: string, { place, ...tree }: Tree, findings: Findings): Promise<void> {
+  if (place.kind !== "file" || (tree.kind === "map" && tree.entries.size === 0)) return;
+  const mode = await modeOpenToAll(resolve(place.directory, basename(place.file)));
+  if (mode) findings.warn(place, `${name} is a secret, and every user can read this file (${mode})`, "chmod 600");
 }
 
 /** Each item names a file that holds a secret. */
@@ -132,12 +143,73 @@ async function readSecretFiles(setting: Setting, name: string, tree: Tree, findi
 
 function checked(setting: Setting, name: string, tree: Tree, findings: Findings): Given {
   const value = plain(tree);
+  if (hasPlaceholder(setting, name, tree, findings)) return { value, place: tree.place, tree, isBroken: true };
   const problems = setting.kind.problems(value);
-  for (const { at, what, mend } of problems) {
+  for (const { at, ...problem } of problems) {
     const part = at === undefined ? "" : typeof at === "number" ? `[${at}]` : `.${shownKey(at)}`;
+    const { what, mend } = unquoted(setting, name, { tree, at, what: problem.what }) ?? problem;
     findings.mistake(partPlace(tree, at), `${name}${part} ${what}`, mend);
   }
   return { value, place: tree.place, tree, isBroken: problems.length > 0 };
+}
+
+/** `version: 1.0` is the number 1 to YAML: a text that lacks its quotes is told as it was written. */
+function unquoted(
+  setting: Setting,
+  name: string,
+  { tree, at, what }: { readonly tree: Tree; readonly at: string | number | undefined; readonly what: string },
+): Omit<Problem, "at"> | undefined {
+  const part = partOf(tree, at);
+  if (part?.kind !== "leaf" || !what.endsWith(", not a text") || setting.sensitive || setting.isHandedOn)
+    return undefined;
+  const other = setting.kind.problems(plain(withText(tree, at, part))).find((problem) => problem.at === at);
+  const key = typeof at === "number" ? "" : `${at === undefined ? name.split(".").at(-1) : shownKey(at)}: `;
+  return {
+    what: `is ${quote(part.text).slice(1, -1)}, not a text`,
+    mend: `write ${key}${quote(part.text)}${other ? `; and then ${other.mend}` : ""}`,
+  };
+}
+
+function withText(tree: Tree, at: string | number | undefined, { text, place }: Leaf): Tree {
+  const leaf: Leaf = { kind: "leaf", value: text, text, place };
+  if (tree.kind === "list") return { ...tree, items: tree.items.map((item, index) => (index === at ? leaf : item)) };
+  if (tree.kind === "leaf") return leaf;
+  const entries = [...tree.entries].map(
+    ([key, entry]) => [key, key === at ? { ...entry, tree: leaf } : entry] as const,
+  );
+  return { ...tree, entries: new Map(entries) };
+}
+
+/** Whoever knows other tools expects `${NAME}` to be filled in. Entries with keys of their own are read one by one. */
+function hasPlaceholder(setting: Setting, name: string, tree: Tree, findings: Findings): boolean {
+  const found = leavesOf(name, tree).flatMap(([path, { value, place }]) => {
+    if (typeof value !== "string") return [];
+    // Of a secret nothing is shown, not even the default in `${NAME:-default}`.
+    if (setting.sensitive || setting.isHandedOn)
+      return isPlaceholder(value) ? [{ path, place, what: "a placeholder" }] : [];
+    const placeholder = placeholderIn(value);
+    return placeholder ? [{ path, place, what: quote(placeholder) }] : [];
+  });
+  const variable = setting.env ? `, or set ${setting.env}` : "";
+  const file = setting.hasFileForm ? ", or name a file that holds it (the key …File)" : "";
+  for (const { path, place, what } of found) {
+    findings.mistake(
+      place,
+      `${path} holds ${what}, and nothing is filled in here`,
+      `write the value${variable}${file}`,
+    );
+  }
+  return found.length > 0;
+}
+
+function leavesOf(name: string, tree: Tree): readonly (readonly [path: string, leaf: Leaf])[] {
+  const parts: (readonly [string, Tree])[] =
+    tree.kind === "leaf"
+      ? [[name, tree]]
+      : tree.kind === "list"
+        ? tree.items.map((item, at) => [`${name}[${at}]`, item])
+        : [...tree.entries].map(([key, entry]) => [`${name}.${shownKey(key)}`, entry.tree]);
+  return parts.flatMap(([path, part]) => (part.kind === "leaf" ? [[path, part] as const] : []));
 }
 
 async function readSecretFile(setting: Setting, name: string, tree: Tree, findings: Findings): Promise<Given> {
@@ -153,11 +225,14 @@ async function readSecret(name: string, tree: Tree, findings: Findings): Promise
     findings.mistake(tree.place, `${name} is ${describeTree(tree)}, not a path`, "name the file that holds the secret");
     return undefined;
   }
-  const text = await readTextFile(resolve(directoryOf(tree.place, ""), file), secretFileMaxBytes);
+  const path = resolve(directoryOf(tree.place, ""), file);
+  const text = await readTextFile(path, secretFileMaxBytes);
   if (typeof text !== "string") {
     findings.mistake(tree.place, `${name}: the file ${quote(file)} ${text.problem}`, text.mend);
     return undefined;
   }
+  const mode = await modeOpenToAll(path);
+  if (mode) findings.warn(tree.place, `${name}: every user can read the file ${quote(file)} (${mode})`, "chmod 600");
   return { kind: "leaf", value: text.replace(/\r?\n$/, ""), text: "", place: tree.place };
 }
 
@@ -192,9 +267,13 @@ function directoryOf(place: Place, otherwise: string): string {
 }
 
 function partPlace(tree: Tree, at: string | number | undefined): Place {
-  if (typeof at === "number" && tree.kind === "list") return tree.items[at]?.place ?? tree.place;
-  if (typeof at === "string" && tree.kind === "map") return tree.entries.get(at)?.place ?? tree.place;
-  return tree.place;
+  return (partOf(tree, at) ?? tree).place;
+}
+
+function partOf(tree: Tree, at: string | number | undefined): Tree | undefined {
+  if (at === undefined) return tree;
+  if (tree.kind === "list" && typeof at === "number") return tree.items[at];
+  return tree.kind === "map" ? tree.entries.get(String(at))?.tree : undefined;
 }
 
 /** A key as part of a path: plain when it is a plain word. */

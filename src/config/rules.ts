@@ -1,12 +1,14 @@
 // What must hold between settings: the rules that no single value can break. Each finding names the line to change.
 import { leastLeaseMs } from "../job/lease.js";
 import { isLoopback } from "../std/addresses.js";
+import { checkAwsVariables } from "./aws-variables.js";
 import type { HandlerEntry } from "./entries.js";
 import type { Environment } from "./environment.js";
 import type { Findings } from "./mistakes.js";
 import { quote } from "./mistakes.js";
 import { knownRegions } from "./regions.js";
 import { schema } from "./schema.js";
+import { checkServices } from "./service-rules.js";
 import { settingsOf } from "./setting.js";
 import type { Settings } from "./settings.js";
 import { nearest } from "./suggest.js";
@@ -36,6 +38,8 @@ export function checkRules(checked: Checked): void {
   for (const path of checked.actionTypes) checkActionType(path, checked);
   checkHandlers(checked);
   checkCommands(checked);
+  checkAwsVariables(checked.environment, checked.findings);
+  checkServices(checked);
 }
 
 /** A lower limit that is above its upper one. */
@@ -202,11 +206,33 @@ function checkActionType(path: string, { settings, findings, handlerNames }: Che
     const what = `${path}.jobTimeout is over 1h, when CodePipeline ends third-party actions unless AWS raised the quota`;
     findings.warn(settings.place(`${path}.jobTimeout`), what, "use continuations for longer work");
   }
+  checkSecretProperties(path, { settings, findings });
   const limit = `${path}.maxConcurrentJobs`;
   if (!settings.isGiven(limit) || !settings.isSound("worker.maxConcurrentJobs")) return;
   if (settings.number(limit) > settings.number("worker.maxConcurrentJobs")) {
     const what = `${limit} is over worker.maxConcurrentJobs (${settings.number("worker.maxConcurrentJobs")})`;
     findings.warn(settings.place(limit), `${what} and never comes to bear`, "raise that one, or lower this");
+  }
+}
+
+/** One property cannot be masked and shown; and what is queried for is no secret to CodePipeline, nor is it here. */
+function checkSecretProperties(path: string, { settings, findings }: Pick<Checked, "settings" | "findings">): void {
+  const keys = ["secretProperties", "notSecretProperties", "queryParam"].map((key) => `${path}.${key}`);
+  if (!keys.every((key) => settings.isSound(key))) return;
+  const [secret = "", notSecret = "", query = ""] = keys;
+  const queried = settings.get(query);
+  for (const [index, name] of settings.list(secret).entries()) {
+    const other = settings.list(notSecret).includes(name)
+      ? notSecret
+      : queried instanceof Map && queried.has(name)
+        ? query
+        : undefined;
+    if (other === undefined) continue;
+    findings.mistake(
+      settings.place(secret, index),
+      `${secret} and ${other} both name ${quote(name)}`,
+      "keep one of them",
+    );
   }
 }
 

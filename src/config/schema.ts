@@ -8,7 +8,6 @@ import {
   hiddenText,
   httpUrl,
   integer,
-  listenHost,
   number,
   oneOf,
   path,
@@ -17,7 +16,7 @@ import {
 } from "./formats.js";
 import type { Section } from "./setting.js";
 import { setting } from "./setting.js";
-import { actionTypesFormat, handlersFormat, regionListFormat } from "./shapes.js";
+import { actionTypesFormat, handlersFormat, listenHost, regionListFormat } from "./shapes.js";
 
 /** Longest wait that makes sense anywhere: CodePipeline ends custom actions after a day. */
 const day = "24h";

@@ -20,6 +20,8 @@ export interface Setting {
   readonly env?: string;
   /** How the table shows a default that is worked out at start. */
   readonly defaultText?: string;
+  /** Others read it: a placeholder in it may be theirs. */
+  readonly isHandedOn: boolean;
   /** A path: made absolute from the folder of the place that names it. */
   readonly isPath: boolean;
   /** Nothing stands in for it. */
@@ -41,6 +43,7 @@ export interface SettingOptions {
   readonly sensitive?: boolean;
   readonly hasFileForm?: boolean;
   readonly isOfFiles?: boolean;
+  readonly isHandedOn?: boolean;
   readonly isPath?: boolean;
   readonly required?: boolean;
 }
@@ -52,6 +55,7 @@ export function setting(options: SettingOptions): Setting {
     sensitive: false,
     hasFileForm: false,
     isOfFiles: false,
+    isHandedOn: false,
     isPath: false,
     required: false,
     default: null,

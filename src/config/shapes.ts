@@ -1,7 +1,9 @@
 // The values that only this configuration has: Regions, the outer shape of actionTypes and handlers, a command line,
 // names of environment variables, a webhook secret. The inner keys of entries are in entry-schema.ts.
+import { isIP } from "node:net";
 import type { Format, Problem } from "./formats.js";
-import { list, single, text } from "./formats.js";
+import { list, notA, single, text } from "./formats.js";
+import { likelyHost } from "./likely.js";
 import { quote } from "./mistakes.js";
 import { regionPattern } from "./regions.js";
 
@@ -77,6 +79,20 @@ export const envNameFormat: Format = single(
   },
   { type: "string", pattern: "^(?!PARTNERD_)[A-Za-z_][A-Za-z0-9_]{0,255}$" },
 );
+
+/** An address to listen on: an IP address or `localhost`. */
+export function listenHost(): Format {
+  return single(
+    "IP address",
+    (value) => {
+      if (typeof value === "string" && (isIP(value) !== 0 || value === "localhost")) return undefined;
+      const likely = typeof value === "string" ? likelyHost(value) : undefined;
+      const mend = `write ${likely ? quote(likely) : `"127.0.0.1", "::1" or "0.0.0.0"`}`;
+      return { what: notA(value, "an address to listen on"), mend };
+    },
+    { type: "string", examples: ["127.0.0.1", "::1", "0.0.0.0"] },
+  );
+}
 
 /** A user or group of this machine: its name, or its number. */
 export const accountFormat: Format = {

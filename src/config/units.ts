@@ -40,44 +40,49 @@ export function formatSize(bytes: number): string {
 export function likelyDuration(written: string): string | undefined {
   const text = written.trim().toLowerCase();
   if (/^\d{1,9}$/.test(text)) return `${Number(text)}s`;
-  const match = /^(\d{1,9}(?:\.\d{1,6})?)\s*([a-z]+)$/.exec(text);
-  const unit = match && durationWords[match[2] ?? ""];
-  if (!match || !unit) return undefined;
-  const ms = Number(match[1]) * durationUnits[unit];
+  const [, hours, minutes, seconds] = /^(\d{1,4}):(\d\d):(\d\d)$/.exec(text) ?? [];
+  if (seconds !== undefined) return likelyDuration(`${hours}h${minutes}m${seconds}s`);
+  // `1h30m`, `1 h and 30 min`, and PT1H30M as ISO 8601 has it.
+  const parts = text.replace(/^pt?(?=\d)/, "").replaceAll(/\band\b|,/g, " ");
+  if (!/^\s*(?:\d{1,9}(?:\.\d{1,6})?\s*[a-z]{1,12}\s*)+$/.test(parts)) return undefined;
+  let ms = 0;
+  for (const [, number, word = ""] of parts.matchAll(/(\d+(?:\.\d+)?)\s*([a-z]+)/g)) {
+    const unitMs = durationWords[word];
+    if (unitMs === undefined) return undefined;
+    ms += Number(number) * unitMs;
+  }
   return Number.isSafeInteger(ms) ? formatDuration(ms) : undefined;
 }
 
 /** The size that somebody most likely meant, written as we want it; `undefined` when nobody can say. */
 export function likelySize(written: string): string | undefined {
-  const match = /^(\d{1,9})\s*([kmgt]?)(?:i?b)?$/i.exec(written.trim());
+  const text = written.trim().replaceAll(/(?<=\d)[,_](?=\d{3})/g, "");
+  const match = /^(\d{1,9}(?:\.\d{1,6})?)\s*([kmgt]?)(?:i?b|bytes?)?$/i.exec(text);
   if (!match) return undefined;
   const prefix = (match[2] ?? "").toUpperCase();
-  return `${Number(match[1])}${prefix === "" ? "MiB" : `${prefix}iB`}`;
+  if (prefix === "" && /b/i.test(text))
+    return Number.isInteger(Number(match[1])) ? formatSize(Number(match[1])) : undefined;
+  const unit = prefix === "" ? "MiB" : (`${prefix}iB` as SizeUnit);
+  if (/^\d+$/.test(match[1] ?? "")) return `${Number(match[1])}${unit}`;
+  const bytes = Number(match[1]) * sizeUnits[unit];
+  return Number.isSafeInteger(bytes) ? formatSize(bytes) : undefined;
 }
 
 function safe(value: number): number | undefined {
   return Number.isSafeInteger(value) ? value : undefined;
 }
 
-const durationWords: Readonly<Record<string, DurationUnit | undefined>> = Object.assign(Object.create(null), {
-  ms: "ms",
-  msec: "ms",
-  msecs: "ms",
-  millis: "ms",
-  milliseconds: "ms",
-  s: "s",
-  sec: "s",
-  secs: "s",
-  second: "s",
-  seconds: "s",
-  m: "m",
-  min: "m",
-  mins: "m",
-  minute: "m",
-  minutes: "m",
-  h: "h",
-  hr: "h",
-  hrs: "h",
-  hour: "h",
-  hours: "h",
-});
+const units: Readonly<Record<string, number>> = { ...durationUnits, d: 86_400_000, w: 604_800_000 };
+const durationWords: Readonly<Record<string, number | undefined>> = Object.assign(
+  Object.create(null),
+  Object.fromEntries(
+    [
+      ["ms", "ms", "msec", "msecs", "millis", "millisecond", "milliseconds"],
+      ["s", "s", "sec", "secs", "second", "seconds"],
+      ["m", "m", "min", "mins", "minute", "minutes"],
+      ["h", "h", "hr", "hrs", "hour", "hours"],
+      ["d", "d", "day", "days"],
+      ["w", "w", "week", "weeks"],
+    ].flatMap(([unit = "", ...words]) => words.map((word) => [word, units[unit]])),
+  ),
+);

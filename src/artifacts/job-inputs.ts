@@ -5,10 +5,12 @@ import { join } from "node:path";
 import type { Job } from "../job/job.js";
 import { failureOfTransfer, TransferFault } from "./faults.js";
 import type { JobFolder } from "./job-folder.js";
+import type { LeftOut } from "./links.js";
 import { placed } from "./named.js";
 import { ArchiveDamaged } from "./refusal.js";
 import type { PlacedArtifact, Transfers } from "./s3/transfers.js";
 import type { UnpackLimits } from "./unpack/limits.js";
+import type { Unpacked } from "./unpack/request.js";
 import type { UnpackCall, Unpacker, Unpacking } from "./unpack/unpack.js";
 
 export interface JobInputsOptions {
@@ -17,6 +19,8 @@ export interface JobInputsOptions {
   readonly transfers: () => Promise<Transfers>;
   readonly unpacker: () => Promise<Pick<Unpacker, "begin">>;
   readonly limits: UnpackLimits;
+  /** Told when links of an artifact were left out. */
+  readonly onLinksLeftOut: (artifact: string, leftOut: LeftOut) => void;
   readonly signal: AbortSignal;
 }
 
@@ -130,7 +134,7 @@ export class JobInputs {
       });
       isVerified = true;
       unpacking?.complete();
-      await unpacking?.result;
+      if (unpacking) this.#tell(artifact, await unpacking.result);
     } catch (error) {
       unpacking?.giveUp(error);
       await unpacking?.result.catch(() => {});
@@ -143,7 +147,11 @@ export class JobInputs {
   async #unpack(artifact: PlacedArtifact, file: string, into: string): Promise<void> {
     const unpacking = (await this.#options.unpacker()).begin(this.#unpackCall(artifact, file, into));
     unpacking.complete();
-    await unpacking.result;
+    this.#tell(artifact, await unpacking.result);
+  }
+
+  #tell({ name }: PlacedArtifact, { leftOut }: Unpacked): void {
+    if (leftOut) this.#options.onLinksLeftOut(name, leftOut);
   }
 
   #unpackCall({ name }: PlacedArtifact, file: string, into: string): UnpackCall {

@@ -1,16 +1,19 @@
 // Makes workspaces, and owns what they share: the connections to S3, the threads that unpack and pack, the look at the
 // disk. Loads nothing of it before the first job needs it.
+import type { Job } from "../job/job.js";
 import type { Clock } from "../std/clock.js";
 import type { RetryPolicyMs } from "../std/retry.js";
 import type { ArtifactStore, Room, Workspace, WorkspaceCall } from "./artifacts.js";
 import type { FreeSpace } from "./free-space.js";
 import type { JobFolders } from "./job-folders.js";
 import { LazyWorkspace } from "./lazy-workspace.js";
+import type { LeftOut } from "./links.js";
 import type { Packer } from "./pack/pack.js";
 import { JobAccess } from "./s3/access.js";
 import type { S3, Transfers } from "./s3/transfers.js";
 import type { PartsLeft } from "./s3/upload.js";
 import { Shared } from "./shared.js";
+import type { UnpackLimits } from "./unpack/limits.js";
 import type { Unpacker } from "./unpack/unpack.js";
 import { JobWorkspace } from "./workspace.js";
 
@@ -29,14 +32,14 @@ export interface S3StoreOptions {
   readonly socketTimeoutMs: number;
   /** For one request of an upload or the beginning of a download's answer. */
   readonly requestTimeoutMs: number;
-  readonly maxArchiveBytes: number;
-  readonly maxExtractedBytes: number;
-  readonly maxEntries: number;
+  readonly limits: UnpackLimits;
   readonly retry: RetryPolicyMs;
   readonly clock: Clock;
   readonly random: () => number;
   /** Told when the folder of a job that is over could not be removed. */
   readonly onLeftover: (folder: string, error: unknown) => void;
+  /** Told when links of an artifact were left out, as `artifacts.badLinks` says. */
+  readonly onLinksLeftOut: (job: Job, artifact: string, leftOut: LeftOut) => void;
   /** Told when parts of an upload that broke stay in the bucket. */
   readonly onPartsLeft: PartsLeft;
 }
@@ -72,7 +75,7 @@ export class S3Store implements ArtifactStore {
   }
 
   #open(call: WorkspaceCall): Workspace {
-    const { folders, maxArchiveBytes, maxExtractedBytes, maxEntries, onLeftover } = this.#options;
+    const { folders, limits, onLeftover, onLinksLeftOut } = this.#options;
     const life = new AbortController();
     const transfers = new Shared(() => this.#transfers(call, life.signal));
     const workspace: JobWorkspace = new JobWorkspace({
@@ -82,9 +85,11 @@ export class S3Store implements ArtifactStore {
       transfers: () => transfers.get(),
       unpacker: () => this.#unpacker.get(),
       pack: async (request) => {
-        await (await this.#packer.get()).pack(request);
+        const { leftOut } = await (await this.#packer.get()).pack(request);
+        if (leftOut) onLinksLeftOut(call.job, request.artifact, leftOut);
       },
-      limits: { maxArchiveBytes, maxExtractedBytes, maxEntries },
+      onLinksLeftOut: (artifact, leftOut) => onLinksLeftOut(call.job, artifact, leftOut),
+      limits,
       endAccess: () => life.abort(new Error("the job is over")),
       onLeftover,
       onOver: () => this.#workspaces.delete(workspace),
@@ -114,7 +119,7 @@ export class S3Store implements ArtifactStore {
 
 async function openS3(options: S3StoreOptions): Promise<S3> {
   const { S3 } = await import("./s3/transfers.js");
-  return new S3({ ...options, cleanupMaxMs });
+  return new S3({ ...options, maxArchiveBytes: options.limits.maxArchiveBytes, cleanupMaxMs });
 }
 
 async function openUnpacker({ clock }: S3StoreOptions): Promise<Unpacker> {
@@ -127,8 +132,7 @@ async function openUnpacker({ clock }: S3StoreOptions): Promise<Unpacker> {
 }
 
 async function openPacker(options: S3StoreOptions): Promise<Packer> {
-  const { clock, maxArchiveBytes, maxExtractedBytes, maxEntries } = options;
-  const limits = { maxArchiveBytes, maxExtractedBytes, maxEntries };
+  const { clock, limits } = options;
   const { Packer, startPackWorker } = await import("./pack/pack.js");
   return new Packer({ limits, threadsMax: packThreadsMax, endMs: packEndMs, clock, start: startPackWorker });
 }

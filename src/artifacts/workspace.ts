@@ -6,6 +6,7 @@ import { GoneAccess } from "./faults.js";
 import { JobFolder } from "./job-folder.js";
 import { JobInputs } from "./job-inputs.js";
 import { JobOutputs, type PackRequest } from "./job-outputs.js";
+import type { LeftOut } from "./links.js";
 import type { Transfers } from "./s3/transfers.js";
 import type { UnpackLimits } from "./unpack/limits.js";
 import type { Unpacker } from "./unpack/unpack.js";
@@ -21,6 +22,8 @@ export interface JobWorkspaceOptions {
   readonly unpacker: () => Promise<Pick<Unpacker, "begin">>;
   readonly pack: (request: PackRequest) => Promise<void>;
   readonly limits: UnpackLimits;
+  /** Told when links of an input were left out. */
+  readonly onLinksLeftOut: (artifact: string, leftOut: LeftOut) => void;
   /** Ends renewals of access, which outlive the transfers so that a broken upload can be taken back. */
   readonly endAccess: () => void;
   /** Told when the folder could not be removed. */
@@ -51,7 +54,8 @@ export class JobWorkspace implements Workspace {
     const folder = new JobFolder({ make: options.makeFolder, signal });
     const shared = { job, folder, transfers: options.transfers, signal };
     this.#folder = folder;
-    this.#inputs = new JobInputs({ ...shared, unpacker: options.unpacker, limits: options.limits });
+    const { unpacker, limits, onLinksLeftOut } = options;
+    this.#inputs = new JobInputs({ ...shared, unpacker, limits, onLinksLeftOut });
     this.#outputs = new JobOutputs({ ...shared, pack: options.pack });
   }
 

@@ -60,13 +60,20 @@ export async function fetchInput(call: {
     connectionTimeoutMs: 5_000,
     socketTimeoutMs: 20_000,
     requestTimeoutMs: 20_000,
-    maxArchiveBytes: 2 ** 31,
-    maxExtractedBytes: 2 ** 33,
-    maxEntries: 200_000,
+    limits: {
+      maxArchiveBytes: 2 ** 31,
+      maxExtractedBytes: 2 ** 33,
+      maxEntries: 200_000,
+      maxRatio: 200,
+      maxRatioFrom: 100 * 2 ** 20,
+      maxLinks: 10_000,
+      badLinks: "refuse",
+    },
     retry: { minDelayMs: 100, maxDelayMs: 1_000, factor: 2, maxElapsedMs: 10_000 },
     clock,
     random: Math.random,
     onLeftover: () => {},
+    onLinksLeftOut: () => {},
     onPartsLeft: () => {},
   });
   const credentials = {

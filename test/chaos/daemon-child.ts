@@ -18,6 +18,7 @@ import { Masker } from "../../src/std/masking.js";
 import { FaultPoints, pointsUntil, say } from "./fault-points.js";
 import { Journal, journalEvent, journalledGateway, journalledLedger, machineMs } from "./journal.js";
 import { PointedLedger, pointedGateway, pointedHandlers, pointedSqliteThread } from "./pointed-parts.js";
+import { otherLimits } from "../support/artifact-limits.js";
 
 /** What the parent asks for. */
 export interface ChildOrder {
@@ -132,6 +133,7 @@ function configOf(order: ChildOrder): Config {
       maxArchiveBytes: 1e9,
       maxExtractedBytes: 1e9,
       maxEntries: 1e5,
+      ...otherLimits,
       minFreeBytes: 0,
       requestTimeoutMs: 5_000,
     },

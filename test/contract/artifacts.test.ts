@@ -20,6 +20,7 @@ import type { HandlerJob } from "../../src/handlers/handler.js";
 import { hasMoto, startMoto } from "../support/moto.js";
 import { startRig, thirdParty } from "../support/rig.js";
 import { s3Client } from "../support/s3-client.js";
+import { otherLimits } from "../support/artifact-limits.js";
 
 const isMotoHere = hasMoto();
 interface Server {
@@ -78,6 +79,7 @@ describe.each(places)("artifacts in the S3 of $name", ({ start, isHere }) => {
           maxArchiveBytes: 1e9,
           maxExtractedBytes: 1e9,
           maxEntries: 1e5,
+          ...otherLimits,
           minFreeBytes: 0,
           requestTimeoutMs: 20_000,
           endpoint: url,

@@ -10,6 +10,7 @@ import type { JobView } from "../../src/emulator/job.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
 import { startService } from "../fixtures/handlers/service.js";
 import { custom, type Rig, type RigOptions, scriptedHandler, startRig, thirdParty } from "../support/rig.js";
+import { otherLimits } from "../support/artifact-limits.js";
 
 const flavours = [
   ["third-party", thirdParty],
@@ -222,6 +223,7 @@ function limits(folder: string) {
     maxArchiveBytes: 1e9,
     maxExtractedBytes: 1e9,
     maxEntries: 1e5,
+    ...otherLimits,
     minFreeBytes: 0,
     requestTimeoutMs: 5_000,
   };

@@ -1,6 +1,7 @@
 // What the near side of packing and its thread say to each other, and how a folder that is not packed is told: refused
 // for what is in it (who made the folder mends it), or failed for what befell this worker.
 import type { FailureType } from "../../job/failure.js";
+import type { LeftOut } from "../links.js";
 import { ArchiveRefused, noThread, noThreadReason, shown } from "../refusal.js";
 import type { UnpackLimits } from "../unpack/limits.js";
 
@@ -12,6 +13,8 @@ export interface Packed {
   readonly sizeBytes: number;
   /** Files, links and folders in it. */
   readonly entries: number;
+  /** Links that were not packed (`artifacts.badLinks: skip`), when there are any. */
+  readonly leftOut?: LeftOut;
 }
 
 /** What the thread is given; it ends with its one answer. */

@@ -13,7 +13,7 @@ if (import.meta.url.endsWith(".ts")) {
 }
 const { PackOutput } = await import("./output.js");
 const { refusalOfFolder } = await import("./request.js");
-const { listTree, openRoot } = await import("./tree.js");
+const { listTree, openRoot, rootPathsOf } = await import("./tree.js");
 const { zipTree } = await import("./tree-zip.js");
 
 parentPort?.postMessage(pack(workerData as PackOrder));
@@ -23,8 +23,9 @@ function pack({ artifact, directory, descriptor, limits }: PackOrder): PackAnswe
     const { dev: device, ino: inode } = fstatSync(descriptor);
     const root = openRoot(directory);
     try {
-      const entries = listTree(root, { limits, except: { device, inode } });
-      return { type: "packed", packed: zipTree(root, entries, new PackOutput(descriptor, limits.maxArchiveBytes)) };
+      const tree = listTree(root, { limits, except: { device, inode }, rootPaths: rootPathsOf(directory) });
+      const packed = zipTree(root, tree.entries, new PackOutput(descriptor, limits.maxArchiveBytes), limits);
+      return { type: "packed", packed: tree.leftOut ? { ...packed, leftOut: tree.leftOut } : packed };
     } finally {
       root.close();
     }

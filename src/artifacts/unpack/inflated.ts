@@ -1,6 +1,6 @@
 // Inflates a sequence of pieces: the library's pool inflates the next one while the thread writes the one before.
 // Gives memory back at once: a thread that makes little else gives the garbage collector no reason to run.
-import type { Gunzip, InflateRaw } from "node:zlib";
+import type { Transform } from "node:stream";
 import { release } from "../release.js";
 
 /**
@@ -9,7 +9,7 @@ import { release } from "../release.js";
  */
 export async function* inflated(
   packed: Iterable<Buffer>,
-  inflater: InflateRaw | Gunzip,
+  inflater: Transform,
   damaged: () => Error,
 ): AsyncGenerator<Buffer> {
   let cause: { readonly error: unknown } | undefined;
@@ -31,7 +31,7 @@ export async function* inflated(
   }
 }
 
-async function feed(packed: Iterable<Buffer>, inflater: InflateRaw | Gunzip): Promise<void> {
+async function feed(packed: Iterable<Buffer>, inflater: Transform): Promise<void> {
   for (const piece of packed) {
     await new Promise<void>((resolve) => {
       // An inflater that fails in the middle of a piece closes and never calls back for it.
@@ -50,7 +50,7 @@ async function feed(packed: Iterable<Buffer>, inflater: InflateRaw | Gunzip): Pr
 
 function isOfZlib(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return code.startsWith("Z_");
+  return code.startsWith("Z_") || code.startsWith("ZSTD_");
 }
 
 /** The inflater fills a buffer piece by piece: with the last one, all of it has been read. */

@@ -5,11 +5,12 @@ import { ArchiveRefused, DamageFound } from "../refusal.js";
 import type { GrowingFile } from "./growing-file.js";
 import { inflated } from "./inflated.js";
 import { chunkBytes } from "./limits.js";
+import { firstFrame, startsLikeZstd, zstdFrames } from "./zstd-frames.js";
 
 export type Compression = "gzip" | "zstd";
 
 interface Format {
-  readonly mark: Buffer;
+  readonly starts: (first: Buffer) => boolean;
   /** So many packed bytes hold at least one block of it: gzip inflates byte by byte, zstd in blocks of 128 KiB. */
   readonly probeBytes: number;
   /** What follows the last block: a checksum, and sizes. */
@@ -20,7 +21,7 @@ interface Format {
 
 const formats: Readonly<Record<Compression, Format>> = {
   gzip: {
-    mark: Buffer.of(0x1f, 0x8b, 8),
+    starts: (first) => first.subarray(0, 3).equals(Buffer.of(0x1f, 0x8b, 8)),
     probeBytes: 4_096,
     trailerBytes: 8,
     open: () => zlib.createGunzip({ chunkSize: chunkBytes }),
@@ -28,7 +29,7 @@ const formats: Readonly<Record<Compression, Format>> = {
       zlib.gunzipSync(packed, { maxOutputLength, finishFlush: zlib.constants.Z_SYNC_FLUSH }),
   },
   zstd: {
-    mark: Buffer.of(0x28, 0xb5, 0x2f, 0xfd),
+    starts: startsLikeZstd,
     probeBytes: 256 * 2 ** 10,
     trailerBytes: 4,
     open: () => zlib.createZstdDecompress({ chunkSize: chunkBytes }),
@@ -39,17 +40,15 @@ const formats: Readonly<Record<Compression, Format>> = {
 
 /** What this file is compressed with, by its first bytes; undefined when with nothing that we know. */
 export function compressionOf(first: Buffer): Compression | undefined {
-  return (["gzip", "zstd"] as const).find((name) => {
-    const { mark } = formats[name];
-    return first.subarray(0, mark.length).equals(mark);
-  });
+  return (["gzip", "zstd"] as const).find((name) => formats[name].starts(first));
 }
 
 /** What is in there, piece by piece; each of `packed` is used up before the next is asked for. */
 export function decompressed(packed: Iterable<Buffer>, compression: Compression): AsyncGenerator<Buffer> {
   checkKnown(compression);
   const damaged = () => new DamageFound(`its ${compression} is damaged or was cut off; upload it anew`);
-  return inflated(packed, formats[compression].open(), damaged);
+  const pieces = compression === "zstd" ? zstdFrames(packed) : packed;
+  return inflated(pieces, formats[compression].open(), damaged);
 }
 
 /**
@@ -59,8 +58,9 @@ export function inflatedStart(file: GrowingFile, compression: Compression, wante
   checkKnown(compression);
   const { probeBytes, trailerBytes, inflate } = formats[compression];
   let start: Buffer = Buffer.alloc(0);
+  const from = compression === "zstd" ? firstFrame(file) : 0;
   for (let length = leastProbeBytes; ; length *= 2) {
-    const packed = Buffer.from(file.view(0, Math.min(length, probeBytes)));
+    const packed = Buffer.from(file.view(from, Math.min(length, probeBytes)));
     const isLast = length >= probeBytes || packed.length < length;
     for (const bytes of isLast ? [packed.length - trailerBytes, packed.length] : [packed.length]) {
       try {

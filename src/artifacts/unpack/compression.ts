@@ -3,7 +3,7 @@
 import * as zlib from "node:zlib";
 import { ArchiveRefused, DamageFound } from "../refusal.js";
 import type { GrowingFile } from "./growing-file.js";
-import { inflated } from "./inflated.js";
+import { codeOf, inflated } from "./inflated.js";
 import { chunkBytes } from "./limits.js";
 import { firstFrame, startsLikeZstd, zstdFrames } from "./zstd-frames.js";
 
@@ -38,17 +38,40 @@ const formats: Readonly<Record<Compression, Format>> = {
   },
 };
 
-/** What this file is compressed with, by its first bytes; undefined when with nothing that we know. */
+/** Nothing in Node inflates these, and no library that is kept up does so within a bound of memory. */
+const unknown: readonly (readonly [name: string, start: RegExp])[] = [
+  ["xz", /^\xfd7zXZ\0/],
+  // How well it was packed, and the digits of pi, with which each block begins.
+  ["bzip2", /^BZh[1-9]1AY&SY/],
+];
+
+/**
+ * What this file is compressed with, by its first bytes; undefined when with nothing that is known. Throws
+ * ArchiveRefused for what cannot be inflated: nobody could tell whether a tar is in it.
+ */
 export function compressionOf(first: Buffer): Compression | undefined {
+  const start = first.toString("latin1", 0, 16);
+  const other = unknown.find(([, mark]) => mark.test(start));
+  if (other !== undefined) {
+    const instead = "pack it with gzip or zstd, or let the handler take it as it is (job.inputFile)";
+    throw new ArchiveRefused(`it is compressed with ${other[0]}, which is not unpacked; ${instead}`);
+  }
   return (["gzip", "zstd"] as const).find((name) => formats[name].starts(first));
 }
 
 /** What is in there, piece by piece; each of `packed` is used up before the next is asked for. */
 export function decompressed(packed: Iterable<Buffer>, compression: Compression): AsyncGenerator<Buffer> {
   checkKnown(compression);
-  const damaged = () => new DamageFound(`its ${compression} is damaged or was cut off; upload it anew`);
   const pieces = compression === "zstd" ? zstdFrames(packed) : packed;
-  return inflated(pieces, formats[compression].open(), damaged);
+  return inflated(pieces, formats[compression].open(), (code) => failureOf(compression, code));
+}
+
+const tooWide = "ZSTD_error_frameParameter_windowTooLarge";
+
+function failureOf(compression: Compression, code: string): ArchiveRefused {
+  return code === tooWide
+    ? new ArchiveRefused("its zstd needs more than 128 MiB to look back; pack it without --long")
+    : new DamageFound(`its ${compression} is damaged or was cut off; upload it anew`);
 }
 
 /**
@@ -65,8 +88,9 @@ export function inflatedStart(file: GrowingFile, compression: Compression, wante
     for (const bytes of isLast ? [packed.length - trailerBytes, packed.length] : [packed.length]) {
       try {
         start = inflate(packed.subarray(0, bytes), startMaxBytes);
-      } catch {
+      } catch (error) {
         // Damaged somewhere in these bytes, or a bomb: what is known stays.
+        if (codeOf(error) === tooWide) throw failureOf(compression, tooWide);
       }
       if (start.length >= wanted) return start;
     }

@@ -5,12 +5,12 @@ import { release } from "../release.js";
 
 /**
  * The content, piece by piece, each valid until the next is asked for; each of `packed` is used up before the next is
- * asked for, too. What `packed` throws passes through; what the inflater throws becomes `damaged()`.
+ * asked for, too. What `packed` throws passes through; what the inflater throws becomes `damaged(code)`.
  */
 export async function* inflated(
   packed: Iterable<Buffer>,
   inflater: Transform,
-  damaged: () => Error,
+  damaged: (code: string) => Error,
 ): AsyncGenerator<Buffer> {
   let cause: { readonly error: unknown } | undefined;
   const fed = feed(packed, inflater).catch((error: unknown) => {
@@ -24,7 +24,8 @@ export async function* inflated(
     }
   } catch (error) {
     const first = cause?.error ?? error;
-    throw isOfZlib(first) ? damaged() : first;
+    const code = codeOf(first);
+    throw code.startsWith("Z_") || code.startsWith("ZSTD_") ? damaged(code) : first;
   } finally {
     inflater.destroy();
     await fed;
@@ -48,9 +49,8 @@ async function feed(packed: Iterable<Buffer>, inflater: Transform): Promise<void
   inflater.end();
 }
 
-function isOfZlib(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return code.startsWith("Z_") || code.startsWith("ZSTD_");
+export function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
 /** The inflater fills a buffer piece by piece: with the last one, all of it has been read. */

@@ -369,7 +369,14 @@ describe("zstd", () => {
       const [one, two] = [archive.subarray(0, cut), archive.subarray(cut)].map((part) =>
         zstdCompressSync(part, { params: { [constants.ZSTD_c_checksumFlag]: cut % 2 } }),
       );
-      const bytes = Buffer.concat([skippable, one ?? skippable, skippable, zstdCompressSync(""), two ?? skippable, skippable]);
+      const bytes = Buffer.concat([
+        skippable,
+        one ?? skippable,
+        skippable,
+        zstdCompressSync(""),
+        two ?? skippable,
+        skippable,
+      ]);
       expect((await rig.unpack(bytes)).unpacked).toEqual({
         kind: "tar.zst",
         entries: 2,
@@ -379,11 +386,33 @@ describe("zstd", () => {
     }
   });
 
+  it("is refused by name where it needs too much memory", async () => {
+    // A frame with a window of 2^28 bytes and one block as it is.
+    const archive = tar([{ name: "a", content: "one" }]);
+    const packed = Buffer.concat([le(0xfd2fb528, 4, 0, 1, (28 - 10) << 3, 1, (archive.length << 3) | 1, 3), archive]);
+    await expect(rig.unpack(packed)).rejects.toThrow(/needs more than 128 MiB to look back; pack it without --long/);
+  });
+
   it("is refused where it is damaged or cut off", async () => {
     const whole = zstdCompressSync(tar([{ name: "a", content: randomBytes(mebibyte) }]));
     await expect(rig.unpack(whole.subarray(0, -9))).rejects.toThrow("its zstd is damaged or was cut off");
   });
 });
+
+for (const [program, name] of [
+  ["xz", "xz"],
+  ["bzip2", "bzip2"],
+] as const) {
+  it.skipIf(!isInstalled(program))(
+    `what is compressed with ${name} is refused by that name, with what to do`,
+    async () => {
+      const { stdout } = spawnSync(program, ["-c"], { input: tar([{ name: "a", content: "one" }]) });
+      await expect(rig.unpack(stdout)).rejects.toThrow(
+        `it is compressed with ${name}, which is not unpacked; pack it with gzip or zstd, or let the handler take it`,
+      );
+    },
+  );
+}
 
 it("a folder of links on a disk keeps each of them", async () => {
   const folder = mkdtempSync(join(rig.folder, "links-"));

@@ -24,8 +24,12 @@ export class JobFolder {
     return this.#path;
   }
 
+  /** Asked again it answers the same one; what failed in passing is tried anew. */
   path(): Promise<string> {
-    this.#path ??= this.#makeOnce();
+    this.#path ??= this.#makeOnce().catch((error: unknown) => {
+      this.#path = undefined;
+      throw error;
+    });
     return this.#path;
   }
 

@@ -21,7 +21,7 @@ export interface S3StoreOptions {
   /** Closed with the store. */
   readonly folders: Pick<JobFolders, "make" | "remove" | "close">;
   /** Closed with the store. */
-  readonly space: Pick<FreeSpace, "room" | "close">;
+  readonly space: Pick<FreeSpace, "room" | "reserve" | "close">;
   /** Another S3, addressed path-style; unset: each Region's own. */
   readonly endpoint: string | undefined;
   readonly appId: string;
@@ -46,6 +46,8 @@ export interface S3StoreOptions {
 
 /** Longest time for taking back an upload that broke: well within a stop's time. */
 const cleanupMaxMs = 5_000;
+/** How long a download waits for others to leave the disk; S3 is asked anew afterwards. */
+const roomWaitMaxMs = 120_000;
 /** Folders packed at once; more would only share the same disk and cores. */
 const packThreadsMax = 2;
 const packEndMs = 5_000;
@@ -75,7 +77,7 @@ export class S3Store implements ArtifactStore {
   }
 
   #open(call: WorkspaceCall): Workspace {
-    const { folders, limits, onLeftover, onLinksLeftOut } = this.#options;
+    const { folders, space, limits, onLeftover, onLinksLeftOut } = this.#options;
     const life = new AbortController();
     const transfers = new Shared(() => this.#transfers(call, life.signal));
     const workspace: JobWorkspace = new JobWorkspace({
@@ -90,6 +92,7 @@ export class S3Store implements ArtifactStore {
       },
       onLinksLeftOut: (artifact, leftOut) => onLinksLeftOut(call.job, artifact, leftOut),
       limits,
+      reserve: (bytes, signal) => space.reserve(bytes, { waitMaxMs: roomWaitMaxMs, signal }),
       endAccess: () => life.abort(new Error("the job is over")),
       onLeftover,
       onOver: () => this.#workspaces.delete(workspace),

@@ -4,7 +4,7 @@ import { JobFailure } from "../job/failure.js";
 import type { ArtifactLinks, Workspace, WorkspaceCall } from "./artifacts.js";
 import { GoneAccess } from "./faults.js";
 import { JobFolder } from "./job-folder.js";
-import { JobInputs } from "./job-inputs.js";
+import { JobInputs, type Reserve } from "./job-inputs.js";
 import { JobOutputs, type PackRequest } from "./job-outputs.js";
 import type { LeftOut } from "./links.js";
 import type { Transfers } from "./s3/transfers.js";
@@ -22,6 +22,8 @@ export interface JobWorkspaceOptions {
   readonly unpacker: () => Promise<Pick<Unpacker, "begin">>;
   readonly pack: (request: PackRequest) => Promise<void>;
   readonly limits: UnpackLimits;
+  /** Reserves room on the disk for a file of so many bytes. */
+  readonly reserve: Reserve;
   /** Told when links of an input were left out. */
   readonly onLinksLeftOut: (artifact: string, leftOut: LeftOut) => void;
   /** Ends renewals of access, which outlive the transfers so that a broken upload can be taken back. */
@@ -54,8 +56,8 @@ export class JobWorkspace implements Workspace {
     const folder = new JobFolder({ make: options.makeFolder, signal });
     const shared = { job, folder, transfers: options.transfers, signal };
     this.#folder = folder;
-    const { unpacker, limits, onLinksLeftOut } = options;
-    this.#inputs = new JobInputs({ ...shared, unpacker, limits, onLinksLeftOut });
+    const { unpacker, limits, reserve, onLinksLeftOut } = options;
+    this.#inputs = new JobInputs({ ...shared, unpacker, limits, reserve, onLinksLeftOut });
     this.#outputs = new JobOutputs({ ...shared, pack: options.pack });
   }
 

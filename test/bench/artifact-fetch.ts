@@ -54,7 +54,11 @@ export async function fetchInput(call: {
       remove: async (folder) => rmSync(folder, { recursive: true, force: true }),
       close: async () => {},
     },
-    space: { room: () => ({ isEnough: true }), close: () => {} },
+    space: {
+      room: () => ({ isEnough: true }),
+      reserve: async () => ({ wrote: () => {}, release: () => {} }),
+      close: () => {},
+    },
     endpoint: call.url,
     appId: "bench",
     connectionTimeoutMs: 5_000,

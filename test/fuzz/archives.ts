@@ -112,20 +112,23 @@ async function one(seed: number): Promise<string | undefined> {
   }
   const there = [...readdirSync(base), ...readdirSync(job).sort()].join(" ");
   if (there !== (thrown === undefined ? "job out raw" : "job raw")) return `${title} left ${there}`;
-  const leading = thrown === undefined ? leadsOut(into, into) : undefined;
+  const leading = thrown === undefined ? leadsOut(Buffer.from(into), into) : undefined;
   if (leading !== undefined) return `${title}: ${leading} leads out`;
   rmSync(into, { recursive: true, force: true });
   return undefined;
 }
 
-/** A link in the folder that leads out of it, followed as far as it goes. */
-function leadsOut(folder: string, root: string): string | undefined {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
+/** A link in the folder that leads out of it, followed as far as its text goes; names need not be UTF-8. */
+function leadsOut(folder: Buffer, root: string): string | undefined {
+  for (const entry of readdirSync(folder, { withFileTypes: true, encoding: "buffer" })) {
+    const path = Buffer.concat([folder, Buffer.from("/"), entry.name]);
     if (entry.isDirectory()) {
       const found = leadsOut(path, root);
       if (found !== undefined) return found;
-    } else if (entry.isSymbolicLink() && !`${resolve(folder, readlinkSync(path))}/`.startsWith(`${root}/`)) return path;
+    } else if (entry.isSymbolicLink()) {
+      const end = resolve(folder.toString("latin1"), readlinkSync(path, "latin1"));
+      if (!`${end}/`.startsWith(`${root}/`)) return path.toString();
+    }
   }
   return undefined;
 }

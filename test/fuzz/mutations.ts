@@ -32,7 +32,7 @@ const zipParts: readonly ZipPart[] = [
 const sparse = {
   "GNU.sparse.major": "1",
   "GNU.sparse.minor": "0",
-  "GNU.sparse.name": "p",
+  "GNU.sparse.name": "sp",
   "GNU.sparse.realsize": "90000",
 };
 const map = Buffer.concat([Buffer.from("2\n0\n5\n80000\n3\n"), Buffer.alloc(512 - 14)]);

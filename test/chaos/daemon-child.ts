@@ -15,10 +15,10 @@ import { Secret } from "../../src/job/secret.js";
 import { systemClock } from "../../src/std/clock.js";
 import { createLog, textLog } from "../../src/std/log.js";
 import { Masker } from "../../src/std/masking.js";
+import { otherLimits } from "../support/artifact-limits.js";
 import { FaultPoints, pointsUntil, say } from "./fault-points.js";
 import { Journal, journalEvent, journalledGateway, journalledLedger, machineMs } from "./journal.js";
 import { PointedLedger, pointedGateway, pointedHandlers, pointedSqliteThread } from "./pointed-parts.js";
-import { otherLimits } from "../support/artifact-limits.js";
 
 /** What the parent asks for. */
 export interface ChildOrder {

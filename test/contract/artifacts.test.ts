@@ -17,10 +17,10 @@ import type { Emulator } from "../../src/emulator/emulator.js";
 import { startEmulator } from "../../src/emulator/emulator.js";
 import { zipOf } from "../../src/emulator/s3/zip.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
+import { otherLimits } from "../support/artifact-limits.js";
 import { hasMoto, startMoto } from "../support/moto.js";
 import { startRig, thirdParty } from "../support/rig.js";
 import { s3Client } from "../support/s3-client.js";
-import { otherLimits } from "../support/artifact-limits.js";
 
 const isMotoHere = hasMoto();
 interface Server {

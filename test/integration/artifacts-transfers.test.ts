@@ -9,9 +9,9 @@ import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { describe, expect, it } from "vitest";
 import type { JobView } from "../../src/emulator/job.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
+import { otherLimits } from "../support/artifact-limits.js";
 import { type Rig, type RigOptions, startRig, thirdParty } from "../support/rig.js";
 import { s3Client } from "../support/s3-client.js";
-import { otherLimits } from "../support/artifact-limits.js";
 
 const outputs = [{ name: "Report" }];
 const bytes = randomBytes(3_000_000);

@@ -9,8 +9,8 @@ import type { HandlerConfig } from "../../src/config/config.js";
 import type { JobView } from "../../src/emulator/job.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
 import { startService } from "../fixtures/handlers/service.js";
-import { custom, type Rig, type RigOptions, scriptedHandler, startRig, thirdParty } from "../support/rig.js";
 import { otherLimits } from "../support/artifact-limits.js";
+import { custom, type Rig, type RigOptions, scriptedHandler, startRig, thirdParty } from "../support/rig.js";
 
 const flavours = [
   ["third-party", thirdParty],

@@ -4,8 +4,8 @@ import { mkdirSync, renameSync } from "node:fs";
 import type fs from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { custom, Gate, type Rig, startRig, thirdParty } from "../support/rig.js";
 import { otherLimits } from "../support/artifact-limits.js";
+import { custom, Gate, type Rig, startRig, thirdParty } from "../support/rig.js";
 
 const disk = vi.hoisted(() => ({ isFull: false, fullLooks: 0 }));
 vi.mock("node:fs/promises", async (original) => {

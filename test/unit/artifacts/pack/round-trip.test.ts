@@ -70,20 +70,20 @@ describe("what is packed is unpacked", () => {
 
   it("however well it packs", { timeout: 60_000 }, async () => {
     const folder = newFolder();
-    write(folder, { zeros: Buffer.alloc(100 * mebibyte), small: Buffer.alloc(200_000) });
-    for (const [maxRatio, maxRatioFrom] of [
-      [200, 100 * mebibyte],
-      [200, 0],
-      [9, 0],
-      [2, 0],
-      [1, 10 * mebibyte],
+    for (const [mebibytes, maxRatio, maxRatioFrom] of [
+      [100, 200, 100 * mebibyte],
+      [16, 200, 0],
+      [16, 9, 0],
+      [16, 2, 0],
+      [16, 1, 2 * mebibyte],
     ] as const) {
-      const limits = { ...roomyLimits, maxRatio, maxRatioFrom };
-      const { archive, tree } = await roundTrip(folder, limits);
+      const bytes = mebibytes * mebibyte;
+      write(folder, { zeros: Buffer.alloc(bytes), small: Buffer.alloc(200_000) });
+      const { archive, tree } = await roundTrip(folder, { ...roomyLimits, maxRatio, maxRatioFrom });
       expect(Object.keys(tree)).toEqual(["small", "zeros"]);
-      expect(archive.length * maxRatio + maxRatioFrom).toBeGreaterThanOrEqual(100 * mebibyte);
+      expect(archive.length * maxRatio + maxRatioFrom).toBeGreaterThanOrEqual(bytes);
       // No larger than need be: letters alone cost an eighth.
-      if (maxRatio > 8) expect(archive.length).toBeLessThan(15 * mebibyte);
+      if (maxRatio > 8) expect(archive.length).toBeLessThan(bytes / 7);
     }
   });
 
@@ -231,7 +231,7 @@ it("any tree a file system can hold comes back as it was, or is refused for a na
       }
       rmSync(folder, { recursive: true, force: true });
     }),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
-  expect(whole).toBeGreaterThan(30);
+  expect(whole).toBeGreaterThan(10);
 });

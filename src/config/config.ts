@@ -15,6 +15,10 @@ export interface Config {
     readonly maxArchiveBytes: number;
     readonly maxExtractedBytes: number;
     readonly maxEntries: number;
+    readonly maxRatio: number;
+    readonly maxRatioFrom: number;
+    readonly maxLinks: number;
+    readonly badLinks: "refuse" | "skip";
     /** Bytes; 0: no check. */
     readonly minFreeBytes: number;
     /** Unset: `aws.endpoint` when that is not AWS's own, else S3 in the job's Region. */

@@ -1,5 +1,5 @@
 // The second half of schema.ts: the keys of `ledger`, of `artifacts`, of one entry of `actionTypes` and of `handlers`.
-import { duration, hiddenText, httpUrl, integer, list, oneOf, path, size, text, textMap } from "./formats.js";
+import { duration, hiddenText, httpUrl, integer, list, number, oneOf, path, size, text, textMap } from "./formats.js";
 import type { Section } from "./setting.js";
 import { setting } from "./setting.js";
 import { accountFormat, commandFormat, envNameFormat, regionListFormat, webhookSecret } from "./shapes.js";
@@ -70,6 +70,32 @@ export const artifactsSchema = {
     kind: integer(1, 10_000_000),
     default: 200_000,
     env: "PARTNERD_ARTIFACTS_MAX_ENTRIES",
+  }),
+  maxRatio: setting({
+    doc: "Most bytes an artifact unpacks to for each byte of the whole archive, beyond the first `artifacts.maxRatioFrom`.",
+    kind: number(1, 1_000_000),
+    // Source code and logs reach 20, deflate ends at 1,032.
+    default: 200,
+    env: "PARTNERD_ARTIFACTS_MAX_RATIO",
+  }),
+  maxRatioFrom: setting({
+    doc: "Unpacked bytes that `artifacts.maxRatio` does not count: a database dump or an empty disk image harms nobody.",
+    kind: size("0B", "8TiB"),
+    default: "100MiB",
+    env: "PARTNERD_ARTIFACTS_MAX_RATIO_FROM",
+  }),
+  maxLinks: setting({
+    doc: "Most symbolic links in one artifact.",
+    // Their targets are held in memory.
+    kind: integer(0, 200_000),
+    default: 10_000,
+    env: "PARTNERD_ARTIFACTS_MAX_LINKS",
+  }),
+  badLinks: setting({
+    doc: "What becomes of an artifact's symbolic links that are absolute, lead out of it or go round in a circle: `refuse` fails the job, `skip` leaves them out, with a warning.",
+    kind: oneOf(["refuse", "skip"]),
+    default: "refuse",
+    env: "PARTNERD_ARTIFACTS_BAD_LINKS",
   }),
   minFreeBytes: setting({
     doc: "While the disk of `artifacts.workDir` has less left, or less than a quarter of a smaller disk, no new job is taken; 0B: no check.",

@@ -4,7 +4,7 @@ import { fstatSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { PackOutput } from "./output.js";
 import { type PackAnswer, type PackOrder, refusalOfFolder } from "./request.js";
-import { listTree, openRoot } from "./tree.js";
+import { listTree, openRoot, rootPathsOf } from "./tree.js";
 import { zipTree } from "./tree-zip.js";
 
 parentPort?.postMessage(pack(workerData as PackOrder));
@@ -14,8 +14,9 @@ function pack({ artifact, directory, descriptor, limits }: PackOrder): PackAnswe
     const { dev: device, ino: inode } = fstatSync(descriptor);
     const root = openRoot(directory);
     try {
-      const entries = listTree(root, { limits, except: { device, inode } });
-      return { type: "packed", packed: zipTree(root, entries, new PackOutput(descriptor, limits.maxArchiveBytes)) };
+      const tree = listTree(root, { limits, except: { device, inode }, rootPaths: rootPathsOf(directory) });
+      const packed = zipTree(root, tree.entries, new PackOutput(descriptor, limits.maxArchiveBytes), limits);
+      return { type: "packed", packed: tree.leftOut ? { ...packed, leftOut: tree.leftOut } : packed };
     } finally {
       root.close();
     }

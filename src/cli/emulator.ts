@@ -1,5 +1,6 @@
 // The command `partnerd emulator`: the local CodePipeline job API alone, until it is told to stop.
 // Says where it is and how to use it; everything else is the emulator's.
+
 import { readFile, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Command } from "commander";
@@ -14,6 +15,7 @@ import { Mistakes } from "../emulator/documents.js";
 import type { Emulator } from "../emulator/emulator.js";
 import { startEmulator } from "../emulator/emulator.js";
 import type { EmulatorEvent } from "../emulator/events.js";
+import { codeOf } from "../std/errors.js";
 import { exitCodes } from "./exit-codes.js";
 
 /** The command's options as commander gives them: texts and flags. */
@@ -83,7 +85,7 @@ export async function runEmulator(flags: EmulatorFlags, signal: AbortSignal, out
     return exitCodes.ok;
   } catch (error) {
     if (error instanceof Mistakes) return refuse(error.list, exitCodes.configuration, output);
-    const isTaken = (error as { readonly code?: unknown } | null)?.code === "EADDRINUSE";
+    const isTaken = codeOf(error) === "EADDRINUSE";
     const mend = isTaken ? "; stop what listens there, or choose another --port (0 takes a free one)" : "";
     const what = error instanceof Error ? error.message : error;
     return refuse([`the emulator can not start: ${what}${mend}`], exitCodes.failed, output);

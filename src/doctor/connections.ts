@@ -1,9 +1,11 @@
 // What the daemon talks to besides AWS: the source of client tokens, handlers and the services behind them, and its own
 // admin port.
+
 import { lookup } from "node:dns/promises";
 import { connect } from "node:net";
 import type { PartsOptions } from "../compose/options.js";
 import { reachableUrl } from "../std/addresses.js";
+import { BoundedBytes } from "../std/bounded.js";
 import { describeError } from "../std/errors.js";
 import { checkHandlers, checkTokens } from "./builds.js";
 import type { Finding } from "./finding.js";
@@ -106,14 +108,9 @@ const livezMaxBytes = 65_536;
 async function isDaemonAt(url: string): Promise<boolean> {
   try {
     const answer = await fetch(url, { signal: AbortSignal.timeout(connectLimitMs), redirect: "manual" });
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    for await (const chunk of answer.body ?? []) {
-      size += chunk.length;
-      if (size > livezMaxBytes) return false;
-      chunks.push(chunk);
-    }
-    const body: unknown = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+    const bytes = new BoundedBytes(livezMaxBytes);
+    for await (const chunk of answer.body ?? []) if (!bytes.add(chunk)) return false;
+    const body: unknown = JSON.parse(bytes.whole().toString("utf8"));
     return typeof (body as { readonly live?: unknown } | null)?.live === "boolean";
   } catch {
     // Nobody, or somebody else.

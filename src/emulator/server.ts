@@ -1,8 +1,10 @@
 // The one port: listens, reads requests within limits, tells API calls, control calls and S3 apart, and can stop
 // listening for a while. Knows nothing of what the calls mean.
+
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { BoundedBytes } from "../std/bounded.js";
 import type { ApiRequest } from "./api.js";
 
 /** Largest body of an API call in bytes: well above the largest that the model allows. */
@@ -178,20 +180,14 @@ function reply(response: ServerResponse, { status, type, body, isLast }: Reply):
 /** The whole body, or why there is none. */
 function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer | "too large" | "gone"> {
   return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
+    const bytes = new BoundedBytes(maxBytes);
     const limit = setTimeout(() => request.destroy(), requestTimeoutMs);
     for (const event of ["end", "close"]) request.on(event, () => clearTimeout(limit));
     request.on("data", (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes <= maxBytes) chunks.push(chunk);
-      else {
-        // What still comes is let go unread, until the answer has closed the connection.
-        chunks.length = 0;
-        resolve("too large");
-      }
+      // What still comes is let go unread, until the answer has closed the connection.
+      if (!bytes.add(chunk)) resolve("too large");
     });
-    request.on("end", () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
+    request.on("end", () => resolve(bytes.whole()));
     request.on("error", () => resolve("gone"));
     request.on("close", () => resolve("gone"));
   });

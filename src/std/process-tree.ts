@@ -1,10 +1,12 @@
 // A child process with all its descendants: started in a process group of its own, fed, read, and ended as a whole.
 // Knows nothing of jobs. Out of its reach: a descendant that made a session of its own (setsid) lives on, but its
 // hold on our pipes does not keep us waiting. POSIX only.
+
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import type { Readable, Writable } from "node:stream";
 import type { Clock } from "./clock.js";
+import { codeOf } from "./errors.js";
 
 export interface GroupOptions {
   readonly program: string;
@@ -148,7 +150,7 @@ export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean 
     return true;
   } catch (error) {
     // EPERM: somebody is there, but under another user (a setuid program).
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    return codeOf(error) === "EPERM";
   }
 }
 

@@ -5,7 +5,7 @@ import type { ClientId, ClientToken } from "../job/job.js";
 import type { Secret } from "../job/secret.js";
 import type { Clock } from "../std/clock.js";
 import { endOrAbort } from "../std/end-or-abort.js";
-import { describeError } from "../std/errors.js";
+import { codeOf, describeError } from "../std/errors.js";
 import { parseTokenDocument, TokenDocumentError, type TokenMap } from "./token-document.js";
 import { fileAt, type TokenFile, type Version } from "./token-version.js";
 import { type ClientTokens, TokenError } from "./tokens.js";
@@ -226,10 +226,6 @@ export class FileClientTokens implements ClientTokens {
 
 function hashOf(text: string): string {
   return createHash("sha256").update(text).digest("base64");
-}
-
-function codeOf(error: unknown): unknown {
-  return (error as { code?: unknown } | null)?.code;
 }
 
 function reasonOf(error: unknown): string {

@@ -1,6 +1,7 @@
 // One version of a client token file: read whole, at one moment, within a limit, and told from the next version.
 import { constants } from "node:fs";
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
+import { readBounded } from "../std/bounded.js";
 import { TokenDocumentError } from "./token-document.js";
 
 /** Some 130,000 clients; a larger file is a mistake, or needs another source. */
@@ -40,8 +41,9 @@ async function readVersion(path: string): Promise<Version> {
     try {
       const before = await file.stat({ bigint: true });
       if (!before.isFile()) throw new TokenDocumentError("it is not a regular file");
-      if (before.size > fileMaxBytes) throw new TokenDocumentError(`it is larger than ${fileMaxBytes} bytes`);
-      const text = decoded(await readWhole(file));
+      const bytes = await readBounded(file, fileMaxBytes);
+      if (!bytes) throw new TokenDocumentError(`it is larger than ${fileMaxBytes} bytes`);
+      const text = decoded(bytes);
       const after = await file.stat({ bigint: true });
       if (printOf(before) !== printOf(after)) continue;
       return { text, fingerprint: printOf(after), mode: Number(after.mode) };
@@ -50,19 +52,6 @@ async function readVersion(path: string): Promise<Version> {
     }
   }
   throw new TokenDocumentError("it changes all the time");
-}
-
-/** Bounded even if the file grows while it is read. */
-async function readWhole(file: FileHandle): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let total = 0;
-  for (;;) {
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(64 * 1024), 0, 64 * 1024, total);
-    if (bytesRead === 0) return Buffer.concat(chunks);
-    chunks.push(buffer.subarray(0, bytesRead));
-    total += bytesRead;
-    if (total > fileMaxBytes) throw new TokenDocumentError(`it is larger than ${fileMaxBytes} bytes`);
-  }
 }
 
 function decoded(bytes: Buffer): string {

@@ -1,6 +1,7 @@
 // What the end of a command means when it left no outcome document: the table from exit code, signal and start error
 // to a failure. Pure. Messages name no path of this machine: the customer reads them.
 import { type FailureType, JobFailure } from "../../job/failure.js";
+import { codeOf } from "../../std/errors.js";
 
 /** Exit codes with a meaning of their own, after sysexits.h; every other one but 0 is JobFailed. */
 const typeByExitCode: ReadonlyMap<number, FailureType> = new Map([
@@ -29,7 +30,7 @@ const passingCodes: ReadonlySet<string> = new Set(["EAGAIN", "ENOMEM", "EMFILE",
 
 /** The failure of a command that could not be started. */
 export function failureOfStart(error: unknown): JobFailure {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
+  const code = codeOf(error) ?? "unknown error";
   if (passingCodes.has(code)) {
     return new JobFailure("SystemUnavailable", `the handler could not be started: ${shortage(code)}`, { cause: error });
   }

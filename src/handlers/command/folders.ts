@@ -1,9 +1,11 @@
 // A command's artifacts in its folder: inputs unpacked before it starts, what it left below `outputs/` uploaded after
 // it succeeded. Knows folders and the workspace, nothing of S3.
+
 import { mkdir, opendir } from "node:fs/promises";
 import { join } from "node:path";
 import { JobFailure, messageOf } from "../../job/failure.js";
 import { outcomeFrom } from "../../job/outcome.js";
+import { codeOf } from "../../std/errors.js";
 import type { HandlerCall } from "../handler.js";
 import type { Account } from "./account.js";
 import { handOver, makePlace } from "./handover.js";
@@ -69,7 +71,7 @@ async function hasNothing(path: string): Promise<boolean> {
     await folder.close();
     return first === null;
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "ENOENT";
+    return codeOf(error) === "ENOENT";
   }
 }
 

@@ -1,7 +1,9 @@
 // One POST and its answer over node:http or node:https, with a limit on its time and on the size of the answer.
 // Follows no redirects, tries nothing twice, and knows neither jobs nor outcomes.
 import type * as http from "node:http";
+import { BoundedBytes } from "../../std/bounded.js";
 import type { Clock } from "../../std/clock.js";
+import { codeOf } from "../../std/errors.js";
 
 /** `node:http` or `node:https`: only what is used is loaded. */
 export type Transport = Pick<typeof http, "request" | "Agent">;
@@ -51,13 +53,12 @@ export function post(options: Post): Promise<Answer> {
     signal.throwIfAborted();
     const { transport, url, agent, headers, body } = options;
     const request = transport.request(url, { method: "POST", agent, headers });
-    const chunks: Buffer[] = [];
-    let size = 0;
+    const bytes = new BoundedBytes(answerMaxBytes);
     let response: http.IncomingMessage | undefined;
     const answered = (bodyEnd: BodyEnd) => {
       if (!response) return;
       const { statusCode = 0, headers } = response;
-      resolve({ status: statusCode, headers, body: Buffer.concat(chunks), bodyEnd });
+      resolve({ status: statusCode, headers, body: bytes.whole(), bodyEnd });
     };
     /** Ends the exchange; once there is a status it is the answer, however broken the rest. */
     const end = (reason: unknown, bodyEnd: BodyEnd = "broken") => {
@@ -74,7 +75,7 @@ export function post(options: Post): Promise<Answer> {
     signal.addEventListener("abort", aborted, { once: true });
     const cancelTimer = clock.after(timeoutMs, () => end(new NoAnswer("ETIMEDOUT")));
 
-    request.on("error", (error) => end(new NoAnswer(codeOf(error), error)));
+    request.on("error", (error) => end(new NoAnswer(codeOf(error) ?? error.name, error)));
     request.on("close", () => end(new NoAnswer("ECONNRESET")));
     request.on("response", (incoming) => {
       response = incoming;
@@ -84,9 +85,7 @@ export function post(options: Post): Promise<Answer> {
         letGo();
       });
       incoming.on("data", (chunk: Buffer) => {
-        size += chunk.length;
-        if (size > answerMaxBytes) end(new NoAnswer("EMSGSIZE"), "too-long");
-        else chunks.push(chunk);
+        if (!bytes.add(chunk)) end(new NoAnswer("EMSGSIZE"), "too-long");
       });
       if (incoming.statusCode === acceptedStatus) answered("whole");
       // What says that it will be too long is not waited for.
@@ -94,8 +93,4 @@ export function post(options: Post): Promise<Answer> {
     });
     request.end(body);
   });
-}
-
-function codeOf(error: Error): string {
-  return "code" in error && typeof error.code === "string" ? error.code : error.name;
 }

@@ -1,4 +1,6 @@
 // What SQLite and the file system say, as the LedgerError that an operator can act on.
+import { messageOf } from "../../job/failure.js";
+import { codeOf } from "../../std/errors.js";
 import { sqliteCode } from "../../std/sqlite.js";
 import { LedgerError } from "../ledger.js";
 
@@ -44,12 +46,8 @@ export function writingFault(path: string, error: unknown): LedgerError {
 }
 
 function meaningOf(error: unknown): string {
-  const own = error instanceof Error ? error.message : String(error);
+  const own = messageOf(error);
   const code = sqliteCode(error);
-  const meaning = code === undefined ? systemMeanings[systemCode(error)] : meanings[code];
+  const meaning = code === undefined ? systemMeanings[codeOf(error) ?? ""] : meanings[code];
   return meaning === undefined ? own : `${meaning} (${own})`;
-}
-
-function systemCode(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

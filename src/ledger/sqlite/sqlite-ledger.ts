@@ -1,7 +1,9 @@
 // The durable ledger of one process: every state from the acknowledge on is on the disk before its promise resolves.
 // Records that wait are written together in one transaction, by a thread of its own; what a lease shows never runs
 // ahead of the disk. While the disk fails it says why, refuses new work, and mends itself.
+
 import { hostname } from "node:os";
+import { messageOf } from "../../job/failure.js";
 import type { JobKey } from "../../job/job.js";
 import { isOver, isOwed, type JobEvent } from "../../job/lifecycle.js";
 import type { Clock } from "../../std/clock.js";
@@ -111,8 +113,7 @@ export class SqliteLedger implements Ledger {
       ledger.#load(contents);
     } catch (error) {
       await ledger.close();
-      const why = error instanceof Error ? error.message : String(error);
-      throw new LedgerError("unreadable", `the ledger ${options.path} is damaged: ${why}`, error);
+      throw new LedgerError("unreadable", `the ledger ${options.path} is damaged: ${messageOf(error)}`, error);
     }
     const { risk } = contents;
     if (risk?.kind === "served") options.onWarning?.(`the ledger ${options.path} ${risk.what}; ${risk.fix}`);

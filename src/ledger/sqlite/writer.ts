@@ -1,6 +1,7 @@
 // The queue in front of the ledger's thread: what waits is written in one transaction, and while that is under way
 // the next one collects. It owns the ledger's health: a fault fails the records it met, then everything is written
 // anew into a freshly opened file, at once and from then on at intervals, until the disk is back.
+import { messageOf } from "../../job/failure.js";
 import type { Clock } from "../../std/clock.js";
 import { type LedgerCommit, LedgerError, type LedgerHealth } from "../ledger.js";
 import type { Write } from "./rows.js";
@@ -234,6 +235,5 @@ export class SqliteWriter {
 
 function asFault(error: unknown): LedgerError {
   if (error instanceof LedgerError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new LedgerError("unwritable", `the ledger cannot be written: ${message}`, error);
+  return new LedgerError("unwritable", `the ledger cannot be written: ${messageOf(error)}`, error);
 }

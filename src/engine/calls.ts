@@ -3,7 +3,7 @@
 import { GatewayError, type GatewayFaultKind, isPassing, type JobGateway } from "../codepipeline/gateway.js";
 import type { JobKey } from "../job/job.js";
 import type { LostReason } from "../job/lifecycle.js";
-import { anySignal } from "../std/any-signal.js";
+import { following } from "../std/following.js";
 import { type RetryPolicyMs, retrying } from "../std/retry.js";
 import type { Deed } from "./breakers.js";
 import { type EngineContext, faultOf } from "./context.js";
@@ -27,7 +27,7 @@ export async function patiently<T>(
   call: () => Promise<T>,
 ): Promise<T> {
   const { clock, random, mask } = context.deps;
-  using ended = anySignal([options.signal, ...(options.alsoEndedBy ?? [flight.givenUp])]);
+  using ended = following(options.signal, ...(options.alsoEndedBy ?? [flight.givenUp]));
   return await retrying(
     {
       policy: options.policy,

@@ -4,10 +4,11 @@ import type { Agent } from "node:http";
 import { JobFailure, messageOf } from "../../job/failure.js";
 import type { Clock } from "../../std/clock.js";
 import type { Deadline } from "../../std/deadline.js";
+import { following } from "../../std/following.js";
 import { type RetryPolicyMs, retrying } from "../../std/retry.js";
 import type { HandlerCall, JobHandler } from "../handler.js";
 import type { JobMasker } from "../masker.js";
-import { following, OpenCalls } from "../open-calls.js";
+import { OpenCalls } from "../open-calls.js";
 import type { Callbacks, Expectation } from "./callbacks.js";
 import { NoAnswer, post, type Transport } from "./exchange.js";
 import { HttpJobBody } from "./job-body.js";
@@ -77,13 +78,13 @@ export class HttpHandler implements JobHandler {
 
   async #run(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
     const { callbacks, masker } = this.#options;
-    const patience = following(signal);
+    using patience = following(signal);
     const asking = following(signal);
     const expectation = callbacks.expect(call.job.key, call.outcomeRecorded);
     const release = expectation ? masker.keep([expectation.token]) : () => {};
     const posted = this.#posted({
       call,
-      signal: asking.controller.signal,
+      signal: asking.signal,
       patience: patience.controller,
       body: new HttpJobBody({ call, callback: expectation }),
     });
@@ -103,7 +104,6 @@ export class HttpHandler implements JobHandler {
       expectation?.end();
       // No further attempt; one that is under way may end by itself, since its service may be about to answer 202.
       patience.controller.abort();
-      patience.release();
       this.#endSoon(posted, asking.controller);
       release();
     }

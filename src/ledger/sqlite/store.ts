@@ -1,9 +1,11 @@
 // The lock and the file together, as one thing to open, write, mend and close. It keeps the lock while it opens the
 // file anew, so that no other process slips in between. Blocks like the file does.
+
+import type { LockFile } from "../../std/lock-file.js";
 import { loadSqlite } from "../../std/sqlite.js";
 import { type FileIdentity, type SqliteContents, SqliteFile, type SqliteFileOptions } from "./file.js";
 import { type FileSystemRisk, mustNotBeShared } from "./file-system.js";
-import { type LedgerHolder, SqliteLock } from "./lock.js";
+import { type LedgerHolder, lockLedger } from "./lock.js";
 import type { Write } from "./rows.js";
 import { migrations } from "./schema.js";
 
@@ -21,7 +23,7 @@ export interface StoreContents extends SqliteContents {
 export class SqliteStore {
   readonly #sqlite: typeof import("node:sqlite");
   readonly #options: SqliteStoreOptions;
-  #lock: SqliteLock | undefined;
+  #lock: LockFile | undefined;
   #file: SqliteFile | undefined;
   #risk: FileSystemRisk | undefined;
 
@@ -72,7 +74,7 @@ export class SqliteStore {
     if (this.#lock?.isInPlace() === true) return;
     this.#lock?.release();
     this.#lock = undefined;
-    this.#lock = SqliteLock.take(this.#sqlite, this.#options.path, this.#options.holder);
+    this.#lock = lockLedger(this.#sqlite, this.#options.path, this.#options.holder);
   }
 
   #closeFile(): void {

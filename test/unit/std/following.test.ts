@@ -1,7 +1,7 @@
 // One signal for several: the first one's reason, and nothing left on those that live on.
 import { getEventListeners } from "node:events";
 import { expect, it } from "vitest";
-import { anySignal } from "../../../src/std/any-signal.js";
+import { following } from "../../../src/std/following.js";
 
 it.each([
   ["before", true],
@@ -10,7 +10,7 @@ it.each([
   const [first, second] = [new AbortController(), new AbortController()];
   const reason = new Error("draining");
   if (isBefore) second.abort(reason);
-  const { signal } = anySignal([first.signal, second.signal]);
+  const { signal } = following(first.signal, second.signal);
   if (!isBefore) second.abort(reason);
   first.abort(new Error("too late"));
   expect([signal.aborted, signal.reason]).toEqual([true, reason]);
@@ -19,10 +19,10 @@ it.each([
 it("leaves no listener behind, and hears nothing more, once it is disposed of", () => {
   const sources = [new AbortController(), new AbortController()];
   const signals = sources.map(({ signal }) => signal);
-  const joined = anySignal(signals);
+  const own = following(...signals);
   expect(signals.map((signal) => getEventListeners(signal, "abort").length)).toEqual([1, 1]);
-  joined[Symbol.dispose]();
+  own[Symbol.dispose]();
   expect(signals.map((signal) => getEventListeners(signal, "abort").length)).toEqual([0, 0]);
   sources[0]?.abort();
-  expect(joined.signal.aborted).toBe(false);
+  expect(own.signal.aborted).toBe(false);
 });

@@ -3,7 +3,7 @@
 import type { ArtifactStore } from "../artifacts/artifacts.js";
 import type { GatewaySettings, Gateways } from "../codepipeline/gateways.js";
 import type { ActionTypeConfig, Config } from "../config/config.js";
-import type { EngineLimits } from "../engine/context.js";
+import type { EngineLimits } from "../engine/deps.js";
 import type { Observe } from "../engine/events.js";
 import type { PollerConfig } from "../engine/poller-config.js";
 import type { HandlerRegistry } from "../handlers/handler.js";

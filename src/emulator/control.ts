@@ -10,9 +10,9 @@ import type {
   ScenarioDocument,
 } from "./documents.js";
 import { Mistakes } from "./documents.js";
-import type { Emulator } from "./emulator.js";
 import type { FaultDocument } from "./faults.js";
 import type { JobStatus } from "./job.js";
+import type { Emulator } from "./running.js";
 import type { ControlRequest } from "./server.js";
 import type { Settings } from "./settings.js";
 import { isRecord } from "./shapes.js";

@@ -1,26 +1,6 @@
 // What the real service has not told us, and the few limits of the emulator itself: each a named setting.
 // The emulator's only home of defaults; it is a product of its own and knows no configuration file of the daemon.
 
-import type { Clock } from "../std/clock.js";
-import type { ScenarioDocument } from "./documents.js";
-import type { Credentials } from "./signature.js";
-
-/** What an emulator can be started with; everything has a default. */
-export interface EmulatorOptions {
-  /** Default 127.0.0.1: the emulator is not meant for networks. */
-  readonly host?: string;
-  /** Default 0: any free port. */
-  readonly port?: number;
-  /** Time for redelivery, timeouts, delays, latencies, signatures and Date headers. */
-  readonly clock?: Clock;
-  /** Makes faults with a probability repeatable. */
-  readonly seed?: number;
-  /** Given: signatures are checked, and only these credentials do. */
-  readonly credentials?: Credentials;
-  readonly settings?: Partial<Settings>;
-  readonly scenario?: ScenarioDocument;
-}
-
 /** The settings that can also be changed while the emulator runs. All times in ms. */
 export interface Settings {
   /** How long a polled job waits for its acknowledge before it is offered again. */

@@ -6,7 +6,8 @@ import type { LostReason } from "../job/lifecycle.js";
 import { following } from "../std/following.js";
 import { type RetryPolicyMs, retrying } from "../std/retry.js";
 import type { Deed } from "./breakers.js";
-import { type EngineContext, faultOf } from "./context.js";
+import type { EngineContext } from "./context.js";
+import { faultOf } from "./events.js";
 import type { JobInFlight } from "./in-flight.js";
 
 export interface CallPolicy {

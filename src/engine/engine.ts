@@ -3,10 +3,11 @@
 import { isOver } from "../job/lifecycle.js";
 import type { Order } from "../job/order.js";
 import { Breakers, type Denial } from "./breakers.js";
-import type { EngineContext, EngineDeps, EngineLimits } from "./context.js";
-import type { Emit, Observe, OrderAnswer } from "./events.js";
+import type { EngineContext } from "./context.js";
+import type { EngineDeps, EngineLimits } from "./deps.js";
+import type { Emit, Held, Observe, OrderAnswer } from "./events.js";
 import { Gate } from "./gate.js";
-import { type Held, HeldAtEnd } from "./held-at-end.js";
+import { HeldAtEnd } from "./held-at-end.js";
 import { giveOrder, type OrderedJob, refusedBy } from "./orders.js";
 import type { Budget, PollerLoop } from "./poller.js";
 import { configsByKey, type PollerConfig, pollerNameOf } from "./poller-config.js";

@@ -2,7 +2,8 @@
 // can be written, room for the artifacts of another job. It does not concern jobs that are ours already.
 import type { LostReason } from "../job/lifecycle.js";
 import { endOrAbort } from "../std/end-or-abort.js";
-import type { EngineContext } from "./context.js";
+import type { EngineDeps, Scopes } from "./deps.js";
+import type { Emit } from "./events.js";
 
 /** How often a ledger that is not writable, or a full disk, is checked again. */
 const lookMs = 1_000;
@@ -13,12 +14,18 @@ export interface Closed {
   readonly message: string;
 }
 
+export interface GateContext {
+  readonly scopes: Pick<Scopes, "poll">;
+  readonly deps: Pick<EngineDeps, "ledger" | "artifacts" | "clock">;
+  readonly emit: Emit;
+}
+
 export class Gate {
-  readonly #context: Omit<EngineContext, "gate">;
+  readonly #context: GateContext;
   #pause: PromiseWithResolvers<void> | undefined;
   #isRoomEnough = true;
 
-  constructor(context: Omit<EngineContext, "gate">) {
+  constructor(context: GateContext) {
     this.#context = context;
   }
 

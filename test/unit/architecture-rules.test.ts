@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import {
   beginsWithItsPurpose,
+  circlesIn,
   doesNotPrint,
   endsNoProcess,
   hasNoDefaultExport,
@@ -254,5 +255,41 @@ describe("each rule", () => {
     ["state in a function", keepsNoState, "engine/a.ts", "function f() {\n  let x = 1;\n}"],
   ])("lets pass %s", (_what, rule, path, source) => {
     expect(rule({ path, source: `${head}${source}\n` })).toEqual([]);
+  });
+});
+
+describe("circles of imports", () => {
+  const file = (path: string, ...imports: readonly string[]) => ({ path, source: imports.join("\n") });
+  const leaf = 'export const x = 1; // import "./a.js"';
+
+  it.each([
+    ["of two files", file("a.ts", 'import { x } from "./b.js";'), file("b.ts", 'import { y } from "./a.js";')],
+    [
+      "of types alone",
+      file("a.ts", 'import type { X } from "./b.js";'),
+      file("b.ts", 'export type { Y } from "./a.js";'),
+    ],
+    ["by a late import", file("a.ts", 'await import("./b.js");'), file("b.ts", 'import "./a.js";')],
+  ])("are found %s", (_what, a, b) => {
+    expect(circlesIn([file("top.ts", 'import "./a.js";'), a, b])).toEqual(["a.ts → b.ts → a.ts"]);
+  });
+
+  it("are found over folders, each once", () => {
+    const files = [
+      file("engine/a.ts", 'import { b } from "../job/b.js";'),
+      file("job/b.ts", 'import "../std/c.js"; import "./d.js";'),
+      file("job/d.ts", 'import "./d.js";'),
+      file("std/c.ts", 'import { a } from "../engine/a.js";'),
+    ];
+    expect(circlesIn(files)).toEqual(["engine/a.ts → job/b.ts → std/c.ts → engine/a.ts", "job/d.ts → job/d.ts"]);
+  });
+
+  it("are none where several import the same file", () => {
+    const files = [
+      file("a.ts", 'import "./b.js"; import "./c.js";'),
+      file("b.ts", 'import "./c.js";'),
+      file("c.ts", leaf),
+    ];
+    expect(circlesIn(files)).toEqual([]);
   });
 });

@@ -177,6 +177,25 @@ export const importsOnlyPackagesOfItsRow: Rule = ({ path, source }) => {
   });
 };
 
+/** Files that import each other, types included, each circle once: none of them can be read or moved without the others. */
+export function circlesIn(files: readonly SourceFile[]): readonly string[] {
+  const imports = new Map(
+    files.map(({ path, source }) => {
+      const own = importsOf(source).flatMap(({ specifier }) => (specifier?.startsWith(".") ? [specifier] : []));
+      return [path, own.map((specifier) => targetOf(path, specifier))];
+    }),
+  );
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const visit = (path: string, above: readonly string[]): void => {
+    if (above.includes(path)) circles.push([...above.slice(above.indexOf(path)), path].join(" → "));
+    else if (!done.has(path)) for (const next of imports.get(path) ?? []) visit(next, [...above, path]);
+    done.add(path);
+  };
+  for (const path of imports.keys()) visit(path, []);
+  return circles;
+}
+
 export const isShort: Rule = ({ path, source }) => {
   const lines = source.split("\n").length - (source.endsWith("\n") ? 1 : 0);
   return lines <= fileLines ? [] : [`src/${path} has ${lines} lines (more than ${fileLines}): is it about two things?`];

@@ -3,7 +3,7 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { areaOf, contracts, rows, rules, type SourceFile, warnings } from "./architecture-rules.js";
+import { areaOf, circlesIn, contracts, rows, rules, type SourceFile, warnings } from "./architecture-rules.js";
 
 const root = normalize(fileURLToPath(new URL("../../", import.meta.url)));
 const files: readonly SourceFile[] = globSync("src/**/*.ts", { cwd: root })
@@ -15,6 +15,10 @@ const files: readonly SourceFile[] = globSync("src/**/*.ts", { cwd: root })
 for (const line of warnings.flatMap((rule) => files.flatMap(rule))) console.warn(`warning: ${line}`);
 
 describe("every source file", () => {
+  it("is in no circle of imports", () => {
+    expect(circlesIn(files)).toEqual([]);
+  });
+
   it.each(rules)("%s", (_title, rule) => {
     expect(files.length).toBeGreaterThan(50);
     expect(files.flatMap(rule)).toEqual([]);

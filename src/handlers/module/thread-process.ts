@@ -3,9 +3,7 @@
 import childProcess from "node:child_process";
 import fs from "node:fs";
 import nodeModule from "node:module";
-import { redirectChildren } from "./thread-children.js";
-
-export type Print = (stream: "stdout" | "stderr", text: string) => void;
+import { type Print, redirectChildren } from "./thread-children.js";
 
 /** Standard output and error, by their descriptors. */
 export const streamOf = (fd: unknown): "stdout" | "stderr" | undefined =>

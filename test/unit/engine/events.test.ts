@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { GatewayError } from "../../../src/codepipeline/gateway.js";
-import { faultOf } from "../../../src/engine/context.js";
+import { faultOf } from "../../../src/engine/events.js";
 
 it("shows of a failed call what may be shown, with its text masked", () => {
   const error = new GatewayError({

@@ -16,7 +16,8 @@ import {
   type LedgerHealth,
   type UnfinishedJob,
 } from "../ledger.js";
-import { type JobRecord, recordAfter } from "../record.js";
+import type { JobRecord } from "../record.js";
+import { type Change, changeBy, miss, type Recording, tell } from "../recording.js";
 import { newIdentity } from "./file.js";
 import { jobFrom, type Write, writeOf } from "./rows.js";
 import type { StoreContents } from "./store.js";
@@ -49,12 +50,11 @@ export interface SqliteLedgerOptions {
 }
 
 /** A job and what the ledger was told of it, which the disk may not have yet. */
-class DurableJob extends HeldJob {
+class DurableJob extends HeldJob implements Recording {
   readonly id: number;
-  /** The newest record told; `record` is the one on the disk. */
+  /** `record` is the one on the disk. */
   told: JobRecord;
-  /** The last event that could not be written, and the record it was to change: it may be told again. */
-  missed: { readonly type: JobEvent["type"]; readonly before: JobRecord } | undefined;
+  missed: Recording["missed"];
   /** The last write, under way or answered. */
   written: Promise<void> | undefined;
 
@@ -128,18 +128,14 @@ export class SqliteLedger implements Ledger {
   async record(lease: Lease, event: JobEvent): Promise<void> {
     this.#mustBeOpen();
     const job = this.#jobs.of(lease);
-    const before = job.missed?.type === event.type ? job.missed.before : job.told;
-    const record = recordAfter(before, event, this.#clock.now());
-    // Before the acknowledge nothing is promised, and recovery would forget it: no write.
-    if (!isOwed(before.state) && !isOwed(record.state)) {
-      job.told = record;
-      job.record = record;
+    const change = changeBy(job, event, this.#clock.now());
+    const write = writeOf(job.id, job.key, change.record);
+    tell(job, change);
+    if (!change.mustBeWritten) {
+      job.record = change.record;
       return;
     }
-    const write = writeOf(job.id, job.key, record);
-    job.missed = undefined;
-    job.told = record;
-    job.written = this.#write(write, job, event.type, before);
+    job.written = this.#write(write, job, change);
     await job.written;
   }
 
@@ -172,31 +168,20 @@ export class SqliteLedger implements Ledger {
     return this.#closing;
   }
 
-  #write(write: Write, job: DurableJob, type: JobEvent["type"], before: JobRecord): Promise<void> {
-    const record = job.told;
+  #write(write: Write, job: DurableJob, change: Change): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#writer.write({
         write,
         onDone: () => {
-          job.record = record;
+          job.record = change.record;
           resolve();
         },
         onFault: (fault) => {
-          this.#miss(job, type, before, record);
+          if (miss(job, change) && !isOwed(change.before.state)) this.#doubtful.add(job.id);
           reject(fault);
         },
       });
     });
-  }
-
-  /** An acknowledge that is not written is not sent; any later event has happened, written or not. */
-  #miss(job: DurableJob, type: JobEvent["type"], before: JobRecord, record: JobRecord): void {
-    if (type !== "acknowledge-sent") {
-      job.missed = { type, before };
-      return;
-    }
-    if (job.told === record) job.told = before;
-    if (!isOwed(before.state)) this.#doubtful.add(job.id);
   }
 
   /** All that the file must hold: what failed transactions left is taken out, what they missed is put in. */

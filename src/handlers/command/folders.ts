@@ -4,6 +4,7 @@
 import { mkdir, opendir } from "node:fs/promises";
 import { join } from "node:path";
 import { JobFailure, messageOf } from "../../job/failure.js";
+import { isArtifactName } from "../../job/limits.js";
 import { outcomeFrom } from "../../job/outcome.js";
 import { codeOf } from "../../std/errors.js";
 import type { HandlerCall } from "../handler.js";
@@ -77,6 +78,6 @@ async function hasNothing(path: string): Promise<boolean> {
 
 /** An artifact's name is a folder's name here, and comes from outside. */
 function checked(name: string): string {
-  if (/^[A-Za-z0-9_-]{1,100}$/.test(name)) return name;
+  if (isArtifactName(name)) return name;
   throw new JobFailure("ConfigurationError", `the output artifact ${JSON.stringify(name)} has no name for a folder`);
 }

@@ -9,7 +9,7 @@ import { codeOf } from "../std/errors.js";
 import { oneLine } from "../std/one-line.js";
 import { askDaemon, type DaemonAnswer, stranger } from "./daemon-calls.js";
 import type { Io } from "./io.js";
-import { orFailed } from "./jobs.js";
+import { orFailed } from "./jobs-command.js";
 import { ledgerParts } from "./ledger-parts.js";
 
 /** One job by its id, and what is to become of it. */

@@ -4,8 +4,8 @@ import { CodePipelineClient } from "@aws-sdk/client-codepipeline";
 import { defaultProvider } from "@aws-sdk/credential-provider-node";
 import type { Region } from "../job/job.js";
 import { maskError } from "../std/errors.js";
-import { faultNameOf } from "./faults.js";
 import type { GatewayFaultKind } from "./gateway.js";
+import { faultNameOf } from "./gateway-faults.js";
 import { Call, CallAborted, CallFailed, CallTimeout, Transport } from "./transport.js";
 
 export interface RegionClientOptions {

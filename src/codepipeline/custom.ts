@@ -24,8 +24,8 @@ import { limits } from "../job/limits.js";
 import type { Outcome } from "../job/outcome.js";
 import { readJobData, readNonce, readPoll, requiredText } from "./answers.js";
 import type { RegionClient } from "./client.js";
-import { faultFrom } from "./faults.js";
 import { GatewayError, type JobGateway, type PollAnswer } from "./gateway.js";
+import { faultFrom } from "./gateway-faults.js";
 import { failureMembers, successMembers } from "./results.js";
 
 export interface CustomGatewayOptions {

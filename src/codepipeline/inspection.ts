@@ -9,8 +9,8 @@ import {
 } from "@aws-sdk/client-codepipeline";
 import { type ActionType, actionTypeName, type Region } from "../job/job.js";
 import { RegionClient, type RegionClientOptions } from "./client.js";
-import { faultFrom } from "./faults.js";
 import type { GatewayError } from "./gateway.js";
+import { faultFrom } from "./gateway-faults.js";
 
 /** What a configuration says of one action type. */
 export interface ExpectedActionType {

@@ -32,8 +32,8 @@ import { codeOf } from "../std/errors.js";
 import type { ClientTokens } from "../tokens/tokens.js";
 import { readJobData, readNonce, readPoll, requiredText } from "./answers.js";
 import type { RegionClient } from "./client.js";
-import { faultFrom } from "./faults.js";
 import { GatewayError, type JobGateway, type PollAnswer } from "./gateway.js";
+import { faultFrom } from "./gateway-faults.js";
 import { failureMembers, successMembers } from "./results.js";
 import { CallAborted, CallFailed } from "./transport.js";
 

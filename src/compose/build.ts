@@ -16,7 +16,7 @@ import { type Log, textLog } from "../std/log.js";
 import { MaskedTokens } from "../tokens/masked-tokens.js";
 import type { ClientTokens } from "../tokens/tokens.js";
 import { ledgerOf } from "./ledgers.js";
-import type { PartReaders, PartsOptions } from "./options.js";
+import type { PartReaders, PartsOptions } from "./parts-options.js";
 
 /** The parts, wired. */
 export interface BuiltParts {
@@ -97,7 +97,7 @@ export async function tokensOf({ config, clock, log }: PartsOptions): Promise<Cl
     }
     case "file": {
       const [{ openFileTokens }, { tokenFileLine }] = await Promise.all([
-        import("../tokens/file.js"),
+        import("../tokens/token-file.js"),
         import("../tokens/file-lines.js"),
       ]);
       return openFileTokens({

@@ -3,10 +3,10 @@ import { randomBytes } from "node:crypto";
 import type { Clock } from "../std/clock.js";
 import { systemClock } from "../std/clock.js";
 import { Control } from "./control.js";
-import type { ScenarioDocument } from "./documents.js";
+import type { Settings } from "./emulator-settings.js";
+import { defaultSettings } from "./emulator-settings.js";
 import { Emulator } from "./running.js";
-import type { Settings } from "./settings.js";
-import { defaultSettings } from "./settings.js";
+import type { ScenarioDocument } from "./scenario-documents.js";
 import type { Credentials } from "./signature.js";
 
 export { Emulator };

@@ -1,7 +1,7 @@
 // Where the jobs of all Regions are: by id, in queues per action type and query value, and counted by status.
-// Only keeps; which status follows which is decided in jobs.ts. No call costs more than the jobs it touches.
-import type { JobRecord, JobStatus } from "./job.js";
-import { isOver, typeKey } from "./job.js";
+// Only keeps; which status follows which is decided in job-rules.ts. No call costs more than the jobs it touches.
+import type { JobRecord, JobStatus } from "./emulated-job.js";
+import { isOver, typeKey } from "./emulated-job.js";
 
 /** How many jobs there are of each status. */
 export type JobCounts = Record<JobStatus, number>;

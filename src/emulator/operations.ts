@@ -3,15 +3,15 @@
 import type { ActionTypeRecord, ActionTypes, Declaration, Property } from "./action-types.js";
 import { asActionType, asDeclaration, named, notFound } from "./action-types.js";
 import type { Clients } from "./clients.js";
-import type { Call } from "./events.js";
-import type { ActionTypeId, Caller, Flavour, JobRecord } from "./job.js";
-import { typeKey } from "./job.js";
+import type { ActionTypeId, Caller, Flavour, JobRecord } from "./emulated-job.js";
+import { typeKey } from "./emulated-job.js";
+import type { Call } from "./emulator-events.js";
+import type { Settings } from "./emulator-settings.js";
+import type { Jobs, Result } from "./job-rules.js";
 import type { JobStore } from "./job-store.js";
-import type { Jobs, Result } from "./jobs.js";
 import type { OperationName } from "./model.js";
 import { asJob, asJobDetails, asThirdPartyJob, asThirdPartyJobDetails } from "./render.js";
 import type { SessionCredentials } from "./s3/issuer.js";
-import type { Settings } from "./settings.js";
 import { ApiError, invalid } from "./wire.js";
 
 /** Most bytes of all output variables of one result, names and values (CodePipeline quotas). */

@@ -1,6 +1,6 @@
 // Jobs as the wire shows them, with the superfluous `__type` members that the real service sends along.
 // The two flavours differ here: account, pipeline ARN and execution id are for custom jobs only.
-import type { Artifact, JobRecord } from "./job.js";
+import type { Artifact, JobRecord } from "./emulated-job.js";
 import type { SessionCredentials } from "./s3/issuer.js";
 
 /** One entry of PollForThirdPartyJobs: two ids and nothing else. */

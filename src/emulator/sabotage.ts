@@ -1,9 +1,9 @@
 // How each fault looks on the wire: resets, silence, broken bodies and errors that no rule of the API called for.
-// Which call is struck was decided in faults.ts. Nothing here outlives its connection.
+// Which call is struck was decided in injected-faults.ts. Nothing here outlives its connection.
 import type { ServerResponse } from "node:http";
-import type { Answer } from "./answer.js";
-import { begin, failure, send } from "./answer.js";
-import type { FaultView } from "./faults.js";
+import type { Answer } from "./api-answer.js";
+import { begin, failure, send } from "./api-answer.js";
+import type { FaultView } from "./injected-faults.js";
 import { ApiError } from "./wire.js";
 
 /** Size and pace of an endless body: enough to hurt a reader without limits, not enough to fill a machine at once. */
@@ -59,7 +59,7 @@ export function sabotage(spoiling: Spoiling): { readonly status: number; readonl
     case "corrupt-body":
     case "short-body":
     case "refuse-connections":
-      // These do not spoil an answer of the job API: api.ts waits, shifts the date; the server stops listening;
+      // These do not spoil an answer of the job API: job-api.ts waits, shifts the date; the server stops listening;
       // bodies of S3 are spoilt in s3/sending.ts.
       send(response, answer ?? empty, nowMs);
       return { status: (answer ?? empty).status };

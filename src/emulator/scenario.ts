@@ -1,6 +1,6 @@
 // A scenario: everything an emulator can be told at once, told to it in an order in which each part finds what it needs.
-import type { ScenarioDocument } from "./documents.js";
-import { within } from "./documents.js";
+import type { ScenarioDocument } from "./scenario-documents.js";
+import { within } from "./scenario-documents.js";
 
 type Lists = Required<Omit<ScenarioDocument, "settings">>;
 

@@ -3,14 +3,14 @@
 import { randomUUID } from "node:crypto";
 import type { ActionTypeRecord, ActionTypes } from "./action-types.js";
 import { emulatedAccount } from "./action-types.js";
-import { defaultRegion } from "./api.js";
 import type { Clients } from "./clients.js";
-import type { ActionTypeDocument, ArtifactDocument, JobsDocument } from "./documents.js";
-import { Mistakes } from "./documents.js";
-import type { ActionTypeId, Artifact, JobSeed } from "./job.js";
-import { typeKey } from "./job.js";
+import type { ActionTypeId, Artifact, JobSeed } from "./emulated-job.js";
+import { typeKey } from "./emulated-job.js";
+import type { Settings } from "./emulator-settings.js";
+import { defaultRegion } from "./job-api.js";
 import type { JobStore } from "./job-store.js";
-import type { Settings } from "./settings.js";
+import type { ActionTypeDocument, ArtifactDocument, JobsDocument } from "./scenario-documents.js";
+import { Mistakes } from "./scenario-documents.js";
 
 /** The customer of third-party jobs that name none. */
 export const defaultClient = {

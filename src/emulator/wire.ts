@@ -2,8 +2,8 @@
 // Knows nothing of jobs; the server decides when to send what.
 import type { OperationName } from "./model.js";
 import { isOperation } from "./model.js";
-import type { Problem } from "./shapes.js";
-import { isRecord } from "./shapes.js";
+import type { Problem } from "./shape-checks.js";
+import { isRecord } from "./shape-checks.js";
 
 /** An error that the API answers with: `__type`, message and HTTP status. */
 export class ApiError extends Error {

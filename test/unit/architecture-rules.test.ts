@@ -106,7 +106,7 @@ describe("each rule", () => {
     [
       "an SDK",
       importsOnlyPackagesOfItsRow,
-      "tokens/file.ts",
+      "tokens/token-file.ts",
       'import type { X } from "@aws-sdk/client-s3";',
       "an SDK may be known only in codepipeline/",
     ],

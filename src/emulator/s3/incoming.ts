@@ -8,9 +8,9 @@ import type { Bodies, DigestName, StoredBody } from "./bodies.js";
 import type { ChecksumName } from "./checksums.js";
 import { checksumBytes, checksumNames, isChecksumName } from "./checksums.js";
 import { unchunked } from "./chunked.js";
-import { S3Error } from "./errors.js";
-import type { S3Request } from "./request.js";
-import { header } from "./request.js";
+import { S3Error } from "./s3-error.js";
+import type { S3Request } from "./s3-request.js";
+import { header } from "./s3-request.js";
 
 /** A body that is what its request says. */
 export interface Incoming {

@@ -1,13 +1,13 @@
 // How S3's answers go out: whole, or as a fault has it: cut, slow, short, corrupt, stalled. Streams stored bytes at the pace
-// of whoever reads. Which call is struck was decided in faults.ts.
+// of whoever reads. Which call is struck was decided in injected-faults.ts.
 
 import type { ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import type { Clock } from "../../std/clock.js";
 import { codeOf } from "../../std/errors.js";
-import type { FaultView } from "../faults.js";
-import type { S3Answer } from "./answer.js";
+import type { FaultView } from "../injected-faults.js";
 import type { Bodies } from "./bodies.js";
+import type { S3Answer } from "./s3-answer.js";
 
 /** What an answer is sent with. */
 export interface Sending {

@@ -9,10 +9,10 @@ import { type RetryPolicyMs, retrying } from "../../std/retry.js";
 import type { HandlerCall, JobHandler } from "../handler.js";
 import type { JobMasker } from "../masker.js";
 import { OpenCalls } from "../open-calls.js";
+import { answerMaxBytes, Unanswered, type Verdict, verdictOf, WrongAnswers } from "./answer-verdict.js";
 import type { Callbacks, Expectation } from "./callbacks.js";
 import { NoAnswer, post, type Transport } from "./exchange.js";
 import { HttpJobBody } from "./job-body.js";
-import { answerMaxBytes, Unanswered, type Verdict, verdictOf, WrongAnswers } from "./verdict.js";
 
 /** Signs a request; made from the configured secrets by the Standard Webhooks library. */
 export interface RequestSigner {

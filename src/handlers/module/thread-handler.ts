@@ -185,7 +185,7 @@ function startedWorker(data: ThreadData, name: string, maxMemoryBytes: number): 
 /** Flags and environment are the daemon's own: what it preloads, such as a tracing SDK, is preloaded in each thread. */
 function startWorker(data: ThreadData, name: string, maxMemoryBytes: number): Worker {
   const isSource = import.meta.url.endsWith(".ts");
-  return new Worker(new URL(isSource ? "./worker.ts" : "./worker.js", import.meta.url), {
+  return new Worker(new URL(isSource ? "./module-worker.ts" : "./module-worker.js", import.meta.url), {
     name: `handler ${name}`,
     workerData: data,
     transferList: [data.port as MessagePort],

@@ -4,7 +4,7 @@ import { LockFile } from "../../std/lock-file.js";
 import { isSqliteBusy } from "../../std/sqlite.js";
 import { LedgerError } from "../ledger.js";
 import { createPrivate } from "../private-file.js";
-import { openingFault } from "./faults.js";
+import { openingFault } from "./sqlite-faults.js";
 
 /** Who uses a ledger file. */
 export interface LedgerHolder {

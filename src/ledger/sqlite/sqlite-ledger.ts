@@ -18,10 +18,10 @@ import {
 } from "../ledger.js";
 import type { JobRecord } from "../record.js";
 import { type Change, changeBy, miss, type Recording, tell } from "../recording.js";
-import { newIdentity } from "./file.js";
-import { jobFrom, type Write, writeOf } from "./rows.js";
-import type { StoreContents } from "./store.js";
-import { SqliteThread, startSqliteWorker } from "./thread.js";
+import { newIdentity } from "./sqlite-file.js";
+import { jobFrom, type Write, writeOf } from "./sqlite-rows.js";
+import type { StoreContents } from "./sqlite-store.js";
+import { SqliteThread, startSqliteWorker } from "./sqlite-thread.js";
 import { type Rewrite, SqliteWriter } from "./writer.js";
 
 export interface SqliteLedgerOptions {

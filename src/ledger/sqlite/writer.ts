@@ -4,9 +4,9 @@
 import { messageOf } from "../../job/failure.js";
 import type { Clock } from "../../std/clock.js";
 import { type LedgerCommit, LedgerError, type LedgerHealth } from "../ledger.js";
-import type { Write } from "./rows.js";
-import type { StoreContents } from "./store.js";
-import type { SqliteThread } from "./thread.js";
+import type { Write } from "./sqlite-rows.js";
+import type { StoreContents } from "./sqlite-store.js";
+import type { SqliteThread } from "./sqlite-thread.js";
 
 /** One change that waits for the disk; exactly one of the two is called, synchronously with the answer. */
 export interface WaitingWrite {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { JobRecord } from "../../../src/emulator/job.js";
+import type { JobRecord } from "../../../src/emulator/emulated-job.js";
 import { JobStore } from "../../../src/emulator/job-store.js";
 
 const queue = { region: "r", actionType: "Custom/Build/Acme/1", queryValue: undefined };

@@ -2,10 +2,10 @@
 // tells every mistake at once. Unknown members are mistakes here. What a document then does is decided elsewhere.
 import type { Property } from "./action-types.js";
 import { documentShapes } from "./document-shapes.js";
-import type { FaultDocument } from "./faults.js";
-import type { Settings } from "./settings.js";
-import type { Problem } from "./shapes.js";
-import { Shapes } from "./shapes.js";
+import type { Settings } from "./emulator-settings.js";
+import type { FaultDocument } from "./injected-faults.js";
+import type { Problem } from "./shape-checks.js";
+import { Shapes } from "./shape-checks.js";
 
 /** An action type to be. Left out: category `Test`, owner `ThirdParty`, version `1`, Region us-east-1, 0 to 5 artifacts. */
 export interface ActionTypeDocument {

@@ -2,8 +2,8 @@
 // sending.ts.
 import type { Authenticated, Identity } from "./authentication.js";
 import type { StoredBody } from "./bodies.js";
-import type { S3Error } from "./errors.js";
-import type { S3Request } from "./request.js";
+import type { S3Error } from "./s3-error.js";
+import type { S3Request } from "./s3-request.js";
 import { xml } from "./xml.js";
 
 /** What an operation is served with. */

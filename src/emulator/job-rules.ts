@@ -3,11 +3,11 @@
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../std/clock.js";
-import type { Events, Violation } from "./events.js";
-import type { Caller, JobRecord, JobSeed, JobStatus, ResultEntry } from "./job.js";
-import { isOver, typeKey } from "./job.js";
+import type { Caller, JobRecord, JobSeed, JobStatus, ResultEntry } from "./emulated-job.js";
+import { isOver, typeKey } from "./emulated-job.js";
+import type { Events, Violation } from "./emulator-events.js";
+import type { Settings } from "./emulator-settings.js";
 import type { JobStore } from "./job-store.js";
-import type { Settings } from "./settings.js";
 import type { Violations } from "./violations.js";
 import { ApiError } from "./wire.js";
 

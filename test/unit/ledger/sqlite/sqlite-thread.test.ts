@@ -6,9 +6,9 @@ import type { Worker } from "node:worker_threads";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { LedgerError } from "../../../../src/ledger/ledger.js";
-import { newIdentity } from "../../../../src/ledger/sqlite/file.js";
-import type { JobRow, Write } from "../../../../src/ledger/sqlite/rows.js";
-import { SqliteThread, startSqliteWorker } from "../../../../src/ledger/sqlite/thread.js";
+import { newIdentity } from "../../../../src/ledger/sqlite/sqlite-file.js";
+import type { JobRow, Write } from "../../../../src/ledger/sqlite/sqlite-rows.js";
+import { SqliteThread, startSqliteWorker } from "../../../../src/ledger/sqlite/sqlite-thread.js";
 import { loadSqlite } from "../../../../src/std/sqlite.js";
 
 let folder: string;

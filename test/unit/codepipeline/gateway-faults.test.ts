@@ -1,8 +1,8 @@
 // Whatever a call fails by becomes one GatewayError: by who can have said it, then by name, never by text.
 import * as sdk from "@aws-sdk/client-codepipeline";
 import { describe, expect, it } from "vitest";
-import { faultFrom } from "../../../src/codepipeline/faults.js";
 import { type GatewayFaultKind, isPassing } from "../../../src/codepipeline/gateway.js";
+import { faultFrom } from "../../../src/codepipeline/gateway-faults.js";
 import { AnswerTooLong, CallAborted, CallFailed, CallTimeout } from "../../../src/codepipeline/transport.js";
 import { answered, key, sdkError, system, systemError, thrown, unsent } from "./thrown.js";
 

@@ -1,7 +1,7 @@
 // The small zips that jobs written by hand bring along, read by a library that others wrote.
 import { expect, test } from "vitest";
 import { fromBuffer } from "yauzl";
-import { zipOf } from "../../../../src/emulator/s3/zip.js";
+import { zipOf } from "../../../../src/emulator/s3/small-zip.js";
 
 async function entriesOf(zip: Buffer): Promise<Record<string, { readonly text: string; readonly mode: number }>> {
   const found: Record<string, { text: string; mode: number }> = {};

@@ -5,7 +5,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { BoundedBytes } from "../std/bounded.js";
-import type { ApiRequest } from "./api.js";
+import type { ApiRequest } from "./job-api.js";
 
 /** Largest body of an API call in bytes: well above the largest that the model allows. */
 const apiBodyMaxBytes = 1_048_576;

@@ -2,8 +2,8 @@
 // that takes 20 ms for a flush then stalls nobody but the thread.
 import { Worker } from "node:worker_threads";
 import { LedgerError } from "../ledger.js";
-import type { Write } from "./rows.js";
-import type { SqliteStoreOptions, StoreContents } from "./store.js";
+import type { Write } from "./sqlite-rows.js";
+import type { SqliteStoreOptions, StoreContents } from "./sqlite-store.js";
 
 export type ThreadRequest =
   | { readonly type: "open"; readonly nowMs: number }
@@ -125,7 +125,7 @@ export class SqliteThread {
 /** Starts the thread that owns the file; it opens nothing before it is asked. */
 export function startSqliteWorker(store: SqliteStoreOptions): Worker {
   const isSource = import.meta.url.endsWith(".ts");
-  return new Worker(new URL(isSource ? "./worker.ts" : "./worker.js", import.meta.url), {
+  return new Worker(new URL(isSource ? "./sqlite-worker.ts" : "./sqlite-worker.js", import.meta.url), {
     name: "ledger",
     workerData: store,
     // Nothing of ours: neither the flags of a profiler nor the secrets in the environment.

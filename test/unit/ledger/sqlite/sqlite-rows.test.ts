@@ -4,7 +4,7 @@ import type { Claim } from "../../../../src/job/claim.js";
 import type { ClientId, JobId, JobKey, Nonce, Region } from "../../../../src/job/job.js";
 import { type Outcome, outcomeFrom } from "../../../../src/job/outcome.js";
 import type { JobRecord } from "../../../../src/ledger/record.js";
-import { jobColumns, jobFrom, type Write, writeOf } from "../../../../src/ledger/sqlite/rows.js";
+import { jobColumns, jobFrom, type Write, writeOf } from "../../../../src/ledger/sqlite/sqlite-rows.js";
 
 const thirdParty: JobKey = {
   region: "eu-west-1" as Region,

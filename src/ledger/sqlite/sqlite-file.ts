@@ -4,9 +4,9 @@ import { statSync } from "node:fs";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { LedgerError } from "../ledger.js";
 import { createPrivate } from "../private-file.js";
-import { openingFault, writingFault } from "./faults.js";
-import { type EndedRow, jobColumns, type Write } from "./rows.js";
-import { migrate, pragma, rollBack, versionOf } from "./schema.js";
+import { openingFault, writingFault } from "./sqlite-faults.js";
+import { type EndedRow, jobColumns, type Write } from "./sqlite-rows.js";
+import { migrate, pragma, rollBack, versionOf } from "./sqlite-schema.js";
 
 /** Waits so long for another program's lock, such as an operator's `sqlite3`, before a transaction fails. */
 const busyTimeoutMs = 2_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { Unanswered, verdictOf, WrongAnswers } from "../../../../src/handlers/http/answer-verdict.js";
 import type { Answer, BodyEnd } from "../../../../src/handlers/http/exchange.js";
-import { Unanswered, verdictOf, WrongAnswers } from "../../../../src/handlers/http/verdict.js";
 
 const nowMs = Date.UTC(2026, 0, 1);
 

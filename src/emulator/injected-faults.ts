@@ -1,11 +1,12 @@
 // Faults on demand: which are in force and which calls they strike. How a strike looks on the wire: sabotage.ts.
 // Several can strike one call: latencies and wrong clocks add up, of the others the oldest wins.
-import type { Call } from "./events.js";
-import type { ActionTypeId } from "./job.js";
-import { typeKey } from "./job.js";
+
+import type { ActionTypeId } from "./emulated-job.js";
+import { typeKey } from "./emulated-job.js";
+import type { Call } from "./emulator-events.js";
 import { isOperation } from "./model.js";
 import { seededRandom } from "./random.js";
-import { isS3Operation } from "./s3/request.js";
+import { isS3Operation } from "./s3/s3-request.js";
 
 /** What a fault does. `applied` tells whether the call takes effect all the same; its default is in brackets. */
 export type FaultKind =

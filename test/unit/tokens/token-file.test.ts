@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ClientId } from "../../../src/job/job.js";
-import { FileClientTokens, openFileTokens, type TokenFileEvent } from "../../../src/tokens/file.js";
 import { parseTokenDocument } from "../../../src/tokens/token-document.js";
+import { FileClientTokens, openFileTokens, type TokenFileEvent } from "../../../src/tokens/token-file.js";
 import { fileAt, type TokenFile, type Version } from "../../../src/tokens/token-version.js";
 import { FakeClock, settle } from "../../support/fake-clock.js";
 

@@ -1,8 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { operations, shapes } from "../../../src/emulator/model.js";
-import type { Shape } from "../../../src/emulator/shapes.js";
-import { Shapes } from "../../../src/emulator/shapes.js";
+import type { Shape } from "../../../src/emulator/shape-checks.js";
+import { Shapes } from "../../../src/emulator/shape-checks.js";
 
 const sample: Record<string, Shape> = {
   Root: { type: "structure", members: "name! Name, kind, size, flag, at, list, map, secret, inner" },

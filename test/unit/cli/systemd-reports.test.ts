@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { SystemdReports, statusText, type ToldDaemon } from "../../../src/cli/systemd.js";
+import { SystemdReports, statusText, type ToldDaemon } from "../../../src/cli/systemd-reports.js";
 import type { WorkerEvent } from "../../../src/engine/events.js";
 import type { Message } from "../../../src/std/systemd.js";
 import { FakeClock } from "../../support/fake-clock.js";

@@ -13,9 +13,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { newIdentity, SqliteFile, type SqliteFileOptions } from "../../../../src/ledger/sqlite/file.js";
-import type { JobRow, Write } from "../../../../src/ledger/sqlite/rows.js";
-import { applicationId, migrations, pragma } from "../../../../src/ledger/sqlite/schema.js";
+import { newIdentity, SqliteFile, type SqliteFileOptions } from "../../../../src/ledger/sqlite/sqlite-file.js";
+import type { JobRow, Write } from "../../../../src/ledger/sqlite/sqlite-rows.js";
+import { applicationId, migrations, pragma } from "../../../../src/ledger/sqlite/sqlite-schema.js";
 import { loadSqlite } from "../../../../src/std/sqlite.js";
 
 const sqlite = loadSqlite();

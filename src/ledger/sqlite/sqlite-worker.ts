@@ -2,8 +2,8 @@
 // It must never decide anything: what to write comes from the other side.
 import nodeModule from "node:module";
 import { parentPort, workerData } from "node:worker_threads";
-import type { SqliteStore, SqliteStoreOptions } from "./store.js";
-import type { ThreadAnswer, ThreadRequest } from "./thread.js";
+import type { SqliteStore, SqliteStoreOptions } from "./sqlite-store.js";
+import type { ThreadAnswer, ThreadRequest } from "./sqlite-thread.js";
 
 // Run from the sources (tests do), Node strips the types but finds no `.js` files: there they still end in `.ts`.
 if (import.meta.url.endsWith(".ts")) {
@@ -11,7 +11,7 @@ if (import.meta.url.endsWith(".ts")) {
     resolve: (specifier, context, next) => next(specifier.replace(/^(\..*)\.js$/, "$1.ts"), context),
   });
 }
-const { SqliteStore: Store } = await import("./store.js");
+const { SqliteStore: Store } = await import("./sqlite-store.js");
 const { LedgerError } = await import("../ledger.js");
 const store = new Store(workerData as SqliteStoreOptions);
 

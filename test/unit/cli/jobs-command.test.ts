@@ -1,7 +1,7 @@
 // `partnerd jobs`: what it shows of a ledger, and what it lets an operator do to a stopped daemon's.
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { jobsCommand } from "../../../src/cli/jobs.js";
+import { jobsCommand } from "../../../src/cli/jobs-command.js";
 import type { ClientId, JobId, JobKey, Nonce, Region } from "../../../src/job/job.js";
 import { failed, succeeded } from "../../../src/job/outcome.js";
 import { SqliteLedger } from "../../../src/ledger/sqlite/sqlite-ledger.js";

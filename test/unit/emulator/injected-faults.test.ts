@@ -1,8 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Call } from "../../../src/emulator/events.js";
-import type { FaultDocument } from "../../../src/emulator/faults.js";
-import { Faults, isApplied, mistakesInFault } from "../../../src/emulator/faults.js";
+import type { Call } from "../../../src/emulator/emulator-events.js";
+import type { FaultDocument } from "../../../src/emulator/injected-faults.js";
+import { Faults, isApplied, mistakesInFault } from "../../../src/emulator/injected-faults.js";
 
 const call: Call = {
   id: "c",

@@ -4,17 +4,17 @@
 import { readFile, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Command } from "commander";
+import type { Emulator } from "../emulator/emulator.js";
+import { startEmulator } from "../emulator/emulator.js";
+import type { EmulatorEvent } from "../emulator/emulator-events.js";
 import type {
   ArtifactContent,
   ArtifactDocument,
   JobsDocument,
   ObjectDocument,
   ScenarioDocument,
-} from "../emulator/documents.js";
-import { Mistakes } from "../emulator/documents.js";
-import type { Emulator } from "../emulator/emulator.js";
-import { startEmulator } from "../emulator/emulator.js";
-import type { EmulatorEvent } from "../emulator/events.js";
+} from "../emulator/scenario-documents.js";
+import { Mistakes } from "../emulator/scenario-documents.js";
 import { codeOf } from "../std/errors.js";
 import { exitCodes } from "./exit-codes.js";
 

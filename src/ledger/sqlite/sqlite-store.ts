@@ -3,11 +3,11 @@
 
 import type { LockFile } from "../../std/lock-file.js";
 import { loadSqlite } from "../../std/sqlite.js";
-import { type FileIdentity, type SqliteContents, SqliteFile, type SqliteFileOptions } from "./file.js";
 import { type FileSystemRisk, mustNotBeShared } from "./file-system.js";
 import { type LedgerHolder, lockLedger } from "./lock.js";
-import type { Write } from "./rows.js";
-import { migrations } from "./schema.js";
+import { type FileIdentity, type SqliteContents, SqliteFile, type SqliteFileOptions } from "./sqlite-file.js";
+import type { Write } from "./sqlite-rows.js";
+import { migrations } from "./sqlite-schema.js";
 
 export interface SqliteStoreOptions extends Pick<SqliteFileOptions, "path" | "recentMs" | "recentMax"> {
   readonly holder: LedgerHolder;

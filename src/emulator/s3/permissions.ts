@@ -1,12 +1,12 @@
 // Who may do what: the credentials of a job reach that job's artifacts and nothing else, buckets may demand KMS, and KMS
 // keys may be denied or disabled. Refuses by S3Error; does nothing itself.
-import type { Artifact } from "../job.js";
+import type { Artifact } from "../emulated-job.js";
 import type { JobStore } from "../job-store.js";
 import type { Authenticated } from "./authentication.js";
-import { S3Error } from "./errors.js";
 import type { BucketRecord, Encryption, Objects } from "./objects.js";
-import type { S3Operation, S3Request } from "./request.js";
-import { header } from "./request.js";
+import { S3Error } from "./s3-error.js";
+import type { S3Operation, S3Request } from "./s3-request.js";
+import { header } from "./s3-request.js";
 
 const reads: ReadonlySet<S3Operation> = new Set(["GetObject", "HeadObject"] as const);
 const writes: ReadonlySet<S3Operation> = new Set([

@@ -1,7 +1,7 @@
 // A request to the S3 side of the port, read as far as its line and headers: bucket, key, query and the operation it asks
 // for. Knows nothing of buckets that there are; the body is for whoever serves the operation.
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
-import { S3Error } from "./errors.js";
+import { S3Error } from "./s3-error.js";
 
 /** The operations of S3 that the emulator serves, by their names in AWS's documents. */
 export const s3Operations = [

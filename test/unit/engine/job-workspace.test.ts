@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import type { ArtifactStore } from "../../../src/artifacts/artifacts.js";
 import { GatewayError } from "../../../src/codepipeline/gateway.js";
-import { openWorkspace } from "../../../src/engine/workspace.js";
+import { openWorkspace } from "../../../src/engine/job-workspace.js";
 import type { ArtifactAccess } from "../../../src/job/job.js";
 import { Secret } from "../../../src/job/secret.js";
 import { flightOver, offer } from "../../support/flight.js";

@@ -3,7 +3,7 @@
 
 import { lookup } from "node:dns/promises";
 import { connect } from "node:net";
-import type { PartsOptions } from "../compose/options.js";
+import type { PartsOptions } from "../compose/parts-options.js";
 import { reachableUrl } from "../std/addresses.js";
 import { BoundedBytes } from "../std/bounded.js";
 import { describeError } from "../std/errors.js";

@@ -1,6 +1,6 @@
 // What happened in the emulator, as typed events, so that tests wait on facts and never on time.
 // A listener's throw never reaches the API: it goes to the process as an uncaught error, where a test sees it.
-import type { JobStatus } from "./job.js";
+import type { JobStatus } from "./emulated-job.js";
 
 /** One call of the job API or of S3 as events and histories tell it; it holds no token, nonce or signature. */
 export interface Call {

@@ -1,6 +1,8 @@
 // The artifacts of an emulator as its users hold them: buckets, objects, KMS keys and credentials, and what jobs bring along
 // and leave behind. The S3 API does its part through the same records.
 import type { Clock } from "../../std/clock.js";
+import type { Artifact, JobRecord, JobSeed, JobView, UploadedArtifact } from "../emulated-job.js";
+import type { Settings } from "../emulator-settings.js";
 import type {
   ArtifactContent,
   BucketDocument,
@@ -8,15 +10,13 @@ import type {
   JobsDocument,
   KmsKeyDocument,
   ObjectDocument,
-} from "../documents.js";
-import { Mistakes } from "../documents.js";
-import type { Artifact, JobRecord, JobSeed, JobView, UploadedArtifact } from "../job.js";
-import type { Settings } from "../settings.js";
+} from "../scenario-documents.js";
+import { Mistakes } from "../scenario-documents.js";
 import type { Bodies } from "./bodies.js";
 import type { Issuer, SessionCredentials } from "./issuer.js";
 import { etagOf } from "./object-operations.js";
 import type { Encryption, KmsKeyState, ObjectRecord, Objects } from "./objects.js";
-import { zipOf } from "./zip.js";
+import { zipOf } from "./small-zip.js";
 
 /** An object as users see it. */
 export interface ObjectView extends UploadedArtifact {

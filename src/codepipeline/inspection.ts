@@ -41,9 +41,9 @@ export interface RegionInspection {
 export type Seen =
   | { readonly kind: "failed"; readonly fault: GatewayError }
   | { readonly kind: "missing" }
-  | { readonly kind: "found"; readonly problems: readonly Problem[] };
+  | { readonly kind: "found"; readonly problems: readonly InspectionProblem[] };
 
-export interface Problem {
+export interface InspectionProblem {
   /** Jobs cannot be worked as it is. */
   readonly isFatal: boolean;
   readonly message: string;
@@ -132,7 +132,7 @@ async function seenThirdParty(client: RegionClient, expected: ExpectedActionType
 }
 
 /** A secret that the configuration does not know of would be shown in logs. */
-function secretProblems(secret: readonly string[], expected: ExpectedActionType): readonly Problem[] {
+function secretProblems(secret: readonly string[], expected: ExpectedActionType): readonly InspectionProblem[] {
   const unknown = secret.filter((name) => !expected.secretProperties.includes(name));
   const gone = expected.secretProperties.filter((name) => !secret.includes(name));
   return [
@@ -150,7 +150,10 @@ function secretProblems(secret: readonly string[], expected: ExpectedActionType)
 }
 
 /** PollForJobs must name the queryable property if there is one, and must not if there is none. */
-function queryProblems(queryable: string | undefined, { queryParam }: ExpectedActionType): readonly Problem[] {
+function queryProblems(
+  queryable: string | undefined,
+  { queryParam }: ExpectedActionType,
+): readonly InspectionProblem[] {
   const given = Object.keys(queryParam ?? {})[0];
   if (given === queryable) return [];
   if (queryable === undefined) {
@@ -163,8 +166,8 @@ function queryProblems(queryable: string | undefined, { queryParam }: ExpectedAc
 function executorProblems(
   executor: { readonly type?: string | undefined; readonly jobTimeout?: number | undefined } | undefined,
   expected: ExpectedActionType,
-): readonly Problem[] {
-  const problems: Problem[] = [];
+): readonly InspectionProblem[] {
+  const problems: InspectionProblem[] = [];
   if (executor?.type !== undefined && executor.type !== "JobWorker") {
     const message = `its jobs go to a ${executor.type} function, so a worker is never offered any`;
     problems.push({ isFatal: true, message, mend: "have its executor changed to JobWorker (UpdateActionType)" });

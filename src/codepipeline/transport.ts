@@ -37,7 +37,7 @@ export class CallFailed extends Error {
 }
 
 /** One call under way: what an abort or the limit ends. To the SDK's handler it looks like an old abort signal. */
-export class Call {
+export class HttpCall {
   reach: Reach = { at: "unsent" };
   aborted = false;
   reason: Error | undefined;
@@ -95,7 +95,7 @@ export class Transport {
   readonly metadata = { handlerProtocol: "http/1.1" };
   readonly #inner: NodeHttpHandler;
   readonly #onServerTime: ((serverMs: number) => void) | undefined;
-  readonly #calls = new WeakMap<object, Call>();
+  readonly #calls = new WeakMap<object, HttpCall>();
 
   constructor(options: TransportOptions) {
     this.#onServerTime = options.onServerTime;
@@ -112,7 +112,7 @@ export class Transport {
     });
   }
 
-  attach(request: object, call: Call): void {
+  attach(request: object, call: HttpCall): void {
     this.#calls.set(request, call);
   }
 
@@ -144,7 +144,7 @@ export class Transport {
 }
 
 /** The body as one buffer; one that is cut off or too long rejects, and its connection is closed. */
-function readWhole(body: IncomingMessage, call: Call | undefined): Promise<Uint8Array> {
+function readWhole(body: IncomingMessage, call: HttpCall | undefined): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const bytes = new BoundedBytes(answerMaxBytes);
     if (call) call.body = body;

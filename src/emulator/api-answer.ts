@@ -4,7 +4,7 @@ import type { ApiError } from "./wire.js";
 import { errorBody, jsonContentType } from "./wire.js";
 
 /** An answer before it is sent. */
-export interface Answer {
+export interface ApiAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
@@ -15,7 +15,7 @@ export interface Answer {
 }
 
 /** HTTP 200 with the document, or with an empty body. */
-export function success(callId: string, document: Readonly<Record<string, unknown>> | undefined): Answer {
+export function success(callId: string, document: Readonly<Record<string, unknown>> | undefined): ApiAnswer {
   return {
     status: 200,
     headers: { "x-amzn-RequestId": callId, "content-type": jsonContentType },
@@ -25,7 +25,7 @@ export function success(callId: string, document: Readonly<Record<string, unknow
 }
 
 /** The error as AWS sends it. */
-export function failure(callId: string, error: ApiError): Answer {
+export function failure(callId: string, error: ApiError): ApiAnswer {
   return {
     status: error.status,
     headers: {
@@ -40,13 +40,13 @@ export function failure(callId: string, error: ApiError): Answer {
 }
 
 /** Sends the answer whole. */
-export function send(response: ServerResponse, answer: Answer, nowMs: number): void {
+export function send(response: ServerResponse, answer: ApiAnswer, nowMs: number): void {
   begin(response, answer, nowMs);
   response.end(answer.body);
 }
 
 /** Sends status and headers, with the length that the whole body has. */
-export function begin(response: ServerResponse, answer: Answer, nowMs: number): void {
+export function begin(response: ServerResponse, answer: ApiAnswer, nowMs: number): void {
   response.sendDate = false;
   response.writeHead(answer.status, {
     ...answer.headers,

@@ -16,7 +16,7 @@ export interface ActionTypeId {
 }
 
 /** An input or output artifact with its place in S3. */
-export interface Artifact {
+export interface EmulatedArtifact {
   readonly name: string;
   readonly revision?: string;
   readonly bucket: string;
@@ -41,7 +41,7 @@ export interface UploadedArtifact {
 }
 
 /** An output artifact with what is there now. */
-export interface OutputView extends Artifact {
+export interface OutputView extends EmulatedArtifact {
   readonly uploaded?: UploadedArtifact;
 }
 
@@ -69,8 +69,8 @@ export interface JobSeed {
   /** The value of the type's queryable property. */
   readonly queryValue?: string;
   readonly pipeline: Pipeline;
-  readonly inputs: readonly Artifact[];
-  readonly outputs: readonly Artifact[];
+  readonly inputs: readonly EmulatedArtifact[];
+  readonly outputs: readonly EmulatedArtifact[];
   readonly encryptionKeyId?: string;
   /** How long its artifact credentials live; left out: as the setting says. */
   readonly credentialsMs?: number;
@@ -107,7 +107,7 @@ export interface ResultEntry extends Caller {
 }
 
 /** A job while it lives in the emulator. */
-export interface JobRecord {
+export interface EmulatedJob {
   readonly seed: JobSeed;
   status: JobStatus;
   /** Set from the first offer on. */
@@ -139,7 +139,7 @@ export interface JobView {
   readonly status: JobStatus;
   readonly configuration: Readonly<Record<string, string>>;
   readonly pipeline: Pipeline;
-  readonly inputs: readonly Artifact[];
+  readonly inputs: readonly EmulatedArtifact[];
   readonly outputs: readonly OutputView[];
   readonly encryptionKeyId?: string;
   readonly continuationToken?: string;
@@ -151,7 +151,7 @@ export interface JobView {
   readonly endedAtMs?: number;
   /** The result that ended the job. */
   readonly result?: ResultEntry;
-  readonly counts: Readonly<JobRecord["counts"]>;
+  readonly counts: Readonly<EmulatedJob["counts"]>;
   readonly offers: readonly Caller[];
   readonly details: readonly Caller[];
   readonly acknowledges: readonly AcknowledgeEntry[];
@@ -164,12 +164,12 @@ export function typeKey(id: ActionTypeId): string {
 }
 
 /** True once nothing can change the job any more. */
-export function isOver(status: JobStatus): boolean {
+export function hasEnded(status: JobStatus): boolean {
   return status === "Succeeded" || status === "Failed" || status === "TimedOut";
 }
 
 /** A copy of the job for users. */
-export function viewOf(job: JobRecord): JobView {
+export function viewOf(job: EmulatedJob): JobView {
   const { seed } = job;
   return {
     id: seed.id,

@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import type { Clock } from "../std/clock.js";
-import type { Answer } from "./api-answer.js";
+import type { ApiAnswer } from "./api-answer.js";
 import { failure, send, success } from "./api-answer.js";
 import { typeKey } from "./emulated-job.js";
 import type { Call, Events } from "./emulator-events.js";
@@ -95,7 +95,7 @@ export class Api {
   #answer(
     request: ApiRequest,
     call: Call,
-    answer: Answer | undefined,
+    answer: ApiAnswer | undefined,
     faults: readonly FaultView[],
     spoiler?: FaultView,
   ): void {
@@ -126,7 +126,7 @@ export class Api {
     call: Call,
     parsed: Record<string, unknown> | ApiError,
     credentialsMs?: number,
-  ): Answer {
+  ): ApiAnswer {
     try {
       if (this.#credentials) verifySignature(request, this.#credentials, this.#clock.now());
       const operation = operationOf(single(request.headers["x-amz-target"]));
@@ -208,7 +208,7 @@ function typeNamed(id: unknown): string | undefined {
   return parts.every((part) => typeof part === "string") ? parts.join("/").slice(0, 200) : undefined;
 }
 
-function offeredBy(answer: Answer | undefined): readonly string[] | undefined {
+function offeredBy(answer: ApiAnswer | undefined): readonly string[] | undefined {
   const jobs = answer?.document?.["jobs"];
   if (!Array.isArray(jobs)) return undefined;
   return jobs.map((job: { jobId?: string; id?: string }) => job.jobId ?? job.id ?? "");

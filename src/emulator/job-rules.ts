@@ -3,8 +3,8 @@
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../std/clock.js";
-import type { Caller, JobRecord, JobSeed, JobStatus, ResultEntry } from "./emulated-job.js";
-import { isOver, typeKey } from "./emulated-job.js";
+import type { Caller, EmulatedJob, JobSeed, JobStatus, ResultEntry } from "./emulated-job.js";
+import { hasEnded, typeKey } from "./emulated-job.js";
 import type { Events, Violation } from "./emulator-events.js";
 import type { Settings } from "./emulator-settings.js";
 import type { JobStore } from "./job-store.js";
@@ -44,8 +44,8 @@ export class Jobs {
     this.#settings = options.settings;
   }
 
-  add(seed: JobSeed): JobRecord {
-    const job: JobRecord = {
+  add(seed: JobSeed): EmulatedJob {
+    const job: EmulatedJob = {
       seed,
       status: "Created",
       nonce: undefined,
@@ -71,7 +71,7 @@ export class Jobs {
   }
 
   /** Hands out waiting jobs; each must be acknowledged before `redeliveryMs` are over, or it is offered again. */
-  poll(queue: Parameters<JobStore["waiting"]>[0], asked: number | undefined, caller: Caller): readonly JobRecord[] {
+  poll(queue: Parameters<JobStore["waiting"]>[0], asked: number | undefined, caller: Caller): readonly EmulatedJob[] {
     const { maxBatchSizeCap, defaultBatchSize, redeliveryMs } = this.#settings();
     if (asked !== undefined && asked > maxBatchSizeCap) {
       const message = `a poll asked for ${asked} jobs; the cap is ${maxBatchSizeCap}`;
@@ -89,19 +89,19 @@ export class Jobs {
   }
 
   /** Notes that the details were asked for. Throws ApiError for a job that is over, if so set. */
-  details(job: JobRecord, caller: Caller): void {
+  details(job: EmulatedJob, caller: Caller): void {
     job.counts.details++;
     remember(job.details, caller);
     if (job.counts.offers === 0) {
       this.#violated("details-never-offered", { job, caller, message: "details asked for a job never offered" });
     }
     const { detailsAfterEnd, freshNonceAtDetails } = this.#settings();
-    if (isOver(job.status) && detailsAfterEnd !== "answered") throw gone(job, detailsAfterEnd);
+    if (hasEnded(job.status) && detailsAfterEnd !== "answered") throw gone(job, detailsAfterEnd);
     if (freshNonceAtDetails && job.status === "Dispatched") job.nonce = this.#newNonce();
   }
 
   /** The status after the acknowledge; only `InProgress` means: work it. Throws InvalidNonceException. */
-  acknowledge(job: JobRecord, nonce: string, caller: Caller): JobStatus {
+  acknowledge(job: EmulatedJob, nonce: string, caller: Caller): JobStatus {
     this.#judgeAcknowledge(job, caller);
     const isRepeat = job.status === "InProgress";
     const isRight = job.nonce !== undefined && nonce === job.nonce;
@@ -119,7 +119,7 @@ export class Jobs {
   }
 
   /** Takes the job's result. Throws InvalidJobStateException, or what `putAfterEnd` says. */
-  put(job: JobRecord, result: Result, caller: Caller): void {
+  put(job: EmulatedJob, result: Result, caller: Caller): void {
     const refusal = this.#refusalOf(job);
     const { kind, document } = result;
     const entry: ResultEntry = { ...caller, kind, document, answer: refusal?.code ?? "accepted" };
@@ -143,39 +143,39 @@ export class Jobs {
     }
   }
 
-  #enqueue(job: JobRecord): void {
+  #enqueue(job: EmulatedJob): void {
     job.queuedAtMs = this.#clock.now();
     job.cancelTimeout = this.#clock.after(job.seed.jobTimeoutMs, () => this.#end(job, "TimedOut"));
     this.#move(job, "Queued");
   }
 
-  #offerAgain(job: JobRecord): void {
+  #offerAgain(job: EmulatedJob): void {
     // A worker that is late with its acknowledge hears InvalidNonceException, or the status Queued.
     if (this.#settings().freshNonceAtRedelivery) job.nonce = this.#newNonce();
     this.#move(job, "Queued");
   }
 
-  #continue(job: JobRecord, continuationToken: string): void {
+  #continue(job: EmulatedJob, continuationToken: string): void {
     const { continuationDelayMs } = this.#settings();
     const id = randomUUID();
     job.continuedBy = id;
     this.add({ ...job.seed, id, continuationToken, continues: job.seed.id, delayMs: continuationDelayMs });
   }
 
-  #end(job: JobRecord, status: "Succeeded" | "Failed" | "TimedOut"): void {
+  #end(job: EmulatedJob, status: "Succeeded" | "Failed" | "TimedOut"): void {
     job.cancelWait();
     job.cancelTimeout();
     job.endedAtMs = this.#clock.now();
     this.#move(job, status);
   }
 
-  #move(job: JobRecord, to: JobStatus): void {
+  #move(job: EmulatedJob, to: JobStatus): void {
     const from = job.status;
     this.#store.move(job, to, this.#settings().keepEnded);
     this.#announce(job, from);
   }
 
-  #announce(job: JobRecord, from: JobStatus | undefined): void {
+  #announce(job: EmulatedJob, from: JobStatus | undefined): void {
     this.#events.emit({
       type: "job-changed",
       atMs: this.#clock.now(),
@@ -187,15 +187,15 @@ export class Jobs {
     });
   }
 
-  #refusalOf(job: JobRecord): ApiError | undefined {
+  #refusalOf(job: EmulatedJob): ApiError | undefined {
     if (job.status === "InProgress") return undefined;
-    if (isOver(job.status) && this.#settings().putAfterEnd === "JobNotFoundException") {
+    if (hasEnded(job.status) && this.#settings().putAfterEnd === "JobNotFoundException") {
       return gone(job, "JobNotFoundException");
     }
     return new ApiError("InvalidJobStateException", `Job ${job.seed.id} is in state ${job.status}, not InProgress`);
   }
 
-  #judgeAcknowledge(job: JobRecord, caller: Caller): void {
+  #judgeAcknowledge(job: EmulatedJob, caller: Caller): void {
     if (job.counts.offers === 0) {
       this.#violated("acknowledge-never-offered", { job, caller, message: "acknowledge of a job never offered" });
     } else if (job.seed.flavour === "ThirdParty" && job.counts.details === 0) {
@@ -203,7 +203,7 @@ export class Jobs {
     }
   }
 
-  #judgeRefusedPut(job: JobRecord, entry: ResultEntry): void {
+  #judgeRefusedPut(job: EmulatedJob, entry: ResultEntry): void {
     const { accepted } = job;
     if (job.acknowledgedAtMs === undefined) {
       const message = `a ${entry.kind} result for a job that nobody acknowledged`;
@@ -216,7 +216,7 @@ export class Jobs {
 
   #violated(
     kind: Violation["kind"],
-    at: { readonly message: string; readonly caller: Caller; readonly job?: JobRecord; readonly region?: string },
+    at: { readonly message: string; readonly caller: Caller; readonly job?: EmulatedJob; readonly region?: string },
   ): void {
     this.#violations.record({
       kind,
@@ -235,7 +235,7 @@ export class Jobs {
   }
 }
 
-function gone(job: JobRecord, code: "JobNotFoundException" | "InvalidJobException"): ApiError {
+function gone(job: EmulatedJob, code: "JobNotFoundException" | "InvalidJobException"): ApiError {
   const isKnownCode = code === "JobNotFoundException" || job.seed.flavour === "ThirdParty";
   return new ApiError(isKnownCode ? code : "JobNotFoundException", `Job ${job.seed.id} can not be found`);
 }

@@ -6,7 +6,7 @@ import type { ActionTypeRecord } from "./action-types.js";
 import { ActionTypes } from "./action-types.js";
 import { Clients } from "./clients.js";
 import type { ActionTypeId, JobStatus, JobView } from "./emulated-job.js";
-import { isOver, viewOf } from "./emulated-job.js";
+import { hasEnded, viewOf } from "./emulated-job.js";
 import type { EmulatorEvent, Listener, Violation } from "./emulator-events.js";
 import { Events } from "./emulator-events.js";
 import type { Settings } from "./emulator-settings.js";
@@ -248,7 +248,7 @@ export class Emulator {
 
   /** Resolves when the job has the status, or `over`. Rejects at its limit (20 s) or at close. */
   waitForJob(id: string, status: JobStatus | "over", options: WaitOptions = {}): Promise<JobView> {
-    const isThere = (job: JobView) => (status === "over" ? isOver(job.status) : job.status === status);
+    const isThere = (job: JobView) => (status === "over" ? hasEnded(job.status) : job.status === status);
     const probe = (event?: EmulatorEvent) => {
       if (event && (event.type !== "job-changed" || event.jobId !== id)) return undefined;
       const job = this.job(id);

@@ -4,7 +4,7 @@ import type { Property } from "./action-types.js";
 import { documentShapes } from "./document-shapes.js";
 import type { Settings } from "./emulator-settings.js";
 import type { FaultDocument } from "./injected-faults.js";
-import type { Problem } from "./shape-checks.js";
+import type { ShapeProblem } from "./shape-checks.js";
 import { Shapes } from "./shape-checks.js";
 
 /** An action type to be. Left out: category `Test`, owner `ThirdParty`, version `1`, Region us-east-1, 0 to 5 artifacts. */
@@ -151,7 +151,7 @@ export class Documents {
 }
 
 /** Runs `act`; what it finds wrong is said to be at `where`. Throws Mistakes. */
-export function within(where: string, act: () => unknown): void {
+export function atPlace(where: string, act: () => unknown): void {
   try {
     act();
   } catch (error) {
@@ -161,7 +161,7 @@ export function within(where: string, act: () => unknown): void {
 }
 
 /** One mistake for a reader: where, and what must hold. */
-function sentence(problem: Problem): string {
+function sentence(problem: ShapeProblem): string {
   const path = problem.path.replaceAll(/\.(\d+)\.member/g, (_, place) => `[${Number(place) - 1}]`);
   const where = path.replaceAll(/\.member(?=\.|$)/g, "") || "the document";
   if (problem.kind === "type") {

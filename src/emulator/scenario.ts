@@ -1,6 +1,6 @@
 // A scenario: everything an emulator can be told at once, told to it in an order in which each part finds what it needs.
 import type { ScenarioDocument } from "./scenario-documents.js";
-import { within } from "./scenario-documents.js";
+import { atPlace } from "./scenario-documents.js";
 
 type Lists = Required<Omit<ScenarioDocument, "settings">>;
 
@@ -25,6 +25,7 @@ export function loadScenario(scenario: ScenarioDocument, takers: ScenarioTakers)
   if (scenario.settings) takers.settings(scenario.settings);
   for (const name of order) {
     const take = takers[name] as (document: unknown) => unknown;
-    for (const [index, document] of (scenario[name] ?? []).entries()) within(`${name}[${index}]`, () => take(document));
+    for (const [index, document] of (scenario[name] ?? []).entries())
+      atPlace(`${name}[${index}]`, () => take(document));
   }
 }

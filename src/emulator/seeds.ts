@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import type { ActionTypeRecord, ActionTypes } from "./action-types.js";
 import { emulatedAccount } from "./action-types.js";
 import type { Clients } from "./clients.js";
-import type { ActionTypeId, Artifact, JobSeed } from "./emulated-job.js";
+import type { ActionTypeId, EmulatedArtifact, JobSeed } from "./emulated-job.js";
 import { typeKey } from "./emulated-job.js";
 import type { Settings } from "./emulator-settings.js";
 import { defaultRegion } from "./job-api.js";
@@ -98,7 +98,7 @@ function contextOf(
 ): Pick<JobSeed, "pipeline" | "inputs" | "outputs"> {
   const { pipeline = {} } = document;
   const name = pipeline.name ?? "emulated-pipeline";
-  const artifact = ({ name: artifactName, revision, bucket, key }: ArtifactDocument): Artifact => ({
+  const artifact = ({ name: artifactName, revision, bucket, key }: ArtifactDocument): EmulatedArtifact => ({
     name: artifactName,
     ...(revision !== undefined && { revision }),
     bucket: bucket ?? `codepipeline-${region}-emulated`,

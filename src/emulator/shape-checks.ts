@@ -22,7 +22,7 @@ export type Shape =
   | { readonly type: "boolean" | "timestamp" | "document" };
 
 /** One mistake in a document. */
-export interface Problem {
+export interface ShapeProblem {
   /** Where, as AWS writes it: `failureDetails.message`, `tags.1.member.key`. */
   readonly path: string;
   /** `type`: not the kind of value expected; `constraint`: a value out of bounds; `unknown`: no such member. */
@@ -33,7 +33,7 @@ export interface Problem {
   readonly shown: string | undefined;
 }
 
-type Check = (value: unknown, path: string, problems: Problem[]) => void;
+type Check = (value: unknown, path: string, problems: ShapeProblem[]) => void;
 
 /** No answer lists more mistakes than this. */
 const problemsMax = 50;
@@ -56,8 +56,8 @@ export class Shapes {
   }
 
   /** Every mistake of `document` against the shape; at most 50. Throws when no such shape is known. */
-  check(shape: string, document: unknown): readonly Problem[] {
-    const problems: Problem[] = [];
+  check(shape: string, document: unknown): readonly ShapeProblem[] {
+    const problems: ShapeProblem[] = [];
     this.#compiled(shape)(document, "", problems);
     return problems.slice(0, problemsMax);
   }
@@ -163,8 +163,8 @@ interface MapEntry {
 }
 
 /** AWS folds what is wrong with a key or a value of a map into one constraint of the map. */
-function checkEntry(entry: MapEntry, problems: Problem[]): void {
-  const found: Problem[] = [];
+function checkEntry(entry: MapEntry, problems: ShapeProblem[]): void {
+  const found: ShapeProblem[] = [];
   entry.check(entry.value, joined(entry.path, `${cut(entry.text)}.member`), found);
   const constraints = found.filter((problem) => problem.kind === "constraint" && isScalar(entry.value));
   problems.push(...found.filter((problem) => !constraints.includes(problem)));
@@ -218,7 +218,7 @@ function numberCheck(shape: Shape & { type: "integer" | "number" }): Check {
 function checkLength(
   length: number,
   limits: { readonly min?: number; readonly max?: number },
-  problems: Problem[],
+  problems: ShapeProblem[],
   path: string,
   shown: () => string | undefined,
 ): void {
@@ -264,20 +264,20 @@ function cut(text: string): string {
   return text.length <= shownMax ? text : `${text.slice(0, shownMax)}…`;
 }
 
-function broken(path: string, constraint: string, shown: string | undefined): Problem {
+function broken(path: string, constraint: string, shown: string | undefined): ShapeProblem {
   return { path, kind: "constraint", constraint, shown: shown === undefined ? undefined : `'${shown}'` };
 }
 
-function missing(path: string): Problem {
+function missing(path: string): ShapeProblem {
   return { path, kind: "constraint", constraint: "Member must not be null", shown: "null" };
 }
 
-function unknownMember(path: string, names: ReadonlySet<string>): Problem {
+function unknownMember(path: string, names: ReadonlySet<string>): ShapeProblem {
   const constraint = `Member must be one of: ${[...names].join(", ")}`;
   return { path: cut(path), kind: "unknown", constraint, shown: undefined };
 }
 
-function wrongType(value: unknown, path: string, wanted: string): Problem {
+function wrongType(value: unknown, path: string, wanted: string): ShapeProblem {
   return { path, kind: "type", constraint: `${jsonKind(value)} can not be converted to ${wanted}`, shown: undefined };
 }
 

@@ -12,6 +12,7 @@ import {
   isShort,
   keepsNoState,
   type Rule,
+  warningsAbout,
 } from "./architecture-rules.js";
 
 describe("each rule", () => {
@@ -292,4 +293,19 @@ describe("circles of imports", () => {
     ];
     expect(circlesIn(files)).toEqual([]);
   });
+});
+
+it("warns of long files and of names that stand more than once, but for the exports of the package", () => {
+  const file = (path: string, lines = 9) => ({ path, source: "x();\n".repeat(lines) });
+  const files = [
+    file("a/one.ts", 301),
+    file("b/one.ts", 300),
+    file("index.ts"),
+    file("testkit/index.ts"),
+    file("a.ts"),
+  ];
+  expect(warningsAbout(files)).toEqual([
+    "src/a/one.ts has 301 lines (more than 300): is it about two things?",
+    "src/a/one.ts, b/one.ts have the same name: which is which?",
+  ]);
 });

@@ -1,6 +1,6 @@
 // Who may do what: the credentials of a job reach that job's artifacts and nothing else, buckets may demand KMS, and KMS
 // keys may be denied or disabled. Refuses by S3Error; does nothing itself.
-import type { Artifact } from "../emulated-job.js";
+import type { EmulatedArtifact } from "../emulated-job.js";
 import type { JobStore } from "../job-store.js";
 import type { Authenticated } from "./authentication.js";
 import type { BucketRecord, Encryption, Objects } from "./objects.js";
@@ -29,7 +29,7 @@ export function checkAccess(
   }
   if (identity.kind !== "job") return;
   const seed = at.store.find(identity.region, identity.jobId)?.seed;
-  const isHere = ({ bucket: name, key }: Artifact) => name === request.bucket && key === request.key;
+  const isHere = ({ bucket: name, key }: EmulatedArtifact) => name === request.bucket && key === request.key;
   const isAllowed =
     (reads.has(operation) && seed?.inputs.some(isHere)) || (writes.has(operation) && seed?.outputs.some(isHere));
   if (isAllowed) return;

@@ -1,7 +1,7 @@
 // The artifacts of an emulator as its users hold them: buckets, objects, KMS keys and credentials, and what jobs bring along
 // and leave behind. The S3 API does its part through the same records.
 import type { Clock } from "../../std/clock.js";
-import type { Artifact, JobRecord, JobSeed, JobView, UploadedArtifact } from "../emulated-job.js";
+import type { EmulatedArtifact, EmulatedJob, JobSeed, JobView, UploadedArtifact } from "../emulated-job.js";
 import type { Settings } from "../emulator-settings.js";
 import type {
   ArtifactContent,
@@ -151,7 +151,7 @@ export class Artifacts {
   }
 
   /** New credentials for a job, as each answer with its data carries them. */
-  readonly credentialsFor = ({ seed }: JobRecord, lifetimeMs?: number): SessionCredentials => {
+  readonly credentialsFor = ({ seed }: EmulatedJob, lifetimeMs?: number): SessionCredentials => {
     const ms = lifetimeMs ?? seed.credentialsMs ?? this.#settings().credentialsMs;
     return this.#issuer.issue({ jobId: seed.id, region: seed.region, untilMs: this.#clock.now() + ms });
   };
@@ -174,7 +174,7 @@ export class Artifacts {
   /** The view with what was uploaded for each output. */
   withUploads(view: JobView): JobView {
     if (view.outputs.length === 0) return view;
-    const outputs = view.outputs.map((artifact: Artifact) => {
+    const outputs = view.outputs.map((artifact: EmulatedArtifact) => {
       const object = this.#objects.find(artifact.bucket, artifact.key);
       return object ? { ...artifact, uploaded: uploadedOf(object) } : artifact;
     });

@@ -4,10 +4,10 @@ import { type FailureType, JobFailure } from "../../job/failure.js";
 import { shorten } from "../../job/limits.js";
 import { retryAfterMs } from "../../std/retry-after.js";
 import { plainText } from "../plain-text.js";
-import type { Answer } from "./exchange.js";
+import type { ServiceAnswer } from "./exchange.js";
 
 /** The outcome as the service gave it, unchecked, or its promise (202) to deliver one later. */
-export type Verdict = { readonly outcome: unknown } | "promised";
+export type AnswerVerdict = { readonly outcome: unknown } | "promised";
 
 /** No verdict: asked again, the service may give one. */
 export class Unanswered extends Error {
@@ -64,7 +64,7 @@ const excerptMaxChars = 1_000;
 const whatToAnswer = "it must answer 200 with an outcome document, or 202 and deliver it later";
 
 /** What the answer means. Throws Unanswered when it is worth asking again, else JobFailure. */
-export function verdictOf(answer: Answer, nowMs: number): Verdict {
+export function verdictOf(answer: ServiceAnswer, nowMs: number): AnswerVerdict {
   const { status } = answer;
   if (status === 200) return { outcome: outcomeIn(answer, nowMs) };
   if (status === 202) return "promised";
@@ -79,14 +79,14 @@ function refusalType(status: number): FailureType {
   return forbiddenStatuses.has(status) ? "PermissionError" : "ConfigurationError";
 }
 
-function explanation(answer: Answer): string {
+function explanation(answer: ServiceAnswer): string {
   if (answer.status < 300) return `; ${whatToAnswer}`;
   if (answer.status < 400) return "; redirects are not followed: the handler's url must name the place itself";
   const excerpt = excerptOf(answer);
   return excerpt === "" ? "" : `: ${excerpt}`;
 }
 
-function outcomeIn(answer: Answer, nowMs: number): unknown {
+function outcomeIn(answer: ServiceAnswer, nowMs: number): unknown {
   refuseForGood(answer);
   const unanswered = (what: string, wrongAnswer?: string) =>
     new Unanswered(`answered 200 with ${what}`, {
@@ -107,7 +107,7 @@ function outcomeIn(answer: Answer, nowMs: number): unknown {
 }
 
 /** What no second request would change, whoever answered: nothing on the way makes such answers in passing. */
-function refuseForGood(answer: Answer): void {
+function refuseForGood(answer: ServiceAnswer): void {
   const encoding = encodingOf(answer);
   if (encoding !== undefined) {
     const what = `a compressed body (Content-Encoding: ${encoding}), although the request says \`Accept-Encoding: identity\``;
@@ -119,7 +119,7 @@ function refuseForGood(answer: Answer): void {
 }
 
 /** The coding of the body, for a message; undefined when the bytes are the text. */
-function encodingOf({ headers }: Answer): string | undefined {
+function encodingOf({ headers }: ServiceAnswer): string | undefined {
   const codings = (headers["content-encoding"] ?? "").split(",").map((each) => each.trim().toLowerCase());
   const real = codings.filter((each) => each !== "" && each !== "identity");
   if (real.length === 0) return undefined;
@@ -127,22 +127,22 @@ function encodingOf({ headers }: Answer): string | undefined {
 }
 
 /** The media type as a message may show it. */
-function typeOf({ headers }: Answer): string {
+function typeOf({ headers }: ServiceAnswer): string {
   const type = /^\s*([\w.+-]{1,60}\/[\w.+-]{1,60})\s*(;|$)/.exec(headers["content-type"] ?? "")?.[1];
   return type?.toLowerCase() ?? "something";
 }
 
-function isCalledJson(answer: Answer): boolean {
+function isCalledJson(answer: ServiceAnswer): boolean {
   return /[/+]json$/.test(typeOf(answer));
 }
 
 /** Without a length or chunks a body that was cut looks whole. */
-function isFramed({ headers }: Answer): boolean {
+function isFramed({ headers }: ServiceAnswer): boolean {
   return headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined;
 }
 
 /** What the service says of its refusal, if it says it in words: a JSON body's message, or plain text. */
-function excerptOf(answer: Answer): string {
+function excerptOf(answer: ServiceAnswer): string {
   if (encodingOf(answer) !== undefined) return "";
   const { body, headers } = answer;
   const text = textOf(body);

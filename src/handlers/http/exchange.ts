@@ -6,10 +6,10 @@ import type { Clock } from "../../std/clock.js";
 import { codeOf } from "../../std/errors.js";
 
 /** `node:http` or `node:https`: only what is used is loaded. */
-export type Transport = Pick<typeof http, "request" | "Agent">;
+export type NodeHttp = Pick<typeof http, "request" | "Agent">;
 
 export interface Post {
-  readonly transport: Transport;
+  readonly transport: NodeHttp;
   readonly agent: http.Agent;
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
@@ -21,7 +21,7 @@ export interface Post {
   readonly clock: Clock;
 }
 
-export interface Answer {
+export interface ServiceAnswer {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
   /** As far as it was read. */
@@ -33,12 +33,12 @@ export interface Answer {
 export type BodyEnd = "whole" | "broken" | "too-long";
 
 /** The request had no answer: not even a status came back. `code` is the system's name for why. */
-export class NoAnswer extends Error {
+export class NoServiceAnswer extends Error {
   readonly code: string;
 
   constructor(code: string, cause?: unknown) {
     super(`no answer (${code})`, cause === undefined ? undefined : { cause });
-    this.name = "NoAnswer";
+    this.name = "NoServiceAnswer";
     this.code = code;
   }
 }
@@ -47,7 +47,7 @@ export class NoAnswer extends Error {
 const acceptedStatus = 202;
 
 /** Sends one POST. Rejects with NoAnswer, or with the signal's reason when it aborts before there is an answer. */
-export function post(options: Post): Promise<Answer> {
+export function post(options: Post): Promise<ServiceAnswer> {
   const { signal, clock, timeoutMs, answerMaxBytes } = options;
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
@@ -73,10 +73,10 @@ export function post(options: Post): Promise<Answer> {
     };
     const aborted = () => end(signal.reason);
     signal.addEventListener("abort", aborted, { once: true });
-    const cancelTimer = clock.after(timeoutMs, () => end(new NoAnswer("ETIMEDOUT")));
+    const cancelTimer = clock.after(timeoutMs, () => end(new NoServiceAnswer("ETIMEDOUT")));
 
-    request.on("error", (error) => end(new NoAnswer(codeOf(error) ?? error.name, error)));
-    request.on("close", () => end(new NoAnswer("ECONNRESET")));
+    request.on("error", (error) => end(new NoServiceAnswer(codeOf(error) ?? error.name, error)));
+    request.on("close", () => end(new NoServiceAnswer("ECONNRESET")));
     request.on("response", (incoming) => {
       response = incoming;
       incoming.on("error", (error) => end(error));
@@ -85,11 +85,12 @@ export function post(options: Post): Promise<Answer> {
         letGo();
       });
       incoming.on("data", (chunk: Buffer) => {
-        if (!bytes.add(chunk)) end(new NoAnswer("EMSGSIZE"), "too-long");
+        if (!bytes.add(chunk)) end(new NoServiceAnswer("EMSGSIZE"), "too-long");
       });
       if (incoming.statusCode === acceptedStatus) answered("whole");
       // What says that it will be too long is not waited for.
-      else if (Number(incoming.headers["content-length"]) > answerMaxBytes) end(new NoAnswer("EMSGSIZE"), "too-long");
+      else if (Number(incoming.headers["content-length"]) > answerMaxBytes)
+        end(new NoServiceAnswer("EMSGSIZE"), "too-long");
     });
     request.end(body);
   });

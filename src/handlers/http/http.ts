@@ -9,9 +9,9 @@ import { type RetryPolicyMs, retrying } from "../../std/retry.js";
 import type { HandlerCall, JobHandler } from "../handler.js";
 import type { JobMasker } from "../masker.js";
 import { OpenCalls } from "../open-calls.js";
-import { answerMaxBytes, Unanswered, type Verdict, verdictOf, WrongAnswers } from "./answer-verdict.js";
+import { type AnswerVerdict, answerMaxBytes, Unanswered, verdictOf, WrongAnswers } from "./answer-verdict.js";
 import type { Callbacks, Expectation } from "./callbacks.js";
-import { NoAnswer, post, type Transport } from "./exchange.js";
+import { type NodeHttp, NoServiceAnswer, post } from "./exchange.js";
 import { HttpJobBody } from "./job-body.js";
 
 /** Signs a request; made from the configured secrets by the Standard Webhooks library. */
@@ -32,7 +32,7 @@ export interface HttpHandlerOptions {
   readonly callbacks: Callbacks;
   readonly masker: JobMasker;
   /** `node:http` or `node:https`, as the URL needs. */
-  readonly transport: Transport;
+  readonly transport: NodeHttp;
 }
 
 /** An idle connection is let go before the usual proxy or server does it under our feet. */
@@ -121,7 +121,7 @@ export class HttpHandler implements JobHandler {
     readonly signal: AbortSignal;
     readonly patience: AbortController;
     readonly body: HttpJobBody;
-  }): Promise<Verdict> {
+  }): Promise<AnswerVerdict> {
     const { call, signal, patience } = work;
     const { clock, retry } = this.#options;
     const timeLeftMs = timeToTry(call.deadline);
@@ -165,7 +165,7 @@ export class HttpHandler implements JobHandler {
     readonly signal: AbortSignal;
     readonly body: Buffer;
     readonly timeLeftMs: number;
-  }): Promise<Verdict> {
+  }): Promise<AnswerVerdict> {
     const { url, transport, clock, requestTimeoutMs } = this.#options;
     const { call, signal, body, timeLeftMs } = attempt;
     if (timeLeftMs <= 0) throw new Unanswered("could not be asked in the time that was left");
@@ -183,7 +183,7 @@ export class HttpHandler implements JobHandler {
       });
       return verdictOf(answer, clock.now());
     } catch (error) {
-      if (error instanceof NoAnswer) throw new Unanswered(`gave no answer (${error.code})`, { cause: error });
+      if (error instanceof NoServiceAnswer) throw new Unanswered(`gave no answer (${error.code})`, { cause: error });
       throw error;
     }
   }
@@ -262,7 +262,7 @@ function timeToTry(deadline: Deadline): () => number {
   return () => Math.max(0, deadline.leftMs() - keptMs);
 }
 
-function outcomeWithoutPort(verdict: Verdict): unknown {
+function outcomeWithoutPort(verdict: AnswerVerdict): unknown {
   if (verdict !== "promised") return verdict.outcome;
   throw new JobFailure(
     "JobFailed",

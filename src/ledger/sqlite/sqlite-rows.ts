@@ -27,7 +27,7 @@ export const jobColumns = [
 ] as const;
 
 /** One owed job; `id` is unique in the file and given by the ledger. */
-export type JobRow = readonly [
+export type SqliteRow = readonly [
   id: number,
   region: string,
   jobId: string,
@@ -51,7 +51,7 @@ export type EndedRow = readonly [region: string, jobId: string, state: string, e
 
 /** One change of the file. */
 export type Write =
-  | { readonly type: "put"; readonly row: JobRow }
+  | { readonly type: "put"; readonly row: SqliteRow }
   /** Over with a result: remembered for a while. */
   | { readonly type: "end"; readonly id: number; readonly row: EndedRow }
   /** Over without one, or never ours. */
@@ -64,7 +64,7 @@ export function writeOf(id: number, key: JobKey, record: JobRecord): Write {
   return { type: "end", id, row: [key.region, key.jobId, record.state, whole(record.sinceMs)] };
 }
 
-function rowOf(id: number, key: JobKey, record: JobRecord): JobRow {
+function rowOf(id: number, key: JobKey, record: JobRecord): SqliteRow {
   const { owner, category, provider, version } = key.actionType;
   return [
     id,

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Caller, JobRecord, JobSeed } from "../../../src/emulator/emulated-job.js";
+import type { Caller, EmulatedJob, JobSeed } from "../../../src/emulator/emulated-job.js";
 import type { EmulatorEvent } from "../../../src/emulator/emulator-events.js";
 import { Events } from "../../../src/emulator/emulator-events.js";
 import type { Settings } from "../../../src/emulator/emulator-settings.js";
@@ -302,7 +302,7 @@ describe("a continuation token", () => {
     const { job } = inProgress();
     jobs.put(job, { kind: "success", continuationToken: "state", document: {} }, caller);
     expect(job.status).toBe("Succeeded");
-    const next = store.find("us-east-1", job.continuedBy ?? "") as JobRecord;
+    const next = store.find("us-east-1", job.continuedBy ?? "") as EmulatedJob;
     expect(next.seed.id).not.toBe(job.seed.id);
     expect(next.seed).toMatchObject({ continuationToken: "state", continues: "job-1", pipeline: job.seed.pipeline });
     expect(next.status).toBe("Created");
@@ -415,7 +415,7 @@ test("whatever workers do, a job has at most one accepted result, and only after
 
 async function act(
   what: string,
-  { job, jobs, clock }: { job: JobRecord; jobs: Jobs; clock: FakeClock },
+  { job, jobs, clock }: { job: EmulatedJob; jobs: Jobs; clock: FakeClock },
 ): Promise<void> {
   switch (what) {
     case "poll":

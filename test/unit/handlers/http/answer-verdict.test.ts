@@ -1,14 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { Unanswered, verdictOf, WrongAnswers } from "../../../../src/handlers/http/answer-verdict.js";
-import type { Answer, BodyEnd } from "../../../../src/handlers/http/exchange.js";
+import type { BodyEnd, ServiceAnswer } from "../../../../src/handlers/http/exchange.js";
 
 const nowMs = Date.UTC(2026, 0, 1);
 
-function answer(status: number, body = "", headers: Answer["headers"] = {}, bodyEnd: BodyEnd = "whole"): Answer {
+function answer(
+  status: number,
+  body = "",
+  headers: ServiceAnswer["headers"] = {},
+  bodyEnd: BodyEnd = "whole",
+): ServiceAnswer {
   return { status, headers, body: Buffer.from(body), bodyEnd };
 }
 
-function thrownBy(given: Answer): unknown {
+function thrownBy(given: ServiceAnswer): unknown {
   try {
     return verdictOf(given, nowMs);
   } catch (error) {
@@ -52,7 +57,7 @@ describe("verdictOf", () => {
     expect(thrownBy(given)).toBeInstanceOf(Unanswered);
   });
 
-  it.each<[string, Answer, RegExp]>([
+  it.each<[string, ServiceAnswer, RegExp]>([
     ["compressed", answer(200, "\u001f", { "content-encoding": "gzip" }), /compressed body \(Content-Encoding: gzip\)/],
     ["compressed twice", answer(200, "", { "content-encoding": "GZIP, br" }), /Content-Encoding: gzip, br/],
     ["compressed before it broke off", answer(200, "", { "content-encoding": "br" }, "broken"), /Content-Encoding: br/],

@@ -14,7 +14,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { newIdentity, SqliteFile, type SqliteFileOptions } from "../../../../src/ledger/sqlite/sqlite-file.js";
-import type { JobRow, Write } from "../../../../src/ledger/sqlite/sqlite-rows.js";
+import type { SqliteRow, Write } from "../../../../src/ledger/sqlite/sqlite-rows.js";
 import { applicationId, migrations, pragma } from "../../../../src/ledger/sqlite/sqlite-schema.js";
 import { loadSqlite } from "../../../../src/std/sqlite.js";
 
@@ -41,7 +41,7 @@ function closeAll(): void {
   for (const file of opened.splice(0)) file.close();
 }
 
-function row(id: number, jobId = `job-${id}`): JobRow {
+function row(id: number, jobId = `job-${id}`): SqliteRow {
   return [id, "eu-west-1", jobId, "Custom", "Test", "P", "1", null, "running", 5, 5, "ours", null, null, null, null];
 }
 
@@ -96,7 +96,7 @@ describe("the ledger's file", () => {
   it("holds all of a transaction or none of it", () => {
     const file = open();
     file.commit([put(1)]);
-    const impossible = { type: "put", row: row(3).with(1, null as never) as unknown as JobRow } satisfies Write;
+    const impossible = { type: "put", row: row(3).with(1, null as never) as unknown as SqliteRow } satisfies Write;
     expect(() => file.commit([put(2), impossible])).toThrow(expect.objectContaining({ code: "unwritable" }));
     expect(ids(file)).toEqual([1]);
     file.commit([put(4)]);
@@ -192,7 +192,7 @@ describe("the size of the ledger's file", () => {
     const file = open();
     const large = "x".repeat(100_000);
     file.commit(
-      Array.from({ length: 100 }, (_, id) => ({ type: "put", row: row(id).with(12, large) as unknown as JobRow })),
+      Array.from({ length: 100 }, (_, id) => ({ type: "put", row: row(id).with(12, large) as unknown as SqliteRow })),
     );
     const pages = pageCount();
     file.commit(Array.from({ length: 100 }, (_, id) => end(id, id)));

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { LedgerError } from "../../../../src/ledger/ledger.js";
 import { newIdentity } from "../../../../src/ledger/sqlite/sqlite-file.js";
-import type { JobRow, Write } from "../../../../src/ledger/sqlite/sqlite-rows.js";
+import type { SqliteRow, Write } from "../../../../src/ledger/sqlite/sqlite-rows.js";
 import { SqliteThread, startSqliteWorker } from "../../../../src/ledger/sqlite/sqlite-thread.js";
 import { loadSqlite } from "../../../../src/std/sqlite.js";
 
@@ -45,7 +45,7 @@ function setUp() {
 }
 
 function put(id: number): Write {
-  const row: JobRow = [
+  const row: SqliteRow = [
     id,
     "eu-west-1",
     `job-${id}`,

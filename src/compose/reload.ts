@@ -14,7 +14,7 @@ import {
   pollersOf,
   tokensOf,
 } from "./build.js";
-import type { PartsOptions } from "./options.js";
+import type { PartsOptions } from "./parts-options.js";
 
 export interface ReloadOptions {
   readonly options: PartsOptions;

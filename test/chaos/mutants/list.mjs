@@ -477,7 +477,7 @@ export const mutants = [
   {
     name: "asks the gate no more after the wait for a slot",
     file: "src/engine/poller.ts",
-    find: "if (!signal.aborted && !context.gate.closedBy()) return reservation;",
+    find: "if (!signal.aborted && !context.gate.closedBy(config)) return reservation;",
     replace: "if (!signal.aborted) return reservation;",
     tests: ["test/unit/engine/poller.test.ts"],
   },

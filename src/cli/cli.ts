@@ -125,7 +125,8 @@ function addJobs(root: Command, io: Io, result: Result): void {
       result.code = await jobsCommand(loadOptions(flags, io), flags, io);
     });
   jobs
-    .command("release <id>")
+    .command("release")
+    .argument("<id>", idHelp)
     .description("abandon a job: nothing is reported, and CodePipeline lets the action time out")
     .option("--region <region>", "if several Regions have a job of this id")
     .action(async (id: string, flags: { region?: string }) => {
@@ -133,7 +134,8 @@ function addJobs(root: Command, io: Io, result: Result): void {
       result.code = await endJobCommand(loadOptions(jobs.opts(), io), { id, ...flags, end: { kind: "release" } }, io);
     });
   jobs
-    .command("fail <id>")
+    .command("fail")
+    .argument("<id>", idHelp)
     .description(
       "end a job as failed: the daemon that runs stops its handler and reports it, or else its next start does",
     )
@@ -145,6 +147,8 @@ function addJobs(root: Command, io: Io, result: Result): void {
       result.code = await endJobCommand(loadOptions(jobs.opts(), io), { id, ...flags, end }, io);
     });
 }
+
+const idHelp = "the job's id, or a beginning of it that no other job has";
 
 function addEmulator(root: Command, io: Io, result: Result): void {
   const command = root.command("emulator").description("serve a local CodePipeline job API to test handlers against");

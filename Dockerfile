@@ -44,6 +44,8 @@ COPY --from=build /app/node_modules /app/node_modules
 COPY --from=build /app/dist /app/dist
 # What `partnerd demo` shows: docker run --rm partnerd:0.1.0 demo
 COPY config/demo /app/config/demo
+# What `partnerd init` writes: docker run --rm -v "$PWD:/work" -w /work --user "$(id -u)" partnerd:0.1.0 init
+COPY config/init /app/config/init
 # Where the ledger is unless a configuration says otherwise; a new volume mounted here takes over the owner.
 COPY --from=build --chown=1000:1000 /state /var/lib/partnerd
 WORKDIR /var/lib/partnerd

@@ -6,6 +6,7 @@ import { ownVersion } from "../std/version.js";
 import { addDocuments } from "./documents.js";
 import { exitCodes } from "./exit-codes.js";
 import { type ConfigFlags, countFlag, durationFlag, loadOptions, overridesOf, withConfig, wordsFlag } from "./flags.js";
+import { handlerKinds, type InitKind, type InitLanguage, initLanguages } from "./init-choices.js";
 import type { Io } from "./io.js";
 
 /** Runs one command. Resolves with the exit code; never rejects. */
@@ -38,6 +39,7 @@ function program(io: Io, result: Result): Command {
     .showHelpAfterError("(--help shows what there is)")
     .version(ownVersion(), "-V, --version", "print the version")
     .addHelpText("after", exitCodesHelp);
+  addInit(root, io, result);
   addWork(root, result);
   addConfigCommands(root, io, result);
   addDocuments(root, io, result);
@@ -49,6 +51,21 @@ function program(io: Io, result: Result): Command {
     .description("print the version")
     .action(() => io.out(`${ownVersion()}\n`));
   return root;
+}
+
+function addInit(root: Command, io: Io, result: Result): void {
+  root
+    .command("init")
+    .argument("[dir]", "where to; made if it is not there", ".")
+    .description("write a first configuration, a handler, its test and a README; never overwrites")
+    .addOption(
+      new Option("--handler <kind>", "what does the work").choices(Object.keys(handlerKinds)).default("module"),
+    )
+    .addOption(new Option("--language <language>", "what the handler is written in").choices(initLanguages))
+    .action(async (folder: string, flags: { handler: InitKind; language?: InitLanguage }) => {
+      const { initCommand } = await import("./init.js");
+      result.code = await initCommand({ folder, ...flags }, io);
+    });
 }
 
 function addWork(root: Command, result: Result): void {

@@ -1,8 +1,9 @@
 // The command line: which commands there are, what they take, and the exit code of whatever comes of them.
 // Each command's code is loaded when it is called, so that `partnerd version` stays a matter of milliseconds.
-import { Command, CommanderError, Option } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { ConfigError, describeMistake } from "../config/mistakes.js";
 import { ownVersion } from "../std/version.js";
+import type { Shell } from "./completion.js";
 import { addDocuments } from "./documents.js";
 import { exitCodes } from "./exit-codes.js";
 import { type ConfigFlags, countFlag, durationFlag, loadOptions, overridesOf, withConfig, wordsFlag } from "./flags.js";
@@ -46,11 +47,28 @@ function program(io: Io, result: Result): Command {
   addJobs(root, io, result);
   addDemo(root, result);
   addEmulator(root, io, result);
+  addCompletion(root, io);
   root
     .command("version")
     .description("print the version")
     .action(() => io.out(`${ownVersion()}\n`));
   return root;
+}
+
+function addCompletion(root: Command, io: Io): void {
+  root
+    .command("completion")
+    .addArgument(new Argument("<shell>", "the shell that the script is for").choices(["bash", "zsh", "fish"]))
+    .description("print a script by which a shell completes commands, options and their values")
+    .action(async (shell: Shell) => {
+      const [{ completionScript }, { describeEmulator }] = await Promise.all([
+        import("./completion.js"),
+        import("./emulator.js"),
+      ]);
+      const emulator = root.commands.find((command) => command.name() === "emulator");
+      if (emulator) describeEmulator(emulator.helpOption("-h, --help"));
+      io.out(completionScript(root, shell));
+    });
 }
 
 function addInit(root: Command, io: Io, result: Result): void {

@@ -1,4 +1,5 @@
 // The package's public face for handlers: what a job is, and how to say what came of it. Everything else is inside.
+/// <reference types="node" preserve="true" />
 export {
   type DefinedJob,
   defineHandler,

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 // The program: argv in, exit code out. The only place that may end the process.
 
-const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-if (major < 22 || (major === 22 && minor < 13)) {
-  process.stderr.write(`partnerd needs Node 22.13 or newer; this is ${process.versions.node}\n`);
+const { nodeTooOld } = await import("./std/node-version.js");
+const tooOld = nodeTooOld(process.versions.node, { node: process.execPath, program: process.argv[1] });
+if (tooOld !== undefined) {
+  process.stderr.write(tooOld);
   process.exit(1);
 }
 // Node would open its inspector: a port for whoever may send a signal.

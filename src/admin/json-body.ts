@@ -10,15 +10,16 @@ export type JsonBody =
 /** Bodies up to so many times the limit are read to their end before they are refused. */
 const patience = 8;
 
-/** The body as a JSON object, or the refusal. A client that goes away in the middle gets a refusal that nobody reads. */
+/**
+ * The body as a JSON object, or the refusal; `mayBeEmpty`: nothing is `{}`. A client that goes away in the middle gets a
+ * refusal that nobody reads. The content type is not asked for: `curl -d` and many clients send another one, and callers
+ * are proven by their token, or by coming from no browser (callers.ts), before anything is read.
+ */
 export async function readJson(
   request: IncomingMessage,
-  options: { readonly maxBytes: number; readonly askForBody: () => void },
+  options: { readonly maxBytes: number; readonly askForBody: () => void; readonly mayBeEmpty?: boolean },
 ): Promise<JsonBody> {
   const { maxBytes, askForBody } = options;
-  if (!/^application\/json *(;|$)/i.test(request.headers["content-type"] ?? "")) {
-    return { ok: false, status: 415, error: "send the body as application/json" };
-  }
   if (!/^(identity)?$/i.test(request.headers["content-encoding"] ?? "")) {
     return { ok: false, status: 415, error: "send the body without content-encoding" };
   }
@@ -28,6 +29,7 @@ export async function readJson(
   const bytes = await collected(request, maxBytes);
   if (bytes === "too-large") return tooLarge;
   if (bytes === "cut-off") return { ok: false, status: 400, error: "the body broke off" };
+  if (options.mayBeEmpty && bytes.length === 0) return { ok: true, value: {} };
   try {
     const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ok: true, value };

@@ -56,7 +56,7 @@ export interface RouteOptions {
   readonly pause: () => void;
   readonly resume: () => void;
   readonly wake: () => void;
-  /** Carries out what an operator decides about one job. */
+  /** Carries out what an operator decides about one job, named by its id or the beginning of it. */
   readonly order: (job: { readonly jobId: string; readonly region?: string }, order: Order) => Promise<OrderAnswer>;
   /** More pages by path. */
   readonly pages?: Readonly<Record<string, AdminPageRoute>>;
@@ -177,7 +177,7 @@ export class Routes {
   ): Promise<Answer> {
     const refused = this.#unlessAllowed(request);
     if (refused) return refused;
-    const read = await readJson(request, { maxBytes: this.#bodyMaxBytes, askForBody });
+    const read = await readJson(request, { maxBytes: this.#bodyMaxBytes, askForBody, mayBeEmpty: true });
     if (!read.ok) return refusal(read.status, read.error);
     const { region, message } = read.value as Readonly<Record<string, unknown>>;
     if (region !== undefined && typeof region !== "string") return refusal(400, "region is not a text");
@@ -260,8 +260,8 @@ const orderStatus: Readonly<Record<OrderAnswer["kind"], number>> = {
   "ledger-unusable": 503,
 };
 
-function orderAnswer({ kind, message }: OrderAnswer): Answer {
-  const body = kind === "taken" ? { done: true, message } : { kind, error: message };
+function orderAnswer({ kind, message, jobId }: OrderAnswer): Answer {
+  const body = { ...(kind === "taken" ? { done: true, message } : { kind, error: message }), ...(jobId && { jobId }) };
   return { status: orderStatus[kind], body };
 }
 

@@ -1,11 +1,13 @@
 // The command line: which commands there are, what they take, and the exit code of whatever comes of them.
 // Each command's code is loaded when it is called, so that `partnerd version` stays a matter of milliseconds.
-import { Command, CommanderError, Option } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { ConfigError, printMistake } from "../config/mistakes.js";
 import { ownVersion } from "../std/version.js";
+import type { Shell } from "./completion.js";
 import { addDocuments } from "./documents.js";
 import { exitCodes } from "./exit-codes.js";
 import { type ConfigFlags, countFlag, durationFlag, loadOptions, overridesOf, withConfig, wordsFlag } from "./flags.js";
+import { handlerKinds, type InitKind, type InitLanguage, initLanguages } from "./init-choices.js";
 import { type Io, isWithoutDirectory } from "./io.js";
 
 /** Runs one command. Resolves with the exit code; never rejects. */
@@ -42,17 +44,50 @@ function program(io: Io, result: Result): Command {
     .showHelpAfterError("(--help shows what there is)")
     .version(ownVersion(), "-V, --version", "print the version")
     .addHelpText("after", exitCodesHelp);
+  addInit(root, io, result);
   addWork(root, result);
   addConfigCommands(root, io, result);
   addDocuments(root, io, result);
   addJobs(root, io, result);
   addDemo(root, result);
   addEmulator(root, io, result);
+  addCompletion(root, io);
   root
     .command("version")
     .description("print the version")
     .action(() => io.out(`${ownVersion()}\n`));
   return root;
+}
+
+function addCompletion(root: Command, io: Io): void {
+  root
+    .command("completion")
+    .addArgument(new Argument("<shell>", "the shell that the script is for").choices(["bash", "zsh", "fish"]))
+    .description("print a script by which a shell completes commands, options and their values")
+    .action(async (shell: Shell) => {
+      const [{ completionScript }, { describeEmulator }] = await Promise.all([
+        import("./completion.js"),
+        import("./emulator-command.js"),
+      ]);
+      const emulator = root.commands.find((command) => command.name() === "emulator");
+      if (emulator) describeEmulator(emulator.helpOption("-h, --help"));
+      io.out(completionScript(root, shell));
+    });
+}
+
+function addInit(root: Command, io: Io, result: Result): void {
+  root
+    .command("init")
+    .argument("[dir]", "where to; made if it is not there", ".")
+    .description("write a first configuration, a handler, its test and a README; never overwrites")
+    .addOption(
+      new Option("--handler <kind>", "what does the work").choices(Object.keys(handlerKinds)).default("module"),
+    )
+    .addOption(new Option("--language <language>", "what the handler is written in").choices(initLanguages))
+    .action(async (folder: string, flags: { handler: InitKind; language?: InitLanguage }) => {
+      const { initCommand } = await import("./init.js");
+      result.code = await initCommand({ folder, ...flags }, io);
+    });
 }
 
 function addWork(root: Command, result: Result): void {
@@ -129,7 +164,8 @@ function addJobs(root: Command, io: Io, result: Result): void {
       result.code = await jobsCommand(loadOptions(flags, io), flags, io);
     });
   jobs
-    .command("release <id>")
+    .command("release")
+    .argument("<id>", idHelp)
     .description("abandon a job: nothing is reported, and CodePipeline lets the action time out")
     .option("--region <region>", "if several Regions have a job of this id")
     .action(async (id: string, flags: { region?: string }) => {
@@ -137,7 +173,8 @@ function addJobs(root: Command, io: Io, result: Result): void {
       result.code = await endJobCommand(loadOptions(jobs.opts(), io), { id, ...flags, end: { kind: "release" } }, io);
     });
   jobs
-    .command("fail <id>")
+    .command("fail")
+    .argument("<id>", idHelp)
     .description(
       "end a job as failed: the daemon that runs stops its handler and reports it, or else its next start does",
     )
@@ -149,6 +186,8 @@ function addJobs(root: Command, io: Io, result: Result): void {
       result.code = await endJobCommand(loadOptions(jobs.opts(), io), { id, ...flags, end }, io);
     });
 }
+
+const idHelp = "the job's id, or a beginning of it that no other job has";
 
 function addEmulator(root: Command, io: Io, result: Result): void {
   const command = root.command("emulator").description("serve a local CodePipeline job API to test handlers against");

@@ -1,10 +1,11 @@
 // The commands that print a document made from the configuration, for other tools to read: data on stdout, nothing else.
 import { resolve } from "node:path";
-import { type Command, InvalidArgumentError } from "commander";
+import { Argument, type Command, InvalidArgumentError } from "commander";
 import { describeMistake } from "../config/mistakes.js";
 import { exitCodes } from "./exit-codes.js";
 import { type ConfigFlags, loadOptions, withConfig } from "./flags.js";
 import type { Io } from "./io.js";
+import { documentSchemas } from "./schemas.js";
 
 /** Adds print-config, schema, iam-policy, action-type and ledger-table. */
 export function addDocuments(root: Command, io: Io, result: { code: number }): void {
@@ -21,11 +22,9 @@ export function addDocuments(root: Command, io: Io, result: { code: number }): v
     });
   root
     .command("schema")
-    .description("print the JSON Schema of configuration files, for editors")
-    .action(async () => {
-      const { configurationSchema } = await import("../config/json-schema.js");
-      io.out(json(configurationSchema()));
-    });
+    .description("print the JSON Schema of configuration files, for editors, or of what handlers get and give")
+    .addArgument(new Argument("[document]").choices(Object.keys(documentSchemas)).default("configuration"))
+    .action(async (document: string) => io.out(json(await documentSchemas[document]?.())));
   withConfig(root.command("iam-policy"))
     .description("print the least IAM policy that this configuration needs")
     .option("--account <id>", "your AWS account, to narrow what can be narrowed", accountFlag)

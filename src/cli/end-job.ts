@@ -12,7 +12,7 @@ import type { Io } from "./io.js";
 import { orFailed } from "./jobs-command.js";
 import { ledgerParts } from "./ledger-parts.js";
 
-/** One job by its id, and what is to become of it. */
+/** One job by its id or the beginning of it, and what is to become of it. */
 export interface EndJob {
   readonly id: string;
   readonly region?: string;
@@ -23,26 +23,27 @@ export interface EndJob {
 export async function endJobCommand(options: LoadOptions, wanted: EndJob, io: Io): Promise<number> {
   const { config } = await loadConfig(options);
   return orFailed(io, async () => {
-    const message = await endJob(config, wanted, io);
-    io.out(`job ${oneLine(wanted.id)} ${oneLine(message)}\n`);
+    const { id, message } = await endJob(config, wanted, io);
+    io.out(`job ${oneLine(id)} ${oneLine(message)}\n`);
   });
 }
 
-/** What has become of it. Throws what an operator has to read. */
-async function endJob(config: Config, wanted: EndJob, io: Io): Promise<string> {
-  const { id, region, end } = wanted;
-  const answer = await askDaemon(config.admin, {
-    method: "POST",
-    path: `/jobs/${encodeURIComponent(id)}/${end.kind}`,
-    body: { ...(region === undefined ? {} : { region }), ...(end.kind === "fail" ? { message: end.message } : {}) },
-  });
-  const done = answeredBy(answer, config);
+/** What has become of a job; `id`: the whole one. */
+interface Ended {
+  readonly id: string;
+  readonly message: string;
+}
+
+/** Throws what an operator has to read. */
+async function endJob(config: Config, wanted: EndJob, io: Io): Promise<Ended> {
+  const answer = await askToEnd(config, wanted);
+  const done = answeredBy(answer, wanted, config);
   if (done !== undefined) return done;
   if (config.ledger.store === "memory") {
     throw new Error(`ledger.store is memory, so only its daemon could do it, and ${unreached(answer)}`);
   }
   try {
-    return await endInLedger(config, wanted, io);
+    return await endInLedger(config, wanted, { answer, io });
   } catch (error) {
     const isHeld = codeOf(error) === "locked";
     if (!isHeld || answer.kind === "answered") throw error;
@@ -50,11 +51,19 @@ async function endJob(config: Config, wanted: EndJob, io: Io): Promise<string> {
   }
 }
 
+function askToEnd({ admin }: Config, { id, region, end }: EndJob): Promise<DaemonAnswer> {
+  return askDaemon(admin, {
+    method: "POST",
+    path: `/jobs/${encodeURIComponent(id)}/${end.kind}`,
+    body: { ...(region === undefined ? {} : { region }), ...(end.kind === "fail" ? { message: end.message } : {}) },
+  });
+}
+
 /** What the daemon did; `undefined`: it is for the ledger to say. Throws the daemon's refusal. */
-function answeredBy(answer: DaemonAnswer, { ledger, admin }: Config): string | undefined {
+function answeredBy(answer: DaemonAnswer, { id }: EndJob, { ledger, admin }: Config): Ended | undefined {
   if (answer.kind !== "answered") return undefined;
-  const { done, message, error, kind } = (answer.body ?? {}) as Readonly<Record<string, unknown>>;
-  if (done === true && typeof message === "string") return message;
+  const { done, message, error, kind, jobId } = (answer.body ?? {}) as Readonly<Record<string, unknown>>;
+  if (done === true && typeof message === "string") return { id: typeof jobId === "string" ? jobId : id, message };
   // Another replica may have it, or none.
   if (kind === "unknown-job" && ledger.store === "dynamodb") return undefined;
   if (typeof error !== "string")
@@ -70,22 +79,28 @@ function unreached(answer: DaemonAnswer): string {
   return "it does not have the job";
 }
 
-async function endInLedger(config: Config, { id, region, end }: EndJob, io: Io): Promise<string> {
-  const [{ endHeldJob, heldJobs }, parts] = await Promise.all([
+async function endInLedger(
+  config: Config,
+  wanted: EndJob,
+  { answer, io }: { readonly answer: DaemonAnswer; readonly io: Io },
+): Promise<Ended> {
+  const [{ endHeldJob, heldJob }, parts] = await Promise.all([
     import("../compose/offline-jobs.js"),
     ledgerParts(config, io),
   ]);
-  const found = (await heldJobs(parts)).filter(
-    ({ key }) => key.jobId === id && (region === undefined || key.region === region),
-  );
-  const [job] = found;
-  if (!job) throw new Error(`the ledger holds no job ${oneLine(id)}${region === undefined ? "" : ` of ${region}`}`);
-  if (found.length > 1) {
-    throw new Error(`several Regions have such a job: say --region ${found.map(({ key }) => key.region).join(" or ")}`);
+  const { end, region } = wanted;
+  const job = await heldJob(parts, { jobId: wanted.id, ...(region === undefined ? {} : { region }) });
+  const { jobId: id } = job.key;
+  if (answer.kind === "answered" && id !== wanted.id) {
+    // A daemon of a fleet knows jobs by their whole ids only, and may be the one that works this one.
+    const whole = { ...wanted, id, region: job.key.region };
+    const done = answeredBy(await askToEnd(config, whole), whole, config);
+    if (done !== undefined) return done;
   }
   await endHeldJob(parts, job, end);
-  if (end.kind === "release") return "released: nothing is reported, and CodePipeline waits until the action times out";
-  return config.ledger.store === "dynamodb"
-    ? "failed: the next replica that looks for owed jobs reports it"
-    : "failed: the next start of the daemon reports it";
+  if (end.kind === "release") {
+    return { id, message: "released: nothing is reported, and CodePipeline waits until the action times out" };
+  }
+  const who = config.ledger.store === "dynamodb" ? "replica that looks for owed jobs" : "start of the daemon";
+  return { id, message: `failed: the next ${who} reports it` };
 }

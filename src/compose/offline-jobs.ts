@@ -2,6 +2,7 @@
 // releases or fails one. A part of the composition root: it picks the ledger's implementation.
 
 import type { JobEvent, JobState } from "../job/lifecycle.js";
+import { type GivenJob, jobMeant } from "../job/meant.js";
 import { type Order, orderFor } from "../job/order.js";
 import type { TableFinding } from "../ledger/dynamodb/check.js";
 import { LedgerError } from "../ledger/ledger.js";
@@ -24,6 +25,15 @@ export async function heldJobs(options: PartsOptions): Promise<readonly ListedJo
     case "memory":
       throw new LedgerError("unreadable", "ledger.store is memory: only the daemon that runs knows its jobs");
   }
+}
+
+/** The held job that is meant by an id or the beginning of one. Throws LedgerError, and an Error when it is none or several. */
+export async function heldJob(options: PartsOptions, given: GivenJob): Promise<ListedJob> {
+  const meant = jobMeant(await heldJobs(options), ({ key }) => key, given);
+  if (meant.kind === "one") return meant.held;
+  if (meant.kind === "several") throw new Error(meant.message);
+  const where = given.region === undefined ? "" : ` of ${given.region}`;
+  throw new Error(`the ledger holds no job ${given.jobId}${where}`);
 }
 
 /**

@@ -114,7 +114,7 @@ export function parseConfig(
   if (tree.kind === "map") return tree;
   const empty = tree.kind === "leaf" && tree.value === null;
   const what = empty ? "is empty" : `holds ${tree.kind === "list" ? "a list" : "a single value"} instead of a map`;
-  findings.mistake(placeOf(0), `the configuration file ${what}`, "start from config/example.yaml");
+  findings.mistake(placeOf(0), `the configuration file ${what}`, "`partnerd init` writes one to start from");
   return undefined;
 }
 

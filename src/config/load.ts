@@ -104,7 +104,7 @@ async function filesOf(options: LoadOptions, findings: Findings): Promise<readon
   if (named) return [named];
   for (const file of usualFiles) if (await isThere(resolve(options.directory, file))) return [file];
   const what = `there is no configuration: neither -c nor PARTNERD_CONFIG is given, nor is there ${usualFiles.join(" or ")}`;
-  findings.mistake(undefined, what, "start from config/example.yaml");
+  findings.mistake(undefined, what, "`partnerd init` writes one to start from");
   return [];
 }
 

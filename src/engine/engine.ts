@@ -1,6 +1,7 @@
 // The engine as a whole: starts recovery and the pollers, and stops in three steps, each with its own scope:
 // polls first, handlers when the drain timeout has passed, reports last. `stop` always settles.
 import { isOver } from "../job/lifecycle.js";
+import type { GivenJob } from "../job/meant.js";
 import type { Order } from "../job/order.js";
 import { endsWithin } from "../std/ends-within.js";
 import { Admission, type HandlerState } from "./admission.js";
@@ -10,7 +11,7 @@ import type { EngineDeps, EngineLimits } from "./deps.js";
 import type { Emit, Held, Observe, OrderAnswer } from "./events.js";
 import { Gate } from "./gate.js";
 import { HeldAtEnd } from "./held-at-end.js";
-import { giveOrder, type OrderedJob, refusedBy } from "./orders.js";
+import { giveOrder, refusedBy } from "./orders.js";
 import type { Budget, PollerLoop } from "./poller.js";
 import { configsByKey, type PollerConfig, pollerNameOf } from "./poller-config.js";
 import { Pollers } from "./pollers.js";
@@ -196,7 +197,7 @@ export class Worker {
   }
 
   /** Carries out an operator's order for one job: fails it, or releases it. Rejects only for a bug. */
-  order(job: OrderedJob, order: Order): Promise<OrderAnswer> {
+  order(job: GivenJob, order: Order): Promise<OrderAnswer> {
     return giveOrder(this.#context, this.#runner, job, order).catch(refusedBy);
   }
 

@@ -60,6 +60,8 @@ export type EndCause =
 export interface OrderAnswer {
   readonly kind: "taken" | "too-late" | "ambiguous" | "unknown-job" | "ledger-unusable";
   readonly message: string;
+  /** The whole id of the job that was meant, where it is known. */
+  readonly jobId?: string;
 }
 
 export type WorkerEvent = { readonly atMs: number } & (

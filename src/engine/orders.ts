@@ -1,67 +1,71 @@
 // Carries out what an operator decides about one job while the daemon runs: wherever the job stands, in flight or in the
 // ledger alone. job/order.ts says what an order does in each state.
 import type { JobKey } from "../job/job.js";
+import { type GivenJob, jobMeant } from "../job/meant.js";
 import { type Order, orderFor } from "../job/order.js";
 import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
 import type { EngineContext } from "./context.js";
 import type { OrderAnswer } from "./events.js";
-import { released } from "./in-flight.js";
+import { type JobInFlight, released } from "./in-flight.js";
 import { configOf } from "./poller-config.js";
 import type { Runner } from "./runner.js";
 
-/** Which job an order is for. */
-export interface OrderedJob {
-  readonly jobId: string;
-  /** Needed when several Regions have a job of this id. */
-  readonly region?: string;
-}
+/** A job of this daemon: in flight, or in the ledger alone and leased for the moment. */
+type Held = { readonly key: JobKey } & (
+  | { readonly flight: JobInFlight; readonly found?: undefined }
+  | { readonly found: UnfinishedJob }
+);
 
-/** Gives an operator's order to the job. Throws LedgerError when only the ledger has it and cannot be used. */
+/**
+ * Gives an operator's order to the job that is meant. Throws LedgerError when the ledger has to be asked and cannot be
+ * used.
+ */
 export async function giveOrder(
   context: EngineContext,
   runner: Runner,
-  job: OrderedJob,
+  given: GivenJob,
   order: Order,
 ): Promise<OrderAnswer> {
-  const masked = order.kind === "fail" ? { ...order, message: context.deps.mask(order.message) } : order;
-  const isMeant = (key: JobKey) => key.jobId === job.jobId && (job.region === undefined || key.region === job.region);
-  const flights = [...runner.flights()].filter(({ key }) => isMeant(key));
-  const [flight] = flights;
-  if (flights.length > 1) return ambiguous(flights.map(({ key }) => key.region));
-  if (!flight) return orderInLedger(context, runner, isMeant, masked);
-  const { key, state } = flight;
-  if (!flight.apply(masked)) return tooLate(key, state, masked);
-  context.emit({ type: "order-taken", key, order: masked.kind, state });
-  return taken(masked, state === "running" ? "at-once" : "once-ours");
+  const { ledger, mask } = context.deps;
+  const inFlight = () => [...runner.flights()].map((flight): Held => ({ key: flight.key, flight }));
+  const isNamed = ({ key: { jobId, region } }: Held) => jobId === given.jobId && region === (given.region ?? region);
+  const isInFlight = inFlight().some(isNamed);
+  // In a fleet other replicas may hold the job, or another one that begins so: here only a whole id will do.
+  if (!isInFlight && ledger.watch) return unknownJob;
+  const unfinished = isInFlight ? [] : await ledger.unfinished();
+  const left = unfinished.map((found): Held => ({ key: found.lease.key, found }));
+  const meant = jobMeant([...inFlight(), ...left], ({ key }) => key, given);
+  const held = meant.kind === "one" ? meant.held : undefined;
+  for (const found of unfinished) if (found !== held?.found) await ledger.release(found.lease);
+  if (meant.kind === "several") return { kind: "ambiguous", message: meant.message };
+  if (!held) return unknownJob;
+  const masked = order.kind === "fail" ? { ...order, message: mask(order.message) } : order;
+  const answer = held.found
+    ? await orderInLedger(context, runner, held.found, masked)
+    : orderInFlight(context, held.flight, masked);
+  return { ...answer, jobId: held.key.jobId };
 }
 
-/** A job that only the ledger has. In a fleet, the replica that holds the job is asked instead. */
+function orderInFlight(context: EngineContext, flight: JobInFlight, order: Order): OrderAnswer {
+  const { key, state } = flight;
+  if (!flight.apply(order)) return tooLate(key, state, order);
+  context.emit({ type: "order-taken", key, order: order.kind, state });
+  return taken(order, state === "running" ? "at-once" : "once-ours");
+}
+
+/** A job that only the ledger has. */
 async function orderInLedger(
   context: EngineContext,
   runner: Runner,
-  isMeant: (key: JobKey) => boolean,
+  found: UnfinishedJob,
   order: Order,
 ): Promise<OrderAnswer> {
-  const { ledger } = context.deps;
-  if (ledger.watch) return unknownJob;
-  const unfinished = await ledger.unfinished();
-  const meant = unfinished.filter(({ lease }) => isMeant(lease.key));
-  const [found] = meant;
-  const isOne = found !== undefined && meant.length === 1;
-  for (const other of unfinished) if (!isOne || other !== found) await ledger.release(other.lease);
-  if (!isOne) return found ? ambiguous(meant.map(({ lease }) => lease.key.region)) : unknownJob;
-  const { key, state } = found.lease;
-  const config = configOf(context.pollers, key);
-  if (config) {
-    const flight = runner.resume(found, config);
-    if (!flight.apply(order)) return tooLate(key, state, order);
-    context.emit({ type: "order-taken", key, order: order.kind, state });
-    return taken(order, state === "running" ? "at-once" : "once-ours");
-  }
+  const config = configOf(context.pollers, found.lease.key);
+  if (config) return orderInFlight(context, runner.resume(found, config), order);
   try {
     return await recordOnly(context, runner, found, order);
   } finally {
-    await ledger.release(found.lease);
+    await context.deps.ledger.release(found.lease);
   }
 }
 
@@ -110,13 +114,6 @@ function tooLate({ jobId }: JobKey, state: UnfinishedJob["lease"]["state"], orde
   const step = orderFor(jobId, state, order);
   if (step.kind === "too-late") return step;
   return { kind: "too-late", message: `job ${jobId} is being dropped already` };
-}
-
-function ambiguous(regions: readonly string[]): OrderAnswer {
-  return {
-    kind: "ambiguous",
-    message: `several Regions have a job with that id: name the Region, ${regions.join(" or ")}`,
-  };
 }
 
 /** An error of the ledger as an answer; anything else is thrown on. */

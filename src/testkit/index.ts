@@ -1,5 +1,6 @@
 // The package export ./testkit, for the tests of handlers: one job in process, and the emulator, a real HTTP API in the
 // test's own process, artifacts included.
+/// <reference types="node" preserve="true" />
 
 export type {
   AcknowledgeEntry,

@@ -84,7 +84,10 @@ it("shows and releases the jobs of a daemon that keeps them in memory", async ()
   const listed = JSON.parse((await cli(["jobs", "--json"], directory)).out) as object[];
   expect(listed).toMatchObject([{ jobId: id, region: "us-east-1", standing: "running", state: "running" }]);
   expect((await cli(["jobs"], directory)).out).toMatch(new RegExp(`${id} +running .*\n1 held, 0 of them`));
-  expect(await cli(["jobs", "release", id], directory)).toMatchObject({ code: 0, err: "" });
+  expect(await cli(["jobs", "release", id.slice(0, 8)], directory)).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(`^job ${id} released: `),
+  });
   expect(await rig.event("job-dropped")).toMatchObject({ reason: "released" });
   expect(await cli(["jobs", "release", "nobody"], directory)).toMatchObject({
     code: 1,
@@ -164,6 +167,33 @@ it("shows who holds a job of a fleet, and ends it only when its replica is dead"
   expect(await cli(["jobs", "release", "goes"], directory)).toMatchObject({ code: 0 });
   expect(await list()).toMatchObject([{ jobId: "fails" }]);
   expect(await cli(["jobs", "release", "goes"], directory)).toMatchObject({ code: 1, out: "" });
+});
+
+it("takes a beginning of an id in a fleet, which only the table knows to be unique", { timeout: 30_000 }, async () => {
+  const table = await dynamo.createTable();
+  const at = { table, region: dynamoRegion, endpoint: dynamo.endpoint };
+  const { rig, port, gate } = await running({ config: { ledger: { store: "dynamodb", ...at, leaseMs: 20_000 } } });
+  await using _ = rig;
+  const directory = configured(
+    `{ store: dynamodb, table: ${table}, region: ${at.region}, endpoint: '${at.endpoint}' }`,
+    port,
+  );
+  rig.emulator.addJob({ actionType: thirdParty, id: "cdcad7a0-here" });
+  await gate.waiting(1);
+  const replica = await dynamo.open({ table, clock: systemClock, leaseMs: 20_000 });
+  await hold(replica, keyOf("cdcad7a1-there", rig.emulator.defaultClient.clientId), "running");
+  const release = (id: string) => cli(["jobs", "release", id], directory);
+  expect(await release("cdcad7a")).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/-here, .*-there;|-there, .*-here;/),
+  });
+  expect(await release("cdcad7a1")).toMatchObject({ code: 1, err: expect.stringMatching(/lives: ask that daemon/) });
+  expect(await release("cdcad7a0")).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/^job cdcad7a0-here released: /),
+  });
+  expect(await rig.event("job-dropped")).toMatchObject({ reason: "released" });
+  await replica.close();
 });
 
 it("lists a damaged row of a fleet as what it is, beside the others", { timeout: 30_000 }, async () => {

@@ -275,9 +275,6 @@ describe("the callback of services", () => {
     ["no token", { "content-type": "application/json" }, 401],
     ["another scheme", { ...bearer, authorization: "Basic callback-token" }, 401],
     ["an empty token", { ...bearer, authorization: "Bearer " }, 401],
-    ["no type", { authorization: bearer.authorization }, 415],
-    ["another type", { ...bearer, "content-type": "text/plain" }, 415],
-    ["a type that only begins like JSON", { ...bearer, "content-type": "application/jsonp" }, 415],
     ["a compressed body", { ...bearer, "content-encoding": "gzip" }, 415],
   ])("refuses a delivery with %s", async (_, headers, status) => {
     const { admin, called } = await started();
@@ -286,10 +283,15 @@ describe("the callback of services", () => {
     expect(called.deliveries).toEqual([]);
   });
 
-  it.each([["application/json; charset=utf-8"], ["Application/JSON"]])("takes the type %s", async (type) => {
-    const { admin } = await started();
-    expect((await deliver(admin, "{}", { headers: { ...bearer, "content-type": type } })).status).toBe(200);
-  });
+  it.each([["application/json; charset=utf-8"], ["application/x-www-form-urlencoded"], ["text/plain"], [undefined]])(
+    "takes JSON whatever type it is called: %s",
+    async (type) => {
+      const { admin, called } = await started();
+      const headers = { authorization: bearer.authorization, ...(type ? { "content-type": type } : {}) };
+      expect((await deliver(admin, "{}", { headers })).status).toBe(200);
+      expect(called.deliveries).toHaveLength(1);
+    },
+  );
 
   it.each([
     ["nothing", ""],
@@ -430,6 +432,25 @@ describe("the orders for one job", () => {
       { jobId: "a b", region: "eu-west-1", kind: "fail", message: "down" },
       { jobId: "job-1", kind: "release" },
     ]);
+  });
+
+  it("are taken as curl -d sends them, and without a body where nothing has to be said", async () => {
+    const { admin, called } = await started({ token });
+    const form = { authorization: headers.authorization, "content-type": "application/x-www-form-urlencoded" };
+    const curl = (path: string, body?: string) =>
+      ask(admin, "POST", path, { headers: form, ...(body === undefined ? {} : { body }) });
+    expect((await curl("/jobs/job-1/fail", '{"message":"x"}')).status).toBe(200);
+    expect((await curl("/jobs/job-1/release", "")).status).toBe(200);
+    expect((await curl("/jobs/job-1/release")).status).toBe(200);
+    expect((await curl("/jobs/job-1/fail")).json()).toEqual({ error: expect.stringMatching(/^message is missing/) });
+    expect((await curl("/jobs/job-1/fail", "message=x")).status).toBe(400);
+    expect(called.orders).toMatchObject([{ kind: "fail", message: "x" }, { kind: "release" }, { kind: "release" }]);
+  });
+
+  it("say which job was meant", async () => {
+    const { admin } = await started({ token, orderAnswer: { kind: "taken", message: "done", jobId: "job-1234" } });
+    const answer = await told(admin, "/jobs/job-1/release", {});
+    expect(answer.json()).toEqual({ done: true, message: "done", jobId: "job-1234" });
   });
 
   it.each([

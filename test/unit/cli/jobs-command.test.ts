@@ -228,6 +228,26 @@ it("asks for the Region when several have a job of the id, and knows no other jo
   expect((await heldIn(directory)).map(({ lease }) => lease.key.region)).toEqual(["us-east-1"]);
 });
 
+it.each([["release"], ["fail", "--message", "down"]])(
+  "takes a beginning that one job has, and says which: %s",
+  async (verb, ...more) => {
+    const directory = folder(configuration);
+    const ledger = await open(directory);
+    for (const id of ["cdcad7a0-1", "cdcad7a1-2"]) await hold(ledger, key(id), "running");
+    await ledger.close();
+    expect(await cli(["jobs", verb, "cdcad7a", ...more], directory)).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/cdcad7a0-1, cdcad7a1-2/),
+    });
+    expect(await cli(["jobs", verb, "", ...more], directory)).toMatchObject({ code: 1, out: "" });
+    const { code, out, err } = await cli(["jobs", verb, "cdcad7a1", ...more], directory);
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toMatch(/^job cdcad7a1-2 (released|failed): /);
+    const untouched = (await heldIn(directory)).filter(({ lease }) => lease.state === "running");
+    expect(untouched.map(({ lease }) => lease.key.jobId)).toEqual(["cdcad7a0-1"]);
+  },
+);
+
 it("wants a message for a failure", async () => {
   expect(await cli(["jobs", "fail", "job-1"], folder(configuration))).toMatchObject({ code: 64, out: "" });
 });

@@ -76,13 +76,18 @@ describe("parseConfig", () => {
   });
 
   it.each([
-    ["", ["a.yaml:1: the configuration file is empty; start from config/example.yaml"]],
-    ["# nothing\n", ["a.yaml:1: the configuration file is empty; start from config/example.yaml"]],
-    ["null", ["a.yaml:1: the configuration file is empty; start from config/example.yaml"]],
-    ["- a", ["a.yaml:1: the configuration file holds a list instead of a map; start from config/example.yaml"]],
+    ["", ["a.yaml:1: the configuration file is empty; `partnerd init` writes one to start from"]],
+    ["# nothing\n", ["a.yaml:1: the configuration file is empty; `partnerd init` writes one to start from"]],
+    ["null", ["a.yaml:1: the configuration file is empty; `partnerd init` writes one to start from"]],
+    [
+      "- a",
+      ["a.yaml:1: the configuration file holds a list instead of a map; `partnerd init` writes one to start from"],
+    ],
     [
       "hello",
-      ["a.yaml:1: the configuration file holds a single value instead of a map; start from config/example.yaml"],
+      [
+        "a.yaml:1: the configuration file holds a single value instead of a map; `partnerd init` writes one to start from",
+      ],
     ],
     ["a: 1\nb: 2\na: 3", ['a.yaml:3: the key "a" stands here twice; keep one of the two']],
     ["a: {b: 1,\n  b: 2}", ['a.yaml:2: the key "b" stands here twice; keep one of the two']],

@@ -309,7 +309,9 @@ describe("the file that is read", () => {
 
   it("is missed in one line when there is none", async () => {
     const lines = await mistakesOf({ files: [], directory: folder(), environment: {}, overrides: [] });
-    expect(lines).toEqual([expect.stringMatching(/^there is no configuration: .*; start from config\/example\.yaml$/)]);
+    expect(lines).toEqual([
+      expect.stringMatching(/^there is no configuration: .*; `partnerd init` writes one to start from$/),
+    ]);
   });
 });
 

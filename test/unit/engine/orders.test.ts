@@ -107,11 +107,32 @@ it("knows no job that it does not hold, asks for the Region of a twin, and keeps
   expect((await states()).sort()).toEqual(["running", "settled"]);
 });
 
-it("leaves what others may hold to them", async () => {
-  const { left, give, context } = await given();
-  Object.assign(context.deps.ledger, { watch: () => [] });
+it("takes a beginning that one job has, in flight or in the ledger alone, and says which it was", async () => {
+  const { left, give, runner, context, config } = await given({ detailsAgain: () => new Promise(() => {}) });
+  await left("acknowledging");
+  const [found] = await context.deps.ledger.unfinished();
+  if (!found) throw new Error("nothing left");
+  const flight = runner.resume(found, config);
+  await left("running", { jobId: "job-3" as JobId, actionType: strangeType });
+  // One of them is in flight, the other is not: it could be either.
+  expect(await give(fail, "job-")).toMatchObject({ kind: "ambiguous", message: expect.stringMatching(/job-2, job-3/) });
+  expect(flight.failure).toBeUndefined();
+  expect((await give(fail, "")).kind).toBe("unknown-job");
+  expect(await give(release, "job-3")).toMatchObject({ kind: "taken", jobId: "job-3" });
+  expect(await give(fail, "jo")).toMatchObject({ kind: "taken", jobId: "job-2" });
+  expect(flight.failure).toBe("by hand");
+});
+
+it("leaves what others may hold to them, and takes no beginning where others may have a job that begins so", async () => {
+  const { left, give, context, runner, config } = await given({ detailsAgain: () => new Promise(() => {}) });
   await left("running");
+  const [found] = await context.deps.ledger.unfinished();
+  if (!found) throw new Error("nothing left");
+  Object.assign(context.deps.ledger, { watch: () => [] });
   expect((await give(release)).kind).toBe("unknown-job");
+  runner.resume(found, config);
+  expect((await give(release, "job")).kind).toBe("unknown-job");
+  expect((await give(release)).kind).toBe("taken");
 });
 
 it("answers that the ledger cannot be used, and throws anything else", () => {

@@ -1,17 +1,18 @@
-// Reads a tree under a section of the schema into settings: finds unknown keys, missing keys and wrong values, and
-// fills in defaults. convict holds defaults and values and checks the end result once more; places and messages are
-// ours, since convict reports no line, turns the text `10s` into the number 10, and knows nothing of lists.
+// Reads a tree under a section of the schema into settings: finds unknown keys, missing keys and wrong values, each with
+// its place, and reads entries of lists and maps under sections of their own. Defaults come from convict (store.ts),
+// which also checks the end result.
 import { resolve } from "node:path";
-import convict from "convict";
 import { readTextFile } from "./file.js";
 import type { Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
 import type { Section, Setting } from "./setting.js";
-import { isSetting, settingsOf } from "./setting.js";
-import type { Settings } from "./settings.js";
+import { fileFormOf, isAlwaysRequired, isSetting, joined, settingsOf } from "./setting.js";
+import type { Held, Settings } from "./settings.js";
+import { handlerName } from "./shapes.js";
+import { openStore } from "./store.js";
 import { nearest } from "./suggest.js";
 import type { Branch, Leaf, Tree } from "./tree.js";
-import { describeTree, isEmpty } from "./tree.js";
+import { describeTree, isEmpty, placeIn, plain } from "./tree.js";
 
 /** What reading goes along with. */
 export interface Reading {
@@ -26,54 +27,79 @@ const secretFileMaxBytes = 65_536;
 
 /** Reads everything below `tree`, whose path is `prefix` (`""` for the whole). Findings tell what is wrong. */
 export async function readSection(section: Section, tree: Branch, prefix: string, reading: Reading): Promise<void> {
-  const given = new Map<string, Given>();
+  const given = new Map<string, Held>();
   await collect(section, tree, { prefix, path: [], given, reading });
-  // Never its own look at the environment or at argv: both are laid over the tree before, with their places.
-  const store = convict<Record<string, unknown>>(section as convict.Schema<Record<string, unknown>>, {
-    env: {},
-    args: [],
-  });
+  const store = openStore(section);
   for (const [key, { value, isBroken }] of given) if (!isBroken) store.set(key, value);
   store.validate({ allowed: "strict" });
   for (const [path, setting] of settingsOf(section)) {
     const key = path.join(".");
-    const from: Given = given.get(key) ?? { value: null, place: { kind: "default" }, isBroken: false };
+    const held: Held = given.get(key) ?? { value: null, place: { kind: "default" } };
     const value: unknown = store.get(key);
-    reading.settings.set(joined(prefix, key), setting.isPath ? absolute(value, from.place, reading) : value, from);
+    const directory = directoryOf(held.place) ?? reading.directory;
+    const located = value === null ? undefined : setting.kind.located?.(value, directory);
+    reading.settings.set(joined(prefix, key), { ...held, value: located ?? value });
+    if (held.tree && !held.isBroken) await readEntries(setting, held.tree, joined(prefix, key), reading);
   }
 }
 
-/** `a map` under `path`, an empty one if nothing is there, or `undefined` and a mistake. */
-export function asBranch(tree: Tree, path: string, findings: Findings): Branch | undefined {
+/** The entries of a list or a map, each under its own section. */
+async function readEntries(setting: Setting, tree: Tree, path: string, reading: Reading): Promise<void> {
+  const entries =
+    tree.kind === "list"
+      ? tree.items.map((item, index) => ({
+          name: String(index),
+          path: `${path}[${index}]`,
+          tree: item,
+          place: item.place,
+        }))
+      : tree.kind === "map"
+        ? [...tree.entries].map(([name, entry]) => ({ name, path: `${path}.${name}`, ...entry }))
+        : [];
+  for (const entry of entries) {
+    if (!setting.each && !setting.kinds) return;
+    if (setting.kinds && !handlerName.test(entry.name)) {
+      const mend = "write up to 64 letters, digits, - _ and . after a letter or digit";
+      reading.findings.mistake(entry.place, `${quote(entry.name)} is no name for a handler`, mend);
+      continue;
+    }
+    const branch = asBranch(entry.tree, entry.path, reading.findings);
+    const section = branch && (setting.each ?? kindOf(setting.kinds ?? {}, branch, entry.path, reading.findings));
+    if (!section) continue;
+    await readSection(section, branch, entry.path, reading);
+    reading.settings.addEntry(path, { name: entry.name, path: entry.path, section });
+  }
+}
+
+/** The section that an entry's `kind` names. */
+function kindOf(
+  kinds: Readonly<Record<string, Section>>,
+  entry: Branch,
+  path: string,
+  findings: Findings,
+): Section | undefined {
+  const tree = entry.entries.get("kind")?.tree;
+  const value = tree?.kind === "leaf" ? tree.value : undefined;
+  const known = Object.keys(kinds);
+  const kind = known.find((word) => word === value);
+  if (kind !== undefined) return kinds[kind];
+  const what = tree === undefined ? "is missing" : `is ${value === undefined ? "not a text" : quote(value)}`;
+  findings.mistake(tree?.place ?? entry.place, `${path}.kind ${what}`, `choose ${known.join(", ")}`);
+  return undefined;
+}
+
+/** A map under `path`, an empty one if nothing is there, or `undefined` and a mistake. */
+function asBranch(tree: Tree, path: string, findings: Findings): Branch | undefined {
   if (tree.kind === "map") return tree;
   if (isEmpty(tree)) return { kind: "map", entries: new Map(), place: tree.place };
   findings.mistake(tree.place, `${path} is ${describeTree(tree)}, not a map`, "write its keys below it, indented");
   return undefined;
 }
 
-/** The plain value of a tree: arrays, and Maps for maps. */
-export function plain(tree: Tree): unknown {
-  switch (tree.kind) {
-    case "leaf":
-      return tree.value;
-    case "list":
-      return tree.items.map(plain);
-    case "map":
-      return new Map([...tree.entries].map(([key, entry]) => [key, plain(entry.tree)]));
-  }
-}
-
-interface Given {
-  readonly value: unknown;
-  readonly place: Place;
-  readonly tree?: Tree;
-  readonly isBroken: boolean;
-}
-
 interface Walk {
   readonly prefix: string;
   readonly path: readonly string[];
-  readonly given: Map<string, Given>;
+  readonly given: Map<string, Held>;
   readonly reading: Reading;
 }
 
@@ -83,8 +109,8 @@ async function collect(section: Section, tree: Branch, walk: Walk): Promise<void
   for (const [key, part] of Object.entries(section)) {
     const path = [...walk.path, key];
     if (isSetting(part)) {
-      const given = await readSetting(part, key, tree, { ...walk, path });
-      if (given) walk.given.set(path.join("."), given);
+      const held = await readSetting(part, key, tree, { ...walk, path });
+      if (held) walk.given.set(path.join("."), held);
       continue;
     }
     const below = tree.entries.get(key)?.tree;
@@ -93,54 +119,43 @@ async function collect(section: Section, tree: Branch, walk: Walk): Promise<void
   }
 }
 
-async function readSetting(setting: Setting, key: string, tree: Branch, walk: Walk): Promise<Given | undefined> {
+async function readSetting(setting: Setting, key: string, tree: Branch, walk: Walk): Promise<Held | undefined> {
   const { findings } = walk.reading;
   const name = joined(walk.prefix, walk.path.join("."));
-  const fileEntry = setting.hasFileForm ? tree.entries.get(`${key}File`) : undefined;
+  const fileEntry = tree.entries.get(fileFormOf(key, setting) ?? "");
   const entry = tree.entries.get(key);
   if (entry && fileEntry) {
     findings.mistake(fileEntry.place, `${name} and ${name}File are both given`, "keep one of them");
   }
   if (!entry) {
     if (fileEntry) return readSecretFile(setting, `${name}File`, fileEntry.tree, findings);
-    if (!setting.required) return undefined;
+    if (!isAlwaysRequired(setting)) return undefined;
     findings.mistake(tree.place, `${name} is missing`, `add it: ${setting.doc.replace(/\.$/, "")}`);
     return { value: null, place: tree.place, isBroken: true };
   }
-  if (isEmpty(entry.tree) && !setting.required && setting.nullable) return undefined;
   if (isEmpty(entry.tree)) {
+    if (!isAlwaysRequired(setting) && setting.nullable) return undefined;
     findings.mistake(entry.place, `${name} is empty`, "write a value, or remove the key");
     return { value: null, place: entry.place, isBroken: true };
   }
-  if (setting.isOfFiles) return readSecretFiles(setting, name, entry.tree, findings);
+  if (setting.filesOf !== undefined) return readSecretFiles(setting, name, entry.tree, findings);
   return checked(setting, name, entry.tree, findings);
 }
 
 /** Each item names a file that holds a secret. */
-async function readSecretFiles(setting: Setting, name: string, tree: Tree, findings: Findings): Promise<Given> {
+async function readSecretFiles(setting: Setting, name: string, tree: Tree, findings: Findings): Promise<Held> {
   // What is no list is called so by the format.
   if (tree.kind !== "list") return checked(setting, name, tree, findings);
-  const broken: Given = { value: null, place: tree.place, isBroken: true };
   const secrets: Leaf[] = [];
   for (const [index, item] of tree.items.entries()) {
     const secret = await readSecret(`${name}[${index}]`, item, findings);
-    if (secret === undefined) return broken;
+    if (secret === undefined) return { value: null, place: tree.place, isBroken: true };
     secrets.push(secret);
   }
   return checked(setting, name, { ...tree, items: secrets }, findings);
 }
 
-function checked(setting: Setting, name: string, tree: Tree, findings: Findings): Given {
-  const value = plain(tree);
-  const problems = setting.kind.problems(value);
-  for (const { at, what, mend } of problems) {
-    const part = at === undefined ? "" : typeof at === "number" ? `[${at}]` : `.${shownKey(at)}`;
-    findings.mistake(partPlace(tree, at), `${name}${part} ${what}`, mend);
-  }
-  return { value, place: tree.place, tree, isBroken: problems.length > 0 };
-}
-
-async function readSecretFile(setting: Setting, name: string, tree: Tree, findings: Findings): Promise<Given> {
+async function readSecretFile(setting: Setting, name: string, tree: Tree, findings: Findings): Promise<Held> {
   const secret = await readSecret(name, tree, findings);
   if (secret === undefined) return { value: null, place: tree.place, isBroken: true };
   return checked(setting, `${name}: the text in ${quote(tree.kind === "leaf" ? tree.value : "")}`, secret, findings);
@@ -153,7 +168,7 @@ async function readSecret(name: string, tree: Tree, findings: Findings): Promise
     findings.mistake(tree.place, `${name} is ${describeTree(tree)}, not a path`, "name the file that holds the secret");
     return undefined;
   }
-  const text = await readTextFile(resolve(directoryOf(tree.place, ""), file), secretFileMaxBytes);
+  const text = await readTextFile(resolve(directoryOf(tree.place) ?? "", file), secretFileMaxBytes);
   if (typeof text !== "string") {
     findings.mistake(tree.place, `${name}: the file ${quote(file)} ${text.problem}`, text.mend);
     return undefined;
@@ -161,14 +176,24 @@ async function readSecret(name: string, tree: Tree, findings: Findings): Promise
   return { kind: "leaf", value: text.replace(/\r?\n$/, ""), text: "", place: tree.place };
 }
 
+function checked(setting: Setting, name: string, tree: Tree, findings: Findings): Held {
+  const value = plain(tree);
+  const problems = setting.kind.problems(value);
+  for (const { at, what, mend } of problems) {
+    const part = at === undefined ? "" : typeof at === "number" ? `[${at}]` : `.${shownKey(at)}`;
+    findings.mistake(placeIn(tree, at), `${name}${part} ${what}`, mend);
+  }
+  return { value, place: tree.place, tree, isBroken: problems.length > 0 };
+}
+
 function refuseUnknownKeys(section: Section, tree: Branch, here: string, findings: Findings): void {
   const known = Object.keys(section);
-  for (const [key, part] of Object.entries(section)) if (isSetting(part) && part.hasFileForm) known.push(`${key}File`);
+  const files = known.flatMap((key) => fileFormOf(key, section[key]) ?? []);
   for (const [key, entry] of tree.entries) {
-    if (known.includes(key)) continue;
+    if (known.includes(key) || files.includes(key)) continue;
     const name = joined(here, shownKey(key));
     if (key === "<<") findings.mistake(entry.place, `${name} is a merge key`, "write the keys out; aliases do work");
-    else findings.mistake(entry.place, `the key ${name} is unknown`, suggestion(key, known, section));
+    else findings.mistake(entry.place, `the key ${name} is unknown`, suggestion(key, [...known, ...files], section));
   }
 }
 
@@ -176,32 +201,16 @@ function refuseUnknownKeys(section: Section, tree: Branch, here: string, finding
 function suggestion(key: string, known: readonly string[], section: Section): string {
   const near = nearest(key, known);
   if (near) return `did you mean ${near}?`;
-  for (const [path] of settingsOf(section)) {
-    if (path.at(-1) === key) return `did you mean ${path.join(".")}?`;
-  }
-  return `known here: ${known.join(", ")}`;
+  const [below] = [...settingsOf(section)].find(([path]) => path.at(-1) === key) ?? [];
+  return below ? `did you mean ${below.join(".")}?` : `known here: ${known.join(", ")}`;
 }
 
-/** A path ends where its setting was written, not where the process happens to stand. */
-function absolute(value: unknown, place: Place, reading: Reading): unknown {
-  return typeof value === "string" ? resolve(directoryOf(place, reading.directory), value) : value;
-}
-
-function directoryOf(place: Place, otherwise: string): string {
-  return place.kind === "default" ? otherwise : place.directory;
-}
-
-function partPlace(tree: Tree, at: string | number | undefined): Place {
-  if (typeof at === "number" && tree.kind === "list") return tree.items[at]?.place ?? tree.place;
-  if (typeof at === "string" && tree.kind === "map") return tree.entries.get(at)?.place ?? tree.place;
-  return tree.place;
+/** Where names of files start that were written at a place. */
+function directoryOf(place: Place): string | undefined {
+  return place.kind === "default" ? undefined : place.directory;
 }
 
 /** A key as part of a path: plain when it is a plain word. */
 function shownKey(key: string): string {
   return /^[A-Za-z0-9_.-]{1,80}$/.test(key) ? key : quote(key);
-}
-
-function joined(prefix: string, key: string): string {
-  return prefix === "" || key === "" ? prefix + key : `${prefix}.${key}`;
 }

@@ -1,7 +1,9 @@
 // The values that only this configuration has: Regions, the outer shape of actionTypes and handlers, a command line,
-// names of environment variables, a webhook secret. The inner keys of entries are in entry-schema.ts.
-import type { Format, Problem } from "./formats.js";
-import { list, single, text } from "./formats.js";
+// names of environment variables, client ids, accounts of the machine, a webhook secret.
+import { resolve } from "node:path";
+import type { ClientId, Region } from "../job/job.js";
+import type { Format, JsonSchema, Problem } from "./formats.js";
+import { list, secret, single, text } from "./formats.js";
 import { quote } from "./mistakes.js";
 import { regionPattern } from "./regions.js";
 
@@ -14,13 +16,20 @@ const accountPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\$?$/;
 const accountMax = 4_294_967_294;
 
 /** A list of Regions; whether they exist is looked at later, with the endpoint in view. */
-export const regionListFormat: Format = list(
-  text({ max: 40, form: regionPattern, says: `a Region such as "us-east-1"` }),
+export const regionListFormat = list(
+  text<Region>({ max: 40, form: regionPattern, says: `a Region such as "us-east-1"` }),
   { name: "list of Regions", max: 60 },
 );
 
+/** CodePipeline's id of a customer. */
+export const clientIdFormat = text<ClientId>({
+  max: 36,
+  form: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+  says: "a client id: a UUID in lower case",
+});
+
 /** `actionTypes`: a list with at least one entry. */
-export const actionTypesFormat: Format = single(
+export const actionTypesFormat: Format<unknown, ""> = single(
   "list",
   (value) => {
     if (!Array.isArray(value)) return { what: "is not a list", mend: "start each action type with a dash" };
@@ -31,30 +40,29 @@ export const actionTypesFormat: Format = single(
   { type: "array", minItems: 1, maxItems: actionTypesMax },
 );
 
+/** A name of a handler: what is safe in logs, metrics and file names. */
+export const handlerName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+
 /** `handlers`: a map. */
-export const handlersFormat: Format = single(
+export const handlersFormat: Format<unknown, ""> = single(
   "map",
   (value) => {
     if (!(value instanceof Map)) return { what: "is not a map", mend: "write `NAME: {kind: …}`" };
     if (value.size <= handlersMax) return undefined;
     return { what: `has ${value.size} entries`, mend: `${handlersMax} is the most` };
   },
-  { type: "object", maxProperties: handlersMax },
+  { type: "object", maxProperties: handlersMax, propertyNames: { pattern: handlerName.source } },
 );
 
-/** A name of a handler: what is safe in logs, metrics and file names. */
-export const handlerName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
-
 /** A program and its arguments, as a list: no shell ever reads it. */
-export const commandFormat: Format = {
+export const commandFormat: Format<readonly [string, ...string[]], ""> = {
   name: "list of texts",
   json: { type: "array", items: { type: "string" }, minItems: 1, maxItems: 1_000 },
   problems(value) {
-    if (typeof value === "string") {
-      return [{ what: "is one text, not a list", mend: "write [program, argument, …]: no shell reads it" }];
-    }
-    if (!Array.isArray(value)) return [{ what: "is not a list", mend: "write [program, argument, …]" }];
-    if (value.length === 0) return [{ what: "is empty", mend: "write [program, argument, …]" }];
+    const mend = "write [program, argument, …]";
+    if (typeof value === "string") return [{ what: "is one text, not a list", mend: `${mend}: no shell reads it` }];
+    if (!Array.isArray(value)) return [{ what: "is not a list", mend }];
+    if (value.length === 0) return [{ what: "is empty", mend }];
     if (value.length > 1_000) return [{ what: `has ${value.length} items`, mend: "1000 is the most" }];
     return value.flatMap((part: unknown, index): Problem[] => {
       if (typeof part !== "string") return [{ at: index, what: "is not a text", mend: "quote it" }];
@@ -62,11 +70,15 @@ export const commandFormat: Format = {
       return index === 0 && part.trim() === "" ? [{ at: 0, what: "is empty", mend: "name a program" }] : [];
     });
   },
-  fromText: (written) => written,
+  /** A program with a slash lies where the file says; any other is looked for in PATH. */
+  located(value, directory) {
+    const [program = "", ...parameters] = value as readonly string[];
+    return [/^\.|\//.test(program) ? resolve(directory, program) : program, ...parameters];
+  },
 };
 
 /** A variable's name that a handler may be given. */
-export const envNameFormat: Format = single(
+export const envNameFormat: Format<string, ""> = single(
   "name",
   (value) => {
     if (typeof value !== "string" || !/^[A-Za-z_][A-Za-z0-9_]{0,255}$/.test(value) || value === "__proto__") {
@@ -78,35 +90,40 @@ export const envNameFormat: Format = single(
   { type: "string", pattern: "^(?!PARTNERD_)[A-Za-z_][A-Za-z0-9_]{0,255}$" },
 );
 
+const accountJson: JsonSchema = {
+  anyOf: [
+    { type: "string", pattern: accountPattern.source },
+    { type: "integer", minimum: 0, maximum: accountMax },
+  ],
+};
+
 /** A user or group of this machine: its name, or its number. */
-export const accountFormat: Format = {
-  name: "name or number",
-  json: {
-    anyOf: [
-      { type: "string", pattern: accountPattern.source },
-      { type: "integer", minimum: 0, maximum: accountMax },
-    ],
-  },
-  problems(value) {
-    const isNumber = Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= accountMax;
-    if (isNumber || (typeof value === "string" && accountPattern.test(value))) return [];
-    return [
-      { what: `is ${quote(value)}, no name and no number of one`, mend: "write a name such as builder, or 1001" },
-    ];
-  },
-  fromText: (written) => written,
+export const accountFormat: Format<string, ""> = {
+  ...single(
+    "name or number",
+    (value) => {
+      const isNumber = Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= accountMax;
+      if (isNumber || (typeof value === "string" && accountPattern.test(value))) return undefined;
+      const what = `is ${quote(value)}, no name and no number of one`;
+      return { what, mend: "write a name such as builder, or 1001" };
+    },
+    accountJson,
+  ),
+  meaning: String,
 };
 
 /** `whsec_` and 24 to 64 bytes in base64, as the Standard Webhooks specification asks. */
-export const webhookSecret: Format = single(
-  "text",
-  (value) => {
-    const mend = "make one: echo whsec_$(openssl rand -base64 32)";
-    if (typeof value !== "string") return { what: value === null ? "is empty" : "is not a text", mend };
-    const encoded = /^whsec_([A-Za-z0-9+/]{1,200}={0,2})$/.exec(value)?.[1];
-    if (encoded === undefined || encoded.length % 4 !== 0) return { what: "is not `whsec_` and base64", mend };
-    const bytes = Buffer.from(encoded, "base64").length;
-    return bytes >= 24 && bytes <= 64 ? undefined : { what: `holds ${bytes} bytes instead of 24 to 64`, mend };
-  },
-  { type: "string", pattern: "^whsec_[A-Za-z0-9+/]{32,88}={0,2}$" },
+export const webhookSecret = secret(
+  single<string>(
+    "text",
+    (value) => {
+      const mend = "make one: echo whsec_$(openssl rand -base64 32)";
+      if (typeof value !== "string") return { what: value === null ? "is empty" : "is not a text", mend };
+      const encoded = /^whsec_([A-Za-z0-9+/]{1,200}={0,2})$/.exec(value)?.[1];
+      if (encoded === undefined || encoded.length % 4 !== 0) return { what: "is not `whsec_` and base64", mend };
+      const bytes = Buffer.from(encoded, "base64").length;
+      return bytes >= 24 && bytes <= 64 ? undefined : { what: `holds ${bytes} bytes instead of 24 to 64`, mend };
+    },
+    { type: "string", pattern: "^whsec_[A-Za-z0-9+/]{32,88}={0,2}$" },
+  ),
 );

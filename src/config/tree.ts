@@ -58,9 +58,34 @@ export function treeAt(path: readonly string[], value: Tree): Branch {
   return { kind: "map", entries: new Map([[key, { place: value.place, tree }]]), place: value.place };
 }
 
+/** A plain value, or a list of them, that stands at one place. */
+export function treeOf(value: unknown, place: Place): Tree {
+  const leaf = (part: unknown): Leaf => ({ kind: "leaf", value: part, text: String(part), place });
+  return Array.isArray(value) ? { kind: "list", items: value.map(leaf), place } : leaf(value);
+}
+
 /** `key:` with nothing after it, or `null`. */
 export function isEmpty(tree: Tree): boolean {
   return tree.kind === "leaf" && tree.value === null;
+}
+
+/** The plain value of a tree: arrays, and Maps for maps. */
+export function plain(tree: Tree): unknown {
+  switch (tree.kind) {
+    case "leaf":
+      return tree.value;
+    case "list":
+      return tree.items.map(plain);
+    case "map":
+      return new Map([...tree.entries].map(([key, entry]) => [key, plain(entry.tree)]));
+  }
+}
+
+/** Where a tree stands, or a part of it: an item of a list, the value of a key. */
+export function placeIn(tree: Tree, part?: string | number): Place {
+  if (typeof part === "number" && tree.kind === "list") return tree.items[part]?.place ?? tree.place;
+  if (typeof part === "string" && tree.kind === "map") return tree.entries.get(part)?.place ?? tree.place;
+  return tree.place;
 }
 
 /** What a tree is, in words for a message. */

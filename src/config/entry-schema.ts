@@ -8,7 +8,7 @@ export const ledgerSchema = {
   store: setting(
     "Where jobs held and outcomes owed are written down: `sqlite` for one process, `dynamodb` for a fleet; `memory` forgets them when the process ends.",
     oneOf(["memory", "sqlite", "dynamodb"]),
-    { default: "sqlite", decides: true },
+    { default: "sqlite", decides: "leniently" },
   ),
   path: setting("The ledger's database, for the store `sqlite`.", path(), {
     default: "./partnerd.db",

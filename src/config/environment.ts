@@ -1,12 +1,13 @@
 // Environment variables and command-line flags as trees that lie over the files. The schema says which variable is
 // which key, convict reads the text as the kind of value that the key has; ours are the places, the forms that name a
 // file, and the variables that are nobody's.
+
+import { nearest } from "../std/suggest.js";
 import type { Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
 import type { Section } from "./setting.js";
 import { fileFormOf, settingsOf } from "./setting.js";
 import { openStore } from "./store.js";
-import { nearest } from "./suggest.js";
 import type { Branch } from "./tree.js";
 import { overlay, treeAt, treeOf } from "./tree.js";
 

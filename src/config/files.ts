@@ -1,7 +1,8 @@
 // Looks at the files that a configuration only names. Apart from reading it, since they need not be on the machine
 // where somebody prints or edits a configuration.
+
+import { readTextFile } from "../std/text-file.js";
 import type { Config } from "./config.js";
-import { readTextFile } from "./file.js";
 import type { Mistake } from "./mistakes.js";
 import { Findings } from "./mistakes.js";
 import type { Settings } from "./settings.js";

@@ -3,8 +3,8 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { Secret } from "../job/secret.js";
+import { formatDuration, formatSize, likelyDuration, likelySize, parseDuration, parseSize } from "../std/units.js";
 import { quote } from "./mistakes.js";
-import { formatDuration, formatSize, likelyDuration, likelySize, parseDuration, parseSize } from "./units.js";
 
 /** What is wrong with a value, the end of the sentence `KEY …`; and what to do. `at` leads to a part of the value. */
 export interface Problem {
@@ -37,6 +37,14 @@ export interface Format<V = unknown, Unit extends string = string> {
   located?(value: unknown, directory: string): unknown;
 }
 
+/** Of a text: how long it is, what it looks like, and that in words. */
+interface TextRules {
+  readonly min?: number;
+  readonly max: number;
+  readonly form?: RegExp;
+  readonly says?: string;
+}
+
 /** What a value without problems means to the daemon. */
 export function meaningOf<V>(format: Format<V>, value: unknown): V {
   return format.meaning ? format.meaning(value) : (value as V);
@@ -44,7 +52,7 @@ export function meaningOf<V>(format: Format<V>, value: unknown): V {
 
 /** A duration such as `10s`, within limits that are durations themselves. */
 export function duration(min: string, max: string): Format<number, "Ms"> {
-  return measured("Ms", durations, min, max);
+  return measured("Ms", min, max);
 }
 
 /** A duration, or `none` for no limit. */
@@ -61,7 +69,7 @@ export function durationOrNone(min: string, max: string): Format<number, "Ms"> {
 
 /** A size such as `10MiB`. */
 export function size(min: string, max: string): Format<number, "Bytes"> {
-  return measured("Bytes", sizes, min, max);
+  return measured("Bytes", min, max);
 }
 
 /** A whole number. */
@@ -96,28 +104,24 @@ export function oneOf<const W extends string>(words: readonly W[], later: readon
 }
 
 /** A text of limited length, of the given form. */
-export function text<T extends string = string>(rules: { max: number; form?: RegExp; says?: string }): Format<T, ""> {
+export function text<T extends string = string>(rules: TextRules): Format<T, ""> {
   return single("text", (value) => textProblem(value, rules), textJson({ min: 1, ...rules }));
 }
 
 /** A text that no message may show, such as a variable of a program; partnerd works with it as it is. */
-export function hiddenText(rules: { min?: number; max: number; form?: RegExp; says?: string }): Format<string, ""> {
-  return single(
-    "text",
-    (value) => {
-      if (typeof value !== "string") {
-        const what = value === null ? "is empty" : "is not a text";
-        return { what, mend: isScalar(value) ? "quote it" : "write a text" };
-      }
-      const min = rules.min ?? 0;
-      if (value.length < min || value.length > rules.max) {
-        return { what: `has ${value.length} characters`, mend: `write ${min} to ${rules.max}` };
-      }
-      if (!rules.form || rules.form.test(value)) return undefined;
-      return { what: `does not look like ${rules.says ?? "one"}`, mend: "look at how it was copied" };
-    },
-    textJson(rules),
-  );
+export function hiddenText(rules: TextRules): Format<string, ""> {
+  const { min = 0, max, form, says = "one" } = rules;
+  const problemOf = (value: unknown) => {
+    if (typeof value !== "string") {
+      const what = value === null ? "is empty" : "is not a text";
+      return { what, mend: isScalar(value) ? "quote it" : "write a text" };
+    }
+    const isInRange = value.length >= min && value.length <= max;
+    if (!isInRange) return { what: `has ${value.length} characters`, mend: `write ${min} to ${max}` };
+    if (!form || form.test(value)) return undefined;
+    return { what: `does not look like ${says}`, mend: "look at how it was copied" };
+  };
+  return single("text", problemOf, textJson(rules));
 }
 
 /** A text that partnerd itself keeps wrapped: no message, log or page may show it. */
@@ -243,36 +247,27 @@ export function single<V>(
   };
 }
 
-/** What a duration and a size have in common. */
-interface Measure {
-  readonly name: string;
-  readonly units: readonly string[];
-  readonly example: string;
-  readonly parse: (text: string) => number | undefined;
-  readonly format: (value: number) => string;
-  readonly likely: (written: string) => string | undefined;
-}
-
-const durations: Measure = {
-  name: "duration",
-  units: ["ms", "s", "m", "h"],
-  example: "10s",
-  parse: parseDuration,
-  format: formatDuration,
-  likely: likelyDuration,
+const measures = {
+  Ms: {
+    name: "duration",
+    units: ["ms", "s", "m", "h"],
+    example: "10s",
+    parse: parseDuration,
+    format: formatDuration,
+    likely: likelyDuration,
+  },
+  Bytes: {
+    name: "size",
+    units: ["B", "KiB", "MiB", "GiB", "TiB"],
+    example: "10MiB",
+    parse: parseSize,
+    format: formatSize,
+    likely: likelySize,
+  },
 };
 
-const sizes: Measure = {
-  name: "size",
-  units: ["B", "KiB", "MiB", "GiB", "TiB"],
-  example: "10MiB",
-  parse: parseSize,
-  format: formatSize,
-  likely: likelySize,
-};
-
-function measured<U extends string>(unit: U, measure: Measure, min: string, max: string): Format<number, U> {
-  const { name, units, example, parse, format, likely } = measure;
+function measured<U extends keyof typeof measures>(unit: U, min: string, max: string): Format<number, U> {
+  const { name, units, example, parse, format, likely } = measures[unit];
   const parsed = (value: unknown) => (typeof value === "string" ? parse(value) : undefined);
   const problemOf = (value: unknown) => {
     const amount = parsed(value);
@@ -289,17 +284,12 @@ function measured<U extends string>(unit: U, measure: Measure, min: string, max:
   return { ...single(name, problemOf, json), unit, meaning: (value) => parsed(value) ?? Number.NaN };
 }
 
-function textJson(rules: { min?: number; max: number; form?: RegExp }): JsonSchema {
-  return {
-    type: "string",
-    ...(rules.min === undefined ? {} : { minLength: rules.min }),
-    maxLength: rules.max,
-    ...(rules.form === undefined ? {} : { pattern: rules.form.source }),
-  };
+function textJson({ min = 0, max, form }: TextRules): JsonSchema {
+  return { type: "string", minLength: min, maxLength: max, ...(form ? { pattern: form.source } : {}) };
 }
 
 /** What is wrong with a text; shows the value. */
-function textProblem(value: unknown, rules: { max: number; form?: RegExp; says?: string }): Problem | undefined {
+function textProblem(value: unknown, rules: TextRules): Problem | undefined {
   if (typeof value !== "string") {
     return { what: notA(value, "a text"), mend: isScalar(value) ? "quote it" : "write a text" };
   }

@@ -2,11 +2,13 @@
 // Order: flags over environment over files (later ones over earlier) over defaults.
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { isThere } from "../std/text-file.js";
+import { formatDuration } from "../std/units.js";
 import type { Config } from "./config.js";
 import { configOf } from "./config.js";
 import type { Environment, Override } from "./environment.js";
 import { withEnvironment, withOverrides } from "./environment.js";
-import { isThere, readConfigFile } from "./file.js";
+import { readConfigFile } from "./file.js";
 import type { Mistake } from "./mistakes.js";
 import { ConfigError, Findings } from "./mistakes.js";
 import { readSection } from "./reader.js";
@@ -15,7 +17,6 @@ import { schema } from "./schema.js";
 import { Settings } from "./settings.js";
 import type { Branch } from "./tree.js";
 import { overlay } from "./tree.js";
-import { formatDuration } from "./units.js";
 import { valuesOf } from "./values.js";
 
 /** Where a configuration is looked for. */

@@ -2,7 +2,8 @@
 // its place, and reads entries of lists and maps under sections of their own. Defaults come from convict (store.ts),
 // which also checks the end result.
 import { resolve } from "node:path";
-import { readTextFile } from "./file.js";
+import { nearest } from "../std/suggest.js";
+import { readTextFile } from "../std/text-file.js";
 import type { Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
 import type { Section, Setting } from "./setting.js";
@@ -10,7 +11,6 @@ import { fileFormOf, isAlwaysRequired, isSetting, joined, settingsOf } from "./s
 import type { Held, Settings } from "./settings.js";
 import { handlerName } from "./shapes.js";
 import { openStore } from "./store.js";
-import { nearest } from "./suggest.js";
 import type { Branch, Leaf, Tree } from "./tree.js";
 import { describeTree, isEmpty, placeIn, plain } from "./tree.js";
 
@@ -45,29 +45,28 @@ export async function readSection(section: Section, tree: Branch, prefix: string
 
 /** The entries of a list or a map, each under its own section. */
 async function readEntries(setting: Setting, tree: Tree, path: string, reading: Reading): Promise<void> {
-  const entries =
-    tree.kind === "list"
-      ? tree.items.map((item, index) => ({
-          name: String(index),
-          path: `${path}[${index}]`,
-          tree: item,
-          place: item.place,
-        }))
-      : tree.kind === "map"
-        ? [...tree.entries].map(([name, entry]) => ({ name, path: `${path}.${name}`, ...entry }))
-        : [];
-  for (const entry of entries) {
-    if (!setting.each && !setting.kinds) return;
-    if (setting.kinds && !handlerName.test(entry.name)) {
-      const mend = "write up to 64 letters, digits, - _ and . after a letter or digit";
-      reading.findings.mistake(entry.place, `${quote(entry.name)} is no name for a handler`, mend);
-      continue;
+  const { findings, settings } = reading;
+  if (setting.each && tree.kind === "list") {
+    for (const [index, item] of tree.items.entries()) {
+      const entry = { name: String(index), path: `${path}[${index}]`, section: setting.each };
+      const branch = asBranch(item, entry.path, findings);
+      if (!branch) continue;
+      await readSection(entry.section, branch, entry.path, reading);
+      settings.addEntry(path, entry);
     }
-    const branch = asBranch(entry.tree, entry.path, reading.findings);
-    const section = branch && (setting.each ?? kindOf(setting.kinds ?? {}, branch, entry.path, reading.findings));
-    if (!section) continue;
-    await readSection(section, branch, entry.path, reading);
-    reading.settings.addEntry(path, { name: entry.name, path: entry.path, section });
+  }
+  if (setting.kinds && tree.kind === "map") {
+    for (const [name, item] of tree.entries) {
+      const entry = { name, path: `${path}.${name}` };
+      const isName = handlerName.test(name);
+      const mend = "write up to 64 letters, digits, - _ and . after a letter or digit";
+      if (!isName) findings.mistake(item.place, `${quote(name)} is no name for a handler`, mend);
+      const branch = isName ? asBranch(item.tree, entry.path, findings) : undefined;
+      const section = branch && kindOf(setting.kinds, branch, entry.path, findings);
+      if (!section) continue;
+      await readSection(section, branch, entry.path, reading);
+      settings.addEntry(path, { ...entry, section });
+    }
   }
 }
 
@@ -146,18 +145,18 @@ async function readSetting(setting: Setting, key: string, tree: Branch, walk: Wa
 async function readSecretFiles(setting: Setting, name: string, tree: Tree, findings: Findings): Promise<Held> {
   // What is no list is called so by the format.
   if (tree.kind !== "list") return checked(setting, name, tree, findings);
-  const secrets: Leaf[] = [];
+  const items: Leaf[] = [];
   for (const [index, item] of tree.items.entries()) {
     const secret = await readSecret(`${name}[${index}]`, item, findings);
-    if (secret === undefined) return { value: null, place: tree.place, isBroken: true };
-    secrets.push(secret);
+    if (secret) items.push(secret);
   }
-  return checked(setting, name, { ...tree, items: secrets }, findings);
+  if (items.length < tree.items.length) return { value: null, place: tree.place, isBroken: true };
+  return checked(setting, name, { ...tree, items }, findings);
 }
 
 async function readSecretFile(setting: Setting, name: string, tree: Tree, findings: Findings): Promise<Held> {
   const secret = await readSecret(name, tree, findings);
-  if (secret === undefined) return { value: null, place: tree.place, isBroken: true };
+  if (!secret) return { value: null, place: tree.place, isBroken: true };
   return checked(setting, `${name}: the text in ${quote(tree.kind === "leaf" ? tree.value : "")}`, secret, findings);
 }
 

@@ -2,6 +2,8 @@
 // Rules of two keys that stand side by side are in the schema itself, as `atMost` and `uselessOver`.
 import { leastLeaseMs } from "../job/lease.js";
 import { isLoopback } from "../std/addresses.js";
+import { nearest } from "../std/suggest.js";
+import { formatDuration } from "../std/units.js";
 import type { ActionTypeConfig, Draft } from "./config.js";
 import type { Environment } from "./environment.js";
 import { meaningOf } from "./formats.js";
@@ -9,11 +11,8 @@ import type { Findings } from "./mistakes.js";
 import { quote } from "./mistakes.js";
 import { knownRegions } from "./regions.js";
 import { schema } from "./schema.js";
-import type { Section } from "./setting.js";
-import { decidingKey, fileFormOf, isSetting, joined, settingsOf } from "./setting.js";
+import { fileFormOf, settingsOf } from "./setting.js";
 import type { Settings } from "./settings.js";
-import { nearest } from "./suggest.js";
-import { formatDuration } from "./units.js";
 
 /** All that the rules look at. */
 export interface Checked {
@@ -28,8 +27,9 @@ export interface Checked {
 export function checkRules(checked: Checked): void {
   checkOrder(checked);
   checkAdmin(checked);
+  checkChoices(checked);
   checkClientTokens(checked);
-  checkLedger(checked);
+  checkLease(checked);
   checkRegions(checked);
   checkDuplicates(checked);
   for (const [path, type] of actionTypesOf(checked)) checkActionType(path, type, checked);
@@ -79,52 +79,49 @@ function checkAdmin({ draft: { admin }, settings, findings }: Checked): void {
   findings.warn(settings.place("admin.publicUrl"), what, mend);
 }
 
-/** The keys that the user gave and that count only for another word of the deciding key. */
-function unusedKeys(section: Section, prefix: string, settings: Settings): readonly string[] {
-  const deciding = joined(prefix, decidingKey(section) ?? "");
-  return Object.entries(section).flatMap(([key, part]) => {
-    const isUnused = isSetting(part) && part.only !== undefined && part.only !== settings.get(deciding);
-    return isUnused && settings.isGiven(joined(prefix, key)) ? [joined(prefix, key)] : [];
-  });
+/** Keys that count only for another word than the one that is chosen: whoever wrote them meant that word. */
+function checkChoices({ settings, findings }: Checked): void {
+  let deciding = "";
+  let isMistake = false;
+  for (const [path, { decides, only }] of settingsOf(schema)) {
+    const name = path.join(".");
+    if (decides) [deciding, isMistake] = [name, decides === "strictly"];
+    if (only === undefined || !settings.isSound(deciding) || !settings.isGiven(name)) continue;
+    const [word, value] = [settings.get(deciding), settings.get(name)];
+    if (word === only || (value instanceof Map && value.size === 0)) continue;
+    const place = settings.place(name);
+    // Whoever changes the word from outside may leave in the file what it was written for.
+    if (place.kind === "file" && !["file", "default"].includes(settings.place(deciding).kind)) continue;
+    const key = deciding.replace(/^.*\./, "");
+    const what = `${name} is not used by the ${key} ${word}`;
+    const mend = `write ${key}: ${only}, or remove it`;
+    if (isMistake) findings.mistake(place, what, mend);
+    else findings.warn(place, what, mend);
+  }
 }
 
-function checkClientTokens({ draft, settings, findings }: Checked): void {
-  if (!settings.isSound("clientTokens.source")) return;
-  const { source } = draft.clientTokens;
-  for (const path of unusedKeys(schema.clientTokens, "clientTokens", settings)) {
-    const value = settings.get(path);
-    if (value instanceof Map && value.size === 0) continue;
-    const mend = `write source: ${source === "file" ? "static" : "file"}, or remove it`;
-    findings.mistake(settings.place(path), `${path} is not used by the source ${source}`, mend);
+function checkClientTokens({ draft: { clientTokens, actionTypes }, settings, findings }: Checked): void {
+  const isFile = clientTokens.source === "file";
+  const [source, wanted] = ["clientTokens.source", isFile ? "clientTokens.path" : "clientTokens.tokens"];
+  if (!settings.isSound(source, wanted)) return;
+  if (settings.isGiven(source) && !settings.isGiven(wanted)) {
+    const mend = isFile ? "name the client token file" : "write tokens: {CLIENT-ID: TOKEN}";
+    findings.mistake(settings.place(source), `${wanted} is missing for the source ${clientTokens.source}`, mend);
     return;
   }
-  const wanted = source === "file" ? "clientTokens.path" : "clientTokens.tokens";
-  if (!settings.isSound(wanted)) return;
-  if (!settings.isGiven(wanted) && settings.isGiven("clientTokens.source")) {
-    const mend = source === "file" ? "name the client token file" : "write tokens: {CLIENT-ID: TOKEN}";
-    findings.mistake(settings.place("clientTokens.source"), `${wanted} is missing for the source ${source}`, mend);
-    return;
-  }
-  const thirdParty = draft.actionTypes.findIndex(({ owner }) => owner === "ThirdParty");
-  if (thirdParty < 0 || draft.clientTokens.source !== "static") return;
-  if (Object.keys(draft.clientTokens.tokens).length > 0) return;
+  const thirdParty = actionTypes.findIndex(({ owner }) => owner === "ThirdParty");
+  // A path that is given alone is told of already.
+  if (thirdParty < 0 || isFile || settings.isGiven("clientTokens.path")) return;
+  if (Object.keys(clientTokens.tokens).length > 0) return;
   const place = settings.place(`${settings.entries("actionTypes")[thirdParty]?.path}.owner`);
   const what = "third-party action types need client tokens, and there are none";
   findings.mistake(place, what, "add clientTokens: {source: file, path: …}");
 }
 
-/** Keys of another store than the one that is chosen: whoever wrote them meant that one. */
-function checkLedger({ draft: { ledger, shutdown }, settings, findings }: Checked): void {
-  if (!settings.isSound("ledger.store")) return;
-  for (const path of unusedKeys(schema.ledger, "ledger", settings)) {
-    // Units and images name the file for whatever store.
-    if (path === "ledger.path") continue;
-    const what = `${path} is not used by the store ${ledger.store}`;
-    findings.warn(settings.place(path), what, "write store: dynamodb, or remove it");
-  }
-  // Handlers are told to stop so early that they have ended with the lease: what is left must be enough to work in.
+/** Handlers are told to stop so early that they have ended with the lease: what is left must be enough to work in. */
+function checkLease({ draft: { ledger, shutdown }, settings, findings }: Checked): void {
   const [lease, grace] = ["ledger.lease", "shutdown.cancelGrace"];
-  if (ledger.store !== "dynamodb" || !settings.isSound(lease, grace)) return;
+  if (ledger.store !== "dynamodb" || !settings.isSound("ledger.store", lease, grace)) return;
   const leastMs = leastLeaseMs(shutdown.cancelGraceMs);
   if (ledger.leaseMs >= leastMs) return;
   const what = `${lease} (${settings.get(lease)}) is too short for ${grace} (${settings.get(grace)})`;

@@ -39,7 +39,7 @@ export const schema = withVariables({
     source: setting(
       "Where client tokens come from; needed for third-party action types.",
       oneOf(["static", "file"], ["http", "command", "module", "secrets-manager", "dynamodb"]),
-      { default: "static", decides: true },
+      { default: "static", decides: "strictly" },
     ),
     path: setting(
       "The client token file, `{clientId: token}` as YAML or JSON, for the source `file`; it is re-read when it changes.",

@@ -12,8 +12,8 @@ export interface SettingOptions {
   readonly derived?: string;
   /** What holds while it is unset, for the table. */
   readonly unset?: string;
-  /** Its word decides which keys beside it count. */
-  readonly decides?: true;
+  /** Its word decides which keys behind it in the section count; any other is a mistake or only worth a warning. */
+  readonly decides?: "strictly" | "leniently";
   /** It counts only when the deciding key beside it is this word. */
   readonly only?: string;
   /** A key beside it that it may not be over. */

@@ -8,7 +8,7 @@ import type { Settings } from "./settings.js";
 /** What a section becomes; with a deciding key, one of several by its word. */
 export type Values<S> = [DecidingKey<S>] extends [never] ? Flat<Plain<S>> : OneOfWords<S, DecidingKey<S>>;
 
-type DecidingKey<S> = { [K in keyof S]: S[K] extends { readonly decides: true } ? K : never }[keyof S];
+type DecidingKey<S> = { [K in keyof S]: S[K] extends { readonly decides: string } ? K : never }[keyof S];
 
 type OneOfWords<S, K extends keyof S> = {
   [W in ValueOf<S[K]> & string]: Flat<Readonly<Record<K, W>> & Plain<Counting<Omit<S, K>, W>>>;

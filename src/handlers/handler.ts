@@ -35,7 +35,7 @@ export interface HandlerJob extends JobDocument {
 }
 
 /** A module handler. It always returns an outcome; to fail, throw JobFailure or return failed(). */
-export type Handler = (job: HandlerJob) => Promise<Outcome>;
+export type Handler = (job: HandlerJob) => Outcome | Promise<Outcome>;
 
 /** The job document, version 1: what every kind of handler sees. All of it is JSON. */
 export interface JobDocument {

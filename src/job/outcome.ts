@@ -2,7 +2,7 @@
 // returned, printed or answered into an outcome that the API takes, or into a failure that says what is wrong.
 // One shape everywhere: the object a module returns is the document a command writes and a service answers.
 import { type FailureType, failureDetails, failureTypes } from "./failure.js";
-import type { ActionOwner, ContinuationToken } from "./job.js";
+import type { ActionOwner } from "./job.js";
 import {
   apiText,
   isCarriable,
@@ -41,7 +41,7 @@ export interface Succeeded {
 export interface Continued {
   readonly kind: "continued";
   /** Enough for any worker to continue; 1..2048 characters; no secret in it. */
-  readonly continuationToken: ContinuationToken;
+  readonly continuationToken: string;
   /** Whole number, 0..100. */
   readonly percentComplete?: number;
   readonly summary?: string;
@@ -70,14 +70,15 @@ export function continued(
   continuationToken: string,
   details: Omit<Continued, "kind" | "continuationToken"> = {},
 ): Continued {
-  return { kind: "continued", continuationToken: continuationToken as ContinuationToken, ...details };
+  return { kind: "continued", continuationToken, ...details };
 }
 
-/** The action failed; `type` is `JobFailed` by default. */
+/** The action failed; its type is `JobFailed` by default. `message`: 1..5000 characters, for the customer. */
 export function failed(
   message: string,
-  details: { readonly type?: FailureType; readonly externalExecutionId?: string } = {},
+  typeOrDetails: FailureType | { readonly type?: FailureType; readonly externalExecutionId?: string } = {},
 ): Failed {
+  const details = typeof typeOrDetails === "string" ? { type: typeOrDetails } : typeOrDetails;
   return { kind: "failed", ...failureDetails(details.type ?? "JobFailed", message, details.externalExecutionId) };
 }
 
@@ -164,7 +165,7 @@ function checkedContinuation(raw: Record<string, unknown>, mask: Mask): Continue
   }
   return {
     kind: "continued",
-    continuationToken: token as ContinuationToken,
+    continuationToken: token,
     ...(present(percent) ? { percentComplete: Number(percent) } : {}),
     ...execution(raw, mask),
   };

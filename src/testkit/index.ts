@@ -1,2 +1,3 @@
-// The package export ./testkit: a local CodePipeline for the tests of handlers.
+// The package export ./testkit: for the tests of handlers, one job in process, and a local CodePipeline.
 export * from "./emulator.js";
+export * from "./run-handler.js";

@@ -84,7 +84,9 @@ describe("a machine that is short", () => {
       }
       expect(failures.length).toBeLessThan(jobs);
       program.child.kill("SIGTERM");
-      expect(await program.ended).toMatchObject({ code: 0, err: "" });
+      const { code, err } = await program.ended;
+      // A command of the same user could read the keys in the environment: that is warned of.
+      expect({ code, err: err.replaceAll(/^warning: .*\n/gm, "") }).toEqual({ code: 0, err: "" });
     },
     120_000,
   );

@@ -93,8 +93,6 @@ export class Rows {
 function holds(term: string, row: Item | undefined, values: Item): boolean {
   if (term === "attribute_not_exists(pk)") return row === undefined;
   if (term === "attribute_exists(pk)") return row !== undefined;
-  const among = /^#(\w+) IN \((.*)\)$/.exec(term);
-  if (among) return (among[2] ?? "").split(", ").some((name) => row?.[among[1] ?? ""]?.S === values[name]?.S);
   const [, attribute = "", operator, name = ""] = /^(\w+) (=|<=) (:\w+)$/.exec(term) ?? [];
   const [is, wanted] = [row?.[attribute], values[name]];
   if (!operator || !wanted) throw new Error(`the test's table does not know the condition ${term}`);

@@ -14,7 +14,6 @@ import {
   type Fence,
   ifAbsent,
   ifHeld,
-  ifNeverOwed,
   ifUnchanged,
   itemOf,
   type JobRow,
@@ -114,19 +113,10 @@ export class FleetRows {
     // Whoever stood still writes nothing late.
     replicas.check();
     if (!mayWork(job.is)) throw job.lostError();
-    const fence = job.nextFence();
     // What was dropped is anybody's; of the others those that are over are remembered.
-    const holder = isOver(record.state) && !isRemembered(record) ? nobody : fence.holder;
+    const holder = isOver(record.state) && !isRemembered(record) ? nobody : job.fence.holder;
     try {
-      const signal = AbortSignal.any([closing, job.lost]);
-      // A row that is missing went with its table: what goes on here is written anew.
-      await this.#put(
-        job,
-        record,
-        { ...fence, holder },
-        either(ifHeld(fence), ifAbsent, ...overNeverOwed(record)),
-        signal,
-      );
+      await this.#replace(job, record, holder, AbortSignal.any([closing, job.lost]));
     } catch (error) {
       if (job.lost.aborted) throw job.lostError();
       // An earlier attempt of ours may have dropped it.
@@ -146,10 +136,8 @@ export class FleetRows {
     const { told } = job;
     const isSaid = job.is === "released" && isOver(told.state) && job.stored === told;
     if (isSaid) return jobs.move(job, "written");
-    const fence = job.nextFence();
-    const holder = isRemembered(told) ? fence.holder : nobody;
     try {
-      await this.#put(job, told, { ...fence, holder }, this.#ifGivable(job, fence), signal);
+      await this.#replace(job, told, isRemembered(told) ? job.fence.holder : nobody, signal);
       jobs.move(job, "written");
     } catch (error) {
       // Another has it by now, or it was done already.
@@ -162,16 +150,37 @@ export class FleetRows {
     }
   }
 
-  /** Ours, or as it was before a take that may yet arrive; or gone with its table, as long as it cannot have been removed. */
-  #ifGivable(job: FleetJob, fence: Fence): Condition {
-    const { clock } = this.#options;
-    const mayBeGone = clock.monotonic() - (job.endedMs ?? 0) < recreatedMaxMs;
-    return either(
-      ifHeld(fence),
-      ...(job.is === "unsure" && job.before ? [ifUnchanged(job.before)] : []),
-      ...(mayBeGone ? [ifAbsent] : []),
-      ...overNeverOwed(job.told),
-    );
+  /**
+   * Puts what the row of the job's lease is to say: at first over that row alone, or over what a take that may yet arrive
+   * would change. So a copy that arrives late, in a table that was made anew meanwhile, finds nothing to write over, and
+   * brings back no job that is over. Only when that is refused it is read what stands there instead.
+   */
+  async #replace(job: FleetJob, record: JobRecord, holder: string, signal: AbortSignal): Promise<void> {
+    const fence = job.nextFence();
+    const ours = either(ifHeld(fence), ...(job.is === "unsure" && job.before ? [ifUnchanged(job.before)] : []));
+    for (let condition = ours, attempt = 1; ; attempt++) {
+      try {
+        return await this.#put(job, record, { ...fence, holder }, condition, signal);
+      } catch (error) {
+        if (!isConditionFailed(error) || attempt === replacesMax) throw error;
+        const row = await this.read(job.name, signal);
+        if (!this.#mayReplace(job, record, row)) throw error;
+        condition = either(ours, row === undefined ? ifAbsent : ifUnchanged(row.fence));
+      }
+    }
+  }
+
+  /**
+   * True when the job's row went with its table: it is missing, as long as it cannot have been removed, or another's offer
+   * of the job has a row that was never owed. Nobody acknowledges by a row that was written over. Whoever does not know
+   * whether the job was ever its own writes over nobody's, and whoever stood still meanwhile writes nothing late.
+   */
+  #mayReplace(job: FleetJob, record: JobRecord, row: JobRow | undefined): boolean {
+    const { clock, replicas } = this.#options;
+    replicas.check();
+    if (!mayWork(job.is) && !mustBeGivenAway(job.is)) return false;
+    if (row === undefined) return job.endedMs === undefined || clock.monotonic() - job.endedMs < recreatedMaxMs;
+    return row.record.claim.is === "none" && isOwed(record.state) && job.is !== "unsure";
   }
 
   async #put(job: FleetJob, record: JobRecord, fence: Fence, condition: Condition, signal: AbortSignal) {
@@ -185,13 +194,8 @@ export class FleetRows {
 /** Rows of ended jobs stay for a day: what is missing sooner went with its table, and is written anew. */
 const recreatedMaxMs = 12 * 3_600_000;
 
-/**
- * What is owed is not shut out by a row that never was: in a table made anew, another's take that was in doubt may have
- * been given back before we wrote.
- */
-function overNeverOwed({ state }: JobRecord): readonly Condition[] {
-  return isOwed(state) ? [ifNeverOwed] : [];
-}
+/** A row that was never owed may change a few times between a read and the write: so often it is tried to replace it. */
+const replacesMax = 4;
 
 function isSame(one: Fence, other: Fence): boolean {
   return one.holder === other.holder && one.lease === other.lease;

@@ -82,7 +82,6 @@ export function itemOf(key: JobKey, record: JobRecord, fence: Fence, times: { no
 export interface Condition {
   readonly ConditionExpression: string;
   readonly ExpressionAttributeValues?: Item;
-  readonly ExpressionAttributeNames?: Readonly<Record<string, string>>;
 }
 
 /** There is no row. Rows are never deleted, so one that is missing never was, or went with its table. */
@@ -104,22 +103,12 @@ export function ifUnchanged(fence: Fence): Condition {
   };
 }
 
-/** Nobody's, and given back before anything was promised. */
-export const ifNeverOwed: Condition = {
-  ConditionExpression: "(holder = :nobody AND #state IN (:polled, :detailed))",
-  ExpressionAttributeValues: { ":nobody": { S: nobody }, ":polled": { S: "polled" }, ":detailed": { S: "detailed" } },
-  // A word that DynamoDB keeps for itself.
-  ExpressionAttributeNames: { "#state": "state" },
-};
-
 /** One of them holds. */
 export function either(...conditions: readonly Condition[]): Condition {
   const values = Object.assign({}, ...conditions.map((each) => each.ExpressionAttributeValues ?? {})) as Item;
-  const names = Object.assign({}, ...conditions.map((each) => each.ExpressionAttributeNames ?? {}));
   return {
     ConditionExpression: conditions.map((each) => each.ConditionExpression).join(" OR "),
     ...(Object.keys(values).length === 0 ? {} : { ExpressionAttributeValues: values }),
-    ...(Object.keys(names).length === 0 ? {} : { ExpressionAttributeNames: names }),
   };
 }
 

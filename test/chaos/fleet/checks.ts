@@ -2,6 +2,7 @@
 import type { Emulator } from "../../../src/emulator/emulator.js";
 import type { JobView } from "../../../src/emulator/job.js";
 import type { JournalLine } from "../journal.js";
+import { isInDoubt, isUnheard, wentWithTable } from "./excuses.js";
 import { type Overlap, overlapsIn, runsIn, stallsIn } from "./overlaps.js";
 import { cancelGraceMs, type Plan } from "./plan.js";
 
@@ -41,9 +42,11 @@ function breachesOfJob(job: JobView, { lines, rows }: FleetEvidence): readonly s
   const breaches: string[] = [];
   const accepted = job.results.filter(({ answer }) => answer === "accepted").length;
   const row = rows.get(id);
-  if (status === "InProgress")
+  const isAcknowledged = status === "InProgress";
+  const isExcused = isAcknowledged ? !row && wentWithTable(lines, id) : row && isUnheard(lines, id, row);
+  if (isAcknowledged && !isExcused)
     breaches.push(`lost: ${what} was acknowledged and has no result; its row: ${row ?? "none"}`);
-  else if (accepted !== 1) {
+  else if (accepted !== 1 && !isExcused) {
     const quietMs = lines.find((line) => line.what === "quiet")?.atMs ?? 0;
     const offers = lines.filter(
       (line) => line.atMs > quietMs && (line["offered"] as readonly string[] | undefined)?.includes(id),
@@ -56,16 +59,6 @@ function breachesOfJob(job: JobView, { lines, rows }: FleetEvidence): readonly s
   const mayRerun = job.actionType.provider.endsWith("rerun");
   if (!mayRerun && starts > 1) breaches.push(`run again: ${what} was started ${starts} times`);
   return breaches;
-}
-
-/**
- * True for a job that was only presumed its replica's when its result's answer was lost: a refusal says nothing then, and
- * it is owed until an offer that never comes is waited for no more, which takes longer than a run.
- */
-function isInDoubt(row: string): boolean {
-  const { state, record } = JSON.parse(row) as Record<string, string>;
-  const { claim } = JSON.parse(record ?? "{}") as { claim?: { is: string } };
-  return state === "settled" && claim?.is === "presumed";
 }
 
 /** No job may take as long as its limit: a clock was moved, and a limit went by it. */

@@ -14,6 +14,7 @@ import { promisesIn } from "../kill-evidence.js";
 import { LateService } from "../late-service.js";
 import { breachesOf, isOfTime } from "./checks.js";
 import { FleetPlace } from "./daemon.js";
+import { isInDoubt, isTooBusy } from "./excuses.js";
 import { FaultyTable } from "./faulty-table.js";
 import { stallsIn } from "./overlaps.js";
 import { cancelGraceMs, type Deed, daemons, leaseMs, type Plan, planOf } from "./plan.js";
@@ -35,8 +36,6 @@ export interface FleetReport {
 const quietLimitMs = 10 * leaseMs;
 /** So often it may be too busy once more; then nobody can say what the daemons would have done. */
 const quietsMax = 4;
-/** A daemon that stands still for so long in the quiet may lose its lease by no fault of its own. */
-const busyStallMs = leaseMs / 3;
 
 /** What the parts of one run share. */
 interface World {
@@ -64,6 +63,7 @@ export async function runFleet(seed: number, dynamo: Dynamo, without: readonly s
     await Promise.all(places.map((place) => place.start()));
     await suffer(world);
     const isDecisive = await quieten(world);
+    await settleRows(world);
     await Promise.all(places.map((place) => place.drain()));
     const rows = await owedRows(world);
     const lines = linesOf(path);
@@ -257,10 +257,22 @@ async function quieten({ plan, emulator, journal, path, ways }: World): Promise<
     // Which jobs are not over is told one by one by the checks.
     if (await waited.catch(() => false)) return true;
     const stalls = stallsIn(linesOf(path, '"stall"'));
-    if (!stalls.some(({ fromMs, toMs }) => toMs > sinceMs && toMs - fromMs >= busyStallMs)) return true;
+    if (!isTooBusy(stalls, sinceMs, machineMs())) return true;
     journal.line("too busy", { again: n + 1 < quietsMax });
   }
   return false;
+}
+
+/**
+ * Waits until no row is owed by anybody, or it has been too long. A result that was accepted just when a lease ran out is
+ * not in its row: whoever takes the row next puts the result again, and learns that the job is over.
+ */
+async function settleRows(world: World): Promise<void> {
+  const untilMs = machineMs() + quietLimitMs;
+  for (; machineMs() < untilMs; await sleep(200)) {
+    const rows = await owedRows(world);
+    if ([...rows.values()].every(isInDoubt)) return;
+  }
 }
 
 /** Rows of jobs that the table still holds for somebody, as texts. */

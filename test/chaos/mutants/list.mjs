@@ -17,6 +17,7 @@ const claimTable = "test/unit/job/claim.test.ts";
 const story = "test/unit/engine/story.test.ts";
 const lives = "test/unit/ledger/dynamodb/lives.test.ts";
 const takes = "test/unit/ledger/dynamodb/takes.test.ts";
+const lateCopies = "test/unit/ledger/dynamodb/late-copies.test.ts";
 const faults = "test/unit/codepipeline/faults.test.ts";
 const inFlight = "test/unit/engine/in-flight.test.ts";
 const claiming = "test/unit/engine/claiming.test.ts";
@@ -257,7 +258,7 @@ export const mutants = [
   {
     name: "a replica leaves a take that may come late as it is",
     file: "src/ledger/dynamodb/fleet-rows.ts",
-    find: '...(job.is === "unsure" && job.before ? [ifUnchanged(job.before)] : []),',
+    find: '...(job.is === "unsure" && job.before ? [ifUnchanged(job.before)] : [])',
     replace: "",
     tests: [takes],
   },
@@ -278,9 +279,86 @@ export const mutants = [
   {
     name: "a replica leaves alone what went with a table",
     file: "src/ledger/dynamodb/fleet-rows.ts",
-    find: "...(mayBeGone ? [ifAbsent] : []),",
+    find: "if (row === undefined) return job.endedMs === undefined || clock.monotonic() - job.endedMs < recreatedMaxMs;",
+    replace: "if (row === undefined) return false;",
+    tests: [lives],
+  },
+  {
+    name: "a replica lets a late copy of its write into a table made anew",
+    file: "src/ledger/dynamodb/fleet-rows.ts",
+    find: "for (let condition = ours, attempt",
+    replace: "for (let condition = either(ours, ifAbsent), attempt",
+    tests: [lateCopies],
+  },
+  {
+    name: "a replica that stood still writes a missing row anew",
+    file: "src/ledger/dynamodb/fleet-rows.ts",
+    find: "    replicas.check();\n    if (!mayWork(job.is) && !mustBeGivenAway(job.is)) return false;\n",
     replace: "",
     tests: [lives],
+  },
+  {
+    name: "a replica is shut out by a row that was never owed",
+    file: "src/ledger/dynamodb/fleet-rows.ts",
+    find: `return row.record.claim.is === "none" && isOwed(record.state)`,
+    replace: `return false && isOwed(record.state)`,
+    tests: [lives, lateCopies],
+  },
+  {
+    name: "a replica is shut out by a row that changes while it looks",
+    file: "src/ledger/dynamodb/fleet-rows.ts",
+    find: "attempt === replacesMax",
+    replace: "attempt === 2",
+    tests: [lives],
+  },
+  {
+    name: "a replica writes over what is owed by another",
+    file: "src/ledger/dynamodb/fleet-rows.ts",
+    find: `row.record.claim.is === "none" && isOwed(record.state)`,
+    replace: "isOwed(record.state)",
+    tests: ["test/unit/ledger/dynamodb/dynamodb-ledger.test.ts", takes],
+  },
+  {
+    name: "a replica gives back what another has taken in a table made anew",
+    file: "src/ledger/dynamodb/fleet-rows.ts",
+    find: `row.record.claim.is === "none" && isOwed(record.state)`,
+    replace: `row.record.claim.is === "none"`,
+    tests: [lives],
+  },
+  {
+    name: "a replica puts a take that is in doubt over another's",
+    file: "src/ledger/dynamodb/fleet-rows.ts",
+    find: ` && job.is !== "unsure";`,
+    replace: ";",
+    tests: [takes],
+  },
+  {
+    name: "a replica calls a job unknown whose row went with the table",
+    file: "src/ledger/dynamodb/dynamodb-ledger.ts",
+    find: "if (records.length === 0 && !(await this.#replicas.haveStood(signal)))",
+    replace: "if (records.length < 0)",
+    tests: [lives],
+  },
+  {
+    name: "a replica gives holders no time to write to a new table before it calls their jobs unknown",
+    file: "src/ledger/dynamodb/replicas.ts",
+    find: "if (id === undefined || clock.monotonic() - this.#namedMs < pace.heldMs) return false;",
+    replace: "if (id === undefined) return false;",
+    tests: [lives],
+  },
+  {
+    name: "a replica calls a job unknown though its own row went with the table",
+    file: "src/ledger/dynamodb/replicas.ts",
+    find: "return (await replicaRow(table, id, signal)) !== undefined;",
+    replace: "return true;",
+    tests: [lives],
+  },
+  {
+    name: "an offer's take throws what the table threw",
+    file: "src/ledger/dynamodb/dynamodb-ledger.ts",
+    find: "return await this.#finder.claim(key, name, this.#closing.signal);",
+    replace: "return this.#finder.claim(key, name, this.#closing.signal);",
+    tests: [takes],
   },
   {
     name: "a replica puts its heartbeat behind one that hangs",

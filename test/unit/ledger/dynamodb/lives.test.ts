@@ -84,6 +84,21 @@ describe("handlers of a former holder", () => {
     await watch.stop();
   });
 
+  it("that a process freezes in have no missing row written anew when it goes on", async () => {
+    const { rows, clock, a } = setUp();
+    const one = await a.open();
+    const lease = await leased(one, running);
+    rows.items.delete(name);
+    const { promise: slow, resolve: answer } = Promise.withResolvers<void>();
+    a.spoil = (operation, item) => (operation === "GetItem" && isJob(item) ? { slow } : {});
+    const recording = one.record(lease, outcome);
+    await settle();
+    clock.jump(takeoverMs);
+    answer();
+    await expect(recording).rejects.toMatchObject({ code: "lost" });
+    expect(rows.items.has(name)).toBe(false);
+  });
+
   it("keep their jobs while every call about rows hangs, since heartbeats wait behind none", async () => {
     const { rows, clock, a } = setUp();
     const beats = new Replica(rows, clock);
@@ -181,23 +196,58 @@ describe("a table that is deleted and made anew while jobs run", () => {
     expect(one.orphaned()).toBe(1);
   });
 
-  it.each(["recorded", "released"])(
-    "lets no take that another gave back in the new table shut out a job that is owed, when it is %s",
-    async (how) => {
-      const { rows, a, b } = setUp();
-      const one = await a.open();
-      const lease = await leased(one, running);
-      rows.items.clear();
-      const two = await b.open();
-      await two.release(await leased(two));
-      expect(rows.items.get(name)).toMatchObject({ holder: { S: "nobody" }, state: { S: "polled" } });
-      if (how === "released") await one.release(lease);
-      else await one.record(lease, outcome);
-      expect(lease.lost?.aborted).toBe(false);
-      const state = how === "released" ? "running" : "settled";
-      expect(rows.items.get(name)).toMatchObject({ state: { S: state }, owedBy: {} });
-    },
-  );
+  it.each([
+    ["took", "recorded"],
+    ["took", "released"],
+    ["gave back", "recorded"],
+    ["gave back", "released"],
+    ["dropped", "recorded"],
+    ["dropped", "released"],
+  ])("lets no offer that another %s in the new table shut out a job that is owed, when it is %s", async (did, how) => {
+    const { rows, a, b } = setUp();
+    const one = await a.open();
+    const lease = await leased(one, running);
+    rows.items.clear();
+    const two = await b.open();
+    const other = await leased(two);
+    if (did === "dropped") await two.record(other, { type: "job-lost", reason: "draining" });
+    if (did !== "took") await two.release(other);
+    const stands = { took: "polled", "gave back": "polled", dropped: "dropped" }[did] ?? "";
+    expect(rows.items.get(name)).toMatchObject({ state: { S: stands }, expiresAt: {} });
+    if (how === "released") await one.release(lease);
+    else await one.record(lease, outcome);
+    expect(lease.lost?.aborted).toBe(false);
+    const state = how === "released" ? "running" : "settled";
+    expect(rows.items.get(name)).toMatchObject({ state: { S: state }, owedBy: {} });
+  });
+
+  it("writes what is owed over a row that was never owed though that changes between the read and the write", async () => {
+    const { rows, a, b } = setUp();
+    const one = await a.open();
+    const lease = await leased(one, running);
+    rows.items.clear();
+    const two = await b.open();
+    const other = await leased(two);
+    const { promise: slow, resolve: answer } = Promise.withResolvers<void>();
+    a.spoil = (operation, item) => (operation === "GetItem" && isJob(item) ? { slow } : {});
+    const recording = one.record(lease, outcome);
+    await settle();
+    await two.release(other);
+    answer();
+    await recording;
+    expect(rows.items.get(name)).toMatchObject({ state: { S: "settled" }, owedBy: {} });
+  });
+
+  it("has nothing written over another's take by whoever gives the job back unacknowledged", async () => {
+    const { rows, a, b } = setUp();
+    const one = await a.open();
+    const lease = await leased(one);
+    rows.items.clear();
+    await leased(await b.open());
+    const row = rows.items.get(name);
+    await one.release(lease);
+    expect(rows.items.get(name)).toEqual(row);
+  });
 
   it("tells a callback that a job is unknown only after those who hold jobs had the time to write theirs again", async () => {
     const { rows, clock, a, b } = setUp();

@@ -41,10 +41,13 @@ describe("a job's row", () => {
   });
 
   it("fits into DynamoDB's 400 KB and comes back word for word, whatever its outcome within the API's limits", () => {
-    const worst = ["\u0001", "\u001f\u0000", "💥", "é\u0002", '"\\'];
+    // Variables with NUL are refused.
+    const worst = ["\u0001", "\u001f\u0010", "💥", "é\u0002", '"\\'];
     const texts = fc.string({ unit: fc.constantFrom(...worst, "a"), minLength: 1, maxLength: 200 });
     const fill = (text: string, bytes: number) => {
-      const random = Array.from({ length: 512 }, (_, n) => text + String.fromCharCode((n * 7919) % 0x7f)).join("");
+      const random = Array.from({ length: 512 }, (_, n) => text + String.fromCharCode(1 + ((n * 7919) % 0x7e))).join(
+        "",
+      );
       const filled = random.repeat(Math.ceil(bytes / Buffer.byteLength(random)));
       return Buffer.from(filled).subarray(0, bytes).toString("utf8").replaceAll("\ufffd", "");
     };

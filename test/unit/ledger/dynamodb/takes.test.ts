@@ -129,6 +129,29 @@ describe("a take-over whose answers are lost", () => {
   });
 });
 
+it.each(["holds it", "gave it back"])(
+  "puts no take that is in doubt over a row that another's new offer made, who %s",
+  async (how) => {
+    const { rows, clock, a, b } = setUp();
+    const one = await a.open();
+    await one.release(await leased(one, running));
+    const two = await b.open();
+    b.spoil = (_, item) => (isJob(item) && item?.["state"] ? { before: fault("TimeoutError") } : {});
+    expect(await whenPassed(clock, 8_000, two.unfinished())).toMatchObject({ status: "rejected" });
+    const [found] = await one.unfinished();
+    if (!found) throw new Error("nothing was found");
+    await one.record(found.lease, { type: "job-lost", reason: "released" });
+    await one.release(found.lease);
+    const lease = await leased(one);
+    if (how === "gave it back") await one.release(lease);
+    const row = rows.items.get(name);
+    b.mend();
+    await clock.advance(5_000);
+    expect(rows.items.get(name)).toEqual(row);
+    expect(row).toMatchObject({ state: { S: "polled" } });
+  },
+);
+
 describe("the first write of a job", () => {
   it.each([
     ["before it is settled", 1_000],

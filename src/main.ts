@@ -6,6 +6,8 @@ if (major < 22 || (major === 22 && minor < 13)) {
   process.stderr.write(`partnerd needs Node 22.13 or newer; this is ${process.versions.node}\n`);
   process.exit(1);
 }
+// Node would open its inspector: a port for whoever may send a signal.
+process.on("SIGUSR1", () => {});
 const { Threads } = await import("./std/threads.js");
 const threads = new Threads();
 const { runCli } = await import("./cli/cli.js");

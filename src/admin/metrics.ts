@@ -138,6 +138,11 @@ export class Metrics {
     this.#histograms.commits.observe({ store }, commit.durationMs / 1_000);
   }
 
+  /** Takes in one request with a wrong token. */
+  onWrongToken({ kind }: { readonly kind: string }): void {
+    this.#counters.wrongTokens.inc({ kind });
+  }
+
   close(): void {
     this.#process.close();
   }
@@ -173,7 +178,8 @@ export class Metrics {
 
   /** A series that begins with its first count hides it from every rate. */
   #beginAtZero(): void {
-    const { reloads, lookups, commits, left } = this.#counters;
+    const { reloads, lookups, commits, left, wrongTokens } = this.#counters;
+    for (const kind of ["admin", "callback"]) wrongTokens.inc({ kind }, 0);
     for (const state of ["acknowledging", "running", "settled"]) left.inc({ state }, 0);
     for (const end of reloadEnds) reloads.inc({ end }, 0);
     for (const end of ["found", "unknown-client", "source-unavailable"]) lookups.inc({ end }, 0);
@@ -224,6 +230,7 @@ function countersIn(registry: Registry) {
     lookups: counter("token_lookups", "Look-ups of client tokens.", ["end"]),
     commits: counter("ledger_commits", "Writes to the ledger's store.", ["store", "end"]),
     reloads: counter("config_reloads", "Readings of the configuration anew.", ["end"]),
+    wrongTokens: counter("wrong_tokens", "Requests to the admin port with a wrong token.", ["kind"]),
     bugs: counter("bugs", "Broken promises of partnerd's own."),
   };
 }

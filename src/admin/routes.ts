@@ -7,6 +7,7 @@ import type { Secret } from "../job/secret.js";
 import { bearerOf, isSameSecret, mayBeForeign, mayRead, told } from "./callers.js";
 import type { Liveness, Readiness } from "./health.js";
 import { readJson } from "./json-body.js";
+import type { Strangers } from "./strangers.js";
 
 /** How a delivered outcome was taken; answered as 200, 409, 404, 401 and 503. */
 export type DeliveryEnd = "accepted" | "already-delivered" | "unknown-job" | "wrong-token" | "not-recorded";
@@ -79,12 +80,14 @@ type Read = (request: IncomingMessage) => Answer | Promise<Answer>;
 export class Routes {
   readonly #options: RouteOptions;
   readonly #bodyMaxBytes: number;
+  readonly #strangers: Strangers;
   readonly #reads: ReadonlyMap<string, Read>;
   readonly #controls: ReadonlyMap<string, () => void>;
 
-  constructor(options: RouteOptions, bodyMaxBytes: number) {
+  constructor(options: RouteOptions, bodyMaxBytes: number, strangers: Strangers) {
     this.#options = options;
     this.#bodyMaxBytes = bodyMaxBytes;
+    this.#strangers = strangers;
     const pages = Object.entries(options.pages ?? {}).map(([path, { isGuarded, page }]) => {
       const read: Read = async ({ headers }) => pageAnswer(await page(headers.accept));
       return [path, isGuarded ? this.#guarded(read) : read] as const;
@@ -112,7 +115,7 @@ export class Routes {
     response.on("error", () => {});
     request.on("error", () => {});
     try {
-      send(request, response, await this.#route(request, askForBody));
+      send(request, response, await this.#strangers.answer(request, await this.#route(request, askForBody)));
     } catch (error) {
       this.#options.onFault?.(error);
       if (response.headersSent) response.destroy();

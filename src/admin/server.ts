@@ -6,12 +6,15 @@ import { isLoopback, reachableUrl } from "../std/addresses.js";
 import type { Clock } from "../std/clock.js";
 import { type ConnectionLimits, Connections } from "./connections.js";
 import { type RouteOptions, Routes } from "./routes.js";
+import { Strangers, type WrongToken } from "./strangers.js";
 
 export interface AdminOptions extends Omit<RouteOptions, "isLocal"> {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
   readonly clock: Clock;
+  /** Told of every wrong token; must not throw. */
+  readonly onWrongToken?: (wrong: WrongToken) => void;
   /** Other limits than the ordinary ones; for tests. */
   readonly limits?: AdminLimits;
 }
@@ -85,7 +88,8 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
   const limits = options.limits ?? ordinaryLimits;
   const server = hardened(limits);
   const connections = new Connections(server, limits);
-  const routes = new Routes({ ...options, isLocal: isLoopback(host) }, limits.bodyMaxBytes);
+  const strangers = new Strangers(clock, options.onWrongToken);
+  const routes = new Routes({ ...options, isLocal: isLoopback(host) }, limits.bodyMaxBytes, strangers);
   const cut = Promise.withResolvers<void>();
   let closed: Promise<void> | undefined;
   const answer = (request: IncomingMessage, response: ServerResponse, askForBody: () => void) => {

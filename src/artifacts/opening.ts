@@ -1,6 +1,7 @@
 // Opens the store of artifacts from what is configured. Touches the disk; S3 and threads wait for the first job.
 import type { Clock } from "../std/clock.js";
 import type { Log } from "../std/log.js";
+import { isAwsHost } from "../std/partitions.js";
 import type { RetryPolicyMs } from "../std/retry.js";
 import type { ArtifactStore } from "./artifacts.js";
 import { type DiskSpace, diskSpace, FreeSpace } from "./free-space.js";
@@ -110,5 +111,5 @@ async function spaceOf(workDir: string): Promise<DiskSpace> {
 export function artifactEndpoint(own: string | undefined, codePipeline: string | undefined): string | undefined {
   if (own !== undefined || codePipeline === undefined) return own;
   const { hostname } = new URL(codePipeline);
-  return /\.(?:amazonaws\.com(?:\.cn)?|api\.aws)$/i.test(hostname) ? undefined : codePipeline;
+  return isAwsHost(hostname) ? undefined : codePipeline;
 }

@@ -1,5 +1,6 @@
-// From one configured action type to the input of the operation that makes it: CreateCustomActionType for a custom one,
-// UpdateActionType for a partner's. Pure. It says what partnerd knows; links and further properties are the owner's.
+// From one configured action type to the input of the operation that makes it: CreateCustomActionType for a custom one.
+// UpdateActionType replaces a partner's type as a whole, so that for one of those there is only what partnerd knows of it,
+// to be merged into GetActionType's answer. Pure.
 import type { ActionTypeConfig, Config } from "../config/config.js";
 
 export interface WantedActionType {
@@ -7,6 +8,8 @@ export interface WantedActionType {
   readonly version: string | undefined;
   /** Who polls: only the accounts that are named may. */
   readonly accountId: string | undefined;
+  /** GetActionType's answer, parsed; for a third-party type. */
+  readonly current: unknown;
 }
 
 /** CodePipeline's own limits of `jobTimeout`, in seconds. */
@@ -14,11 +17,10 @@ const jobTimeoutS = { min: 60, max: 43_200 };
 /** CodePipeline must not give up before our own limit has failed the job with its reason. */
 const marginS = 300;
 
-/** The operation's input, or what is wrong with the question. */
-export function actionTypeInput(
-  config: Config,
-  wanted: WantedActionType,
-): { readonly input: object } | { readonly mistake: string } {
+/** The operation's input, with `isPart` only a part of it; or what is wrong with the question. */
+export type ActionTypeInput = { readonly input: object; readonly isPart: boolean } | { readonly mistake: string };
+
+export function actionTypeInput(config: Config, wanted: WantedActionType): ActionTypeInput {
   const { provider, version } = wanted;
   const found = config.actionTypes.filter(
     (type) => type.provider === provider && (version === undefined || type.version === version),
@@ -33,11 +35,16 @@ export function actionTypeInput(
     return { mistake: `several versions of ${provider} are configured: say --type-version ${versions}` };
   }
   const type = joined(first, found);
-  if (type.owner === "Custom") return { input: customInput(type) };
+  if (type.owner === "Custom") {
+    if (wanted.current !== undefined) return { mistake: `${provider} is a custom type: --merge is for a partner's` };
+    return { input: customInput(type), isPart: false };
+  }
   if (wanted.accountId === undefined) {
     return { mistake: "a third-party action type names the account that polls: say --account and its 12 digits" };
   }
-  return { input: thirdPartyInput(type, wanted.accountId) };
+  const part = thirdPartyPart(type, wanted.accountId);
+  if (wanted.current === undefined) return { input: { actionType: part }, isPart: true };
+  return merged(wanted.current, part);
 }
 
 /** One of several entries for other Regions, with what any of them needs. */
@@ -73,29 +80,72 @@ function customInput(type: ActionTypeConfig): object {
   };
 }
 
-/** For `aws codepipeline update-action-type --cli-input-json`. */
-function thirdPartyInput(type: ActionTypeConfig, accountId: string): object {
-  const { category, owner, provider, version, jobTimeoutMs } = type;
+/** What partnerd knows of a partner's type: no whole declaration, so that nobody can replace a live type by it. */
+function thirdPartyPart(type: ActionTypeConfig, accountId: string) {
+  const { category, owner, provider, version, jobTimeoutMs, secretProperties } = type;
   const wantedS = Math.ceil(jobTimeoutMs / 1_000) + marginS;
   return {
-    actionType: {
-      id: { category, owner, provider, version },
-      executor: {
-        type: "JobWorker",
-        configuration: { jobWorkerExecutorConfiguration: { pollingAccounts: [accountId] } },
-        jobTimeout: Math.min(jobTimeoutS.max, Math.max(jobTimeoutS.min, wantedS)),
-      },
-      inputArtifactDetails: { minimumCount: 0, maximumCount: 10 },
-      outputArtifactDetails: { minimumCount: 0, maximumCount: 10 },
-      permissions: { allowedAccounts: ["*"] },
-      properties: propertiesOf(type).map(({ name, isSecret }) => ({
-        name,
-        optional: false,
-        key: false,
-        noEcho: isSecret,
-      })),
+    id: { category, owner, provider, version },
+    executor: {
+      type: "JobWorker",
+      configuration: { jobWorkerExecutorConfiguration: { pollingAccounts: [accountId] } },
+      jobTimeout: Math.min(jobTimeoutS.max, Math.max(jobTimeoutS.min, wantedS)),
     },
+    properties: secretProperties.map((name) => ({ name, noEcho: true })),
   };
+}
+
+type ThirdPartyPart = ReturnType<typeof thirdPartyPart>;
+
+/** The parts of GetActionType's answer that a merge looks into; everything else is kept as it is. */
+interface Declaration {
+  readonly id: ThirdPartyPart["id"];
+  readonly executor: {
+    readonly type?: unknown;
+    readonly jobTimeout?: number;
+    readonly configuration?: {
+      readonly jobWorkerExecutorConfiguration?: { readonly pollingAccounts?: readonly string[] };
+    };
+  };
+  readonly properties?: readonly { readonly name: string }[];
+}
+
+/** For `aws codepipeline update-action-type --cli-input-json`: the type as it is, with what the configuration needs. */
+function merged(answer: unknown, part: ThirdPartyPart): ActionTypeInput {
+  const current = (answer as { readonly actionType?: unknown } | null)?.actionType as Declaration | undefined;
+  if (typeof current?.id !== "object" || typeof current.executor !== "object") {
+    return { mistake: "the file of --merge is not GetActionType's answer: aws codepipeline get-action-type prints it" };
+  }
+  const [theirs, ours] = [nameOf(current.id), nameOf(part.id)];
+  if (theirs !== ours) return { mistake: `the file of --merge is about ${theirs}, not ${ours}` };
+  if (current.executor.type !== "JobWorker") {
+    return {
+      mistake: `the executor of ${ours} is ${String(current.executor.type)}: have AWS change it to JobWorker first`,
+    };
+  }
+  const secret = new Map(part.properties.map((each) => [each.name, each]));
+  const known = (current.properties ?? []).map((each) => ({ ...each, ...secret.get(each.name) }));
+  const missing = part.properties.find(({ name }) => !known.some((each) => each.name === name));
+  if (missing) return { mistake: `${ours} has no property ${missing.name}: correct secretProperties` };
+  return {
+    input: { actionType: { ...current, executor: executorOf(current, part), properties: known } },
+    isPart: false,
+  };
+}
+
+function executorOf({ executor }: Declaration, part: ThirdPartyPart): object {
+  const worker = executor.configuration?.jobWorkerExecutorConfiguration;
+  const { pollingAccounts } = part.executor.configuration.jobWorkerExecutorConfiguration;
+  const accounts = [...new Set([...(worker?.pollingAccounts ?? []), ...pollingAccounts])];
+  return {
+    ...executor,
+    configuration: { jobWorkerExecutorConfiguration: { ...worker, pollingAccounts: accounts } },
+    jobTimeout: Math.max(executor.jobTimeout ?? 0, part.executor.jobTimeout),
+  };
+}
+
+function nameOf({ owner, category, provider, version }: ThirdPartyPart["id"]): string {
+  return `${owner}/${category}/${provider}/${version}`;
 }
 
 interface Property {
@@ -110,7 +160,8 @@ function propertiesOf({ secretProperties, queryParam }: ActionTypeConfig): reado
   const names = [...new Set([...queried, ...secretProperties])];
   return names.map((name) => ({
     name,
-    isSecret: secretProperties.includes(name),
+    // CodePipeline does not take a queryable property that is secret.
+    isSecret: secretProperties.includes(name) && !queried.includes(name),
     isQueryable: queried.includes(name),
   }));
 }

@@ -1,12 +1,12 @@
 // The command line: which commands there are, what they take, and the exit code of whatever comes of them.
 // Each command's code is loaded when it is called, so that `partnerd version` stays a matter of milliseconds.
 import { Command, CommanderError, Option } from "commander";
-import { ConfigError, describeMistake } from "../config/mistakes.js";
+import { ConfigError, printMistake } from "../config/mistakes.js";
 import { ownVersion } from "../std/version.js";
 import { addDocuments } from "./documents.js";
 import { exitCodes } from "./exit-codes.js";
 import { type ConfigFlags, countFlag, durationFlag, loadOptions, overridesOf, withConfig, wordsFlag } from "./flags.js";
-import type { Io } from "./io.js";
+import { type Io, NoDirectory, workingDirectory } from "./io.js";
 
 /** Runs one command. Resolves with the exit code; never rejects. */
 export async function runCli(argv: readonly string[], io: Io = processIo()): Promise<number> {
@@ -18,8 +18,12 @@ export async function runCli(argv: readonly string[], io: Io = processIo()): Pro
     // Help and version were asked for; everything else that commander throws is a wrong command line.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     if (error instanceof ConfigError) {
-      for (const mistake of error.mistakes) io.err(`${describeMistake(mistake)}\n`);
+      for (const mistake of error.mistakes) io.err(printMistake(mistake));
       return exitCodes.configuration;
+    }
+    if (error instanceof NoDirectory) {
+      io.err(`${error.message}\n`);
+      return exitCodes.failed;
     }
     io.err(`a bug in partnerd, please report it: ${error instanceof Error ? error.stack : String(error)}\n`);
     return exitCodes.bug;
@@ -196,6 +200,8 @@ function processIo(): Io {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
     environment: process.env,
-    directory: process.cwd(),
+    get directory() {
+      return workingDirectory();
+    },
   };
 }

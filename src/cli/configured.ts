@@ -1,9 +1,10 @@
 // From the command line's words to a configuration that can be worked with; otherwise every mistake on stderr.
 import type { Override } from "../config/environment.js";
 import { loadConfig } from "../config/load.js";
-import { ConfigError, describeMistake } from "../config/mistakes.js";
+import { ConfigError, describeMistake, printMistake } from "../config/mistakes.js";
 import { systemdVariables } from "../std/systemd.js";
 import { exitCodes } from "./exit-codes.js";
+import { workingDirectory } from "./io.js";
 import type { RunOptions } from "./work.js";
 
 /** What run and once are told on the command line. */
@@ -18,8 +19,8 @@ export async function loadForWork(flags: RunFlags): Promise<RunOptions | number>
   const environment = { ...process.env };
   // What a handler in this process starts inherits the rest: systemd would take its words for the daemon's.
   for (const name of systemdVariables) delete process.env[name];
-  const load = () =>
-    loadConfig({ files: flags.config, overrides: flags.overrides, environment, directory: process.cwd() });
+  const directory = workingDirectory();
+  const load = () => loadConfig({ files: flags.config, overrides: flags.overrides, environment, directory });
   try {
     const { config, warnings } = await load();
     for (const warning of warnings) process.stderr.write(`warning: ${describeMistake(warning)}\n`);
@@ -31,7 +32,7 @@ export async function loadForWork(flags: RunFlags): Promise<RunOptions | number>
     return { config, reread, environment };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    for (const mistake of error.mistakes) process.stderr.write(`${describeMistake(mistake)}\n`);
+    for (const mistake of error.mistakes) process.stderr.write(printMistake(mistake));
     return exitCodes.configuration;
   }
 }

@@ -1,4 +1,5 @@
 // The commands that print a document made from the configuration, for other tools to read: data on stdout, nothing else.
+import { resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { describeMistake } from "../config/mistakes.js";
 import { exitCodes } from "./exit-codes.js";
@@ -38,22 +39,15 @@ export function addDocuments(root: Command, io: Io, result: { code: number }): v
       io.out(json(iamPolicy(config, { accountId: flags.account, forDoctor: flags.doctor })));
     });
   withConfig(root.command("action-type <provider>"))
-    .description("print the input of CreateCustomActionType or UpdateActionType for one configured action type")
+    .description("print the input of CreateCustomActionType, or what a partner's type needs of UpdateActionType")
     .option("--account <id>", "the AWS account that polls; needed for a third-party type", accountFlag)
     .option("--type-version <version>", "if several versions of the provider are configured")
-    .action(async (provider: string, flags: ConfigFlags & { account?: string; typeVersion?: string }) => {
-      const [{ loadConfig }, { actionTypeInput }] = await Promise.all([
-        import("../config/load.js"),
-        import("./action-type.js"),
-      ]);
-      const { config } = await loadConfig(loadOptions(flags, io));
-      const made = actionTypeInput(config, { provider, version: flags.typeVersion, accountId: flags.account });
-      if ("mistake" in made) {
-        io.err(`${made.mistake}\n`);
-        result.code = exitCodes.usage;
-        return;
-      }
-      io.out(json(made.input));
+    .option(
+      "--merge <file>",
+      "GetActionType's answer; prints the whole input of UpdateActionType, changed where need be",
+    )
+    .action(async (provider: string, flags: ConfigFlags & ActionTypeFlags) => {
+      result.code = await printActionType(provider, flags, io);
     });
   withConfig(root.command("ledger-table"))
     .description("print the definition of the DynamoDB ledger's table, for aws dynamodb create-table")
@@ -61,6 +55,51 @@ export function addDocuments(root: Command, io: Io, result: { code: number }): v
       const { printLedgerTable } = await import("./ledger-table.js");
       await printLedgerTable(loadOptions(flags, io), io);
     });
+}
+
+interface ActionTypeFlags {
+  readonly account?: string;
+  readonly typeVersion?: string;
+  readonly merge?: string;
+}
+
+async function printActionType(provider: string, flags: ConfigFlags & ActionTypeFlags, io: Io): Promise<number> {
+  const [{ loadConfig }, { readTextFile }, { configFileMaxBytes }, { actionTypeInput }] = await Promise.all([
+    import("../config/load.js"),
+    import("../std/text-file.js"),
+    import("../config/file.js"),
+    import("./action-type.js"),
+  ]);
+  const mistaken = (mistake: string) => {
+    io.err(`${mistake}\n`);
+    return exitCodes.usage;
+  };
+  const { config } = await loadConfig(loadOptions(flags, io));
+  const { account: accountId, typeVersion: version, merge } = flags;
+  let current: unknown;
+  if (merge !== undefined) {
+    const text = await readTextFile(resolve(io.directory, merge), configFileMaxBytes);
+    if (typeof text !== "string") return mistaken(`the file ${merge} of --merge ${text.problem}; ${text.mend}`);
+    current = parsed(text) ?? null;
+  }
+  const made = actionTypeInput(config, { provider, version, accountId, current });
+  if ("mistake" in made) return mistaken(made.mistake);
+  io.out(json(made.input));
+  if (made.isPart) io.err(partOnly);
+  return exitCodes.ok;
+}
+
+const partOnly =
+  "This is no input yet: UpdateActionType replaces the whole type. Save what `aws codepipeline get-action-type` prints, " +
+  "and run this again with --merge FILE; it keeps all else as it is, allowedAccounts and urls too.\n";
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Told as no answer of GetActionType's.
+    return undefined;
+  }
 }
 
 function json(document: unknown): string {

@@ -18,7 +18,7 @@ export function withConfig(command: Command): Command {
   return command
     .addOption(
       new Option("-c, --config <file>", "configuration file; may repeat, later ones win")
-        .argParser(collected)
+        .argParser(fileFlag)
         .default([], "PARTNERD_CONFIG, ./partnerd.yaml, /etc/partnerd/partnerd.yaml"),
     )
     .addOption(
@@ -45,7 +45,9 @@ export function loadOptions(flags: ConfigFlags, { environment, directory }: Io):
   return { files: flags.config, environment, directory, overrides: overridesOf(flags) };
 }
 
-function collected(value: string, earlier: readonly string[]): readonly string[] {
+function fileFlag(value: string, earlier: readonly string[]): readonly string[] {
+  // Such as of an unset variable in a script.
+  if (value.trim() === "") throw new InvalidArgumentError("It is empty. Write a file's name, such as partnerd.yaml.");
   return [...earlier, value];
 }
 

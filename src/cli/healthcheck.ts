@@ -3,7 +3,7 @@
 import { request } from "node:http";
 import type { LoadOptions } from "../config/load.js";
 import { loadAdminAddress } from "../config/load.js";
-import { ConfigError, describeMistake } from "../config/mistakes.js";
+import { ConfigError, printMistake } from "../config/mistakes.js";
 import { reachableUrl } from "../std/addresses.js";
 import { oneLine } from "../std/one-line.js";
 import { exitCodes } from "./exit-codes.js";
@@ -47,7 +47,7 @@ async function addressOf(options: LoadOptions, io: Pick<Io, "err">) {
     return await loadAdminAddress(options);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    for (const mistake of error.mistakes) io.err(`${describeMistake(mistake)}\n`);
+    for (const mistake of error.mistakes) io.err(printMistake(mistake));
     return undefined;
   }
 }

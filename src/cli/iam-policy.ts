@@ -1,5 +1,6 @@
 // The least IAM policy that a configuration needs. Pure: from a configuration to a policy document.
 import type { Config } from "../config/config.js";
+import { partitionOf } from "../std/partitions.js";
 
 export interface IamPolicyOptions {
   /** Unset: any account, since the policy belongs to one anyway. */
@@ -119,11 +120,6 @@ function regionsOf(config: Config, owner: "ThirdParty" | "Custom"): readonly str
 
 function arn(region: string, service: string, accountId: string | undefined, resource: string): string {
   return `arn:${partitionOf(region)}:${service}:${region}:${accountId ?? "*"}:${resource}`;
-}
-
-function partitionOf(region: string): string {
-  if (region.startsWith("cn-")) return "aws-cn";
-  return region.startsWith("us-gov-") ? "aws-us-gov" : "aws";
 }
 
 function unique(values: readonly string[]): readonly string[] {

@@ -44,6 +44,16 @@ interface Command {
 /** Credentials are looked for afresh at most this often: the search may ask the instance, a command or STS. */
 const renewalSpacingMs = 2_000;
 
+/** Both stand in the headers of a request. */
+const fitsHeader = /^[!-~]+$/;
+
+class UnusableCredentials extends Error {
+  constructor() {
+    super("the access key id or session token holds white space, a line break or another character no header takes");
+    this.name = "UnusableCredentials";
+  }
+}
+
 /** Sends commands to one Region. Every call ends by its answer, its time limit or its signal. */
 export class RegionClient {
   readonly #options: RegionClientOptions;
@@ -175,7 +185,7 @@ export class RegionClient {
     return stops;
   }
 
-  /** Whose credentials are found. Rejects with what the SDK's chain throws, or with CallTimeout. */
+  /** Whose credentials are found. Rejects with what the SDK's chain throws, with UnusableCredentials or CallTimeout. */
   async identity(): Promise<{ readonly accessKeyId: string; readonly expiresAtMs?: number }> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), this.#callLimitMs);
@@ -183,7 +193,12 @@ export class RegionClient {
       const limit = new Promise<never>((_, reject) => {
         late.signal.addEventListener("abort", () => reject(new CallTimeout(this.#callLimitMs)), { once: true });
       });
-      const { accessKeyId, expiration } = await Promise.race([this.#client.config.credentials(), limit]);
+      const {
+        accessKeyId,
+        sessionToken = "",
+        expiration,
+      } = await Promise.race([this.#client.config.credentials(), limit]);
+      if (!fitsHeader.test(accessKeyId + sessionToken)) throw new UnusableCredentials();
       return { accessKeyId, ...(expiration ? { expiresAtMs: expiration.getTime() } : {}) };
     } catch (error) {
       throw new CallFailed(maskError(error, this.#options.mask), { at: "unsent" });

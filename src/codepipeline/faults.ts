@@ -147,6 +147,8 @@ function meaningOf(thrown: Thrown, reach: Reach, operation: string): Meaning {
     case "unsent":
       return { kind: unsentKind(thrown), isAmbiguous: false };
     case "sent":
+      // Node's HTTP client refuses the headers, before it connects: the credentials in them are not what they should be.
+      if (thrown.code === "ERR_INVALID_CHAR") return { kind: "denied", isAmbiguous: false };
       return { kind: "unavailable", isAmbiguous: !neverSent.has(thrown.code) };
     case "answered":
       return answerOf(thrown, reach, operation);

@@ -45,6 +45,13 @@ export class Gateways {
     return gateway;
   }
 
+  /** The client of a Region that is, or was, configured. Throws for any other: a bug. */
+  client(region: Region): RegionClient {
+    const client = this.#regions.get(region)?.client;
+    if (!client) throw new Error(`bug: no client for ${region}`);
+    return client;
+  }
+
   /** Goes over to other settings. Regions that are no longer polled stay: their jobs still have results to put. */
   apply(settings: GatewaySettings): void {
     const isNewCooldown = settings.clientCooldownMs !== this.#clientCooldownMs;

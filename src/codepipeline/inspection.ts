@@ -1,22 +1,19 @@
 // Goes and looks whether CodePipeline, as one Region sees us, is as a configuration takes it to be: can it be reached,
 // does it accept us, do our clocks agree, is each action type there and made for a job worker. Changes nothing there.
-import {
-  type ActionType as CustomActionType,
-  GetActionTypeCommand,
-  type GetActionTypeOutput,
-  ListActionTypesCommand,
-  type ListActionTypesOutput,
-} from "@aws-sdk/client-codepipeline";
+import type { ActionType as CustomActionType, GetActionTypeOutput } from "@aws-sdk/client-codepipeline";
 import { type ActionType, actionTypeName, type Region } from "../job/job.js";
 import { RegionClient, type RegionClientOptions } from "./client.js";
 import { faultFrom } from "./faults.js";
 import type { GatewayError } from "./gateway.js";
+import { deniedOperations } from "./permissions.js";
+import { customName, customTypes, getActionType, noEchoOf, secretOf } from "./secret-marks.js";
 
 /** What a configuration says of one action type. */
 export interface ExpectedActionType {
   readonly actionType: ActionType;
   readonly jobTimeoutMs: number;
   readonly secretProperties: readonly string[];
+  readonly notSecretProperties?: readonly string[];
   readonly queryParam: Readonly<Record<string, string>> | undefined;
 }
 
@@ -35,6 +32,8 @@ export interface RegionInspection {
   /** How much this machine's clock is ahead, ms; undefined when nothing answered. */
   readonly clockAheadMs: number | undefined;
   readonly actionTypes: readonly { readonly actionType: ActionType; readonly seen: Seen }[];
+  /** Job operations that CodePipeline denies us, of the owners that are expected. */
+  readonly denied: readonly GatewayError[];
 }
 
 /** What came of asking for one action type. */
@@ -50,9 +49,6 @@ export interface Problem {
   readonly mend: string;
 }
 
-/** A Region may have 50 custom action types of ours and some of others; a listing that never ends is given up. */
-const pagesMax = 20;
-
 /** Asks one Region. Every wait has the client's limits. Rejects only for a bug. */
 export async function inspectRegion(options: InspectionOptions): Promise<RegionInspection> {
   let clockAheadMs: number | undefined;
@@ -65,7 +61,7 @@ export async function inspectRegion(options: InspectionOptions): Promise<RegionI
   try {
     const credentials = await client.identity().catch((error: unknown) => faultFrom(error, "credentials"));
     const custom = options.expected.some(({ actionType }) => actionType.owner === "Custom")
-      ? await customTypes(client, options.signal)
+      ? await listedTypes(client, options.signal)
       : [];
     const actionTypes = await Promise.all(
       options.expected.map(async (expected) => ({
@@ -76,54 +72,45 @@ export async function inspectRegion(options: InspectionOptions): Promise<RegionI
             : await seenThirdParty(client, expected, options.signal),
       })),
     );
-    return { region: options.client.region, credentials, clockAheadMs, actionTypes };
+    const owners = [...new Set(options.expected.map(({ actionType }) => actionType.owner))];
+    // Without credentials, or without any answer, nothing is learned.
+    const isAsked = !("kind" in credentials) && clockAheadMs !== undefined;
+    const denied = isAsked
+      ? (await Promise.all(owners.map((owner) => deniedOperations(client, owner, options.signal)))).flat()
+      : [];
+    return { region: options.client.region, credentials, clockAheadMs, actionTypes, denied };
   } finally {
     client.close();
   }
 }
 
-/** All custom action types of the Region (ListActionTypes), or why they cannot be listed. */
-async function customTypes(
-  client: RegionClient,
-  signal: AbortSignal,
-): Promise<readonly CustomActionType[] | GatewayError> {
-  const found: CustomActionType[] = [];
-  let nextToken: string | undefined;
-  try {
-    for (let page = 0; page < pagesMax; page++) {
-      const command = new ListActionTypesCommand({ actionOwnerFilter: "Custom", ...(nextToken ? { nextToken } : {}) });
-      const answer = await client.send<ListActionTypesOutput>(command, signal);
-      found.push(...(Array.isArray(answer.actionTypes) ? answer.actionTypes : []));
-      nextToken = answer.nextToken;
-      if (!nextToken) break;
-    }
-    return found;
-  } catch (error) {
-    return faultFrom(error, "ListActionTypes");
-  }
+/** All custom action types of the Region, or why they cannot be listed. */
+function listedTypes(client: RegionClient, signal: AbortSignal): Promise<readonly CustomActionType[] | GatewayError> {
+  return customTypes(client, signal).catch((error: unknown) => faultFrom(error, "ListActionTypes"));
 }
 
 function seenCustom(types: readonly CustomActionType[] | GatewayError, expected: ExpectedActionType): Seen {
   if (!Array.isArray(types)) return { kind: "failed", fault: types as GatewayError };
   const wanted = actionTypeName(expected.actionType);
-  const found = (types as readonly CustomActionType[]).find(({ id }) => nameOf(id) === wanted);
+  const found = (types as readonly CustomActionType[]).find(({ id }) => customName(id) === wanted);
   if (!found) return { kind: "missing" };
   const properties = Array.isArray(found.actionConfigurationProperties) ? found.actionConfigurationProperties : [];
-  const secret = properties.flatMap(({ name, secret: isSecret }) => (isSecret && name ? [name] : []));
   const queryable = properties.find((property) => property.queryable)?.name;
-  return { kind: "found", problems: [...secretProblems(secret, expected), ...queryProblems(queryable, expected)] };
+  return {
+    kind: "found",
+    problems: [...secretProblems(secretOf(found), expected), ...queryProblems(queryable, expected)],
+  };
 }
 
 async function seenThirdParty(client: RegionClient, expected: ExpectedActionType, signal: AbortSignal): Promise<Seen> {
-  const { category, owner, provider, version } = expected.actionType;
   try {
-    const command = new GetActionTypeCommand({ category, owner: owner as "ThirdParty", provider, version });
-    const { actionType } = await client.send<GetActionTypeOutput>(command, signal);
-    const properties = Array.isArray(actionType?.properties) ? actionType.properties : [];
-    const secret = properties.flatMap(({ name, noEcho }) => (noEcho && name ? [name] : []));
+    const { actionType } = await client.send<GetActionTypeOutput>(getActionType(expected.actionType), signal);
     return {
       kind: "found",
-      problems: [...secretProblems(secret, expected), ...executorProblems(actionType?.executor, expected)],
+      problems: [
+        ...secretProblems(noEchoOf(actionType), expected),
+        ...executorProblems(actionType?.executor, expected),
+      ],
     };
   } catch (error) {
     const fault = faultFrom(error, "GetActionType");
@@ -131,15 +118,18 @@ async function seenThirdParty(client: RegionClient, expected: ExpectedActionType
   }
 }
 
-/** A secret that the configuration does not know of would be shown in logs. */
-function secretProblems(secret: readonly string[], expected: ExpectedActionType): readonly Problem[] {
-  const unknown = secret.filter((name) => !expected.secretProperties.includes(name));
-  const gone = expected.secretProperties.filter((name) => !secret.includes(name));
+/** What the type marks is masked without a word here; what the configuration says otherwise is worth one. */
+function secretProblems(
+  secret: readonly string[],
+  { secretProperties, notSecretProperties = [] }: ExpectedActionType,
+): readonly Problem[] {
+  const shown = secret.filter((name) => notSecretProperties.includes(name));
+  const gone = secretProperties.filter((name) => !secret.includes(name));
   return [
-    ...unknown.map((name) => ({
+    ...shown.map((name) => ({
       isFatal: false,
-      message: `its property ${name} is secret, but its values are not masked here`,
-      mend: `add ${name} to secretProperties`,
+      message: `its property ${name} is secret, and notSecretProperties lets its values be shown`,
+      mend: `remove ${name} from notSecretProperties`,
     })),
     ...gone.map((name) => ({
       isFatal: false,
@@ -175,8 +165,4 @@ function executorProblems(
     problems.push({ isFatal: false, message, mend: "make jobTimeout shorter, so that jobs fail with their reason" });
   }
   return problems;
-}
-
-function nameOf(id: CustomActionType["id"]): string {
-  return `${id?.owner}/${id?.category}/${id?.provider}/${id?.version}`;
 }

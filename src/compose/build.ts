@@ -2,6 +2,7 @@
 // implementation. Opens in order and, when one part cannot be opened, closes the earlier ones.
 import type { ArtifactStore } from "../artifacts/artifacts.js";
 import type { GatewaySettings, Gateways } from "../codepipeline/gateways.js";
+import type { SecretMarks } from "../codepipeline/secret-marks.js";
 import type { ActionTypeConfig, Config } from "../config/config.js";
 import type { EngineLimits } from "../engine/context.js";
 import type { Observe } from "../engine/events.js";
@@ -12,6 +13,7 @@ import { buildHandlers } from "../handlers/registry.js";
 import { SwappableHandlers } from "../handlers/swappable.js";
 import { actionTypeName, type JobId, type Region } from "../job/job.js";
 import type { Ledger } from "../ledger/ledger.js";
+import type { Clock } from "../std/clock.js";
 import { type Log, textLog } from "../std/log.js";
 import { MaskedTokens } from "../tokens/masked-tokens.js";
 import type { ClientTokens } from "../tokens/tokens.js";
@@ -21,6 +23,7 @@ import type { PartReaders, PartsOptions } from "./options.js";
 /** The parts, wired. */
 export interface BuiltParts {
   readonly gateways: Gateways;
+  readonly secretMarks: SecretMarks;
   readonly tokens: MaskedTokens;
   readonly handlers: SwappableHandlers;
   readonly ledger: Ledger;
@@ -35,6 +38,11 @@ export interface BuiltParts {
 export const callbackLimits = { endedKept: 10_000, recordWaitMs: 10_000 };
 /** How often the client token file is checked; a client that is not in it has it checked at once. */
 const tokenFileCheckMs = 2_000;
+/** Nothing fails by it: it is asked so that nobody has to name every secret. */
+const secretsUnknown =
+  "could not ask which properties the action types mark as secret; masking those that secretProperties names or that " +
+  "look secret (partnerd iam-policy --doctor allows to ask)";
+
 /** Builds all of them. Throws the error of the first that cannot be built. */
 export async function buildParts(
   options: PartsOptions,
@@ -70,8 +78,16 @@ export async function buildParts(
     closing.push({ name: "handlers", close: () => handlers.close() });
     const gateways = await gatewaysOf({ options, tokens, readers, mask });
     closing.push({ name: "clients", close: () => gateways.close() });
+    const { SecretMarks } = await import("../codepipeline/secret-marks.js");
+    const secretMarks = new SecretMarks({
+      client: (region) => gateways.client(region),
+      clock,
+      onUnknown: (region, { message }) => log.info({ region }, `${secretsUnknown}: ${message}`),
+    });
+    closing.push({ name: "secret marks", close: () => secretMarks.close() });
     const built: BuiltParts = {
       gateways,
+      secretMarks,
       tokens,
       handlers,
       ledger,
@@ -192,8 +208,24 @@ export function pollersOf(config: Config): readonly PollerConfig[] {
       jobTimeoutMs: type.jobTimeoutMs,
       afterCrash: type.afterCrash,
       secretProperties: type.secretProperties,
+      // What is queried for stands in the configuration in clear.
+      notSecretProperties: [...(type.notSecretProperties ?? []), ...Object.keys(type.queryParam ?? {})],
     })),
   );
+}
+
+/** A job is not begun before its secrets are known, unless that takes longer. */
+const secretsWaitMs = 5_000;
+
+/** Asks for the marks of action types that are new; waits for the answers for a while. */
+export async function learnSecrets(
+  { secretMarks }: BuiltParts,
+  pollers: readonly PollerConfig[],
+  clock: Clock,
+): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([secretMarks.ask(pollers), clock.sleep(secretsWaitMs, over.signal)]);
+  over.abort();
 }
 
 /** Closes a part; a failure is logged and does not keep the others from closing. */

@@ -18,7 +18,7 @@ import { testMachine } from "../std/machine-test.js";
 import { isTracingRegistered } from "../std/tracing-registered.js";
 import { ownVersion } from "../std/version.js";
 import type { Tracing } from "../tracing/tracing.js";
-import { type BuiltParts, buildParts, closeQuietly, limitsOf, pollersOf } from "./build.js";
+import { type BuiltParts, buildParts, closeQuietly, learnSecrets, limitsOf, pollersOf } from "./build.js";
 import type { PartReaders, PartsOptions } from "./options.js";
 
 export { ledgerTable } from "./ledgers.js";
@@ -69,6 +69,7 @@ export class Daemon {
         clock,
         random: Math.random,
         keepSecrets: (values) => masker.keep(values),
+        isMarkedSecret: (key, property) => parts.secretMarks.has(key, property),
         mask: (text) => masker.mask(text),
         traceOf: tracing && ((key) => tracing.traceOf(key)),
         jobLog: (key) => textLog(options.log, jobFields(key)),
@@ -127,6 +128,7 @@ export class Daemon {
 
   /** Recovers, polls and works until stop() is called, or until a bug ends it. */
   async run(): Promise<WorkerEnd> {
+    await Promise.race([learnSecrets(this.#parts, pollersOf(this.#config), this.#clock), this.worker.ended]);
     // A stop does not wait for a start that hangs.
     await Promise.race([this.worker.start(), this.worker.ended]);
     return this.worker.ended;
@@ -235,6 +237,11 @@ export class Daemon {
       clock: options.clock,
       live: () => this.live(),
       onFault: (error) => this.#log.error({ err: error }, "admin port failed"),
+      onWrongToken: (wrong) => {
+        panel?.metrics.onWrongToken(wrong);
+        if (wrong.untold)
+          this.#log.warn({ ...wrong, count: wrong.untold }, `wrong ${wrong.kind} token at the admin port`);
+      },
       ready: () => ready(this.status(), this.#parts.ledger.health()),
       status: () => this.status(),
       ...(panel ? { pages: panel.pages, streams: panel.streams } : {}),

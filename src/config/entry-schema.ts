@@ -62,6 +62,9 @@ export const artifactsSchema = {
 /** The form of an action type's provider and version. */
 const idForm = { form: /^[0-9A-Za-z_-]+$/, says: "letters, digits, - and _ only" };
 
+/** An action type has at most 10 properties. */
+const propertyNames = list(text({ max: 50 }), { name: "list of names", max: 10 });
+
 /** The keys of one entry of `actionTypes`. */
 export const actionTypeSchema = {
   provider: setting("CodePipeline's provider.", text({ max: 35, ...idForm }), { required: true }),
@@ -99,9 +102,13 @@ export const actionTypeSchema = {
     }),
   ),
   secretProperties: setting(
-    "Configuration properties whose values are secret: masked wherever they turn up.",
-    // An action type has at most 10 properties.
-    list(text({ max: 50 }), { name: "list of names", max: 10 }),
+    "Configuration properties whose values are masked wherever they turn up, in addition to those that the action type marks as secret and those with a name such as `ApiKey` or `db_password`.",
+    propertyNames,
+    { default: [] },
+  ),
+  notSecretProperties: setting(
+    "Properties that are shown although their names look secret or the action type marks them.",
+    propertyNames,
     { default: [] },
   ),
 };
@@ -149,11 +156,12 @@ export const handlerSchemas = {
     kind: kind("command"),
     command: setting("Program and arguments; a program with a slash is relative to this file.", commandFormat, {
       required: true,
+      isHandedOn: true,
     }),
     env: setting(
       "Environment of the program, besides PATH, HOME, LANG, TZ and `PARTNERD_…`.",
       textMap({ key: envNameFormat, value: hiddenText({ max: 32_768, form: /^[^\0]*$/ }), max: 100 }),
-      { default: new Map() },
+      { default: new Map(), isHandedOn: true },
     ),
     user: setting("Whom the program runs as; the daemon must be root or may change its user.", accountFormat, {
       unset: "the daemon's",

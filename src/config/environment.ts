@@ -94,8 +94,7 @@ export function withOverrides(
     const place: Place = { kind: "flag", name: flag, directory };
     const setting = settings.get(key);
     if (!setting) {
-      const near = nearest(key, settings.keys());
-      findings.mistake(place, `the key ${quote(key)} is unknown`, near ? `did you mean ${near}?` : "see README.md");
+      findings.mistake(place, `the key ${quote(key)} is unknown`, otherKey(key, [...settings.keys()]));
     } else if (setting.sensitive) {
       const { env } = setting;
       const mend = env === undefined ? "write it into a file" : `set ${env} or ${env}_FILE`;
@@ -106,4 +105,16 @@ export function withOverrides(
     }
   }
   return result;
+}
+
+/** What to write instead of a key that no flag can set. */
+function otherKey(key: string, known: readonly string[]): string {
+  if (/^(actionTypes|handlers)\b./.test(key)) return "the keys of one action type or handler stand in a file";
+  const below = known.filter((each) => each.startsWith(`${key}.`));
+  if (below.length > 0)
+    return `it has keys of its own: ${below.slice(0, 6).join(", ")}${below.length > 6 ? ", …" : ""}`;
+  const near = known.find((each) => each.endsWith(`.${key}`)) ?? nearest(key, known);
+  return near
+    ? `did you mean ${near}?`
+    : "`partnerd print-config` shows every key; write it as in polling.minInterval=2s";
 }

@@ -3,8 +3,9 @@
 import { dirname, extname, resolve } from "node:path";
 import type { Scalar, YAMLError } from "yaml";
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
+import { breakageIn, excerptOf, noColon } from "../std/broken-yaml.js";
 import { readTextFile } from "../std/text-file.js";
-import type { Findings, Place } from "./mistakes.js";
+import type { FilePlace, Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
 import type { Branch, Entry, Leaf, Tree } from "./tree.js";
 
@@ -33,7 +34,7 @@ export function parseConfig(
   findings: Findings,
 ): Branch | undefined {
   const lines = new LineCounter();
-  const placeOf = (offset: number): Place => {
+  const placeOf = (offset: number): FilePlace => {
     const { line, col } = lines.linePos(offset);
     return { kind: "file", ...origin, line, column: col };
   };
@@ -41,8 +42,10 @@ export function parseConfig(
   // duplicate keys in quadratic time; the reader below does it in passing.
   const document = parseDocument(text, { schema: "core", lineCounter: lines, prettyErrors: false, uniqueKeys: false });
   const broken = [...document.errors, ...document.warnings];
-  for (const error of broken.slice(0, 10)) reportSyntax(error, placeOf, findings);
-  if (broken.length > 0) return undefined;
+  if (broken.length > 0) {
+    reportSyntax(text, broken, placeOf, findings);
+    return undefined;
+  }
   if (extname(origin.file).toLowerCase() === ".json" && !isJson(text)) {
     findings.mistake(placeOf(0), `${origin.file} is not JSON`, "mend it, or name it .yaml");
     return undefined;
@@ -97,7 +100,9 @@ class TreeReader {
       const keyPlace = this.#placeOf(startOf(key));
       const name = keyName(key);
       if (name === undefined) {
-        this.#findings.mistake(keyPlace, "a key is not a text", "write `key: value`");
+        const isTemplate = isMap(key);
+        const what = isTemplate ? "a placeholder {{ … }} stands here, and nothing is filled in" : "a key is not a text";
+        this.#findings.mistake(keyPlace, what, isTemplate ? "write the value" : "write `key: value`");
         continue;
       }
       if (entries.has(name)) {
@@ -163,9 +168,21 @@ function isJson(text: string): boolean {
   }
 }
 
-function reportSyntax(error: YAMLError, placeOf: (offset: number) => Place, findings: Findings): void {
-  const [what, mend] = syntaxWords[error.code] ?? ["this is not YAML", "look at this line and the one before"];
-  findings.mistake(placeOf(error.pos[0]), what, mend);
+/** The first mistake only: whatever the parser says after it may well be its consequence. */
+function reportSyntax(
+  text: string,
+  errors: readonly YAMLError[],
+  placeOf: (offset: number) => FilePlace,
+  findings: Findings,
+): void {
+  const [first] = errors.toSorted((a, b) => a.pos[0] - b.pos[0]);
+  if (!first) return;
+  const place = placeOf(first.pos[0]);
+  const [what, mend] = syntaxWords[first.code] ?? ["this is not YAML", "look at this line and the one before"];
+  const seen = breakageIn(text);
+  // A parser may stumble over the line before; further down, something else is meant.
+  const told = seen && seen.line <= place.line + 1 ? seen : { line: place.line, what, mend };
+  findings.mistake({ ...place, line: told.line }, told.what, told.mend, excerptOf(text, told.line));
 }
 
 const syntaxWords: Readonly<Partial<Record<YAMLError["code"], readonly [what: string, mend: string]>>> = {
@@ -174,9 +191,12 @@ const syntaxWords: Readonly<Partial<Record<YAMLError["code"], readonly [what: st
   BAD_INDENT: ["the indentation is wrong, or a bracket is not closed", "indent equal things equally, with spaces"],
   BAD_SCALAR_START: ["a value starts with a character that YAML reserves", "put it in quotes"],
   BLOCK_AS_IMPLICIT_KEY: ["there is a second `: ` in one line", "put the value in quotes, or on a line of its own"],
+  BLOCK_IN_FLOW: ["there is a second `: ` before the next comma", "put the value in quotes, or add a comma"],
   MISSING_CHAR: ["a character is missing: a closing quote or bracket, a comma, or the colon after a key", "add it"],
+  MULTILINE_IMPLICIT_KEY: noColon,
   MULTIPLE_DOCS: ["a second document starts here (---)", "keep one document in a file; -c may be repeated"],
   RESOURCE_EXHAUSTION: ["the configuration is nested too deeply", "is it the right file?"],
   TAB_AS_INDENT: ["a tab is used for indentation", "use spaces"],
   TAG_RESOLVE_FAILED: ["a tag (!…) is not understood", "remove the tag, or put the value in quotes"],
+  UNEXPECTED_TOKEN: ["something stands in this line that cannot stand there", "quote the value; start list items anew"],
 };

@@ -1,8 +1,8 @@
 // What a value of the configuration may look like: one Format for each kind of value. A format says what is wrong with
 // a value and how to write it, and what a right one means to the daemon. It knows neither keys nor files.
-import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { Secret } from "../job/secret.js";
+import { likelyBoolean, likelyNumber, likelyText, likelyUrl, likelyWord } from "../std/likely.js";
 import { formatDuration, formatSize, likelyDuration, likelySize, parseDuration, parseSize } from "../std/units.js";
 import { quote } from "./mistakes.js";
 
@@ -84,8 +84,10 @@ export function number(min: number, max: number): Format<number, ""> {
 
 /** `true` or `false`. */
 export function boolean(): Format<boolean, ""> {
-  const problemOf = (value: unknown) =>
-    typeof value === "boolean" ? undefined : { what: notA(value, "a yes or no"), mend: "write true or false" };
+  const problemOf = (value: unknown) => {
+    if (typeof value === "boolean") return undefined;
+    return { what: notA(value, "a yes or no"), mend: `write ${likelyBoolean(value) ?? "true or false"}` };
+  };
   return { ...single("true or false", problemOf, { type: "boolean" }), written: "switch" };
 }
 
@@ -97,7 +99,8 @@ export function oneOf<const W extends string>(words: readonly W[], later: readon
       if (words.includes(value as W)) return undefined;
       const known = `choose ${words.join(", ").replace(/, ([^,]*)$/, " or $1")}`;
       if (later.includes(value as string)) return { what: `is ${quote(value)}, not in this version`, mend: known };
-      return { what: notA(value, "one of the known words"), mend: known };
+      const likely = typeof value === "string" ? likelyWord(value, words) : undefined;
+      return { what: notA(value, "one of the known words"), mend: likely ? `write ${likely} (${known})` : known };
     },
     { enum: words },
   );
@@ -149,7 +152,8 @@ export function httpUrl(rules: { isBase?: boolean } = {}): Format<string, ""> {
       if (typeof value !== "string") return { what: notA(value, "a URL"), mend: `write "http://host:port/path"` };
       if (value.length > 2_048 || !URL.canParse(value) || !/^https?:\/\//i.test(value)) {
         // Not shown: a broken URL may hold a password.
-        return { what: "is not an http or https URL", mend: `write "http://host:port/path"` };
+        const likely = likelyUrl(value) ?? "http://host:port/path";
+        return { what: "is not an http or https URL", mend: `write ${quote(likely)}` };
       }
       const url = new URL(value);
       if (url.username !== "" || url.password !== "") {
@@ -163,18 +167,6 @@ export function httpUrl(rules: { isBase?: boolean } = {}): Format<string, ""> {
   );
 }
 
-/** An address to listen on: an IP address or `localhost`. */
-export function listenHost(): Format<string, ""> {
-  return single(
-    "IP address",
-    (value) => {
-      if (typeof value === "string" && (isIP(value) !== 0 || value === "localhost")) return undefined;
-      return { what: notA(value, "an address to listen on"), mend: `write "127.0.0.1", "::1" or "0.0.0.0"` };
-    },
-    { type: "string", examples: ["127.0.0.1", "::1", "0.0.0.0"] },
-  );
-}
-
 /** A list without repeats; the environment gives it with commas. */
 export function list<V>(item: Format<V>, rules: { name: string; max: number }): Format<readonly V[], ""> {
   return {
@@ -184,8 +176,9 @@ export function list<V>(item: Format<V>, rules: { name: string; max: number }): 
     isSecret: item.isSecret,
     problems(value) {
       if (!Array.isArray(value)) {
-        const what = item.isSecret ? "is not a list" : notA(value, "a list");
-        return [{ what, mend: "write [first, second]" }];
+        if (item.isSecret) return [{ what: "is not a list", mend: "write [first, second]" }];
+        const isItem = typeof value === "string" && item.problems(value).length === 0;
+        return [{ what: notA(value, "a list"), mend: `write [${isItem ? value : "first, second"}]` }];
       }
       if (value.length > rules.max) return [{ what: `has ${value.length} items`, mend: `${rules.max} is the most` }];
       return value.flatMap((each: unknown, index): Problem[] => {
@@ -295,15 +288,19 @@ function textProblem(value: unknown, rules: TextRules): Problem | undefined {
   }
   if (value === "") return { what: "is empty", mend: "write a value, or remove the key" };
   if (value.length > rules.max) return { what: `has ${value.length} characters`, mend: `${rules.max} is the most` };
-  if (!rules.form || rules.form.test(value)) return undefined;
-  return { what: `is ${quote(value)}`, mend: `write ${rules.says ?? "another one"}` };
+  const { form, says = "another one" } = rules;
+  if (!form || form.test(value)) return undefined;
+  const likely = likelyText(value, (text) => form.test(text));
+  return { what: `is ${quote(value)}`, mend: `write ${likely ? quote(likely) : says}` };
 }
 
 function numeric(name: string, min: number, max: number, isRight: (value: unknown) => boolean): Format<number, ""> {
   const range = `write a ${name} from ${min} to ${max}`;
   const problemOf = (value: unknown) => {
-    if (typeof value === "string" && value.trim() !== "" && isRight(Number(value))) {
-      return { what: `is the text ${quote(value)}`, mend: `write it without quotes: ${value.trim()}` };
+    const likely = typeof value === "string" ? likelyNumber(value) : undefined;
+    if (likely !== undefined && isRight(likely) && likely >= min && likely <= max) {
+      const isPlain = String(likely) === value;
+      return { what: `is the text ${quote(value)}`, mend: `write ${isPlain ? "it without quotes: " : ""}${likely}` };
     }
     if (!isRight(value)) return { what: notA(value, `a ${name}`), mend: range };
     return (value as number) >= min && (value as number) <= max
@@ -319,7 +316,7 @@ function isScalar(value: unknown): boolean {
 }
 
 /** `is 5, not a text`, with collections named rather than shown. */
-function notA(value: unknown, wanted: string): string {
+export function notA(value: unknown, wanted: string): string {
   if (value instanceof Map) return `is a map, not ${wanted}`;
   if (Array.isArray(value)) return `is a list, not ${wanted}`;
   if (value === null) return "is empty";

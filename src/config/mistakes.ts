@@ -3,17 +3,19 @@
 
 /** Where a value or a mistake stands. */
 export type Place =
-  /** `file` as the user named it, `directory` absolute: relative paths start there. Lines and columns count from 1. */
-  | {
-      readonly kind: "file";
-      readonly file: string;
-      readonly directory: string;
-      readonly line: number;
-      readonly column: number;
-    }
+  | FilePlace
   | { readonly kind: "environment"; readonly name: string; readonly directory: string }
   | { readonly kind: "flag"; readonly name: string; readonly directory: string }
   | { readonly kind: "default" };
+
+/** `file` as the user named it, `directory` absolute: relative paths start there. Lines and columns count from 1. */
+export interface FilePlace {
+  readonly kind: "file";
+  readonly file: string;
+  readonly directory: string;
+  readonly line: number;
+  readonly column: number;
+}
 
 /** One mistake of a configuration, in words for the person who wrote it. */
 export interface Mistake {
@@ -22,6 +24,8 @@ export interface Mistake {
   readonly what: string;
   /** What to do about it. */
   readonly mend: string;
+  /** The lines around it, without what may be secret. */
+  readonly excerpt?: readonly string[];
 }
 
 /** A configuration that cannot be used. `mistakes` has all that is wrong with it. */
@@ -57,8 +61,8 @@ export class Findings {
     return inOrder(this.#warnings);
   }
 
-  mistake(place: Place | undefined, what: string, mend: string): void {
-    if (this.#mistakes.length < mistakesMax) this.#mistakes.push({ place, what, mend });
+  mistake(place: Place | undefined, what: string, mend: string, excerpt?: readonly string[]): void {
+    if (this.#mistakes.length < mistakesMax) this.#mistakes.push({ place, what, mend, ...(excerpt && { excerpt }) });
     else this.#leftOut++;
   }
 
@@ -67,10 +71,8 @@ export class Findings {
   }
 }
 
-interface Found {
+interface Found extends Omit<Mistake, "where"> {
   readonly place: Place | undefined;
-  readonly what: string;
-  readonly mend: string;
 }
 
 /** File by file and line by line; what has no line comes last. */
@@ -80,13 +82,18 @@ function inOrder(found: readonly Found[]): readonly Mistake[] {
   const line = ({ place }: Found) => (place?.kind === "file" ? place.line : 0);
   return found
     .toSorted((a, b) => rank(a) - rank(b) || line(a) - line(b))
-    .map(({ place, what, mend }) => ({ where: describePlace(place), what, mend }));
+    .map(({ place, ...rest }) => ({ where: describePlace(place), ...rest }));
 }
 
 /** `partnerd.yaml:12: polling.minInterval is …; write 10s`. */
 export function describeMistake(mistake: Mistake): string {
   const where = mistake.where === "" ? "" : `${mistake.where}: `;
   return `${where}${mistake.what}${mistake.mend === "" ? "" : `; ${mistake.mend}`}`;
+}
+
+/** For a terminal: the line, and below it the lines of the file around it. */
+export function printMistake(mistake: Mistake): string {
+  return `${[describeMistake(mistake), ...(mistake.excerpt ?? [])].join("\n")}\n`;
 }
 
 /** The short name of a place; empty for a default. */

@@ -2,8 +2,10 @@
 // its place, and reads entries of lists and maps under sections of their own. Defaults come from convict (store.ts),
 // which also checks the end result.
 import { resolve } from "node:path";
+import { isPlaceholder, placeholderIn } from "../std/placeholder.js";
 import { nearest } from "../std/suggest.js";
 import { readTextFile } from "../std/text-file.js";
+import type { Problem } from "./formats.js";
 import type { Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
 import type { Section, Setting } from "./setting.js";
@@ -12,7 +14,7 @@ import type { Held, Settings } from "./settings.js";
 import { handlerName } from "./shapes.js";
 import { openStore } from "./store.js";
 import type { Branch, Leaf, Tree } from "./tree.js";
-import { describeTree, isEmpty, placeIn, plain } from "./tree.js";
+import { describeTree, isEmpty, partOf, placeIn, plain } from "./tree.js";
 
 /** What reading goes along with. */
 export interface Reading {
@@ -177,12 +179,73 @@ async function readSecret(name: string, tree: Tree, findings: Findings): Promise
 
 function checked(setting: Setting, name: string, tree: Tree, findings: Findings): Held {
   const value = plain(tree);
+  if (hasPlaceholder(setting, name, tree, findings)) return { value, place: tree.place, tree, isBroken: true };
   const problems = setting.kind.problems(value);
-  for (const { at, what, mend } of problems) {
+  for (const { at, ...problem } of problems) {
     const part = at === undefined ? "" : typeof at === "number" ? `[${at}]` : `.${shownKey(at)}`;
+    const { what, mend } = unquoted(setting, name, { tree, at, what: problem.what }) ?? problem;
     findings.mistake(placeIn(tree, at), `${name}${part} ${what}`, mend);
   }
   return { value, place: tree.place, tree, isBroken: problems.length > 0 };
+}
+
+/** `version: 1.0` is the number 1 to YAML: a text that lacks its quotes is told as it was written. */
+function unquoted(
+  setting: Setting,
+  name: string,
+  { tree, at, what }: { readonly tree: Tree; readonly at: string | number | undefined; readonly what: string },
+): Omit<Problem, "at"> | undefined {
+  const part = partOf(tree, at);
+  if (part?.kind !== "leaf" || !what.endsWith(", not a text") || setting.sensitive || setting.isHandedOn)
+    return undefined;
+  const other = setting.kind.problems(plain(withText(tree, at, part))).find((problem) => problem.at === at);
+  const key = typeof at === "number" ? "" : `${at === undefined ? name.split(".").at(-1) : shownKey(at)}: `;
+  return {
+    what: `is ${quote(part.text).slice(1, -1)}, not a text`,
+    mend: `write ${key}${quote(part.text)}${other ? `; and then ${other.mend}` : ""}`,
+  };
+}
+
+function withText(tree: Tree, at: string | number | undefined, { text, place }: Leaf): Tree {
+  const leaf: Leaf = { kind: "leaf", value: text, text, place };
+  if (tree.kind === "list") return { ...tree, items: tree.items.map((item, index) => (index === at ? leaf : item)) };
+  if (tree.kind === "leaf") return leaf;
+  const entries = [...tree.entries].map(
+    ([key, entry]) => [key, key === at ? { ...entry, tree: leaf } : entry] as const,
+  );
+  return { ...tree, entries: new Map(entries) };
+}
+
+/** Whoever knows other tools expects `${NAME}` to be filled in. Entries with keys of their own are read one by one. */
+function hasPlaceholder(setting: Setting, name: string, tree: Tree, findings: Findings): boolean {
+  const found = leavesOf(name, tree).flatMap(([path, { value, place }]) => {
+    if (typeof value !== "string") return [];
+    // Of a secret nothing is shown, not even the default in `${NAME:-default}`.
+    if (setting.sensitive || setting.isHandedOn)
+      return isPlaceholder(value) ? [{ path, place, what: "a placeholder" }] : [];
+    const placeholder = placeholderIn(value);
+    return placeholder ? [{ path, place, what: quote(placeholder) }] : [];
+  });
+  const variable = setting.env ? `, or set ${setting.env}` : "";
+  const file = fileFormOf(name, setting) ? ", or name a file that holds it (the key …File)" : "";
+  for (const { path, place, what } of found) {
+    findings.mistake(
+      place,
+      `${path} holds ${what}, and nothing is filled in here`,
+      `write the value${variable}${file}`,
+    );
+  }
+  return found.length > 0;
+}
+
+function leavesOf(name: string, tree: Tree): readonly (readonly [path: string, leaf: Leaf])[] {
+  const parts: (readonly [string, Tree])[] =
+    tree.kind === "leaf"
+      ? [[name, tree]]
+      : tree.kind === "list"
+        ? tree.items.map((item, at) => [`${name}[${at}]`, item])
+        : [...tree.entries].map(([key, entry]) => [`${name}.${shownKey(key)}`, entry.tree]);
+  return parts.flatMap(([path, part]) => (part.kind === "leaf" ? [[path, part] as const] : []));
 }
 
 function refuseUnknownKeys(section: Section, tree: Branch, here: string, findings: Findings): void {

@@ -4,6 +4,7 @@ import { leastLeaseMs } from "../job/lease.js";
 import { isLoopback } from "../std/addresses.js";
 import { nearest } from "../std/suggest.js";
 import { formatDuration } from "../std/units.js";
+import { checkAwsVariables } from "./aws-variables.js";
 import type { ActionTypeConfig, Draft } from "./config.js";
 import type { Environment } from "./environment.js";
 import { meaningOf } from "./formats.js";
@@ -35,6 +36,7 @@ export function checkRules(checked: Checked): void {
   for (const [path, type] of actionTypesOf(checked)) checkActionType(path, type, checked);
   checkHandlers(checked);
   checkCommands(checked);
+  checkAwsVariables(checked.environment, checked.findings);
 }
 
 /** The action types that could be looked at, by the prefixes of their settings. */
@@ -191,12 +193,30 @@ function checkActionType(path: string, type: ActionTypeConfig, { draft, settings
     const what = `${path}.jobTimeout is over 1h, when CodePipeline ends third-party actions unless AWS raised the quota`;
     findings.warn(settings.place(`${path}.jobTimeout`), what, "use continuations for longer work");
   }
+  checkSecretProperties(path, type, { settings, findings });
   const limit = `${path}.maxConcurrentJobs`;
   if (!settings.isGiven(limit) || !settings.isSound("worker.maxConcurrentJobs")) return;
   const { maxConcurrentJobs } = draft.worker;
   if (type.maxConcurrentJobs <= maxConcurrentJobs) return;
   const what = `${limit} is over worker.maxConcurrentJobs (${maxConcurrentJobs}) and never comes to bear`;
   findings.warn(settings.place(limit), what, "raise that one, or lower this");
+}
+
+/** One property cannot be masked and shown; and what is queried for is no secret to CodePipeline, nor is it here. */
+function checkSecretProperties(
+  path: string,
+  type: ActionTypeConfig,
+  { settings, findings }: Pick<Checked, "settings" | "findings">,
+): void {
+  const [secret, notSecret, query] = [`${path}.secretProperties`, `${path}.notSecretProperties`, `${path}.queryParam`];
+  if (!settings.isSound(secret, notSecret, query)) return;
+  for (const [index, name] of type.secretProperties.entries()) {
+    const isQueried = type.queryParam !== undefined && name in type.queryParam;
+    const other = type.notSecretProperties?.includes(name) ? notSecret : isQueried ? query : undefined;
+    if (other === undefined) continue;
+    const what = `${secret} and ${other} both name ${quote(name)}`;
+    findings.mistake(settings.place(secret, index), what, "keep one of them");
+  }
 }
 
 /** What a program of the same user can read in /proc, though it does not inherit it: see docs/security.md. */

@@ -10,7 +10,6 @@ import {
   hiddenText,
   httpUrl,
   integer,
-  listenHost,
   number,
   oneOf,
   path,
@@ -19,7 +18,7 @@ import {
   textMap,
 } from "./formats.js";
 import { setting, withVariables } from "./setting.js";
-import { actionTypesFormat, clientIdFormat, handlersFormat, regionListFormat } from "./shapes.js";
+import { actionTypesFormat, clientIdFormat, handlersFormat, listenHost, regionListFormat } from "./shapes.js";
 
 /** Longest wait that makes sense anywhere: CodePipeline ends custom actions after a day. */
 const day = "24h";

@@ -22,6 +22,8 @@ export interface SettingOptions {
   readonly uselessOver?: string;
   /** It names files, and the texts in them join this list beside it. */
   readonly filesOf?: string;
+  /** Others read it: a placeholder in it may be theirs. */
+  readonly isHandedOn?: true;
   /** A list of entries of these keys. */
   readonly each?: Section;
   /** A map of named entries, whose key `kind` says which of these sections is theirs. */

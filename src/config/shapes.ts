@@ -1,9 +1,11 @@
 // The values that only this configuration has: Regions, the outer shape of actionTypes and handlers, a command line,
 // names of environment variables, client ids, accounts of the machine, a webhook secret.
+import { isIP } from "node:net";
 import { resolve } from "node:path";
 import type { ClientId, Region } from "../job/job.js";
+import { likelyHost } from "../std/likely.js";
 import type { Format, JsonSchema, Problem } from "./formats.js";
-import { list, secret, single, text } from "./formats.js";
+import { list, notA, secret, single, text } from "./formats.js";
 import { quote } from "./mistakes.js";
 import { regionPattern } from "./regions.js";
 
@@ -89,6 +91,20 @@ export const envNameFormat: Format<string, ""> = single(
   },
   { type: "string", pattern: "^(?!PARTNERD_)[A-Za-z_][A-Za-z0-9_]{0,255}$" },
 );
+
+/** An address to listen on: an IP address or `localhost`. */
+export function listenHost(): Format<string, ""> {
+  return single(
+    "IP address",
+    (value) => {
+      if (typeof value === "string" && (isIP(value) !== 0 || value === "localhost")) return undefined;
+      const likely = typeof value === "string" ? likelyHost(value) : undefined;
+      const mend = `write ${likely ? quote(likely) : `"127.0.0.1", "::1" or "0.0.0.0"`}`;
+      return { what: notA(value, "an address to listen on"), mend };
+    },
+    { type: "string", examples: ["127.0.0.1", "::1", "0.0.0.0"] },
+  );
+}
 
 const accountJson: JsonSchema = {
   anyOf: [

@@ -1,6 +1,8 @@
 // What may be shown of the texts that a configuration hands to programs and services: their secrets have no sure mark,
 // so whatever looks like one is masked. Too much masked is a nuisance, too little a leak.
 
+import { looksSecret } from "../std/secret-names.js";
+
 /** Stands where a secret was. */
 export const masked = "[secret]";
 /** What names of secrets hold. */
@@ -23,7 +25,7 @@ const userOption = /^(-u|-U|--user|--proxy-user)$/;
 
 /** True when a value of this name is likely to be secret. */
 export function hasSecretName(name: string): boolean {
-  return secretName.test(name);
+  return secretName.test(name) || looksSecret(name);
 }
 
 /** A text without what looks secret in it: passwords in URLs, Authorization headers, `NAME=VALUE` of a secret name. */

@@ -83,9 +83,14 @@ export function plain(tree: Tree): unknown {
 
 /** Where a tree stands, or a part of it: an item of a list, the value of a key. */
 export function placeIn(tree: Tree, part?: string | number): Place {
-  if (typeof part === "number" && tree.kind === "list") return tree.items[part]?.place ?? tree.place;
-  if (typeof part === "string" && tree.kind === "map") return tree.entries.get(part)?.place ?? tree.place;
-  return tree.place;
+  return (partOf(tree, part) ?? tree).place;
+}
+
+/** An item of a list, the value of a key, or the whole. */
+export function partOf(tree: Tree, part?: string | number): Tree | undefined {
+  if (part === undefined) return tree;
+  if (tree.kind === "list" && typeof part === "number") return tree.items[part];
+  return tree.kind === "map" ? tree.entries.get(String(part))?.tree : undefined;
 }
 
 /** What a tree is, in words for a message. */

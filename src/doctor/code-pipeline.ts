@@ -21,12 +21,24 @@ export async function codePipeline({ config, environment, masker }: PartsOptions
         client: { region, endpoint: undefined, ...config.aws, mask: (text) => masker.mask(text) },
         expected: config.actionTypes
           .filter((type) => type.regions.includes(region))
-          .map(({ category, owner, provider, version, jobTimeoutMs, secretProperties, queryParam }) => ({
-            actionType: { category, owner, provider, version },
-            jobTimeoutMs,
-            secretProperties,
-            queryParam,
-          })),
+          .map(
+            ({
+              category,
+              owner,
+              provider,
+              version,
+              jobTimeoutMs,
+              secretProperties,
+              notSecretProperties,
+              queryParam,
+            }) => ({
+              actionType: { category, owner, provider, version },
+              jobTimeoutMs,
+              secretProperties,
+              ...(notSecretProperties ? { notSecretProperties } : {}),
+              queryParam,
+            }),
+          ),
         now: Date.now,
         signal: AbortSignal.timeout(lookLimitMs),
       }),
@@ -49,7 +61,7 @@ function credentialsFinding({ credentials }: RegionInspection, troubles: readonl
     return {
       subject,
       verdict: "failed",
-      message: `none are found, so CodePipeline was not asked: ${credentials.message}`,
+      message: `there are none to use, so CodePipeline was not asked: ${credentials.message}`,
       mend,
     };
   }
@@ -58,12 +70,12 @@ function credentialsFinding({ credentials }: RegionInspection, troubles: readonl
   return { subject, verdict: "ok", message: `found, access key …${accessKeyId.slice(-4)}${until}` };
 }
 
-function regionFindings({ region, clockAheadMs, actionTypes }: RegionInspection): readonly Finding[] {
+function regionFindings({ region, clockAheadMs, actionTypes, denied }: RegionInspection): readonly Finding[] {
   const types = actionTypes.flatMap(({ actionType, seen }): readonly Finding[] => {
     const subject = `${actionTypeName(actionType)} in ${region}`;
     switch (seen.kind) {
       case "failed":
-        return [{ subject, verdict: isOnlyForDoctor(seen.fault) ? "warning" : "failed", ...told(seen.fault, region) }];
+        return [{ subject, verdict: isForbidden(seen.fault) ? "warning" : "failed", ...told(seen.fault, region) }];
       case "missing": {
         const mend =
           actionType.owner === "Custom"
@@ -84,7 +96,24 @@ function regionFindings({ region, clockAheadMs, actionTypes }: RegionInspection)
         return [seen satisfies never];
     }
   });
-  return [clockFinding(region, clockAheadMs), ...types];
+  return [clockFinding(region, clockAheadMs), ...types, ...permissionFindings(region, clockAheadMs, denied)];
+}
+
+/** Nothing when nothing answers: that is said already. */
+function permissionFindings(
+  region: Region,
+  clockAheadMs: number | undefined,
+  denied: readonly GatewayError[],
+): readonly Finding[] {
+  const subject = `job operations in ${region}`;
+  const [first] = denied;
+  if (clockAheadMs === undefined) return [];
+  if (!first) return [{ subject, verdict: "ok", message: "allowed" }];
+  const names = denied.map(({ operation }) => operation).join(", ");
+  const mend = isForbidden(first)
+    ? "allow them: partnerd iam-policy prints the policy"
+    : "check the credentials, and that they are meant for this partition and Region";
+  return [{ subject, verdict: "failed", message: `CodePipeline denies ${names}: ${first.message}`, mend }];
 }
 
 function clockFinding(region: Region, aheadMs: number | undefined): Finding {
@@ -103,14 +132,14 @@ function clockFinding(region: Region, aheadMs: number | undefined): Finding {
     : { subject, verdict: "ok", message };
 }
 
-/** Looking up action types is more than the daemon itself needs. */
-function isOnlyForDoctor({ code }: GatewayError): boolean {
+/** By the policy. Looking up action types is more than the daemon itself needs. */
+function isForbidden({ code }: GatewayError): boolean {
   return code === "AccessDeniedException" || code === "AccessDenied";
 }
 
 function told(fault: GatewayError, region: Region): { readonly message: string; readonly mend: string } {
   const { message } = fault;
-  if (isOnlyForDoctor(fault)) {
+  if (isForbidden(fault)) {
     return { message, mend: "only doctor asks this: allow it by partnerd iam-policy --doctor, or leave it" };
   }
   switch (fault.kind) {

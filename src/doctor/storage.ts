@@ -5,6 +5,7 @@ import { refuseShared, WorkDirError } from "../artifacts/work-dir.js";
 import { fleetToolsOf, ledgerOf } from "../compose/ledgers.js";
 import type { PartsOptions } from "../compose/options.js";
 import { LedgerError } from "../ledger/ledger.js";
+import { onlyNameOf } from "../ledger/sqlite/file-name.js";
 import { fileSystemRisk } from "../ledger/sqlite/file-system.js";
 import { describeError } from "../std/errors.js";
 import { checkLedgerClient } from "./builds.js";
@@ -71,7 +72,7 @@ async function sqliteFinding(options: PartsOptions, path: string): Promise<Findi
     }
     return { subject, verdict: "ok", message: `a running daemon writes it: ${error.message}` };
   }
-  const { type } = await statfs(dirname(path));
+  const { type } = await statfs(dirname(onlyNameOf(path)));
   const risk = fileSystemRisk(type);
   if (risk) return { subject, verdict: "warning", message: `${path} can be written, but ${risk.what}`, mend: risk.fix };
   return { subject, verdict: "ok", message: `${path} can be written, durably` };

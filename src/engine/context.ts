@@ -23,6 +23,8 @@ export interface EngineDeps {
   readonly random: () => number;
   /** Masks these values wherever they appear, until the returned function is called. */
   readonly keepSecrets: (values: readonly string[]) => () => void;
+  /** True for a property that CodePipeline's action type marks as secret, as far as that is known. */
+  readonly isMarkedSecret?: (key: JobKey, property: string) => boolean;
   readonly mask: (text: string) => string;
   /** Where a job's handler stands in a trace; absent: tracing is off. */
   readonly traceOf?: ((key: JobKey) => JobTrace | undefined) | undefined;

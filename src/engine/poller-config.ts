@@ -14,6 +14,8 @@ export interface PollerConfig {
   readonly afterCrash: "fail" | "rerun";
   /** Configuration properties whose values are secret. */
   readonly secretProperties: readonly string[];
+  /** Those that are not, whatever they look like and whatever the action type says. */
+  readonly notSecretProperties?: readonly string[];
 }
 
 /** Names a poller, and its way to slots. */

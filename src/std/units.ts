@@ -31,25 +31,39 @@ export function formatSize(bytes: number): string {
 export function likelyDuration(written: string): string | undefined {
   const text = written.trim().toLowerCase();
   if (/^\d{1,9}$/.test(text)) return `${Number(text)}s`;
-  const [, amount, word = ""] = /^(\d{1,9}(?:\.\d{1,6})?)\s*([a-z]+)$/.exec(text) ?? [];
-  const unit = durationWords.find(([, words]) => words.test(word))?.[0];
-  if (unit === undefined) return undefined;
-  const ms = Number(amount) * (durationUnits[unit] ?? 0);
+  const [, hours, minutes, seconds] = /^(\d{1,4}):(\d\d):(\d\d)$/.exec(text) ?? [];
+  if (seconds !== undefined) return likelyDuration(`${hours}h${minutes}m${seconds}s`);
+  // `1h30m`, `1 h and 30 min`, and PT1H30M as ISO 8601 has it.
+  const parts = text.replace(/^pt?(?=\d)/, "").replaceAll(/\band\b|,/g, " ");
+  if (!/^\s*(?:\d{1,9}(?:\.\d{1,6})?\s*[a-z]{1,12}\s*)+$/.test(parts)) return undefined;
+  let ms = 0;
+  for (const [, number, word = ""] of parts.matchAll(/(\d+(?:\.\d+)?)\s*([a-z]+)/g)) {
+    const unitMs = durationWords.find(([, words]) => words.test(word))?.[0];
+    if (unitMs === undefined) return undefined;
+    ms += Number(number) * unitMs;
+  }
   return Number.isSafeInteger(ms) ? formatDuration(ms) : undefined;
 }
 
 /** The size that somebody most likely meant, written as we want it; `undefined` when nobody can say. */
 export function likelySize(written: string): string | undefined {
-  const [whole, amount, prefix = ""] = /^(\d{1,9})\s*([kmgt]?)(?:i?b)?$/i.exec(written.trim()) ?? [];
+  const text = written.trim().replaceAll(/(?<=\d)[,_](?=\d{3})/g, "");
+  const [whole, amount = "", prefix = ""] = /^(\d{1,9}(?:\.\d{1,6})?)\s*([kmgt]?)(?:i?b|bytes?)?$/i.exec(text) ?? [];
   if (whole === undefined) return undefined;
-  return `${Number(amount)}${prefix === "" ? "M" : prefix.toUpperCase()}iB`;
+  const isBytes = prefix === "" && /b/i.test(text);
+  const unit = isBytes ? "B" : `${prefix === "" ? "M" : prefix.toUpperCase()}iB`;
+  if (!isBytes && /^\d+$/.test(amount)) return `${Number(amount)}${unit}`;
+  const bytes = Number(amount) * (sizeUnits[unit] ?? 1);
+  return Number.isSafeInteger(bytes) ? formatSize(bytes) : undefined;
 }
 
 const durationWords = [
-  ["ms", /^(ms|msecs?|millis|milliseconds)$/],
-  ["s", /^s(ecs?|econds?)?$/],
-  ["m", /^m(ins?|inutes?)?$/],
-  ["h", /^h(rs?|ours?)?$/],
+  [1, /^(ms|msecs?|millis|milliseconds?)$/],
+  [1_000, /^s(ecs?|econds?)?$/],
+  [60_000, /^m(ins?|inutes?)?$/],
+  [3_600_000, /^h(rs?|ours?)?$/],
+  [86_400_000, /^d(ays?)?$/],
+  [604_800_000, /^w(eeks?)?$/],
 ] as const;
 
 function parse(text: string, pattern: RegExp, units: Units): number | undefined {

@@ -1,12 +1,12 @@
 // Client tokens in a file of their own, read again when it changes: by an editor, by a rename, by a switched
 // symbolic link (Kubernetes), deleted and put back. A broken version never replaces a good one.
-import { createHash } from "node:crypto";
 import type { ClientId, ClientToken } from "../job/job.js";
 import type { Secret } from "../job/secret.js";
 import type { Clock } from "../std/clock.js";
 import { endOrAbort } from "../std/end-or-abort.js";
 import { describeError } from "../std/errors.js";
-import { parseTokenDocument, TokenDocumentError, type TokenMap } from "./token-document.js";
+import { TokenDocumentError, type TokenMap } from "./token-document.js";
+import { readTokens } from "./token-reading.js";
 import { fileAt, type TokenFile, type Version } from "./token-version.js";
 import { type ClientTokens, TokenError } from "./tokens.js";
 
@@ -44,7 +44,7 @@ export async function openFileTokens(options: FileTokensOptions): Promise<FileCl
   const file = fileAt(options.path);
   try {
     const version = await file.read();
-    const tokens = await parseTokenDocument(version.text);
+    const tokens = await readTokens(version.bytes);
     return new FileClientTokens({ ...options, file, version, tokens });
   } catch (error) {
     const message = `the client token file ${options.path} cannot be used: ${reasonOf(error)}`;
@@ -81,7 +81,7 @@ export class FileClientTokens implements ClientTokens {
     this.#options = options;
     this.#tokens = options.tokens;
     this.#saw(options.version, options.clock.monotonic());
-    this.#hash = hashOf(options.version.text);
+    this.#hash = options.version.hash;
     this.#schedule();
   }
 
@@ -156,10 +156,10 @@ export class FileClientTokens implements ClientTokens {
   }
 
   async #take(version: Version): Promise<void> {
-    const hash = hashOf(version.text);
+    const { hash } = version;
     if (hash === this.#hash && this.#trouble === "none") return;
     try {
-      this.#tokens = await parseTokenDocument(version.text);
+      this.#tokens = await readTokens(version.bytes);
     } catch (error) {
       this.#broke(hash, reasonOf(error));
       return;
@@ -222,10 +222,6 @@ export class FileClientTokens implements ClientTokens {
     const message = `the client token file ${this.#options.path} was not read in time`;
     throw new TokenError("source-unavailable", message, signal.reason);
   }
-}
-
-function hashOf(text: string): string {
-  return createHash("sha256").update(text).digest("base64");
 }
 
 function codeOf(error: unknown): unknown {

@@ -3,6 +3,7 @@
 import type { ClientId, ClientToken } from "../job/job.js";
 import { limits } from "../job/limits.js";
 import { Secret } from "../job/secret.js";
+import { isPlaceholder } from "../std/placeholder.js";
 
 export type TokenMap = ReadonlyMap<ClientId, Secret<ClientToken>>;
 
@@ -11,8 +12,9 @@ export class TokenDocumentError extends Error {}
 
 /** CodePipeline's ClientId. */
 const clientIdPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-/** One line of the plainest YAML, which means the same to every reader; nearly all files consist of such lines. */
-const plainLine = /^([0-9A-Fa-f-]{36}):[ \t]+(?:"([^"\\]*)"|'([^']*)'|([A-Za-z0-9][A-Za-z0-9+/=_.~-]*))[ \t]*$/;
+/** One line of plain YAML, which means the same to every reader; nearly all files consist of such lines. */
+const plainLine =
+  /^(["']?)([0-9A-Fa-f-]{36})\1:[ \t]+(?:"([^"\\]*)"|'([^']*)'|([A-Za-z0-9][A-Za-z0-9+/=_.~-]*))[ \t]*(?:[ \t]#.*)?$/;
 /** Mistakes told at once; a file of the wrong kind has thousands. */
 const toldMax = 5;
 
@@ -41,8 +43,8 @@ function jsonEntries(text: string): Entry[] | undefined {
 function plainEntries(text: string): Entry[] | undefined {
   const entries: Entry[] = [];
   for (const line of text.split(/\r?\n/)) {
-    if (/^\s*(#|$)/.test(line)) continue;
-    const [, id, doubleQuoted, singleQuoted, plain] = plainLine.exec(line) ?? [];
+    if (/^\s*(#|$)/.test(line) || (entries.length === 0 && /^---\s*$/.test(line))) continue;
+    const [, , id, doubleQuoted, singleQuoted, plain] = plainLine.exec(line) ?? [];
     const token = doubleQuoted ?? singleQuoted ?? plain;
     if (id === undefined || token === undefined) return undefined;
     entries.push([id, token]);
@@ -95,5 +97,6 @@ function tokenMistake(token: unknown): string | undefined {
   }
   if (token.trim() !== token || /\p{Cc}/u.test(token))
     return "its token has white space around it or control characters";
+  if (isPlaceholder(token)) return "its token is a placeholder, and nothing is filled in here";
   return undefined;
 }

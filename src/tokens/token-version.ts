@@ -1,4 +1,5 @@
 // One version of a client token file: read whole, at one moment, within a limit, and told from the next version.
+import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { TokenDocumentError } from "./token-document.js";
@@ -10,7 +11,9 @@ const readTries = 3;
 
 /** A file as it was at one moment. */
 export interface Version {
-  readonly text: string;
+  readonly bytes: Uint8Array;
+  /** Of the bytes: the same for the same content. */
+  readonly hash: string;
   /** Changes whenever the file does, by whatever way. */
   readonly fingerprint: string;
   readonly mode: number;
@@ -41,10 +44,10 @@ async function readVersion(path: string): Promise<Version> {
       const before = await file.stat({ bigint: true });
       if (!before.isFile()) throw new TokenDocumentError("it is not a regular file");
       if (before.size > fileMaxBytes) throw new TokenDocumentError(`it is larger than ${fileMaxBytes} bytes`);
-      const text = decoded(await readWhole(file));
+      const { bytes, hash } = await readWhole(file);
       const after = await file.stat({ bigint: true });
       if (printOf(before) !== printOf(after)) continue;
-      return { text, fingerprint: printOf(after), mode: Number(after.mode) };
+      return { bytes, hash, fingerprint: printOf(after), mode: Number(after.mode) };
     } finally {
       await file.close();
     }
@@ -53,23 +56,19 @@ async function readVersion(path: string): Promise<Version> {
 }
 
 /** Bounded even if the file grows while it is read. */
-async function readWhole(file: FileHandle): Promise<Buffer> {
+async function readWhole(file: FileHandle): Promise<Pick<Version, "bytes" | "hash">> {
+  // Along the way: all at once it would hold up everybody else.
+  const hash = createHash("sha256");
   const chunks: Buffer[] = [];
   let total = 0;
   for (;;) {
     const { bytesRead, buffer } = await file.read(Buffer.alloc(64 * 1024), 0, 64 * 1024, total);
-    if (bytesRead === 0) return Buffer.concat(chunks);
-    chunks.push(buffer.subarray(0, bytesRead));
+    if (bytesRead === 0) return { bytes: Buffer.concat(chunks), hash: hash.digest("base64") };
+    const chunk = buffer.subarray(0, bytesRead);
+    chunks.push(chunk);
+    hash.update(chunk);
     total += bytesRead;
     if (total > fileMaxBytes) throw new TokenDocumentError(`it is larger than ${fileMaxBytes} bytes`);
-  }
-}
-
-function decoded(bytes: Buffer): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new TokenDocumentError("it is not UTF-8 text");
   }
 }
 

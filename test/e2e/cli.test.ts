@@ -180,3 +180,31 @@ it("keeps what systemd set for the daemon from what handlers in it start", async
   const { err } = await start(["once"], files, variables).ended;
   expect(err).toContain('"msg":"seen: KEPT"');
 });
+
+describe("in a folder that was deleted", () => {
+  /** Runs the program where its working directory is gone. */
+  function inDeletedFolder(...argv: string[]): Promise<{ code: number | null; out: string; err: string }> {
+    const cwd = mkdtempSync(join(tmpdir(), "partnerd-gone-"));
+    const script = 'rmdir "$PWD" && exec "$@"';
+    const child = spawn("sh", ["-c", script, "sh", process.execPath, program, ...argv], { cwd, stdio: "pipe" });
+    let [out, err] = ["", ""];
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (err += text));
+    return new Promise((resolve) => child.once("close", (code) => resolve({ code, out, err })));
+  }
+
+  it.each([["version"], ["--help"], ["schema"]])("%s needs no folder", async (word) => {
+    const { code, out, err } = await inDeletedFolder(word);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(out).not.toBe("");
+  });
+
+  it.each([["run"], ["once"], ["check-config"], ["print-config"], ["doctor"], ["jobs"], ["healthcheck"]])(
+    "%s says so in one line",
+    async (word) => {
+      const { code, out, err } = await inDeletedFolder(word, "-c", "partnerd.yaml");
+      expect({ code, out }).toEqual({ code: 1, out: "" });
+      expect(err).toMatch(/^the working directory does not exist any more; .+\n$/);
+    },
+  );
+});

@@ -136,6 +136,13 @@ describe("container.yaml and compose.yaml", () => {
 });
 
 describe("kubernetes.yaml", () => {
+  it("leads callbacks to a pod that is not ready", () => {
+    const services = parseAllDocuments(text("config/kubernetes.yaml"))
+      .map((each) => each.toJS() as { kind: string; spec: { publishNotReadyAddresses?: boolean } })
+      .filter(({ kind }) => kind === "Service");
+    expect(services.map(({ spec }) => spec.publishNotReadyAddresses)).toEqual([true]);
+  });
+
   const documents = parseAllDocuments(text("config/kubernetes.yaml")).map((each) => {
     expect(each.errors).toEqual([]);
     return each.toJS() as Tree;

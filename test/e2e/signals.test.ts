@@ -189,6 +189,20 @@ it("ends in 75 when CodePipeline takes no result, and the next start pays what i
   expect(await next.ended).toMatchObject({ code: 0 });
 });
 
+describe("SIGUSR1", () => {
+  it("opens no inspector, and changes nothing", async () => {
+    const { program, finish } = await startWithService();
+    for (let n = 0; n < 3; n++) program.child.kill("SIGUSR1");
+    // Node would tell of its inspector on stderr, some time after the signal.
+    await nextWish();
+    program.child.kill("SIGUSR2");
+    await program.says(/"status"/);
+    finish();
+    program.child.kill("SIGTERM");
+    expect(await program.ended).toMatchObject({ code: 0, signal: null, err: "" });
+  });
+});
+
 describe("SIGHUP", () => {
   it("reads the configuration again, says what came of it, and interrupts nothing", async () => {
     const { emulator, program, id, finish } = await startWithService();

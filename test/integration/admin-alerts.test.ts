@@ -93,7 +93,8 @@ beforeAll(async () => {
   rig.emulator.addJobs({ actionType: thirdParty, count: 1 });
   rig.emulator.addJobs({ actionType: thirdParty, count: 1, configuration: { fail: "yes" } });
   await rig.event("job-reported", () => rig.count("job-reported") === 2);
-  served = readOpenMetrics(await (await fetch(`${rig.daemon.adminUrl}/metrics`)).text());
+  const headers = { accept: "application/openmetrics-text" };
+  served = readOpenMetrics(await (await fetch(`${rig.daemon.adminUrl}/metrics`, { headers })).text());
 });
 
 describe("the alerts", () => {

@@ -139,6 +139,20 @@ describe("a service that answered 202", () => {
     expect(rig.emulator.job(other)?.status).toBe("InProgress");
   });
 
+  it.each(["paused", "draining"])("is heard while the daemon is %s: not ready, but alive", async (state) => {
+    const { rig, callback } = await startStage();
+    await using _rig = rig;
+    const id = rig.emulator.addJob({ actionType: thirdParty });
+    const to = await callback(1);
+    await rig.event("callback-awaited");
+    if (state === "paused") rig.daemon.worker.pause();
+    else void rig.daemon.worker.stop();
+    const probes = ["/livez", "/readyz"].map(async (path) => (await fetch(rig.daemon.adminUrl + path)).status);
+    expect(await Promise.all(probes)).toEqual([200, 503]);
+    expect(await deliver(to)).toMatchObject({ status: 200 });
+    expect((await rig.emulator.waitForJob(id, "over")).status).toBe("Succeeded");
+  });
+
   it("hears 404 for a job that nobody waits for", async () => {
     const { rig, callback } = await startStage();
     await using _rig = rig;

@@ -43,6 +43,7 @@ it("finds nothing wrong where nothing is", async () => {
     "CodePipeline in us-east-1",
     "ThirdParty/Test/Acme-Scan/1 in us-east-1",
     "Custom/Build/Acme-Build/1 in us-east-1",
+    "job operations in us-east-1",
     "client tokens",
     "ledger",
     "handler scripted",
@@ -62,7 +63,7 @@ it("says of an action type what is missing, and how CodePipeline has it otherwis
   const [scan] = rig.config.actionTypes;
   if (!scan) throw new Error("no action type");
   const types = [
-    { ...scan, ...custom },
+    { ...scan, ...custom, notSecretProperties: ["ApiKey"] },
     { ...scan, ...custom, provider: "Nobody" },
     { ...scan, provider: "No-Partner" },
   ];
@@ -71,7 +72,7 @@ it("says of an action type what is missing, and how CodePipeline has it otherwis
     {
       verdict: "warning",
       message: expect.stringContaining("ApiKey is secret"),
-      mend: "add ApiKey to secretProperties",
+      mend: "remove ApiKey from notSecretProperties",
     },
     { verdict: "failed", message: expect.stringContaining("Project"), mend: "write queryParam: { Project: VALUE }" },
   ]);
@@ -107,12 +108,40 @@ it("tells a clock that is off, refused credentials and a Region that does not an
   ]);
 });
 
+it("fails for a role that may do nothing, and for one that may not report", async () => {
+  await using rig = await startRig({ isHeld: true });
+  const ofJobs = ["AcknowledgeJob", "GetJobDetails", "PutJobFailureResult", "PutJobSuccessResult"];
+  const ofThirdParty = ofJobs.map((name) => name.replace("Job", "ThirdPartyJob"));
+  const all = rig.emulator.fault({ kind: "error", code: "AccessDeniedException" });
+  const [nothing] = about(await examined(rig), "job operations");
+  expect(nothing).toMatchObject({ verdict: "failed", mend: expect.stringContaining("partnerd iam-policy") });
+  for (const name of [...ofJobs, ...ofThirdParty]) expect(nothing?.message).toMatch(new RegExp(`\\b${name}\\b`));
+  all.remove();
+  rig.emulator.fault({ kind: "error", code: "AccessDeniedException", operations: ["PutJobSuccessResult"] });
+  const [noReport] = about(await examined(rig), "job operations");
+  expect(noReport).toMatchObject({ verdict: "failed", message: expect.stringMatching(/denies PutJobSuccessResult: /) });
+  expect(rig.emulator.jobs()).toEqual([]);
+});
+
 it("says that there are no credentials once, and asks nothing then", async () => {
   await using rig = await startRig({ isHeld: true });
   vi.stubEnv("AWS_ACCESS_KEY_ID", undefined);
   vi.stubEnv("AWS_SECRET_ACCESS_KEY", undefined);
   const findings = await examined(rig);
   expect(about(findings, "credentials")).toMatchObject([{ verdict: "failed", mend: expect.stringContaining("role") }]);
+  expect(about(findings, "CodePipeline in")).toEqual([]);
+});
+
+it.each([
+  ["AWS_ACCESS_KEY_ID", "AKIAEXAMPLE\n"],
+  ["AWS_SESSION_TOKEN", "Fwo\r\n"],
+])("says that credentials cannot be sent as they are (%s), and blames no network", async (name, value) => {
+  await using rig = await startRig({ isHeld: true });
+  vi.stubEnv(name, value);
+  const findings = await examined(rig);
+  expect(about(findings, "credentials")).toMatchObject([
+    { verdict: "failed", message: expect.stringContaining("line break") },
+  ]);
   expect(about(findings, "CodePipeline in")).toEqual([]);
 });
 

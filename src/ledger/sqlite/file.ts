@@ -91,6 +91,10 @@ export class SqliteFile {
     }
   }
 
+  get path(): string {
+    return this.#options.path;
+  }
+
   /** What an earlier process left, oldest first. Throws LedgerError. */
   read(nowMs: number): SqliteContents {
     const { path, recentMs, recentMax } = this.#options;

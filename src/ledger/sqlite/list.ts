@@ -6,6 +6,7 @@ import { loadSqlite } from "../../std/sqlite.js";
 import { LedgerError } from "../ledger.js";
 import { type ListedJob, listedJob } from "../listed-jobs.js";
 import { openingFault } from "./faults.js";
+import { onlyNameOf } from "./file-name.js";
 import { jobColumns, jobFrom } from "./rows.js";
 import { migrations, versionOf } from "./schema.js";
 
@@ -17,6 +18,8 @@ export async function listJobs(path: string): Promise<readonly ListedJob[]> {
   if (statSync(path, { throwIfNoEntry: false }) === undefined) {
     throw new LedgerError("unreadable", `there is no ledger ${path}: no daemon has run with this configuration yet`);
   }
+  // By another name SQLite would not find the newest changes.
+  onlyNameOf(path);
   const { DatabaseSync } = loadSqlite();
   let db: DatabaseSync | undefined;
   try {

@@ -2,6 +2,7 @@
 // file anew, so that no other process slips in between. Blocks like the file does.
 import { loadSqlite } from "../../std/sqlite.js";
 import { type FileIdentity, type SqliteContents, SqliteFile, type SqliteFileOptions } from "./file.js";
+import { onlyNameOf } from "./file-name.js";
 import { type FileSystemRisk, mustNotBeShared } from "./file-system.js";
 import { type LedgerHolder, SqliteLock } from "./lock.js";
 import type { Write } from "./rows.js";
@@ -21,6 +22,8 @@ export interface StoreContents extends SqliteContents {
 export class SqliteStore {
   readonly #sqlite: typeof import("node:sqlite");
   readonly #options: SqliteStoreOptions;
+  /** Without links, from the first opening on. */
+  #path: string | undefined;
   #lock: SqliteLock | undefined;
   #file: SqliteFile | undefined;
   #risk: FileSystemRisk | undefined;
@@ -32,10 +35,12 @@ export class SqliteStore {
 
   /** Takes the lock and opens the file. Throws LedgerError. */
   open(): void {
+    this.#path ??= onlyNameOf(this.#options.path);
+    const path = this.#path;
     // First, since not even the lock holds on a share.
-    this.#risk = mustNotBeShared(this.#options.path);
-    this.#keepLock();
-    const { path, recentMs, recentMax, identity } = this.#options;
+    this.#risk = mustNotBeShared(path);
+    this.#keepLock(path);
+    const { recentMs, recentMax, identity } = this.#options;
     this.#file = SqliteFile.open(this.#sqlite, { path, recentMs, recentMax, identity, migrations });
   }
 
@@ -46,8 +51,9 @@ export class SqliteStore {
 
   /** Makes all of the writes durable, or none. Throws LedgerError. */
   commit(writes: readonly Write[]): void {
-    this.#keepLock();
-    this.#opened().commit(writes);
+    const file = this.#opened();
+    this.#keepLock(file.path);
+    file.commit(writes);
   }
 
   /** After a fault: opens the file anew, since what SQLite holds in memory may not be what the disk took. */
@@ -68,11 +74,11 @@ export class SqliteStore {
   }
 
   /** Takes the lock anew when its file was moved or deleted: the next process to come would not see the one we hold. */
-  #keepLock(): void {
+  #keepLock(path: string): void {
     if (this.#lock?.isInPlace() === true) return;
     this.#lock?.release();
     this.#lock = undefined;
-    this.#lock = SqliteLock.take(this.#sqlite, this.#options.path, this.#options.holder);
+    this.#lock = SqliteLock.take(this.#sqlite, path, this.#options.holder);
   }
 
   #closeFile(): void {

@@ -39,12 +39,36 @@ describe("OpenMetrics", () => {
     expect(text).toContain("# UNIT x_age_seconds seconds\n");
   });
 
-  it.each([[undefined], ["*/*"], ["text/html"]])("is the answer to Accept: %s", (accept) => {
+  it.each([
+    "application/openmetrics-text",
+    "application/openmetrics-text, */*",
+    "Application/OpenMetrics-Text; Version=1.0.0; Q=0.3, text/html",
+    'application/openmetrics-text;version="1.0.0"',
+    // What Prometheus 2 and 3 send.
+    "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+  ])("is the answer to Accept: %s", (accept) => {
     expect(exposed(families, accept).contentType).toBe(openMetricsType);
   });
 });
 
 describe("Prometheus' older text", () => {
+  it.each([
+    undefined,
+    "",
+    "*/*",
+    "text/html",
+    "application/*",
+    "application/openmetrics-text;q=0",
+    "application/openmetrics-text;q=0.0, */*",
+    "application/openmetrics-text;q=nothing",
+    "application/openmetrics-text;version=2.0.0",
+    "application/openmetrics-text;q=0.5,text/plain;version=0.0.4;q=0.9",
+    "text/plain",
+  ])("is the answer to Accept: %s", (accept) => {
+    expect(exposed(families, accept).contentType).toBe(prometheusType);
+  });
+
   it("is the answer when it alone is asked for, with the counters' whole names", () => {
     const { contentType, text } = exposed(families, "text/plain;version=0.0.4;q=0.5,*/*;q=0.1");
     expect(contentType).toBe(prometheusType);

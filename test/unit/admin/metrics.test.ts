@@ -48,7 +48,7 @@ function given() {
     board.observe(timed);
     metrics.observe(timed);
   };
-  const text = async () => (await metrics.exposition(undefined)).text;
+  const text = async () => (await metrics.exposition("application/openmetrics-text")).text;
   const read = async () => [...readOpenMetrics(await text()).values()].flatMap(({ samples }) => samples);
   const value = async (name: string, labels: Record<string, string> = {}) => valueIn(await read(), name, labels);
   return { metrics, see, text, read, value };
@@ -241,7 +241,9 @@ describe("the metrics", () => {
   it("keep the formats of two scrapes at once apart, and their names whole", async () => {
     const { metrics } = given();
     const scrapes = await Promise.all(
-      [undefined, "text/plain", undefined, "text/plain"].map((accept) => metrics.exposition(accept)),
+      ["application/openmetrics-text", "text/plain", "application/openmetrics-text", "text/plain"].map((accept) =>
+        metrics.exposition(accept),
+      ),
     );
     for (const [at, { text }] of scrapes.entries()) {
       expect(text.includes("# TYPE partnerd_polls_total counter")).toBe(at % 2 === 1);

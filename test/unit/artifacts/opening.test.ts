@@ -16,6 +16,8 @@ it.each<[string | undefined, string | undefined, string | undefined]>([
   [undefined, "https://codepipeline-fips.us-gov-west-1.amazonaws.com/", undefined],
   [undefined, "https://codepipeline.eu-west-1.api.aws", undefined],
   [undefined, "https://codepipeline.cn-north-1.amazonaws.com.cn", undefined],
+  [undefined, "https://codepipeline.eusc-de-east-1.amazonaws.eu", undefined],
+  [undefined, "https://codepipeline.us-iso-east-1.c2s.ic.gov", undefined],
   [undefined, "https://vpce-1.codepipeline.us-east-1.vpce.amazonaws.com", undefined],
   [undefined, "http://amazonaws.com.example.net:80", "http://amazonaws.com.example.net:80"],
 ])("artifacts of endpoint %s beside CodePipeline at %s are at %s", (own, codePipeline, expected) => {

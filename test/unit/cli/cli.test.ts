@@ -40,6 +40,8 @@ describe("the command line", () => {
     [["run", "--colour"], /unknown option '--colour'/],
     [["run", "partnerd.yaml"], /too many arguments/],
     [["run", "-c"], /argument missing/],
+    [["run", "-c", ""], /-c, --config <file>.*It is empty\. Write a file's name/s],
+    [["check-config", "--config", " "], /It is empty/],
     [["check-config", "--set", "log.level"], /Write KEY=VALUE\./],
     [["check-config", "--set", "=x"], /Write KEY=VALUE\./],
     [["once", "--wait", "30"], /Write 30s, with the unit\./],

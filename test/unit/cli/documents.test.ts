@@ -74,6 +74,22 @@ describe("iam-policy", () => {
     expect(custom.at(-1)?.Condition?.StringEquals["aws:RequestedRegion"]).toEqual(["cn-north-1"]);
   });
 
+  it.each([
+    ["us-east-1", "aws"],
+    ["cn-north-1", "aws-cn"],
+    ["us-gov-west-1", "aws-us-gov"],
+    ["eusc-de-east-1", "aws-eusc"],
+    ["us-iso-east-1", "aws-iso"],
+    ["us-isob-east-1", "aws-iso-b"],
+    ["eu-isoe-west-1", "aws-iso-e"],
+    ["us-isof-south-1", "aws-iso-f"],
+  ])("names resources of %s in the partition %s", async (region, partition) => {
+    const found = await statements({ regions: [region], actionTypes: [build], ledger: { store: "dynamodb" } });
+    const arns = found.flatMap(({ Resource }) => Resource).filter((each) => each !== "*");
+    expect(arns.length).toBeGreaterThan(2);
+    for (const arn of arns) expect(arn).toMatch(new RegExp(`^arn:${partition}:`));
+  });
+
   it("knows every operation that the gateways and the ledger make", async () => {
     const allowed = await statements({ ledger: { store: "dynamodb", table: "jobs", region: "eu-west-1" } }, "--doctor");
     const names = allowed.flatMap(({ Action }) => Action.map((action) => action.replace(/^.*:/, "")));
@@ -104,13 +120,80 @@ describe("action-type", () => {
     expect(await accepted("CreateCustomActionType", input)).toBe(200);
   });
 
-  it("prints what CodePipeline takes for a partner's type, and a time limit above our own", async () => {
+  it("prints of a partner's type only what is to be merged, which CodePipeline takes from nobody", async () => {
     const more = { actionTypes: [{ ...scan, jobTimeout: "10m", secretProperties: ["Key"] }] };
-    const { document } = await asked("action-type Acme-Scan", more, "--account", "123456789012");
+    const { document, err } = await asked("action-type Acme-Scan", more, "--account", "123456789012");
+    expect(document).toEqual({
+      actionType: {
+        id: { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" },
+        executor: {
+          type: "JobWorker",
+          configuration: { jobWorkerExecutorConfiguration: { pollingAccounts: ["123456789012"] } },
+          jobTimeout: 900,
+        },
+        properties: [{ name: "Key", noEcho: true }],
+      },
+    });
+    expect(err).toMatch(/get-action-type.*--merge FILE/);
+    expect(await accepted("UpdateActionType", document)).toBe(400);
+  });
+
+  const live = {
+    actionType: {
+      id: { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" },
+      description: "Scans",
+      executor: {
+        type: "JobWorker",
+        configuration: { jobWorkerExecutorConfiguration: { pollingAccounts: ["999999999999"] } },
+        jobTimeout: 3_600,
+        policyStatementsTemplate: "{}",
+      },
+      inputArtifactDetails: { minimumCount: 1, maximumCount: 1 },
+      outputArtifactDetails: { minimumCount: 0, maximumCount: 2 },
+      permissions: { allowedAccounts: ["111111111111"] },
+      properties: [
+        { name: "Target", optional: true, key: true, noEcho: false, description: "Where" },
+        { name: "Key", optional: false, key: false, noEcho: false },
+      ],
+      urls: { configurationUrl: "https://example.com/" },
+    },
+  };
+  const merge = async (answer: unknown, more: object) => {
+    writeFileSync(join(folder, "live.json"), typeof answer === "string" ? answer : JSON.stringify(answer));
+    return asked("action-type Acme-Scan", more, "--account", "123456789012", "--merge", "live.json");
+  };
+
+  it("merges it into GetActionType's answer, and changes nothing else of the type", async () => {
+    const more = { actionTypes: [{ ...scan, jobTimeout: "10m", secretProperties: ["Key"] }] };
+    const { document, err } = await merge(live, more);
     const input: UpdateActionTypeCommandInput = document;
-    expect(input.actionType?.executor).toMatchObject({ type: "JobWorker", jobTimeout: 900 });
-    expect(input.actionType?.properties).toMatchObject([{ name: "Key", noEcho: true }]);
+    const expected = structuredClone(live);
+    expected.actionType.executor.configuration.jobWorkerExecutorConfiguration.pollingAccounts.push("123456789012");
+    const [, key] = expected.actionType.properties;
+    if (key) key.noEcho = true;
+    expect(input).toEqual(expected);
+    expect(err).toBe("");
     expect(await accepted("UpdateActionType", input)).toBe(200);
+  });
+
+  it("raises the type's time limit above our own, and asks for no account twice", async () => {
+    const more = { actionTypes: [{ ...scan, jobTimeout: "2h" }] };
+    const [once, twice] = [await merge(live, more), await merge((await merge(live, more)).document, more)];
+    expect(once.document.actionType.executor.jobTimeout).toBe(7_500);
+    expect(twice.document).toEqual(once.document);
+  });
+
+  const other = (change: object) => ({ actionType: { ...live.actionType, ...change } });
+  it.each([
+    ["{", {}, /not GetActionType's answer/],
+    [{}, {}, /not GetActionType's answer/],
+    [other({ id: { ...live.actionType.id, version: "2" } }), {}, /about ThirdParty\/Test\/Acme-Scan\/2, not/],
+    [other({ executor: { type: "Lambda", configuration: {} } }), {}, /executor of .* is Lambda/],
+    [live, { actionTypes: [{ ...scan, secretProperties: ["Nope"] }] }, /has no property Nope/],
+  ])("does not merge %j", async (answer, more, says) => {
+    const { code, out, err } = await merge(answer, more);
+    expect({ code, out }).toEqual({ code: 64, out: "" });
+    expect(err).toMatch(says);
   });
 
   it("prints what all entries of one action type need, whichever comes first", async () => {
@@ -129,6 +212,13 @@ describe("action-type", () => {
   it.each<readonly [string, object, readonly string[], RegExp]>([
     ["action-type Nobody", {}, [], /no action type of the provider Nobody.*Acme-Scan, Acme-Build/],
     ["action-type Acme-Scan", {}, [], /say --account/],
+    [
+      "action-type Acme-Scan",
+      {},
+      ["--account", "123456789012", "--merge", "none.json"],
+      /none\.json of --merge does not/,
+    ],
+    ["action-type Acme-Build", {}, ["--merge", "partnerd.yaml"], /--merge is for a partner's/],
     ["action-type Acme-Scan", {}, ["--account", "12"], /12 digits/],
     ["action-type Acme-Build", { actionTypes: [build, { ...build, version: "2" }] }, [], /--type-version 1 or 2/],
   ])("says what is wrong with %s", async (command, more, flags, says) => {

@@ -250,6 +250,11 @@ describe("what may have happened at CodePipeline", () => {
     },
   );
 
+  it("is nothing when Node refuses a header, and the credentials in it are to blame", () => {
+    const fault = faultFrom(system("ERR_INVALID_CHAR", "TypeError"), "PutJobSuccessResult", key);
+    expect(fault).toMatchObject({ kind: "denied", isAmbiguous: false });
+  });
+
   it.each<readonly [string, Error]>([
     ["a connection that broke", system("ECONNRESET")],
     ["a pipe that broke", system("EPIPE")],

@@ -42,13 +42,9 @@ describe("an environment variable", () => {
       "10s",
       `worker.maxConcurrentJobs is "10s", not a whole number; write a whole number from 1 to 10000`,
     ],
-    [
-      "PARTNERD_WORKER_MAX_CONCURRENT_JOBS",
-      "0x10",
-      `worker.maxConcurrentJobs is the text "0x10"; write it without quotes: 0x10`,
-    ],
+    ["PARTNERD_WORKER_MAX_CONCURRENT_JOBS", "0x10", `worker.maxConcurrentJobs is the text "0x10"; write 16`],
     ["PARTNERD_ADMIN_PORT", "", undefined],
-    ["PARTNERD_ALLOW_UNKNOWN_REGIONS", "1", `allowUnknownRegions is "1", not a yes or no; write true or false`],
+    ["PARTNERD_ALLOW_UNKNOWN_REGIONS", "1", `allowUnknownRegions is "1", not a yes or no; write true`],
     ["PARTNERD_REGIONS", "us-east-1,", "regions[1] is empty; write a value, or remove the key"],
     [
       "PARTNERD_REGIONS",
@@ -58,7 +54,7 @@ describe("an environment variable", () => {
     [
       "PARTNERD_LOG_LEVEL",
       "INFO",
-      `log.level is "INFO", not one of the known words; choose debug, info, warn or error`,
+      `log.level is "INFO", not one of the known words; write info (choose debug, info, warn or error)`,
     ],
   ])("%s=%s is answered by its name", async (name, text, mistake) => {
     expect(await mistakes({ [name]: text })).toEqual(mistake === undefined ? [] : [`${name}: ${mistake}`]);
@@ -117,8 +113,12 @@ describe("a flag", () => {
   it.each([
     ["polling.minInterval", "9", `polling.minInterval is "9", a number without a unit; write 9s (units: ms, s, m, h)`],
     ["polling.minIntervall", "9s", `the key "polling.minIntervall" is unknown; did you mean polling.minInterval?`],
-    ["__proto__.polluted", "9s", `the key "__proto__.polluted" is unknown; see README.md`],
-    ["polling", "9s", `the key "polling" is unknown; see README.md`],
+    [
+      "__proto__.polluted",
+      "9s",
+      `the key "__proto__.polluted" is unknown; \`partnerd print-config\` shows every key; write it as in polling.minInterval=2s`,
+    ],
+    ["polling", "9s", `the key "polling" is unknown; it has keys of its own: polling.minInterval, polling.maxInterval`],
     [
       "admin.token",
       "hunter2-hunter2",

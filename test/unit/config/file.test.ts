@@ -98,13 +98,16 @@ describe("parseConfig", () => {
     ["a: &x [*x]", ['a.yaml:1: the alias "*x" has no anchor before it; write & and its name there']],
     ["? [1]\n: 2", ["a.yaml:1: a key is not a text; write `key: value`"]],
     ["~: 2", ["a.yaml:1: a key is not a text; write `key: value`"]],
+    ["a: {{ .Values.x }}", ["a.yaml:1: a placeholder {{ … }} stands here, and nothing is filled in; write the value"]],
+    ["a: b\nc d\ne: f", ["a.yaml:2: there is no `: ` in this line; write `key: value`, with a space behind the colon"]],
     ["a: @b", ["a.yaml:1: a value starts with a character that YAML reserves; put it in quotes"]],
   ])("says where and what is wrong in %j", (text, mistakes) => {
     expect(parse(text)).toEqual(mistakes);
   });
 
-  it("tells several broken lines at once", () => {
-    expect(parse("a: |\n  x\n y")).toHaveLength(2);
+  it("tells the first broken line only: the parser's next ones are its consequences", () => {
+    expect(parse("a: |\n  x\n y")).toHaveLength(1);
+    expect(parse("a: b: c\nd: e: f")).toEqual([expect.stringMatching(/^a\.yaml:1: /)]);
   });
 
   it.each([

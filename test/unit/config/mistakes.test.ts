@@ -65,7 +65,7 @@ const rows: Readonly<Record<string, readonly (readonly [lines: string, mistakes:
       [`1: retry.details.maxElapsed is "never", not a duration; write 10s (units: ms, s, m, h)`],
     ],
     ["admin: { port: 70000 }", ["1: admin.port is 70000; write a whole number from 0 to 65535"]],
-    ["allowUnknownRegions: yes", [`1: allowUnknownRegions is "yes", not a yes or no; write true or false`]],
+    ["allowUnknownRegions: yes", [`1: allowUnknownRegions is "yes", not a yes or no; write true`]],
   ],
   "unknown keys": [
     [
@@ -107,7 +107,7 @@ const rows: Readonly<Record<string, readonly (readonly [lines: string, mistakes:
     ],
     ["ledger: { table: a/b }", [`1: ledger.table is "a/b"; write 3 or more letters, digits and - _ .`]],
     ["ledger: { lease: 1s }", ["1: ledger.lease is 1s; choose from 5s to 10m"]],
-    ["ledger: { path: 5 }", ["1: ledger.path is 5, not a text; quote it"]],
+    ["ledger: { path: 5 }", ['1: ledger.path is 5, not a text; write path: "5"']],
     [
       "ledger: { path: ~/partnerd.db }",
       [`1: ledger.path is "~/partnerd.db", and ~ means nothing here; write the folder out`],
@@ -115,7 +115,7 @@ const rows: Readonly<Record<string, readonly (readonly [lines: string, mistakes:
     [`ledger: { path: "" }`, ["1: ledger.path is empty; write a value, or remove the key"]],
     [`aws: { appId: "${"x".repeat(51)}" }`, ["1: aws.appId has 51 characters; 50 is the most"]],
     ["aws: { appId: a b }", [`1: aws.appId is "a b"; write letters, digits and - _ . without spaces`]],
-    ["aws: { endpoint: localhost }", [`1: aws.endpoint is not an http or https URL; write "http://host:port/path"`]],
+    ["aws: { endpoint: localhost }", [`1: aws.endpoint is not an http or https URL; write "http://localhost"`]],
     ["aws: { endpoint: 'ftp://host' }", [`1: aws.endpoint is not an http or https URL; write "http://host:port/path"`]],
     [
       "aws: { endpoint: 'http://u:hunter2@host' }",
@@ -243,7 +243,7 @@ describe("action types", () => {
   it.each([
     [
       { type: `provider: Acme, category: Test, owner: Custom, version: 1, handler: h` },
-      ["3: actionTypes[0].version is 1, not a text; quote it"],
+      ['3: actionTypes[0].version is 1, not a text; write version: "1"'],
     ],
     [
       { type: `provider: Acme, category: Test, owner: Custom, version: "0123456789", handler: h` },
@@ -260,7 +260,7 @@ describe("action types", () => {
     [
       { type: `provider: Acme, category: test, owner: Custom, version: "1", handler: h` },
       [
-        `3: actionTypes[0].category is "test", not one of the known words; choose Source, Build, Deploy, Test, Invoke, Approval or Compute`,
+        `3: actionTypes[0].category is "test", not one of the known words; write Test (choose Source, Build, Deploy, Test, Invoke, Approval or Compute)`,
       ],
     ],
     [
@@ -289,7 +289,7 @@ describe("action types", () => {
       named("queryParam: { A: 'b c' }"),
       [`3: actionTypes[0].queryParam.A is "b c"; write letters, digits, - and _ only`],
     ],
-    [named("queryParam: { A: 5 }"), ["3: actionTypes[0].queryParam.A is 5, not a text; quote it"]],
+    [named("queryParam: { A: 5 }"), ['3: actionTypes[0].queryParam.A is 5, not a text; write A: "5"']],
     [
       named(`queryParam: { A: ${"x".repeat(51)} }`),
       ["3: actionTypes[0].queryParam.A has 51 characters; 50 is the most"],
@@ -299,9 +299,14 @@ describe("action types", () => {
       named("secretProperties: [ApiKey, ApiKey]"),
       [`3: actionTypes[0].secretProperties[1] repeats "ApiKey"; remove it`],
     ],
+    [named("secretProperties: ApiKey"), [`3: actionTypes[0].secretProperties is "ApiKey", not a list; write [ApiKey]`]],
     [
-      named("secretProperties: ApiKey"),
-      [`3: actionTypes[0].secretProperties is "ApiKey", not a list; write [first, second]`],
+      named("secretProperties: [A, B], notSecretProperties: [B]"),
+      [`3: actionTypes[0].secretProperties and actionTypes[0].notSecretProperties both name "B"; keep one of them`],
+    ],
+    [
+      named("secretProperties: [A], queryParam: { A: b }"),
+      [`3: actionTypes[0].secretProperties and actionTypes[0].queryParam both name "A"; keep one of them`],
     ],
     [named("regions: [us-east-1, us-east-1]"), [`3: actionTypes[0].regions[1] repeats "us-east-1"; remove it`]],
     [named("regions: []"), ["3: actionTypes[0] has no Region to be polled in; set regions, at the top or here"]],
@@ -374,11 +379,11 @@ describe("Regions", () => {
       "[us-east-1, xx-nowhere-9]",
       `1: regions[1] is "xx-nowhere-9", no known Region; A new Region needs allowUnknownRegions: true`,
     ],
-    ["[US-EAST-1]", `1: regions[0] is "US-EAST-1"; write a Region such as "us-east-1"`],
-    ["us-east-1", `1: regions is "us-east-1", not a list; write [first, second]`],
+    ["[US-EAST-1]", `1: regions[0] is "US-EAST-1"; write "us-east-1"`],
+    ["us-east-1", `1: regions is "us-east-1", not a list; write [us-east-1]`],
     ["[us-east-1, us-east-1]", `1: regions[1] repeats "us-east-1"; remove it`],
-    ["[1]", "1: regions[0] is 1, not a text; quote it"],
-    [`["us-east-1 "]`, `1: regions[0] is "us-east-1 "; write a Region such as "us-east-1"`],
+    ["[1]", `1: regions[0] is 1, not a text; write "1"; and then write a Region such as "us-east-1"`],
+    [`["us-east-1 "]`, `1: regions[0] is "us-east-1 "; write "us-east-1"`],
   ])("refuses %s", async (regions, mistake) => {
     await check(whole({ regions }), [mistake]);
   });

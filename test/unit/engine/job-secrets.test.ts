@@ -1,35 +1,64 @@
 import { expect, it } from "vitest";
 import { maskSecretsOf } from "../../../src/engine/job-secrets.js";
+import type { JobKey } from "../../../src/job/job.js";
 import { Secret } from "../../../src/job/secret.js";
 import { flightOver, offer } from "../../support/flight.js";
 
-it("masks the job's credentials and its secret properties, and nothing else, until it is told to end", async () => {
+/** What is kept secret of a job with these properties. */
+async function kept(
+  configuration: Readonly<Record<string, string>>,
+  lists: { readonly secretProperties?: readonly string[]; readonly notSecretProperties?: readonly string[] } = {},
+  marked: readonly string[] = [],
+) {
   const { context, config } = await flightOver({});
-  const kept = new Set<string>();
+  const values = new Set<string>();
   const deps = {
     ...context.deps,
-    keepSecrets: (values: readonly string[]) => {
-      for (const value of values) kept.add(value);
-      return () => kept.clear();
+    keepSecrets: (secrets: readonly string[]) => {
+      for (const secret of secrets) values.add(secret);
+      return () => values.clear();
+    },
+    isMarkedSecret: (key: JobKey, property: string) => key === offer.key && marked.includes(property),
+  };
+  const access = {
+    credentials: {
+      accessKeyId: new Secret("id"),
+      secretAccessKey: new Secret("key"),
+      sessionToken: new Secret("session"),
     },
   };
-  const job = {
-    ...offer,
-    configuration: { Password: "pass", Empty: "", Url: "https://example.com" },
-    access: {
-      credentials: {
-        accessKeyId: new Secret("id"),
-        secretAccessKey: new Secret("key"),
-        sessionToken: new Secret("session"),
-      },
-    },
-  };
-  const end = maskSecretsOf(
-    { ...context, deps },
-    { ...config, secretProperties: ["Password", "Empty", "Absent"] },
-    job,
+  const end = maskSecretsOf({ ...context, deps }, { ...config, ...lists }, { ...offer, configuration, access });
+  return { values, end };
+}
+
+it("masks the job's credentials and its secret properties, and nothing else, until it is told to end", async () => {
+  const { values, end } = await kept(
+    { Pin: "pass", Empty: "", Url: "https://example.com" },
+    { secretProperties: ["Pin", "Empty", "Absent"] },
   );
-  expect([...kept].sort()).toEqual(["id", "key", "pass", "session"]);
+  expect([...values].sort()).toEqual(["id", "key", "pass", "session"]);
   end();
-  expect(kept.size).toBe(0);
+  expect(values.size).toBe(0);
+});
+
+it.each([
+  ["named in secretProperties", "Pin", "1234", { secretProperties: ["Pin"] }, [], true],
+  ["named there whatever its value is", "Pin", "true", { secretProperties: ["Pin"] }, [], true],
+  ["of a name that looks secret", "db_PASSWORD", "hunter2", {}, [], true],
+  ["of such a name, but a switch by its value", "PrivateRepository", "True", {}, [], false],
+  [
+    "of such a name that notSecretProperties takes out",
+    "TokenUrl",
+    "https://h",
+    { notSecretProperties: ["TokenUrl"] },
+    [],
+    false,
+  ],
+  ["marked by the action type", "Licence", "abc-def", {}, ["Licence"], true],
+  ["marked, whatever its value is", "Licence", "none", {}, ["Licence"], true],
+  ["marked, and taken out", "Licence", "abc-def", { notSecretProperties: ["Licence"] }, ["Licence"], false],
+  ["of no mark and no such name", "Target", "production", {}, ["Licence"], false],
+] as const)("a property %s", async (_, name, value, lists, marked, isSecret) => {
+  const { values } = await kept({ [name]: value }, lists, marked);
+  expect(values.has(value)).toBe(isSecret);
 });

@@ -64,7 +64,14 @@ describe("durations", () => {
     ["1.5s", "1500ms"],
     ["5 Minutes", "5m"],
     ["120s", "2m"],
-    ["1d", undefined],
+    ["1d", "24h"],
+    ["1h30m", "90m"],
+    ["1 hour and 30 min", "90m"],
+    ["PT1H30M", "90m"],
+    ["01:30:00", "90m"],
+    ["2 weeks", "336h"],
+    ["1h30", undefined],
+    ["1h30x", undefined],
     ["soon", undefined],
     ["5 constructor", undefined],
   ])("takes %j for %j", (text, likely) => {
@@ -113,6 +120,9 @@ describe("sizes", () => {
     ["10m", "10MiB"],
     ["5 gb", "5GiB"],
     ["10", "10MiB"],
+    ["1.5GiB", "1536MiB"],
+    ["10,000 KB", "10000KiB"],
+    ["512 bytes", "512B"],
     ["large", undefined],
   ])("takes %j for %j", (text, likely) => {
     expect(likelySize(text)).toBe(likely);

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ClientId } from "../../../src/job/job.js";
 import { FileClientTokens, openFileTokens, type TokenFileEvent } from "../../../src/tokens/file.js";
-import { parseTokenDocument } from "../../../src/tokens/token-document.js";
+import { readTokens } from "../../../src/tokens/token-reading.js";
 import { fileAt, type TokenFile, type Version } from "../../../src/tokens/token-version.js";
 import { FakeClock, settle } from "../../support/fake-clock.js";
 
@@ -199,12 +199,19 @@ describe("a client token file that changes", () => {
   });
 });
 
+const versionOf = (text: string, fingerprint: string): Version => ({
+  bytes: Buffer.from(text),
+  hash: text,
+  fingerprint,
+  mode: 0o600,
+});
+
 describe("looks at a client token file", () => {
   /** A file whose reads a test holds back and lets go; every look reads. */
   function heldFile() {
     const waiting: ((text: string) => void)[] = [];
     let reads = 0;
-    const version = (text: string): Version => ({ text, fingerprint: text, mode: 0o600 });
+    const version = (text: string): Version => versionOf(text, text);
     return {
       waiting,
       reads: () => reads,
@@ -229,7 +236,7 @@ describe("looks at a client token file", () => {
       onEvent,
       file,
       version,
-      tokens: await parseTokenDocument(version.text),
+      tokens: await readTokens(version.bytes),
     });
     opened.push(tokens);
     return { tokens, events, clock };
@@ -264,7 +271,7 @@ describe("looks at a client token file", () => {
   /** A file whose times do not show what is written into it. */
   function coarseFile() {
     const state = { text: `${a}: one`, reads: 0 };
-    const version = (): Version => ({ text: state.text, fingerprint: "the same", mode: 0o600 });
+    const version = (): Version => versionOf(state.text, "the same");
     const read = async () => {
       state.reads += 1;
       return version();
@@ -336,7 +343,7 @@ describe("looks at a client token file", () => {
       const reading = fileAt(path).read();
       for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
       writeFileSync(path, second);
-      const { text } = await reading;
+      const text = Buffer.from((await reading).bytes).toString();
       expect(text === first || text === second).toBe(true);
     }
   });

@@ -18,6 +18,8 @@ describe("parseTokenDocument", () => {
     ["JSON", JSON.stringify({ [a]: "one", [b]: "two" }, null, 2), { [a]: "one", [b]: "two" }],
     ["no clients", "{}", {}],
     ["comments, blank lines and line ends of Windows", `# ours\r\n\r\n${a}: one\r\n  # end`, { [a]: "one" }],
+    ["quoted ids", `"${a}": one\n'${b}': two\n`, { [a]: "one", [b]: "two" }],
+    ["a # within a token", `${a}: one#1\n${b}: "two #2" # ours\n`, { [a]: "one#1", [b]: "two #2" }],
     ["a comment behind a token", `${a}: one # ours\n`, { [a]: "one" }],
     ["both kinds of quotes", `${a}: "o'n#e"\n${b}: 't"wo'\n`, { [a]: "o'n#e", [b]: 't"wo' }],
     ["escapes", `${a}: "o\\u006ee"\n${b}: 't''wo'\n`, { [a]: "one", [b]: "t'wo" }],
@@ -64,6 +66,11 @@ describe("parseTokenDocument", () => {
     ],
     ["a token with space around it", `${a}: " hush-hush"`, /white space/],
     ["a token with a line end", `${a}: |\n  hush-hush\n`, /white space/],
+    [
+      "a token that nobody filled in",
+      `${a}: one\n${b}: "${"$"}{HUSH}"\n`,
+      "entry 2: its token is a placeholder, and nothing is filled in here",
+    ],
     ["a token with a control character", `{"${a}": "hush\\u0000hush"}`, /control characters/],
   ])("refuses %s without quoting it", async (_, text, message) => {
     const error: unknown = await parseTokenDocument(text).catch((thrown: unknown) => thrown);

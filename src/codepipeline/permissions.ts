@@ -1,0 +1,62 @@
+// Which job operations our credentials may call in a Region: each is tried with a job that does not exist, so that nothing
+// changes whatever the answer is. Polls are not tried: a poll may be given a job.
+import { randomUUID } from "node:crypto";
+import {
+  AcknowledgeJobCommand,
+  AcknowledgeThirdPartyJobCommand,
+  GetJobDetailsCommand,
+  GetThirdPartyJobDetailsCommand,
+  PutJobFailureResultCommand,
+  PutJobSuccessResultCommand,
+  PutThirdPartyJobFailureResultCommand,
+  PutThirdPartyJobSuccessResultCommand,
+} from "@aws-sdk/client-codepipeline";
+import type { ActionOwner } from "../job/job.js";
+import type { RegionClient } from "./client.js";
+import { faultFrom } from "./faults.js";
+import type { GatewayError } from "./gateway.js";
+
+/** The denials, one for each operation; none: every one of them is allowed, or could not be asked. */
+export async function deniedOperations(
+  client: Pick<RegionClient, "send">,
+  owner: ActionOwner,
+  signal: AbortSignal,
+): Promise<readonly GatewayError[]> {
+  const answers = await Promise.all(
+    (owner === "Custom" ? customCalls() : thirdPartyCalls()).map(async ([operation, command]) => {
+      try {
+        await client.send(command, signal);
+        return [];
+      } catch (error) {
+        const fault = faultFrom(error, operation);
+        return fault.kind === "denied" ? [fault] : [];
+      }
+    }),
+  );
+  return answers.flat();
+}
+
+type Calls = readonly (readonly [operation: string, command: { readonly input: object }])[];
+
+const message = "partnerd doctor asks whether it may call this; there is no such job";
+const failureDetails = { type: "JobFailed", message } as const;
+
+function customCalls(): Calls {
+  const jobId = randomUUID();
+  return [
+    ["GetJobDetails", new GetJobDetailsCommand({ jobId })],
+    ["AcknowledgeJob", new AcknowledgeJobCommand({ jobId, nonce: "0" })],
+    ["PutJobSuccessResult", new PutJobSuccessResultCommand({ jobId })],
+    ["PutJobFailureResult", new PutJobFailureResultCommand({ jobId, failureDetails })],
+  ];
+}
+
+function thirdPartyCalls(): Calls {
+  const job = { jobId: randomUUID(), clientToken: "no-client" };
+  return [
+    ["GetThirdPartyJobDetails", new GetThirdPartyJobDetailsCommand({ ...job })],
+    ["AcknowledgeThirdPartyJob", new AcknowledgeThirdPartyJobCommand({ ...job, nonce: "0" })],
+    ["PutThirdPartyJobSuccessResult", new PutThirdPartyJobSuccessResultCommand({ ...job })],
+    ["PutThirdPartyJobFailureResult", new PutThirdPartyJobFailureResultCommand({ ...job, failureDetails })],
+  ];
+}

@@ -1,0 +1,136 @@
+// Where a YAML text breaks, as a person sees it: its parser names the line where it could not go on, which is often
+// another one. Looked at only once the parser has failed. Never shows a value: it may be a secret.
+
+/** What is wrong with one line, counted from 1. */
+export interface Breakage {
+  readonly line: number;
+  readonly what: string;
+  readonly mend: string;
+}
+
+/** `key:` at the start of a line, behind any dashes; a value may follow. */
+const keyLine = /^((?:- +)*)("[^"]*"|'[^']*'|[^\s#:'"[\]{}][^#:]*?)[ \t]*:(?:\s+(.*))?$/;
+/** The value goes on in the lines below, indented. */
+const opensBlock = /^(?:[&!]\S+\s*)*(?:[|>][0-9+-]*)?\s*(?:#.*)?$/;
+const blockText = /^(?:[&!]\S+\s+)*[|>][0-9+-]*\s*(?:#.*)?$/;
+/** Longer lines are nobody's handwriting. */
+const lineMax = 2_000;
+export const noColon = ["there is no `: ` in this line", "write `key: value`, with a space behind the colon"] as const;
+/** Lines shown before and after the one that is wrong. */
+const around = 1;
+
+/** The first line that its indentation, a tab or an open bracket or quote makes wrong; `undefined`: none is seen. */
+export function breakageIn(text: string): Breakage | undefined {
+  const lines = text.split(/\r?\n/);
+  const levels = [0];
+  /** The text of `|` and `>` ends with the first line that is indented no more than this. */
+  let textOf: number | undefined;
+  let before = "";
+  for (const [index, line] of lines.entries()) {
+    if (/^\s*(#|$)/.test(line) || /^(---|\.\.\.|%)/.test(line)) continue;
+    if (line.length > lineMax) return undefined;
+    const indent = /^ */.exec(line)?.[0].length ?? 0;
+    if (textOf !== undefined && indent > textOf) continue;
+    textOf = undefined;
+    const rest = line.slice(indent);
+    const at = (what: string, mend: string) => ({ line: index + 1, what, mend });
+    if (rest.startsWith("\t")) return at("a tab is used for indentation", "use spaces");
+    const wrong = indentationFault(rest, indent, levels, before);
+    if (wrong) return at(wrong, "indent keys that belong together by the same number of spaces");
+    const isKeyAwaited = indent === levels.at(-1) && keyLine.test(before) && /^[A-Za-z_]/.test(rest);
+    if (isKeyAwaited && !keyLine.test(rest)) return at(...noColon);
+    const [, dashes = "", , value = ""] = keyLine.exec(rest) ?? [];
+    const behindDashes = dashes || (/^(- +)*/.exec(rest)?.[0] ?? "");
+    for (let column = 2; column <= behindDashes.length; column++) {
+      if (behindDashes[column - 1] === " " && behindDashes[column] !== " ") levels.push(indent + column);
+    }
+    const open = openEnd(keyLine.test(rest) ? value : rest.slice(behindDashes.length));
+    // What a bracket or a quote holds over several lines follows rules of its own.
+    if (open) return isClosedBeforeKey(lines, index, levels.at(-1) ?? 0) ? undefined : at(...open);
+    if (blockText.test(keyLine.test(rest) ? value : rest.slice(behindDashes.length))) textOf = levels.at(-1) ?? indent;
+    before = rest;
+  }
+  return undefined;
+}
+
+/** The lines around one that is wrong, numbered; of each line only how far it is indented, its dashes and its key. */
+export function excerptOf(text: string, line: number): readonly string[] {
+  const lines = text.split(/\r?\n/);
+  const first = Math.max(1, line - around);
+  const shown = lines.slice(first - 1, line + around);
+  const width = String(first + shown.length - 1).length;
+  return shown.map((each, index) => {
+    const number = first + index;
+    return `${number === line ? "> " : "  "}${String(number).padStart(width)} | ${withoutValue(each)}`.trimEnd();
+  });
+}
+
+function withoutValue(line: string): string {
+  const [, blank = "", dashes = "", key = "", value = ""] =
+    /^(\s*)((?:- +)*)(?:([A-Za-z_][\w.-]{0,40}:)(?=\s|$))?(.*)$/s.exec(line) ?? [];
+  const rest = value.trim() === "" ? "" : key === "" ? "…" : " …";
+  return `${blank.slice(0, 80).replaceAll("\t", "→")}${dashes}${key}${rest}`;
+}
+
+/** What is wrong with the indentation of a line; `levels` become those that it leaves open. */
+function indentationFault(rest: string, indent: number, levels: number[], before: string): string | undefined {
+  const deepest = levels.at(-1) ?? 0;
+  if (indent > deepest) {
+    const [, , key, value = ""] = keyLine.exec(before) ?? [];
+    const isOpen = before === "" || opensBlock.test(key === undefined ? before.replace(/^(- *)*/, "") : value);
+    if (isOpen) levels.push(indent);
+    // A text may go on in the next line; a key may not stand there.
+    else if (keyLine.test(rest) || rest.startsWith("- ")) {
+      return `this line is indented by ${spaces(indent)}, more than the line before it, which has its value already`;
+    }
+    return undefined;
+  }
+  while ((levels.at(-1) ?? 0) > indent) levels.pop();
+  if (levels.at(-1) === indent) return undefined;
+  return `this line is indented by ${spaces(indent)}, and none of the lines above that it could belong to is`;
+}
+
+function spaces(number: number): string {
+  return `${number} space${number === 1 ? "" : "s"}`;
+}
+
+/** How a value is left open at the end of its line. */
+function openEnd(value: string): [what: string, mend: string] | undefined {
+  const brackets: string[] = [];
+  for (let at = 0; at < value.length; at++) {
+    const character = value[at] ?? "";
+    const isAtStart = at === 0 || /[\s,[{:]/.test(value[at - 1] ?? "");
+    if (character === "#" && isAtStart) break;
+    if ((character === '"' || character === "'") && isAtStart) {
+      const end = quoteEnd(value, at);
+      if (end === undefined) return ["the quote that starts in this line is not closed", `add ${character}`];
+      at = end;
+    } else if ("[{".includes(character) && (brackets.length > 0 || value.slice(0, at).trim() === "")) {
+      brackets.push(character);
+    } else if ("]}".includes(character)) brackets.pop();
+  }
+  const [first] = brackets;
+  if (first === undefined) return undefined;
+  return [`the ${first} in this line is not closed`, `add ${first === "[" ? "]" : "}"}`];
+}
+
+function quoteEnd(value: string, start: number): number | undefined {
+  const mark = value[start];
+  for (let at = start + 1; at < value.length; at++) {
+    if (value[at] === "\\" && mark === '"') at++;
+    else if (value[at] === mark && mark === "'" && value[at + 1] === mark) at++;
+    else if (value[at] === mark) return at;
+  }
+  return undefined;
+}
+
+/** Whether what a line leaves open may well end before the next key that is indented no more than it. */
+function isClosedBeforeKey(lines: readonly string[], index: number, level: number): boolean {
+  for (const line of lines.slice(index + 1)) {
+    const indent = /^\s*/.exec(line)?.[0].length ?? 0;
+    if (/^\s*["'\]}]/.test(line)) return true;
+    if (indent <= level && line.length <= lineMax && keyLine.test(line.trim())) return false;
+    if (/["'\]}]/.test(line)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,31 @@
+import { describe, expect, it } from "vitest";
+import { checkAwsVariables } from "../../../src/config/aws-variables.js";
+import { Findings } from "../../../src/config/mistakes.js";
+
+function mistakesOf(environment: Record<string, string>) {
+  const findings = new Findings();
+  checkAwsVariables(environment, findings);
+  return findings.mistakes;
+}
+
+describe("AWS's own variables", () => {
+  it.each([
+    ["AWS_ACCESS_KEY_ID", "AKIAEXAMPLE\n", "ends in a line break"],
+    ["AWS_SECRET_ACCESS_KEY", "wJalr\r\n", "ends in a line break"],
+    ["AWS_SESSION_TOKEN", " FwoG", "starts or ends with white space"],
+    ["AWS_SESSION_TOKEN", "Fwo\u00e9G", "holds a character that no HTTP header takes"],
+    ["AWS_SECRET_ACCESS_KEY", "wJa\u0000lr", "holds a control character"],
+    ["AWS_REGION", "us-east-1\r", "ends in a line break"],
+    ["AWS_PROFILE", '"blog"', "stands in quotes that are part of its value"],
+    ["AWS_CONTAINER_AUTHORIZATION_TOKEN", " ", "starts or ends with white space"],
+    ["AWS_ENDPOINT_URL", "http://127.0.0.1:4599\t", "starts or ends with white space"],
+  ])("%s=%j is a mistake that names it and shows no value", (name, value, what) => {
+    expect(mistakesOf({ [name]: value })).toEqual([expect.objectContaining({ where: name, what })]);
+    expect(JSON.stringify(mistakesOf({ [name]: value }))).not.toContain(value.trim() || "\u0000");
+  });
+
+  it("leaves the rest alone", () => {
+    const fine = { AWS_ACCESS_KEY_ID: "AKIA", AWS_REGION: "", AWS_PROFILE: "my profile", OTHER: "x\n" };
+    expect(mistakesOf({ ...fine, AWS_CONFIG_FILE: "/home/jos\u00e9/.aws/config" })).toEqual([]);
+  });
+});

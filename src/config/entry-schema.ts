@@ -132,7 +132,7 @@ export const breakerSchema = {
 
 /** The key that says which others an entry of `handlers` has. */
 function kind<K extends string>(word: K) {
-  return setting("What kind of handler it is.", oneOf([word]), { required: true });
+  return setting("What kind of handler it is.", oneOf([word]), { required: true, decides: "strictly" });
 }
 
 /** The keys of one entry of `handlers`, by its kind. */

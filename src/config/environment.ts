@@ -6,7 +6,7 @@ import { nearest } from "../std/suggest.js";
 import type { Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
 import type { Section } from "./setting.js";
-import { fileFormOf, settingsOf } from "./setting.js";
+import { fileFormOf, settingsOf, specialKeys } from "./setting.js";
 import { openStore } from "./store.js";
 import type { Branch } from "./tree.js";
 import { overlay, treeAt, treeOf } from "./tree.js";
@@ -53,6 +53,7 @@ export function withEnvironment(
     }
   }
   const store = openStore(schema, set);
+  const special = specialKeys(schema);
   let result = tree;
   // In the order of the schema: a source or a store comes before what belongs to it.
   for (const [name, { key, fileOf }] of forms) {
@@ -61,7 +62,7 @@ export function withEnvironment(
       findings.mistake(place(name), `${fileOf} is set as well`, "keep one of them");
     } else {
       const value = fileOf === undefined ? store.get(key) : set[name];
-      result = overlay(result, treeAt(key.split("."), treeOf(value, place(name))));
+      result = overlay(result, treeAt(key.split("."), treeOf(value, place(name))), special);
     }
   }
   return result;
@@ -89,6 +90,7 @@ export function withOverrides(
   const { overrides, directory, findings } = from;
   const settings = new Map([...settingsOf(schema)].map(([path, setting]) => [path.join("."), setting]));
   const store = openStore(schema);
+  const special = specialKeys(schema);
   let result = tree;
   for (const { flag, key, text } of overrides) {
     const place: Place = { kind: "flag", name: flag, directory };
@@ -101,7 +103,7 @@ export function withOverrides(
       findings.mistake(place, `${key} is a secret, and every user can see a command line`, mend);
     } else {
       store.set(key, text);
-      result = overlay(result, treeAt(key.split("."), treeOf(store.get(key), place)));
+      result = overlay(result, treeAt(key.split("."), treeOf(store.get(key), place)), special);
     }
   }
   return result;

@@ -14,6 +14,7 @@ import { ConfigError, Findings } from "./mistakes.js";
 import { readSection } from "./reader.js";
 import { checkRules } from "./rules.js";
 import { schema } from "./schema.js";
+import { specialKeys } from "./setting.js";
 import { Settings } from "./settings.js";
 import type { Branch } from "./tree.js";
 import { overlay } from "./tree.js";
@@ -108,9 +109,10 @@ async function readFiles(
 ): Promise<{ readonly tree: Branch; readonly isWhole: boolean }> {
   let tree: Branch = { kind: "map", entries: new Map(), place: { kind: "default" } };
   let isWhole = true;
+  const special = specialKeys(schema);
   for (const file of files) {
     const next = await readConfigFile(file, directory, findings);
-    if (next) tree = overlay(tree, next);
+    if (next) tree = overlay(tree, next, special);
     else isWhole = false;
   }
   return { tree, isWhole };

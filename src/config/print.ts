@@ -26,12 +26,12 @@ function sectionNode(section: Section, prefix: string, settings: Settings): YAML
 }
 
 function settingNode(setting: Setting, path: string, settings: Settings): Node {
-  const entries = settings
-    .entries(path)
-    .map((entry) => [entry.name, sectionNode(entry.section, entry.path, settings)] as const);
+  if (!setting.each && !setting.kinds) return valueNode(setting, path, settings);
   const node = setting.each ? new YAMLSeq() : new YAMLMap();
-  for (const [name, entry] of entries) node.set(setting.each ? node.items.length : name, entry);
-  return setting.each || setting.kinds ? node : valueNode(setting, path, settings);
+  for (const entry of settings.entries(path)) {
+    node.set(setting.each ? node.items.length : entry.name, sectionNode(entry.section, entry.path, settings));
+  }
+  return node;
 }
 
 function valueNode(setting: Setting, path: string, settings: Settings): Node {

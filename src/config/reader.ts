@@ -132,12 +132,12 @@ async function readSetting(setting: Setting, key: string, tree: Branch, walk: Wa
     if (fileEntry) return readSecretFile(setting, `${name}File`, fileEntry.tree, findings);
     if (!isAlwaysRequired(setting)) return undefined;
     findings.mistake(tree.place, `${name} is missing`, `add it: ${setting.doc.replace(/\.$/, "")}`);
-    return { value: null, place: tree.place, isBroken: true };
+    return broken(tree);
   }
   if (isEmpty(entry.tree)) {
     if (!isAlwaysRequired(setting) && setting.nullable) return undefined;
     findings.mistake(entry.place, `${name} is empty`, "write a value, or remove the key");
-    return { value: null, place: entry.place, isBroken: true };
+    return broken(entry);
   }
   if (setting.filesOf !== undefined) return readSecretFiles(setting, name, entry.tree, findings);
   return checked(setting, name, entry.tree, findings);
@@ -148,33 +148,36 @@ async function readSecretFiles(setting: Setting, name: string, tree: Tree, findi
   // What is no list is called so by the format.
   if (tree.kind !== "list") return checked(setting, name, tree, findings);
   const items: Leaf[] = [];
-  for (const [index, item] of tree.items.entries()) {
-    const secret = await readSecret(`${name}[${index}]`, item, findings);
-    if (secret) items.push(secret);
+  for (const [at, item] of tree.items.entries()) {
+    items.push(...(await readSecret(`${name}[${at}]`, item, findings)));
   }
-  if (items.length < tree.items.length) return { value: null, place: tree.place, isBroken: true };
+  if (items.length < tree.items.length) return broken(tree);
   return checked(setting, name, { ...tree, items }, findings);
 }
 
 async function readSecretFile(setting: Setting, name: string, tree: Tree, findings: Findings): Promise<Held> {
-  const secret = await readSecret(name, tree, findings);
-  if (!secret) return { value: null, place: tree.place, isBroken: true };
+  const [secret] = await readSecret(name, tree, findings);
+  if (!secret) return broken(tree);
   return checked(setting, `${name}: the text in ${quote(tree.kind === "leaf" ? tree.value : "")}`, secret, findings);
 }
 
 /** A secret from a file of its own, as Docker and Kubernetes mount them; a line break at the end is not part of it. */
-async function readSecret(name: string, tree: Tree, findings: Findings): Promise<Leaf | undefined> {
+async function readSecret(name: string, tree: Tree, findings: Findings): Promise<readonly Leaf[]> {
+  const { place } = tree;
   const file = tree.kind === "leaf" ? tree.value : undefined;
   if (typeof file !== "string" || file === "") {
-    findings.mistake(tree.place, `${name} is ${describeTree(tree)}, not a path`, "name the file that holds the secret");
-    return undefined;
+    findings.mistake(place, `${name} is ${describeTree(tree)}, not a path`, "name the file that holds the secret");
+    return [];
   }
-  const text = await readTextFile(resolve(directoryOf(tree.place) ?? "", file), secretFileMaxBytes);
-  if (typeof text !== "string") {
-    findings.mistake(tree.place, `${name}: the file ${quote(file)} ${text.problem}`, text.mend);
-    return undefined;
-  }
-  return { kind: "leaf", value: text.replace(/\r?\n$/, ""), text: "", place: tree.place };
+  const text = await readTextFile(resolve(directoryOf(place) ?? "", file), secretFileMaxBytes);
+  if (typeof text === "string") return [{ kind: "leaf", value: text.replace(/\r?\n$/, ""), text: "", place }];
+  findings.mistake(place, `${name}: the file ${quote(file)} ${text.problem}`, text.mend);
+  return [];
+}
+
+/** Something is there, and none of it can be used. */
+function broken({ place }: { readonly place: Place }): Held {
+  return { value: null, place, isBroken: true };
 }
 
 function checked(setting: Setting, name: string, tree: Tree, findings: Findings): Held {
@@ -191,14 +194,13 @@ function checked(setting: Setting, name: string, tree: Tree, findings: Findings)
 
 /** `version: 1.0` is the number 1 to YAML: a text that lacks its quotes is told as it was written. */
 function unquoted(
-  setting: Setting,
+  { kind, sensitive, isHandedOn }: Setting,
   name: string,
   { tree, at, what }: { readonly tree: Tree; readonly at: string | number | undefined; readonly what: string },
 ): Omit<Problem, "at"> | undefined {
   const part = partOf(tree, at);
-  if (part?.kind !== "leaf" || !what.endsWith(", not a text") || setting.sensitive || setting.isHandedOn)
-    return undefined;
-  const other = setting.kind.problems(plain(withText(tree, at, part))).find((problem) => problem.at === at);
+  if (part?.kind !== "leaf" || !what.endsWith(", not a text") || sensitive || isHandedOn) return undefined;
+  const other = kind.problems(withPart(plain(tree), at, part.text)).find((problem) => problem.at === at);
   const key = typeof at === "number" ? "" : `${at === undefined ? name.split(".").at(-1) : shownKey(at)}: `;
   return {
     what: `is ${quote(part.text).slice(1, -1)}, not a text`,
@@ -206,46 +208,39 @@ function unquoted(
   };
 }
 
-function withText(tree: Tree, at: string | number | undefined, { text, place }: Leaf): Tree {
-  const leaf: Leaf = { kind: "leaf", value: text, text, place };
-  if (tree.kind === "list") return { ...tree, items: tree.items.map((item, index) => (index === at ? leaf : item)) };
-  if (tree.kind === "leaf") return leaf;
-  const entries = [...tree.entries].map(
-    ([key, entry]) => [key, key === at ? { ...entry, tree: leaf } : entry] as const,
-  );
-  return { ...tree, entries: new Map(entries) };
+/** A plain value in which one part is another. */
+function withPart(value: unknown, at: string | number | undefined, part: unknown): unknown {
+  if (Array.isArray(value) && typeof at === "number") return value.with(at, part);
+  return value instanceof Map ? new Map(value).set(at, part) : part;
 }
 
 /** Whoever knows other tools expects `${NAME}` to be filled in. Entries with keys of their own are read one by one. */
 function hasPlaceholder(setting: Setting, name: string, tree: Tree, findings: Findings): boolean {
-  const found = leavesOf(name, tree).flatMap(([path, { value, place }]) => {
+  const found = leavesOf(name, tree).flatMap(({ path, value, place }) => {
     if (typeof value !== "string") return [];
     // Of a secret nothing is shown, not even the default in `${NAME:-default}`.
-    if (setting.sensitive || setting.isHandedOn)
-      return isPlaceholder(value) ? [{ path, place, what: "a placeholder" }] : [];
-    const placeholder = placeholderIn(value);
-    return placeholder ? [{ path, place, what: quote(placeholder) }] : [];
+    const isHidden = setting.sensitive || setting.isHandedOn;
+    const placeholder = isHidden ? undefined : placeholderIn(value);
+    if (placeholder !== undefined) return [{ path, place, what: quote(placeholder) }];
+    return isHidden && isPlaceholder(value) ? [{ path, place, what: "a placeholder" }] : [];
   });
   const variable = setting.env ? `, or set ${setting.env}` : "";
   const file = fileFormOf(name, setting) ? ", or name a file that holds it (the key …File)" : "";
   for (const { path, place, what } of found) {
-    findings.mistake(
-      place,
-      `${path} holds ${what}, and nothing is filled in here`,
-      `write the value${variable}${file}`,
-    );
+    const mend = `write the value${variable}${file}`;
+    findings.mistake(place, `${path} holds ${what}, and nothing is filled in here`, mend);
   }
   return found.length > 0;
 }
 
-function leavesOf(name: string, tree: Tree): readonly (readonly [path: string, leaf: Leaf])[] {
-  const parts: (readonly [string, Tree])[] =
-    tree.kind === "leaf"
-      ? [[name, tree]]
-      : tree.kind === "list"
-        ? tree.items.map((item, at) => [`${name}[${at}]`, item])
-        : [...tree.entries].map(([key, entry]) => [`${name}.${shownKey(key)}`, entry.tree]);
-  return parts.flatMap(([path, part]) => (part.kind === "leaf" ? [[path, part] as const] : []));
+/** A scalar, or those in a list or a map, each with its path. */
+function leavesOf(path: string, tree: Tree): readonly (Leaf & { readonly path: string })[] {
+  if (tree.kind === "leaf") return [{ ...tree, path }];
+  const parts =
+    tree.kind === "list"
+      ? tree.items.map((item, at) => ({ path: `${path}[${at}]`, tree: item }))
+      : [...tree.entries].map(([key, entry]) => ({ path: `${path}.${shownKey(key)}`, tree: entry.tree }));
+  return parts.flatMap((part) => (part.tree.kind === "leaf" ? [{ ...part.tree, path: part.path }] : []));
 }
 
 function refuseUnknownKeys(section: Section, tree: Branch, here: string, findings: Findings): void {

@@ -18,7 +18,7 @@ import {
   textMap,
 } from "./formats.js";
 import { setting, withVariables } from "./setting.js";
-import { actionTypesFormat, clientIdFormat, handlersFormat, listenHost, regionListFormat } from "./shapes.js";
+import { actionTypesFormat, clientIdFormat, handlersFormat, listenHostFormat, regionListFormat } from "./shapes.js";
 
 /** Longest wait that makes sense anywhere: CodePipeline ends custom actions after a day. */
 const day = "24h";
@@ -89,7 +89,7 @@ export const schema = withVariables({
     ),
   },
   admin: {
-    host: setting("Address of the admin port; anything but loopback needs `admin.token`.", listenHost(), {
+    host: setting("Address of the admin port; anything but loopback needs `admin.token`.", listenHostFormat, {
       default: "127.0.0.1",
     }),
     port: setting("Port for probes, metrics, status and callbacks; 0: off.", integer(0, 65_535), { default: 9464 }),

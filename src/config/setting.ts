@@ -1,6 +1,7 @@
 // The pieces a schema is made of: settings, which convict understands, and sections of them, which nest.
 // Knows no key by name.
 import type { Format } from "./formats.js";
+import type { SpecialKeys } from "./tree.js";
 
 /** What schema.ts says of a key besides its sentence and its format. */
 export interface SettingOptions {
@@ -12,7 +13,10 @@ export interface SettingOptions {
   readonly derived?: string;
   /** What holds while it is unset, for the table. */
   readonly unset?: string;
-  /** Its word decides which keys behind it in the section count; any other is a mistake or only worth a warning. */
+  /**
+   * Its word decides which keys behind it in the section count. Strictly: any other is a mistake, and a later file with
+   * another word begins the section anew. Leniently: any other is worth a warning.
+   */
   readonly decides?: "strictly" | "leniently";
   /** It counts only when the deciding key beside it is this word. */
   readonly only?: string;
@@ -106,6 +110,22 @@ export function* settingsOf(section: Section, path: readonly string[] = []): Gen
     if (isSetting(part)) yield [[...path, key], part];
     else yield* settingsOf(part, [...path, key]);
   }
+}
+
+/** The keys of a schema, those of its entries too, that lie over one another in a way of their own. */
+export function specialKeys(section: Section): SpecialKeys {
+  const [deciding, secret] = [new Set<string>(), new Set<string>()];
+  for (const [path, setting] of settingsOf(section)) {
+    const key = path.at(-1) ?? "";
+    if (setting.decides === "strictly") deciding.add(key);
+    if (fileFormOf(key, setting)) secret.add(key);
+    for (const entries of [setting.each ?? {}, ...Object.values(setting.kinds ?? {})]) {
+      const below = specialKeys(entries);
+      for (const each of below.deciding) deciding.add(each);
+      for (const each of below.secret) secret.add(each);
+    }
+  }
+  return { deciding: [...deciding], secret: [...secret] };
 }
 
 /** A path and a key behind it; either may be empty. */

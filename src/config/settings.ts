@@ -49,30 +49,34 @@ export class Settings {
   }
 
   get(path: string): unknown {
-    const held = this.#held.get(path);
-    if (!held) throw new Error(`bug: there is no setting ${path}`);
-    return held.value;
+    return this.#of(path).value;
   }
 
   /** Where the value was written, or its part: an item of a list, the value of a key. */
   place(path: string, part?: string | number): Place {
-    const held = this.#held.get(path);
-    return held?.tree ? placeIn(held.tree, part) : (held?.place ?? { kind: "default" });
+    const { tree, place } = this.#of(path);
+    return tree ? placeIn(tree, part) : place;
   }
 
   /** What was written there, right or wrong. */
   tree(path: string): Tree | undefined {
-    return this.#held.get(path)?.tree;
+    return this.#of(path).tree;
   }
 
   /** The user wrote it, and wrote it well. */
   isGiven(path: string): boolean {
-    const held = this.#held.get(path);
-    return held !== undefined && held.place.kind !== "default" && !held.isBroken;
+    const { place, isBroken } = this.#of(path);
+    return place.kind !== "default" && !isBroken;
   }
 
   /** They are what the user wants: nothing was written that is wrong. */
   isSound(...paths: readonly string[]): boolean {
-    return paths.every((path) => this.#held.has(path) && !this.#held.get(path)?.isBroken);
+    return paths.every((path) => !this.#of(path).isBroken);
+  }
+
+  #of(path: string): Held {
+    const held = this.#held.get(path);
+    if (!held) throw new Error(`bug: there is no setting ${path}`);
+    return held;
   }
 }

@@ -4,7 +4,7 @@ import { isIP } from "node:net";
 import { resolve } from "node:path";
 import type { ClientId, Region } from "../job/job.js";
 import { likelyHost } from "../std/likely.js";
-import type { Format, JsonSchema, Problem } from "./formats.js";
+import type { Format, Problem } from "./formats.js";
 import { list, notA, secret, single, text } from "./formats.js";
 import { quote } from "./mistakes.js";
 import { regionPattern } from "./regions.js";
@@ -36,8 +36,7 @@ export const actionTypesFormat: Format<unknown, ""> = single(
   (value) => {
     if (!Array.isArray(value)) return { what: "is not a list", mend: "start each action type with a dash" };
     if (value.length === 0) return { what: "is empty", mend: "name at least one action type" };
-    if (value.length <= actionTypesMax) return undefined;
-    return { what: `has ${value.length} entries`, mend: `${actionTypesMax} is the most` };
+    return tooMany(value.length, actionTypesMax);
   },
   { type: "array", minItems: 1, maxItems: actionTypesMax },
 );
@@ -48,13 +47,14 @@ export const handlerName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 /** `handlers`: a map. */
 export const handlersFormat: Format<unknown, ""> = single(
   "map",
-  (value) => {
-    if (!(value instanceof Map)) return { what: "is not a map", mend: "write `NAME: {kind: …}`" };
-    if (value.size <= handlersMax) return undefined;
-    return { what: `has ${value.size} entries`, mend: `${handlersMax} is the most` };
-  },
+  (value) =>
+    value instanceof Map ? tooMany(value.size, handlersMax) : { what: "is not a map", mend: "write `NAME: {kind: …}`" },
   { type: "object", maxProperties: handlersMax, propertyNames: { pattern: handlerName.source } },
 );
+
+function tooMany(entries: number, max: number): Problem | undefined {
+  return entries > max ? { what: `has ${entries} entries`, mend: `${max} is the most` } : undefined;
+}
 
 /** A program and its arguments, as a list: no shell ever reads it. */
 export const commandFormat: Format<readonly [string, ...string[]], ""> = {
@@ -93,25 +93,16 @@ export const envNameFormat: Format<string, ""> = single(
 );
 
 /** An address to listen on: an IP address or `localhost`. */
-export function listenHost(): Format<string, ""> {
-  return single(
-    "IP address",
-    (value) => {
-      if (typeof value === "string" && (isIP(value) !== 0 || value === "localhost")) return undefined;
-      const likely = typeof value === "string" ? likelyHost(value) : undefined;
-      const mend = `write ${likely ? quote(likely) : `"127.0.0.1", "::1" or "0.0.0.0"`}`;
-      return { what: notA(value, "an address to listen on"), mend };
-    },
-    { type: "string", examples: ["127.0.0.1", "::1", "0.0.0.0"] },
-  );
-}
-
-const accountJson: JsonSchema = {
-  anyOf: [
-    { type: "string", pattern: accountPattern.source },
-    { type: "integer", minimum: 0, maximum: accountMax },
-  ],
-};
+export const listenHostFormat: Format<string, ""> = single(
+  "IP address",
+  (value) => {
+    if (typeof value === "string" && (isIP(value) !== 0 || value === "localhost")) return undefined;
+    const likely = typeof value === "string" ? likelyHost(value) : undefined;
+    const mend = `write ${likely ? quote(likely) : `"127.0.0.1", "::1" or "0.0.0.0"`}`;
+    return { what: notA(value, "an address to listen on"), mend };
+  },
+  { type: "string", examples: ["127.0.0.1", "::1", "0.0.0.0"] },
+);
 
 /** A user or group of this machine: its name, or its number. */
 export const accountFormat: Format<string, ""> = {
@@ -123,7 +114,12 @@ export const accountFormat: Format<string, ""> = {
       const what = `is ${quote(value)}, no name and no number of one`;
       return { what, mend: "write a name such as builder, or 1001" };
     },
-    accountJson,
+    {
+      anyOf: [
+        { type: "string", pattern: accountPattern.source },
+        { type: "integer", minimum: 0, maximum: accountMax },
+      ],
+    },
   ),
   meaning: String,
 };

@@ -20,9 +20,10 @@ export interface MetricsOptions {
 
 /** Seconds: a healthy pickup takes milliseconds, one behind a slow token source or ledger seconds. */
 const pickupBuckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
-/** Seconds: from a look at a gate to a build of many hours. */
-const durationBuckets = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600];
-const owedBuckets = [0.05, 0.1, 0.25, 0.5, 1, 5, 15, 60, 300, 900, 3_600];
+/** Seconds: from a look at a gate to the longest `jobTimeout`. */
+const durationBuckets = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400];
+/** Seconds: an outage may last as long as CodePipeline waits for an action. */
+const owedBuckets = [0.05, 0.1, 0.25, 0.5, 1, 5, 15, 60, 300, 900, 3_600, 14_400, 86_400];
 const callBuckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
 const commitBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 30];
 const lookupBuckets = [0.0001, 0.001, 0.01, 0.1, 0.5, 1, 5, 15];

@@ -1,6 +1,7 @@
 // Whether the disk of the jobs' folders has room for another job. Looks from time to time, so that asking costs
-// nothing. It must never stop running jobs: only new ones are not taken.
+// nothing. Room that downloads are about to fill is reserved: one look must not be enough for fifty of them.
 import { statfs } from "node:fs/promises";
+import { JobFailure } from "../job/failure.js";
 import type { Clock } from "../std/clock.js";
 import type { Room } from "./artifacts.js";
 
@@ -29,6 +30,16 @@ export interface FreeSpaceOptions {
   readonly onChange: (room: Room) => void;
 }
 
+/** Room for one file that is about to be written. */
+export interface Reservation {
+  /** So many bytes of it lie on the disk by now, where every look sees them. */
+  wrote(bytes: number): void;
+  release(): void;
+}
+
+/** What is kept free of what is reserved, as a share of what new jobs ask for: the ledger may lie on the same disk. */
+const keptShare = 0.5;
+
 /** A small memory file system beside a container must not keep jobs away that touch no artifact. */
 const smallDiskShare = 0.25;
 
@@ -39,6 +50,8 @@ export class FreeSpace {
   #room: Room = { isEnough: true };
   #looking: Promise<DiskSpace> | undefined;
   #cancel = () => {};
+  /** Bytes that are reserved and not written yet, of each reservation. */
+  readonly #reserved = new Set<{ bytes: number }>();
 
   private constructor(options: FreeSpaceOptions) {
     this.#options = options;
@@ -54,6 +67,56 @@ export class FreeSpace {
   /** What the latest look found. */
   room(): Room {
     return this.#room;
+  }
+
+  /**
+   * Reserves room for a file of this size; waits while others fill or leave the disk, at most `waitMaxMs`. Throws
+   * JobFailure SystemUnavailable when there is none by then, or the signal's reason.
+   */
+  async reserve(
+    bytes: number,
+    options: { readonly waitMaxMs: number; readonly signal: AbortSignal },
+  ): Promise<Reservation> {
+    const { clock, minFreeBytes, intervalMs } = this.#options;
+    const { waitMaxMs, signal } = options;
+    const own = { bytes };
+    const untilMs = clock.monotonic() + waitMaxMs;
+    for (;;) {
+      signal.throwIfAborted();
+      // No check, by the operator's word.
+      const lacking = minFreeBytes === 0 ? undefined : await this.#tryToReserve(own);
+      if (lacking === undefined) break;
+      const leftMs = untilMs - clock.monotonic();
+      if (leftMs <= 0) throw new JobFailure("SystemUnavailable", `${lacking}; retry the action later`);
+      await clock.sleep(Math.min(intervalMs, leftMs), signal);
+    }
+    return {
+      wrote: (written) => {
+        own.bytes = Math.max(0, bytes - written);
+      },
+      release: () => void this.#reserved.delete(own),
+    };
+  }
+
+  /** Reserves what fits, or says why it does not. A disk that cannot be looked at has room: writing will tell. */
+  async #tryToReserve(own: { readonly bytes: number }): Promise<string | undefined> {
+    const space = await this.#look().catch(() => "hangs" as const);
+    const { folder, minFreeBytes } = this.#options;
+    // From here on at once: others may wait for the same look.
+    const free = space === "hangs" ? Number.POSITIVE_INFINITY : space.freeBytes - this.#reservedBytes();
+    const kept = space === "hangs" ? 0 : neededOf(minFreeBytes, space) * keptShare;
+    if (free - own.bytes >= kept) {
+      this.#reserved.add(own);
+      return undefined;
+    }
+    const asked = `an artifact of ${mebibytes(own.bytes)} does not fit on the disk of ${folder}`;
+    return `${asked}, which has ${mebibytes(Math.max(0, free))} left beside what other artifacts are about to take`;
+  }
+
+  #reservedBytes(): number {
+    let bytes = 0;
+    for (const each of this.#reserved) bytes += each.bytes;
+    return bytes;
   }
 
   close(): void {
@@ -76,11 +139,12 @@ export class FreeSpace {
     try {
       const space = await this.#look();
       if (space === "hangs") return noRoom(`the disk of ${folder} does not answer`);
-      const { freeBytes, freeFiles, totalBytes } = space;
-      const neededBytes = Math.min(minFreeBytes, totalBytes * smallDiskShare);
+      const { freeFiles } = space;
+      const freeBytes = space.freeBytes - this.#reservedBytes();
+      const neededBytes = neededOf(minFreeBytes, space);
       if (freeBytes < neededBytes) {
         const asked = `artifacts.minFreeBytes asks for ${mebibytes(neededBytes)}`;
-        return noRoom(`the disk of ${folder} has ${mebibytes(freeBytes)} left and ${asked}`);
+        return noRoom(`the disk of ${folder} has ${mebibytes(Math.max(0, freeBytes))} left and ${asked}`);
       }
       if (freeFiles !== undefined && freeFiles < minFreeFiles) {
         return noRoom(
@@ -115,6 +179,10 @@ export class FreeSpace {
 export async function diskSpace(folder: string): Promise<DiskSpace> {
   const { bavail, blocks, bsize, ffree, files } = await statfs(folder);
   return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, freeFiles: files === 0 ? undefined : ffree };
+}
+
+function neededOf(minFreeBytes: number, { totalBytes }: DiskSpace): number {
+  return Math.min(minFreeBytes, totalBytes * smallDiskShare);
 }
 
 function noRoom(why: string): Room {

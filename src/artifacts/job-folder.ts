@@ -25,9 +25,9 @@ export class JobFolder {
     return this.#path;
   }
 
+  /** Asked again it answers the same one; what failed in passing is tried anew. */
   path(): Promise<string> {
     this.#path ??= this.#makeOnce().catch((error: unknown) => {
-      // A shortage passes: who asks next has it tried anew.
       this.#path = undefined;
       throw error;
     });

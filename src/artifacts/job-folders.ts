@@ -70,12 +70,14 @@ export class JobFolders {
   async make(): Promise<string> {
     if (this.#isClosed) throw new Error("the daemon is stopping: no folder for a job is made any more");
     const taken = this.#run;
+    const run = await taken.catch(() => undefined);
     try {
-      return await makeJobFolder((await taken).folder);
+      if (run !== undefined) return await makeJobFolder(run.folder);
     } catch (error) {
-      if (!(error instanceof WorkDirError) && codeOf(error) !== "ENOENT") throw error;
+      if (codeOf(error) !== "ENOENT") throw error;
     }
-    // Somebody removed the run folder, or all of the work folder; the first that notices makes a new one for all.
+    // Somebody removed the run folder, or all of the work folder, or a new one could not be made a moment ago; the first
+    // that notices makes a new one for all.
     if (this.#run === taken) this.#run = this.#renewed(taken);
     return makeJobFolder((await this.#run).folder);
   }

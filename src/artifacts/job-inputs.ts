@@ -4,12 +4,18 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Job } from "../job/job.js";
 import { failureOfTransfer, TransferFault } from "./faults.js";
+import type { Reservation } from "./free-space.js";
 import type { JobFolder } from "./job-folder.js";
+import type { LeftOut } from "./links.js";
 import { placed } from "./named.js";
 import { ArchiveDamaged } from "./refusal.js";
 import type { PlacedArtifact, Transfers } from "./s3/transfers.js";
 import type { UnpackLimits } from "./unpack/limits.js";
+import type { Unpacked } from "./unpack/request.js";
 import type { UnpackCall, Unpacker, Unpacking } from "./unpack/unpack.js";
+
+/** Reserves room for a file of so many bytes. Throws JobFailure, or the signal's reason. */
+export type Reserve = (bytes: number, signal: AbortSignal) => Promise<Reservation>;
 
 export interface JobInputsOptions {
   readonly job: Job;
@@ -17,6 +23,9 @@ export interface JobInputsOptions {
   readonly transfers: () => Promise<Transfers>;
   readonly unpacker: () => Promise<Pick<Unpacker, "begin">>;
   readonly limits: UnpackLimits;
+  readonly reserve: Reserve;
+  /** Told when links of an artifact were left out. */
+  readonly onLinksLeftOut: (artifact: string, leftOut: LeftOut) => void;
   readonly signal: AbortSignal;
 }
 
@@ -112,8 +121,10 @@ export class JobInputs {
     const signal = AbortSignal.any([this.#options.signal, stop.signal]);
     let unpacking: Unpacking | undefined;
     let isVerified = false;
-    const begin = (size: number) => {
+    let room: Reservation | undefined;
+    const begin = async (size: number) => {
       // S3 is asked again when the first answer brought no byte; the version stays the same.
+      room ??= await this.#options.reserve(size, signal);
       if (!unpacker || into === undefined || unpacking) return;
       unpacking = unpacker.begin({ ...this.#unpackCall(artifact, file, into), size });
       unpacking.result.catch((error: unknown) => stop.abort(error));
@@ -124,26 +135,35 @@ export class JobInputs {
         to: file,
         signal,
         onLength: begin,
-        onWritten: (bytes) => unpacking?.wrote(bytes),
+        onWritten: (bytes) => {
+          room?.wrote(bytes);
+          unpacking?.wrote(bytes);
+        },
         tailWanted: (first) => unpacking?.tailWanted(first) ?? 0,
         onTailWritten: (from) => unpacking?.wroteTail(from),
       });
       isVerified = true;
       unpacking?.complete();
-      await unpacking?.result;
+      if (unpacking) this.#tell(artifact, await unpacking.result);
     } catch (error) {
       unpacking?.giveUp(error);
       await unpacking?.result.catch(() => {});
       // The archive may be good, and only these bytes of it, for which nobody vouches yet, are not.
       if (error instanceof ArchiveDamaged && !isVerified) throw damagedOnTheWay(error);
       throw error;
+    } finally {
+      room?.release();
     }
   }
 
   async #unpack(artifact: PlacedArtifact, file: string, into: string): Promise<void> {
     const unpacking = (await this.#options.unpacker()).begin(this.#unpackCall(artifact, file, into));
     unpacking.complete();
-    await unpacking.result;
+    this.#tell(artifact, await unpacking.result);
+  }
+
+  #tell({ name }: PlacedArtifact, { leftOut }: Unpacked): void {
+    if (leftOut) this.#options.onLinksLeftOut(name, leftOut);
   }
 
   #unpackCall({ name }: PlacedArtifact, file: string, into: string): UnpackCall {

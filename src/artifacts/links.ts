@@ -1,37 +1,83 @@
 // Whether the symbolic links of an archive stay in its folder: each target is followed as the system would follow it,
 // through the archive's other links, without a disk. Links to nothing are allowed if that nothing is inside.
-import { folded } from "./entry-names.js";
+import { folded, leadsUpByBackslash } from "./entry-names.js";
 import { ArchiveRefused, shown } from "./refusal.js";
-import { linkHopsMax, linkWalkMaxCharacters } from "./unpack/limits.js";
+import { linkHopsMax, linkWalkCharacters, type UnpackLimits } from "./unpack/limits.js";
 
 /** What a step costs besides the path that it looks at. */
 const stepCharacters = 16;
 
-/** Throws ArchiveRefused for the first link that leads out. Paths are within the folder, targets as the archive says. */
-export function checkLinks(links: ReadonlyMap<string, string>): void {
-  // Folded: on a file system that ignores case, `A/..` passes through the link `a`.
-  const byPlace = new Map([...links].map(([path, target]) => [folded(path), target]));
-  const walk = { characters: 0 };
-  for (const [path, target] of links) {
-    const why = trouble(path, target, byPlace, walk);
-    if (why !== undefined) throw new ArchiveRefused(`its link ${shown(path)} to ${shown(target)} ${why}`);
-  }
+/** A link that may not be made, with what is wrong with it. */
+export interface BadLink {
+  readonly path: string;
+  readonly target: string;
+  readonly why: string;
 }
 
-/** `walk` counts what all links together have cost so far. */
-function trouble(
-  path: string,
-  target: string,
-  links: ReadonlyMap<string, string>,
-  walk: { characters: number },
-): string | undefined {
+/** What is told of links that were left out. */
+export interface LeftOut {
+  readonly count: number;
+  /** Of the first ones: path, target and what is wrong. */
+  readonly first: readonly string[];
+}
+
+/** A thousand links left out are one warning. */
+const shownMax = 3;
+
+export function leftOutOf(links: readonly BadLink[]): LeftOut {
+  return { count: links.length, first: links.slice(0, shownMax).map(textOfLink) };
+}
+
+function textOfLink({ path, target, why }: BadLink): string {
+  return `link ${shown(path)} to ${shown(target)} ${why}`;
+}
+
+export interface LinkRules {
+  readonly limits: Pick<UnpackLimits, "maxLinks" | "badLinks">;
+  /** The file system tells any two names apart; else `A/..` passes through the link `a`. */
+  readonly isExact: boolean;
+}
+
+/**
+ * The links that lead out or nowhere. Paths are within the folder, targets as the archive says. Throws ArchiveRefused
+ * for the first of them unless they are to be left out, and for links that take too long to follow.
+ */
+export function badLinks(links: ReadonlyMap<string, string>, { limits, isExact }: LinkRules): readonly BadLink[] {
+  const placeOf = isExact ? (path: string) => path : folded;
+  const byPlace = new Map([...links].map(([path, target]) => [placeOf(path), target]));
+  const walk = { characters: 0, max: limits.maxLinks * linkWalkCharacters, placeOf };
+  const bad: BadLink[] = [];
+  for (const [path, target] of links) {
+    const why = trouble(path, target, byPlace, walk);
+    if (why === undefined) continue;
+    const link = { path, target, why };
+    if (why === tooFar) throw new ArchiveRefused(`its ${textOfLink(link)}`);
+    if (limits.badLinks === "refuse") {
+      throw new ArchiveRefused(`its ${textOfLink(link)}; artifacts.badLinks: skip leaves such links out`);
+    }
+    bad.push(link);
+  }
+  return bad;
+}
+
+const tooFar = "leads, with the others, too far about; link more directly";
+
+interface Walk {
+  /** What all links together have cost so far, and may cost. */
+  characters: number;
+  readonly max: number;
+  readonly placeOf: (path: string) => string;
+}
+
+function trouble(path: string, target: string, links: ReadonlyMap<string, string>, walk: Walk): string | undefined {
   const here = path.split("/").slice(0, -1);
   /** Parts yet to walk, the next one last. */
   const ahead: string[] = [];
   let hops = 0;
   const follow = (to: string): string | undefined => {
     if (to === "") return "has no target";
-    if (/[\p{Cc}\\\ufffd]/u.test(to)) return "has a target that no file has";
+    if (to.includes("\0")) return "has a target that no file has";
+    if (leadsUpByBackslash(to)) return "leads out of the folder on Windows";
     if (to.startsWith("/") || /^[A-Za-z]:/.test(to)) return "has an absolute target; link relatively";
     hops++;
     if (hops > linkHopsMax) return "goes round in a circle";
@@ -50,8 +96,8 @@ function trouble(
     here.push(part);
     const place = here.join("/");
     walk.characters += place.length + stepCharacters;
-    if (walk.characters > linkWalkMaxCharacters) return "leads, with the others, too far about; link more directly";
-    const next = links.get(folded(place));
+    if (walk.characters > walk.max) return tooFar;
+    const next = links.get(walk.placeOf(place));
     if (next === undefined) continue;
     here.pop();
     why = follow(next);

@@ -7,14 +7,12 @@ import type { ArtifactStore } from "./artifacts.js";
 import { type DiskSpace, diskSpace, FreeSpace } from "./free-space.js";
 import { JobFolders } from "./job-folders.js";
 import { S3Store } from "./store.js";
+import type { UnpackLimits } from "./unpack/limits.js";
 import { openWorkDir } from "./work-dir.js";
 
 export interface ArtifactSettings {
-  readonly artifacts: {
+  readonly artifacts: UnpackLimits & {
     readonly workDir: string;
-    readonly maxArchiveBytes: number;
-    readonly maxExtractedBytes: number;
-    readonly maxEntries: number;
     readonly minFreeBytes: number;
     readonly endpoint?: string;
     readonly requestTimeoutMs: number;
@@ -45,7 +43,7 @@ export async function openArtifacts(options: {
 }): Promise<ArtifactStore> {
   const { settings, clock, log, mask } = options;
   const { artifacts, aws, retry } = settings;
-  const { workDir, minFreeBytes, ...limits } = artifacts;
+  const { workDir, minFreeBytes, endpoint, requestTimeoutMs, ...limits } = artifacts;
   const folders = await JobFolders.open({
     workDir,
     clock,
@@ -68,19 +66,25 @@ export async function openArtifacts(options: {
     if (removed > 0) log.info({ removed }, "removed the folders of jobs that dead processes left");
   });
   return new S3Store({
-    ...limits,
+    limits,
+    requestTimeoutMs,
     folders,
     space,
     appId: aws.appId,
     ...(mask ? { mask } : {}),
     connectionTimeoutMs: aws.connectionTimeoutMs,
     socketTimeoutMs: aws.socketTimeoutMs,
-    endpoint: artifactEndpoint(artifacts.endpoint, aws.endpoint),
+    endpoint: artifactEndpoint(endpoint, aws.endpoint),
     retry: retry.artifact,
     clock,
     random: Math.random,
     onLeftover: (folder, error) =>
       log.warn({ err: error, folder }, "a job's folder could not be removed; the next start tries again"),
+    onLinksLeftOut: ({ key }, artifact, { count, first }) =>
+      log.warn(
+        { event: "links-left-out", jobId: key.jobId, artifact, count },
+        `links of the artifact ${artifact} were left out (artifacts.badLinks: skip): ${count}, first ${first.join("; ")}`,
+      ),
     onPartsLeft: ({ Bucket, Key, UploadId }, error) =>
       log.warn(
         { err: error, uploadId: UploadId },

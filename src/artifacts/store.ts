@@ -1,5 +1,6 @@
 // Makes workspaces, and owns what they share: the connections to S3, the threads that unpack and pack, the look at the
 // disk. Loads nothing of it before the first job needs it.
+import type { Job } from "../job/job.js";
 import { machineFault } from "../job/worker-fault.js";
 import type { Clock } from "../std/clock.js";
 import type { RetryPolicyMs } from "../std/retry.js";
@@ -8,11 +9,13 @@ import type { ArtifactStore, Room, Workspace, WorkspaceCall } from "./artifacts.
 import type { FreeSpace } from "./free-space.js";
 import type { JobFolders } from "./job-folders.js";
 import { LazyWorkspace } from "./lazy-workspace.js";
+import type { LeftOut } from "./links.js";
 import type { Packer } from "./pack/pack.js";
 import { JobAccess } from "./s3/access.js";
 import type { S3, Transfers } from "./s3/transfers.js";
 import type { PartsLeft } from "./s3/upload.js";
 import { Shared } from "./shared.js";
+import type { UnpackLimits } from "./unpack/limits.js";
 import type { Unpacker } from "./unpack/unpack.js";
 import { JobWorkspace } from "./workspace.js";
 
@@ -20,7 +23,7 @@ export interface S3StoreOptions {
   /** Closed with the store. */
   readonly folders: Pick<JobFolders, "make" | "remove" | "close">;
   /** Closed with the store. */
-  readonly space: Pick<FreeSpace, "room" | "close">;
+  readonly space: Pick<FreeSpace, "room" | "reserve" | "close">;
   /** Another S3, addressed path-style; unset: each Region's own. */
   readonly endpoint: string | undefined;
   readonly appId: string;
@@ -31,20 +34,22 @@ export interface S3StoreOptions {
   readonly socketTimeoutMs: number;
   /** For one request of an upload or the beginning of a download's answer. */
   readonly requestTimeoutMs: number;
-  readonly maxArchiveBytes: number;
-  readonly maxExtractedBytes: number;
-  readonly maxEntries: number;
+  readonly limits: UnpackLimits;
   readonly retry: RetryPolicyMs;
   readonly clock: Clock;
   readonly random: () => number;
   /** Told when the folder of a job that is over could not be removed. */
   readonly onLeftover: (folder: string, error: unknown) => void;
+  /** Told when links of an artifact were left out, as `artifacts.badLinks` says. */
+  readonly onLinksLeftOut: (job: Job, artifact: string, leftOut: LeftOut) => void;
   /** Told when parts of an upload that broke stay in the bucket. */
   readonly onPartsLeft: PartsLeft;
 }
 
 /** Longest time for taking back an upload that broke: well within a stop's time. */
 const cleanupMaxMs = 5_000;
+/** How long a download waits for others to leave the disk; S3 is asked anew afterwards. */
+const roomWaitMaxMs = 120_000;
 /** Folders packed at once; more would only share the same disk and cores. */
 const packThreadsMax = 2;
 const packEndMs = 5_000;
@@ -78,7 +83,7 @@ export class S3Store implements ArtifactStore {
   }
 
   #open(call: WorkspaceCall): Workspace {
-    const { folders, maxArchiveBytes, maxExtractedBytes, maxEntries, onLeftover } = this.#options;
+    const { folders, space, limits, onLeftover, onLinksLeftOut } = this.#options;
     const life = new AbortController();
     const transfers = new Shared(() => this.#transfers(call, life.signal));
     const workspace: JobWorkspace = new JobWorkspace({
@@ -89,9 +94,12 @@ export class S3Store implements ArtifactStore {
       unpacker: () => this.#unpacker.get(),
       pack: (request) =>
         this.#throughShortage(request.signal, async () => {
-          await (await this.#packer.get()).pack(request);
+          const { leftOut } = await (await this.#packer.get()).pack(request);
+          if (leftOut) onLinksLeftOut(call.job, request.artifact, leftOut);
         }),
-      limits: { maxArchiveBytes, maxExtractedBytes, maxEntries },
+      onLinksLeftOut: (artifact, leftOut) => onLinksLeftOut(call.job, artifact, leftOut),
+      limits,
+      reserve: (bytes, signal) => space.reserve(bytes, { waitMaxMs: roomWaitMaxMs, signal }),
       endAccess: () => life.abort(new Error("the job is over")),
       onLeftover,
       onOver: () => this.#workspaces.delete(workspace),
@@ -128,7 +136,7 @@ export class S3Store implements ArtifactStore {
 
 async function openS3(options: S3StoreOptions): Promise<S3> {
   const { S3 } = await import("./s3/transfers.js");
-  return new S3({ ...options, cleanupMaxMs });
+  return new S3({ ...options, maxArchiveBytes: options.limits.maxArchiveBytes, cleanupMaxMs });
 }
 
 async function openUnpacker({ clock }: S3StoreOptions): Promise<Unpacker> {
@@ -141,8 +149,7 @@ async function openUnpacker({ clock }: S3StoreOptions): Promise<Unpacker> {
 }
 
 async function openPacker(options: S3StoreOptions): Promise<Packer> {
-  const { clock, maxArchiveBytes, maxExtractedBytes, maxEntries } = options;
-  const limits = { maxArchiveBytes, maxExtractedBytes, maxEntries };
+  const { clock, limits } = options;
   const { Packer, startPackWorker } = await import("./pack/pack.js");
   return new Packer({ limits, threadsMax: packThreadsMax, endMs: packEndMs, clock, start: startPackWorker });
 }

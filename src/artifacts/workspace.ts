@@ -5,8 +5,9 @@ import { machineFault } from "../job/worker-fault.js";
 import type { ArtifactLinks, Workspace, WorkspaceCall } from "./artifacts.js";
 import { GoneAccess } from "./faults.js";
 import { JobFolder } from "./job-folder.js";
-import { JobInputs } from "./job-inputs.js";
+import { JobInputs, type Reserve } from "./job-inputs.js";
 import { JobOutputs, type PackRequest } from "./job-outputs.js";
+import type { LeftOut } from "./links.js";
 import type { Transfers } from "./s3/transfers.js";
 import type { UnpackLimits } from "./unpack/limits.js";
 import type { Unpacker } from "./unpack/unpack.js";
@@ -22,6 +23,10 @@ export interface JobWorkspaceOptions {
   readonly unpacker: () => Promise<Pick<Unpacker, "begin">>;
   readonly pack: (request: PackRequest) => Promise<void>;
   readonly limits: UnpackLimits;
+  /** Reserves room on the disk for a file of so many bytes. */
+  readonly reserve: Reserve;
+  /** Told when links of an input were left out. */
+  readonly onLinksLeftOut: (artifact: string, leftOut: LeftOut) => void;
   /** Ends renewals of access, which outlive the transfers so that a broken upload can be taken back. */
   readonly endAccess: () => void;
   /** Told when the folder could not be removed. */
@@ -52,7 +57,8 @@ export class JobWorkspace implements Workspace {
     const folder = new JobFolder({ make: options.makeFolder, signal });
     const shared = { job, folder, transfers: options.transfers, signal };
     this.#folder = folder;
-    this.#inputs = new JobInputs({ ...shared, unpacker: options.unpacker, limits: options.limits });
+    const { unpacker, limits, reserve, onLinksLeftOut } = options;
+    this.#inputs = new JobInputs({ ...shared, unpacker, limits, reserve, onLinksLeftOut });
     this.#outputs = new JobOutputs({ ...shared, pack: options.pack });
   }
 

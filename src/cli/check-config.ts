@@ -19,9 +19,10 @@ export async function checkConfig(
 ): Promise<number> {
   const loaded = await loadConfig(options);
   const { config, settings, warnings } = loaded;
-  for (const warning of warnings) io.err(`warning: ${describeMistake(warning)}\n`);
   const files = await checkFiles(config, settings);
-  const mistakes = [...files.map(describeMistake), ...(await checkParts(config, files.length === 0))];
+  for (const warning of [...warnings, ...files.warnings]) io.err(`warning: ${describeMistake(warning)}\n`);
+  const wrong = files.mistakes.map(describeMistake);
+  const mistakes = [...wrong, ...(await checkParts(config, wrong.length === 0))];
   for (const mistake of mistakes) io.err(`${mistake}\n`);
   if (mistakes.length > 0) return exitCodes.configuration;
   io.out(`ok: ${summary(config)}\n`);

@@ -53,7 +53,7 @@ export class ThirdPartyGateway implements JobGateway {
   readonly #tokens: ClientTokens;
   readonly #clock: Clock;
   readonly #clientCooldownMs: number;
-  readonly #refused = new Map<ClientId, { readonly token: ClientToken; readonly untilMs: number }>();
+  readonly #refused = new Map<ClientId, { readonly token: Secret<ClientToken>; readonly untilMs: number }>();
 
   constructor(options: ThirdPartyGatewayOptions) {
     this.#region = options.region;
@@ -196,7 +196,7 @@ export class ThirdPartyGateway implements JobGateway {
   #isCooling(clientId: ClientId, token: Secret<ClientToken>): boolean {
     const entry = this.#refused.get(clientId);
     if (entry === undefined) return false;
-    if (entry.untilMs > this.#clock.monotonic() && entry.token === token.reveal()) return true;
+    if (entry.untilMs > this.#clock.monotonic() && entry.token.reveal() === token.reveal()) return true;
     this.#refused.delete(clientId);
     return false;
   }
@@ -204,7 +204,7 @@ export class ThirdPartyGateway implements JobGateway {
   #cool(clientId: ClientId, token: Secret<ClientToken>): void {
     this.#refused.delete(clientId);
     this.#refused.set(clientId, {
-      token: token.reveal(),
+      token,
       untilMs: this.#clock.monotonic() + this.#clientCooldownMs,
     });
     if (this.#refused.size > cooldownsMax) {

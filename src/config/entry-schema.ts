@@ -1,5 +1,5 @@
 // The second half of schema.ts: the keys of `ledger`, of `artifacts`, of one entry of `actionTypes` and of `handlers`.
-import { duration, hiddenText, httpUrl, integer, list, oneOf, path, size, text, textMap } from "./formats.js";
+import { duration, hiddenText, httpUrl, integer, list, number, oneOf, path, size, text, textMap } from "./formats.js";
 import { setting } from "./setting.js";
 import { accountFormat, commandFormat, envNameFormat, regionListFormat, webhookSecret } from "./shapes.js";
 
@@ -42,6 +42,24 @@ export const artifactsSchema = {
   maxArchiveBytes: setting("Largest artifact that is taken, packed.", size("1KiB", "1TiB"), { default: "2GiB" }),
   maxExtractedBytes: setting("Largest artifact that is taken, unpacked.", size("1KiB", "8TiB"), { default: "8GiB" }),
   maxEntries: setting("Most files and folders in one artifact.", integer(1, 10_000_000), { default: 200_000 }),
+  maxRatio: setting(
+    "Most bytes an artifact unpacks to for each byte of the whole archive, beyond the first `artifacts.maxRatioFrom`.",
+    number(1, 1_000_000),
+    // Source code and logs reach 20, deflate ends at 1,032.
+    { default: 200 },
+  ),
+  maxRatioFrom: setting(
+    "Unpacked bytes that `artifacts.maxRatio` does not count: a database dump or an empty disk image harms nobody.",
+    size("0B", "8TiB"),
+    { default: "100MiB" },
+  ),
+  // Their targets are held in memory.
+  maxLinks: setting("Most symbolic links in one artifact.", integer(0, 200_000), { default: 10_000 }),
+  badLinks: setting(
+    "What becomes of an artifact's symbolic links that are absolute, lead out of it or go round in a circle: `refuse` fails the job, `skip` leaves them out, with a warning.",
+    oneOf(["refuse", "skip"]),
+    { default: "refuse" },
+  ),
   minFreeBytes: setting(
     "While the disk of `artifacts.workDir` has less left, or less than a quarter of a smaller disk, no new job is taken; 0B: no check.",
     size("0B", "8TiB"),

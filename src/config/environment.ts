@@ -2,6 +2,7 @@
 // which key, convict reads the text as the kind of value that the key has; ours are the places, the forms that name a
 // file, and the variables that are nobody's.
 
+import { commandVariables } from "../std/own-variables.js";
 import { nearest } from "../std/suggest.js";
 import type { Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
@@ -22,7 +23,7 @@ export interface Override {
 }
 
 /** Variables that are read elsewhere, or that partnerd itself sets for its commands. */
-const otherVariables = /^PARTNERD_(CONFIG|JOB_ID|REGION|CONTINUATION_TOKEN|DEADLINE|OUTCOME)$/;
+const otherVariables: ReadonlySet<string> = new Set(["PARTNERD_CONFIG", ...commandVariables]);
 
 /** What Kubernetes sets in every container of a namespace that has a Service called partnerd-… */
 const serviceLink = /_(SERVICE_(HOST|PORT(_.*)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
@@ -39,7 +40,7 @@ export function withEnvironment(
   const forms = formsOf(schema);
   const set: Record<string, string> = {};
   for (const [name, text] of Object.entries(environment)) {
-    if (!name.startsWith("PARTNERD_") || !text || otherVariables.test(name)) continue;
+    if (!name.startsWith("PARTNERD_") || !text || otherVariables.has(name)) continue;
     const isLink = serviceLink.test(name) && serviceAddress.test(text);
     if (forms.has(name) && !isLink) set[name] = text;
     else if (forms.has(name)) {

@@ -1,7 +1,8 @@
 // Reads a tree under a section of the schema into settings: finds unknown keys, missing keys and wrong values, each with
 // its place, and reads entries of lists and maps under sections of their own. Defaults come from convict (store.ts),
 // which also checks the end result.
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
+import { modeOpenToAll } from "../std/open-files.js";
 import { isPlaceholder, placeholderIn } from "../std/placeholder.js";
 import { nearest } from "../std/suggest.js";
 import { readTextFile } from "../std/text-file.js";
@@ -140,7 +141,15 @@ async function readSetting(setting: Setting, key: string, tree: Branch, walk: Wa
     return broken(entry);
   }
   if (setting.filesOf !== undefined) return readSecretFiles(setting, name, entry.tree, findings);
+  if (setting.sensitive) await warnOfOpenFile(name, entry.tree, findings);
   return checked(setting, name, entry.tree, findings);
+}
+
+/** A secret that stands in the configuration itself. */
+async function warnOfOpenFile(name: string, { place, ...tree }: Tree, findings: Findings): Promise<void> {
+  if (place.kind !== "file" || (tree.kind === "map" && tree.entries.size === 0)) return;
+  const mode = await modeOpenToAll(resolve(place.directory, basename(place.file)));
+  if (mode) findings.warn(place, `${name} is a secret, and every user can read this file (${mode})`, "chmod 600");
 }
 
 /** Each item names a file that holds a secret. */
@@ -169,10 +178,15 @@ async function readSecret(name: string, tree: Tree, findings: Findings): Promise
     findings.mistake(place, `${name} is ${describeTree(tree)}, not a path`, "name the file that holds the secret");
     return [];
   }
-  const text = await readTextFile(resolve(directoryOf(place) ?? "", file), secretFileMaxBytes);
-  if (typeof text === "string") return [{ kind: "leaf", value: text.replace(/\r?\n$/, ""), text: "", place }];
-  findings.mistake(place, `${name}: the file ${quote(file)} ${text.problem}`, text.mend);
-  return [];
+  const path = resolve(directoryOf(place) ?? "", file);
+  const text = await readTextFile(path, secretFileMaxBytes);
+  if (typeof text !== "string") {
+    findings.mistake(place, `${name}: the file ${quote(file)} ${text.problem}`, text.mend);
+    return [];
+  }
+  const mode = await modeOpenToAll(path);
+  if (mode) findings.warn(place, `${name}: every user can read the file ${quote(file)} (${mode})`, "chmod 600");
+  return [{ kind: "leaf", value: text.replace(/\r?\n$/, ""), text: "", place }];
 }
 
 /** Something is there, and none of it can be used. */

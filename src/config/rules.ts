@@ -12,6 +12,7 @@ import type { Findings } from "./mistakes.js";
 import { quote } from "./mistakes.js";
 import { knownRegions } from "./regions.js";
 import { schema } from "./schema.js";
+import { checkServices } from "./service-rules.js";
 import { fileFormOf, settingsOf } from "./setting.js";
 import type { Settings } from "./settings.js";
 
@@ -37,6 +38,7 @@ export function checkRules(checked: Checked): void {
   checkHandlers(checked);
   checkCommands(checked);
   checkAwsVariables(checked.environment, checked.findings);
+  checkServices(checked);
 }
 
 /** The action types that could be looked at, by the prefixes of their settings. */

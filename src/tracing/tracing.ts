@@ -18,6 +18,8 @@ import { actionTypeName, type JobKey, jobKeyName } from "../job/job.js";
 
 export interface TracingOptions {
   readonly tracer: Tracer;
+  /** Most jobs with a span that is open; for tests. */
+  readonly jobsMax?: number;
 }
 
 /** Spans of one job: `job` from its offer to its result, `step` its handler, then its report. */
@@ -28,14 +30,16 @@ interface JobSpans {
 }
 
 /** A job that ends without any event of its own would stay for ever: more than a worker's slots and parked jobs. */
-const jobsMax = 20_000;
+const ordinaryJobsMax = 20_000;
 
 export class Tracing {
   readonly #tracer: Tracer;
+  readonly #jobsMax: number;
   readonly #jobs = new Map<string, JobSpans>();
 
   constructor(options: TracingOptions) {
     this.#tracer = options.tracer;
+    this.#jobsMax = options.jobsMax ?? ordinaryJobsMax;
   }
 
   /** Takes in one event. */
@@ -160,7 +164,7 @@ export class Tracing {
     );
     const spans: JobSpans = { job, inJob: trace.setSpan(ROOT_CONTEXT, job), step: undefined };
     this.#jobs.set(name, spans);
-    this.#forgetOldest();
+    this.#endOldest(startTime);
     return spans;
   }
 
@@ -175,10 +179,16 @@ export class Tracing {
     spans.job.end(endTime);
   }
 
-  #forgetOldest(): void {
-    if (this.#jobs.size <= jobsMax) return;
-    const [oldest] = this.#jobs.keys();
-    if (oldest !== undefined) this.#jobs.delete(oldest);
+  /** A span that is not ended is never exported. */
+  #endOldest(endTime: number): void {
+    if (this.#jobs.size <= this.#jobsMax) return;
+    const [oldest] = this.#jobs;
+    if (oldest === undefined) return;
+    const [name, { job, step }] = oldest;
+    this.#jobs.delete(name);
+    job.setAttribute("partnerd.evicted", true);
+    step?.end(endTime);
+    job.end(endTime);
   }
 }
 

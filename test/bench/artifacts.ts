@@ -15,7 +15,15 @@ const rounds = Number(process.env["BENCH_ROUNDS"] ?? 5);
 const megabytes = Number(process.env["BENCH_MEGABYTES"] ?? 200);
 
 /** The defaults of the configuration. */
-const limits = { maxArchiveBytes: 2 ** 31, maxExtractedBytes: 2 ** 33, maxEntries: 200_000 };
+const limits = {
+  maxArchiveBytes: 2 ** 31,
+  maxExtractedBytes: 2 ** 33,
+  maxEntries: 200_000,
+  maxRatio: 200,
+  maxRatioFromBytes: 100 * 2 ** 20,
+  maxLinks: 10_000,
+  badLinks: "refuse",
+} as const;
 
 /** One run of one contestant. */
 interface Measured {

@@ -15,6 +15,7 @@ import { Secret } from "../../src/job/secret.js";
 import { systemClock } from "../../src/std/clock.js";
 import { createLog, textLog } from "../../src/std/log.js";
 import { Masker } from "../../src/std/masking.js";
+import { otherLimits } from "../support/artifact-limits.js";
 import { moduleHandler } from "../support/module-handler.js";
 import { FaultPoints, pointsUntil, say } from "./fault-points.js";
 import { Journal, journalEvent, journalledGateway, journalledLedger, machineMs } from "./journal.js";
@@ -132,6 +133,7 @@ function configOf(order: ChildOrder): Config {
       maxArchiveBytes: 1e9,
       maxExtractedBytes: 1e9,
       maxEntries: 1e5,
+      ...otherLimits,
       minFreeBytes: 0,
       requestTimeoutMs: 5_000,
     },

@@ -2,7 +2,7 @@
 // emulator's S3 and, where Python's moto is present, in moto's. What our S3 and our store might both get wrong the same
 // way, another's S3 does not.
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   CreateBucketCommand,
@@ -17,6 +17,8 @@ import type { Emulator } from "../../src/emulator/emulator.js";
 import { startEmulator } from "../../src/emulator/emulator.js";
 import { zipOf } from "../../src/emulator/s3/zip.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
+import { tar } from "../support/archives.js";
+import { otherLimits } from "../support/artifact-limits.js";
 import { hasMoto, startMoto } from "../support/moto.js";
 import { startRig, thirdParty } from "../support/rig.js";
 import { s3Client } from "../support/s3-client.js";
@@ -64,7 +66,7 @@ describe.each(places)("artifacts in the S3 of $name", ({ start, isHere }) => {
   const run = isHere ? it : it.skip;
 
   /** Works one job with these artifacts; answers how it ended. */
-  async function work(artifacts: object, handle: (job: HandlerJob) => Promise<unknown>) {
+  async function work(artifacts: object, handle: (job: HandlerJob) => Promise<unknown>, limits: object = otherLimits) {
     const { url, emulator } = here();
     await using rig = await startRig({
       ...(emulator && { sharedEmulator: emulator }),
@@ -78,6 +80,8 @@ describe.each(places)("artifacts in the S3 of $name", ({ start, isHere }) => {
           maxArchiveBytes: 1e9,
           maxExtractedBytes: 1e9,
           maxEntries: 1e5,
+          ...otherLimits,
+          ...limits,
           minFreeBytes: 0,
           requestTimeoutMs: 20_000,
           endpoint: url,
@@ -86,7 +90,7 @@ describe.each(places)("artifacts in the S3 of $name", ({ start, isHere }) => {
     });
     const id = rig.emulator.addJob({ actionType: thirdParty, ...artifacts });
     const { status, result } = await rig.emulator.waitForJob(id, "over");
-    return { status, document: result?.document };
+    return { status, document: result?.document, logs: [...rig.logs] };
   }
 
   run("are unpacked from a zip, and packed into one that another can read, encrypted by the job's key", async () => {
@@ -124,7 +128,7 @@ describe.each(places)("artifacts in the S3 of $name", ({ start, isHere }) => {
       await writeFile(join(folder, "large.bin"), bytes);
       await job.output("Report", "out");
     });
-    expect(up.status).toBe("Succeeded");
+    expect(up).toMatchObject({ status: "Succeeded" });
     const head = await client.send(new HeadObjectCommand(at(report)));
     expect(head.ETag).toMatch(/-\d+"$/);
     const { Uploads } = await client.send(new ListMultipartUploadsCommand({ Bucket }));
@@ -137,6 +141,40 @@ describe.each(places)("artifacts in the S3 of $name", ({ start, isHere }) => {
     });
     expect(down.status).toBe("Succeeded");
     expect(found).toBe(sum);
+  });
+
+  run("lose the links that may not be, where that is asked, and the log says which", async () => {
+    const { s3: client } = here();
+    const links = [
+      { name: "bin/python3", type: "2", linkTarget: "/usr/bin/python3" },
+      { name: "bin/python", type: "2", linkTarget: "python3" },
+      { name: "bin/activate", content: "x" },
+    ];
+    await client.send(new PutObjectCommand({ ...at(source), Body: tar(links) }));
+    const refused = await work({ inputs: [source] }, (job) => job.input("Source"));
+    expect(refused.document).toMatchObject({
+      failureDetails: { type: "ConfigurationError", message: expect.stringContaining("artifacts.badLinks: skip") },
+    });
+    const seen: string[][] = [];
+    const handle = async (job: HandlerJob) => {
+      const input = await job.input("Source");
+      seen.push(await readdir(join(input, "bin")));
+      await symlink("/etc/hostname", join(input, "bin/host"));
+      await job.output("Report", input);
+    };
+    const taken = await work({ inputs: [source], outputs: [report] }, handle, { badLinks: "skip" });
+    expect(taken.status).toBe("Succeeded");
+    expect(seen).toEqual([["activate"]]);
+    const told = taken.logs.filter(({ event }) => event === "links-left-out");
+    expect(told).toMatchObject([
+      { level: "warn", artifact: "Source", count: 2, jobId: expect.any(String) },
+      {
+        level: "warn",
+        artifact: "Report",
+        count: 1,
+        msg: expect.stringContaining('link "bin/host" to "/etc/hostname"'),
+      },
+    ]);
   });
 
   run("are taken as they are when they are no archive", async () => {

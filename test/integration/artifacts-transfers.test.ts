@@ -9,6 +9,7 @@ import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { describe, expect, it } from "vitest";
 import type { JobView } from "../../src/emulator/job.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
+import { otherLimits } from "../support/artifact-limits.js";
 import { type Rig, type RigOptions, startRig, thirdParty } from "../support/rig.js";
 import { s3Client } from "../support/s3-client.js";
 
@@ -167,7 +168,7 @@ describe("a download", () => {
   });
 });
 
-const rest = { maxEntries: 1e5, minFreeBytes: 0, requestTimeoutMs: 5_000 };
+const rest = { maxEntries: 1e5, ...otherLimits, minFreeBytes: 0, requestTimeoutMs: 5_000 };
 
 describe("an upload", () => {
   it("of more than 16 MiB goes in parts, each with its checksum", async () => {

@@ -10,6 +10,7 @@ import type { HandlerConfig } from "../../src/config/config.js";
 import type { JobView } from "../../src/emulator/job.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
 import { startService } from "../fixtures/handlers/service.js";
+import { otherLimits } from "../support/artifact-limits.js";
 import { moduleHandler } from "../support/module-handler.js";
 import { custom, type Rig, type RigOptions, scriptedHandler, startRig, thirdParty } from "../support/rig.js";
 
@@ -102,7 +103,7 @@ describe.each(flavours)("a %s job", (_flavour, actionType) => {
       const above = mkdtempSync(join(tmpdir(), "partnerd-test-"));
       onTestFinished(() => rmSync(above, { recursive: true, force: true }));
       chmodSync(above, 0o711);
-      const limits = { maxArchiveBytes: 1e9, maxExtractedBytes: 1e9, maxEntries: 1e5, minFreeBytes: 0 };
+      const limits = { ...otherLimits, maxArchiveBytes: 1e9, maxExtractedBytes: 1e9, maxEntries: 1e5, minFreeBytes: 0 };
       const artifacts = { workDir: join(above, "work"), ...limits, requestTimeoutMs: 10_000 };
       await using rig = await rigWith({ ...command, user: "54321", group: "54321" }, { config: { artifacts } });
       const id = rig.emulator.addJob({ actionType, inputs: [source], outputs: [{ name: "Report" }] });
@@ -246,6 +247,7 @@ function limits(folder: string) {
     maxArchiveBytes: 1e9,
     maxExtractedBytes: 1e9,
     maxEntries: 1e5,
+    ...otherLimits,
     minFreeBytes: 0,
     requestTimeoutMs: 5_000,
   };

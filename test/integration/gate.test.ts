@@ -4,6 +4,7 @@ import { mkdirSync, renameSync } from "node:fs";
 import type fs from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { otherLimits } from "../support/artifact-limits.js";
 import { custom, Gate, type Rig, startRig, thirdParty } from "../support/rig.js";
 
 const disk = vi.hoisted(() => ({ isFull: false, fullLooks: 0 }));
@@ -42,7 +43,8 @@ const closings: Readonly<Record<string, (rig: Rig) => Promise<() => void>>> = {
   },
 };
 
-const limits = { maxArchiveBytes: 1e9, maxExtractedBytes: 1e9, maxEntries: 1e5, requestTimeoutMs: 5_000 };
+const sizes = { maxArchiveBytes: 1e9, maxExtractedBytes: 1e9, maxEntries: 1e5 };
+const limits = { ...sizes, ...otherLimits, requestTimeoutMs: 5_000 };
 
 /** Every slot works, and as many jobs wait. */
 async function full(actionType: typeof thirdParty | typeof custom, slots: number) {

@@ -29,6 +29,8 @@ export interface ZipPart {
   /** Bytes between the entry before and this one. */
   readonly before?: Buffer;
   readonly disk?: number;
+  /** The system that it says it was made on; Unix by default. */
+  readonly host?: number;
 }
 
 export interface ZipOptions {
@@ -42,6 +44,10 @@ export interface ZipOptions {
   readonly directoryBytes?: number;
   readonly directoryOffset?: number;
   readonly disk?: number;
+  /** What the plain end says beside a 64-bit one, instead of that it is there. */
+  readonly beside64?: { readonly entries: number; readonly bytes: number; readonly offset: number };
+  /** Where the locator says that the 64-bit end lies. */
+  readonly locatorOffset?: number;
   /** Between the directory and its end record. */
   readonly afterDirectory?: Buffer;
   /** Order of the directory, as positions of the parts. */
@@ -82,7 +88,8 @@ export function zip(parts: readonly ZipPart[], options: ZipOptions = {}): Buffer
     disk: options.disk ?? 0,
   };
   const after = options.afterDirectory ?? Buffer.alloc(0);
-  const tail = options.isZip64 ? end64(end, at + records.length + after.length) : [];
+  const end64At = options.locatorOffset ?? at + records.length + after.length;
+  const tail = options.isZip64 ? end64(end, end64At) : [];
   return Buffer.concat([prefix, ...body, records, after, ...tail, endRecord(end, options)]);
 }
 
@@ -116,7 +123,7 @@ function directoryRecord(part: ZipPart, method: number, truth: Truth, offset: nu
     ? [0xffffffff, 0xffffffff, 0xffffffff]
     : [truth.packedBytes, truth.bytes, offset];
   return Buffer.concat([
-    le(0x02014b50, 4, 0x032d, 2, 45, 2, truth.flags, 2, method, 2, 0, 2, 0x21, 2, truth.crc, 4),
+    le(0x02014b50, 4, 45, 1, part.host ?? 3, 1, 45, 2, truth.flags, 2, method, 2, 0, 2, 0x21, 2, truth.crc, 4),
     le(packedBytes, 4, bytes, 4, name.length, 2, extra.length, 2, 0, 2, part.disk ?? 0, 2, 0, 2),
     le((part.mode ?? 0o100644) * 0x10000, 4, at, 4),
     name,
@@ -139,8 +146,9 @@ function end64(end: End, at: number): Buffer[] {
   ];
 }
 
-function endRecord(end: End, { isZip64 = false, comment = Buffer.alloc(0) }: ZipOptions): Buffer {
-  const [entries, bytes, offset] = isZip64 ? [0xffff, 0xffffffff, 0xffffffff] : [end.entries, end.bytes, end.offset];
+function endRecord(end: End, { isZip64 = false, beside64, comment = Buffer.alloc(0) }: ZipOptions): Buffer {
+  const in64 = beside64 ?? { entries: 0xffff, bytes: 0xffffffff, offset: 0xffffffff };
+  const { entries, bytes, offset } = isZip64 ? in64 : end;
   const head = le(0x06054b50, 4, end.disk, 2, end.disk, 2, entries, 2, entries, 2, bytes, 4, offset, 4);
   return Buffer.concat([head, le(comment.length, 2), comment]);
 }

@@ -12,12 +12,15 @@ export interface HostileArchive {
     readonly maxArchiveBytes?: number;
     readonly maxExtractedBytes?: number;
     readonly maxEntries?: number;
+    readonly maxRatioFromBytes?: number;
   };
 }
 
 const link = 0o120777;
 const good = { name: "good.txt", content: "good" };
 const mebibyte = 2 ** 20;
+
+const deep = "d/".repeat(20) + "p/".repeat(20) + `${"q".repeat(200)}/`.repeat(4) + "q".repeat(150);
 
 /** Names that neither a zip nor a tar may hold. */
 const names: readonly (readonly [string, string, string])[] = [
@@ -26,47 +29,38 @@ const names: readonly (readonly [string, string, string])[] = [
   ["goes up within the folder", "a/../b", 'its entry "a/../b" has .. in its path'],
   ["ends in ..", "a/..", 'its entry "a/.." has .. in its path'],
   ["is ..", "..", 'its entry ".." has .. in its path'],
-  ["is absolute", "/tmp/partnerd-evil", "has an absolute path"],
-  ["is absolute twice", "//tmp/partnerd-evil", "has an absolute path"],
+  ["is absolute and goes up", "/../partnerd-evil", "has .. in its path"],
   ["has a drive letter", "C:/evil", "begins with a drive letter"],
   ["has a drive letter alone", "c:evil", "begins with a drive letter"],
   ["has a drive letter behind a dot", "./d:/evil", "begins with a drive letter"],
   ["goes up by backslashes", "..\\evil", "has a backslash in its name"],
-  ["has a backslash", "a\\b", "has a backslash in its name"],
+  ["goes up by backslashes further in", "a/..\\..\\evil", "has a backslash in its name"],
   ["is a UNC path", "\\\\host\\share", "has a backslash in its name"],
+  ["is only dots and slashes", ".", "is no folder and has no name"],
+  ["has a part of 256 bytes", "n".repeat(256), "has a name of more than 255 bytes"],
+  ["has a part of 129 two-byte letters", "é".repeat(128), "has a name of more than 255 bytes"],
+  ["has 1,025 bytes", deep, "has a path of more than 1024 bytes"],
+  ["lies 65 folders deep", `${"a/".repeat(65)}b`, "lies deeper than 64 folders"],
+];
+
+/** Names that no zip may hold: a tar may. */
+const zipNames: readonly (readonly [string, string, string])[] = [
+  ["has a backslash", "a\\b", "has a backslash in its name, which bsdtar takes for a slash"],
   ["has a newline", "a\nb", 'its entry "a\\nb" has control characters'],
   ["has an escape sequence", "\u001b[2Jevil", 'its entry "\\u001b[2Jevil" has control characters'],
   ["has DEL", "a\u007f", 'its entry "a\\u007f" has control characters'],
   ["has C1 controls", "a\u0085b", "has control characters"],
-  ["is only dots and slashes", ".", "is no folder and has no name"],
-  ["has a part of 256 bytes", "n".repeat(256), "has a name of more than 255 bytes"],
-  ["has a part of 129 two-byte letters", "é".repeat(128), "has a name of more than 255 bytes"],
-  [
-    "has 1,025 bytes",
-    "d/".repeat(20) + "p/".repeat(20) + `${"q".repeat(200)}/`.repeat(4) + "q".repeat(150),
-    "has a path of more than 1024 bytes",
-  ],
-  ["lies 65 folders deep", `${"a/".repeat(65)}b`, "lies deeper than 64 folders"],
 ];
 
-/** Pairs of names that mean one place somewhere. */
+/** Pairs of names that mean one place. */
 const pairs: readonly (readonly [string, string, string, string])[] = [
-  ["the same name twice", "a", "a", 'its entry "a" is there twice'],
-  ["the same name, once with a dot", "a", "./a", 'its entry "a" is there twice'],
-  ["names that differ in case", "Read.me", "read.ME", "differs from another only in case"],
-  ["folders that differ in case", "Lib/a", "lib/b", "differs from another only in case"],
-  ["names in two Unicode forms", "caf\u00e9", "cafe\u0301", "differs from another only in case, Unicode form"],
-  ["names that differ in a long s", "\u017fecret", "secret", "differs from another only in case"],
-  ["names that differ in ß", "stra\u00dfe", "STRASSE", "differs from another only in case"],
-  ["names that differ in a dot at the end", "a", "a.", "dots and spaces at the end"],
-  ["names that differ in a space at the end", "b/c", "b /d", "dots and spaces at the end"],
   ["a file and then a folder", "a", "a/b", 'its entry "a" is there as a folder and as something else'],
   ["a folder and then a file", "a/b", "a", 'its entry "a" is there as a folder and as something else'],
 ];
 
 function inZips(): HostileArchive[] {
   return [
-    ...names.map(([title, name, says]) =>
+    ...[...names, ...zipNames].map(([title, name, says]) =>
       hostile(`zip: a name that ${title}`, zip([good, { name, content: "x" }]), says),
     ),
     hostile("zip: an empty name", zip([{ name: "" }]), "has an entry without a name"),
@@ -79,7 +73,7 @@ function inZips(): HostileArchive[] {
     hostile(
       "zip: another, bad name in the Unicode path field",
       zip([unicodePath("safe", "../evil")]),
-      'its entry "../evil" has ..',
+      'is renamed to "../evil" by a Unicode path field',
     ),
     ...pairs.map(([title, one, two, says]) => hostile(`zip: ${title}`, zip([{ name: one }, { name: two }]), says)),
   ];
@@ -89,7 +83,6 @@ function inTars(): HostileArchive[] {
   return [
     ...names.map(([title, name, says]) => hostile(`tar: a name that ${title}`, tar([good, ...longNamed(name)]), says)),
     hostile("tar: an empty name", tar([good, { name: "" }]), "has an entry without a name"),
-    hostile("tar: a name that is not UTF-8", tar([{ name: Buffer.of(0x61, 0xff) }]), "has a name that is not UTF-8"),
     ...pairs.map(([title, one, two, says]) => hostile(`tar: ${title}`, tar([{ name: one }, { name: two }]), says)),
   ];
 }
@@ -182,9 +175,9 @@ function linkGames(): HostileArchive[] {
       "is there twice",
     ),
     hostile(
-      "tar: a file through a link of another case",
-      tar([{ name: "L", type: "2", linkTarget: "/tmp" }, { name: "l/evil" }]),
-      "only in case",
+      "tar: a file through a link by an absolute name",
+      tar([{ name: "l", type: "2", linkTarget: "d" }, { name: "/l/evil" }]),
+      "is there as a folder and as something else",
     ),
     hostile(
       "zip: a link of 2,000 bytes",
@@ -199,7 +192,7 @@ function linkGames(): HostileArchive[] {
     hostile(
       "tar: a hard link to outside",
       tar([{ name: "h", type: "1", linkTarget: "/etc/passwd" }]),
-      "has an absolute path",
+      "is no file before it in the archive",
     ),
     hostile(
       "tar: a hard link that goes up",
@@ -210,14 +203,6 @@ function linkGames(): HostileArchive[] {
       "tar: a hard link to nothing",
       tar([{ name: "h", type: "1", linkTarget: "x" }]),
       "is no file before it in the archive",
-    ),
-    hostile(
-      "tar: a hard link to a symbolic link",
-      tar([
-        { name: "l", type: "2", linkTarget: "g" },
-        { name: "h", type: "1", linkTarget: "l" },
-      ]),
-      "is no file before it",
     ),
     hostile(
       "tar: a hard link to a folder",
@@ -255,8 +240,11 @@ function kinds(): HostileArchive[] {
     hostile("tar: a character device", tar([{ name: "x", type: "3" }]), "is a device"),
     hostile("tar: a block device", tar([{ name: "x", type: "4" }]), "is a device"),
     hostile("tar: a pipe", tar([{ name: "x", type: "6" }]), "is a named pipe"),
-    hostile("tar: a sparse file", tar([{ name: "x", type: "S" }]), "is a sparse file"),
-    hostile("tar: a sparse file by pax", tar([pax({ "GNU.sparse.major": "1" }), { name: "x" }]), "sparse files"),
+    hostile(
+      "tar: a sparse file of no size",
+      tar([pax({ "GNU.sparse.major": "1" }), { name: "x" }]),
+      "has a damaged map",
+    ),
     hostile("tar: an unknown type", tar([{ name: "x", type: "Z" }]), 'has the unknown type "Z"'),
     hostile("tar: a folder with content", tar([{ name: "x", type: "5", content: "y" }]), "is a folder with content"),
     hostile(
@@ -289,12 +277,7 @@ function paxGames(): HostileArchive[] {
       tar([pax({ path: "../evil" }), { name: "x" }]),
       'its entry "../evil" has ..',
     ),
-    hostile(
-      "tar: an absolute pax path",
-      tar([pax({ path: "/tmp/partnerd-evil" }), { name: "x" }]),
-      "has an absolute path",
-    ),
-    hostile("tar: a pax path with a NUL", tar([pax({ path: "a\0b" }), { name: "x" }]), "has control characters"),
+    hostile("tar: a pax path with a NUL", tar([pax({ path: "a\0b" }), { name: "x" }]), "has a NUL in its name"),
     hostile(
       "tar: a pax link out",
       tar([pax({ linkpath: "../.." }), { name: "x", type: "2", linkTarget: "y" }]),
@@ -318,8 +301,8 @@ function paxGames(): HostileArchive[] {
       "damaged pax header",
     ),
     hostile(
-      "tar: a pax header of 100 KiB",
-      tar([pax({ comment: "c".repeat(100 * 1_024) }), good]),
+      "tar: a pax header of 1,100 KiB",
+      tar([pax({ comment: "c".repeat(1_100 * 1_024) }), good]),
       "a header of more than",
     ),
     hostile(
@@ -346,7 +329,6 @@ function paxGames(): HostileArchive[] {
       "leads out",
     ),
     hostile("tar: a prefix that goes up", tar([{ name: "evil", prefix: ".." }]), 'its entry "../evil" has ..'),
-    hostile("tar: an absolute prefix", tar([{ name: "partnerd-evil", prefix: "/tmp" }]), "has an absolute path"),
   ];
 }
 
@@ -360,7 +342,6 @@ function broken(): HostileArchive[] {
     hostile("zip: cut off in its end", one.subarray(0, -1), "was cut off"),
     hostile("zip: cut off in its directory", one.subarray(0, -40), "was cut off"),
     hostile("zip: cut off after 10 bytes", one.subarray(0, 10), "was cut off"),
-    hostile("zip: bytes after its end", Buffer.concat([one, Buffer.from("more")]), "was cut off"),
     hostile("zip: a wrong checksum", zip([{ name: "a", content: text, crc: 1 }]), 'its entry "a" is damaged'),
     hostile("zip: a wrong checksum, large", zip([{ name: "a", content: large, crc: 1 }]), "is damaged"),
     hostile("zip: a wrong checksum, stored", zip([{ name: "a", content: text, crc: 1, method: 0 }]), "is damaged"),
@@ -448,7 +429,11 @@ function broken(): HostileArchive[] {
     hostile("zip: a second start of a split one and nothing else", le(0x08074b50, 4, 0x04034b50, 4), "was cut off"),
     hostile("tar: cut off within an entry", tarred.subarray(0, 1_500), 'it ends within its entry "a"'),
     hostile("tar: cut off within the padding", tarred.subarray(0, 512 + 5_000), 'it ends within its entry "a"'),
-    hostile("tar: without an end mark", tarred.subarray(0, 512 + 5_120), "it ends without its end mark"),
+    hostile(
+      "tar: cut off within a header",
+      Buffer.concat([tarred.subarray(0, -1_024), Buffer.alloc(100)]),
+      "ends within",
+    ),
     hostile("tar: a wrong checksum later on", tar([good, { name: "b", checksum: 1 }]), "damaged header"),
     hostile("tar: a size that is no number", tar([good, { name: "b", size: "zzz" }]), "an impossible number"),
     hostile("tar: a size of 2^88", tar([good, { name: "b", size: Buffer.alloc(12, 0xff) }]), "an impossible number"),
@@ -470,6 +455,7 @@ function broken(): HostileArchive[] {
 
 function bombs(): HostileArchive[] {
   const zeros = Buffer.alloc(80 * mebibyte);
+  const early = { maxRatioFromBytes: 40 * mebibyte };
   const packedZeros = deflateRawSync(zeros);
   const few = { maxExtractedBytes: mebibyte };
   const kernel = deflateRawSync(Buffer.alloc(mebibyte));
@@ -499,12 +485,18 @@ function bombs(): HostileArchive[] {
       "artifacts.maxExtractedBytes",
       few,
     ),
-    hostile("zip: a bomb", zip([{ name: "a", content: zeros, packed: packedZeros }]), "more than 200 times its size"),
-    hostile("tar.gz: a bomb", gzipSync(tar([{ name: "a", content: zeros }])), "more than 200 times its size"),
+    hostile(
+      "zip: a bomb",
+      zip([{ name: "a", content: zeros, packed: packedZeros }]),
+      "more than 200 times its size",
+      early,
+    ),
+    hostile("tar.gz: a bomb", gzipSync(tar([{ name: "a", content: zeros }])), "more than 200 times its size", early),
     hostile(
       "tar.gz: a bomb behind its end mark",
       gzipSync(tar([good], { end: zeros })),
       "inflates to more than 200 times",
+      early,
     ),
     hostile(
       "zip: a bomb that says it is small",
@@ -550,7 +542,7 @@ function bombs(): HostileArchive[] {
     hostile(
       "zip: 10,001 links",
       zip(Array.from({ length: 10_001 }, (_, n) => ({ name: `l${n}`, content: "x", mode: link }))),
-      "more than 10000 symbolic links",
+      "artifacts.maxLinks allows (10000)",
     ),
   ];
 }

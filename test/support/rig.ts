@@ -17,6 +17,7 @@ import { Secret } from "../../src/job/secret.js";
 import { type Clock, systemClock } from "../../src/std/clock.js";
 import { createLog } from "../../src/std/log.js";
 import { Masker } from "../../src/std/masking.js";
+import { otherLimits } from "./artifact-limits.js";
 import { moduleHandler } from "./module-handler.js";
 
 export const scriptedHandler = fileURLToPath(new URL("../fixtures/handlers/scripted.mjs", import.meta.url));
@@ -251,6 +252,7 @@ function configOf(options: RigOptions, emulator: Emulator, regions: readonly str
       maxArchiveBytes: 1e9,
       maxExtractedBytes: 1e9,
       maxEntries: 1e5,
+      ...otherLimits,
       minFreeBytes: 0,
       requestTimeoutMs: 5_000,
     },

@@ -1,6 +1,7 @@
 // A daemon in a process of its own that fetches an input and unpacks it, for a test that kills it in the middle. Run
 // from the sources: `node --import HOOK transfer-child.ts ORDER`.
 import type { Emulator } from "../../src/emulator/emulator.js";
+import { otherLimits } from "./artifact-limits.js";
 import { startRig } from "./rig.js";
 
 /** What the parent asks for. */
@@ -24,6 +25,7 @@ const rig = await startRig({
       maxArchiveBytes: 1e9,
       maxExtractedBytes: 1e9,
       maxEntries: 1e5,
+      ...otherLimits,
       minFreeBytes: 0,
       requestTimeoutMs: 5_000,
     },

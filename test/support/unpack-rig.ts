@@ -2,12 +2,19 @@
 import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { UnpackLimits } from "../../src/artifacts/unpack/limits.js";
 import type { Unpacked } from "../../src/artifacts/unpack/request.js";
 import { startUnpackWorker } from "../../src/artifacts/unpack/thread.js";
 import { type UnpackCall, Unpacker } from "../../src/artifacts/unpack/unpack.js";
 import { systemClock } from "../../src/std/clock.js";
+import { otherLimits } from "./artifact-limits.js";
 
-export const roomyLimits = { maxArchiveBytes: 2 ** 30, maxExtractedBytes: 2 ** 30, maxEntries: 20_000 };
+export const roomyLimits: UnpackLimits = {
+  maxArchiveBytes: 2 ** 30,
+  maxExtractedBytes: 2 ** 30,
+  maxEntries: 20_000,
+  ...otherLimits,
+};
 
 export class UnpackRig {
   readonly folder = mkdtempSync(join(tmpdir(), "partnerd-unpack-"));

@@ -1,9 +1,11 @@
 // Packs folders as zip files, each in a thread of its own and few at a time; nothing here blocks. It must never know
 // where the file goes.
+
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import type { JobFailure } from "../../job/failure.js";
 import type { Clock } from "../../std/clock.js";
+import { threadFile } from "../../std/thread-file.js";
 import { failureOfRefusal } from "../refusal.js";
 import { type PackAnswer, type Packed, type PackLimits, type PackOrder, refusalOfFolder } from "./request.js";
 
@@ -142,13 +144,13 @@ export class Packer {
 
 /** Starts the thread for one order. */
 export function startPackWorker(order: PackOrder): Worker {
-  const isSource = import.meta.url.endsWith(".ts");
-  return new Worker(new URL(isSource ? "./worker.ts" : "./worker.js", import.meta.url), {
+  const { file, execArgv } = threadFile("worker", import.meta.url);
+  return new Worker(file, {
     name: "pack",
     workerData: order,
     // Nothing of ours: neither the flags of a profiler nor the secrets in the environment.
     env: {},
-    execArgv: isSource && process.features.typescript === false ? ["--experimental-strip-types"] : [],
+    execArgv,
     // A small young generation is collected often, before buffers pile up behind it. The old one holds the list of
     // entries, about 400 bytes each: too many end the thread, not the daemon.
     resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 512 },

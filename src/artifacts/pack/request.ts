@@ -2,6 +2,7 @@
 // for what is in it (who made the folder mends it), or failed for what befell this worker.
 import type { FailureType } from "../../job/failure.js";
 import { shortageCode } from "../../job/worker-fault.js";
+import type { LeftOut } from "../links.js";
 import { ArchiveRefused, noThread, noThreadReason, type Refusal, shown } from "../refusal.js";
 import type { UnpackLimits } from "../unpack/limits.js";
 
@@ -13,6 +14,8 @@ export interface Packed {
   readonly sizeBytes: number;
   /** Files, links and folders in it. */
   readonly entries: number;
+  /** Links that were not packed (`artifacts.badLinks: skip`), when there are any. */
+  readonly leftOut?: LeftOut;
 }
 
 /** What the thread is given; it ends with its one answer. */

@@ -2,9 +2,10 @@
 // takes little memory whatever the size. What is not as it was listed ends the packing.
 import { closeSync, fstatSync, readSync } from "node:fs";
 import { constants, crc32, deflateRawSync } from "node:zlib";
+import { bytesOf } from "../entry-text.js";
 import type { HeldFolder } from "./held-folder.js";
 import type { PackOutput } from "./output.js";
-import { changedEntry, type Packed } from "./request.js";
+import { changedEntry, type Packed, type PackLimits } from "./request.js";
 import { isSame, reading, type TreeEntry } from "./tree.js";
 import { centralHeader, endRecords, largeFromBytes, localHeader, type ZipEntry } from "./zip-records.js";
 
@@ -20,9 +21,17 @@ const pieceEntries = 1_000;
 const typeBits = { file: 0o100_000, folder: 0o040_000, link: 0o120_000 } as const;
 const unknown = { method: "stored", crc: 0, packedBytes: 0, plainBytes: 0 } as const;
 
+/** What is packed closer than our own limit allows when it is unpacked is packed less close. */
+export type Closeness = Pick<PackLimits, "maxRatio" | "maxRatioFromBytes">;
+
 /** Writes all of the tree. Throws FolderRefused, or what the disk says. */
-export function zipTree(root: HeldFolder, entries: readonly TreeEntry[], output: PackOutput): Packed {
-  const writer = new TreeWriter(root, output);
+export function zipTree(
+  root: HeldFolder,
+  entries: readonly TreeEntry[],
+  output: PackOutput,
+  closeness: Closeness,
+): Packed {
+  const writer = new TreeWriter(root, output, closeness);
   try {
     for (const entry of entries) writer.add(entry);
   } finally {
@@ -33,6 +42,9 @@ export function zipTree(root: HeldFolder, entries: readonly TreeEntry[], output:
 
 class TreeWriter {
   readonly #output: PackOutput;
+  readonly #closeness: Closeness;
+  /** Bytes of content so far. */
+  #plainBytes = 0;
   readonly #block = Buffer.allocUnsafeSlow(blockBytes);
   /** The directory to come, collected to larger pieces: a small buffer for each of many entries takes more memory. */
   readonly #central: Buffer[] = [];
@@ -41,15 +53,16 @@ class TreeWriter {
   /** The folders that are open, from the root to the one of the latest entry. */
   readonly #open: { readonly path: string; readonly folder: HeldFolder }[];
 
-  constructor(root: HeldFolder, output: PackOutput) {
+  constructor(root: HeldFolder, output: PackOutput, closeness: Closeness) {
     this.#output = output;
+    this.#closeness = closeness;
     this.#open = [{ path: "", folder: root }];
   }
 
   add(entry: TreeEntry): void {
     const { folder, name } = this.#place(entry.path);
     if (entry.kind === "folder") this.#enter(folder, name, entry);
-    else if (entry.kind === "link") this.#whole(entry, Buffer.from(entry.target ?? ""));
+    else if (entry.kind === "link") this.#whole(entry, Buffer.from(bytesOf(entry.target ?? "")));
     else this.#file(folder, name, entry);
   }
 
@@ -103,7 +116,7 @@ class TreeWriter {
   /** An entry whose bytes are there: stored when deflating does not make it smaller. */
   #whole(entry: TreeEntry, bytes: Buffer): void {
     const crc = crc32(bytes);
-    const deflated = entry.kind === "file" && bytes.length > 0 ? deflate(bytes, undefined, true) : bytes;
+    const deflated = entry.kind === "file" && bytes.length > 0 ? this.#deflated(bytes, undefined, true) : bytes;
     const isSmaller = deflated.length < bytes.length;
     const packed = isSmaller ? deflated : bytes;
     const sizes = { crc, packedBytes: packed.length, plainBytes: bytes.length };
@@ -126,7 +139,7 @@ class TreeWriter {
       crc = crc32(bytes, crc);
       const isLast = done + bytes.length === entry.size;
       // Each block ends at a whole byte and refers to the one before it: together they are one stream (as pigz does).
-      const deflated = deflate(bytes, done === 0 ? undefined : before, isLast);
+      const deflated = this.#deflated(bytes, done === 0 ? undefined : before, isLast);
       this.#output.write(deflated);
       giveBack(deflated);
       if (!isLast) bytes.copy(before, 0, bytes.length - windowBytes);
@@ -137,6 +150,16 @@ class TreeWriter {
     const zipped = { ...this.#zipEntry(entry, { method: "deflated", ...sizes }), offset };
     this.#output.mend(offset, localHeader(zipped));
     this.#list(zipped);
+  }
+
+  #deflated(bytes: Buffer, before: Buffer | undefined, isLast: boolean): Buffer {
+    this.#plainBytes += bytes.length;
+    const deflated = deflate(bytes, { before, isLast, ...closest });
+    const { maxRatio, maxRatioFromBytes } = this.#closeness;
+    // The rule by which it is unpacked (isOverRatio), held at every moment.
+    if (this.#plainBytes - maxRatioFromBytes <= maxRatio * (this.#output.position + deflated.length)) return deflated;
+    giveBack(deflated);
+    return deflate(bytes, { before, isLast, ...(maxRatio < huffmanRatio ? notAtAll : byLettersAlone) });
   }
 
   #list(zipped: ZipEntry): void {
@@ -170,11 +193,26 @@ class TreeWriter {
   }
 }
 
-function deflate(bytes: Buffer, before: Buffer | undefined, isLast: boolean): Buffer {
+const closest = { level, strategy: constants.Z_DEFAULT_STRATEGY };
+/** A bit for each byte at best, whatever it repeats. */
+const byLettersAlone = { level, strategy: constants.Z_HUFFMAN_ONLY };
+const huffmanRatio = 9;
+const notAtAll = { level: 0, strategy: constants.Z_DEFAULT_STRATEGY };
+
+interface Deflating {
+  /** What came before this block in the same stream. */
+  readonly before: Buffer | undefined;
+  readonly isLast: boolean;
+  readonly level: number;
+  readonly strategy: number;
+}
+
+function deflate(bytes: Buffer, { before, isLast, level, strategy }: Deflating): Buffer {
   // One piece, never more: deflate adds 5 bytes to 16 KiB at worst, and a few for the flush.
   const mostBytes = bytes.length + Math.ceil(bytes.length / 1_024) + 1_024;
   return deflateRawSync(bytes, {
     level,
+    strategy,
     chunkSize: Math.max(mostBytes, Buffer.poolSize + 1),
     finishFlush: isLast ? constants.Z_FINISH : constants.Z_SYNC_FLUSH,
     ...(before === undefined ? {} : { dictionary: before }),

@@ -1,8 +1,10 @@
 // Lists the folder that is to be packed, everything checked before a byte is written: names, kinds, links, limits.
 // Blocking, for the packing thread. It reads no file.
-import { lstatSync, readdirSync, readlinkSync, type Stats } from "node:fs";
+import { lstatSync, readdirSync, readlinkSync, realpathSync, type Stats } from "node:fs";
+import { resolve } from "node:path";
 import { entryPath } from "../entry-names.js";
-import { checkLinks } from "../links.js";
+import { textOf } from "../entry-text.js";
+import { badLinks, type LeftOut, leftOutOf } from "../links.js";
 import { linkTargetMaxBytes } from "../unpack/limits.js";
 import { HeldFolder } from "./held-folder.js";
 import { changedEntry, FolderRefused, type PackLimits, refusedEntry } from "./request.js";
@@ -18,22 +20,39 @@ export interface TreeEntry {
   readonly size: number;
   readonly device: number;
   readonly inode: number;
-  /** Where a link leads. */
+  /** Where a link leads: never absolutely. */
   readonly target?: string;
 }
 
 export interface TreeOptions {
-  readonly limits: Pick<PackLimits, "maxExtractedBytes" | "maxEntries">;
+  readonly limits: Pick<PackLimits, "maxExtractedBytes" | "maxEntries" | "maxLinks" | "badLinks">;
+  /** The folder by the paths under which links may lead into it. */
+  readonly rootPaths: readonly string[];
   /** The zip file itself: left out if it lies in the folder. */
   readonly except: { readonly device: number; readonly inode: number };
 }
 
+/** What is to be packed. */
+export interface Tree {
+  readonly entries: readonly TreeEntry[];
+  /** Links that are not packed (`artifacts.badLinks: skip`), when there are any. */
+  readonly leftOut?: LeftOut;
+}
+
 /** The tree in a fixed order: by name, each folder before what is in it. Throws refusals, or what the disk says. */
-export function listTree(root: HeldFolder, options: TreeOptions): readonly TreeEntry[] {
+export function listTree(root: HeldFolder, options: TreeOptions): Tree {
   const lister = new Lister(options);
   lister.list(root, "");
-  checkLinks(targetsOf(lister.entries));
-  return lister.entries;
+  // What lies on this disk under two names is two things.
+  const bad = badLinks(targetsOf(lister.entries), { limits: options.limits, isExact: true });
+  if (bad.length === 0) return { entries: lister.entries };
+  const without = new Set(bad.map(({ path }) => path));
+  return { entries: lister.entries.filter(({ path }) => !without.has(path)), leftOut: leftOutOf(bad) };
+}
+
+/** The absolute paths of a folder: as it is named, and as the system sees it. */
+export function rootPathsOf(directory: string): readonly string[] {
+  return [...new Set([resolve(directory), realpathSync(directory)])].filter((path) => path !== "/");
 }
 
 /** Opens the folder that is to be packed. Throws FolderRefused when it is none. */
@@ -53,6 +72,7 @@ class Lister {
   readonly entries: TreeEntry[] = [];
   readonly #options: TreeOptions;
   #bytes = 0;
+  #links = 0;
 
   constructor(options: TreeOptions) {
     this.#options = options;
@@ -60,10 +80,10 @@ class Lister {
 
   list(folder: HeldFolder, path: string): void {
     for (const bytes of namesIn(folder, path)) {
-      const name = bytes.toString("utf8");
+      const name = textOf(bytes);
       const within = path === "" ? name : `${path}/${name}`;
-      // A name that unpackers refuse is not packed. What harms only some of them is: names that differ in case alone.
-      entryPath(within);
+      // A name that we would not unpack is not packed.
+      entryPath(within, "zip");
       const stats = reading(within, () => lstatSync(folder.at(name)));
       const { device, inode } = this.#options.except;
       if (stats.ino === inode && stats.dev === device) continue;
@@ -81,12 +101,23 @@ class Lister {
     if (!stats.isSymbolicLink()) throw refusedEntry(path, `is ${kindOf(stats)}; pack only files, folders and links`);
     const bytes = reading(path, () => readlinkSync(folder.at(name), { encoding: "buffer" }));
     if (bytes.length > linkTargetMaxBytes) throw refusedEntry(path, "is a link with too long a target");
-    const target = bytes.toString("utf8");
-    return { ...common, kind: "link", size: bytes.length, target };
+    return { ...common, kind: "link", size: bytes.length, target: this.#within(path, textOf(bytes)) };
+  }
+
+  /** An absolute target within the folder, relatively: where it is unpacked, the folder has another path. */
+  #within(path: string, target: string): string {
+    const root = this.#options.rootPaths.find((each) => target === each || target.startsWith(`${each}/`));
+    if (root === undefined) return target;
+    const up = "../".repeat(path.split("/").length - 1);
+    const rest = target.slice(root.length).replace(/^\/+/, "");
+    return up + rest === "" ? "." : up + rest;
   }
 
   #add(entry: TreeEntry): void {
-    const { maxEntries, maxExtractedBytes } = this.#options.limits;
+    const { maxEntries, maxExtractedBytes, maxLinks } = this.#options.limits;
+    if (entry.kind === "link" && ++this.#links > maxLinks) {
+      throw new FolderRefused(`it has more symbolic links than artifacts.maxLinks allows (${maxLinks})`);
+    }
     this.entries.push(entry);
     if (this.entries.length > maxEntries) {
       throw new FolderRefused(`it has more entries than artifacts.maxEntries allows (${maxEntries}, folders included)`);

@@ -1,20 +1,11 @@
 // The thread that packs one folder: lists it, writes the zip file, answers, ends. It blocks as it likes; to stop it is
 // to terminate it, and whatever it has open is then closed by Node.
 import { fstatSync } from "node:fs";
-import nodeModule from "node:module";
 import { parentPort, workerData } from "node:worker_threads";
-import type { PackAnswer, PackOrder } from "./request.js";
-
-// Run from the sources (tests do), Node strips the types but finds no `.js` files: there they still end in `.ts`.
-if (import.meta.url.endsWith(".ts")) {
-  nodeModule.registerHooks({
-    resolve: (specifier, context, next) => next(specifier.replace(/^(\..*)\.js$/, "$1.ts"), context),
-  });
-}
-const { PackOutput } = await import("./output.js");
-const { refusalOfFolder } = await import("./request.js");
-const { listTree, openRoot } = await import("./tree.js");
-const { zipTree } = await import("./tree-zip.js");
+import { PackOutput } from "./output.js";
+import { type PackAnswer, type PackOrder, refusalOfFolder } from "./request.js";
+import { listTree, openRoot, rootPathsOf } from "./tree.js";
+import { zipTree } from "./tree-zip.js";
 
 parentPort?.postMessage(pack(workerData as PackOrder));
 
@@ -23,8 +14,9 @@ function pack({ artifact, directory, descriptor, limits }: PackOrder): PackAnswe
     const { dev: device, ino: inode } = fstatSync(descriptor);
     const root = openRoot(directory);
     try {
-      const entries = listTree(root, { limits, except: { device, inode } });
-      return { type: "packed", packed: zipTree(root, entries, new PackOutput(descriptor, limits.maxArchiveBytes)) };
+      const tree = listTree(root, { limits, except: { device, inode }, rootPaths: rootPathsOf(directory) });
+      const packed = zipTree(root, tree.entries, new PackOutput(descriptor, limits.maxArchiveBytes), limits);
+      return { type: "packed", packed: tree.leftOut ? { ...packed, leftOut: tree.leftOut } : packed };
     } finally {
       root.close();
     }

@@ -1,16 +1,15 @@
 // One object from S3 to a file: streamed, within a limit of bytes, resumed by range where a connection broke. A resumed
 // download goes on with the same version or not at all, and never begins again. Knows nothing of what the bytes mean.
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import type { Readable } from "node:stream";
-import { Crc32, Crc32c, Crc64Nvme } from "@aws-sdk/checksums/crc";
 import { GetObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
 import { JobFailure } from "../../job/failure.js";
 import type { ArtifactLocation } from "../../job/job.js";
 import { TransferFault, transferFault } from "../faults.js";
 import { releaseWhole } from "../release.js";
+import { checksumIn, checksumOf, type ObjectChecksum } from "./checksums.js";
 import { DownloadTail, writeAll } from "./download-tail.js";
+import { isWhole } from "./object-parts.js";
 import { orAborted, type S3Calls } from "./s3.js";
 
 export interface DownloadOptions {
@@ -24,8 +23,8 @@ export interface DownloadOptions {
   /** Longest wait for the next bytes. */
   readonly silenceMaxMs: number;
   readonly signal: AbortSignal;
-  /** Told when S3 has said how long the object is. */
-  readonly onLength: (bytes: number) => void;
+  /** Told when S3 has said how long the object is, and waited for; what it throws ends the download. */
+  readonly onLength: (bytes: number) => Promise<void>;
   /** Told how many bytes from the start are in the file. */
   readonly onWritten: (bytes: number) => void;
   /** Told the first bytes; answers how many of the last ones to fetch beside the others, 0 for none. */
@@ -52,19 +51,8 @@ export async function download(options: DownloadOptions): Promise<void> {
 interface Version {
   readonly bytes: number;
   readonly etag: string;
-  /** Of the whole object; undefined when S3 tells none, or a checksum of checksums, as for an upload in parts. */
-  readonly checksum: { readonly kind: ChecksumKind; readonly value: string } | undefined;
+  readonly checksum: ObjectChecksum | undefined;
 }
-
-/** By whose word an object that came in several pieces is whole; the first one that S3 tells. */
-const checksumKinds = [
-  "ChecksumCRC64NVME",
-  "ChecksumCRC32",
-  "ChecksumCRC32C",
-  "ChecksumSHA256",
-  "ChecksumSHA1",
-] as const;
-type ChecksumKind = (typeof checksumKinds)[number];
 
 class Download {
   readonly #options: DownloadOptions;
@@ -90,7 +78,7 @@ class Download {
     } finally {
       await this.#tail?.end();
     }
-    if (this.#isResumed) await this.#verify();
+    await this.#verify();
   }
 
   /** Reads as far as the connection goes; true at the end of the object. Throws when nothing came. */
@@ -130,7 +118,7 @@ class Download {
     const body = answer.Body as Readable;
     try {
       if (version && from > 0) this.#checkResumed(answer, version, from);
-      else this.#begin(answer);
+      else await this.#begin(answer);
     } catch (error) {
       body.destroy();
       throw error;
@@ -138,14 +126,14 @@ class Download {
     return body;
   }
 
-  #begin(answer: GetObjectCommandOutput): void {
+  async #begin(answer: GetObjectCommandOutput): Promise<void> {
     const { ContentLength: bytes, ETag: etag } = answer;
     if (bytes === undefined || etag === undefined) {
       throw new TransferFault("passing", "incomplete-answer", "the answer has no length or no ETag");
     }
     if (bytes > this.#options.maxBytes) throw this.#tooLarge(`has ${bytes} bytes`);
     this.#version = { bytes, etag, checksum: checksumIn(answer) };
-    this.#options.onLength(bytes);
+    await this.#options.onLength(bytes);
   }
 
   #checkResumed(answer: GetObjectCommandOutput, version: Version, from: number): void {
@@ -209,10 +197,16 @@ class Download {
     }
   }
 
-  /** The SDK verifies what came in one piece; this is for what was put together from several. */
+  /** The SDK verifies what came in one piece and has a checksum of all its bytes; this is for the others. */
   async #verify(): Promise<void> {
-    const { checksum } = this.#version ?? {};
-    if (checksum && (await checksumOf(this.#options.to, checksum.kind)) !== checksum.value) throw corrupt();
+    const { calls, location, signal, to: path } = this.#options;
+    const { checksum, etag, bytes } = this.#version ?? {};
+    if (checksum === undefined || etag === undefined || bytes === undefined) return;
+    const { kind, parts } = checksum;
+    if (parts !== undefined) {
+      const check = { calls, location, etag, bytes, path, signal, checksum: { ...checksum, parts } };
+      if (!(await isWhole(check))) throw corrupt();
+    } else if (this.#isResumed && (await checksumOf(path, kind)) !== checksum.value) throw corrupt();
   }
 
   #tooLarge(what: string): JobFailure {
@@ -234,33 +228,4 @@ function faultWithoutCode({ name, message }: Error): TransferFault {
 
 function corrupt(): TransferFault {
   return new TransferFault("corrupt", "checksum-mismatch", "what came does not fit the object's checksum");
-}
-
-function checksumIn(answer: GetObjectCommandOutput): Version["checksum"] {
-  for (const kind of checksumKinds) {
-    const value = answer[kind];
-    if (value !== undefined && !value.includes("-")) return { kind, value };
-  }
-  return undefined;
-}
-
-async function checksumOf(path: string, kind: ChecksumKind): Promise<string> {
-  const running = runningChecksum(kind);
-  for await (const chunk of createReadStream(path)) running.update(chunk as Buffer);
-  return Buffer.from(await running.digest()).toString("base64");
-}
-
-function runningChecksum(kind: ChecksumKind) {
-  switch (kind) {
-    case "ChecksumCRC64NVME":
-      return new Crc64Nvme();
-    case "ChecksumCRC32C":
-      return new Crc32c();
-    case "ChecksumCRC32":
-      return new Crc32();
-    case "ChecksumSHA256":
-      return createHash("sha256");
-    case "ChecksumSHA1":
-      return createHash("sha1");
-  }
 }

@@ -126,6 +126,9 @@ export class S3Calls {
       ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
       userAgentAppId: appId,
       maxAttempts: 1,
+      // A bucket in another Region than the pipeline's, or an access point there.
+      followRegionRedirects: true,
+      useArnRegion: true,
       // Uploads bring their own checksum, and downloads ask for one; a pre-signed URL must hold none.
       requestChecksumCalculation: "WHEN_REQUIRED",
       responseChecksumValidation: "WHEN_REQUIRED",

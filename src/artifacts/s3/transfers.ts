@@ -21,7 +21,7 @@ export interface Transfers {
     readonly artifact: PlacedArtifact;
     readonly to: string;
     readonly signal: AbortSignal;
-    readonly onLength: (bytes: number) => void;
+    readonly onLength: (bytes: number) => Promise<void>;
     readonly onWritten: (bytes: number) => void;
     readonly tailWanted: (first: Buffer) => number;
     readonly onTailWritten: (from: number) => void;

@@ -15,6 +15,7 @@ import {
 } from "@aws-sdk/client-s3";
 import type { ArtifactAccess, ArtifactLocation } from "../../job/job.js";
 import { TransferFault } from "../faults.js";
+import { combinedCrc32 } from "./checksums.js";
 import type { S3Calls } from "./s3.js";
 
 export interface UploadOptions {
@@ -39,6 +40,9 @@ const partsMax = 10_000;
 /** Parts under way at once, each with one buffer: 20 MiB keep a gigabit busy. */
 const lanes = 4;
 const contentType = "application/zip";
+/** Some S3s confirm every time; after so many there is nothing left to arrive. */
+const abortsMax = 5;
+const abortAgainMs = 100;
 
 /** Uploads the file; resolves when S3 has the object. Throws TransferFault, what the disk says, or the reason. */
 export async function upload(options: UploadOptions): Promise<void> {
@@ -103,6 +107,8 @@ async function putInPartsOnce(options: UploadOptions, file: FileHandle, size: nu
         ...object,
         ContentType: contentType,
         ChecksumAlgorithm: "CRC32",
+        // Of all bytes, not of the parts' checksums: who fetches it can verify it without knowing the parts.
+        ChecksumType: "FULL_OBJECT",
         ...encryption(access),
       }),
     signal,
@@ -110,9 +116,10 @@ async function putInPartsOnce(options: UploadOptions, file: FileHandle, size: nu
   if (UploadId === undefined) throw new TransferFault("refused", "no-upload-id", "the upload was given no id");
   const target = { ...object, UploadId };
   try {
-    const parts = await putParts(options, file, size, target);
+    const { parts, crc } = await putParts(options, file, size, target);
+    const whole = { ChecksumCRC32: base64OfCrc(crc), ChecksumType: "FULL_OBJECT" } as const;
     await calls.send(
-      () => new CompleteMultipartUploadCommand({ ...target, MultipartUpload: { Parts: parts } }),
+      () => new CompleteMultipartUploadCommand({ ...target, ...whole, MultipartUpload: { Parts: [...parts] } }),
       signal,
     );
   } catch (error) {
@@ -130,10 +137,11 @@ async function putParts(
   file: FileHandle,
   size: number,
   target: Target,
-): Promise<CompletedPart[]> {
+): Promise<{ readonly parts: readonly CompletedPart[]; readonly crc: number }> {
   const bytes = Math.max(partBytes, Math.ceil(size / partsMax));
   const count = Math.ceil(size / bytes);
   const parts: CompletedPart[] = [];
+  const crcs: { crc: number; bytes: number }[] = [];
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   let next = 0;
@@ -145,7 +153,9 @@ async function putParts(
       next += 1;
       const from = index * bytes;
       const body = await readAt(file, buffer.subarray(0, Math.min(bytes, size - from)), from);
-      parts[index] = await putPart(options.calls, { ...target, PartNumber: index + 1 }, body, signal);
+      const crc = crc32(body);
+      crcs[index] = { crc, bytes: body.length };
+      parts[index] = await putPart(options.calls, { ...target, PartNumber: index + 1 }, { body, crc }, signal);
     }
   };
   const ends = await Promise.allSettled(
@@ -159,16 +169,16 @@ async function putParts(
   );
   options.signal.throwIfAborted();
   if (stop.signal.aborted || ends.some(({ status }) => status === "rejected")) throw stop.signal.reason;
-  return parts;
+  return { parts, crc: combinedCrc32(crcs) };
 }
 
 async function putPart(
   calls: S3Calls,
   part: Target & { readonly PartNumber: number },
-  body: Buffer,
+  { body, crc }: { readonly body: Buffer; readonly crc: number },
   signal: AbortSignal,
 ): Promise<CompletedPart> {
-  const checksum = base64OfCrc(crc32(body));
+  const checksum = base64OfCrc(crc);
   const answer = await calls.send<UploadPartCommandOutput>(
     () => new UploadPartCommand({ ...part, Body: body, ContentLength: body.length, ChecksumCRC32: checksum }),
     signal,
@@ -176,12 +186,18 @@ async function putPart(
   return { PartNumber: part.PartNumber, ETag: answer.ETag, ChecksumCRC32: checksum };
 }
 
-/** Under its own limit, since the job's signal is what ended the upload in many cases. */
+/**
+ * Under its own limit, since the job's signal is what ended the upload in many cases. Asked again until S3 knows the upload
+ * no more: a part that was on its way when its connection was cut may arrive after the first time, and stay.
+ */
 async function takeBack({ calls, cleanupMaxMs, onPartsLeft }: UploadOptions, target: Target): Promise<void> {
   const limit = new AbortController();
   const cancel = calls.clock.after(cleanupMaxMs, () => limit.abort(new Error("the time for taking it back is over")));
   try {
-    await calls.send(() => new AbortMultipartUploadCommand(target), limit.signal);
+    for (let times = 0; times < abortsMax; times++) {
+      if (times > 0) await calls.clock.sleep(abortAgainMs * 2 ** (times - 1), limit.signal);
+      await calls.send(() => new AbortMultipartUploadCommand(target), limit.signal);
+    }
   } catch (error) {
     if (!isUnknownUpload(error)) onPartsLeft(target, error);
   } finally {

@@ -1,6 +1,7 @@
 // One file to one folder, within the thread: finds out its kind, unpacks beside the place it is meant for, and moves it
 // there only when all of it is good. Whatever fails leaves nothing behind.
 import { closeSync, constants, lstatSync, openSync, renameSync, rmSync } from "node:fs";
+import { leftOutOf } from "../links.js";
 import { ArchiveRefused } from "../refusal.js";
 import { GrowingFile } from "./growing-file.js";
 import { kindOf } from "./kind.js";
@@ -20,14 +21,15 @@ export async function unpackFile(request: UnpackRequest): Promise<Unpacked> {
   const fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
     const source = new GrowingFile({ fd, progress, size, windowBytes });
-    const tree = new TreeWriter({ root: unfinished, limits });
+    const tree = new TreeWriter({ root: unfinished, limits, archiveBytes: () => source.size() });
     const kind = await unpackAs(request, source, tree);
     // Whatever its end holds: the raw object is a part of the promise, too, and nobody has verified it before.
     source.whenComplete();
     checkArchiveSize(source.size(), limits.maxArchiveBytes);
-    tree.finish();
+    const leftOut = tree.finish();
     renameSync(unfinished, into);
-    return { kind, entries: tree.entries, bytes: tree.bytes };
+    const found = { kind, entries: tree.entries - leftOut.length, bytes: tree.bytes };
+    return leftOut.length === 0 ? found : { ...found, leftOut: leftOutOf(leftOut) };
   } catch (error) {
     rmSync(unfinished, { recursive: true, force: true });
     throw error;
@@ -37,19 +39,11 @@ export async function unpackFile(request: UnpackRequest): Promise<Unpacked> {
 }
 
 async function unpackAs(request: UnpackRequest, source: GrowingFile, tree: TreeWriter): Promise<ArtifactKind> {
-  const kind = kindOf(source);
-  switch (kind) {
-    case "zip":
-      await unpackZip(source, tree, request.limits);
-      return kind;
-    case "tar":
-    case "tar.gz":
-      await unpackTar(source, tree, { isGzip: kind === "tar.gz", limits: request.limits });
-      return kind;
-    case "file":
-      tree.plainFile(request.plainName, request.file, source.size());
-      return kind;
-  }
+  const { kind, compression } = kindOf(source);
+  if (kind === "zip") await unpackZip(source, tree, request.limits);
+  else if (kind === "file") tree.plainFile(request.plainName, request.file, source.size());
+  else await unpackTar(source, tree, { compression, limits: request.limits });
+  return kind;
 }
 
 function checkArchiveSize(bytes: number, max: number): void {

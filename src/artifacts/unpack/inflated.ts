@@ -1,16 +1,16 @@
 // Inflates a sequence of pieces: the library's pool inflates the next one while the thread writes the one before.
 // Gives memory back at once: a thread that makes little else gives the garbage collector no reason to run.
-import type { Gunzip, InflateRaw } from "node:zlib";
+import type { Transform } from "node:stream";
 import { release } from "../release.js";
 
 /**
  * The content, piece by piece, each valid until the next is asked for; each of `packed` is used up before the next is
- * asked for, too. What `packed` throws passes through; what the inflater throws becomes `damaged()`.
+ * asked for, too. What `packed` throws passes through; what the inflater throws becomes `damaged(code)`.
  */
 export async function* inflated(
   packed: Iterable<Buffer>,
-  inflater: InflateRaw | Gunzip,
-  damaged: () => Error,
+  inflater: Transform,
+  damaged: (code: string) => Error,
 ): AsyncGenerator<Buffer> {
   let cause: { readonly error: unknown } | undefined;
   const fed = feed(packed, inflater).catch((error: unknown) => {
@@ -24,14 +24,15 @@ export async function* inflated(
     }
   } catch (error) {
     const first = cause?.error ?? error;
-    throw isOfZlib(first) ? damaged() : first;
+    const code = codeOf(first);
+    throw code.startsWith("Z_") || code.startsWith("ZSTD_") ? damaged(code) : first;
   } finally {
     inflater.destroy();
     await fed;
   }
 }
 
-async function feed(packed: Iterable<Buffer>, inflater: InflateRaw | Gunzip): Promise<void> {
+async function feed(packed: Iterable<Buffer>, inflater: Transform): Promise<void> {
   for (const piece of packed) {
     await new Promise<void>((resolve) => {
       // An inflater that fails in the middle of a piece closes and never calls back for it.
@@ -48,9 +49,8 @@ async function feed(packed: Iterable<Buffer>, inflater: InflateRaw | Gunzip): Pr
   inflater.end();
 }
 
-function isOfZlib(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return code.startsWith("Z_");
+export function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
 /** The inflater fills a buffer piece by piece: with the last one, all of it has been read. */

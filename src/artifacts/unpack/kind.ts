@@ -1,43 +1,50 @@
-// What a file is, by its bytes: zip, tar, tar.gz, or a plain file. Names, keys and content types are never asked.
-import { constants, gunzipSync } from "node:zlib";
+// What a file is, by its bytes: zip, tar, a compressed tar, or a plain file. Names, keys and content types are never asked.
+import { type Compression, compressionOf, inflatedStart } from "./compression.js";
 import type { GrowingFile } from "./growing-file.js";
 import type { ArtifactKind } from "./request.js";
-import { blockBytes, isTarHeader } from "./tar-header.js";
-import { findZipEnd, startsLikeZip } from "./zip-end.js";
+import { blockBytes, isTarHeader, isZeroBlock } from "./tar-header.js";
+import { endsLikeZip, startsLikeZip } from "./zip-end.js";
 
-/** So much of a gzip file is inflated to see what is in it: far more than one tar header needs. */
-const gzipProbeBytes = 4_096;
-const gzipHeaderBytes = 10;
-const gzipTrailerBytes = 8;
+/** Zeros up to this size are a tar without entries (tar writes 10,240 of them); more are a file of zeros. */
+const emptyTarMaxBytes = 2 ** 20;
+/** A gzip of more than this is no empty tar. */
+const emptyGzipMaxBytes = 4_096;
 
-/** Waits for the first bytes; for those of the end only when the first do not tell. */
-export function kindOf(file: GrowingFile): ArtifactKind {
-  const first = Buffer.from(file.view(0, gzipProbeBytes));
-  if (startsLikeZip(first)) return "zip";
-  if (isTarHeader(first)) return "tar";
-  if (isGzip(first)) return isTarHeader(inflatedStart(first)) ? "tar.gz" : "file";
-  // A zip may carry something in front, a program that unpacks it for instance; its directory is at the end.
-  return findZipEnd(file)?.isPlausible === true ? "zip" : "file";
+export interface Kind {
+  readonly kind: ArtifactKind;
+  readonly compression?: Compression;
 }
 
-function isGzip(first: Buffer): boolean {
-  return first.length >= gzipHeaderBytes + gzipTrailerBytes && first[0] === 0x1f && first[1] === 0x8b && first[2] === 8;
-}
-
-/**
- * The first block of what is in a gzip file; shorter when there is less. A file that is damaged further on, or whose
- * checksum is wrong, must not pass for something else, so less and less of it is tried.
- */
-function inflatedStart(first: Buffer): Buffer {
-  const lengths = [first.length, first.length - gzipTrailerBytes];
-  for (let length = first.length >> 1; length > gzipHeaderBytes; length >>= 1) lengths.push(length);
-  for (const length of lengths) {
-    try {
-      const start = gunzipSync(first.subarray(0, length), { finishFlush: constants.Z_SYNC_FLUSH });
-      return start.subarray(0, blockBytes);
-    } catch {
-      // Damaged somewhere in these bytes.
-    }
+/** Waits for the first bytes; for those of the end only when the first do not tell. Throws ArchiveRefused. */
+export function kindOf(file: GrowingFile): Kind {
+  const first = Buffer.from(file.view(0, blockBytes));
+  if (startsLikeZip(first)) return { kind: "zip" };
+  if (isTarHeader(first) || (isBlockOfZeros(first) && isEmptyTar(file))) return { kind: "tar" };
+  const compression = compressionOf(first);
+  if (compression !== undefined) {
+    return isTarWithin(file, compression) ? { kind: `tar.${suffixes[compression]}`, compression } : { kind: "file" };
   }
-  return Buffer.alloc(0);
+  // A zip may carry something in front, a program that unpacks it for instance; its directory is at the end.
+  return { kind: endsLikeZip(file) ? "zip" : "file" };
+}
+
+const suffixes = { gzip: "gz", zstd: "zst" } as const;
+
+function isTarWithin(file: GrowingFile, compression: Compression): boolean {
+  const start = inflatedStart(file, compression, blockBytes);
+  if (isTarHeader(start.subarray(0, blockBytes))) return true;
+  if (!isBlockOfZeros(start.subarray(0, blockBytes)) || file.size() > emptyGzipMaxBytes) return false;
+  return areBlocksOfZeros(inflatedStart(file, compression, emptyTarMaxBytes + 1));
+}
+
+function isEmptyTar(file: GrowingFile): boolean {
+  return file.size() <= emptyTarMaxBytes && areBlocksOfZeros(file.view(0, file.size()));
+}
+
+function areBlocksOfZeros(bytes: Buffer): boolean {
+  return bytes.length <= emptyTarMaxBytes && bytes.length % blockBytes === 0 && isZeroBlock(bytes);
+}
+
+function isBlockOfZeros(bytes: Buffer): boolean {
+  return bytes.length === blockBytes && isZeroBlock(bytes);
 }

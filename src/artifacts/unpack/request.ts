@@ -1,4 +1,5 @@
 // What the near side and the unpacking thread say to each other.
+import type { LeftOut } from "../links.js";
 import type { Refusal } from "../refusal.js";
 import type { Progress } from "./growing-file.js";
 import type { UnpackLimits } from "./limits.js";
@@ -15,7 +16,7 @@ export interface UnpackRequest {
 }
 
 /** What a file turned out to be, by its bytes and never by its name. */
-export type ArtifactKind = "zip" | "tar" | "tar.gz" | "file";
+export type ArtifactKind = "zip" | "tar" | "tar.gz" | "tar.zst" | "file";
 
 /** What came of it. */
 export interface Unpacked {
@@ -24,6 +25,8 @@ export interface Unpacked {
   readonly entries: number;
   /** Bytes of all files together. */
   readonly bytes: number;
+  /** Links that were not made (`artifacts.badLinks: skip`), when there are any. */
+  readonly leftOut?: LeftOut;
 }
 
 /** What it answers: the folder is there, or why not, or that it stopped because it was told to. */

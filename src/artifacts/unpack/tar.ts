@@ -1,16 +1,26 @@
-// Unpacks a tar, plain or in gzip, from its first byte to its last, as the bytes arrive. Every header is judged before
+// Unpacks a tar, plain or compressed, from its first byte to its last, as the bytes arrive. Every header is judged before
 // its content is read, and nothing of it is believed that the bytes do not bear out.
-import { createGunzip } from "node:zlib";
-import { ArchiveRefused, DamageFound, shown } from "../refusal.js";
+import { textOf } from "../entry-text.js";
+import { ArchiveRefused, shown } from "../refusal.js";
+import { type Compression, decompressed } from "./compression.js";
 import type { GrowingFile } from "./growing-file.js";
-import { inflated } from "./inflated.js";
-import { chunkBytes, paxMaxBytes, ratioFreeBytes, ratioMax, type UnpackLimits } from "./limits.js";
+import { chunkBytes, paxMaxBytes, sparsePiecesMax, type UnpackLimits } from "./limits.js";
 import { PieceReader } from "./piece-reader.js";
-import { blockBytes, isZeroBlock, type PaxFields, paxFields, type TarHeader, tarHeader } from "./tar-header.js";
+import {
+  blockBytes,
+  isZeroBlock,
+  moreSparsePieces,
+  oldSparseHeader,
+  type PaxFields,
+  paxFields,
+  type TarHeader,
+  tarHeader,
+} from "./tar-header.js";
+import { checkedMap, damagedMap, leadingMap, piecesOf, type SparseMap, wholeNumber } from "./tar-sparse.js";
 import type { TreeWriter } from "./tree-writer.js";
 
 export interface TarOptions {
-  readonly isGzip: boolean;
+  readonly compression: Compression | undefined;
   readonly limits: UnpackLimits;
 }
 
@@ -19,10 +29,10 @@ const extensionsMax = 8;
 
 /** Throws ArchiveRefused, GivenUp, or what the file system throws. */
 export async function unpackTar(file: GrowingFile, tree: TreeWriter, options: TarOptions): Promise<void> {
+  const { compression, limits } = options;
   const raw = counted(file.pieces(0, Number.MAX_SAFE_INTEGER, chunkBytes), tree);
-  const pieces = options.isGzip
-    ? bounded(inflated(raw, createGunzip({ chunkSize: chunkBytes }), gzipDamaged), tree, options.limits)
-    : raw;
+  const pieces =
+    compression === undefined ? raw : bounded(decompressed(raw, compression), { tree, limits, compression });
   const reader = new PieceReader(pieces);
   try {
     while (await unpackEntry(reader, tree)) {}
@@ -33,10 +43,6 @@ export async function unpackTar(file: GrowingFile, tree: TreeWriter, options: Ta
   }
 }
 
-function gzipDamaged(): ArchiveRefused {
-  return new DamageFound("its gzip is damaged or was cut off; upload it anew");
-}
-
 /** Tells the tree how much of the archive was read. */
 function* counted(pieces: Iterable<Buffer>, tree: TreeWriter): Generator<Buffer> {
   for (const piece of pieces) {
@@ -45,53 +51,78 @@ function* counted(pieces: Iterable<Buffer>, tree: TreeWriter): Generator<Buffer>
   }
 }
 
-/** What gzip inflates to counts by itself: headers, padding and what follows the end mark are never written. */
-async function* bounded(pieces: AsyncIterable<Buffer>, tree: TreeWriter, limits: UnpackLimits): AsyncGenerator<Buffer> {
-  // An entry costs a header, padding, and often a pax header with its content.
-  const max = limits.maxExtractedBytes + limits.maxEntries * 4 * blockBytes + ratioFreeBytes;
+/** What is inflated counts by itself: headers, padding and what follows the end mark are never written. */
+async function* bounded(
+  pieces: AsyncIterable<Buffer>,
+  { tree, limits, compression }: { tree: TreeWriter; limits: UnpackLimits; compression: Compression },
+): AsyncGenerator<Buffer> {
+  // An entry costs a header, padding, and often a pax header with its content; and tar fills up its last block.
+  const max = limits.maxExtractedBytes + limits.maxEntries * 4 * blockBytes + paxMaxBytes;
   let bytes = 0;
   for await (const piece of pieces) {
     bytes += piece.length;
-    if (bytes > max) throw new ArchiveRefused("its gzip inflates to more than artifacts.maxExtractedBytes allows");
-    if (bytes > ratioFreeBytes && bytes > ratioMax * tree.packedBytes) {
-      throw new ArchiveRefused(`its gzip inflates to more than ${ratioMax} times its size`);
+    if (bytes > max) {
+      throw new ArchiveRefused(`its ${compression} inflates to more than artifacts.maxExtractedBytes allows`);
     }
+    tree.checkRatio(bytes, `its ${compression} inflates`);
     yield piece;
   }
 }
 
+/** What headers in front of an entry say of it. */
+interface Extensions {
+  readonly pax?: PaxFields;
+  readonly longName?: string;
+  readonly longTarget?: string;
+}
+
 /** One entry with all that describes it; false at the end of the archive. */
 async function unpackEntry(reader: PieceReader, tree: TreeWriter): Promise<boolean> {
-  let pax: PaxFields = {};
-  let longName: string | undefined;
-  let longTarget: string | undefined;
+  let found: Extensions = {};
   for (let extensions = 0; extensions <= extensionsMax; extensions++) {
     const block = await reader.exactly(blockBytes);
-    if (block.length < blockBytes) throw cutOff("it ends without its end mark");
+    // Without its end mark, as some programs write it; at a block's edge nothing is missing.
+    if (block.length === 0 && extensions === 0) return false;
+    if (block.length < blockBytes) throw cutOff("it ends within a header");
     if (isZeroBlock(block)) return false;
     const header = tarHeader(block);
     switch (header.type) {
       case "x":
-        pax = { ...pax, ...paxFields(await extension(reader, header)) };
+      case "X":
+        if (found.pax) throw new ArchiveRefused("it has two pax headers for one entry; pack it anew");
+        found = { ...found, pax: paxFields(await extension(reader, header)) };
         break;
       case "g":
         checkGlobal(paxFields(await extension(reader, header)));
         break;
       case "L":
-        longName = upToNul(await extension(reader, header));
+        found = { ...found, longName: upToNul(await extension(reader, header)) };
         break;
       case "K":
-        longTarget = upToNul(await extension(reader, header));
+        found = { ...found, longTarget: upToNul(await extension(reader, header)) };
         break;
       default: {
-        const name = pax.path ?? longName ?? header.name;
-        const linkTarget = pax.linkpath ?? longTarget ?? header.linkTarget;
-        await unpackAs({ ...header, name, linkTarget, size: pax.size ?? header.size }, reader, tree);
+        const old = header.type === "S" ? await oldSparseMap(block, header, reader) : undefined;
+        await unpackAs(described(header, found), { reader, tree, sparse: found.pax, old });
         return true;
       }
     }
   }
   throw new ArchiveRefused(`it has more than ${extensionsMax} headers for one entry; pack it anew`);
+}
+
+/** The header with what the headers in front of it say. */
+function described(header: TarHeader, { pax = {}, longName, longTarget }: Extensions): TarHeader {
+  const path = pax.sparse?.get("name") ?? pax.path;
+  const name = path ?? longName ?? header.name;
+  const linkTarget = pax.linkpath ?? longTarget ?? header.linkTarget;
+  const isTwice = longName !== undefined && path !== undefined && longName !== path;
+  const isLinkTwice = longTarget !== undefined && pax.linkpath !== undefined && longTarget !== pax.linkpath;
+  if (isTwice || isLinkTwice) {
+    const what = isTwice ? "is named" : "has a target given";
+    throw refused(name, `${what} twice, by a pax and by a GNU header, and differently; pack it anew in one format`);
+  }
+  return { ...header, name, linkTarget, size: pax.size ?? header.size };
 }
 
 /** The content of a header that describes the next one. */
@@ -110,7 +141,7 @@ function checkGlobal(fields: PaxFields): void {
 
 function upToNul(content: Buffer): string {
   const end = content.indexOf(0);
-  return (end < 0 ? content : content.subarray(0, end)).toString("utf8");
+  return textOf(end < 0 ? content : content.subarray(0, end));
 }
 
 function cutOff(what: string): ArchiveRefused {
@@ -121,29 +152,45 @@ function padded(size: number): number {
   return Math.ceil(size / blockBytes) * blockBytes;
 }
 
-async function unpackAs(header: TarHeader, reader: PieceReader, tree: TreeWriter): Promise<void> {
+interface Unpacking {
+  readonly reader: PieceReader;
+  readonly tree: TreeWriter;
+  readonly sparse: PaxFields | undefined;
+  readonly old: SparseMap | undefined;
+}
+
+const unpackedAs = "only files, folders and links are unpacked";
+
+async function unpackAs(header: TarHeader, unpacking: Unpacking): Promise<void> {
   const { name, type, mode } = header;
+  const { tree } = unpacking;
   switch (type) {
-    case "0":
     case "\0":
-    case "7":
       // Before there were types, a folder was an entry with a slash at its end.
-      if (name.endsWith("/")) return unpackFolder(header, tree);
-      return unpackContent(header, tree.claim(name, "leaf"), reader, tree);
+      return name.endsWith("/") ? unpackFolder(header, tree) : unpackContent(header, unpacking);
+    case "0":
+    case "7":
+    case "S":
+      if (name.endsWith("/")) throw refused(name, "is a folder by its name and a file by its type; pack it anew");
+      return unpackContent(header, unpacking);
     case "5":
       return unpackFolder(header, tree);
     case "1":
       checkEmpty(header, "a hard link");
-      return tree.hardLink(tree.claim(name, "leaf"), header.linkTarget);
+      return tree.hardLink(tree.claim(name, "link", "tar").path, header.linkTarget);
     case "2":
       checkEmpty(header, "a link");
-      return tree.link(tree.claim(name, "leaf"), header.linkTarget);
+      return tree.link(tree.claim(name, "link", "tar").path, header.linkTarget);
     case "3":
     case "4":
     case "6":
-      throw refused(name, `is a ${type === "6" ? "named pipe" : "device"}; only files, folders and links are unpacked`);
-    case "S":
-      throw refused(name, "is a sparse file; pack without --sparse");
+      throw refused(name, `is a ${type === "6" ? "named pipe" : "device"}; ${unpackedAs}`);
+    case "V":
+      throw refused(name, "is a volume label, of which Python makes a file; pack without -V");
+    case "M":
+      throw refused(name, "is a part of a file; pack without --multi-volume");
+    case "D":
+      throw refused(name, "is of an incremental backup, which Python does not read; pack without --listed-incremental");
     default:
       throw refused(name, `has the unknown type ${shown(type)} (mode ${mode.toString(8)})`);
   }
@@ -159,21 +206,68 @@ function checkEmpty(header: TarHeader, what: string): void {
 
 function unpackFolder(header: TarHeader, tree: TreeWriter): void {
   checkEmpty(header, "a folder");
-  tree.folder(tree.claim(header.name, "folder"), header.mode);
+  tree.folder(tree.claim(header.name, "folder", "tar").path, header.mode);
 }
 
-async function unpackContent(header: TarHeader, path: string, reader: PieceReader, tree: TreeWriter): Promise<void> {
+async function unpackContent(header: TarHeader, { reader, tree, sparse, old }: Unpacking): Promise<void> {
+  const { path } = tree.claim(header.name, "file", "tar");
+  const { map, dataBytes } = old
+    ? { map: checkedMap(header.name, old, header.size), dataBytes: header.size }
+    : await mapOf(header, sparse, reader);
   const file = tree.openFile(path, header.mode);
   try {
-    for (let left = header.size; left > 0; ) {
-      const piece = await reader.some(left);
-      if (piece.length === 0) throw cutOff(`it ends within its entry ${shown(header.name)}`);
-      file.write(piece);
-      left -= piece.length;
+    let at = 0;
+    for (const { offset, bytes } of map.pieces) {
+      file.skip(offset - at);
+      for (let left = bytes; left > 0; ) {
+        const piece = await reader.some(left);
+        if (piece.length === 0) throw cutOff(`it ends within its entry ${shown(header.name)}`);
+        file.write(piece);
+        left -= piece.length;
+      }
+      at = offset + bytes;
     }
+    file.skip(map.realBytes - at);
   } finally {
     file.close();
   }
-  const padding = padded(header.size) - header.size;
+  const padding = padded(dataBytes) - dataBytes;
   if ((await reader.exactly(padding)).length < padding) throw cutOff(`it ends within its entry ${shown(header.name)}`);
+}
+
+/** Where the content belongs: all of it at the start, but for the sparse files of pax. */
+async function mapOf(
+  { name, size }: TarHeader,
+  pax: PaxFields | undefined,
+  reader: PieceReader,
+): Promise<{ readonly map: SparseMap; readonly dataBytes: number }> {
+  const { sparse, sparseNumbers } = pax ?? {};
+  if (sparse === undefined && sparseNumbers === undefined) {
+    return { map: { pieces: [{ offset: 0, bytes: size }], realBytes: size }, dataBytes: size };
+  }
+  const realBytes = wholeNumber(name, sparse?.get("realsize") ?? sparse?.get("size") ?? "");
+  const form = `${sparse?.get("major") ?? "0"}.${sparse?.get("minor") ?? "1"}`;
+  if (form === "1.0") {
+    const { pieces, mapBytes } = await leadingMap(name, () => reader.exactly(blockBytes));
+    return { map: checkedMap(name, { pieces, realBytes }, size - mapBytes), dataBytes: size - mapBytes };
+  }
+  if (!form.startsWith("0."))
+    throw refused(name, `is sparse in the unknown form ${shown(form)}; pack without --sparse`);
+  const numbers = sparseNumbers ?? (sparse?.get("map") ?? "").split(",");
+  return { map: checkedMap(name, { pieces: piecesOf(name, numbers), realBytes }, size), dataBytes: size };
+}
+
+/** The map of a header of type S, with the blocks of more pieces that follow it. */
+async function oldSparseMap(block: Buffer, { name }: TarHeader, reader: PieceReader): Promise<SparseMap> {
+  const first = oldSparseHeader(block, name);
+  const pieces = [...first.pieces];
+  for (let { isContinued } = first; isContinued; ) {
+    const more = await reader.exactly(blockBytes);
+    if (more.length < blockBytes) throw cutOff("it ends within a header");
+    const next = moreSparsePieces(more, name);
+    pieces.push(...next.pieces);
+    if (pieces.length > sparsePiecesMax) throw damagedMap(name);
+    isContinued = next.isContinued;
+  }
+  return { pieces, realBytes: first.realBytes };
 }

@@ -1,10 +1,12 @@
 // The near side of one unpacking thread: starts it, gives it one archive at a time, notices its death, ends it when it
 // is idle or does not stop. It must never block and never decide about archives.
+
 import { rm } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import { JobFailure } from "../../job/failure.js";
 import { shortageCode } from "../../job/worker-fault.js";
 import type { Clock } from "../../std/clock.js";
+import { threadFile } from "../../std/thread-file.js";
 import { failureOfRefusal, type Refusal, refusalOf } from "../refusal.js";
 import { type UnpackAnswer, type Unpacked, type UnpackRequest, unfinishedPath } from "./request.js";
 
@@ -132,12 +134,12 @@ function deathOf(cause: unknown, artifact: string): Refusal {
 
 /** Starts the thread; it does nothing before it is given an archive. */
 export function startUnpackWorker(): Worker {
-  const isSource = import.meta.url.endsWith(".ts");
-  const worker = new Worker(new URL(isSource ? "./worker.ts" : "./worker.js", import.meta.url), {
+  const { file, execArgv } = threadFile("worker", import.meta.url);
+  const worker = new Worker(file, {
     name: "unpack",
     // Nothing of ours: neither the flags of a profiler nor the secrets in the environment.
     env: {},
-    execArgv: isSource && process.features.typescript === false ? ["--experimental-strip-types"] : [],
+    execArgv,
     // What it holds is bounded by design; a mistake in that must not take the daemon's memory. A small young generation
     // costs a few per cent of time and saves 10 MiB: thousands of small entries leave garbage.
     resourceLimits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 2 },

@@ -6,17 +6,22 @@ import {
   constants,
   copyFileSync,
   fchmodSync,
+  ftruncateSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   openSync,
   statSync,
   symlinkSync,
+  unlinkSync,
   writeSync,
 } from "node:fs";
-import { entryPath, Places } from "../entry-names.js";
-import { checkLinks } from "../links.js";
+import { type ArchiveFormat, entryPath, Places, type Taken } from "../entry-names.js";
+import { bytesOf } from "../entry-text.js";
+import { type BadLink, badLinks } from "../links.js";
 import { ArchiveRefused, shown } from "../refusal.js";
-import { linksMax, linkTargetMaxBytes, ratioFreeBytes, ratioMax, type UnpackLimits } from "./limits.js";
+import { isOverRatio, linkTargetMaxBytes, type UnpackLimits } from "./limits.js";
+import { tellsNamesApart } from "./name-probe.js";
 
 const newFile = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const folderMode = 0o755;
@@ -27,17 +32,29 @@ export interface TreeWriterOptions {
   /** The folder to make: it must not exist. */
   readonly root: string;
   readonly limits: UnpackLimits;
+  /** Bytes of the whole archive; asked only where those read so far are too few. */
+  readonly archiveBytes: () => number;
 }
 
 /** A file being written. `close` must be called, also after a failure. */
 export interface OpenFile {
   write(content: Buffer): void;
+  /** So many zeros, which take no room. */
+  skip(bytes: number): void;
   close(): void;
+}
+
+/** A claimed place: the path, and whether a file of that name came before. */
+export interface Claim {
+  readonly path: string;
+  readonly isAgain: boolean;
 }
 
 export class TreeWriter {
   readonly #root: string;
+  readonly #options: TreeWriterOptions;
   readonly #limits: UnpackLimits;
+  readonly #isExact: boolean;
   readonly #places: Places;
   readonly #made = new Set<string>();
   readonly #links = new Map<string, string>();
@@ -48,11 +65,13 @@ export class TreeWriter {
 
   constructor(options: TreeWriterOptions) {
     this.#root = options.root;
+    this.#options = options;
     this.#limits = options.limits;
-    this.#places = new Places(options.limits.maxEntries);
     mkdirSync(options.root, 0o777);
     this.#umask = 0o777 & ~statSync(options.root).mode;
     chmodSync(options.root, 0o700);
+    this.#isExact = tellsNamesApart(options.root);
+    this.#places = new Places({ entriesMax: options.limits.maxEntries, isExact: this.#isExact });
   }
 
   get entries(): number {
@@ -68,21 +87,12 @@ export class TreeWriter {
     return this.#packedBytes;
   }
 
-  /** The path that an entry of this name gets, its place taken. Throws ArchiveRefused. */
-  claim(name: string, as: "leaf" | "folder"): string {
-    const path = entryPath(name);
-    if (as === "folder") {
-      if (path !== "") this.#places.folder(path);
-      return path;
-    }
-    if (path === "") throw new ArchiveRefused(`its entry ${shown(name)} is no folder and has no name`);
-    this.#places.leaf(path);
-    return path;
-  }
-
-  /** The path of an entry whose place was claimed before. */
-  pathOf(name: string): string {
-    return entryPath(name);
+  /** The place of an entry of this name. Throws ArchiveRefused. */
+  claim(name: string, as: Taken, format: ArchiveFormat): Claim {
+    const path = entryPath(name, format);
+    if (path !== "") return { path, isAgain: this.#places.take(path, as) };
+    if (as === "folder") return { path, isAgain: true };
+    throw new ArchiveRefused(`its entry ${shown(name)} is no folder and has no name`);
   }
 
   /** So many more bytes of the archive were read: what the ratio is measured against. */
@@ -95,7 +105,7 @@ export class TreeWriter {
     this.#makeFolder(path);
     // Ours to enter and to remove, whatever the archive says.
     const wanted = (mode & 0o777) | 0o700;
-    if (wanted !== (folderMode & ~this.#umask)) chmodSync(`${this.#root}/${path}`, wanted);
+    if (wanted !== (folderMode & ~this.#umask)) chmodSync(this.#at(path), wanted);
   }
 
   /** A whole file in one go. */
@@ -112,20 +122,52 @@ export class TreeWriter {
     this.#makeParent(path);
     // Ours to read; set-id and sticky bits never.
     const wanted = (mode & 0o777) | 0o400;
-    const fd = openSync(`${this.#root}/${path}`, newFile, wanted);
+    const fd = this.#create(path, wanted);
     try {
       if ((wanted & this.#umask) !== 0) fchmodSync(fd, wanted);
     } catch (error) {
       closeSync(fd);
       throw error;
     }
+    let end = 0;
+    let isHole = false;
     return {
       write: (content) => {
         this.#count(path, content.length);
-        for (let at = 0; at < content.length; ) at += writeSync(fd, content, at);
+        for (let at = 0; at < content.length; ) at += writeSync(fd, content, at, content.length - at, end + at);
+        end += content.length;
+        isHole = false;
       },
-      close: () => closeSync(fd),
+      skip: (bytes) => {
+        this.#count(path, bytes);
+        end += bytes;
+        isHole = bytes > 0 || isHole;
+      },
+      close: () => {
+        try {
+          if (isHole) ftruncateSync(fd, end);
+        } finally {
+          closeSync(fd);
+        }
+      },
     };
+  }
+
+  /** A new file; of two by one name the last one counts. */
+  #create(path: string, mode: number): number {
+    const at = this.#at(path);
+    try {
+      return openSync(at, newFile, mode);
+    } catch (error) {
+      if (codeOf(error) !== "EEXIST") throw error;
+    }
+    // Its place was claimed by files alone, so this is a file of ours.
+    if (lstatSync(at).nlink > 1) {
+      const differ = "GNU tar then keeps the old content by that other name, and Python does not; pack it anew";
+      throw new ArchiveRefused(`its entry ${shown(path)} is there twice, with a hard link to the first: ${differ}`);
+    }
+    unlinkSync(at);
+    return openSync(at, newFile, mode);
   }
 
   /** A symbolic link; it is made by `finish`. */
@@ -133,30 +175,34 @@ export class TreeWriter {
     if (Buffer.byteLength(target) > linkTargetMaxBytes) {
       throw new ArchiveRefused(`its link ${shown(path)} has a target of more than ${linkTargetMaxBytes} bytes`);
     }
-    if (this.#links.size >= linksMax) throw new ArchiveRefused(`it has more than ${linksMax} symbolic links`);
+    const { maxLinks } = this.#limits;
+    if (this.#links.size >= maxLinks) {
+      throw new ArchiveRefused(`it has more symbolic links than artifacts.maxLinks allows (${maxLinks})`);
+    }
     this.#links.set(path, target);
   }
 
-  /** A second name for a file of the archive that is already there. */
+  /** A second name for a file or link of the archive that is already there. */
   hardLink(path: string, target: string): void {
     const refused = new ArchiveRefused(
       `its hard link ${shown(path)} leads to ${shown(target)}, which is no file before it in the archive`,
     );
-    const from = entryPath(target);
-    if (from === "" || this.#links.has(from)) throw refused;
+    const from = entryPath(target, "tar");
+    const link = this.#links.get(from);
+    if (link !== undefined) return this.link(path, link);
+    if (from === "") throw refused;
     this.#makeParent(path);
     try {
       // There is no link in the folder yet: this never leaves it.
-      linkSync(`${this.#root}/${from}`, `${this.#root}/${path}`);
+      linkSync(this.#at(from), this.#at(path));
     } catch (error) {
-      const code = error instanceof Error && "code" in error ? error.code : undefined;
-      throw code === "ENOENT" || code === "ENOTDIR" || code === "EPERM" ? refused : error;
+      throw ["ENOENT", "ENOTDIR", "EPERM"].includes(codeOf(error)) ? refused : error;
     }
   }
 
   /** The one file of an artifact that is no archive: the raw object itself, or its copy where links are not possible. */
   plainFile(name: string, from: string, bytes: number): void {
-    const path = `${this.#root}/${this.claim(name, "leaf")}`;
+    const path = `${this.#root}/${this.claim(name, "file", "zip").path}`;
     this.#bytes = bytes;
     try {
       linkSync(from, path);
@@ -165,13 +211,32 @@ export class TreeWriter {
     }
   }
 
-  /** Makes the links, once all of them are known to end within the folder. Throws ArchiveRefused. */
-  finish(): void {
-    checkLinks(this.#links);
+  /** Makes the links that end within the folder; answers those left out. Throws ArchiveRefused. */
+  finish(): readonly BadLink[] {
+    const bad = badLinks(this.#links, { limits: this.#limits, isExact: this.#isExact });
+    for (const { path } of bad) this.#links.delete(path);
     for (const [path, target] of this.#links) {
       this.#makeParent(path);
-      symlinkSync(target, `${this.#root}/${path}`);
+      symlinkSync(bytesOf(target), this.#at(path));
     }
+    return bad;
+  }
+
+  /** Throws ArchiveRefused when so many bytes are more than an archive of this size may unpack to. */
+  checkRatio(bytes: number, what: string, at = ""): void {
+    if (!isOverRatio(this.#limits, bytes, this.#packedBytes)) return;
+    // What comes later in the archive may be as good as not packed.
+    if (!isOverRatio(this.#limits, bytes, this.#options.archiveBytes())) return;
+    const { maxRatio, maxRatioFromBytes } = this.#limits;
+    throw new ArchiveRefused(
+      `${what} to more than ${maxRatio} times its size${at}: artifacts.maxRatio allows no more beyond the first ` +
+        `${maxRatioFromBytes} bytes (artifacts.maxRatioFrom)`,
+    );
+  }
+
+  /** Where a path lies on the disk. */
+  #at(path: string): string | Buffer {
+    return bytesOf(`${this.#root}/${path}`);
   }
 
   #makeParent(path: string): void {
@@ -181,7 +246,7 @@ export class TreeWriter {
 
   #makeFolder(path: string): void {
     if (this.#made.has(path)) return;
-    mkdirSync(`${this.#root}/${path}`, { recursive: true, mode: folderMode });
+    mkdirSync(this.#at(path), { recursive: true, mode: folderMode });
     if (this.#made.size >= madeMax) this.#made.clear();
     this.#made.add(path);
   }
@@ -194,8 +259,10 @@ export class TreeWriter {
         `it unpacks to more than artifacts.maxExtractedBytes allows (${maxExtractedBytes} bytes), at ${shown(path)}`,
       );
     }
-    if (this.#bytes > ratioFreeBytes && this.#bytes > ratioMax * this.#packedBytes) {
-      throw new ArchiveRefused(`it unpacks to more than ${ratioMax} times its size, at ${shown(path)}`);
-    }
+    this.checkRatio(this.#bytes, "it unpacks", `, at ${shown(path)}`);
   }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

@@ -1,6 +1,9 @@
 // Reads a zip's directory, entry by entry, and refuses what we do not unpack. Never holds the whole of it: it is read
 // again for each pass. Knows nothing of the entries' content, nor of the disk.
+import { isUtf8 } from "node:buffer";
+import { crc32 } from "node:zlib";
 import { type ExtraField, getFileNameLowLevel, parseExtraFields } from "yauzl";
+import { textOf } from "../entry-text.js";
 import { ArchiveRefused, DamageFound, shown } from "../refusal.js";
 import type { GrowingFile } from "./growing-file.js";
 import { safeNumber, type ZipEnd } from "./zip-end.js";
@@ -14,6 +17,15 @@ const utf8Flag = 0x800;
 const encryptedFlags = 0x1 | 0x40 | 0x2000;
 /** Sizes and checksum follow the content. */
 export const descriptorFlag = 0x8;
+
+/** The systems that a zip may say it was made on. */
+const unix = 3;
+const windows: readonly number[] = [0, 10, 14];
+/** The extra field with the name in UTF-8. */
+const unicodePathField = 0x7075;
+export const unicodePathMark = Buffer.of(unicodePathField & 0xff, unicodePathField >> 8);
+const slash = 0x2f;
+const backslash = 0x5c;
 
 const fileTypeMask = 0o170000;
 const linkType = 0o120000;
@@ -39,6 +51,8 @@ export interface ZipEntry {
   readonly type: "file" | "folder" | "link";
   readonly flags: number;
   readonly method: "stored" | "deflated";
+  /** Its own number of that method. */
+  readonly methodNumber: number;
   readonly crc: number;
   readonly packedBytes: number;
   readonly bytes: number;
@@ -72,7 +86,8 @@ function entryOf(record: Buffer, end: ZipEnd): ZipEntry {
   const rawName = record.subarray(fixedBytes, nameEnd);
   const flags = record.readUInt16LE(8);
   const extra = record.subarray(nameEnd, nameEnd + record.readUInt16LE(30));
-  const name = nameOf(rawName, flags, extra);
+  const host = record.readUInt8(5);
+  const name = withSlashes(nameOf(rawName, flags, extra), rawName, host);
   if ((flags & encryptedFlags) !== 0) throw refused(name, "is encrypted; pack it without a password");
   const number = record.readUInt16LE(10);
   if (number !== 0 && number !== 8) {
@@ -80,8 +95,10 @@ function entryOf(record: Buffer, end: ZipEnd): ZipEntry {
     throw refused(name, `is packed with ${method}; only stored and deflated entries are unpacked`);
   }
   const sizes = sizesOf(name, record, extra);
-  const mode = record.readUInt32LE(38) >>> 16;
-  const type = typeOf(name, mode);
+  const bits = record.readUInt32LE(38) >>> 16;
+  const type = typeOf(name, bits, host);
+  // Only Unix says permissions in these bits; readers leave them alone for all others.
+  const mode = host === unix ? bits : 0;
   if (type === "folder" && sizes.bytes !== 0) throw refused(name, "is a folder with content");
   if (number === 0 && sizes.bytes !== sizes.packedBytes) throw refused(name, "is stored with two sizes");
   return {
@@ -90,6 +107,7 @@ function entryOf(record: Buffer, end: ZipEnd): ZipEntry {
     type,
     flags,
     method: number === 0 ? "stored" : "deflated",
+    methodNumber: number,
     crc: record.readUInt32LE(16),
     packedBytes: sizes.packedBytes,
     bytes: sizes.bytes,
@@ -101,9 +119,35 @@ function entryOf(record: Buffer, end: ZipEnd): ZipEntry {
 function nameOf(raw: Buffer, flags: number, extra: Buffer): string {
   // Printable ASCII needs nobody's rules, if no extra field may say otherwise.
   if (extra.length === 0 && isAscii(raw)) return raw.toString("latin1");
+  const fields = fieldsOf(raw.toString("latin1"), extra);
+  checkUnicodePath(raw, flags, fields);
   // macOS writes UTF-8 without the flag that says so; code page 437 is seldom valid UTF-8 by chance.
-  const isUtf8 = (flags & utf8Flag) !== 0 || !raw.toString("utf8").includes("\ufffd");
-  return getFileNameLowLevel(isUtf8 ? flags | utf8Flag : flags, raw, fieldsOf(raw.toString("latin1"), extra), true);
+  if (isUtf8(raw)) return raw.toString("utf8");
+  return (flags & utf8Flag) === 0 ? getFileNameLowLevel(flags, raw, fields, true) : textOf(raw);
+}
+
+/**
+ * The Unicode path field gives a name its letters where the name itself is in an old character set, and does nothing
+ * else: unzip goes by it, Python does not. Throws ArchiveRefused.
+ */
+export function checkUnicodePath(raw: Buffer, flags: number, fields: readonly ExtraField[]): void {
+  for (const { id, data } of fields) {
+    if (id !== unicodePathField || data.length < 5 || data[0] !== 1 || data.readUInt32LE(1) !== crc32(raw)) continue;
+    const other = data.subarray(5);
+    const isSame = isUtf8(raw) || (flags & utf8Flag) !== 0 ? other.equals(raw) : isUtf8(other);
+    if (isSame) continue;
+    const name = shown(textOf(other));
+    throw refused(
+      textOf(raw),
+      `is renamed to ${name} by a Unicode path field, which only some programs read; pack it anew`,
+    );
+  }
+}
+
+/** Windows PowerShell 5, and others there, separate folders by backslashes; unzip and bsdtar read them so. */
+function withSlashes(name: string, raw: Buffer, host: number): string {
+  const isWindows = windows.includes(host) && isUtf8(raw) && raw.includes(backslash) && !raw.includes(slash);
+  return isWindows ? name.replaceAll("\\", "/") : name;
 }
 
 function isAscii(bytes: Buffer): boolean {
@@ -144,13 +188,17 @@ function sizesOf(name: string, record: Buffer, extra: Buffer) {
   return { bytes, packedBytes, offset };
 }
 
-function typeOf(name: string, mode: number): ZipEntry["type"] {
-  const type = mode & fileTypeMask;
-  if (type === linkType) return "link";
-  // Programs of Windows and Java set no type at all: a slash at the end is the only sign that all of them give.
-  if (type === folderType || name.endsWith("/")) return "folder";
-  if (type === 0 || type === regularType) return "file";
-  throw refused(name, "is a device, a pipe or a socket");
+function typeOf(name: string, bits: number, host: number): ZipEntry["type"] {
+  const type = bits & fileTypeMask;
+  const isFolder = name.endsWith("/");
+  if (host === unix && type === linkType && !isFolder) return "link";
+  if (type === linkType) throw refused(name, "is a link to some programs and none to others; pack it anew");
+  // A slash at the end is the only sign that all programs give and read.
+  if (host === unix && type === folderType && !isFolder) {
+    throw refused(name, "is a folder to some programs and a file to others, for it has no / at its end; pack it anew");
+  }
+  if (type !== 0 && type !== regularType && type !== folderType) throw refused(name, "is a device, a pipe or a socket");
+  return isFolder ? "folder" : "file";
 }
 
 /** What is wrong with one entry. */

@@ -5,6 +5,7 @@ import { ArchiveRefused, DamageFound } from "../refusal.js";
 import type { GrowingFile } from "./growing-file.js";
 
 const endSignature = 0x06054b50;
+const endMark = Buffer.from("PK\x05\x06", "latin1");
 const end64Signature = 0x06064b50;
 const locatorSignature = 0x07064b50;
 const directorySignature = 0x02014b50;
@@ -31,14 +32,58 @@ export interface ZipEnd {
   readonly isPlausible: boolean;
 }
 
-/** The end of the zip, or undefined when there is none: not a zip, or one that was cut off. Throws ArchiveRefused. */
+/**
+ * The end of the zip, or undefined when there is none: not a zip, or one that was cut off. It is the last end record, as
+ * for all readers, whatever comes after it: bsdtar fills its last block up with zeros. Throws ArchiveRefused.
+ */
 export function findZipEnd(file: GrowingFile): ZipEnd | undefined {
+  const { bytes, from } = lastBytes(file);
+  const place = markBefore(bytes, bytes.length - endBytes);
+  if (place === undefined) return undefined;
+  const found = endAt(file, bytes, from, place);
+  // An end within the comment of another one: some readers go by how far a comment reaches.
+  const other = endWithCommentToTheEnd(bytes, place);
+  if (other !== undefined && endAt(file, bytes, from, other).isPlausible) {
+    throw new ArchiveRefused(
+      "it is a zip with two ends, and readers differ in which they take; pack it without a comment",
+    );
+  }
+  if (!found.isPlausible) return found;
+  if (found.disks !== 0 || found.entriesHere !== found.entries) {
+    throw new ArchiveRefused("it is one part of a zip that was split; pack it in one file");
+  }
+  return found;
+}
+
+/**
+ * Whether a file that does not begin like a zip is one all the same: a program that unpacks it, for instance. Nothing may
+ * follow then, or every database that holds a zip would be one. Throws ArchiveRefused.
+ */
+export function endsLikeZip(file: GrowingFile): boolean {
+  const { bytes, from } = lastBytes(file);
+  const place = endWithCommentToTheEnd(bytes, bytes.length - endBytes + 1);
+  return place !== undefined && endAt(file, bytes, from, place).isPlausible;
+}
+
+function lastBytes(file: GrowingFile): { readonly bytes: Buffer; readonly from: number } {
   const size = file.size();
   const from = Math.max(0, size - endBytes - commentMaxBytes);
-  const bytes = Buffer.from(file.view(from, size - from));
-  const places = endPlaces(bytes);
-  const [place] = places;
-  if (place === undefined) return undefined;
+  return { bytes: Buffer.from(file.view(from, size - from)), from };
+}
+
+/** The last place at or before this one where an end record may begin. */
+function markBefore(bytes: Buffer, at: number): number | undefined {
+  const place = at < 0 ? -1 : bytes.lastIndexOf(endMark, at);
+  return place < 0 ? undefined : place;
+}
+
+interface FoundEnd extends ZipEnd {
+  readonly disks: number;
+  readonly entriesHere: number;
+}
+
+/** What the end record at this place of the last `bytes` says, which begin at `from` in the file. */
+function endAt(file: GrowingFile, bytes: Buffer, from: number, place: number): FoundEnd {
   const end = bytes.subarray(place, place + endBytes);
   const plain = {
     disks: Math.max(end.readUInt16LE(4), end.readUInt16LE(6)),
@@ -48,30 +93,42 @@ export function findZipEnd(file: GrowingFile): ZipEnd | undefined {
     offset: end.readUInt32LE(16),
   };
   const end64 = findEnd64(file, from + place);
-  const found = end64 ?? { ...plain, place: from + place };
+  if (end64 !== undefined) checkSame(plain, end64);
+  const { disks, entriesHere, entries, ...found } = end64 ?? { ...plain, place: from + place };
   const start = found.place - found.bytes;
   const shift = start - found.offset;
-  const isPlausible = start >= 0 && shift >= 0 && (found.entries === 0 ? found.bytes === 0 : isDirectory(file, start));
-  // Two ends, and each reader would see another archive.
-  if (places.length > 1 && isPlausible) throw new ArchiveRefused("it is a zip with two ends; pack it anew");
-  if (isPlausible && (found.disks !== 0 || found.entriesHere !== found.entries)) {
-    throw new ArchiveRefused("it is one part of a zip that was split; pack it in one file");
+  const isPlausible = start >= 0 && shift >= 0 && (entries === 0 ? found.bytes === 0 : isDirectory(file, start));
+  if (end64 !== undefined && isPlausible && ![end64.place, end64.place - shift].includes(end64.locatorOffset)) {
+    throw new ArchiveRefused(contradiction);
   }
-  return { entries: found.entries, start, end: found.place, shift, isPlausible };
+  return { disks, entriesHere, entries, start, end: found.place, shift, isPlausible };
 }
 
-/** Where end records stand whose comment reaches exactly to the end of the file, the last one first. */
-function endPlaces(bytes: Buffer): readonly number[] {
-  const places: number[] = [];
-  for (let at = bytes.length - endBytes; at >= 0; at--) {
-    if (bytes[at] !== 0x50 || bytes.readUInt32LE(at) !== endSignature) continue;
-    if (at + endBytes + bytes.readUInt16LE(at + 20) === bytes.length) places.push(at);
+const contradiction =
+  "it is a zip whose plain and 64-bit end contradict each other, and readers differ in which they take; pack it anew";
+
+/** The plain end may repeat what the 64-bit end says, or say that it is there; else each reader sees another archive. */
+function checkSame(plain: Record<"entriesHere" | "entries" | "bytes" | "offset", number>, end64: End64): void {
+  const isSame =
+    [0xffff, end64.entries].includes(plain.entries) &&
+    [0xffff, end64.entriesHere].includes(plain.entriesHere) &&
+    [0xffffffff, end64.bytes].includes(plain.bytes) &&
+    [0xffffffff, end64.offset].includes(plain.offset);
+  if (!isSame) throw new ArchiveRefused(contradiction);
+}
+
+/** Where the last end record before `but` stands whose comment reaches exactly to the end of the file. */
+function endWithCommentToTheEnd(bytes: Buffer, but: number): number | undefined {
+  for (let at = markBefore(bytes, but - 1); at !== undefined; at = markBefore(bytes, at - 1)) {
+    if (at + endBytes + bytes.readUInt16LE(at + 20) === bytes.length) return at;
   }
-  return places;
+  return undefined;
 }
 
 interface End64 {
   readonly place: number;
+  /** Where the locator says that the record lies. */
+  readonly locatorOffset: number;
   readonly disks: number;
   readonly entriesHere: number;
   readonly entries: number;
@@ -91,6 +148,7 @@ function findEnd64(file: GrowingFile, endPlace: number): End64 | undefined {
   }
   return {
     place: at,
+    locatorOffset: safeNumber(locator, 8),
     disks: Math.max(bytes.readUInt32LE(16), bytes.readUInt32LE(20), locator.readUInt32LE(4)),
     entriesHere: safeNumber(bytes, 24),
     entries: safeNumber(bytes, 32),

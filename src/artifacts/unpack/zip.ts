@@ -2,13 +2,25 @@
 // anything is written; then the entries are unpacked as their bytes arrive, and what they are is held against what the
 // directory said. Small entries are inflated in one go: a stream for each would cost more than the work itself.
 import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
+import { entryPath } from "../entry-names.js";
+import { textOf } from "../entry-text.js";
 import { ArchiveRefused, DamageFound } from "../refusal.js";
 import { ownFromBytes, release } from "../release.js";
 import type { GrowingFile } from "./growing-file.js";
 import { inflated } from "./inflated.js";
 import { chunkBytes, linkTargetMaxBytes, smallEntryBytes, type UnpackLimits } from "./limits.js";
 import type { TreeWriter } from "./tree-writer.js";
-import { descriptorFlag, directoryEntries, fieldsOf, in64, misfit, refused, type ZipEntry } from "./zip-directory.js";
+import {
+  checkUnicodePath,
+  descriptorFlag,
+  directoryEntries,
+  fieldsOf,
+  in64,
+  misfit,
+  refused,
+  unicodePathMark,
+  type ZipEntry,
+} from "./zip-directory.js";
 import { findZipEnd, safeNumber } from "./zip-end.js";
 import { ZipExtents } from "./zip-extents.js";
 
@@ -27,16 +39,32 @@ export async function unpackZip(file: GrowingFile, tree: TreeWriter, limits: Unp
   }
   const directory = file.another(directoryWindowBytes);
   const extents = new ZipExtents(end.entries);
+  const again = new Set<string>();
   let bytes = 0;
   for (const entry of directoryEntries(directory, end)) {
-    tree.claim(entry.name, entry.type === "folder" ? "folder" : "leaf");
+    const { path, isAgain } = tree.claim(entry.name, entry.type, "zip");
+    if (isAgain && entry.type === "file") again.add(path);
     extents.add(entry.offset, entry.offset + localFixedBytes + entry.rawName.length + entry.packedBytes);
     bytes += entry.bytes;
     if (bytes > limits.maxExtractedBytes) throw new ArchiveRefused(tooLarge(limits.maxExtractedBytes));
   }
   extents.check(end.start);
+  if (again.size > 0) checkOrder(directoryEntries(directory, end), again);
   for (const entry of directoryEntries(directory, end)) {
     await unpackEntry(entry, { file, tree, extents });
+  }
+}
+
+/** Of two files by one name the last one counts: in the directory, or, for bsdtar, in the file. Throws ArchiveRefused. */
+function checkOrder(entries: Iterable<ZipEntry>, again: ReadonlySet<string>): void {
+  const latest = new Map<string, number>();
+  for (const { name, type, offset } of entries) {
+    const path = entryPath(name, "zip");
+    if (type !== "file" || !again.has(path)) continue;
+    if (offset < (latest.get(path) ?? 0)) {
+      throw refused(name, "is there twice, and readers differ in which of the two is the last; pack it anew");
+    }
+    latest.set(path, offset);
   }
 }
 
@@ -55,7 +83,7 @@ function unpackEntry(entry: ZipEntry, { file, tree, extents }: Unpacking): Promi
   const start = contentStart(entry, file);
   if (start + entry.packedBytes > extents.limitOf(entry.offset)) throw refused(entry.name, "overlaps another");
   tree.consumed(entry.packedBytes);
-  const path = tree.pathOf(entry.name);
+  const path = entryPath(entry.name, "zip");
   if (entry.type === "folder") {
     tree.folder(path, entry.mode);
     return undefined;
@@ -64,7 +92,7 @@ function unpackEntry(entry: ZipEntry, { file, tree, extents }: Unpacking): Promi
     if (entry.bytes > linkTargetMaxBytes || entry.packedBytes > smallEntryBytes) {
       throw refused(entry.name, `is a link with a target of more than ${linkTargetMaxBytes} bytes`);
     }
-    tree.link(path, wholeContent(entry, file, start).toString());
+    tree.link(path, textOf(wholeContent(entry, file, start)));
     return undefined;
   }
   if (entry.bytes > smallEntryBytes || entry.packedBytes > smallEntryBytes) {
@@ -86,25 +114,30 @@ function contentStart(entry: ZipEntry, file: GrowingFile): number {
   const extraLength = fixed.readUInt16LE(28);
   const header = file.view(entry.offset, localFixedBytes + nameLength + extraLength);
   if (header.length < localFixedBytes + nameLength + extraLength) throw damaged(entry);
-  const method = header.readUInt16LE(8) === 0 ? "stored" : "deflated";
+  const extra = header.subarray(localFixedBytes + nameLength);
+  // bsdtar reads the one in front as well; seldom enough that the others need not be parsed.
+  if (extra.includes(unicodePathMark)) {
+    const rawName = header.subarray(localFixedBytes, localFixedBytes + nameLength);
+    checkUnicodePath(rawName, entry.flags, fieldsOf(entry.name, extra));
+  }
   const isSame =
     header.toString("latin1", localFixedBytes, localFixedBytes + nameLength) === entry.rawName &&
-    method === entry.method &&
+    header.readUInt16LE(8) === entry.methodNumber &&
     // Encryption and the place of the sizes; the other flags say how well it was packed.
     ((header.readUInt16LE(6) ^ entry.flags) & (1 | descriptorFlag)) === 0;
-  if (!isSame || !hasSameSizes(entry, header, localFixedBytes + nameLength)) {
+  if (!isSame || !hasSameSizes(entry, header, extra)) {
     throw misfit(entry.name, "is described twice, and differently; pack it anew");
   }
   return entry.offset + header.length;
 }
 
 /** With a descriptor the sizes come after the content, and what stands in the header is not meant. */
-function hasSameSizes(entry: ZipEntry, header: Buffer, extraStart: number): boolean {
+function hasSameSizes(entry: ZipEntry, header: Buffer, extra: Buffer): boolean {
   if ((entry.flags & descriptorFlag) !== 0) return true;
   let packedBytes = header.readUInt32LE(18);
   let bytes = header.readUInt32LE(22);
   if (packedBytes === in64 || bytes === in64) {
-    const field = fieldsOf(entry.name, header.subarray(extraStart)).find((each) => each.id === 1)?.data;
+    const field = fieldsOf(entry.name, extra).find((each) => each.id === 1)?.data;
     if (field === undefined || field.length < 16) return false;
     bytes = safeNumber(field, 0);
     packedBytes = safeNumber(field, 8);

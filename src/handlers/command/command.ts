@@ -6,6 +6,7 @@ import { cut } from "../../job/limits.js";
 import { WorkerFault } from "../../job/worker-fault.js";
 import type { Clock } from "../../std/clock.js";
 import { killLeftovers, type Leftovers } from "../../std/leftovers.js";
+import type { CommandVariable } from "../../std/own-variables.js";
 import { type GroupEnd, runGroup } from "../../std/process-tree.js";
 import type { HandlerCall, JobHandler } from "../handler.js";
 import { jobDocument } from "../job-document.js";
@@ -175,7 +176,7 @@ export class CommandHandler implements JobHandler {
     // The daemon's home is none of another user's.
     const home = account ? [["HOME", account.home ?? folder] as const] : [];
     const { key, continuationToken } = call.job;
-    const own: readonly (readonly [string, string | undefined])[] = [
+    const own: readonly (readonly [CommandVariable | "TRACEPARENT" | "TRACESTATE", string | undefined])[] = [
       ["PARTNERD_JOB_ID", key.jobId],
       ["PARTNERD_REGION", key.region],
       ["PARTNERD_CONTINUATION_TOKEN", continuationToken],

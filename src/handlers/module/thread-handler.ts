@@ -7,6 +7,7 @@ import { WorkerFault } from "../../job/worker-fault.js";
 import type { Clock } from "../../std/clock.js";
 import { endOrAbort } from "../../std/end-or-abort.js";
 import { killLeftovers, Leftovers } from "../../std/leftovers.js";
+import { threadFile } from "../../std/thread-file.js";
 import type { HandlerCall, JobHandler, JobLogger } from "../handler.js";
 import type { JobMasker } from "../masker.js";
 import { following, HandlerClosed, OpenCalls } from "../open-calls.js";
@@ -224,8 +225,10 @@ function startedWorker(data: ThreadData, settings: ThreadSettings): Worker {
 
 /** Flags and environment are the daemon's own: what it preloads, such as a tracing SDK, is preloaded in each thread. */
 function startWorker(data: ThreadData, { name, id, maxMemoryBytes }: ThreadSettings): Worker {
-  const isSource = import.meta.url.endsWith(".ts");
-  return new Worker(new URL(isSource ? "./worker.ts" : "./worker.js", import.meta.url), {
+  const { file, execArgv } = threadFile("worker", import.meta.url);
+  return new Worker(file, {
+    // Left out, they are the daemon's own; given, V8's own flags would be refused.
+    ...(execArgv.length > 0 ? { execArgv: [...process.execArgv, ...execArgv] } : {}),
     name: `handler ${name}`,
     workerData: data,
     env: { ...process.env, [threadVariable]: id },

@@ -5,6 +5,7 @@ import fs from "node:fs";
 import nodeModule from "node:module";
 import { fileURLToPath } from "node:url";
 import workerThreads, { type WorkerOptions } from "node:worker_threads";
+import { threadFile } from "../../std/thread-file.js";
 import { redirectChildren } from "./thread-children.js";
 
 export type Print = (stream: "stdout" | "stderr", text: string) => void;
@@ -35,13 +36,24 @@ export function redirectOutput(print: Print, onSpawn: () => void): void {
 /** Threads that the handler's code starts, such as those of a logger's transport: their output comes through its own. */
 function redirectThreads(): void {
   const { Worker } = workerThreads;
-  const isSource = import.meta.url.endsWith(".ts");
-  const preload = fileURLToPath(new URL(isSource ? "./nested-thread.ts" : "./nested-thread.js", import.meta.url));
+  const { file, execArgv } = threadFile("nested-thread", import.meta.url);
+  const preload = [...execArgv, "--require", fileURLToPath(file)];
+  const inherited = forThreads(process.execArgv);
   workerThreads.Worker = class extends Worker {
     constructor(file: string | URL, options: WorkerOptions = {}) {
-      super(file, { ...options, execArgv: [...(options.execArgv ?? process.execArgv), "--require", preload] });
+      super(file, { ...options, execArgv: [...(options.execArgv ?? inherited), ...preload] });
     }
   };
+}
+
+/** Of the process's flags those that load code: a thread that is given its flags takes none of V8's. */
+function forThreads(flags: readonly string[]): readonly string[] {
+  const loads = /^(?:--import|--require|-r|--loader|--experimental-loader|--conditions|-C)(=|$)/;
+  return flags.flatMap((flag, at) => {
+    const match = loads.exec(flag);
+    if (match) return match[1] === "=" ? [flag] : [flag, flags[at + 1] ?? ""];
+    return /^--experimental-[a-z-]+$/.test(flag) ? [flag] : [];
+  });
 }
 
 /** Loggers write to descriptor 1 past every stream. */

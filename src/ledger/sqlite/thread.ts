@@ -1,6 +1,8 @@
 // The near side of the SQLite ledger's thread: starts it, asks one thing at a time, and notices its death. A disk
 // that takes 20 ms for a flush then stalls nobody but the thread.
+
 import { Worker } from "node:worker_threads";
+import { threadFile } from "../../std/thread-file.js";
 import { LedgerError } from "../ledger.js";
 import type { Write } from "./rows.js";
 import type { SqliteStoreOptions, StoreContents } from "./store.js";
@@ -124,12 +126,12 @@ export class SqliteThread {
 
 /** Starts the thread that owns the file; it opens nothing before it is asked. */
 export function startSqliteWorker(store: SqliteStoreOptions): Worker {
-  const isSource = import.meta.url.endsWith(".ts");
-  return new Worker(new URL(isSource ? "./worker.ts" : "./worker.js", import.meta.url), {
+  const { file, execArgv } = threadFile("worker", import.meta.url);
+  return new Worker(file, {
     name: "ledger",
     workerData: store,
     // Nothing of ours: neither the flags of a profiler nor the secrets in the environment.
     env: {},
-    execArgv: isSource && process.features.typescript === false ? ["--experimental-strip-types"] : [],
+    execArgv,
   });
 }

@@ -1,19 +1,11 @@
 // The thread that the SQLite ledger writes in: takes one request, blocks on the disk, answers, takes the next.
 // It must never decide anything: what to write comes from the other side.
-import nodeModule from "node:module";
 import { parentPort, workerData } from "node:worker_threads";
-import type { SqliteStore, SqliteStoreOptions } from "./store.js";
+import { LedgerError } from "../ledger.js";
+import { SqliteStore, type SqliteStoreOptions } from "./store.js";
 import type { ThreadAnswer, ThreadRequest } from "./thread.js";
 
-// Run from the sources (tests do), Node strips the types but finds no `.js` files: there they still end in `.ts`.
-if (import.meta.url.endsWith(".ts")) {
-  nodeModule.registerHooks({
-    resolve: (specifier, context, next) => next(specifier.replace(/^(\..*)\.js$/, "$1.ts"), context),
-  });
-}
-const { SqliteStore: Store } = await import("./store.js");
-const { LedgerError } = await import("../ledger.js");
-const store = new Store(workerData as SqliteStoreOptions);
+const store = new SqliteStore(workerData as SqliteStoreOptions);
 
 parentPort?.on("message", (request: ThreadRequest) => {
   parentPort?.postMessage(answer(store, request));

@@ -152,3 +152,64 @@ function canMount(): boolean {
     rmSync(probe, { recursive: true, force: true });
   }
 }
+
+const limit = { waitMaxMs: 30_000, signal: new AbortController().signal };
+
+test("reserves room by announced size: of fifty downloads that one look would let in, only those begin that fit", async () => {
+  const { space, clock } = await given({ ...roomy, freeBytes: 256 * mib });
+  const began: number[] = [];
+  const failed: string[] = [];
+  const all = Array.from({ length: 50 }, (_, n) =>
+    space.reserve(60 * mib, limit).then(
+      (reservation) => {
+        began.push(n);
+        return reservation;
+      },
+      (error: Error) => void failed.push(error.message),
+    ),
+  );
+  await clock.advance(0);
+  // Half of the minimum stays free, whatever jobs do that were let in.
+  expect(began.length).toBe(3);
+  // New jobs are kept away while the room is spoken for.
+  await clock.advance(10_000);
+  expect(space.room().isEnough).toBe(false);
+  (await all[0])?.release();
+  await clock.advance(10_000);
+  expect(began.length).toBe(4);
+  await clock.advance(30_000);
+  expect(failed.length).toBe(46);
+  expect(failed[0]).toBe(
+    "an artifact of 60 MiB does not fit on the disk of /work, which has 76 MiB left beside what other artifacts are " +
+      "about to take; retry the action later",
+  );
+});
+
+test("counts what was written once: by the look that sees it", async () => {
+  const { space, disk, clock } = await given({ ...roomy, freeBytes: 256 * mib });
+  const first = await space.reserve(200 * mib, limit);
+  disk.says = { ...roomy, freeBytes: 56 * mib };
+  first.wrote(200 * mib);
+  const second = space.reserve(10 * mib, limit);
+  second.catch(() => {});
+  await clock.advance(0);
+  disk.says = { ...roomy, freeBytes: 60 * mib };
+  await clock.advance(10_000);
+  (await second).release();
+  expect(space.room().isEnough).toBe(false);
+});
+
+test("reserves nothing where the check is off, waits for no disk that hangs, and ends with its job", async () => {
+  const { space } = await given({ ...roomy, freeBytes: 0 }, 0);
+  (await space.reserve(2 ** 40, limit)).release();
+  const hanging = await given("hangs");
+  const reserved = hanging.space.reserve(2 ** 40, limit);
+  await hanging.clock.advance(5_000);
+  (await reserved).release();
+  const full = await given({ ...roomy, freeBytes: 0 });
+  const job = new AbortController();
+  const waiting = full.space.reserve(1, { ...limit, signal: job.signal });
+  waiting.catch(() => {});
+  job.abort(new Error("the job is over"));
+  await expect(waiting).rejects.toThrow("the job is over");
+});

@@ -62,3 +62,17 @@ it.each([
     message: expect.stringMatching(message),
   });
 });
+
+it("is made by the next call when it could not be made for a moment", async () => {
+  const { root } = await given();
+  let calls = 0;
+  const make = async () => {
+    if (calls++ === 0) throw Object.assign(new Error("too many open files"), { code: "EMFILE" });
+    return root;
+  };
+  const folder = new JobFolder({ make, signal: new AbortController().signal });
+  await expect(folder.path()).rejects.toMatchObject({ type: "SystemUnavailable" });
+  expect(await folder.path()).toBe(root);
+  expect(await folder.part("inputs")).toBe(join(root, "inputs"));
+  expect(calls).toBe(2);
+});

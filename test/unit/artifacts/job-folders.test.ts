@@ -191,6 +191,16 @@ test("goes on in a new folder when somebody removed the work folder, and says so
   expect(readdirSync(workDir)).toEqual([]);
 });
 
+test("makes folders again once what was in the way of a new run folder is gone", async () => {
+  const folders = await open();
+  await folders.make();
+  rmSync(workDir, { recursive: true });
+  writeFileSync(workDir, "in the way");
+  for (let times = 0; times < 2; times++) await expect(folders.make()).rejects.toThrow();
+  rmSync(workDir);
+  expect(existsSync(await folders.make())).toBe(true);
+});
+
 test("keeps what it holds from looking old to programs that clean temporary folders", async () => {
   const folders = await open();
   const run = dirname(await folders.make());

@@ -5,6 +5,7 @@ import { expect, it } from "vitest";
 import { artifactEndpoint, openArtifacts } from "../../../src/artifacts/opening.js";
 import { createLog } from "../../../src/std/log.js";
 import { Masker } from "../../../src/std/masking.js";
+import { otherLimits } from "../../support/artifact-limits.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
 it.each<[string | undefined, string | undefined, string | undefined]>([
@@ -29,7 +30,7 @@ it("the work folder that somebody removed is made anew for us alone, and there i
   const workDir = join(base, "work");
   const clock = new FakeClock();
   const retry = { minDelayMs: 1, maxDelayMs: 1, factor: 1, maxElapsedMs: 1 };
-  const limits = { maxArchiveBytes: 1, maxExtractedBytes: 1, maxEntries: 1, minFreeBytes: 1 };
+  const limits = { maxArchiveBytes: 1, maxExtractedBytes: 1, maxEntries: 1, ...otherLimits, minFreeBytes: 1 };
   const store = await openArtifacts({
     settings: {
       artifacts: { workDir, ...limits, requestTimeoutMs: 1 },

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { schema } from "../../../src/config/schema.js";
 import { settingsOf } from "../../../src/config/setting.js";
+import { commandVariables } from "../../../src/std/own-variables.js";
 import { least, load, mistakesOf, optionsFor, warningsOf } from "./support.js";
 
 /** The lines that this variable is answered with. */
@@ -79,7 +80,7 @@ describe("an environment variable", () => {
   });
 
   it("that partnerd gives its own commands is none of its configuration", async () => {
-    const environment = { PARTNERD_JOB_ID: "x", PARTNERD_OUTCOME: "/x", PARTNERD_CONFIG: "x" };
+    const environment = Object.fromEntries(["PARTNERD_CONFIG", ...commandVariables].map((name) => [name, "x"]));
     expect(await warningsOf(least, { environment })).toEqual([]);
   });
 

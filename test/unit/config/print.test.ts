@@ -122,7 +122,7 @@ describe("config/example.yaml", () => {
       overrides: [],
     });
     expect(warnings).toEqual([]);
-    expect(await checkFiles(config, settings)).toEqual([]);
+    expect((await checkFiles(config, settings)).mistakes).toEqual([]);
     expect(
       Object.values(config.handlers)
         .map(({ kind }) => kind)

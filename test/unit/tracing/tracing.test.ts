@@ -4,6 +4,7 @@ import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-ho
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { UntimedEvent } from "../../../src/engine/events.js";
+import type { JobId } from "../../../src/job/job.js";
 import { failed, type Outcome, succeeded } from "../../../src/job/outcome.js";
 import { Tracing } from "../../../src/tracing/tracing.js";
 import { key, oneOfEach, polled, pollFailed, started } from "../admin/event-log-samples.js";
@@ -13,10 +14,10 @@ const startMs = Date.UTC(2026, 0, 1);
 beforeAll(() => void context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable()));
 afterAll(() => context.disable());
 
-function given() {
+function given(options: { readonly jobsMax?: number } = {}) {
   const exporter = new InMemorySpanExporter();
   const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
-  const tracing = new Tracing({ tracer: provider.getTracer("partnerd") });
+  const tracing = new Tracing({ tracer: provider.getTracer("partnerd"), ...options });
   let atMs = startMs;
   return {
     tracing,
@@ -41,6 +42,17 @@ const settled = (outcome: Outcome = succeeded()): UntimedEvent =>
   ({ ...oneOfEach["job-settled"], outcome }) as UntimedEvent;
 
 describe("a job", () => {
+  it("that nobody hears of any more has its spans ended, and not lost, when others take its place", () => {
+    const { tell, spans } = given({ jobsMax: 2 });
+    const jobs = ["job-1", "job-2", "job-3"].map((jobId) => ({ ...key, jobId: jobId as JobId }));
+    for (const each of jobs) tell({ ...started, key: each } as UntimedEvent);
+    expect(spans().map(({ name, attributes }) => [name, attributes["partnerd.evicted"]])).toEqual([
+      ["handler", undefined],
+      ["job", true],
+    ]);
+    expect(spans()[1]?.attributes["partnerd.job_id"]).toBe("job-1");
+  });
+
   it("is one trace: the job, its handler and its report in it", () => {
     const { tell, span, spans } = given();
     tell(started, settled(), oneOfEach["job-reported"]);

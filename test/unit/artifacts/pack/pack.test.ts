@@ -21,9 +21,10 @@ import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Packer, type PackerOptions, startPackWorker } from "../../../../src/artifacts/pack/pack.js";
 import { systemClock } from "../../../../src/std/clock.js";
+import { otherLimits } from "../../../support/artifact-limits.js";
 import { readZip } from "../unpack/zip-reading.js";
 
-const limits = { maxArchiveBytes: 2 ** 30, maxExtractedBytes: 2 ** 30, maxEntries: 100_000 };
+const limits = { maxArchiveBytes: 2 ** 30, maxExtractedBytes: 2 ** 30, maxEntries: 100_000, ...otherLimits };
 let base: string;
 let folder: string;
 let file: string;

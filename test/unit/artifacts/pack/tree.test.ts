@@ -19,6 +19,7 @@ import { HeldFolder } from "../../../../src/artifacts/pack/held-folder.js";
 import { PackOutput } from "../../../../src/artifacts/pack/output.js";
 import { listTree, openRoot } from "../../../../src/artifacts/pack/tree.js";
 import { zipTree } from "../../../../src/artifacts/pack/tree-zip.js";
+import { otherLimits } from "../../../support/artifact-limits.js";
 
 let base: string;
 let folder: string;
@@ -34,15 +35,16 @@ beforeEach(() => {
 
 afterEach(() => rmSync(base, { recursive: true, force: true }));
 
-const options = { limits: { maxEntries: 100, maxExtractedBytes: 10_000_000 }, except: { device: 0, inode: 0 } };
+const limits = { maxArchiveBytes: 10_000_000, maxEntries: 100, maxExtractedBytes: 10_000_000, ...otherLimits };
+const options = { limits, except: { device: 0, inode: 0 }, rootPaths: [] };
 
 function zipAfter(change: () => void): void {
   const root = openRoot(folder);
   const output = openSync(join(base, "made.zip"), "w");
   try {
-    const entries = listTree(root, options);
+    const { entries } = listTree(root, options);
     change();
-    zipTree(root, entries, new PackOutput(output, 10_000_000));
+    zipTree(root, entries, new PackOutput(output, 10_000_000), limits);
   } finally {
     closeSync(output);
     root.close();

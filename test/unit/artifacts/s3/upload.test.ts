@@ -1,14 +1,15 @@
 // Uploads to an S3 that answers as it likes: what our own emulator is too kind to do.
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { JobAccess } from "../../../../src/artifacts/s3/access.js";
 import { S3Calls, S3Transport } from "../../../../src/artifacts/s3/s3.js";
-import { upload } from "../../../../src/artifacts/s3/upload.js";
+import { type PartsLeft, upload } from "../../../../src/artifacts/s3/upload.js";
 import type { Region } from "../../../../src/job/job.js";
 import { Secret } from "../../../../src/job/secret.js";
 import { systemClock } from "../../../../src/std/clock.js";
@@ -30,9 +31,9 @@ afterEach(async () => {
 });
 
 /** An S3 that takes uploads in parts; what it is asked, in order, and its own answers to some of it. */
-async function startS3(own: Partial<Record<"complete" | "part", readonly (Answer | undefined)[]>>) {
+async function startS3(own: Partial<Record<"complete" | "part" | "abort", readonly (Answer | undefined)[]>>) {
   const asked: string[] = [];
-  const next = { complete: 0, part: 0 };
+  const next = { complete: 0, part: 0, abort: 0 };
   let uploads = 0;
   const server = createServer(async (request, response) => {
     // Parts that are given up are cut off in their middle.
@@ -48,7 +49,7 @@ async function startS3(own: Partial<Record<"complete" | "part", readonly (Answer
     const kind = kindOf(request.method, searchParams);
     const id = searchParams.get("uploadId");
     asked.push(id === null ? kind : `${kind} ${id}`);
-    const instead = kind === "complete" || kind === "part" ? own[kind]?.[next[kind]++] : undefined;
+    const instead = kind === "complete" || kind === "part" || kind === "abort" ? own[kind]?.[next[kind]++] : undefined;
     if (instead) return instead(request, response);
     if (kind === "create") {
       uploads += 1;
@@ -74,7 +75,10 @@ function kindOf(method: string | undefined, query: URLSearchParams): "create" | 
 }
 
 /** Uploads a file of four parts. */
-async function uploadTo({ transport, endpoint }: Awaited<ReturnType<typeof startS3>>): Promise<void> {
+async function uploadTo(
+  { transport, endpoint }: Awaited<ReturnType<typeof startS3>>,
+  onPartsLeft: PartsLeft = () => {},
+): Promise<void> {
   const file = join(folder, "report.zip");
   writeFileSync(file, randomBytes(17 * 2 ** 20));
   const { signal } = new AbortController();
@@ -99,10 +103,14 @@ async function uploadTo({ transport, endpoint }: Awaited<ReturnType<typeof start
     random: Math.random,
   });
   const location = { bucket: "b", objectKey: "k" };
-  await upload({ calls, location, file, signal, cleanupMaxMs: 1_000, onPartsLeft: () => {} });
+  await upload({ calls, location, file, signal, cleanupMaxMs: 5_000, onPartsLeft });
 }
 
 const gone: Answer = (_, response) => response.writeHead(404, { "content-type": "application/xml" }).end(noSuchUpload);
+const refused: Answer = (_, response) =>
+  response
+    .writeHead(403, { "content-type": "application/xml" })
+    .end(xml("Error", "<Code>AccessDenied</Code><Message>no</Message>"));
 const lost: Answer = (request) => request.socket.destroy();
 
 describe("an upload in parts", () => {
@@ -126,6 +134,31 @@ describe("an upload in parts", () => {
     const always = await startS3({ part: Array.from({ length: 20 }, () => gone) });
     await expect(uploadTo(always)).rejects.toMatchObject({ kind: "refused", code: "NoSuchUpload" });
     expect(always.asked.filter((each) => each === "create")).toHaveLength(2);
+  });
+
+  it("has a checksum of all its bytes, not of its parts'", async () => {
+    const said: string[] = [];
+    const complete: Answer = (request, response) => {
+      const { headers } = request;
+      said.push(`${headers["x-amz-checksum-type"]} ${headers["x-amz-checksum-crc32"]}`);
+      response.end(xml("CompleteMultipartUploadResult", "<ETag>&quot;all&quot;</ETag>"));
+    };
+    await uploadTo(await startS3({ complete: [complete] }));
+    const crc = Buffer.alloc(4);
+    crc.writeUInt32BE(crc32(readFileSync(join(folder, "report.zip"))));
+    expect(said).toEqual([`FULL_OBJECT ${crc.toString("base64")}`]);
+  });
+
+  it.each([
+    ["until S3 knows it no more", [undefined, undefined, gone], 3, []],
+    ["at most five times where S3 always confirms", [], 5, []],
+    ["and told when S3 refuses it", [refused], 1, ["u1"]],
+  ])("that fails is aborted %s", async (_title, abort, times, left) => {
+    const s3 = await startS3({ part: Array.from({ length: 20 }, () => refused), abort });
+    const told: string[] = [];
+    await expect(uploadTo(s3, ({ UploadId }) => told.push(UploadId))).rejects.toMatchObject({ kind: "denied" });
+    expect(s3.asked.filter((each) => each === "abort u1")).toHaveLength(times);
+    expect(told).toEqual(left);
   });
 
   it("is completed by another try when S3 answers with 200 and an error within", async () => {

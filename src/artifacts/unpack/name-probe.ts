@@ -1,0 +1,16 @@
+// Whether a file system tells any two names apart. Linux's do; those of macOS and Windows, network shares, and folders
+// that somebody made so ignore case, Unicode form, or dots and spaces at the end. Asked of the disk: no list is complete.
+import { closeSync, lstatSync, openSync, unlinkSync } from "node:fs";
+
+const probe = "probe-\u00e9";
+const others = [probe.toUpperCase(), probe.normalize("NFD"), `${probe}.`, `${probe} `];
+
+/** Looks in this folder, which must be empty, and leaves it so. */
+export function tellsNamesApart(folder: string): boolean {
+  closeSync(openSync(`${folder}/${probe}`, "wx"));
+  try {
+    return others.every((name) => lstatSync(`${folder}/${name}`, { throwIfNoEntry: false }) === undefined);
+  } finally {
+    unlinkSync(`${folder}/${probe}`);
+  }
+}

@@ -1,13 +1,13 @@
 // The effective configuration as YAML, each value with the place it came from, secrets masked.
 // What it prints can be read again as a configuration, but for the secrets.
 import { Document, type Node, Scalar, YAMLMap, YAMLSeq } from "yaml";
+import { hasSecretName, masked, shownArguments, shownText } from "../std/shown.js";
 import type { Loaded } from "./load.js";
 import { describePlace } from "./mistakes.js";
 import { schema } from "./schema.js";
 import type { Section, Setting } from "./setting.js";
 import { isSetting, joined } from "./setting.js";
 import type { Settings } from "./settings.js";
-import { hasSecretName, masked, shownArguments, shownText } from "./shown.js";
 
 /** The configuration as YAML text. */
 export function printConfig({ settings }: Loaded): string {

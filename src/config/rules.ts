@@ -2,6 +2,7 @@
 // Rules of two keys that stand side by side are in the schema itself, as `atMost` and `uselessOver`.
 import { leastLeaseMs } from "../job/lease.js";
 import { isLoopback } from "../std/addresses.js";
+import { knownRegions } from "../std/regions.js";
 import { nearest } from "../std/suggest.js";
 import { formatDuration } from "../std/units.js";
 import { checkAwsVariables } from "./aws-variables.js";
@@ -10,7 +11,6 @@ import type { Environment } from "./environment.js";
 import { meaningOf } from "./formats.js";
 import type { Findings } from "./mistakes.js";
 import { quote } from "./mistakes.js";
-import { knownRegions } from "./regions.js";
 import { schema } from "./schema.js";
 import { checkServices } from "./service-rules.js";
 import { fileFormOf, settingsOf } from "./setting.js";
@@ -214,7 +214,7 @@ function checkSecretProperties(
   if (!settings.isSound(secret, notSecret, query)) return;
   for (const [index, name] of type.secretProperties.entries()) {
     const isQueried = type.queryParam !== undefined && name in type.queryParam;
-    const other = type.notSecretProperties?.includes(name) ? notSecret : isQueried ? query : undefined;
+    const other = type.notSecretProperties.includes(name) ? notSecret : isQueried ? query : undefined;
     if (other === undefined) continue;
     const what = `${secret} and ${other} both name ${quote(name)}`;
     findings.mistake(settings.place(secret, index), what, "keep one of them");

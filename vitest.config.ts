@@ -6,6 +6,7 @@ export default defineConfig({
     // Two noisy cores: generous limits, so that only a real hang fails; no test measures time.
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    expect: { poll: { timeout: 20_000 } },
     // More than the cores: most of what tests do is wait.
     maxWorkers: 3,
     // No test ever uses this machine's own AWS credentials or configuration, or asks for an instance's.

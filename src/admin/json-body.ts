@@ -1,6 +1,7 @@
 // Reads the JSON body of a request within a limit that holds while it comes in. What comes beyond it is thrown
 // away, up to another limit: many clients read no answer before they have sent everything.
 import type { IncomingMessage } from "node:http";
+import { BoundedBytes } from "../std/bounded.js";
 
 export type JsonBody =
   | { readonly ok: true; readonly value: unknown }
@@ -38,17 +39,13 @@ export async function readJson(
 
 function collected(request: IncomingMessage, maxBytes: number): Promise<Buffer | "too-large" | "cut-off"> {
   return new Promise((resolve) => {
-    let chunks: Buffer[] = [];
-    let total = 0;
+    const bytes = new BoundedBytes(maxBytes);
     request.on("data", (chunk: Buffer) => {
-      total += chunk.length;
-      if (total <= maxBytes) chunks.push(chunk);
-      else chunks = [];
-      if (total <= maxBytes * patience) return;
+      if (bytes.add(chunk) || bytes.total <= maxBytes * patience) return;
       request.pause();
       resolve("too-large");
     });
-    request.once("end", () => resolve(total > maxBytes ? "too-large" : Buffer.concat(chunks)));
+    request.once("end", () => resolve(bytes.total > maxBytes ? "too-large" : bytes.whole()));
     request.once("close", () => resolve("cut-off"));
   });
 }

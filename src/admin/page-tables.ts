@@ -1,9 +1,10 @@
 // The tables of the status page. Each cell carries its column's name, so that a narrow screen can show rows as cards;
 // the roles are written out, since such a layout takes them from the elements.
+import type { SlotCount } from "../engine/slots.js";
 import type { PastJob } from "./history.js";
 import { type Html, html, type Piece } from "./html.js";
 import { durationText, type Moment, timeHtml } from "./times.js";
-import { type AdminStatus, type SlotGroup, slotGroupOf, slotsHeld } from "./view.js";
+import { type AdminStatus, slotGroupOf, slotsHeld } from "./view.js";
 
 /** Rows shown at most; the rest is counted. */
 const rowsMax = 100;
@@ -12,7 +13,7 @@ const idMax = 60;
 /** The pollers, with their last answer and their next poll. */
 export function pollerTable(status: AdminStatus, moment: Moment): Html {
   const { pollers, isPaused, isDraining, slots } = status;
-  const late = (group: SlotGroup | undefined) => {
+  const late = (group: SlotCount | undefined) => {
     if (isDraining) return "never: stopping";
     if (isPaused) return "after resume";
     const isFull = slotsHeld(status) >= slots.max || (group && slotsHeld(status, group) >= group.max);

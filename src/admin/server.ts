@@ -1,9 +1,11 @@
 // The admin port: opened where it may be, hardened against slow and greedy clients, and closed within a limit.
 // What it answers stands in routes.ts.
+
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { isLoopback, reachableUrl } from "../std/addresses.js";
 import type { Clock } from "../std/clock.js";
+import { codeOf } from "../std/errors.js";
 import { type ConnectionLimits, Connections } from "./connections.js";
 import { type RouteOptions, Routes } from "./routes.js";
 import { Strangers, type WrongToken } from "./strangers.js";
@@ -157,7 +159,7 @@ async function listening(server: Server, host: string, port: number): Promise<vo
 }
 
 function cannotListen(error: unknown, host: string, port: number): AdminError {
-  const code = (error as { code?: unknown }).code;
+  const code = codeOf(error);
   const where = `the admin port ${host}:${port}`;
   switch (code) {
     case "EADDRINUSE": {

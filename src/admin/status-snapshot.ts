@@ -1,8 +1,7 @@
 // The engine's present as plain data: what the status board shows and health, the status document, the metrics and the
 // page read.
 
-import type { Fault } from "../engine/events.js";
-import type { Held } from "../engine/held-at-end.js";
+import type { Fault, Held } from "../engine/events.js";
 import type { Order } from "../job/order.js";
 
 /** One poller, as its last polls left it. Times in ms since the epoch. */

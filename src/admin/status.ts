@@ -1,7 +1,6 @@
 // What the engine is doing now: a fold over its events. Health, the status document and the page read it.
 
-import type { PollerName, WorkerEvent } from "../engine/events.js";
-import type { Held } from "../engine/held-at-end.js";
+import type { Held, PollerName, WorkerEvent } from "../engine/events.js";
 import { actionTypeName, type JobKey, jobKeyName } from "../job/job.js";
 import type { JobState } from "../job/lifecycle.js";
 import type {

@@ -1,4 +1,5 @@
 // What the admin port's pages are shown of the engine: its status with its slots.
+import type { SlotCount } from "../engine/slots.js";
 import type { DeniedCall, HandlerHealth } from "./health.js";
 import type { StatusSnapshot } from "./status-snapshot.js";
 
@@ -8,18 +9,7 @@ export interface AdminSlots {
   readonly max: number;
   readonly working: number;
   readonly owed: number;
-  readonly groups: readonly SlotGroup[];
-}
-
-/** What the pollers of one entry of `actionTypes` share. */
-export interface SlotGroup {
-  readonly group: string;
-  readonly busy: number;
-  readonly max: number;
-  readonly working: number;
-  readonly owed: number;
-  /** Each a Region and an action type, with a blank between. */
-  readonly pollers: readonly string[];
+  readonly groups: readonly SlotCount[];
 }
 
 export interface AdminStatus extends StatusSnapshot {
@@ -34,7 +24,7 @@ export interface AdminStatus extends StatusSnapshot {
 }
 
 /** A poller's slots, or a job's; none while no poller has begun. */
-export function slotGroupOf({ groups }: AdminSlots, of: Place): SlotGroup | undefined {
+export function slotGroupOf({ groups }: AdminSlots, of: Place): SlotCount | undefined {
   return groups.find(({ pollers }) => pollers.includes(`${of.region} ${of.actionType}`));
 }
 
@@ -44,6 +34,6 @@ interface Place {
 }
 
 /** Slots that jobs hold, without those that polls have reserved for a moment; of one group or of all. */
-export function slotsHeld({ slots }: AdminStatus, group?: SlotGroup): number {
+export function slotsHeld({ slots }: AdminStatus, group?: SlotCount): number {
   return (group ?? slots).working;
 }

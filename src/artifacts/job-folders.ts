@@ -7,9 +7,10 @@ import { join } from "node:path";
 import type { Clock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
 import { killLeftovers } from "../std/leftovers.js";
+import type { LockFile } from "../std/lock-file.js";
 import { removeFolder } from "../std/remove-folder.js";
 import { loadSqlite } from "../std/sqlite.js";
-import { RunLock } from "./run-lock.js";
+import { makeRunLock, takeRunLock } from "./run-lock.js";
 import { openWorkDir, WorkDirError } from "./work-dir.js";
 
 export interface JobFoldersOptions {
@@ -35,7 +36,7 @@ export interface Swept {
 interface Run {
   readonly folder: string;
   readonly lockPath: string;
-  readonly lock: RunLock;
+  readonly lock: LockFile;
 }
 
 const runName = /^(run-[0-9a-f]{16})(\.lock)?$/;
@@ -97,7 +98,7 @@ export class JobFolders {
     try {
       for (const [name, hasLock] of await runsIn(workDir)) {
         const folder = join(workDir, name);
-        const lock = hasLock && folder !== own ? RunLock.take(this.#sqlite, lockPathOf(folder)) : undefined;
+        const lock = hasLock && folder !== own ? takeRunLock(this.#sqlite, lockPathOf(folder)) : undefined;
         if (lock === undefined) continue;
         try {
           // Every command is told its folder by PARTNERD_OUTCOME.
@@ -188,7 +189,7 @@ export class JobFolders {
     // A lock is made before its folder and removed after it: without one, something else was at work here.
     if (!hasLock) throw new Error("its lock is missing, so its process may live; remove it by hand if it does not");
     const lockPath = lockPathOf(folder);
-    const lock = RunLock.take(this.#sqlite, lockPath);
+    const lock = takeRunLock(this.#sqlite, lockPath);
     if (lock === undefined) return "living";
     try {
       await removeRun(folder, lockPath);
@@ -228,7 +229,7 @@ async function beginRun(workDir: string, sqlite: typeof import("node:sqlite")): 
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       const folder = join(workDir, `run-${randomBytes(8).toString("hex")}`);
       const lockPath = lockPathOf(folder);
-      const lock = RunLock.make(sqlite, lockPath);
+      const lock = makeRunLock(sqlite, lockPath);
       if (lock === undefined) continue;
       try {
         await mkdir(folder, { mode: 0o700 });

@@ -2,16 +2,14 @@
 // when CodePipeline said where it lies.
 import { JobFailure } from "../job/failure.js";
 import type { Artifact, Job } from "../job/job.js";
+import { isArtifactName } from "../job/limits.js";
 import type { PlacedArtifact } from "./s3/transfers.js";
-
-/** ArtifactName's pattern in CodePipeline: what else arrives is no name, and above all no path. */
-const pattern = /^[A-Za-z0-9_-]{1,100}$/;
 
 /** The declared artifact by this name. Throws JobFailure. */
 export function placed(job: Job, direction: "input" | "output", name: string): PlacedArtifact {
   const declared = direction === "input" ? job.inputs : job.outputs;
   const found = declared.find((each) => each.name === name);
-  if (!found || !pattern.test(found.name)) throw undeclared(direction, name, declared);
+  if (!found || !isArtifactName(found.name)) throw undeclared(direction, name, declared);
   const { location } = found;
   if (location) return { ...found, location };
   const message = `CodePipeline did not say where the ${direction} artifact ${name} lies`;

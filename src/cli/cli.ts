@@ -108,7 +108,7 @@ function addConfigCommands(root: Command, io: Io, result: Result): void {
     .description("go and look: credentials, clock, Regions, action types, tokens, ledger, handlers; each with its mend")
     .option("--json", "as JSON, one finding a line", false)
     .action(async (flags: ConfigFlags & { json: boolean }) => {
-      const { doctorCommand } = await import("./doctor.js");
+      const { doctorCommand } = await import("./doctor-command.js");
       result.code = await doctorCommand(loadOptions(flags, io), flags, io);
     });
   withConfig(root.command("healthcheck"))
@@ -125,7 +125,7 @@ function addJobs(root: Command, io: Io, result: Result): void {
     .description("show the jobs that the ledger holds: what runs, what is owed, since when")
     .option("--json", "as JSON", false)
     .action(async (flags: ConfigFlags & { json: boolean }) => {
-      const { jobsCommand } = await import("./jobs.js");
+      const { jobsCommand } = await import("./jobs-command.js");
       result.code = await jobsCommand(loadOptions(flags, io), flags, io);
     });
   jobs
@@ -156,7 +156,7 @@ function addEmulator(root: Command, io: Io, result: Result): void {
   command.allowUnknownOption().allowExcessArguments().helpOption(false);
   command.addHelpText("after", "\nIts options and an example: partnerd emulator --help");
   command.action(async (_flags: unknown, { args }: Command) => {
-    const { describeEmulator, runEmulator } = await import("./emulator.js");
+    const { describeEmulator, runEmulator } = await import("./emulator-command.js");
     const described = new Command("partnerd emulator").copyInheritedSettings(root);
     describeEmulator(described);
     described.action(async (flags: Parameters<typeof runEmulator>[0]) => {

@@ -1,8 +1,11 @@
 // Asks the admin port of the daemon that runs with the same configuration, with its token if it has one. Every call has
 // a limit of time and of size; that nobody listens is an answer.
+
 import { request } from "node:http";
 import type { Config } from "../config/config.js";
 import { reachableUrl } from "../std/addresses.js";
+import { BoundedBytes } from "../std/bounded.js";
+import { codeOf } from "../std/errors.js";
 
 /** `off`: the configuration opens no admin port. `nobody`: nothing listens there, or it does not answer. */
 export type DaemonAnswer =
@@ -34,9 +37,9 @@ export async function askDaemon(
   try {
     return { kind: "answered", url, ...(await exchange(`${url}${call.path}`, call, authorization, limitMs)) };
   } catch (error) {
-    const { code, name, message } = error as NodeJS.ErrnoException;
+    const { name, message } = error as Error;
     const isLate = name === "AbortError" || name === "TimeoutError";
-    return { kind: "nobody", url, reason: isLate ? `no answer within ${limitMs} ms` : (code ?? message) };
+    return { kind: "nobody", url, reason: isLate ? `no answer within ${limitMs} ms` : (codeOf(error) ?? message) };
   }
 }
 
@@ -55,15 +58,12 @@ function exchange(
     const headers = body === undefined ? authorization : { ...authorization, "content-type": "application/json" };
     const signal = AbortSignal.timeout(limitMs);
     const call = request(url, { method, headers, agent: false, signal }, (response) => {
-      const chunks: Buffer[] = [];
-      let size = 0;
+      const bytes = new BoundedBytes(answerMaxBytes);
       response.on("data", (chunk: Buffer) => {
-        size += chunk.length;
-        if (size > answerMaxBytes) call.destroy(new Error(`an answer of more than ${answerMaxBytes} bytes`));
-        else chunks.push(chunk);
+        if (!bytes.add(chunk)) call.destroy(new Error(`an answer of more than ${answerMaxBytes} bytes`));
       });
       response.on("end", () => {
-        resolve({ status: response.statusCode ?? 0, body: parsed(Buffer.concat(chunks).toString("utf8")) });
+        resolve({ status: response.statusCode ?? 0, body: parsed(bytes.whole().toString("utf8")) });
       });
       response.on("error", reject);
     });

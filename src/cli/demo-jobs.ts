@@ -1,7 +1,8 @@
 // The demo's stream of sample jobs, and what is expected of each: it counts, and names what came out otherwise.
-import type { JobsDocument } from "../emulator/documents.js";
+
+import type { JobView } from "../emulator/emulated-job.js";
 import type { Emulator } from "../emulator/emulator.js";
-import type { JobView } from "../emulator/job.js";
+import type { JobsDocument } from "../emulator/scenario-documents.js";
 import type { WorkerEvent } from "../engine/events.js";
 import type { Clock } from "../std/clock.js";
 

@@ -5,10 +5,11 @@ import type { Order } from "../compose/offline-jobs.js";
 import type { Config } from "../config/config.js";
 import type { LoadOptions } from "../config/load.js";
 import { loadConfig } from "../config/load.js";
+import { codeOf } from "../std/errors.js";
 import { oneLine } from "../std/one-line.js";
 import { askDaemon, type DaemonAnswer, stranger } from "./daemon-calls.js";
 import type { Io } from "./io.js";
-import { orFailed } from "./jobs.js";
+import { orFailed } from "./jobs-command.js";
 import { ledgerParts } from "./ledger-parts.js";
 
 /** One job by its id, and what is to become of it. */
@@ -43,7 +44,7 @@ async function endJob(config: Config, wanted: EndJob, io: Io): Promise<string> {
   try {
     return await endInLedger(config, wanted, io);
   } catch (error) {
-    const isHeld = (error as { code?: unknown }).code === "locked";
+    const isHeld = codeOf(error) === "locked";
     if (!isHeld || answer.kind === "answered") throw error;
     throw new Error(`a daemon runs, but ${unreached(answer)}; nothing is changed`, { cause: error });
   }

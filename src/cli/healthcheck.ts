@@ -1,10 +1,13 @@
 // `partnerd healthcheck`: asks the admin port of a daemon on this machine, for Docker's HEALTHCHECK. Always answers
 // within its limit, and works while the rest of the configuration is wrong: the daemon that runs read an earlier one.
+
 import { request } from "node:http";
 import type { LoadOptions } from "../config/load.js";
 import { loadAdminAddress } from "../config/load.js";
 import { ConfigError, printMistake } from "../config/mistakes.js";
 import { reachableUrl } from "../std/addresses.js";
+import { BoundedBytes } from "../std/bounded.js";
+import { codeOf } from "../std/errors.js";
 import { oneLine } from "../std/one-line.js";
 import { exitCodes } from "./exit-codes.js";
 import type { Io } from "./io.js";
@@ -12,7 +15,7 @@ import type { Io } from "./io.js";
 /** Docker's own limit for a health check is 30 s by default; a daemon that is well answers in milliseconds. */
 const healthcheckLimitMs = 3_000;
 /** Enough for the reasons of a daemon that is not ready. */
-const answerMaxChars = 500;
+const answerMaxBytes = 500;
 
 /** The exit code: 0 well, 1 not well, not to be reached, or nobody can say where to ask: Docker knows only these two. */
 export async function healthcheck(
@@ -56,15 +59,13 @@ function ask(url: string, limitMs: number): Promise<{ status: number; text: stri
   return new Promise((resolve, reject) => {
     // One limit for connecting, waiting and reading; the signal ends the exchange wherever it stands.
     const call = request(url, { agent: false, signal: AbortSignal.timeout(limitMs) }, (response) => {
-      let text = "";
-      response.setEncoding("utf8");
+      const bytes = new BoundedBytes(answerMaxBytes);
       const done = () => {
         call.destroy();
-        resolve({ status: response.statusCode ?? 0, text: oneLine(text.slice(0, answerMaxChars)) });
+        resolve({ status: response.statusCode ?? 0, text: oneLine(bytes.whole().toString("utf8")) });
       };
-      response.on("data", (part: string) => {
-        text += part;
-        if (text.length > answerMaxChars) done();
+      response.on("data", (chunk: Buffer) => {
+        if (!bytes.add(chunk)) done();
       });
       response.on("end", done);
       response.on("error", reject);
@@ -75,7 +76,8 @@ function ask(url: string, limitMs: number): Promise<{ status: number; text: stri
 }
 
 function reason(error: unknown, limitMs: number): string {
-  const { code, name } = error as NodeJS.ErrnoException;
+  const { name } = error as Error;
+  const code = codeOf(error);
   if (name === "AbortError" || name === "TimeoutError") return `did not answer within ${limitMs} ms`;
   if (code === "ECONNREFUSED") return "refuses connections: no daemon listens there";
   return `could not be asked (${code ?? name})`;

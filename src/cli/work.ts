@@ -13,7 +13,7 @@ import { ownVersion } from "../std/version.js";
 import { listenWhileStarting } from "./early-stop.js";
 import { codeOfEnd, exitCodes } from "./exit-codes.js";
 import { listenForStops } from "./stops.js";
-import { SystemdReports } from "./systemd.js";
+import { SystemdReports } from "./systemd-reports.js";
 
 export interface RunOptions {
   readonly config: Config;

@@ -1,13 +1,25 @@
 // Reads what CodePipeline answered, as if it could be anything: every member is optional in the service's model,
 // may be null, and comes with others that we do not know. What cannot be read says so; nothing is guessed.
+
 import type {
   ActionConfiguration,
   Artifact as SdkArtifact,
   PipelineContext as SdkPipelineContext,
 } from "@aws-sdk/client-codepipeline";
-import type { Artifact, ArtifactAccess, ContinuationToken, Job, JobKey, Nonce, PipelineContext } from "../job/job.js";
+import { messageOf } from "../job/failure.js";
+import type {
+  Artifact,
+  ArtifactAccess,
+  ContinuationToken,
+  Job,
+  JobKey,
+  Nonce,
+  PipelineContext,
+  PolledJob,
+} from "../job/job.js";
 import { cut, limits } from "../job/limits.js";
 import { Secret } from "../job/secret.js";
+import type { PollAnswer } from "./gateway.js";
 
 /** Says which member cannot be read; becomes a fault or a skipped entry, job by job. */
 export class UnreadableAnswer extends Error {
@@ -57,6 +69,20 @@ export function requiredText(value: unknown, name: string, max: number): string 
     throw new UnreadableAnswer(`the answer's ${name} has ${text.length} characters (at most ${max})`);
   }
   return text;
+}
+
+/** The jobs of a poll; an entry that cannot be read is told, and the others are not lost with it. */
+export function readPoll<T>(value: readonly T[] | null | undefined, read: (entry: T) => PolledJob): PollAnswer {
+  const jobs: PolledJob[] = [];
+  const unreadable: string[] = [];
+  for (const entry of readList(value, "jobs")) {
+    try {
+      jobs.push(read(entry));
+    } catch (error) {
+      unreadable.push(messageOf(error));
+    }
+  }
+  return { jobs, unreadable };
 }
 
 /** Entries of a list that may be absent or null. Throws UnreadableAnswer when it is no list. */

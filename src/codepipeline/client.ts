@@ -4,9 +4,9 @@ import { CodePipelineClient } from "@aws-sdk/client-codepipeline";
 import { defaultProvider } from "@aws-sdk/credential-provider-node";
 import type { Region } from "../job/job.js";
 import { maskError } from "../std/errors.js";
-import { faultNameOf } from "./faults.js";
 import type { GatewayFaultKind } from "./gateway.js";
-import { Call, CallAborted, CallFailed, CallTimeout, Transport } from "./transport.js";
+import { faultNameOf } from "./gateway-faults.js";
+import { CallAborted, CallFailed, CallTimeout, HttpCall, Transport } from "./transport.js";
 
 export interface RegionClientOptions {
   readonly region: Region;
@@ -61,8 +61,8 @@ export class RegionClient {
   #client: CodePipelineClient;
   #renewedMs = Number.NEGATIVE_INFINITY;
   readonly #callLimitMs: number;
-  readonly #calls = new WeakMap<object, Call>();
-  readonly #stops = new WeakMap<AbortSignal, Set<Call>>();
+  readonly #calls = new WeakMap<object, HttpCall>();
+  readonly #stops = new WeakMap<AbortSignal, Set<HttpCall>>();
 
   constructor(options: RegionClientOptions) {
     this.#options = options;
@@ -119,7 +119,7 @@ export class RegionClient {
       }
       const stops = this.#stopsOf(signal);
       const tell = this.#teller(command);
-      const call = new Call((error) => {
+      const call = new HttpCall((error) => {
         const failure = new CallFailed(error, call.reach);
         tell(failure);
         reject(failure);
@@ -169,10 +169,10 @@ export class RegionClient {
   }
 
   /** One listener on a signal, however many calls would end with it: listeners cost more than the rest of this file. */
-  #stopsOf(signal: AbortSignal): Set<Call> {
+  #stopsOf(signal: AbortSignal): Set<HttpCall> {
     const known = this.#stops.get(signal);
     if (known) return known;
-    const stops = new Set<Call>();
+    const stops = new Set<HttpCall>();
     this.#stops.set(signal, stops);
     signal.addEventListener(
       "abort",

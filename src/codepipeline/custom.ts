@@ -22,10 +22,10 @@ import {
 } from "../job/job.js";
 import { limits } from "../job/limits.js";
 import type { Outcome } from "../job/outcome.js";
-import { readJobData, readList, readNonce, requiredText } from "./answers.js";
+import { readJobData, readNonce, readPoll, requiredText } from "./answers.js";
 import type { RegionClient } from "./client.js";
-import { faultFrom } from "./faults.js";
 import { GatewayError, type JobGateway, type PollAnswer } from "./gateway.js";
+import { faultFrom } from "./gateway-faults.js";
 import { failureMembers, successMembers } from "./results.js";
 
 export interface CustomGatewayOptions {
@@ -57,18 +57,11 @@ export class CustomGateway implements JobGateway {
         ...(queryParam ? { queryParam } : {}),
       });
       const answer = await this.#client.send<PollForJobsOutput>(command, signal);
-      const jobs: PolledJob[] = [];
-      const unreadable: string[] = [];
-      for (const entry of readList(answer.jobs, "jobs")) {
-        try {
-          const jobId = requiredText(entry?.id, "id", limits.thirdPartyJobId) as JobId;
-          const key: JobKey = { region: this.#region, actionType, jobId };
-          jobs.push({ key, job: { ...readJobData(key, entry.data, entry.accountId), nonce: readNonce(entry.nonce) } });
-        } catch (error) {
-          unreadable.push(error instanceof Error ? error.message : String(error));
-        }
-      }
-      return { jobs, unreadable };
+      return readPoll(answer.jobs, (entry) => {
+        const jobId = requiredText(entry?.id, "id", limits.thirdPartyJobId) as JobId;
+        const key: JobKey = { region: this.#region, actionType, jobId };
+        return { key, job: { ...readJobData(key, entry.data, entry.accountId), nonce: readNonce(entry.nonce) } };
+      });
     } catch (error) {
       throw faultFrom(error, "PollForJobs");
     }

@@ -3,8 +3,8 @@
 import type { ActionType as CustomActionType, GetActionTypeOutput } from "@aws-sdk/client-codepipeline";
 import { type ActionType, actionTypeName, type Region } from "../job/job.js";
 import { RegionClient, type RegionClientOptions } from "./client.js";
-import { faultFrom } from "./faults.js";
 import type { GatewayError } from "./gateway.js";
+import { faultFrom } from "./gateway-faults.js";
 import { deniedOperations } from "./permissions.js";
 import { customName, customTypes, getActionType, noEchoOf, secretOf } from "./secret-marks.js";
 
@@ -40,9 +40,9 @@ export interface RegionInspection {
 export type Seen =
   | { readonly kind: "failed"; readonly fault: GatewayError }
   | { readonly kind: "missing" }
-  | { readonly kind: "found"; readonly problems: readonly Problem[] };
+  | { readonly kind: "found"; readonly problems: readonly InspectionProblem[] };
 
-export interface Problem {
+export interface InspectionProblem {
   /** Jobs cannot be worked as it is. */
   readonly isFatal: boolean;
   readonly message: string;
@@ -122,7 +122,7 @@ async function seenThirdParty(client: RegionClient, expected: ExpectedActionType
 function secretProblems(
   secret: readonly string[],
   { secretProperties, notSecretProperties = [] }: ExpectedActionType,
-): readonly Problem[] {
+): readonly InspectionProblem[] {
   const shown = secret.filter((name) => notSecretProperties.includes(name));
   const gone = secretProperties.filter((name) => !secret.includes(name));
   return [
@@ -140,7 +140,10 @@ function secretProblems(
 }
 
 /** PollForJobs must name the queryable property if there is one, and must not if there is none. */
-function queryProblems(queryable: string | undefined, { queryParam }: ExpectedActionType): readonly Problem[] {
+function queryProblems(
+  queryable: string | undefined,
+  { queryParam }: ExpectedActionType,
+): readonly InspectionProblem[] {
   const given = Object.keys(queryParam ?? {})[0];
   if (given === queryable) return [];
   if (queryable === undefined) {
@@ -153,8 +156,8 @@ function queryProblems(queryable: string | undefined, { queryParam }: ExpectedAc
 function executorProblems(
   executor: { readonly type?: string | undefined; readonly jobTimeout?: number | undefined } | undefined,
   expected: ExpectedActionType,
-): readonly Problem[] {
-  const problems: Problem[] = [];
+): readonly InspectionProblem[] {
+  const problems: InspectionProblem[] = [];
   if (executor?.type !== undefined && executor.type !== "JobWorker") {
     const message = `its jobs go to a ${executor.type} function, so a worker is never offered any`;
     problems.push({ isFatal: true, message, mend: "have its executor changed to JobWorker (UpdateActionType)" });

@@ -13,8 +13,8 @@ import {
 } from "@aws-sdk/client-codepipeline";
 import type { ActionOwner } from "../job/job.js";
 import type { RegionClient } from "./client.js";
-import { faultFrom } from "./faults.js";
 import type { GatewayError } from "./gateway.js";
+import { faultFrom } from "./gateway-faults.js";
 
 /** The denials, one for each operation; none: every one of them is allowed, or could not be asked. */
 export async function deniedOperations(

@@ -10,8 +10,8 @@ import {
 import { type ActionType, actionTypeName, type JobKey, type Region } from "../job/job.js";
 import type { Clock } from "../std/clock.js";
 import type { RegionClient } from "./client.js";
-import { faultFrom } from "./faults.js";
 import { type GatewayError, isPassing } from "./gateway.js";
+import { faultFrom } from "./gateway-faults.js";
 
 /** A Region may have 50 custom action types of ours and some of others; a listing that never ends is given up. */
 const pagesMax = 20;

@@ -1,5 +1,6 @@
 // The partner flavour of the job API, in one Region. It alone sees client tokens: it looks them up for each call,
 // and when CodePipeline refuses one it forgets it, asks the source once more and tries once more.
+
 import {
   AcknowledgeThirdPartyJobCommand,
   type AcknowledgeThirdPartyJobOutput,
@@ -10,6 +11,7 @@ import {
   PutThirdPartyJobFailureResultCommand,
   PutThirdPartyJobSuccessResultCommand,
 } from "@aws-sdk/client-codepipeline";
+import { messageOf } from "../job/failure.js";
 import type {
   ActionType,
   ClientId,
@@ -26,11 +28,12 @@ import { limits } from "../job/limits.js";
 import type { Outcome } from "../job/outcome.js";
 import type { Secret } from "../job/secret.js";
 import type { Clock } from "../std/clock.js";
+import { codeOf } from "../std/errors.js";
 import type { ClientTokens } from "../tokens/tokens.js";
-import { readJobData, readList, readNonce, requiredText } from "./answers.js";
+import { readJobData, readNonce, readPoll, requiredText } from "./answers.js";
 import type { RegionClient } from "./client.js";
-import { faultFrom } from "./faults.js";
 import { GatewayError, type JobGateway, type PollAnswer } from "./gateway.js";
+import { faultFrom } from "./gateway-faults.js";
 import { failureMembers, successMembers } from "./results.js";
 import { CallAborted, CallFailed } from "./transport.js";
 
@@ -72,18 +75,11 @@ export class ThirdPartyGateway implements JobGateway {
         maxBatchSize: limit,
       });
       const answer = await this.#client.send<PollForThirdPartyJobsOutput>(command, signal);
-      const jobs: PolledJob[] = [];
-      const unreadable: string[] = [];
-      for (const entry of readList(answer.jobs, "jobs")) {
-        try {
-          const jobId = requiredText(entry?.jobId, "jobId", limits.thirdPartyJobId) as JobId;
-          const clientId = requiredText(entry?.clientId, "clientId", 256) as ClientId;
-          jobs.push({ key: { region: this.#region, actionType, jobId, clientId } });
-        } catch (error) {
-          unreadable.push(error instanceof Error ? error.message : String(error));
-        }
-      }
-      return { jobs, unreadable };
+      return readPoll(answer.jobs, (entry) => {
+        const jobId = requiredText(entry?.jobId, "jobId", limits.thirdPartyJobId) as JobId;
+        const clientId = requiredText(entry?.clientId, "clientId", 256) as ClientId;
+        return { key: { region: this.#region, actionType, jobId, clientId } };
+      });
     } catch (error) {
       throw faultFrom(error, operation);
     }
@@ -173,12 +169,12 @@ export class ThirdPartyGateway implements JobGateway {
       return await this.#tokens.resolve(clientId, signal);
     } catch (error) {
       if (signal.aborted) throw faultFrom(new CallFailed(new CallAborted(), { at: "unsent" }), operation, key);
-      const isUnknown = error instanceof Error && "code" in error && error.code === "unknown-client";
+      const isUnknown = codeOf(error) === "unknown-client";
       throw new GatewayError({
         kind: isUnknown ? "token-rejected" : "token-unavailable",
         operation,
         code: isUnknown ? "unknown-client" : "token-source-unavailable",
-        message: `${operation} for job ${key.jobId} not called: ${error instanceof Error ? error.message : String(error)}`,
+        message: `${operation} for job ${key.jobId} not called: ${messageOf(error)}`,
       });
     }
   }

@@ -1,7 +1,10 @@
 // One call's way over HTTP: the SDK's own handler, ended with its call, with answers read whole within a limit of bytes.
 // It knows nothing of what is asked or answered.
+
 import type { IncomingMessage } from "node:http";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
+import { messageOf } from "../job/failure.js";
+import { BoundedBytes } from "../std/bounded.js";
 
 /** Most bytes of an answer that are read; a full custom poll of 50 jobs of 100 KB stays far below. */
 const answerMaxBytes = 16 * 1024 * 1024;
@@ -27,14 +30,14 @@ export class CallFailed extends Error {
   readonly reach: Reach;
 
   constructor(cause: unknown, reach: Reach) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    super(messageOf(cause), { cause });
     this.name = "CallFailed";
     this.reach = reach;
   }
 }
 
 /** One call under way: what an abort or the limit ends. To the SDK's handler it looks like an old abort signal. */
-export class Call {
+export class HttpCall {
   reach: Reach = { at: "unsent" };
   aborted = false;
   reason: Error | undefined;
@@ -92,7 +95,7 @@ export class Transport {
   readonly metadata = { handlerProtocol: "http/1.1" };
   readonly #inner: NodeHttpHandler;
   readonly #onServerTime: ((serverMs: number) => void) | undefined;
-  readonly #calls = new WeakMap<object, Call>();
+  readonly #calls = new WeakMap<object, HttpCall>();
 
   constructor(options: TransportOptions) {
     this.#onServerTime = options.onServerTime;
@@ -109,7 +112,7 @@ export class Transport {
     });
   }
 
-  attach(request: object, call: Call): void {
+  attach(request: object, call: HttpCall): void {
     this.#calls.set(request, call);
   }
 
@@ -141,21 +144,15 @@ export class Transport {
 }
 
 /** The body as one buffer; one that is cut off or too long rejects, and its connection is closed. */
-function readWhole(body: IncomingMessage, call: Call | undefined): Promise<Uint8Array> {
+function readWhole(body: IncomingMessage, call: HttpCall | undefined): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
+    const bytes = new BoundedBytes(answerMaxBytes);
     if (call) call.body = body;
     if (call?.reason) body.destroy(call.reason);
     body.on("data", (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > answerMaxBytes) body.destroy(new AnswerTooLong());
-      else chunks.push(chunk);
+      if (!bytes.add(chunk)) body.destroy(new AnswerTooLong());
     });
-    body.once("end", () => {
-      const [only] = chunks;
-      resolve(chunks.length === 1 && only ? only : Buffer.concat(chunks));
-    });
+    body.once("end", () => resolve(bytes.whole()));
     body.once("error", reject);
     body.once("close", () => {
       // After `end` this changes nothing; without it the answer was cut off.

@@ -4,7 +4,7 @@ import type { ArtifactStore } from "../artifacts/artifacts.js";
 import type { GatewaySettings, Gateways } from "../codepipeline/gateways.js";
 import type { SecretMarks } from "../codepipeline/secret-marks.js";
 import type { ActionTypeConfig, Config } from "../config/config.js";
-import type { EngineLimits } from "../engine/context.js";
+import type { EngineLimits } from "../engine/deps.js";
 import type { Observe } from "../engine/events.js";
 import type { PollerConfig } from "../engine/poller-config.js";
 import type { HandlerRegistry } from "../handlers/handler.js";
@@ -18,7 +18,7 @@ import { type Log, textLog } from "../std/log.js";
 import { MaskedTokens } from "../tokens/masked-tokens.js";
 import type { ClientTokens } from "../tokens/tokens.js";
 import { ledgerOf } from "./ledgers.js";
-import type { PartReaders, PartsOptions } from "./options.js";
+import type { PartReaders, PartsOptions } from "./parts-options.js";
 
 /** The parts, wired. */
 export interface BuiltParts {
@@ -113,7 +113,7 @@ export async function tokensOf({ config, clock, log }: PartsOptions): Promise<Cl
     }
     case "file": {
       const [{ openFileTokens }, { tokenFileLine }] = await Promise.all([
-        import("../tokens/file.js"),
+        import("../tokens/token-file.js"),
         import("../tokens/file-lines.js"),
       ]);
       return openFileTokens({

@@ -19,7 +19,7 @@ import { isTracingRegistered } from "../std/tracing-registered.js";
 import { ownVersion } from "../std/version.js";
 import type { Tracing } from "../tracing/tracing.js";
 import { type BuiltParts, buildParts, closeQuietly, learnSecrets, limitsOf, pollersOf } from "./build.js";
-import type { PartReaders, PartsOptions } from "./options.js";
+import type { PartReaders, PartsOptions } from "./parts-options.js";
 
 export { ledgerTable } from "./ledgers.js";
 

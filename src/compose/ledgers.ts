@@ -4,7 +4,7 @@
 import type { TableFinding } from "../ledger/dynamodb/check.js";
 import type { FleetOperator } from "../ledger/dynamodb/operator.js";
 import type { Ledger, LedgerHealth } from "../ledger/ledger.js";
-import type { PartReaders, PartsOptions } from "./options.js";
+import type { PartReaders, PartsOptions } from "./parts-options.js";
 
 /** Jobs that ended are remembered for so long, since polls may repeat them; and so many at most. */
 const recentLimits = { recentMs: 3_600_000, recentMax: 20_000 };

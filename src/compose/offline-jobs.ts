@@ -7,7 +7,7 @@ import type { TableFinding } from "../ledger/dynamodb/check.js";
 import { LedgerError } from "../ledger/ledger.js";
 import type { ListedJob } from "../ledger/listed-jobs.js";
 import { type FleetTools, fleetToolsOf, ledgerOf } from "./ledgers.js";
-import type { PartsOptions } from "./options.js";
+import type { PartsOptions } from "./parts-options.js";
 
 export type { ListedJob, Order };
 

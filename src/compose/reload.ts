@@ -14,7 +14,7 @@ import {
   tokensOf,
 } from "./build.js";
 import { fingerprints } from "./fingerprint.js";
-import type { PartsOptions } from "./options.js";
+import type { PartsOptions } from "./parts-options.js";
 
 export interface ReloadOptions {
   readonly options: PartsOptions;

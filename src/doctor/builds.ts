@@ -3,7 +3,7 @@
 
 import { callbackLimits, handlersOf, tokensOf } from "../compose/build.js";
 import { fleetToolsOf } from "../compose/ledgers.js";
-import type { PartsOptions } from "../compose/options.js";
+import type { PartsOptions } from "../compose/parts-options.js";
 import { Callbacks } from "../handlers/http/callbacks.js";
 import { HandlersError } from "../handlers/registry.js";
 import { LedgerError } from "../ledger/ledger.js";

@@ -1,7 +1,7 @@
 // How CodePipeline sees us: credentials, reach and clock in each Region, and each action type there.
 import type { GatewayError } from "../codepipeline/gateway.js";
 import type { RegionInspection } from "../codepipeline/inspection.js";
-import type { PartsOptions } from "../compose/options.js";
+import type { PartsOptions } from "../compose/parts-options.js";
 import { actionTypeName, type Region } from "../job/job.js";
 import { credentialFileTroubles } from "./credential-files.js";
 import type { Finding } from "./finding.js";

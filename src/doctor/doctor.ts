@@ -1,8 +1,8 @@
 // Goes and looks at everything that a configuration relies on, and names the mend for what is wrong. It changes
 // nothing but what every start does (it opens the ledger). Part of the composition root: it knows the implementations.
-import type { PartsOptions } from "../compose/options.js";
+import type { PartsOptions } from "../compose/parts-options.js";
 import { codePipeline } from "./code-pipeline.js";
-import { adminPort, handlers, tokens } from "./connections.js";
+import { adminPort, handlers, tokens } from "./connection-checks.js";
 import type { Finding } from "./finding.js";
 import { ledger, workDir } from "./storage.js";
 

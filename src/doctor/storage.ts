@@ -3,7 +3,7 @@ import { access, constants, stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { refuseShared, WorkDirError } from "../artifacts/work-dir.js";
 import { fleetToolsOf, ledgerOf } from "../compose/ledgers.js";
-import type { PartsOptions } from "../compose/options.js";
+import type { PartsOptions } from "../compose/parts-options.js";
 import { LedgerError } from "../ledger/ledger.js";
 import { onlyNameOf } from "../ledger/sqlite/file-name.js";
 import { fileSystemRisk } from "../ledger/sqlite/file-system.js";

@@ -1,8 +1,8 @@
 // The action types of each Region: what exists, how it is listed and described, and the rules for making one.
 // Knows no jobs. Two documents describe one type: ActionType (ListActionTypes) and ActionTypeDeclaration (GetActionType).
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import type { ActionTypeId } from "./job.js";
-import { typeKey } from "./job.js";
+import type { ActionTypeId } from "./emulated-job.js";
+import { typeKey } from "./emulated-job.js";
 import { ApiError, invalid } from "./wire.js";
 
 /** One property of an action type's configuration, in the words of ActionConfigurationProperty. */

@@ -1,6 +1,11 @@
 // The control API below /_control/: JSON in and out, over the same methods that the in-process API has.
 // A refused document is a 400 that lists every mistake. Documented in itself: GET /_control/ lists the routes.
 import type { ServerResponse } from "node:http";
+import type { JobStatus } from "./emulated-job.js";
+import type { Settings } from "./emulator-settings.js";
+import type { ControlRequest } from "./front.js";
+import type { FaultDocument } from "./injected-faults.js";
+import type { Emulator } from "./running.js";
 import type {
   ActionTypeDocument,
   BucketDocument,
@@ -8,14 +13,9 @@ import type {
   JobsDocument,
   KmsKeyDocument,
   ScenarioDocument,
-} from "./documents.js";
-import { Mistakes } from "./documents.js";
-import type { Emulator } from "./emulator.js";
-import type { FaultDocument } from "./faults.js";
-import type { JobStatus } from "./job.js";
-import type { ControlRequest } from "./server.js";
-import type { Settings } from "./settings.js";
-import { isRecord } from "./shapes.js";
+} from "./scenario-documents.js";
+import { Mistakes } from "./scenario-documents.js";
+import { isRecord } from "./shape-checks.js";
 
 /** Jobs listed when the request does not say how many. */
 const listedDefault = 100;

@@ -1,5 +1,5 @@
-// The shapes of the documents in documents.ts, with their limits. Data only.
-import type { Shape } from "./shapes.js";
+// The shapes of the documents in scenario-documents.ts, with their limits. Data only.
+import type { Shape } from "./shape-checks.js";
 
 const uuid = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
 /** Longest time that a setting or a delay may have: 20 days, within what one timer holds. */

@@ -1,7 +1,7 @@
 // Where the jobs of all Regions are: by id, in queues per action type and query value, and counted by status.
-// Only keeps; which status follows which is decided in jobs.ts. No call costs more than the jobs it touches.
-import type { JobRecord, JobStatus } from "./job.js";
-import { isOver, typeKey } from "./job.js";
+// Only keeps; which status follows which is decided in job-rules.ts. No call costs more than the jobs it touches.
+import type { EmulatedJob, JobStatus } from "./emulated-job.js";
+import { hasEnded, typeKey } from "./emulated-job.js";
 
 /** How many jobs there are of each status. */
 export type JobCounts = Record<JobStatus, number>;
@@ -9,28 +9,28 @@ export type JobCounts = Record<JobStatus, number>;
 /** Holds the jobs; forgets the oldest that are over, beyond a limit. */
 export class JobStore {
   /** In order of creation. */
-  readonly #all = new Set<JobRecord>();
+  readonly #all = new Set<EmulatedJob>();
   /** An id is one Region's; several Regions may have the same. */
-  readonly #byId = new Map<string, readonly JobRecord[]>();
-  readonly #queues = new Map<string, Set<JobRecord>>();
-  readonly #over = new Set<JobRecord>();
+  readonly #byId = new Map<string, readonly EmulatedJob[]>();
+  readonly #queues = new Map<string, Set<EmulatedJob>>();
+  readonly #over = new Set<EmulatedJob>();
   readonly #counts = noCounts();
 
   has(region: string, id: string): boolean {
     return this.find(region, id) !== undefined;
   }
 
-  find(region: string, id: string): JobRecord | undefined {
+  find(region: string, id: string): EmulatedJob | undefined {
     return this.#byId.get(id)?.find((job) => job.seed.region === region);
   }
 
   /** Finds a job whatever its Region; the first made if several have the id. */
-  findAnywhere(id: string): JobRecord | undefined {
+  findAnywhere(id: string): EmulatedJob | undefined {
     return this.#byId.get(id)?.[0];
   }
 
   /** In order of creation. */
-  all(): IterableIterator<JobRecord> {
+  all(): IterableIterator<EmulatedJob> {
     return this.#all.values();
   }
 
@@ -38,20 +38,20 @@ export class JobStore {
     return { ...this.#counts };
   }
 
-  add(job: JobRecord): void {
+  add(job: EmulatedJob): void {
     this.#all.add(job);
     this.#byId.set(job.seed.id, [...(this.#byId.get(job.seed.id) ?? []), job]);
     this.#counts[job.status]++;
   }
 
   /** Files the job under its new status; beyond `keepOver` the oldest job that is over is forgotten. */
-  move(job: JobRecord, to: JobStatus, keepOver: number): void {
+  move(job: EmulatedJob, to: JobStatus, keepOver: number): void {
     if (job.status === "Queued") this.#queue(job).delete(job);
     this.#counts[job.status]--;
     this.#counts[to]++;
     job.status = to;
     if (to === "Queued") this.#queue(job).add(job);
-    if (!isOver(to)) return;
+    if (!hasEnded(to)) return;
     this.#over.add(job);
     for (const oldest of this.#over) {
       if (this.#over.size <= keepOver) break;
@@ -60,8 +60,8 @@ export class JobStore {
   }
 
   /** Up to `limit` queued jobs, the longest waiting first; they stay queued. */
-  waiting(queue: { region: string; actionType: string; queryValue: string | undefined }, limit: number): JobRecord[] {
-    const found: JobRecord[] = [];
+  waiting(queue: { region: string; actionType: string; queryValue: string | undefined }, limit: number): EmulatedJob[] {
+    const found: EmulatedJob[] = [];
     for (const job of this.#queues.get(queueKey(queue)) ?? []) {
       if (found.length >= limit) break;
       found.push(job);
@@ -77,7 +77,7 @@ export class JobStore {
     Object.assign(this.#counts, noCounts());
   }
 
-  #forget(job: JobRecord): void {
+  #forget(job: EmulatedJob): void {
     const { id } = job.seed;
     const others = this.#byId.get(id)?.filter((other) => other !== job) ?? [];
     if (others.length > 0) this.#byId.set(id, others);
@@ -87,7 +87,7 @@ export class JobStore {
     this.#counts[job.status]--;
   }
 
-  #queue(job: JobRecord): Set<JobRecord> {
+  #queue(job: EmulatedJob): Set<EmulatedJob> {
     const { region, actionType, queryValue } = job.seed;
     const key = queueKey({ region, actionType: typeKey(actionType), queryValue });
     const queue = this.#queues.get(key) ?? new Set();

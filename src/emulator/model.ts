@@ -2,7 +2,7 @@
 // Derived from botocore's service model "codepipeline/2015-07-09" (Apache-2.0); texts and unused shapes left out.
 // Data only. Client and continuation tokens are marked sensitive here beyond the model, so that no error repeats them.
 
-import type { Shape } from "./shapes.js";
+import type { Shape } from "./shape-checks.js";
 
 /** The operations by name; without `output` the answer is 200 with an empty body. */
 export const operations = {

@@ -3,15 +3,15 @@
 import type { ActionTypeRecord, ActionTypes, Declaration, Property } from "./action-types.js";
 import { asActionType, asDeclaration, named, notFound } from "./action-types.js";
 import type { Clients } from "./clients.js";
-import type { Call } from "./events.js";
-import type { ActionTypeId, Caller, Flavour, JobRecord } from "./job.js";
-import { typeKey } from "./job.js";
+import type { ActionTypeId, Caller, EmulatedJob, Flavour } from "./emulated-job.js";
+import { typeKey } from "./emulated-job.js";
+import type { Call } from "./emulator-events.js";
+import type { Settings } from "./emulator-settings.js";
+import type { Jobs, Result } from "./job-rules.js";
 import type { JobStore } from "./job-store.js";
-import type { Jobs, Result } from "./jobs.js";
 import type { OperationName } from "./model.js";
 import { asJob, asJobDetails, asThirdPartyJob, asThirdPartyJobDetails } from "./render.js";
 import type { SessionCredentials } from "./s3/issuer.js";
-import type { Settings } from "./settings.js";
 import { ApiError, invalid } from "./wire.js";
 
 /** Most bytes of all output variables of one result, names and values (CodePipeline quotas). */
@@ -64,7 +64,7 @@ export class Operations {
     readonly clients: Clients;
     readonly settings: () => Settings;
     /** New credentials for the job's artifacts, at each answer that carries its data. */
-    readonly credentialsFor: (job: JobRecord, lifetimeMs?: number) => SessionCredentials;
+    readonly credentialsFor: (job: EmulatedJob, lifetimeMs?: number) => SessionCredentials;
   }) {
     const { credentialsFor } = options;
     this.#jobs = options.jobs;
@@ -116,7 +116,7 @@ export class Operations {
     return this.#serve[operation](input, call, credentialsMs);
   }
 
-  #poll(flavour: Flavour, input: CheckedInput, call: Call): readonly JobRecord[] {
+  #poll(flavour: Flavour, input: CheckedInput, call: Call): readonly EmulatedJob[] {
     const id = input.actionTypeId;
     if (id.owner !== flavour) throw invalid(`ActionType with owner '${id.owner}' is not supported`);
     const type = this.#types.find(call.region, id);
@@ -144,7 +144,7 @@ export class Operations {
   }
 
   /** The job that is asked for, if it is there, of this flavour, and the token is its client's. */
-  #job(flavour: Flavour, input: CheckedInput, call: Call): JobRecord {
+  #job(flavour: Flavour, input: CheckedInput, call: Call): EmulatedJob {
     const job = this.#store.find(call.region, input.jobId);
     if (job?.seed.flavour !== flavour) {
       throw new ApiError("JobNotFoundException", `Job ${input.jobId} can not be found`);

@@ -1,8 +1,8 @@
 // The fault `refuse-connections`: while any is in force nobody listens on the port.
 // Knows when; how to stop and begin is the server's.
 import type { Clock } from "../std/clock.js";
-import type { Events } from "./events.js";
-import type { Front } from "./server.js";
+import type { Events } from "./emulator-events.js";
+import type { Front } from "./front.js";
 
 /** The outages in force. */
 export class Outages {

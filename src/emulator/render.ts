@@ -1,30 +1,30 @@
 // Jobs as the wire shows them, with the superfluous `__type` members that the real service sends along.
 // The two flavours differ here: account, pipeline ARN and execution id are for custom jobs only.
-import type { Artifact, JobRecord } from "./job.js";
+import type { EmulatedArtifact, EmulatedJob } from "./emulated-job.js";
 import type { SessionCredentials } from "./s3/issuer.js";
 
 /** One entry of PollForThirdPartyJobs: two ids and nothing else. */
-export function asThirdPartyJob(job: JobRecord): Record<string, unknown> {
+export function asThirdPartyJob(job: EmulatedJob): Record<string, unknown> {
   return { clientId: job.seed.clientId, jobId: job.seed.id };
 }
 
 /** The ThirdPartyJobDetails of GetThirdPartyJobDetails. */
-export function asThirdPartyJobDetails(job: JobRecord, credentials: SessionCredentials): Record<string, unknown> {
+export function asThirdPartyJobDetails(job: EmulatedJob, credentials: SessionCredentials): Record<string, unknown> {
   // A job that was never offered has no nonce yet, and the member is optional.
   return { id: job.seed.id, data: jobData(job, credentials), ...(job.nonce !== undefined && { nonce: job.nonce }) };
 }
 
 /** One entry of PollForJobs: the whole job. */
-export function asJob(job: JobRecord, credentials: SessionCredentials): Record<string, unknown> {
+export function asJob(job: EmulatedJob, credentials: SessionCredentials): Record<string, unknown> {
   return { id: job.seed.id, data: jobData(job, credentials), nonce: job.nonce, accountId: job.seed.accountId };
 }
 
 /** The JobDetails of GetJobDetails: like the poll's, but without a nonce. */
-export function asJobDetails(job: JobRecord, credentials: SessionCredentials): Record<string, unknown> {
+export function asJobDetails(job: EmulatedJob, credentials: SessionCredentials): Record<string, unknown> {
   return { id: job.seed.id, data: jobData(job, credentials), accountId: job.seed.accountId };
 }
 
-function jobData(job: JobRecord, credentials: SessionCredentials): Record<string, unknown> {
+function jobData(job: EmulatedJob, credentials: SessionCredentials): Record<string, unknown> {
   const { seed } = job;
   return {
     actionTypeId: { __type: "ActionTypeId", ...seed.actionType },
@@ -40,7 +40,7 @@ function jobData(job: JobRecord, credentials: SessionCredentials): Record<string
   };
 }
 
-function pipelineContext(job: JobRecord): Record<string, unknown> {
+function pipelineContext(job: EmulatedJob): Record<string, unknown> {
   const { pipeline, region, flavour } = job.seed;
   return {
     __type: "PipelineContext",
@@ -54,7 +54,7 @@ function pipelineContext(job: JobRecord): Record<string, unknown> {
   };
 }
 
-function asArtifact(artifact: Artifact): Record<string, unknown> {
+function asArtifact(artifact: EmulatedArtifact): Record<string, unknown> {
   return {
     __type: "Artifact",
     name: artifact.name,

@@ -1,9 +1,9 @@
 // How each fault looks on the wire: resets, silence, broken bodies and errors that no rule of the API called for.
-// Which call is struck was decided in faults.ts. Nothing here outlives its connection.
+// Which call is struck was decided in injected-faults.ts. Nothing here outlives its connection.
 import type { ServerResponse } from "node:http";
-import type { Answer } from "./answer.js";
-import { begin, failure, send } from "./answer.js";
-import type { FaultView } from "./faults.js";
+import type { ApiAnswer } from "./api-answer.js";
+import { begin, failure, send } from "./api-answer.js";
+import type { FaultView } from "./injected-faults.js";
 import { ApiError } from "./wire.js";
 
 /** Size and pace of an endless body: enough to hurt a reader without limits, not enough to fill a machine at once. */
@@ -16,7 +16,7 @@ export interface Spoiling {
   readonly response: ServerResponse;
   readonly callId: string;
   /** The true answer, if the call took effect. */
-  readonly answer: Answer | undefined;
+  readonly answer: ApiAnswer | undefined;
   /** For the Date header. */
   readonly nowMs: number;
 }
@@ -59,14 +59,14 @@ export function sabotage(spoiling: Spoiling): { readonly status: number; readonl
     case "corrupt-body":
     case "short-body":
     case "refuse-connections":
-      // These do not spoil an answer of the job API: api.ts waits, shifts the date; the server stops listening;
+      // These do not spoil an answer of the job API: job-api.ts waits, shifts the date; the server stops listening;
       // bodies of S3 are spoilt in s3/sending.ts.
       send(response, answer ?? empty, nowMs);
       return { status: (answer ?? empty).status };
   }
 }
 
-const empty: Answer = { status: 200, headers: {}, body: "" };
+const empty: ApiAnswer = { status: 200, headers: {}, body: "" };
 const page = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n";
 
 function refuse(spoiling: Spoiling): { status: number; code: string } {
@@ -86,7 +86,7 @@ const standardErrors: Readonly<Partial<Record<string, readonly [string, string, 
   unavailable: ["ServiceUnavailable", "The request has failed due to a temporary failure of the server.", 503],
 };
 
-function show(spoiling: Spoiling, answer: Answer): { status: number } {
+function show(spoiling: Spoiling, answer: ApiAnswer): { status: number } {
   send(spoiling.response, answer, spoiling.nowMs);
   return { status: answer.status };
 }
@@ -100,7 +100,7 @@ function cutShort({ response, answer, nowMs }: Spoiling): { status: number } {
   return { status: (answer ?? empty).status };
 }
 
-function changed(answer: Answer | undefined, fault: FaultView, how: "null" | "missing"): Answer {
+function changed(answer: ApiAnswer | undefined, fault: FaultView, how: "null" | "missing"): ApiAnswer {
   if (!answer?.document) return answer ?? empty;
   const names = new Set(fault.members ?? Object.keys(answer.document));
   return { ...answer, body: JSON.stringify(without(answer.document, names, how)) };

@@ -3,14 +3,14 @@
 import { randomUUID } from "node:crypto";
 import type { ActionTypeRecord, ActionTypes } from "./action-types.js";
 import { emulatedAccount } from "./action-types.js";
-import { defaultRegion } from "./api.js";
 import type { Clients } from "./clients.js";
-import type { ActionTypeDocument, ArtifactDocument, JobsDocument } from "./documents.js";
-import { Mistakes } from "./documents.js";
-import type { ActionTypeId, Artifact, JobSeed } from "./job.js";
-import { typeKey } from "./job.js";
+import type { ActionTypeId, EmulatedArtifact, JobSeed } from "./emulated-job.js";
+import { typeKey } from "./emulated-job.js";
+import type { Settings } from "./emulator-settings.js";
+import { defaultRegion } from "./job-api.js";
 import type { JobStore } from "./job-store.js";
-import type { Settings } from "./settings.js";
+import type { ActionTypeDocument, ArtifactDocument, JobsDocument } from "./scenario-documents.js";
+import { Mistakes } from "./scenario-documents.js";
 
 /** The customer of third-party jobs that name none. */
 export const defaultClient = {
@@ -98,7 +98,7 @@ function contextOf(
 ): Pick<JobSeed, "pipeline" | "inputs" | "outputs"> {
   const { pipeline = {} } = document;
   const name = pipeline.name ?? "emulated-pipeline";
-  const artifact = ({ name: artifactName, revision, bucket, key }: ArtifactDocument): Artifact => ({
+  const artifact = ({ name: artifactName, revision, bucket, key }: ArtifactDocument): EmulatedArtifact => ({
     name: artifactName,
     ...(revision !== undefined && { revision }),
     bucket: bucket ?? `codepipeline-${region}-emulated`,

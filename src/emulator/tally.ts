@@ -1,7 +1,7 @@
 // How often each operation was answered, and how: a fold over the events, bounded by the operations there are.
-import type { EmulatorEvent } from "./events.js";
+import type { EmulatorEvent } from "./emulator-events.js";
 import { isOperation } from "./model.js";
-import { isS3Operation } from "./s3/request.js";
+import { isS3Operation } from "./s3/s3-request.js";
 
 /** Counts by operation, then by error code, `ok` for a success, or `none` when no answer went out. */
 export type CallCounts = Readonly<Record<string, Readonly<Record<string, number>>>>;

@@ -1,6 +1,6 @@
 // The record of what a correct worker never does: tests assert that it is empty.
-// It judges nothing itself; the rules in jobs.ts and operations.ts report to it.
-import type { Events, Violation } from "./events.js";
+// It judges nothing itself; the rules in job-rules.ts and operations.ts report to it.
+import type { Events, Violation } from "./emulator-events.js";
 
 /** Only the first ones are kept; the total goes on. */
 const keptMax = 1_000;

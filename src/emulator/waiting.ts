@@ -1,6 +1,6 @@
 // Waiting on what happens rather than on time: for a condition, or for an event.
 // Every wait ends: by its limit, its signal, or the emulator's end.
-import type { EmulatorEvent, Events } from "./events.js";
+import type { EmulatorEvent, Events } from "./emulator-events.js";
 
 /** How a wait can end before its time. */
 export interface WaitOptions {

@@ -2,8 +2,8 @@
 // Knows nothing of jobs; the server decides when to send what.
 import type { OperationName } from "./model.js";
 import { isOperation } from "./model.js";
-import type { Problem } from "./shapes.js";
-import { isRecord } from "./shapes.js";
+import type { ShapeProblem } from "./shape-checks.js";
+import { isRecord } from "./shape-checks.js";
 
 /** An error that the API answers with: `__type`, message and HTTP status. */
 export class ApiError extends Error {
@@ -45,7 +45,7 @@ export function unreadable(message: string): ApiError {
 }
 
 /** The refusal for a document's mistakes: SerializationException for wrong types, else one ValidationException. */
-export function refusal(problems: readonly Problem[]): ApiError {
+export function refusal(problems: readonly ShapeProblem[]): ApiError {
   const wrongType = problems.find((problem) => problem.kind === "type");
   if (wrongType) return unreadable(wrongType.constraint);
   const count = `${problems.length} validation error${problems.length === 1 ? "" : "s"} detected`;

@@ -1,15 +1,16 @@
 // Which jobs may be acknowledged as far as their handlers and the machine are concerned: asks the breaker of each handler
 // and the machine, keeps those in turn who wait, tries a broken handler again, and says what changed.
 import type { JobHandler } from "../handlers/handler.js";
-import type { EngineContext } from "./context.js";
 import type { PollerName } from "./events.js";
 import type { Closed } from "./gate.js";
 import { type BreakerLimits, type BreakerState, HandlerBreaker } from "./handler-breaker.js";
 import { JobStart, type StartChange } from "./job-start.js";
-import { Machine } from "./machine.js";
-import { pollerNameOf } from "./poller-config.js";
+import { Machine, type MachineContext } from "./machine.js";
+import { type PollerConfig, pollerNameOf } from "./poller-config.js";
 
-type Context = Pick<EngineContext, "deps" | "limits" | "scopes" | "emit" | "pollers">;
+export interface AdmissionContext extends MachineContext {
+  readonly pollers: ReadonlyMap<string, PollerConfig>;
+}
 
 /** How a handler is now. */
 export interface HandlerState {
@@ -45,12 +46,12 @@ interface Guard {
 const noLimits: BreakerLimits = { failures: Number.POSITIVE_INFINITY, windowMs: 0 };
 
 export class Admission {
-  readonly #context: Context;
+  readonly #context: AdmissionContext;
   readonly #guards = new Map<string, Guard>();
   readonly #waiting = new Set<() => void>();
   readonly machine: Machine;
 
-  constructor(context: Context) {
+  constructor(context: AdmissionContext) {
     this.#context = context;
     this.machine = new Machine(context, () => this.#serve());
   }

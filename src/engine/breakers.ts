@@ -3,8 +3,7 @@
 // itself.
 import type { GatewayError } from "../codepipeline/gateway.js";
 import type { Region } from "../job/job.js";
-import { faultOf } from "./context.js";
-import type { Emit, Fault, PollerName } from "./events.js";
+import { type Emit, type Fault, faultOf, type PollerName } from "./events.js";
 import { pollerKey } from "./poller-config.js";
 
 export interface BreakersOptions {

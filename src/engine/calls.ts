@@ -3,10 +3,11 @@
 import { GatewayError, type GatewayFaultKind, isPassing, type JobGateway } from "../codepipeline/gateway.js";
 import type { JobKey } from "../job/job.js";
 import type { LostReason } from "../job/lifecycle.js";
-import { anySignal } from "../std/any-signal.js";
+import { following } from "../std/following.js";
 import { type RetryPolicyMs, retrying } from "../std/retry.js";
 import type { Deed } from "./breakers.js";
-import { type EngineContext, faultOf } from "./context.js";
+import type { EngineContext } from "./context.js";
+import { faultOf } from "./events.js";
 import type { JobInFlight } from "./in-flight.js";
 
 export interface CallPolicy {
@@ -27,7 +28,7 @@ export async function patiently<T>(
   call: () => Promise<T>,
 ): Promise<T> {
   const { clock, random, mask } = context.deps;
-  using ended = anySignal([options.signal, ...(options.alsoEndedBy ?? [flight.givenUp])]);
+  using ended = following(options.signal, ...(options.alsoEndedBy ?? [flight.givenUp]));
   return await retrying(
     {
       policy: options.policy,

@@ -1,71 +1,10 @@
-// What the engine is given and what its parts share: the contracts, the limits, and the three scopes of a stop.
-import type { ArtifactStore } from "../artifacts/artifacts.js";
-import type { GatewayError, JobGateway } from "../codepipeline/gateway.js";
-import type { HandlerRegistry, JobLogger, JobTrace } from "../handlers/handler.js";
-import type { ActionOwner, JobKey, Region } from "../job/job.js";
-import type { Ledger } from "../ledger/ledger.js";
-import type { Clock } from "../std/clock.js";
-import type { RetryPolicyMs } from "../std/retry.js";
+// What the engine's parts share.
 import type { Admission } from "./admission.js";
 import type { Breakers } from "./breakers.js";
-import type { Emit, Fault } from "./events.js";
+import type { EngineDeps, EngineLimits, Scopes } from "./deps.js";
+import type { Emit } from "./events.js";
 import type { Gate } from "./gate.js";
-import type { BreakerLimits } from "./handler-breaker.js";
 import type { PollerConfig } from "./poller-config.js";
-
-/** What the engine needs of the world. */
-export interface EngineDeps {
-  readonly gateway: (region: Region, owner: ActionOwner) => JobGateway;
-  readonly handlers: HandlerRegistry;
-  readonly ledger: Ledger;
-  readonly artifacts: ArtifactStore;
-  readonly clock: Clock;
-  readonly random: () => number;
-  /** Masks these values wherever they appear, until the returned function is called. */
-  readonly keepSecrets: (values: readonly string[]) => () => void;
-  /** True for a property that CodePipeline's action type marks as secret, as far as that is known. */
-  readonly isMarkedSecret?: (key: JobKey, property: string) => boolean;
-  readonly mask: (text: string) => string;
-  /** Where a job's handler stands in a trace; absent: tracing is off. */
-  readonly traceOf?: ((key: JobKey) => JobTrace | undefined) | undefined;
-  /** The log of one job, for its handler. */
-  readonly jobLog: (key: JobKey) => JobLogger;
-  /**
-   * Uses a little of everything that the machine may be short of; rejects with what the system says. Absent: after a
-   * shortage only time counts.
-   */
-  readonly testMachine?: (() => Promise<void>) | undefined;
-}
-
-/** The engine's limits. */
-export interface EngineLimits {
-  readonly maxConcurrentJobs: number;
-  readonly polling: { readonly minIntervalMs: number; readonly maxIntervalMs: number };
-  readonly shutdown: {
-    readonly drainTimeoutMs: number;
-    readonly cancelGraceMs: number;
-    readonly reportTimeoutMs: number;
-  };
-  readonly retry: {
-    readonly poll: RetryPolicyMs;
-    readonly throttledPoll: RetryPolicyMs;
-    readonly details: RetryPolicyMs;
-    readonly acknowledge: RetryPolicyMs;
-    readonly report: RetryPolicyMs;
-  };
-  /** By the handler's name; one without has no breaker. */
-  readonly handlerBreakers?: ReadonlyMap<string, BreakerLimits>;
-}
-
-/** A stop ends three things at three times. */
-export interface Scopes {
-  /** Polls, and whatever is not acknowledged yet; aborted when a drain begins. */
-  readonly poll: AbortSignal;
-  /** Handlers and unanswered acknowledges; aborted when the drain timeout has passed. */
-  readonly work: AbortSignal;
-  /** Puts; aborted last. */
-  readonly report: AbortSignal;
-}
 
 export interface EngineContext {
   /** What must hold before a job is taken. */
@@ -79,9 +18,4 @@ export interface EngineContext {
   readonly scopes: Scopes;
   readonly emit: Emit;
   readonly pollers: ReadonlyMap<string, PollerConfig>;
-}
-
-/** A gateway's error as an event may carry it; anything else is a bug and is thrown on. */
-export function faultOf(error: GatewayError, mask: (text: string) => string): Fault {
-  return { kind: error.kind, operation: error.operation, code: error.code, message: mask(error.message) };
 }

@@ -1,11 +1,10 @@
 // What the engine says happened, once, as typed events; logs, metrics and the status page only read them.
 // An event holds no secret: ids, counts, times, and texts that were masked before.
-import type { GatewayFaultKind } from "../codepipeline/gateway.js";
+import type { GatewayError, GatewayFaultKind } from "../codepipeline/gateway.js";
 import type { ActionType, JobKey, Region } from "../job/job.js";
 import type { JobEventType, JobState, LostReason } from "../job/lifecycle.js";
 import type { Order } from "../job/order.js";
 import type { Outcome } from "../job/outcome.js";
-import type { Held } from "./held-at-end.js";
 
 /** Names one polling loop. */
 export interface PollerName {
@@ -19,6 +18,23 @@ export interface Fault {
   readonly operation: string;
   readonly code: string;
   readonly message: string;
+}
+
+/** A gateway's error as an event may carry it; anything else is a bug and is thrown on. */
+export function faultOf(error: GatewayError, mask: (text: string) => string): Fault {
+  return { kind: error.kind, operation: error.operation, code: error.code, message: mask(error.message) };
+}
+
+/** What is held at an end. */
+export interface Held {
+  /** Jobs that CodePipeline or the ledger waits for: in flight, unfinished, or not written. */
+  readonly owed: number;
+  /** How many of them have their result. */
+  readonly results: number;
+  /** False: the ledger forgets them with the process. */
+  readonly isDurable: boolean;
+  /** False: stopped before the ledger was read; it may hold more. */
+  readonly isRead: boolean;
 }
 
 /** Why a handler's run ended. The first cause wins. */

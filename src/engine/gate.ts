@@ -3,7 +3,8 @@
 // concern jobs that are ours already.
 import type { LostReason } from "../job/lifecycle.js";
 import { endOrAbort } from "../std/end-or-abort.js";
-import type { EngineContext } from "./context.js";
+import type { EngineDeps, Scopes } from "./deps.js";
+import type { Emit } from "./events.js";
 import type { JobStart } from "./job-start.js";
 
 /** How often what closes the gate, but for a pause, is checked again. */
@@ -21,12 +22,22 @@ export interface Closed {
   readonly message: string;
 }
 
+export interface GateContext {
+  readonly scopes: Pick<Scopes, "poll">;
+  readonly deps: Pick<EngineDeps, "ledger" | "artifacts" | "clock">;
+  readonly emit: Emit;
+  readonly admission: {
+    closedBy(handler: string, start?: JobStart): Closed | undefined;
+    readonly machine: { closedBy(): Closed | undefined };
+  };
+}
+
 export class Gate {
-  readonly #context: Omit<EngineContext, "gate">;
+  readonly #context: GateContext;
   #pause: PromiseWithResolvers<void> | undefined;
   #isRoomEnough = true;
 
-  constructor(context: Omit<EngineContext, "gate">) {
+  constructor(context: GateContext) {
     this.#context = context;
   }
 

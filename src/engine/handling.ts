@@ -12,7 +12,7 @@ import type { EngineContext } from "./context.js";
 import type { EndCause } from "./events.js";
 import type { HandlerEnd } from "./handler-breaker.js";
 import type { JobInFlight } from "./in-flight.js";
-import { openWorkspace } from "./workspace.js";
+import { openWorkspace } from "./job-workspace.js";
 
 /** `left`: stopped while a service still works on it; the next process waits for the callback. */
 export type Ending =

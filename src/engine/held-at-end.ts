@@ -3,24 +3,12 @@
 import { type JobKey, jobKeyName } from "../job/job.js";
 import { isOwed, type JobState } from "../job/lifecycle.js";
 import type { Ledger } from "../ledger/ledger.js";
-import type { UntimedEvent } from "./events.js";
+import type { Held, UntimedEvent } from "./events.js";
 
 /** The part of a runner that is asked. */
 export interface Holder {
   flights(): Iterable<{ readonly key: JobKey; readonly state: JobState }>;
   readonly unfinished: ReadonlyMap<string, JobState>;
-}
-
-/** What is held at an end. */
-export interface Held {
-  /** Jobs that CodePipeline or the ledger waits for: in flight, unfinished, or not written. */
-  readonly owed: number;
-  /** How many of them have their result. */
-  readonly results: number;
-  /** False: the ledger forgets them with the process. */
-  readonly isDurable: boolean;
-  /** False: stopped before the ledger was read; it may hold more. */
-  readonly isRead: boolean;
 }
 
 /** Remembers what could not be written to the ledger, and counts. */

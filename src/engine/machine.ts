@@ -1,10 +1,16 @@
 // Whether the machine has what another job needs: files, processes, memory, disk space. A shortage closes the gate; it
 // opens again by itself, after a rest and a test that really opens, starts and writes, for one start at a time at first.
 import { machineFault, WorkerFault } from "../job/worker-fault.js";
-import type { EngineContext } from "./context.js";
+import type { EngineDeps, EngineLimits, Scopes } from "./deps.js";
+import type { Emit } from "./events.js";
 import type { Closed } from "./gate.js";
 
-type Context = Pick<EngineContext, "deps" | "limits" | "scopes" | "emit">;
+export interface MachineContext {
+  readonly deps: EngineDeps;
+  readonly limits: EngineLimits;
+  readonly scopes: Scopes;
+  readonly emit: Emit;
+}
 
 const firstRestMs = 1_000;
 const longestRestMs = 15_000;
@@ -17,7 +23,7 @@ const keptShare = 0.75;
 const growMs = 30_000;
 
 export class Machine {
-  readonly #context: Context;
+  readonly #context: MachineContext;
   readonly #onChange: () => void;
   readonly #starting = new Set<object>();
   /** Jobs that were let through and have not ended. */
@@ -32,7 +38,7 @@ export class Machine {
   #isVerifying = false;
 
   /** `onChange` is called when more may start than before, or fewer. */
-  constructor(context: Context, onChange: () => void) {
+  constructor(context: MachineContext, onChange: () => void) {
     this.#context = context;
     this.#onChange = onChange;
   }

@@ -2,7 +2,8 @@
 // its signal aborts, or, in a single pass, when nothing is waiting any more. It never ends by an error.
 import { GatewayError } from "../codepipeline/gateway.js";
 import { type BackoffPolicy, type BackoffState, next, type PollResult, rested } from "./backoff.js";
-import { type EngineContext, faultOf } from "./context.js";
+import type { EngineContext } from "./context.js";
+import { faultOf } from "./events.js";
 import { type PollerConfig, pollerKey } from "./poller-config.js";
 import type { Runner } from "./runner.js";
 import type { Reservation, Slot } from "./slot.js";

@@ -6,9 +6,9 @@ import { failed, type Outcome } from "../job/outcome.js";
 import { type ReportEventType, type ReportState, reportAfter } from "../job/report.js";
 import { calling, mayComeRight, patiently } from "./calls.js";
 import { clearDoubt } from "./claiming.js";
-import { type EngineContext, faultOf } from "./context.js";
+import type { EngineContext } from "./context.js";
 import { drop, leave } from "./ending.js";
-import type { EndCause } from "./events.js";
+import { type EndCause, faultOf } from "./events.js";
 import type { JobInFlight } from "./in-flight.js";
 
 /** Longer than any redelivery that was seen; CodePipeline documents no limit. */

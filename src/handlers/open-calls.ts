@@ -1,5 +1,6 @@
 // The calls of one handler that are under way. Gives each a signal of its own that follows the engine's, so that
 // handler code never hangs a listener on a signal that outlives the job, and ends them all when the handler closes.
+import { following } from "../std/following.js";
 
 /** Tracks the calls of one handler from start to end. */
 export class OpenCalls {
@@ -14,15 +15,14 @@ export class OpenCalls {
   /** Runs `work` under a signal that aborts with `signal` or at `close`. Rejects with the reason if it is too late. */
   async within<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     if (this.#isClosed) throw new HandlerClosed();
-    const own = following(signal);
-    own.controller.signal.throwIfAborted();
+    using own = following(signal);
+    own.signal.throwIfAborted();
     try {
-      const settled = work(own.controller.signal);
+      const settled = work(own.signal);
       this.#open.set(own.controller, settled);
       return await settled;
     } finally {
       this.#open.delete(own.controller);
-      own.release();
     }
   }
 
@@ -40,13 +40,4 @@ export class HandlerClosed extends Error {
     super("the handler was closed");
     this.name = "HandlerClosed";
   }
-}
-
-/** A controller that aborts when `signal` does; `release` takes its listener away. */
-export function following(signal: AbortSignal): { readonly controller: AbortController; readonly release: () => void } {
-  const controller = new AbortController();
-  const follow = () => controller.abort(signal.reason);
-  if (signal.aborted) follow();
-  else signal.addEventListener("abort", follow, { once: true });
-  return { controller, release: () => signal.removeEventListener("abort", follow) };
 }

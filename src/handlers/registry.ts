@@ -169,7 +169,7 @@ async function accountFor(names: AccountNames, program: string, workDir: string)
 async function buildHttp(settings: HttpSettings, options: HandlersOptions): Promise<JobHandler> {
   const [{ HttpHandler }, { checkedUrl, signerOf }] = await Promise.all([
     import("./http/http.js"),
-    import("./http/settings.js"),
+    import("./http/http-settings.js"),
   ]);
   const url = checkedUrl(settings.url);
   const signer = await signerOf(secretsOf(settings));

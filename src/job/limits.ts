@@ -20,6 +20,8 @@ export const limits = {
 export const outputVariablesMaxBytes = 122_880;
 /** Names of output variables (PutJobSuccessResult). */
 export const outputVariableName = /^[A-Za-z0-9@_-]+$/;
+/** ArtifactName's pattern: what else arrives is no name, and above all no path; artifacts' folders are called by it. */
+const artifactName = /^[A-Za-z0-9_-]{1,100}$/;
 /** `percentComplete` runs from 0 to this. */
 export const percentMax = 100;
 
@@ -37,6 +39,11 @@ const frontMark = "[shortened by partnerd] … ";
 export function apiText(text: string, max: number): string {
   // First cut: a replaced character is as long as its replacement, and a handler's text can be very long.
   return shorten(text, max).toWellFormed().replace(unfit, replacement);
+}
+
+/** True for a name that an artifact can have, and its folder. */
+export function isArtifactName(name: string): boolean {
+  return artifactName.test(name);
 }
 
 /** True for a value that arrives as it is: no lone surrogate, which has no bytes in UTF-8, and no NUL. */

@@ -29,6 +29,12 @@ export function describeError(thrown: unknown): string {
   return told.join("; caused by: ");
 }
 
+/** The code of an error, such as ENOENT; `undefined` where there is none, whatever was thrown. Never throws. */
+export function codeOf(thrown: unknown): string | undefined {
+  const code = typeof thrown === "object" && thrown !== null ? read(thrown, "code") : undefined;
+  return typeof code === "string" ? code : undefined;
+}
+
 /** The error as plain data: no SDK response, no request, no field that nobody named. */
 export function errorRecord(thrown: unknown): ErrorRecord {
   return recordOf(thrown, depthMax, new Set());

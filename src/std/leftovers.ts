@@ -1,9 +1,11 @@
 // Processes that outlived the one that started them, found by what stands in their environment: it proves whose they
 // are, where a process id could be anybody's by now. Only where there is a /proc; elsewhere nothing is found.
+
 import { readdirSync, readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "./clock.js";
+import { codeOf } from "./errors.js";
 
 /** A process that forks while it is killed is met again; one that does so for ever is given up. */
 const roundsMax = 5;
@@ -161,7 +163,7 @@ function killProcess(id: number): boolean {
   try {
     return process.kill(id, "SIGKILL");
   } catch (error) {
-    if (!(error instanceof Error) || !("code" in error) || error.code !== "ESRCH") throw error;
+    if (codeOf(error) !== "ESRCH") throw error;
     return false;
   }
 }

@@ -1,8 +1,10 @@
 // Where log lines go: written at once, so that a crash loses none, yet never waited for. When the reader does not
 // keep up, lines wait in a bounded queue (log-queue.ts); what was dropped is counted, and reported by a line of its
 // own once the reader is back.
+
 import { constants, fstatSync, openSync, writeSync } from "node:fs";
 import { isatty } from "node:tty";
+import { codeOf } from "./errors.js";
 import { type LogBatch, type LogLevel, LogQueue } from "./log-queue.js";
 
 export interface LogOutputOptions {
@@ -180,7 +182,7 @@ export class LogOutput {
       }
       if (this.#lost > 0) this.#backSinceMs ??= performance.now();
     } catch (error) {
-      const code = (error as { code?: unknown }).code;
+      const code = codeOf(error);
       if (code === "EAGAIN" || code === "EINTR") return false;
       // The reader is gone, the disk is full: nobody can be told until a write works again. A line that lacks nothing
       // but its newline is not lost: that is written first.
@@ -189,7 +191,7 @@ export class LogOutput {
       this.#backSinceMs = undefined;
       this.#lose(
         lost.reduce((sum, { lines }) => sum + lines, 0),
-        `the log could not be written (${String(code)})`,
+        `the log could not be written (${code})`,
       );
     }
     this.#batch = undefined;

@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import type { Clock } from "./clock.js";
+import { codeOf } from "./errors.js";
 
 export interface GroupOptions {
   readonly program: string;
@@ -151,7 +152,7 @@ export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean 
     return true;
   } catch (error) {
     // EPERM: somebody is there, but under another user (a setuid program).
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    return codeOf(error) === "EPERM";
   }
 }
 

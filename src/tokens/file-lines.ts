@@ -1,6 +1,6 @@
 // The log lines of a client token file: what was read, what was refused, what is gone.
 import type { Log } from "../std/log.js";
-import type { TokenFileEvent } from "./file.js";
+import type { TokenFileEvent } from "./token-file.js";
 
 /** Writes the line of one event. */
 export function tokenFileLine(log: Log, event: TokenFileEvent): void {

@@ -3,6 +3,7 @@
 import { Worker } from "node:worker_threads";
 import type { ClientId, ClientToken } from "../job/job.js";
 import { Secret } from "../job/secret.js";
+import { threadFile } from "../std/thread-file.js";
 import { parseTokenDocument, TokenDocumentError, type TokenMap } from "./token-document.js";
 
 /** About 100 clients, which take a few ms even as the least plain YAML. A thread costs about as much. */
@@ -63,13 +64,13 @@ function tokensFrom(worker: Worker): Promise<TokenMap> {
 }
 
 function startReadingWorker(bytes: Uint8Array): Worker {
-  const isSource = import.meta.url.endsWith(".ts");
-  return new Worker(new URL(isSource ? "./worker.ts" : "./worker.js", import.meta.url), {
+  const { file, execArgv } = threadFile("token-worker", import.meta.url);
+  return new Worker(file, {
     name: "tokens",
     workerData: bytes,
     // Nothing of ours: neither the flags of a profiler nor the secrets in the environment.
     env: {},
-    execArgv: isSource && process.features.typescript === false ? ["--experimental-strip-types"] : [],
+    execArgv,
     resourceLimits: { maxOldGenerationSizeMb: threadMaxMb },
   });
 }

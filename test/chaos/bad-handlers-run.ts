@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { JobView } from "../../src/emulator/emulated-job.js";
 import { type Emulator, startEmulator } from "../../src/emulator/emulator.js";
-import type { JobView } from "../../src/emulator/job.js";
 import { seededRandom } from "../../src/emulator/random.js";
 
 const program = fileURLToPath(new URL("../../dist/main.js", import.meta.url));

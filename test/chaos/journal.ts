@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JobGateway } from "../../src/codepipeline/gateway.js";
 import type { Emulator } from "../../src/emulator/emulator.js";
-import type { EmulatorEvent } from "../../src/emulator/events.js";
+import type { EmulatorEvent } from "../../src/emulator/emulator-events.js";
 import type { WorkerEvent } from "../../src/engine/events.js";
 import type { JobKey } from "../../src/job/job.js";
 import type { Lease, Ledger, UnfinishedJob } from "../../src/ledger/ledger.js";

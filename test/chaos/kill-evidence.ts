@@ -1,7 +1,8 @@
 // What killed daemons left behind, and what of it must not be: the journal, the ledger, the emulator and the service
 // that calls back are asked one against the other.
+
+import type { JobView } from "../../src/emulator/emulated-job.js";
 import type { Emulator } from "../../src/emulator/emulator.js";
-import type { JobView } from "../../src/emulator/job.js";
 import type { JobEvent } from "../../src/job/lifecycle.js";
 import type { Outcome } from "../../src/job/outcome.js";
 import { linesOf } from "./journal.js";

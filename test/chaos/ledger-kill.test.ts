@@ -9,11 +9,11 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ActionType, JobId, JobKey, Region } from "../../src/job/job.js";
 import type { JobState } from "../../src/job/lifecycle.js";
 import { succeeded } from "../../src/job/outcome.js";
-import { SqliteFile } from "../../src/ledger/sqlite/file.js";
 import { listJobs } from "../../src/ledger/sqlite/list.js";
-import type { JobRow, Write } from "../../src/ledger/sqlite/rows.js";
-import { migrations } from "../../src/ledger/sqlite/schema.js";
+import { SqliteFile } from "../../src/ledger/sqlite/sqlite-file.js";
 import { SqliteLedger } from "../../src/ledger/sqlite/sqlite-ledger.js";
+import type { SqliteRow, Write } from "../../src/ledger/sqlite/sqlite-rows.js";
+import { migrations } from "../../src/ledger/sqlite/sqlite-schema.js";
 import { systemClock } from "../../src/std/clock.js";
 import { loadSqlite } from "../../src/std/sqlite.js";
 import { sourceHook } from "../support/source-hook.js";
@@ -259,7 +259,7 @@ describe("a write-ahead log that was cut", () => {
     const sqlite = loadSqlite();
     const options = { recentMs: 3_600_000, recentMax: 1_000, migrations };
     const put = (id: number, state: string): Write => {
-      const row: JobRow = [
+      const row: SqliteRow = [
         id,
         "eu-west-1",
         `j${id}`,

@@ -93,7 +93,7 @@ export function pointedSqliteThread(points: FaultPointsOptions): void {
   const Plain = workerThreads.Worker;
   workerThreads.Worker = class extends Plain {
     constructor(file: string | URL, options: WorkerOptions = {}) {
-      const isLedger = String(file).endsWith("/src/ledger/sqlite/worker.ts");
+      const isLedger = String(file).endsWith("/src/ledger/sqlite/sqlite-worker.ts");
       if (!isLedger) super(file, options);
       else {
         const workerData = { ...(options.workerData as object), points };

@@ -1,5 +1,5 @@
 // The ledger's own thread with fault points inside: before a transaction, when its statements are done, and when it is
-// durable but nobody knows yet. What it runs is src/ledger/sqlite/worker.ts as it is; `pointedSqliteThread` puts this
+// durable but nobody knows yet. What it runs is src/ledger/sqlite/sqlite-worker.ts as it is; `pointedSqliteThread` puts this
 // in its place.
 import { DatabaseSync } from "node:sqlite";
 import { workerData } from "node:worker_threads";
@@ -15,4 +15,4 @@ DatabaseSync.prototype.exec = function pointed(this: DatabaseSync, sql: string):
   if (sql === "COMMIT") points.pass("in the ledger's thread after COMMIT, before the answer");
 };
 
-await import(new URL("../../src/ledger/sqlite/worker.ts", import.meta.url).href);
+await import(new URL("../../src/ledger/sqlite/sqlite-worker.ts", import.meta.url).href);

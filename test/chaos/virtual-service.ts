@@ -1,7 +1,8 @@
 // CodePipeline's job rules in process and in virtual time, for matrices that last for hours: offers, nonces,
 // redelivery, one result for each job, and outages as the gateway sees them. Keeps every call with its time.
-import { faultFrom } from "../../src/codepipeline/faults.js";
+
 import { GatewayError, type JobGateway, type PollAnswer } from "../../src/codepipeline/gateway.js";
+import { faultFrom } from "../../src/codepipeline/gateway-faults.js";
 import { CallAborted, CallFailed } from "../../src/codepipeline/transport.js";
 import type { ActionType, JobId, JobKey, Nonce, OfferedJob, PolledJob, Region } from "../../src/job/job.js";
 import { actionTypeName } from "../../src/job/job.js";

@@ -1,7 +1,7 @@
 // The engine over the virtual service, with the limits that a configuration has by default, on a clock that stands
 // still until it is advanced. Randomness comes from a seed.
 
-import type { EngineLimits } from "../../src/engine/context.js";
+import type { EngineLimits } from "../../src/engine/deps.js";
 import { Worker } from "../../src/engine/engine.js";
 import type { WorkerEvent } from "../../src/engine/events.js";
 import type { HandlerCall, JobHandler } from "../../src/handlers/handler.js";

@@ -15,7 +15,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Emulator } from "../../src/emulator/emulator.js";
 import { startEmulator } from "../../src/emulator/emulator.js";
-import { zipOf } from "../../src/emulator/s3/zip.js";
+import { zipOf } from "../../src/emulator/s3/small-zip.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
 import { tar } from "../support/archives.js";
 import { otherLimits } from "../support/artifact-limits.js";

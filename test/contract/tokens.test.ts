@@ -6,8 +6,8 @@ import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ClientId, ClientToken } from "../../src/job/job.js";
 import { Secret } from "../../src/job/secret.js";
-import { openFileTokens } from "../../src/tokens/file.js";
 import { StaticClientTokens } from "../../src/tokens/static.js";
+import { openFileTokens } from "../../src/tokens/token-file.js";
 import { type ClientTokens, TokenError } from "../../src/tokens/tokens.js";
 import { FakeClock } from "../support/fake-clock.js";
 

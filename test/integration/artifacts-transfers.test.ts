@@ -7,7 +7,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { describe, expect, it } from "vitest";
-import type { JobView } from "../../src/emulator/job.js";
+import type { JobView } from "../../src/emulator/emulated-job.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
 import { otherLimits } from "../support/artifact-limits.js";
 import { type Rig, type RigOptions, startRig, thirdParty } from "../support/rig.js";

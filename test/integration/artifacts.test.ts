@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { HandlerConfig } from "../../src/config/config.js";
-import type { JobView } from "../../src/emulator/job.js";
+import type { JobView } from "../../src/emulator/emulated-job.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
 import { startService } from "../fixtures/handlers/service.js";
 import { otherLimits } from "../support/artifact-limits.js";

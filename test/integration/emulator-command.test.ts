@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { EmulatorFlags } from "../../src/cli/emulator.js";
-import { describeEmulator, runEmulator } from "../../src/cli/emulator.js";
-import { defaultSettings } from "../../src/emulator/settings.js";
+import type { EmulatorFlags } from "../../src/cli/emulator-command.js";
+import { describeEmulator, runEmulator } from "../../src/cli/emulator-command.js";
+import { defaultSettings } from "../../src/emulator/emulator-settings.js";
 import { call, control, thirdPartyType } from "../support/emulator-client.js";
 
 const flags: EmulatorFlags = { host: "127.0.0.1", port: "0" };
@@ -167,7 +167,7 @@ test("its help shows options, defaults and a worked example", async () => {
 });
 
 test("every body in the help's example is a document that the emulator takes", async () => {
-  const text = await readFile(join(import.meta.dirname, "../../src/cli/emulator.ts"), "utf8");
+  const text = await readFile(join(import.meta.dirname, "../../src/cli/emulator-command.ts"), "utf8");
   const example = text.slice(text.indexOf("const example"));
   const bodies = [...example.matchAll(/_control\/([a-z-]+)[\s\\]*-d '([^']+)'/g)];
   expect(bodies.length).toBeGreaterThanOrEqual(4);

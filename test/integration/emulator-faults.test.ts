@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { GetThirdPartyJobDetailsCommand } from "@aws-sdk/client-codepipeline";
 import { describe, expect, test } from "vitest";
 import type { Emulator } from "../../src/emulator/emulator.js";
-import type { FaultDocument } from "../../src/emulator/faults.js";
+import type { FaultDocument } from "../../src/emulator/injected-faults.js";
 import { call, clientToken, sdk, takeJob, thirdPartyType, withEmulator } from "../support/emulator-client.js";
 import { FakeClock, settle } from "../support/fake-clock.js";
 

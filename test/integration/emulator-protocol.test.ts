@@ -2,7 +2,7 @@
 import { connect } from "node:net";
 import { describe, expect, test } from "vitest";
 import { operations, shapes } from "../../src/emulator/model.js";
-import { Shapes } from "../../src/emulator/shapes.js";
+import { Shapes } from "../../src/emulator/shape-checks.js";
 import { call, clientToken, customType, takeJob, thirdPartyType, withEmulator } from "../support/emulator-client.js";
 
 const poll = { actionTypeId: thirdPartyType };

@@ -18,9 +18,8 @@ import {
 import { Upload } from "@aws-sdk/lib-storage";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import { describe, expect, test, vi } from "vitest";
-import type { Emulator } from "../../src/emulator/emulator.js";
-import type { FaultDocument } from "../../src/emulator/faults.js";
-import type { EmulatorOptions } from "../../src/emulator/settings.js";
+import type { Emulator, EmulatorOptions } from "../../src/emulator/emulator.js";
+import type { FaultDocument } from "../../src/emulator/injected-faults.js";
 import { call, clientToken, control, customType, takeJob, withEmulator } from "../support/emulator-client.js";
 import { FakeClock } from "../support/fake-clock.js";
 import type { ArtifactData } from "../support/s3-client.js";

@@ -1,7 +1,7 @@
 // Promise: each error that an operation may answer has one known effect: on that job or poller and on nothing else.
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startEmulator } from "../../src/emulator/emulator.js";
-import type { FaultDocument } from "../../src/emulator/faults.js";
+import type { FaultDocument } from "../../src/emulator/injected-faults.js";
 import { continued, failed, succeeded } from "../../src/index.js";
 import type { LostReason } from "../../src/job/lifecycle.js";
 import { startRelay } from "../support/relay.js";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ready } from "../../src/admin/health.js";
 import type { Config, HandlerConfig } from "../../src/config/config.js";
-import type { JobView } from "../../src/emulator/job.js";
+import type { JobView } from "../../src/emulator/emulated-job.js";
 import { moduleHandler } from "../support/module-handler.js";
 import {
   defaultRetry,

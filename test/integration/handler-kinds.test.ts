@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 import { Webhook } from "standardwebhooks";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { HandlerConfig } from "../../src/config/config.js";
-import type { JobView } from "../../src/emulator/job.js";
+import type { JobView } from "../../src/emulator/emulated-job.js";
 import { Secret } from "../../src/job/secret.js";
 import { type Behaviour, type Service, startService } from "../fixtures/handlers/service.js";
 import { moduleHandler } from "../support/module-handler.js";

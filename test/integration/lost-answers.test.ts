@@ -1,6 +1,6 @@
 // Promise: an answer that is lost never loses a job and never makes two results, whichever way the service behaves.
 import { describe, expect, it } from "vitest";
-import type { Settings } from "../../src/emulator/settings.js";
+import type { Settings } from "../../src/emulator/emulator-settings.js";
 import { custom, type Rig, startRig, thirdParty } from "../support/rig.js";
 
 const answers: readonly Partial<Settings>[] = [

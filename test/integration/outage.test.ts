@@ -1,6 +1,6 @@
 // Promise: whatever CodePipeline answers, nothing that is ours is lost, and work goes on when it answers again.
 import { expect, it } from "vitest";
-import type { FaultDocument } from "../../src/emulator/faults.js";
+import type { FaultDocument } from "../../src/emulator/injected-faults.js";
 import { custom, startRig, thirdParty } from "../support/rig.js";
 
 const faults: readonly FaultDocument[] = [

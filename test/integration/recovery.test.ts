@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { Config } from "../../src/config/config.js";
 import { type Emulator, startEmulator } from "../../src/emulator/emulator.js";
-import type { Settings } from "../../src/emulator/settings.js";
+import type { Settings } from "../../src/emulator/emulator-settings.js";
 import type { ActionType, ClientId, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
 import type { JobEvent } from "../../src/job/lifecycle.js";
 import { failed, succeeded } from "../../src/job/outcome.js";

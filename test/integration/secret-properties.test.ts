@@ -1,7 +1,7 @@
 // Promise: a secret property is masked though nobody named it: by its name, or by what CodePipeline's action type says.
 import { expect, it } from "vitest";
 import type { ActionTypeConfig } from "../../src/config/config.js";
-import type { FaultDocument } from "../../src/emulator/faults.js";
+import type { FaultDocument } from "../../src/emulator/injected-faults.js";
 import { custom, type Rig, startRig, thirdParty } from "../support/rig.js";
 
 const values = { Licence: "licence-value", db_password: "password-value", Target: "target-value" };

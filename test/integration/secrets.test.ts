@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import type { FaultDocument } from "../../src/emulator/faults.js";
+import type { FaultDocument } from "../../src/emulator/injected-faults.js";
 import { Issuer } from "../../src/emulator/s3/issuer.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
 import type { HttpJobDocument } from "../../src/handlers/job-document.js";

@@ -1,8 +1,7 @@
 // Ways to call an emulator: plain HTTP, so that nothing between test and wire corrects a mistake, and AWS's SDK.
 import { CodePipelineClient } from "@aws-sdk/client-codepipeline";
-import type { Emulator } from "../../src/emulator/emulator.js";
+import type { Emulator, EmulatorOptions } from "../../src/emulator/emulator.js";
 import { startEmulator } from "../../src/emulator/emulator.js";
-import type { EmulatorOptions } from "../../src/emulator/settings.js";
 
 /** One answer as it came. */
 export interface RawAnswer {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import {
   beginsWithItsPurpose,
+  circlesIn,
   doesNotPrint,
   endsNoProcess,
   hasNoDefaultExport,
@@ -11,6 +12,7 @@ import {
   isShort,
   keepsNoState,
   type Rule,
+  warningsAbout,
 } from "./architecture-rules.js";
 
 describe("each rule", () => {
@@ -105,7 +107,7 @@ describe("each rule", () => {
     [
       "an SDK",
       importsOnlyPackagesOfItsRow,
-      "tokens/file.ts",
+      "tokens/token-file.ts",
       'import type { X } from "@aws-sdk/client-s3";',
       "an SDK may be known only in codepipeline/",
     ],
@@ -255,4 +257,55 @@ describe("each rule", () => {
   ])("lets pass %s", (_what, rule, path, source) => {
     expect(rule({ path, source: `${head}${source}\n` })).toEqual([]);
   });
+});
+
+describe("circles of imports", () => {
+  const file = (path: string, ...imports: readonly string[]) => ({ path, source: imports.join("\n") });
+  const leaf = 'export const x = 1; // import "./a.js"';
+
+  it.each([
+    ["of two files", file("a.ts", 'import { x } from "./b.js";'), file("b.ts", 'import { y } from "./a.js";')],
+    [
+      "of types alone",
+      file("a.ts", 'import type { X } from "./b.js";'),
+      file("b.ts", 'export type { Y } from "./a.js";'),
+    ],
+    ["by a late import", file("a.ts", 'await import("./b.js");'), file("b.ts", 'import "./a.js";')],
+  ])("are found %s", (_what, a, b) => {
+    expect(circlesIn([file("top.ts", 'import "./a.js";'), a, b])).toEqual(["a.ts → b.ts → a.ts"]);
+  });
+
+  it("are found over folders, each once", () => {
+    const files = [
+      file("engine/a.ts", 'import { b } from "../job/b.js";'),
+      file("job/b.ts", 'import "../std/c.js"; import "./d.js";'),
+      file("job/d.ts", 'import "./d.js";'),
+      file("std/c.ts", 'import { a } from "../engine/a.js";'),
+    ];
+    expect(circlesIn(files)).toEqual(["engine/a.ts → job/b.ts → std/c.ts → engine/a.ts", "job/d.ts → job/d.ts"]);
+  });
+
+  it("are none where several import the same file", () => {
+    const files = [
+      file("a.ts", 'import "./b.js"; import "./c.js";'),
+      file("b.ts", 'import "./c.js";'),
+      file("c.ts", leaf),
+    ];
+    expect(circlesIn(files)).toEqual([]);
+  });
+});
+
+it("warns of long files and of names that stand more than once, but for the exports of the package", () => {
+  const file = (path: string, lines = 9) => ({ path, source: "x();\n".repeat(lines) });
+  const files = [
+    file("a/one.ts", 301),
+    file("b/one.ts", 300),
+    file("index.ts"),
+    file("testkit/index.ts"),
+    file("a.ts"),
+  ];
+  expect(warningsAbout(files)).toEqual([
+    "src/a/one.ts has 301 lines (more than 300): is it about two things?",
+    "src/a/one.ts, b/one.ts have the same name: which is which?",
+  ]);
 });

@@ -1,7 +1,7 @@
 // The house rules: who may import whom, how long things may be, and what must not stand in the code.
 // Each rule is a function from one source file to the lines that break it, each with its place and the rule's words.
 import { readFileSync } from "node:fs";
-import { dirname, join, normalize } from "node:path";
+import { basename, dirname, join, normalize } from "node:path";
 import { blanked, functionsOf, importsOf, lineAt } from "../support/source-text.js";
 
 /** What one folder of `src`, or one file at its root, may import besides itself. */
@@ -177,6 +177,25 @@ export const importsOnlyPackagesOfItsRow: Rule = ({ path, source }) => {
   });
 };
 
+/** Files that import each other, types included, each circle once: none of them can be read or moved without the others. */
+export function circlesIn(files: readonly SourceFile[]): readonly string[] {
+  const imports = new Map(
+    files.map(({ path, source }) => {
+      const own = importsOf(source).flatMap(({ specifier }) => (specifier?.startsWith(".") ? [specifier] : []));
+      return [path, own.map((specifier) => targetOf(path, specifier))];
+    }),
+  );
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const visit = (path: string, above: readonly string[]): void => {
+    if (above.includes(path)) circles.push([...above.slice(above.indexOf(path)), path].join(" → "));
+    else if (!done.has(path)) for (const next of imports.get(path) ?? []) visit(next, [...above, path]);
+    done.add(path);
+  };
+  for (const path of imports.keys()) visit(path, []);
+  return circles;
+}
+
 export const isShort: Rule = ({ path, source }) => {
   const lines = source.split("\n").length - (source.endsWith("\n") ? 1 : 0);
   return lines <= fileLines ? [] : [`src/${path} has ${lines} lines (more than ${fileLines}): is it about two things?`];
@@ -225,5 +244,15 @@ export const rules: readonly (readonly [string, Rule])[] = [
   ["keeps no state in a module", keepsNoState],
 ];
 
+/** Names that a search finds more than once; only the exports of the package are called alike on purpose. */
+function sharedNames(files: readonly SourceFile[]): readonly string[] {
+  const byName = Map.groupBy(files, ({ path }) => basename(path));
+  byName.delete("index.ts");
+  const shared = [...byName.values()].filter((same) => same.length > 1);
+  return shared.map((same) => `src/${same.map(({ path }) => path).join(", ")} have the same name: which is which?`);
+}
+
 /** What is worth a look and no failure. */
-export const warnings: readonly Rule[] = [isShort];
+export function warningsAbout(files: readonly SourceFile[]): readonly string[] {
+  return [...files.flatMap(isShort), ...sharedNames(files)];
+}

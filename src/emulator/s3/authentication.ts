@@ -3,10 +3,10 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { Credentials } from "../signature.js";
 import type { ChunkJudge } from "./chunked.js";
-import { S3Error } from "./errors.js";
 import type { Issuer } from "./issuer.js";
-import type { S3Request } from "./request.js";
-import { header, parameter } from "./request.js";
+import { S3Error } from "./s3-error.js";
+import type { S3Request } from "./s3-request.js";
+import { header, parameter } from "./s3-request.js";
 
 /** Who asks. `anyone`: nobody proved anything, and nobody has to. */
 export type Identity =

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ChecksumName } from "./checksums.js";
 import { createDigest } from "./checksums.js";
-import { S3Error } from "./errors.js";
+import { S3Error } from "./s3-error.js";
 
 /** Bytes that were stored, and what was computed of them. */
 export interface StoredBody {

@@ -1,7 +1,7 @@
 // Bodies in S3's own framing, `aws-chunked`: chunks with or without a signature each, and trailers after the last.
 // Gives the bytes within as they come and the trailers at the end; whether signatures are right, the caller says.
 import { createHash } from "node:crypto";
-import { S3Error } from "./errors.js";
+import { S3Error } from "./s3-error.js";
 
 /** Judges signatures; throws S3Error. `undefined` where nothing is signed or nothing is checked. */
 export interface ChunkJudge {

@@ -1,9 +1,10 @@
 // The headers around an object: what an upload says and S3 gives back, conditions, ranges, checksums, encryption.
 // Pure: reads requests and records, changes nothing.
-import { S3Error } from "./errors.js";
+
 import type { Checksum, Encryption, ObjectRecord } from "./objects.js";
-import type { S3Request } from "./request.js";
-import { header } from "./request.js";
+import { S3Error } from "./s3-error.js";
+import type { S3Request } from "./s3-request.js";
+import { header } from "./s3-request.js";
 
 const kept = ["content-type", "cache-control", "content-disposition", "content-language", "expires"];
 const metadataMaxBytes = 2_048;

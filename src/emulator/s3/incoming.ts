@@ -1,14 +1,16 @@
 // The bytes of an upload from the request to a stored body: framing, lengths, digests and checksums, all checked before
 // anybody else sees the body. Knows no buckets.
+
 import { createHash } from "node:crypto";
+import { BoundedBytes } from "../../std/bounded.js";
 import type { Authenticated } from "./authentication.js";
 import type { Bodies, DigestName, StoredBody } from "./bodies.js";
 import type { ChecksumName } from "./checksums.js";
 import { checksumBytes, checksumNames, isChecksumName } from "./checksums.js";
 import { unchunked } from "./chunked.js";
-import { S3Error } from "./errors.js";
-import type { S3Request } from "./request.js";
-import { header } from "./request.js";
+import { S3Error } from "./s3-error.js";
+import type { S3Request } from "./s3-request.js";
+import { header } from "./s3-request.js";
 
 /** A body that is what its request says. */
 export interface Incoming {
@@ -177,14 +179,9 @@ class Framing implements AsyncIterable<Buffer> {
 
 /** A small document in the body, such as the list of parts. Throws S3Error. */
 export async function receiveText(request: S3Request, maxBytes: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of bytesOf(request)) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) throw new S3Error("MalformedXML");
-    chunks.push(chunk);
-  }
-  const content = Buffer.concat(chunks);
+  const bytes = new BoundedBytes(maxBytes);
+  for await (const chunk of bytesOf(request)) if (!bytes.add(chunk)) throw new S3Error("MalformedXML");
+  const content = bytes.whole();
   const payload = header(request, "x-amz-content-sha256") ?? "";
   const isSigned = /^[0-9a-f]{64}$/i.test(payload);
   if (isSigned && createHash("sha256").update(content).digest("hex") !== payload.toLowerCase()) {

@@ -1,10 +1,7 @@
 // What the operations on buckets and whole objects do. Who asks was checked before; refusals are thrown as S3Error.
 import { createHash } from "node:crypto";
-import type { Settings } from "../settings.js";
-import { checkKey, encryptionOf } from "./access.js";
-import type { S3Answer, Served } from "./answer.js";
+import type { Settings } from "../emulator-settings.js";
 import type { Bodies, StoredBody } from "./bodies.js";
-import { S3Error } from "./errors.js";
 import {
   checkReadConditions,
   checksumHeaders,
@@ -16,7 +13,10 @@ import {
 } from "./heads.js";
 import { receive } from "./incoming.js";
 import type { Encryption, ObjectRecord, Objects } from "./objects.js";
-import { header, parameter } from "./request.js";
+import { checkKey, encryptionOf } from "./permissions.js";
+import type { S3Answer, Served } from "./s3-answer.js";
+import { S3Error } from "./s3-error.js";
+import { header, parameter } from "./s3-request.js";
 import type { XmlTree } from "./xml.js";
 import { xml } from "./xml.js";
 

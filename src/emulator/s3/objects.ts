@@ -1,8 +1,8 @@
 // What is stored where: buckets with their rules, objects, uploads in parts, and the states of KMS keys.
-// Only keeps and forgets; which request may do what is decided in access.ts, what it does in the operations.
+// Only keeps and forgets; which request may do what is decided in permissions.ts, what it does in the operations.
 import { randomBytes } from "node:crypto";
 import type { Bodies, StoredBody } from "./bodies.js";
-import { S3Error } from "./errors.js";
+import { S3Error } from "./s3-error.js";
 
 /** How an object is encrypted, in the words of S3's headers. */
 export interface Encryption {

@@ -1,11 +1,13 @@
 // How S3's answers go out: whole, or as a fault has it: cut, slow, short, corrupt, stalled. Streams stored bytes at the pace
-// of whoever reads. Which call is struck was decided in faults.ts.
+// of whoever reads. Which call is struck was decided in injected-faults.ts.
+
 import type { ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import type { Clock } from "../../std/clock.js";
-import type { FaultView } from "../faults.js";
-import type { S3Answer } from "./answer.js";
+import { codeOf } from "../../std/errors.js";
+import type { FaultView } from "../injected-faults.js";
 import type { Bodies } from "./bodies.js";
+import type { S3Answer } from "./s3-answer.js";
 
 /** What an answer is sent with. */
 export interface Sending {
@@ -78,7 +80,7 @@ async function streamTo(response: ServerResponse, source: AsyncIterable<Buffer>,
   try {
     await pipeline(source, response);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? "";
+    const code = codeOf(error) ?? "";
     // Whoever asked is gone, or the emulator is: neither is a bug.
     if (!closing.aborted && !["ERR_STREAM_PREMATURE_CLOSE", "ECONNRESET", "EPIPE"].includes(code)) throw error;
   }

@@ -1,18 +1,18 @@
 // What the operations of multipart uploads do: parts in any order, a list that must name them as they are, one object at
 // the end. Who asks was checked before; refusals are thrown as S3Error.
 import { createHash } from "node:crypto";
-import { encryptionOf } from "./access.js";
-import type { S3Answer, Served } from "./answer.js";
 import type { Bodies } from "./bodies.js";
 import type { ChecksumName } from "./checksums.js";
 import { createDigest, isChecksumName } from "./checksums.js";
-import { S3Error } from "./errors.js";
 import { checksumHeaders, checkWriteConditions, encryptionHeaders, headersToKeep } from "./heads.js";
 import { receive, receiveText } from "./incoming.js";
 import { time, wholeNumber } from "./object-operations.js";
 import type { Checksum, ObjectRecord, Objects, PartRecord, UploadRecord } from "./objects.js";
-import type { S3Request } from "./request.js";
-import { header, parameter } from "./request.js";
+import { encryptionOf } from "./permissions.js";
+import type { S3Answer, Served } from "./s3-answer.js";
+import { S3Error } from "./s3-error.js";
+import type { S3Request } from "./s3-request.js";
+import { header, parameter } from "./s3-request.js";
 import type { NamedPart } from "./xml.js";
 import { namedParts, xml } from "./xml.js";
 

@@ -1,6 +1,6 @@
 // The little XML that S3 speaks: documents out, and the list of parts in. A reader for exactly that list, within limits;
 // no entity but the five of XML, no document type.
-import { S3Error } from "./errors.js";
+import { S3Error } from "./s3-error.js";
 
 /** A value of an element: text, numbers, elements within, or several of the same name. */
 export type XmlValue = string | number | boolean | undefined | XmlTree | readonly XmlTree[];

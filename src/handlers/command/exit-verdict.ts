@@ -2,6 +2,7 @@
 // to a failure. Pure. Messages name no path of this machine: the customer reads them.
 import { type FailureType, JobFailure } from "../../job/failure.js";
 import { heardFault, machineFault, WorkerFault } from "../../job/worker-fault.js";
+import { codeOf } from "../../std/errors.js";
 
 /** Exit codes with a meaning of their own, after sysexits.h; every other one but 0 is JobFailed. */
 const typeByExitCode: ReadonlyMap<number, FailureType> = new Map([
@@ -32,7 +33,7 @@ export function failureOfStart(error: unknown): JobFailure {
   const what = "the handler could not be started";
   const short = machineFault(error, what);
   if (short) return short;
-  const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
+  const code = codeOf(error) ?? "unknown error";
   if (code === "E2BIG" || code.startsWith("ERR_")) {
     const why = code === "E2BIG" ? "its arguments and environment are too large (E2BIG)" : code;
     return new JobFailure("ConfigurationError", `${what}: ${why}`, { cause: error });

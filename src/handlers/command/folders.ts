@@ -3,8 +3,10 @@
 import { mkdir, opendir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { JobFailure, messageOf } from "../../job/failure.js";
+import { isArtifactName } from "../../job/limits.js";
 import { outcomeFrom } from "../../job/outcome.js";
 import { machineFault } from "../../job/worker-fault.js";
+import { codeOf } from "../../std/errors.js";
 import type { HandlerCall } from "../handler.js";
 import type { Account } from "./account.js";
 import { handOver, makePlace } from "./handover.js";
@@ -79,12 +81,12 @@ async function hasNothing(path: string): Promise<boolean> {
     await folder.close();
     return first === null;
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "ENOENT";
+    return codeOf(error) === "ENOENT";
   }
 }
 
 /** An artifact's name is a folder's name here, and comes from outside. */
 function checked(name: string): string {
-  if (/^[A-Za-z0-9_-]{1,100}$/.test(name)) return name;
+  if (isArtifactName(name)) return name;
   throw new JobFailure("ConfigurationError", `the output artifact ${JSON.stringify(name)} has no name for a folder`);
 }

@@ -3,6 +3,8 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
+import { readBounded } from "../../std/bounded.js";
+import { codeOf } from "../../std/errors.js";
 
 /** What was found in the file that PARTNERD_OUTCOME names. */
 export type OutcomeFile =
@@ -30,9 +32,9 @@ export async function readOutcomeFile(path: string): Promise<OutcomeFile> {
   try {
     bytes = await boundedRead(path);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const code = codeOf(error);
     if (code === "ENOENT") return { kind: "none" };
-    const why = code === "ELOOP" ? notAFile : `cannot be read (${String(code ?? error)})`;
+    const why = code === "ELOOP" ? notAFile : `cannot be read (${code ?? String(error)})`;
     return { kind: "unreadable", why };
   }
   if (typeof bytes === "string") return { kind: "unreadable", why: bytes };
@@ -52,17 +54,8 @@ const notAFile = "is not a regular file";
 async function boundedRead(path: string): Promise<Buffer | string> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
-    const stats = await file.stat();
-    if (!stats.isFile()) return notAFile;
-    // One byte more than allowed: the file may still grow while it is read.
-    const buffer = Buffer.alloc(Math.min(stats.size, outcomeMaxBytes) + 1);
-    let size = 0;
-    while (size < buffer.length) {
-      const { bytesRead } = await file.read(buffer, size, buffer.length - size, size);
-      if (bytesRead === 0) return buffer.subarray(0, size);
-      size += bytesRead;
-    }
-    return `is larger than ${outcomeMaxBytes} bytes`;
+    if (!(await file.stat()).isFile()) return notAFile;
+    return (await readBounded(file, outcomeMaxBytes)) ?? `is larger than ${outcomeMaxBytes} bytes`;
   } finally {
     await file.close();
   }

@@ -1,13 +1,15 @@
 // One POST and its answer over node:http or node:https, with a limit on its time and on the size of the answer.
 // Follows no redirects, tries nothing twice, and knows neither jobs nor outcomes.
 import type * as http from "node:http";
+import { BoundedBytes } from "../../std/bounded.js";
 import type { Clock } from "../../std/clock.js";
+import { codeOf } from "../../std/errors.js";
 
 /** `node:http` or `node:https`: only what is used is loaded. */
-export type Transport = Pick<typeof http, "request" | "Agent">;
+export type NodeHttp = Pick<typeof http, "request" | "Agent">;
 
 export interface Post {
-  readonly transport: Transport;
+  readonly transport: NodeHttp;
   readonly agent: http.Agent;
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
@@ -21,7 +23,7 @@ export interface Post {
   readonly onConnected?: () => void;
 }
 
-export interface Answer {
+export interface ServiceAnswer {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
   /** As far as it was read. */
@@ -33,14 +35,14 @@ export interface Answer {
 export type BodyEnd = "whole" | "broken" | "too-long";
 
 /** The request had no answer: not even a status came back. `code` is the system's name for why. */
-export class NoAnswer extends Error {
+export class NoServiceAnswer extends Error {
   readonly code: string;
   /** False when there was not even a connection. */
   readonly wasConnected: boolean;
 
   constructor(code: string, wasConnected: boolean, cause?: unknown) {
     super(`no answer (${code})`, cause === undefined ? undefined : { cause });
-    this.name = "NoAnswer";
+    this.name = "NoServiceAnswer";
     this.code = code;
     this.wasConnected = wasConnected;
   }
@@ -50,17 +52,16 @@ export class NoAnswer extends Error {
 const acceptedStatus = 202;
 
 /** Sends one POST. Rejects with NoAnswer, or with the signal's reason when it aborts before there is an answer. */
-export function post(options: Post): Promise<Answer> {
+export function post(options: Post): Promise<ServiceAnswer> {
   const { signal, clock, timeoutMs, answerMaxBytes } = options;
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const { transport, url, agent, headers, body } = options;
     const request = transport.request(url, { method: "POST", agent, headers });
-    const chunks: Buffer[] = [];
-    let size = 0;
+    const bytes = new BoundedBytes(answerMaxBytes);
     let response: http.IncomingMessage | undefined;
     let isConnected = false;
-    const none = (code: string, cause?: unknown) => new NoAnswer(code, isConnected, cause);
+    const none = (code: string, cause?: unknown) => new NoServiceAnswer(code, isConnected, cause);
     const connected = () => {
       isConnected = true;
       options.onConnected?.();
@@ -68,7 +69,7 @@ export function post(options: Post): Promise<Answer> {
     const answered = (bodyEnd: BodyEnd) => {
       if (!response) return;
       const { statusCode = 0, headers } = response;
-      resolve({ status: statusCode, headers, body: Buffer.concat(chunks), bodyEnd });
+      resolve({ status: statusCode, headers, body: bytes.whole(), bodyEnd });
     };
     /** Ends the exchange; once there is a status it is the answer, however broken the rest. */
     const end = (reason: unknown, bodyEnd: BodyEnd = "broken") => {
@@ -89,7 +90,7 @@ export function post(options: Post): Promise<Answer> {
       if (request.reusedSocket) connected();
       else socket.once(url.protocol === "https:" ? "secureConnect" : "connect", connected);
     });
-    request.on("error", (error) => end(none(codeOf(error), error)));
+    request.on("error", (error) => end(none(codeOf(error) ?? error.name, error)));
     request.on("close", () => end(none("ECONNRESET")));
     request.on("response", (incoming) => {
       response = incoming;
@@ -99,9 +100,7 @@ export function post(options: Post): Promise<Answer> {
         letGo();
       });
       incoming.on("data", (chunk: Buffer) => {
-        size += chunk.length;
-        if (size > answerMaxBytes) end(none("EMSGSIZE"), "too-long");
-        else chunks.push(chunk);
+        if (!bytes.add(chunk)) end(none("EMSGSIZE"), "too-long");
       });
       if (incoming.statusCode === acceptedStatus) answered("whole");
       // What says that it will be too long is not waited for.
@@ -128,8 +127,4 @@ export async function reach(url: URL, signal: AbortSignal): Promise<void> {
     socket.on("error", () => {});
     socket.destroy();
   }
-}
-
-function codeOf(error: Error): string {
-  return "code" in error && typeof error.code === "string" ? error.code : error.name;
 }

@@ -5,14 +5,15 @@ import { JobFailure, messageOf } from "../../job/failure.js";
 import { machineFault, WorkerFault } from "../../job/worker-fault.js";
 import type { Clock } from "../../std/clock.js";
 import type { Deadline } from "../../std/deadline.js";
+import { following } from "../../std/following.js";
 import { type RetryPolicyMs, retrying } from "../../std/retry.js";
 import type { HandlerCall, JobHandler } from "../handler.js";
 import type { JobMasker } from "../masker.js";
-import { following, OpenCalls } from "../open-calls.js";
+import { OpenCalls } from "../open-calls.js";
+import { type AnswerVerdict, answerMaxBytes, Unanswered, verdictOf, WrongAnswers } from "./answer-verdict.js";
 import type { Callbacks, Expectation } from "./callbacks.js";
-import { NoAnswer, post, reach, type Transport } from "./exchange.js";
+import { type NodeHttp, NoServiceAnswer, post, reach } from "./exchange.js";
 import { HttpJobBody } from "./job-body.js";
-import { answerMaxBytes, Unanswered, type Verdict, verdictOf, WrongAnswers } from "./verdict.js";
 
 /** Signs a request; made from the configured secrets by the Standard Webhooks library. */
 export interface RequestSigner {
@@ -32,7 +33,7 @@ export interface HttpHandlerOptions {
   readonly callbacks: Callbacks;
   readonly masker: JobMasker;
   /** `node:http` or `node:https`, as the URL needs. */
-  readonly transport: Transport;
+  readonly transport: NodeHttp;
 }
 
 /** An idle connection is let go before the usual proxy or server does it under our feet. */
@@ -84,13 +85,13 @@ export class HttpHandler implements JobHandler {
 
   async #run(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
     const { callbacks, masker } = this.#options;
-    const patience = following(signal);
+    using patience = following(signal);
     const asking = following(signal);
     const expectation = callbacks.expect(call.job.key, call.outcomeRecorded);
     const release = expectation ? masker.keep([expectation.token]) : () => {};
     const posted = this.#posted({
       call,
-      signal: asking.controller.signal,
+      signal: asking.signal,
       patience: patience.controller,
       body: new HttpJobBody({ call, callback: expectation }),
     });
@@ -110,7 +111,6 @@ export class HttpHandler implements JobHandler {
       expectation?.end();
       // No further attempt; one that is under way may end by itself, since its service may be about to answer 202.
       patience.controller.abort();
-      patience.release();
       this.#endSoon(posted, asking.controller);
       release();
     }
@@ -128,7 +128,7 @@ export class HttpHandler implements JobHandler {
     readonly signal: AbortSignal;
     readonly patience: AbortController;
     readonly body: HttpJobBody;
-  }): Promise<Verdict> {
+  }): Promise<AnswerVerdict> {
     const { call, signal, patience } = work;
     const { clock, retry } = this.#options;
     const timeLeftMs = timeToTry(call.deadline);
@@ -175,7 +175,7 @@ export class HttpHandler implements JobHandler {
     readonly signal: AbortSignal;
     readonly body: Buffer;
     readonly timeLeftMs: number;
-  }): Promise<Verdict> {
+  }): Promise<AnswerVerdict> {
     const { url, transport, clock, requestTimeoutMs } = this.#options;
     const { call, signal, body, timeLeftMs } = attempt;
     if (timeLeftMs <= 0) throw new Unanswered("could not be asked in the time that was left");
@@ -194,7 +194,7 @@ export class HttpHandler implements JobHandler {
       });
       return verdictOf(answer, clock.now());
     } catch (error) {
-      if (error instanceof NoAnswer) {
+      if (error instanceof NoServiceAnswer) {
         throw new Unanswered(`gave no answer (${error.code})`, { fault: faultOf(error), cause: error });
       }
       throw error;
@@ -270,7 +270,7 @@ export class HttpHandler implements JobHandler {
 }
 
 /** A service that cannot be reached serves no job, and one that has no socket to reach it by neither. */
-function faultOf(error: NoAnswer): WorkerFault | undefined {
+function faultOf(error: NoServiceAnswer): WorkerFault | undefined {
   const what = "the handler's service cannot be reached";
   const short = machineFault(error.cause, what);
   if (short || error.wasConnected) return short;
@@ -283,7 +283,7 @@ function timeToTry(deadline: Deadline): () => number {
   return () => Math.max(0, deadline.leftMs() - keptMs);
 }
 
-function outcomeWithoutPort(verdict: Verdict): unknown {
+function outcomeWithoutPort(verdict: AnswerVerdict): unknown {
   if (verdict !== "promised") return verdict.outcome;
   throw new JobFailure(
     "JobFailed",

@@ -12,10 +12,8 @@ export class HandlerAbandoned extends Error {
 }
 
 /** Resolves with "over" when the grace that an abort begins has passed. */
-export interface Grace {
+export interface Grace extends Disposable {
   readonly over: Promise<"over">;
-  /** Takes timer and listener away. */
-  cancel(): void;
 }
 
 export function graceAfter(signal: AbortSignal, graceMs: number, clock: Clock): Grace {
@@ -29,7 +27,7 @@ export function graceAfter(signal: AbortSignal, graceMs: number, clock: Clock): 
   signal.addEventListener("abort", begin, { once: true });
   return {
     over,
-    cancel: () => {
+    [Symbol.dispose]: () => {
       signal.removeEventListener("abort", begin);
       cancelTimer();
     },

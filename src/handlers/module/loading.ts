@@ -1,11 +1,13 @@
 // Finds the handler function in a partner's ES module. Everything that can be wrong with the file is said in one
 // sentence with its remedy; what the module does when it is imported is its own business, except never to finish.
+
 import { stat } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import { isMainThread } from "node:worker_threads";
 import { messageOf } from "../../job/failure.js";
 import { cut } from "../../job/limits.js";
 import type { Clock } from "../../std/clock.js";
+import { codeOf } from "../../std/errors.js";
 import type { HandlerJob } from "../handler.js";
 import { Unbuildable } from "../unbuildable.js";
 
@@ -55,8 +57,7 @@ const needsMainThread: ReadonlySet<unknown> = new Set(["ERR_DLOPEN_FAILED", "ERR
 function mendOf(error: unknown, path: string): string {
   // A syntax error does not tell its place to who catches it, only to the terminal.
   if (error instanceof SyntaxError) return `\`node ${path}\` shows the place`;
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (!isMainThread && needsMainThread.has(code)) {
+  if (!isMainThread && needsMainThread.has(codeOf(error))) {
     return "it may not be made for worker threads: set `isolation: none` for this handler";
   }
   return "fix the module";

@@ -1,6 +1,8 @@
 // What the daemon and the thread of a module handler say to each other. Plain data only: all of it is copied from one
 // thread to the other.
+
 import type { FailureType } from "../../job/failure.js";
+import type { LogLevel } from "../../std/log-queue.js";
 import type { JobDocument } from "../handler.js";
 
 /** One run of the handler, numbered by its thread. */
@@ -31,8 +33,6 @@ export type PortableEnd =
   | { readonly kind: "gave"; readonly value: unknown }
   | { readonly kind: "unreadable" }
   | { readonly kind: "threw"; readonly error: PortableError };
-
-export type LogLevel = "debug" | "info" | "warn" | "error";
 
 export type ToThread =
   | {

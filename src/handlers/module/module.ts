@@ -1,9 +1,10 @@
 // A module handler in the daemon's own thread (`isolation: none`): a function from an ES module of the partner's. It can
 // throw, lie, hang or reject late; none of that may reach the engine as anything but one settled promise.
 import type { Clock } from "../../std/clock.js";
+import { following } from "../../std/following.js";
 import type { HandlerCall, JobHandler } from "../handler.js";
 import { jobDocument } from "../job-document.js";
-import { following, OpenCalls } from "../open-calls.js";
+import { OpenCalls } from "../open-calls.js";
 import { graceAfter, HandlerAbandoned } from "./grace.js";
 import { type HandlerFunction, type Settled, settledOr, settledRun } from "./handler-job.js";
 
@@ -48,18 +49,13 @@ export class ModuleHandler implements JobHandler {
 
   async #run(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
     const { clock, cancelGraceMs } = this.#options;
-    const draining = following(call.draining);
-    const grace = graceAfter(signal, cancelGraceMs, clock);
-    try {
-      const work = this.#started(call, signal, draining.controller.signal);
-      const first = await Promise.race([work, grace.over]);
-      if (first !== "over") return settledOr(first, signal);
-      this.#abandon(call, work);
-      throw new HandlerAbandoned(cancelGraceMs, signal.reason);
-    } finally {
-      grace.cancel();
-      draining.release();
-    }
+    using draining = following(call.draining);
+    using grace = graceAfter(signal, cancelGraceMs, clock);
+    const work = this.#started(call, signal, draining.signal);
+    const first = await Promise.race([work, grace.over]);
+    if (first !== "over") return settledOr(first, signal);
+    this.#abandon(call, work);
+    throw new HandlerAbandoned(cancelGraceMs, signal.reason);
   }
 
   #started(call: HandlerCall, signal: AbortSignal, draining: AbortSignal): Promise<Settled> {

@@ -1,7 +1,8 @@
 // Child processes that a handler's thread starts with the daemon's own output as theirs ("inherit"): they get pipes
 // instead, and what they print goes where the handler's own output goes. Their input is empty.
 import type childProcessModule from "node:child_process";
-import type { Print } from "./thread-process.js";
+
+export type Print = (stream: "stdout" | "stderr", text: string) => void;
 
 type ChildProcessModule = typeof childProcessModule;
 type Stream = "stdout" | "stderr";

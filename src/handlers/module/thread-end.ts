@@ -2,6 +2,7 @@
 // it took along.
 import { JobFailure, messageOf } from "../../job/failure.js";
 import { machineFault, WorkerFault } from "../../job/worker-fault.js";
+import { codeOf } from "../../std/errors.js";
 import { Unbuildable } from "../unbuildable.js";
 import { tooMuchMemory } from "./thread-watch.js";
 
@@ -35,8 +36,4 @@ export function startFault(error: unknown): Error {
   return (
     machineFault(error, what) ?? new Unbuildable(`its module ended the thread that loaded it: ${messageOf(error)}`)
   );
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
 }

@@ -6,11 +6,12 @@ import { messageOf } from "../../job/failure.js";
 import { WorkerFault } from "../../job/worker-fault.js";
 import type { Clock } from "../../std/clock.js";
 import { endOrAbort } from "../../std/end-or-abort.js";
+import { following } from "../../std/following.js";
 import { killLeftovers, Leftovers } from "../../std/leftovers.js";
 import { threadFile } from "../../std/thread-file.js";
 import type { HandlerCall, JobHandler, JobLogger } from "../handler.js";
 import type { JobMasker } from "../masker.js";
-import { following, HandlerClosed, OpenCalls } from "../open-calls.js";
+import { HandlerClosed, OpenCalls } from "../open-calls.js";
 import { Unbuildable } from "../unbuildable.js";
 import { graceAfter, HandlerAbandoned } from "./grace.js";
 import { type Settled, settledOr } from "./handler-job.js";
@@ -116,24 +117,19 @@ export class ThreadHandler implements JobHandler {
 
   async #runOnce(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
     const { clock, cancelGraceMs } = this.#options;
-    const draining = following(call.draining);
-    const grace = graceAfter(signal, cancelGraceMs, clock);
-    try {
-      const thread = await this.#threadFor(signal);
-      call.start?.begun();
-      const work = settled(thread.run(call, signal, draining.controller.signal));
-      const first = await Promise.race([work, grace.over]);
-      if (first !== "over") {
-        if (!("thrown" in first && first.thrown instanceof ThreadEnded)) this.#deathsInARow = 0;
-        return settledOr(first, signal);
-      }
-      thread.retire(call);
-      this.#options.onAbandoned?.(call);
-      throw new HandlerAbandoned(cancelGraceMs, signal.reason);
-    } finally {
-      grace.cancel();
-      draining.release();
+    using draining = following(call.draining);
+    using grace = graceAfter(signal, cancelGraceMs, clock);
+    const thread = await this.#threadFor(signal);
+    call.start?.begun();
+    const work = settled(thread.run(call, signal, draining.signal));
+    const first = await Promise.race([work, grace.over]);
+    if (first !== "over") {
+      if (!("thrown" in first && first.thrown instanceof ThreadEnded)) this.#deathsInARow = 0;
+      return settledOr(first, signal);
     }
+    thread.retire(call);
+    this.#options.onAbandoned?.(call);
+    throw new HandlerAbandoned(cancelGraceMs, signal.reason);
   }
 
   /** A thread that takes jobs. Throws WorkerFault; the signal's reason when it aborts meanwhile. */
@@ -225,7 +221,7 @@ function startedWorker(data: ThreadData, settings: ThreadSettings): Worker {
 
 /** Flags and environment are the daemon's own: what it preloads, such as a tracing SDK, is preloaded in each thread. */
 function startWorker(data: ThreadData, { name, id, maxMemoryBytes }: ThreadSettings): Worker {
-  const { file, execArgv } = threadFile("worker", import.meta.url);
+  const { file, execArgv } = threadFile("module-worker", import.meta.url);
   return new Worker(file, {
     // Left out, they are the daemon's own; given, V8's own flags would be refused.
     ...(execArgv.length > 0 ? { execArgv: [...process.execArgv, ...execArgv] } : {}),

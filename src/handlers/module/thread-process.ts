@@ -6,9 +6,7 @@ import nodeModule from "node:module";
 import { fileURLToPath } from "node:url";
 import workerThreads, { type WorkerOptions } from "node:worker_threads";
 import { threadFile } from "../../std/thread-file.js";
-import { redirectChildren } from "./thread-children.js";
-
-export type Print = (stream: "stdout" | "stderr", text: string) => void;
+import { type Print, redirectChildren } from "./thread-children.js";
 
 /** Standard output and error, by their descriptors. */
 export const streamOf = (fd: unknown): "stdout" | "stderr" | undefined =>

@@ -1,14 +1,16 @@
 // The far side of a handler's thread: loads the partner's module, runs its function on the jobs that the daemon sends,
 // and sends back whatever comes of it. It knows no ledger, no engine and no secret but what a job's configuration holds.
+
 import { AsyncLocalStorage } from "node:async_hooks";
 import { type MessagePort, workerData } from "node:worker_threads";
 import { systemClock } from "../../std/clock.js";
+import type { LogLevel } from "../../std/log-queue.js";
 import { isTracingRegistered } from "../../std/tracing-registered.js";
 import type { HandlerJob, JobLogger } from "../handler.js";
 import { Unbuildable } from "../unbuildable.js";
 import { type HandlerFunction, settledRun } from "./handler-job.js";
 import { loadHandlerFunction } from "./loading.js";
-import type { FromThread, LogLevel, RunId, ThreadData, ToThread, WorkspaceMethod } from "./messages.js";
+import type { FromThread, RunId, ThreadData, ToThread, WorkspaceMethod } from "./messages.js";
 import { errorOf, portableError, portableFields, portableOutcome } from "./portable.js";
 import { Printing } from "./printing.js";
 import { guardProcess, redirectOutput } from "./thread-process.js";

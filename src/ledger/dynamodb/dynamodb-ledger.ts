@@ -14,7 +14,7 @@ import {
   type PromisedJob,
   type UnfinishedJob,
 } from "../ledger.js";
-import { recordAfter } from "../record.js";
+import { changeBy, miss, tell } from "../recording.js";
 import { FleetFinder, soonMs, takenAtOnceMax } from "./finder.js";
 import { FleetRows, isBehind } from "./fleet-rows.js";
 import { FleetHealth, quietly } from "./health.js";
@@ -103,23 +103,19 @@ export class DynamoLedger implements Ledger {
   async record(lease: Lease, event: JobEvent): Promise<void> {
     this.#mustBeOpen();
     const job = this.#of(lease);
-    const before = job.missed?.type === event.type ? job.missed.before : job.told;
-    const record = recordAfter(before, event, this.#options.clock.now());
+    const change = changeBy(job, event, this.#options.clock.now());
     this.#replicas.check();
     if (!mayWork(job.is)) throw job.lostError();
-    job.missed = undefined;
-    job.told = record;
-    if (!isOwed(before.state) && !isOwed(record.state)) {
-      // Before the acknowledge nothing is promised, and recovery would forget it: its release writes what is needed.
-      job.record = record;
+    tell(job, change);
+    if (!change.mustBeWritten) {
+      // Its release writes what is needed.
+      job.record = change.record;
       return;
     }
     try {
-      await this.#rows.write(job, record, this.#closing.signal);
+      await this.#rows.write(job, change.record, this.#closing.signal);
     } catch (error) {
-      // An acknowledge that is not written is not sent; any later event has happened, written or not.
-      if (event.type !== "acknowledge-sent") job.missed = { type: event.type, before };
-      else if (job.told === record) job.told = before;
+      miss(job, change);
       throw error;
     }
   }

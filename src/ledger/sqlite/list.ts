@@ -5,10 +5,10 @@ import type { DatabaseSync } from "node:sqlite";
 import { loadSqlite } from "../../std/sqlite.js";
 import { LedgerError } from "../ledger.js";
 import { type ListedJob, listedJob } from "../listed-jobs.js";
-import { openingFault } from "./faults.js";
 import { onlyNameOf } from "./file-name.js";
-import { jobColumns, jobFrom } from "./rows.js";
-import { migrations, versionOf } from "./schema.js";
+import { openingFault } from "./sqlite-faults.js";
+import { jobColumns, jobFrom } from "./sqlite-rows.js";
+import { migrations, versionOf } from "./sqlite-schema.js";
 
 /** How long another program's lock is waited for. */
 const busyTimeoutMs = 2_000;

@@ -1,12 +1,10 @@
-// One process per ledger file. The lock is SQLite's own write lock on a small file beside the ledger, held for the
-// life of the process: the kernel drops it however the process dies, so that none is ever stale, and readers can
-// still see who holds it. It must never be opened by anything but SQLite: closing any descriptor of it would free it.
-import { statSync } from "node:fs";
+// One process per ledger file: a lock on a small file beside the ledger, in which readers can still see who holds it.
 import type { DatabaseSync } from "node:sqlite";
+import { LockFile } from "../../std/lock-file.js";
 import { isSqliteBusy } from "../../std/sqlite.js";
 import { LedgerError } from "../ledger.js";
 import { createPrivate } from "../private-file.js";
-import { openingFault } from "./faults.js";
+import { openingFault } from "./sqlite-faults.js";
 
 /** Who uses a ledger file. */
 export interface LedgerHolder {
@@ -19,42 +17,20 @@ export interface LedgerHolder {
 /** How long two processes that start together wait for each other's few milliseconds of writing. */
 const politeWaitMs = 2_000;
 
-/** The exclusive right to a ledger file. */
-export class SqliteLock {
-  readonly #db: DatabaseSync;
-  readonly #path: string;
-  readonly #inode: number;
-
-  private constructor(db: DatabaseSync, path: string, inode: number) {
-    this.#db = db;
-    this.#path = path;
-    this.#inode = inode;
-  }
-
-  /** Takes the lock. Throws LedgerError `locked` that names the holder, or `unwritable`. */
-  static take(sqlite: typeof import("node:sqlite"), ledgerPath: string, holder: LedgerHolder): SqliteLock {
-    const path = lockPathOf(ledgerPath);
-    let db: DatabaseSync | undefined;
-    try {
-      createPrivate(path);
-      db = new sqlite.DatabaseSync(path);
-      seize(db, holder);
-      return new SqliteLock(db, path, statSync(path).ino);
-    } catch (error) {
-      const fault = isSqliteBusy(error) && db ? lockedBy(db, ledgerPath) : openingFault(path, error);
-      db?.close();
-      throw fault;
-    }
-  }
-
-  /** False when the lock's file was moved or deleted: then another process could take a new one. */
-  isInPlace(): boolean {
-    return statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode;
-  }
-
-  /** Lets the next process in. */
-  release(): void {
-    this.#db.close();
+/** Takes the exclusive right to a ledger file. Throws LedgerError `locked` that names the holder, or `unwritable`. */
+export function lockLedger(sqlite: typeof import("node:sqlite"), ledgerPath: string, holder: LedgerHolder): LockFile {
+  const path = `${ledgerPath}.lock`;
+  try {
+    createPrivate(path);
+    return LockFile.take(sqlite, path, (db) => {
+      try {
+        seize(db, holder);
+      } catch (error) {
+        throw isSqliteBusy(error) ? lockedBy(db, ledgerPath) : error;
+      }
+    });
+  } catch (error) {
+    throw openingFault(path, error);
   }
 }
 
@@ -91,8 +67,4 @@ function holderIn(db: DatabaseSync): LedgerHolder | undefined {
     // Only the words of a message are at stake: the lock is held by somebody, whoever it is.
     return undefined;
   }
-}
-
-function lockPathOf(ledgerPath: string): string {
-  return `${ledgerPath}.lock`;
 }

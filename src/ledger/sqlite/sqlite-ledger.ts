@@ -1,7 +1,9 @@
 // The durable ledger of one process: every state from the acknowledge on is on the disk before its promise resolves.
 // Records that wait are written together in one transaction, by a thread of its own; what a lease shows never runs
 // ahead of the disk. While the disk fails it says why, refuses new work, and mends itself.
+
 import { hostname } from "node:os";
+import { messageOf } from "../../job/failure.js";
 import type { JobKey } from "../../job/job.js";
 import { isOver, isOwed, type JobEvent } from "../../job/lifecycle.js";
 import type { Clock } from "../../std/clock.js";
@@ -14,11 +16,12 @@ import {
   type LedgerHealth,
   type UnfinishedJob,
 } from "../ledger.js";
-import { type JobRecord, recordAfter } from "../record.js";
-import { newIdentity } from "./file.js";
-import { jobFrom, type Write, writeOf } from "./rows.js";
-import type { StoreContents } from "./store.js";
-import { SqliteThread, startSqliteWorker } from "./thread.js";
+import type { JobRecord } from "../record.js";
+import { type Change, changeBy, miss, type Recording, tell } from "../recording.js";
+import { newIdentity } from "./sqlite-file.js";
+import { jobFrom, type Write, writeOf } from "./sqlite-rows.js";
+import type { StoreContents } from "./sqlite-store.js";
+import { SqliteThread, startSqliteWorker } from "./sqlite-thread.js";
 import { type Rewrite, SqliteWriter } from "./writer.js";
 
 export interface SqliteLedgerOptions {
@@ -47,12 +50,11 @@ export interface SqliteLedgerOptions {
 }
 
 /** A job and what the ledger was told of it, which the disk may not have yet. */
-class DurableJob extends HeldJob {
+class DurableJob extends HeldJob implements Recording {
   readonly id: number;
-  /** The newest record told; `record` is the one on the disk. */
+  /** `record` is the one on the disk. */
   told: JobRecord;
-  /** The last event that could not be written, and the record it was to change: it may be told again. */
-  missed: { readonly type: JobEvent["type"]; readonly before: JobRecord } | undefined;
+  missed: Recording["missed"];
   /** The last write, under way or answered. */
   written: Promise<void> | undefined;
 
@@ -111,8 +113,7 @@ export class SqliteLedger implements Ledger {
       ledger.#load(contents);
     } catch (error) {
       await ledger.close();
-      const why = error instanceof Error ? error.message : String(error);
-      throw new LedgerError("unreadable", `the ledger ${options.path} is damaged: ${why}`, error);
+      throw new LedgerError("unreadable", `the ledger ${options.path} is damaged: ${messageOf(error)}`, error);
     }
     const { risk } = contents;
     if (risk?.kind === "served") options.onWarning?.(`the ledger ${options.path} ${risk.what}; ${risk.fix}`);
@@ -127,18 +128,14 @@ export class SqliteLedger implements Ledger {
   async record(lease: Lease, event: JobEvent): Promise<void> {
     this.#mustBeOpen();
     const job = this.#jobs.of(lease);
-    const before = job.missed?.type === event.type ? job.missed.before : job.told;
-    const record = recordAfter(before, event, this.#clock.now());
-    // Before the acknowledge nothing is promised, and recovery would forget it: no write.
-    if (!isOwed(before.state) && !isOwed(record.state)) {
-      job.told = record;
-      job.record = record;
+    const change = changeBy(job, event, this.#clock.now());
+    const write = writeOf(job.id, job.key, change.record);
+    tell(job, change);
+    if (!change.mustBeWritten) {
+      job.record = change.record;
       return;
     }
-    const write = writeOf(job.id, job.key, record);
-    job.missed = undefined;
-    job.told = record;
-    job.written = this.#write(write, job, event.type, before);
+    job.written = this.#write(write, job, change);
     await job.written;
   }
 
@@ -171,31 +168,20 @@ export class SqliteLedger implements Ledger {
     return this.#closing;
   }
 
-  #write(write: Write, job: DurableJob, type: JobEvent["type"], before: JobRecord): Promise<void> {
-    const record = job.told;
+  #write(write: Write, job: DurableJob, change: Change): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#writer.write({
         write,
         onDone: () => {
-          job.record = record;
+          job.record = change.record;
           resolve();
         },
         onFault: (fault) => {
-          this.#miss(job, type, before, record);
+          if (miss(job, change) && !isOwed(change.before.state)) this.#doubtful.add(job.id);
           reject(fault);
         },
       });
     });
-  }
-
-  /** An acknowledge that is not written is not sent; any later event has happened, written or not. */
-  #miss(job: DurableJob, type: JobEvent["type"], before: JobRecord, record: JobRecord): void {
-    if (type !== "acknowledge-sent") {
-      job.missed = { type, before };
-      return;
-    }
-    if (job.told === record) job.told = before;
-    if (!isOwed(before.state)) this.#doubtful.add(job.id);
   }
 
   /** All that the file must hold: what failed transactions left is taken out, what they missed is put in. */

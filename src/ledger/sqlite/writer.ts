@@ -1,11 +1,12 @@
 // The queue in front of the ledger's thread: what waits is written in one transaction, and while that is under way
 // the next one collects. It owns the ledger's health: a fault fails the records it met, then everything is written
 // anew into a freshly opened file, at once and from then on at intervals, until the disk is back.
+import { messageOf } from "../../job/failure.js";
 import type { Clock } from "../../std/clock.js";
 import { type LedgerCommit, LedgerError, type LedgerHealth } from "../ledger.js";
-import type { Write } from "./rows.js";
-import type { StoreContents } from "./store.js";
-import type { SqliteThread } from "./thread.js";
+import type { Write } from "./sqlite-rows.js";
+import type { StoreContents } from "./sqlite-store.js";
+import type { SqliteThread } from "./sqlite-thread.js";
 
 /** One change that waits for the disk; exactly one of the two is called, synchronously with the answer. */
 export interface WaitingWrite {
@@ -234,6 +235,5 @@ export class SqliteWriter {
 
 function asFault(error: unknown): LedgerError {
   if (error instanceof LedgerError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new LedgerError("unwritable", `the ledger cannot be written: ${message}`, error);
+  return new LedgerError("unwritable", `the ledger cannot be written: ${messageOf(error)}`, error);
 }

@@ -1,6 +1,7 @@
 // What must hold after a run of a fleet, from the emulator's histories, the journal and the table's rows.
+
+import type { JobView } from "../../../src/emulator/emulated-job.js";
 import type { Emulator } from "../../../src/emulator/emulator.js";
-import type { JobView } from "../../../src/emulator/job.js";
 import type { JournalLine } from "../journal.js";
 import { isInDoubt, isUnheard, wentWithTable } from "./excuses.js";
 import { type Overlap, overlapsIn, runsIn, stallsIn } from "./overlaps.js";

@@ -1,7 +1,8 @@
 // What one run of the fleet suffers, drawn from its seed alone: settings of the emulator, jobs, faults of single calls
 // to the table, and deeds done to daemons. Pure: the same seed is the same plan. Times are in ms from the start of the run.
+
+import type { Settings } from "../../../src/emulator/emulator-settings.js";
 import { seededRandom } from "../../../src/emulator/random.js";
-import type { Settings } from "../../../src/emulator/settings.js";
 import type { ChildOrder } from "../daemon-child.js";
 
 export type ActionTypes = ChildOrder["actionTypes"];

@@ -18,7 +18,7 @@ const story = "test/unit/engine/story.test.ts";
 const lives = "test/unit/ledger/dynamodb/lives.test.ts";
 const takes = "test/unit/ledger/dynamodb/takes.test.ts";
 const lateCopies = "test/unit/ledger/dynamodb/late-copies.test.ts";
-const faults = "test/unit/codepipeline/faults.test.ts";
+const faults = "test/unit/codepipeline/gateway-faults.test.ts";
 const inFlight = "test/unit/engine/in-flight.test.ts";
 const claiming = "test/unit/engine/claiming.test.ts";
 const reporting = "test/unit/engine/reporting.test.ts";
@@ -477,7 +477,7 @@ export const mutants = [
   {
     name: "asks the gate no more after the wait for a slot",
     file: "src/engine/poller.ts",
-    find: "if (!signal.aborted && !context.gate.closedBy()) return reservation;",
+    find: "if (!signal.aborted && !context.gate.closedBy(config)) return reservation;",
     replace: "if (!signal.aborted) return reservation;",
     tests: ["test/unit/engine/poller.test.ts"],
   },
@@ -533,25 +533,25 @@ export const mutants = [
     find: "  const step = orderFor(jobId, state, order);",
     replace: `  if (state === "acknowledging") throw new LedgerError("lost", "it may not be ours");
   const step = orderFor(jobId, state, order);`,
-    tests: ["test/unit/cli/jobs.test.ts"],
+    tests: ["test/unit/cli/jobs-command.test.ts"],
   },
   {
     name: "believes an answer without AWS's request id",
-    file: "src/codepipeline/faults.ts",
+    file: "src/codepipeline/gateway-faults.ts",
     find: "if (own && requestId) return",
     replace: "if (own) return",
     tests: [faults],
   },
   {
     name: "believes an exception that the operation does not have",
-    file: "src/codepipeline/faults.ts",
+    file: "src/codepipeline/gateway-faults.ts",
     find: "const own = modelledBy[operation]?.find((name) => name === thrown.name);",
     replace: "const own = Object.values(modelledBy).flat().find((name) => name === thrown.name);",
     tests: [faults],
   },
   {
     name: "judges a fault before anything was sent by its name",
-    file: "src/codepipeline/faults.ts",
+    file: "src/codepipeline/gateway-faults.ts",
     find: "return { kind: unsentKind(thrown), isAmbiguous: false };",
     replace: "return { kind: modelled[thrown.name as Modelled] ?? unsentKind(thrown), isAmbiguous: false };",
     tests: [faults],

@@ -1,7 +1,7 @@
 // What a fault carries besides its kind: the wait that was asked for, and a message fit to be shown.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { faultFrom } from "../../../src/codepipeline/faults.js";
 import { GatewayError } from "../../../src/codepipeline/gateway.js";
+import { faultFrom } from "../../../src/codepipeline/gateway-faults.js";
 import type { JobId } from "../../../src/job/job.js";
 import { key, system, thrown } from "./thrown.js";
 

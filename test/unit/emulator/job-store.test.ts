@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import type { JobRecord } from "../../../src/emulator/job.js";
+import type { EmulatedJob } from "../../../src/emulator/emulated-job.js";
 import { JobStore } from "../../../src/emulator/job-store.js";
 
 const queue = { region: "r", actionType: "Custom/Build/Acme/1", queryValue: undefined };
 
-function job(id: string, region = "r"): JobRecord {
+function job(id: string, region = "r"): EmulatedJob {
   return {
     seed: {
       id,

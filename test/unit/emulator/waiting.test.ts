@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { EmulatorEvent } from "../../../src/emulator/events.js";
-import { Events } from "../../../src/emulator/events.js";
+import type { EmulatorEvent } from "../../../src/emulator/emulator-events.js";
+import { Events } from "../../../src/emulator/emulator-events.js";
 import type { WaitOptions } from "../../../src/emulator/waiting.js";
 import { waitUntil } from "../../../src/emulator/waiting.js";
 

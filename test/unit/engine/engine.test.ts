@@ -1,6 +1,6 @@
 import { expect, it, vi } from "vitest";
 import type { JobGateway } from "../../../src/codepipeline/gateway.js";
-import type { EngineDeps } from "../../../src/engine/context.js";
+import type { EngineDeps } from "../../../src/engine/deps.js";
 import { Worker, type WorkerEnd } from "../../../src/engine/engine.js";
 import type { Observe, WorkerEvent } from "../../../src/engine/events.js";
 import type { PollerConfig } from "../../../src/engine/poller-config.js";

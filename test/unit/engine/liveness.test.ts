@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { live } from "../../../src/admin/health.js";
 import { StatusBoard } from "../../../src/admin/status.js";
 import type { JobGateway } from "../../../src/codepipeline/gateway.js";
-import type { EngineDeps, EngineLimits } from "../../../src/engine/context.js";
+import type { EngineDeps, EngineLimits } from "../../../src/engine/deps.js";
 import { Worker } from "../../../src/engine/engine.js";
 import type { PollerConfig } from "../../../src/engine/poller-config.js";
 import type { JobHandler } from "../../../src/handlers/handler.js";

@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
-import { following, OpenCalls } from "../../../src/handlers/open-calls.js";
+import { OpenCalls } from "../../../src/handlers/open-calls.js";
 
 /** Work that ends only by its signal. */
 function untilAborted(signal: AbortSignal): Promise<never> {
@@ -63,20 +63,5 @@ describe("OpenCalls", () => {
     await Promise.all(runs);
     expect(ended).toEqual(["a: HandlerClosed: the handler was closed", "b: HandlerClosed: the handler was closed"]);
     expect(getEventListeners(signal, "abort")).toEqual([]);
-  });
-});
-
-describe("following", () => {
-  it("is aborted from the start when the signal is", () => {
-    const { controller } = following(AbortSignal.abort("gone"));
-    expect(controller.signal.reason).toBe("gone");
-  });
-
-  it("follows no more once released", () => {
-    const engine = new AbortController();
-    const { controller, release } = following(engine.signal);
-    release();
-    engine.abort();
-    expect(controller.signal.aborted).toBe(false);
   });
 });

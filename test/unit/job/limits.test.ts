@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import {
   apiText,
   cut,
+  isArtifactName,
   isCarriable,
   limits,
   outputVariableName,
@@ -222,5 +223,15 @@ describe("names of output variables", () => {
 
   it.each(["", " ", "a b", "a.b", "ä", "a\n", "\na", "a=b", "a/b"])("refuses %j", (name) => {
     expect(outputVariableName.test(name)).toBe(false);
+  });
+});
+
+describe("isArtifactName", () => {
+  it.each(["Source", "a", "build_2-x", "x".repeat(100)])("takes %s", (name) => {
+    expect(isArtifactName(name)).toBe(true);
+  });
+
+  it.each(["", ".", "..", "a/b", "a\\b", "a b", "a\n", "\0", "ä", "x".repeat(101)])("refuses %j", (name) => {
+    expect(isArtifactName(name)).toBe(false);
   });
 });

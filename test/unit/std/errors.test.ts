@@ -1,6 +1,6 @@
 // describeError and errorRecord: whatever is thrown, one bounded line and one plain object.
 import { describe, expect, it } from "vitest";
-import { describeError, errorRecord, maskError } from "../../../src/std/errors.js";
+import { codeOf, describeError, errorRecord, maskError } from "../../../src/std/errors.js";
 
 class Hostile extends Error {
   override get message(): string {
@@ -113,5 +113,27 @@ describe("maskError", () => {
     const error = new Error("hidden");
     expect(maskError(error, undefined)).toBe(error);
     expect(error.message).toBe("hidden");
+  });
+});
+
+describe("codeOf", () => {
+  const coded = (code: unknown) => Object.assign(new Error("it broke"), { code });
+  const hostile = Object.defineProperty(new Error("it broke"), "code", {
+    get: () => {
+      throw new Error("no code for you");
+    },
+  });
+
+  it.each([
+    [coded("ENOENT"), "ENOENT"],
+    [{ code: "ENOENT" }, "ENOENT"],
+    [coded(7), undefined],
+    [new Error("it broke"), undefined],
+    [hostile, undefined],
+    ["ENOENT", undefined],
+    [null, undefined],
+    [undefined, undefined],
+  ])("of %o is %s", (thrown, code) => {
+    expect(codeOf(thrown)).toBe(code);
   });
 });

@@ -4,9 +4,9 @@ import { Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
 import { authenticate } from "../../../../src/emulator/s3/authentication.js";
 import { unchunked } from "../../../../src/emulator/s3/chunked.js";
-import { S3Error } from "../../../../src/emulator/s3/errors.js";
 import { Issuer } from "../../../../src/emulator/s3/issuer.js";
-import { s3RequestOf } from "../../../../src/emulator/s3/request.js";
+import { S3Error } from "../../../../src/emulator/s3/s3-error.js";
+import { s3RequestOf } from "../../../../src/emulator/s3/s3-request.js";
 
 const credentials = {
   accessKeyId: "AKIAIOSFODNN7EXAMPLE",

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ChunkJudge } from "../../../../src/emulator/s3/chunked.js";
 import { unchunked } from "../../../../src/emulator/s3/chunked.js";
-import { S3Error } from "../../../../src/emulator/s3/errors.js";
+import { S3Error } from "../../../../src/emulator/s3/s3-error.js";
 
 async function read(pieces: readonly Buffer[], judge?: ChunkJudge) {
   async function* source() {

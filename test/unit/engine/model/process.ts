@@ -1,7 +1,7 @@
 // One process of the engine's model: a whole worker over the model's service and store. Its crash drops all that it has
 // in memory: its timers never fire, its calls are never answered, its handlers are gone.
 import type { ArtifactStore } from "../../../../src/artifacts/artifacts.js";
-import type { EngineLimits } from "../../../../src/engine/context.js";
+import type { EngineLimits } from "../../../../src/engine/deps.js";
 import { Worker, type WorkerEnd } from "../../../../src/engine/engine.js";
 import type { WorkerEvent } from "../../../../src/engine/events.js";
 import type { HandlerCall, JobHandler } from "../../../../src/handlers/handler.js";

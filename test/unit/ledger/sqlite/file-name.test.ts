@@ -3,10 +3,10 @@ import { linkSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { newIdentity } from "../../../../src/ledger/sqlite/file.js";
 import { onlyNameOf } from "../../../../src/ledger/sqlite/file-name.js";
 import { listJobs } from "../../../../src/ledger/sqlite/list.js";
-import { SqliteStore } from "../../../../src/ledger/sqlite/store.js";
+import { newIdentity } from "../../../../src/ledger/sqlite/sqlite-file.js";
+import { SqliteStore } from "../../../../src/ledger/sqlite/sqlite-store.js";
 
 let folder: string;
 const stores: SqliteStore[] = [];

@@ -2,9 +2,9 @@
 import { existsSync, mkdtempSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { newIdentity } from "../../../../src/ledger/sqlite/file.js";
 import { fileSystemRisk, mustNotBeShared } from "../../../../src/ledger/sqlite/file-system.js";
-import { SqliteStore } from "../../../../src/ledger/sqlite/store.js";
+import { newIdentity } from "../../../../src/ledger/sqlite/sqlite-file.js";
+import { SqliteStore } from "../../../../src/ledger/sqlite/sqlite-store.js";
 
 const nfs = 0x6969;
 const fuse = 0x65735546;

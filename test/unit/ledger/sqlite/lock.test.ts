@@ -2,13 +2,14 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { SqliteLock } from "../../../../src/ledger/sqlite/lock.js";
+import { lockLedger } from "../../../../src/ledger/sqlite/lock.js";
+import type { LockFile } from "../../../../src/std/lock-file.js";
 import { loadSqlite } from "../../../../src/std/sqlite.js";
 
 const sqlite = loadSqlite();
 let folder: string;
 let path: string;
-const taken: SqliteLock[] = [];
+const taken: LockFile[] = [];
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "partnerd-lock-"));
   path = join(folder, "ledger.db");
@@ -20,8 +21,8 @@ afterEach(() => {
 
 const holder = { pid: 4711, host: "worker-1", sinceMs: Date.UTC(2026, 10, 23, 12, 0, 0) };
 
-function take(who = holder): SqliteLock {
-  const lock = SqliteLock.take(sqlite, path, who);
+function take(who = holder): LockFile {
+  const lock = lockLedger(sqlite, path, who);
   taken.push(lock);
   return lock;
 }

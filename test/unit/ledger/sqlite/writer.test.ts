@@ -1,8 +1,8 @@
 // The queue in front of the ledger's thread, with a thread that the test plays.
 import { describe, expect, it } from "vitest";
 import { type LedgerCommit, LedgerError, type LedgerHealth } from "../../../../src/ledger/ledger.js";
-import type { SqliteContents } from "../../../../src/ledger/sqlite/file.js";
-import type { Write } from "../../../../src/ledger/sqlite/rows.js";
+import type { SqliteContents } from "../../../../src/ledger/sqlite/sqlite-file.js";
+import type { Write } from "../../../../src/ledger/sqlite/sqlite-rows.js";
 import { type Rewrite, SqliteWriter, type WritingThread } from "../../../../src/ledger/sqlite/writer.js";
 import { FakeClock, settle } from "../../../support/fake-clock.js";
 

@@ -1,0 +1,119 @@
+// What the daemon talks to besides AWS: the source of client tokens, handlers and the services behind them, and its own
+// admin port.
+
+import { lookup } from "node:dns/promises";
+import { connect } from "node:net";
+import type { PartsOptions } from "../compose/parts-options.js";
+import { reachableUrl } from "../std/addresses.js";
+import { BoundedBytes } from "../std/bounded.js";
+import { describeError } from "../std/errors.js";
+import { checkHandlers, checkTokens } from "./builds.js";
+import type { Finding } from "./finding.js";
+
+/** Nothing when no action type needs them. */
+export async function tokens(options: PartsOptions): Promise<readonly Finding[]> {
+  const { actionTypes, clientTokens } = options.config;
+  if (!actionTypes.some(({ owner }) => owner === "ThirdParty")) return [];
+  const subject = "client tokens";
+  const mistakes = await checkTokens(options);
+  if (mistakes.length > 0) {
+    const mend = "mend the source; without a token not even a failure can be reported for a client's job";
+    return mistakes.map((message) => ({ subject, verdict: "failed", message, mend }));
+  }
+  if (clientTokens.source === "static" && Object.keys(clientTokens.tokens).length === 0) {
+    const message = "none are configured, so no third-party job can be worked";
+    return [{ subject, verdict: "failed", message, mend: "write clientTokens.path or clientTokens.tokens" }];
+  }
+  return [{ subject, verdict: "ok", message: `the ${clientTokens.source} source answers` }];
+}
+
+/** Each handler: a module is loaded, a program looked for, a service connected to. */
+export async function handlers(options: PartsOptions): Promise<readonly Finding[]> {
+  const mistakes = await checkHandlers(options);
+  const wrong = mistakes.map(
+    (message): Finding => ({ subject: "handlers", verdict: "failed", message, mend: "see the message" }),
+  );
+  const urls = Object.entries(options.config.handlers).flatMap(([name, handler]) =>
+    handler.kind === "http" ? [urlFinding(name, new URL(handler.url))] : [],
+  );
+  const known = Object.entries(options.config.handlers).filter(
+    ([name, { kind }]) => kind !== "http" && !mistakes.some((message) => message.includes(JSON.stringify(name))),
+  );
+  const fine = known.map(
+    ([name, { kind }]): Finding => ({
+      subject: `handler ${name}`,
+      verdict: "ok",
+      message: kind === "module" ? "its module loads" : "its program is there",
+    }),
+  );
+  return [...wrong, ...fine, ...(await Promise.all(urls))];
+}
+
+/** Connects and says nothing: a request would be taken for a job. */
+async function urlFinding(name: string, url: URL): Promise<Finding> {
+  const subject = `handler ${name}`;
+  const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
+  try {
+    const { address } = await lookup(url.hostname.replace(/^\[|\]$/g, ""));
+    await reach(address, port);
+    return { subject, verdict: "ok", message: `${url.host} takes connections` };
+  } catch (error) {
+    const message = `${url.host} cannot be reached: ${describeError(error)}`;
+    return { subject, verdict: "failed", message, mend: "start the service, or correct the handler's url" };
+  }
+}
+
+const connectLimitMs = 5_000;
+
+function reach(host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port });
+    const end = (error?: Error) => {
+      socket.destroy();
+      if (error) reject(error);
+      else resolve();
+    };
+    socket.setTimeout(connectLimitMs, () => end(new Error(`no answer within ${connectLimitMs / 1_000} s`)));
+    socket.once("connect", () => end());
+    socket.once("error", end);
+  });
+}
+
+/** Free, ours already, or taken. */
+export async function adminPort({ config }: PartsOptions): Promise<readonly Finding[]> {
+  const { host, port } = config.admin;
+  const subject = "admin port";
+  if (port === 0) {
+    const mend = "set admin.port: without it there are no probes, metrics or callbacks";
+    return [{ subject, verdict: "warning", message: "off", mend }];
+  }
+  const { AdminError, tryAdminAddress } = await import("../admin/server.js");
+  try {
+    await tryAdminAddress({ host, port });
+    return [{ subject, verdict: "ok", message: `${host}:${port} is free` }];
+  } catch (error) {
+    if (!(error instanceof AdminError)) throw error;
+    if (await isDaemonAt(`${reachableUrl(host, port)}/livez`)) {
+      return [{ subject, verdict: "ok", message: `a daemon answers at ${host}:${port}` }];
+    }
+    const { problem, mend } = error;
+    return [{ subject, verdict: "failed", message: problem, mend }];
+  }
+}
+
+/** An answer of /livez is far shorter. */
+const livezMaxBytes = 65_536;
+
+/** True when what listens there speaks of its liveness as only a daemon does. */
+async function isDaemonAt(url: string): Promise<boolean> {
+  try {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(connectLimitMs), redirect: "manual" });
+    const bytes = new BoundedBytes(livezMaxBytes);
+    for await (const chunk of answer.body ?? []) if (!bytes.add(chunk)) return false;
+    const body: unknown = JSON.parse(bytes.whole().toString("utf8"));
+    return typeof (body as { readonly live?: unknown } | null)?.live === "boolean";
+  } catch {
+    // Nobody, or somebody else.
+    return false;
+  }
+}

@@ -1,0 +1,57 @@
+// What the real service has not told us, and the few limits of the emulator itself: each a named setting.
+// The emulator's only home of defaults; it is a product of its own and knows no configuration file of the daemon.
+
+/** The settings that can also be changed while the emulator runs. All times in ms. */
+export interface Settings {
+  /** How long a polled job waits for its acknowledge before it is offered again. */
+  readonly redeliveryMs: number;
+  /** What a second acknowledge with the right nonce answers while the job is in progress. */
+  readonly repeatedAcknowledge: "InProgress" | "InvalidNonceException";
+  /** Whether a job that is offered again gets a new nonce; the old one is refused from then on. */
+  readonly freshNonceAtRedelivery: boolean;
+  /** Whether every GetThirdPartyJobDetails before the acknowledge makes a new nonce; only the latest is good. */
+  readonly freshNonceAtDetails: boolean;
+  /** How long after a result with a continuation token the next job can be polled. */
+  readonly continuationDelayMs: number;
+  /** What a result for a job that is over answers. */
+  readonly putAfterEnd: "InvalidJobStateException" | "JobNotFoundException";
+  /** What the details of a job that is over answer (InvalidJobException is third-party only: else JobNotFound). */
+  readonly detailsAfterEnd: "answered" | "InvalidJobException" | "JobNotFoundException";
+  /** How long a job may take from when it can be polled; then it is TimedOut. */
+  readonly jobTimeoutMs: number;
+  /** Most jobs that one poll answers, whatever it asks for. */
+  readonly maxBatchSizeCap: number;
+  /** How many jobs a poll without maxBatchSize answers. */
+  readonly defaultBatchSize: number;
+  /** Entries per page of ListActionTypes. */
+  readonly listPageSize: number;
+  /** How long the artifact credentials of a job live; each answer with the job's data brings new ones. */
+  readonly credentialsMs: number;
+  /** What a job hears that asks for an input that is not there; AWS tells only those who may list the bucket. */
+  readonly missingArtifact: "NoSuchKey" | "AccessDenied";
+  /** Most bytes of all stored objects together, in files under the system's temporary folder. */
+  readonly storageMaxBytes: number;
+  /** How many jobs that are over are remembered; the oldest beyond are JobNotFound. */
+  readonly keepEnded: number;
+}
+
+/** Defaults where the service is silent: the answers most likely, and times that suit trying things out. */
+export const defaultSettings: Settings = {
+  redeliveryMs: 60_000,
+  repeatedAcknowledge: "InProgress",
+  freshNonceAtRedelivery: true,
+  freshNonceAtDetails: false,
+  continuationDelayMs: 1_000,
+  putAfterEnd: "InvalidJobStateException",
+  detailsAfterEnd: "answered",
+  // CodePipeline's quota for an action of a partner: one hour.
+  jobTimeoutMs: 3_600_000,
+  maxBatchSizeCap: 100,
+  defaultBatchSize: 1,
+  listPageSize: 100,
+  // What AWS's own Jenkins plugin counts on.
+  credentialsMs: 900_000,
+  missingArtifact: "NoSuchKey",
+  storageMaxBytes: 8_589_934_592,
+  keepEnded: 10_000,
+};

@@ -1,0 +1,28 @@
+// One signal for several: the first one's reason, and nothing left on those that live on.
+import { getEventListeners } from "node:events";
+import { expect, it } from "vitest";
+import { following } from "../../../src/std/following.js";
+
+it.each([
+  ["before", true],
+  ["after", false],
+])("aborts for the reason of the first that aborts, %s it is made", (_when, isBefore) => {
+  const [first, second] = [new AbortController(), new AbortController()];
+  const reason = new Error("draining");
+  if (isBefore) second.abort(reason);
+  const { signal } = following(first.signal, second.signal);
+  if (!isBefore) second.abort(reason);
+  first.abort(new Error("too late"));
+  expect([signal.aborted, signal.reason]).toEqual([true, reason]);
+});
+
+it("leaves no listener behind, and hears nothing more, once it is disposed of", () => {
+  const sources = [new AbortController(), new AbortController()];
+  const signals = sources.map(({ signal }) => signal);
+  const own = following(...signals);
+  expect(signals.map((signal) => getEventListeners(signal, "abort").length)).toEqual([1, 1]);
+  own[Symbol.dispose]();
+  expect(signals.map((signal) => getEventListeners(signal, "abort").length)).toEqual([0, 0]);
+  sources[0]?.abort();
+  expect(own.signal.aborted).toBe(false);
+});

@@ -4,11 +4,11 @@
 
 import { commandVariables } from "../std/own-variables.js";
 import { nearest } from "../std/suggest.js";
+import { openStore } from "./convict-store.js";
 import type { Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
 import type { Section } from "./setting.js";
 import { fileFormOf, settingsOf, specialKeys } from "./setting.js";
-import { openStore } from "./store.js";
 import type { Branch } from "./tree.js";
 import { overlay, treeAt, treeOf } from "./tree.js";
 

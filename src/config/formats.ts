@@ -25,7 +25,7 @@ export interface Format<V = unknown, Unit extends string = string> {
   readonly name: string;
   /** For editors: what JSON Schema can say of it. It accepts whatever `problems` accepts. */
   readonly json: JsonSchema;
-  /** How a variable or a flag is read, by the names of store.ts; absent: as the text it is. */
+  /** How a variable or a flag is read, by the names of convict-store.ts; absent: as the text it is. */
   readonly written?: "number" | "switch" | "list" | "map";
   readonly unit?: Unit;
   /** No message shows it. */

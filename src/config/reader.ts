@@ -1,11 +1,12 @@
 // Reads a tree under a section of the schema into settings: finds unknown keys, missing keys and wrong values, each with
-// its place, and reads entries of lists and maps under sections of their own. Defaults come from convict (store.ts),
-// which also checks the end result.
+// its place, and reads entries of lists and maps under sections of their own. Defaults come from convict, by
+// convict-store.ts, which also checks the end result.
 import { basename, resolve } from "node:path";
 import { modeOpenToAll } from "../std/open-files.js";
 import { isPlaceholder, placeholderIn } from "../std/placeholder.js";
 import { nearest } from "../std/suggest.js";
 import { readTextFile } from "../std/text-file.js";
+import { openStore } from "./convict-store.js";
 import type { Problem } from "./formats.js";
 import type { Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
@@ -13,7 +14,6 @@ import type { Section, Setting } from "./setting.js";
 import { fileFormOf, isAlwaysRequired, isSetting, joined, settingsOf } from "./setting.js";
 import type { Held, Settings } from "./settings.js";
 import { handlerName } from "./shapes.js";
-import { openStore } from "./store.js";
 import type { Branch, Leaf, Tree } from "./tree.js";
 import { describeTree, isEmpty, partOf, placeIn, plain } from "./tree.js";
 

@@ -38,7 +38,7 @@ export interface SettingOptions {
 export interface Setting<F extends Format = Format> extends SettingOptions {
   readonly doc: string;
   readonly kind: F;
-  /** For convict, by the names of store.ts. */
+  /** For convict, by the names of convict-store.ts. */
   readonly format: string;
   /** `null`: there is none. */
   readonly default: unknown;

@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { open, stat } from "node:fs/promises";
 import { systemClock } from "./clock.js";
+import { codeOf } from "./errors.js";
 
 /** A pipe's writer has 10 seconds altogether. */
 const pipePauseMs = 20;
@@ -13,7 +14,7 @@ export async function isThere(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,
     // Forbidden is not absent: reading it will say so.
-    (error: NodeJS.ErrnoException) => error.code !== "ENOENT" && error.code !== "ENOTDIR",
+    (error: unknown) => codeOf(error) !== "ENOENT" && codeOf(error) !== "ENOTDIR",
   );
 }
 
@@ -54,7 +55,7 @@ async function readAll(handle: FileHandle, buffer: Buffer): Promise<number> {
       length += bytesRead;
     } catch (error) {
       // EAGAIN: a pipe such as the shell's <(…) whose writer is still at work.
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN" || pauses++ >= pipePausesMax) throw error;
+      if (codeOf(error) !== "EAGAIN" || pauses++ >= pipePausesMax) throw error;
       await systemClock.sleep(pipePauseMs);
     }
   }
@@ -62,7 +63,7 @@ async function readAll(handle: FileHandle, buffer: Buffer): Promise<number> {
 }
 
 function unreadable(error: unknown): Unreadable {
-  const code = (error as NodeJS.ErrnoException).code;
+  const code = codeOf(error);
   switch (code) {
     case "ENOENT":
     case "ENOTDIR":

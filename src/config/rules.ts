@@ -1,7 +1,7 @@
 // What must hold between settings: the rules that no single value can break. Each finding names the line to change.
 // Rules of two keys that stand side by side are in the schema itself, as `atMost` and `uselessOver`.
 import { leastLeaseMs } from "../job/lease.js";
-import { isLoopback } from "../std/addresses.js";
+import { hostOf, isLoopback } from "../std/addresses.js";
 import { knownRegions } from "../std/regions.js";
 import { nearest } from "../std/suggest.js";
 import { formatDuration } from "../std/units.js";
@@ -76,7 +76,7 @@ function checkAdmin({ draft: { admin }, settings, findings }: Checked): void {
   }
   // Whoever leads services elsewhere to a port on loopback has a proxy here, and all that it lets through looks local.
   if (admin.publicUrl === undefined || !settings.isSound("admin.publicUrl")) return;
-  if (isLoopback(new URL(admin.publicUrl).hostname.replace(/^\[|\]$/g, ""))) return;
+  if (isLoopback(hostOf(admin.publicUrl))) return;
   const what =
     "admin.publicUrl leads here from elsewhere, and there is no admin.token: who comes by a proxy may see and end jobs";
   const mend = "set admin.token, or let the proxy pass POST /jobs/ID/outcome alone";

@@ -1,5 +1,5 @@
 // Services on other machines: whether they can reach what they are given, and whether others can read it on the way.
-import { isLoopback, reachableHost } from "../std/addresses.js";
+import { hostOf, isLoopback, reachableHost } from "../std/addresses.js";
 import type { Draft } from "./config.js";
 import type { Findings } from "./mistakes.js";
 import { schema } from "./schema.js";
@@ -16,10 +16,10 @@ interface Services {
 export function checkServices(services: Services): void {
   checkCallbacks(services);
   const { settings, findings } = services;
-  for (const [path, { protocol, hostname }] of urlsOf(schema, "", settings)) {
-    const host = bare(hostname);
+  for (const [path, url] of urlsOf(schema, "", settings)) {
+    const host = hostOf(url);
     // A name without a dot is one of the network that containers share.
-    if (protocol !== "http:" || isLoopback(host) || !/[.:]/.test(host)) continue;
+    if (url.protocol !== "http:" || isLoopback(host) || !/[.:]/.test(host)) continue;
     const what = `${path} leads to ${host} over plain http, where others can read what is secret`;
     findings.warn(settings.place(path), what, "write https");
   }
@@ -28,12 +28,12 @@ export function checkServices(services: Services): void {
 /** A service may answer 202 and deliver the outcome later, if it can reach the address that it is given. */
 function checkCallbacks({ draft: { admin, handlers }, settings, findings }: Services): void {
   if (!settings.isSound("admin.host", "admin.port", "admin.publicUrl") || admin.port === 0) return;
-  const host = admin.publicUrl === undefined ? reachableHost(admin.host) : bare(new URL(admin.publicUrl).hostname);
+  const host = admin.publicUrl === undefined ? reachableHost(admin.host) : hostOf(admin.publicUrl);
   if (!isLoopback(host)) return;
   for (const { name, path } of settings.entries("handlers")) {
     const handler = handlers[name];
     if (handler?.kind !== "http" || !settings.isSound(`${path}.url`)) continue;
-    const service = bare(new URL(handler.url).hostname);
+    const service = hostOf(handler.url);
     if (isLoopback(service)) continue;
     const what = `${path}.url leads to another machine (${service}), which cannot deliver an outcome to callbacks at ${host}`;
     findings.warn(settings.place(`${path}.url`), what, "set admin.publicUrl to where it can reach the admin port");
@@ -48,9 +48,4 @@ function urlsOf(section: Section, prefix: string, settings: Settings): readonly 
     const below = settings.entries(path).flatMap((entry) => urlsOf(entry.section, entry.path, settings));
     return typeof value === "string" ? [[path, new URL(value)] as const] : below;
   });
-}
-
-/** A host's name or address, without the brackets of an IPv6 address. */
-function bare(hostname: string): string {
-  return hostname.replace(/^\[|\]$/g, "");
 }

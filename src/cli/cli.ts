@@ -6,7 +6,7 @@ import { ownVersion } from "../std/version.js";
 import { addDocuments } from "./documents.js";
 import { exitCodes } from "./exit-codes.js";
 import { type ConfigFlags, countFlag, durationFlag, loadOptions, overridesOf, withConfig, wordsFlag } from "./flags.js";
-import { type Io, NoDirectory, workingDirectory } from "./io.js";
+import { type Io, isWithoutDirectory } from "./io.js";
 
 /** Runs one command. Resolves with the exit code; never rejects. */
 export async function runCli(argv: readonly string[], io: Io = processIo()): Promise<number> {
@@ -21,8 +21,8 @@ export async function runCli(argv: readonly string[], io: Io = processIo()): Pro
       for (const mistake of error.mistakes) io.err(printMistake(mistake));
       return exitCodes.configuration;
     }
-    if (error instanceof NoDirectory) {
-      io.err(`${error.message}\n`);
+    if (isWithoutDirectory(error)) {
+      io.err("the working directory does not exist any more; change to another one (cd) and run this again\n");
       return exitCodes.failed;
     }
     io.err(`a bug in partnerd, please report it: ${error instanceof Error ? error.stack : String(error)}\n`);
@@ -201,7 +201,7 @@ function processIo(): Io {
     err: (text) => process.stderr.write(text),
     environment: process.env,
     get directory() {
-      return workingDirectory();
+      return process.cwd();
     },
   };
 }

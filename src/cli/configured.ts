@@ -4,7 +4,6 @@ import { loadConfig } from "../config/load.js";
 import { ConfigError, describeMistake, printMistake } from "../config/mistakes.js";
 import { systemdVariables } from "../std/systemd.js";
 import { exitCodes } from "./exit-codes.js";
-import { workingDirectory } from "./io.js";
 import type { RunOptions } from "./work.js";
 
 /** What run and once are told on the command line. */
@@ -19,7 +18,7 @@ export async function loadForWork(flags: RunFlags): Promise<RunOptions | number>
   const environment = { ...process.env };
   // What a handler in this process starts inherits the rest: systemd would take its words for the daemon's.
   for (const name of systemdVariables) delete process.env[name];
-  const directory = workingDirectory();
+  const directory = process.cwd();
   const load = () => loadConfig({ files: flags.config, overrides: flags.overrides, environment, directory });
   try {
     const { config, warnings } = await load();

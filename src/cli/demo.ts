@@ -86,7 +86,7 @@ async function demoConfig(endpoint: string, serviceUrl: string, adminPort: numbe
   const { config } = await loadConfig({
     files: [file],
     environment: {},
-    directory: fileURLToPath(folder),
+    directory: process.cwd(),
     overrides: [],
   });
   const scan = config.handlers["scan"];

@@ -7,23 +7,11 @@ export interface Io {
   /** Everything else. */
   readonly err: (text: string) => void;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** The working directory. Throws NoDirectory when it was deleted. */
+  /** The working directory; asked for only when it is needed, since it throws when that was deleted. */
   readonly directory: string;
 }
 
-/** The process stands in a folder that was deleted. */
-export class NoDirectory extends Error {
-  constructor(cause: unknown) {
-    super("the working directory does not exist any more; change to another one (cd) and run this again", { cause });
-    this.name = "NoDirectory";
-  }
-}
-
-/** The process's working directory; asked only when it is needed. Throws NoDirectory. */
-export function workingDirectory(): string {
-  try {
-    return process.cwd();
-  } catch (error) {
-    throw new NoDirectory(error);
-  }
+/** True for what Node throws, whoever asks for the working directory, when that was deleted. */
+export function isWithoutDirectory(error: unknown): boolean {
+  return error instanceof Error && "syscall" in error && error.syscall === "uv_cwd";
 }

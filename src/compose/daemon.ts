@@ -237,10 +237,9 @@ export class Daemon {
       clock: options.clock,
       live: () => this.live(),
       onFault: (error) => this.#log.error({ err: error }, "admin port failed"),
-      onWrongToken: (wrong) => {
+      onWrongToken: ({ untold: count, ...wrong }) => {
         panel?.metrics.onWrongToken(wrong);
-        if (wrong.untold)
-          this.#log.warn({ ...wrong, count: wrong.untold }, `wrong ${wrong.kind} token at the admin port`);
+        if (count) this.#log.warn({ ...wrong, count }, `wrong ${wrong.kind} token at the admin port`);
       },
       ready: () => ready(this.status(), this.#parts.ledger.health()),
       status: () => this.status(),

@@ -35,7 +35,7 @@ export const rested: BackoffState = { empty: 0, failed: 0, throttled: 0 };
 
 /** An empty poll multiplies the interval by this. */
 const emptyFactor = 1.5;
-/** Polls of a fleet drift apart: each rest is shortened, or after a failure lengthened, by up to this part. */
+/** Polls of a fleet drift apart: each rest is shortened by up to this part. */
 const jitterPart = 0.2;
 /** A poller that was denied tries again within this time, however long the configured intervals are. */
 const refusedMaxMs = 60_000;
@@ -65,7 +65,7 @@ export function next(
       const curve = isThrottled ? policy.throttled : policy.failed;
       const ceiling = ceilingMs(curve, Math.min(count, 100));
       // Lengthened, not shortened: an outage must not see more than one call in each interval.
-      const intervalMs = ceiling * (1 + jitterPart * random());
+      const intervalMs = ceiling + random() * Math.min(1_000, ceiling * jitterPart);
       // Intervals run from call to call: a call that hung for long has waited already.
       const restMs = Math.max(intervalMs - (result.tookMs ?? 0), Math.min(intervalMs, curve.minDelayMs));
       const askedMs = Math.max(restMs, believedMs(result.retryAfterMs, curve.maxDelayMs));
@@ -75,7 +75,7 @@ export function next(
           failed: isThrottled ? state.failed : count,
           throttled: isThrottled ? count : state.throttled,
         },
-        restMs: result.fault === "denied" ? Math.min(askedMs, shortened(refusedMaxMs, random)) : askedMs,
+        restMs: result.fault === "denied" ? Math.min(askedMs, refusedMaxMs) : askedMs,
       };
     }
   }

@@ -26,10 +26,17 @@ export async function readTokens(bytes: Uint8Array): Promise<TokenMap> {
   const worker = startReadingWorker(bytes);
   try {
     return await tokensFrom(worker);
+  } catch (error) {
+    // No thread can be had, as where the working directory was deleted: a pause is better than no tokens.
+    if (!(error instanceof ThreadDied)) throw error;
+    return parseTokenDocument(decoded(bytes));
   } finally {
     void worker.terminate();
   }
 }
+
+/** The thread ended by itself, but not for want of memory. */
+class ThreadDied extends Error {}
 
 /** Throws TokenDocumentError when it is not UTF-8. */
 export function decoded(bytes: Uint8Array): string {
@@ -55,10 +62,9 @@ function tokensFrom(worker: Worker): Promise<TokenMap> {
       cause = error;
     });
     worker.on("exit", () => {
-      const why = cause instanceof Error ? ` (${cause.message})` : "";
-      reject(
-        new TokenDocumentError(`the thread that reads it ended${why}; write it as JSON, or one \`id: token\` a line`),
-      );
+      const isTooMuch = (cause as { readonly code?: unknown } | undefined)?.code === "ERR_WORKER_OUT_OF_MEMORY";
+      const plainly = "reading it takes too much memory; write it as JSON, or one `id: token` a line";
+      reject(isTooMuch ? new TokenDocumentError(plainly) : new ThreadDied());
     });
   });
 }

@@ -70,7 +70,8 @@ describe("the built program", () => {
     expect(await start(["check-config", "-c", example]).ended).toMatchObject({
       code: 0,
       out: expect.stringMatching(/^ok: 3 action types in 2 Regions \(5 pollers\), 3 handlers, /),
-      err: "",
+      // A clone's files can be read by every user.
+      err: expect.stringMatching(/^(warning: [^\n]*: every user can read the client token file [^\n]*\n)?$/),
     });
   });
 
@@ -207,4 +208,10 @@ describe("in a folder that was deleted", () => {
       expect(err).toMatch(/^the working directory does not exist any more; .+\n$/);
     },
   );
+
+  it("demo says so as well, since no thread of Node's starts there", async () => {
+    const { code, err } = await inDeletedFolder("demo", "--jobs", "1");
+    expect(code).toBe(1);
+    expect(err).toMatch(/^the working directory does not exist any more; .+\n$/);
+  });
 });

@@ -63,8 +63,9 @@ interface ActionTypeFlags {
 }
 
 async function printActionType(provider: string, flags: ConfigFlags & ActionTypeFlags, io: Io): Promise<number> {
-  const [{ loadConfig }, { readTextFile, configFileMaxBytes }, { actionTypeInput }] = await Promise.all([
+  const [{ loadConfig }, { readTextFile }, { configFileMaxBytes }, { actionTypeInput }] = await Promise.all([
     import("../config/load.js"),
+    import("../std/text-file.js"),
     import("../config/file.js"),
     import("./action-type.js"),
   ]);

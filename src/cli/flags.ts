@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Override } from "../config/environment.js";
 import type { LoadOptions } from "../config/load.js";
-import { formatDuration, likelyDuration, parseDuration } from "../config/units.js";
+import { formatDuration, likelyDuration, parseDuration } from "../std/units.js";
 import type { Io } from "./io.js";
 
 /** What every command that reads a configuration is told. */

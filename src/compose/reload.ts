@@ -1,7 +1,6 @@
 // A changed configuration put in force while jobs run: everything new is built and checked first, then swapped; what
 // began under the old one ends under it. Part of the composition root, like build.ts.
 import type { Config } from "../config/config.js";
-import { fingerprints } from "../config/fingerprint.js";
 import type { Worker } from "../engine/engine.js";
 import type { Observe } from "../engine/events.js";
 import {
@@ -14,6 +13,7 @@ import {
   pollersOf,
   tokensOf,
 } from "./build.js";
+import { fingerprints } from "./fingerprint.js";
 import type { PartsOptions } from "./parts-options.js";
 
 export interface ReloadOptions {

@@ -1,166 +1,54 @@
-// The effective configuration: frozen, complete, checked; what daemon.ts builds everything from.
-// Units are in the names. Defaults are in schema.ts and nowhere else.
-import type { ActionType, ClientId, ClientToken, Region } from "../job/job.js";
-import type { Secret } from "../job/secret.js";
+// The effective configuration: complete, checked, frozen; what compose/ builds everything from. Its keys and their
+// meaning are in schema.ts; a name that ends in Ms or Bytes is a number of them.
+import type { schema } from "./schema.js";
+import type { Values } from "./values.js";
 
-export interface Config {
-  readonly actionTypes: readonly ActionTypeConfig[];
+/** All that the schema says, before it is checked. */
+export type Draft = Values<typeof schema>;
+
+/** Regions are in each action type; unknown ones are none by then. */
+export interface Config extends Omit<Draft, "regions" | "allowUnknownRegions" | "handlers" | "retry"> {
   readonly handlers: Readonly<Record<string, HandlerConfig>>;
-  readonly clientTokens: ClientTokensConfig;
-  readonly worker: { readonly maxConcurrentJobs: number };
-  readonly polling: { readonly minIntervalMs: number; readonly maxIntervalMs: number };
-  readonly ledger: LedgerConfig;
-  readonly artifacts: {
-    readonly workDir: string;
-    readonly maxArchiveBytes: number;
-    readonly maxExtractedBytes: number;
-    readonly maxEntries: number;
-    readonly maxRatio: number;
-    readonly maxRatioFrom: number;
-    readonly maxLinks: number;
-    readonly badLinks: "refuse" | "skip";
-    /** Bytes; 0: no check. */
-    readonly minFreeBytes: number;
-    /** Unset: `aws.endpoint` when that is not AWS's own, else S3 in the job's Region. */
-    readonly endpoint?: string;
-    readonly requestTimeoutMs: number;
-  };
-  readonly shutdown: {
-    readonly drainTimeoutMs: number;
-    readonly cancelGraceMs: number;
-    readonly reportTimeoutMs: number;
-  };
-  readonly admin: {
-    readonly host: string;
-    /** 0: no admin port. */
-    readonly port: number;
-    /** Bearer token of the control routes; needed when host is not loopback. */
-    readonly token?: Secret<string>;
-    /** Base of the callback URLs that http handlers are given; default http://HOST:PORT. */
-    readonly publicUrl?: string;
-  };
-  /** How long systemd waits for the first good poll. */
-  readonly systemd: { readonly readyWaitMs: number };
-  readonly log: { readonly level: LogLevel; readonly format: "json" | "pretty" };
-  readonly aws: {
-    /** Unset: the SDK's ordinary variables and rules decide. */
-    readonly endpoint?: string;
-    /** In the user agent, at most 50 characters. */
-    readonly appId: string;
-    readonly connectionTimeoutMs: number;
-    readonly socketTimeoutMs: number;
-    readonly requestTimeoutMs: number;
-  };
   readonly retry: RetryConfig;
 }
 
-export type LogLevel = "debug" | "info" | "warn" | "error";
+export type ActionTypeConfig = Config["actionTypes"][number];
 
-export interface ActionTypeConfig extends ActionType {
-  /** A key of `handlers`. */
-  readonly handler: string;
-  readonly regions: readonly Region[];
-  readonly maxConcurrentJobs: number;
-  readonly jobTimeoutMs: number;
-  readonly afterCrash: "fail" | "rerun";
-  /** Custom action types only; at most one entry. */
-  readonly queryParam?: Readonly<Record<string, string>>;
-  /** Configuration properties whose values are secret: masked wherever they turn up. */
-  readonly secretProperties: readonly string[];
-  /** Taken out of what looks secret by its name and of what the action type marks. */
-  readonly notSecretProperties?: readonly string[];
-}
+/** `breaker` is absent only where no file was read: such a handler never counts as broken. */
+export type HandlerConfig = WithoutBreaker<Draft["handlers"][string]>;
+export type ModuleHandlerConfig = Extract<HandlerConfig, { readonly kind: "module" }>;
+export type CommandHandlerConfig = Extract<HandlerConfig, { readonly kind: "command" }>;
+export type HttpHandlerConfig = Extract<HandlerConfig, { readonly kind: "http" }>;
+type WithoutBreaker<H> = H extends { readonly breaker: infer B }
+  ? Omit<H, "breaker"> & { readonly breaker?: B }
+  : never;
 
-export type HandlerConfig = ModuleHandlerConfig | CommandHandlerConfig | HttpHandlerConfig;
-
-/** When a handler counts as broken: so many failures of its own in a row, each within the window of the one before. */
-export interface BreakerConfig {
-  readonly failures: number;
-  readonly windowMs: number;
-}
-
-interface AnyHandlerConfig {
-  /** Absent: it never counts as broken. */
-  readonly breaker?: BreakerConfig;
-}
-
-export interface ModuleHandlerConfig extends AnyHandlerConfig {
-  readonly kind: "module";
-  /** Absolute. */
-  readonly path: string;
-  /** `thread`: in a worker thread of its own; `none`: in the daemon's. */
-  readonly isolation: "thread" | "none";
-  /** Of its thread: heap and buffers together. */
-  readonly maxMemoryBytes: number;
-}
-
-export interface CommandHandlerConfig extends AnyHandlerConfig {
-  readonly kind: "command";
-  /** Program and arguments; a program that starts with a dot or holds a slash is absolute here. */
-  readonly command: readonly [string, ...string[]];
-  readonly env: Readonly<Record<string, string>>;
-  /** Whom it runs as, by names or numbers; absent: whom the daemon runs as. */
-  readonly user?: string;
-  readonly group?: string;
-}
-
-export interface HttpHandlerConfig extends AnyHandlerConfig {
-  readonly kind: "http";
-  readonly url: string;
-  /** `whsec_…`: it and each of `secrets` sign every request by the Standard Webhooks scheme. */
-  readonly secret?: Secret<string>;
-  readonly secrets?: readonly Secret<string>[];
-  /** For one answer; the job's deadline holds besides. */
-  readonly requestTimeoutMs: number;
-}
-
-export type ClientTokensConfig =
-  | { readonly source: "static"; readonly tokens: Readonly<Record<ClientId, Secret<ClientToken>>> }
-  /** YAML or JSON: `{clientId: token}`; absolute path; re-read when it changes. */
-  | { readonly source: "file"; readonly path: string };
-
-export type LedgerConfig =
-  | { readonly store: "memory" }
-  /** Absolute path. */
-  | { readonly store: "sqlite"; readonly path: string }
-  | DynamoLedgerConfig;
-
+export type ClientTokensConfig = Config["clientTokens"];
+export type LedgerConfig = Config["ledger"];
 /** One table for a whole fleet. */
-export interface DynamoLedgerConfig {
-  readonly store: "dynamodb";
-  readonly table: string;
-  /** Unset: the SDK's own variables and rules decide. */
-  readonly region?: string;
-  /** Unset: the SDK's own variables and rules decide. */
-  readonly endpoint?: string;
-  /** How long a replica may be silent before others take its jobs over. */
-  readonly leaseMs: number;
-}
+export type DynamoLedgerConfig = Extract<LedgerConfig, { readonly store: "dynamodb" }>;
 
 /** Full jitter: each wait is random between 0 and min(maxDelay, minDelay × factor^n). */
-export interface RetryPolicy {
-  readonly minDelayMs: number;
-  readonly maxDelayMs: number;
-  readonly factor: number;
-  /** Give up when so much time has passed since the first attempt; Infinity: the job's life decides. */
-  readonly maxElapsedMs: number;
+export type RetryPolicy = Draft["retry"]["details"];
+
+/** A policy that the schema gives no end goes on for ever: `maxElapsedMs` is Infinity. */
+export type RetryConfig = {
+  readonly [K in keyof Draft["retry"]]: Draft["retry"][K] extends number ? number : RetryPolicy;
+};
+
+/** The configuration of a draft in which everything was found right. */
+export function configOf({ regions: _, allowUnknownRegions: __, retry, ...rest }: Draft): Config {
+  const policies = Object.entries(retry).map(([name, value]) => [
+    name,
+    typeof value === "number" ? value : { maxElapsedMs: Number.POSITIVE_INFINITY, ...value },
+  ]);
+  return frozen({ ...rest, retry: Object.fromEntries(policies) as RetryConfig });
 }
 
-export interface RetryConfig {
-  /** A poll that failed. */
-  readonly poll: RetryPolicy;
-  /** A poll that was throttled: steeper. */
-  readonly throttledPoll: RetryPolicy;
-  /** Get…JobDetails; given up, the job is left to be offered again. */
-  readonly details: RetryPolicy;
-  /** Acknowledge…; asked again until answered or drained. */
-  readonly acknowledge: RetryPolicy;
-  /** Put…Result; owed until accepted. */
-  readonly report: RetryPolicy;
-  /** Calls of http handlers; until the job's deadline. */
-  readonly handler: RetryPolicy;
-  /** A request of a transfer; a download's patience begins anew whenever bytes came. */
-  readonly artifact: RetryPolicy;
-  /** How long a client whose token was refused is left alone. */
-  readonly clientCooldownMs: number;
+/** Freezes plain objects and arrays, all the way down. */
+function frozen<T>(value: T): T {
+  // A Secret has no part that could be seen, let alone changed.
+  if (typeof value !== "object" || value === null) return value;
+  for (const part of Object.values(value)) frozen(part);
+  return Object.freeze(value);
 }

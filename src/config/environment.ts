@@ -1,13 +1,16 @@
 // Environment variables and command-line flags as trees that lie over the files. The schema says which variable is
-// which key; a text is turned into what the key's format means by it, and never half of it.
+// which key, convict reads the text as the kind of value that the key has; ours are the places, the forms that name a
+// file, and the variables that are nobody's.
+
 import { commandVariables } from "../std/own-variables.js";
+import { nearest } from "../std/suggest.js";
+import { openStore } from "./convict-store.js";
 import type { Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
-import type { Section, Setting } from "./setting.js";
-import { settingsOf } from "./setting.js";
-import { nearest } from "./suggest.js";
-import type { Branch, Leaf, Tree } from "./tree.js";
-import { overlay, treeAt } from "./tree.js";
+import type { Section } from "./setting.js";
+import { fileFormOf, settingsOf, specialKeys } from "./setting.js";
+import type { Branch } from "./tree.js";
+import { overlay, treeAt, treeOf } from "./tree.js";
 
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -33,25 +36,50 @@ export function withEnvironment(
   from: { readonly environment: Environment; readonly directory: string; readonly findings: Findings },
 ): Branch {
   const { environment, directory, findings } = from;
-  const known = new Set<string>();
-  let result = tree;
-  for (const [path, setting] of settingsOf(schema)) {
-    if (setting.env === undefined) continue;
-    const forms = [{ name: setting.env, path, isFile: false }];
-    if (setting.hasFileForm) forms.push({ name: `${setting.env}_FILE`, path: fileKey(path), isFile: true });
-    const set = forms.filter(({ name }) => isSet(name, environment, findings));
-    for (const { name } of forms) known.add(name);
-    if (set.length > 1) {
-      const place: Place = { kind: "environment", name: `${setting.env}_FILE`, directory };
-      findings.mistake(place, `${setting.env} is set as well`, "keep one of them");
-    }
-    for (const { name, path: key, isFile } of set.slice(0, 1)) {
-      const place: Place = { kind: "environment", name, directory };
-      result = overlay(result, treeAt(key, textLeaf(environment[name] ?? "", isFile ? undefined : setting, place)));
+  const place = (name: string): Place => ({ kind: "environment", name, directory });
+  const forms = formsOf(schema);
+  const set: Record<string, string> = {};
+  for (const [name, text] of Object.entries(environment)) {
+    if (!name.startsWith("PARTNERD_") || !text || otherVariables.has(name)) continue;
+    const isLink = serviceLink.test(name) && serviceAddress.test(text);
+    if (forms.has(name) && !isLink) set[name] = text;
+    else if (forms.has(name)) {
+      // PARTNERD_ADMIN_PORT=tcp://10.0.0.7:9464 is the doing of a Service called partnerd-admin, not the user's.
+      const what = "is set by Kubernetes for a Service of that name, and ignored";
+      findings.warn(place(name), what, "set enableServiceLinks: false");
+    } else if (!serviceLink.test(name)) {
+      // Only a warning: whoever shares a machine's environment with others cannot always remove a variable.
+      const near = nearest(name, forms.keys());
+      findings.warn(place(name), "is no variable of partnerd's", near ? `did you mean ${near}?` : "remove it");
     }
   }
-  warnOfUnknown(known, from);
+  const store = openStore(schema, set);
+  const special = specialKeys(schema);
+  let result = tree;
+  // In the order of the schema: a source or a store comes before what belongs to it.
+  for (const [name, { key, fileOf }] of forms) {
+    if (set[name] === undefined) continue;
+    if (fileOf !== undefined && set[fileOf] !== undefined) {
+      findings.mistake(place(name), `${fileOf} is set as well`, "keep one of them");
+    } else {
+      const value = fileOf === undefined ? store.get(key) : set[name];
+      result = overlay(result, treeAt(key.split("."), treeOf(value, place(name))), special);
+    }
+  }
   return result;
+}
+
+/** The variables of a schema, and those that name a file with the secret of one. */
+function formsOf(schema: Section): ReadonlyMap<string, { readonly key: string; readonly fileOf?: string }> {
+  const forms = new Map<string, { readonly key: string; readonly fileOf?: string }>();
+  for (const [path, setting] of settingsOf(schema)) {
+    if (setting.env === undefined) continue;
+    const key = path.join(".");
+    forms.set(setting.env, { key });
+    const fileKey = fileFormOf(key, setting);
+    if (fileKey !== undefined) forms.set(`${setting.env}_FILE`, { key: fileKey, fileOf: setting.env });
+  }
+  return forms;
 }
 
 /** The tree with the flags over it. */
@@ -60,21 +88,23 @@ export function withOverrides(
   schema: Section,
   from: { readonly overrides: readonly Override[]; readonly directory: string; readonly findings: Findings },
 ): Branch {
-  let result = tree;
+  const { overrides, directory, findings } = from;
   const settings = new Map([...settingsOf(schema)].map(([path, setting]) => [path.join("."), setting]));
-  for (const { flag, key, text } of from.overrides) {
-    const place: Place = { kind: "flag", name: flag, directory: from.directory };
+  const store = openStore(schema);
+  const special = specialKeys(schema);
+  let result = tree;
+  for (const { flag, key, text } of overrides) {
+    const place: Place = { kind: "flag", name: flag, directory };
     const setting = settings.get(key);
     if (!setting) {
-      from.findings.mistake(place, `the key ${quote(key)} is unknown`, otherKey(key, [...settings.keys()]));
+      findings.mistake(place, `the key ${quote(key)} is unknown`, otherKey(key, [...settings.keys()]));
     } else if (setting.sensitive) {
-      from.findings.mistake(
-        place,
-        `${key} is a secret, and every user can see a command line`,
-        secretElsewhere(setting),
-      );
+      const { env } = setting;
+      const mend = env === undefined ? "write it into a file" : `set ${env} or ${env}_FILE`;
+      findings.mistake(place, `${key} is a secret, and every user can see a command line`, mend);
     } else {
-      result = overlay(result, treeAt(key.split("."), textLeaf(text, setting, place)));
+      store.set(key, text);
+      result = overlay(result, treeAt(key.split("."), treeOf(store.get(key), place)), special);
     }
   }
   return result;
@@ -90,42 +120,4 @@ function otherKey(key: string, known: readonly string[]): string {
   return near
     ? `did you mean ${near}?`
     : "`partnerd print-config` shows every key; write it as in polling.minInterval=2s";
-}
-
-function textLeaf(text: string, setting: Setting | undefined, place: Place): Tree {
-  const value = setting ? setting.kind.fromText(text) : text;
-  const leaf = (part: unknown): Leaf => ({ kind: "leaf", value: part, text: String(part), place });
-  return Array.isArray(value) ? { kind: "list", items: value.map(leaf), place } : leaf(value);
-}
-
-function isSet(name: string, environment: Environment, findings: Findings): boolean {
-  const text = environment[name];
-  if (text === undefined || text === "") return false;
-  // PARTNERD_ADMIN_PORT=tcp://10.0.0.7:9464 is the doing of a Service called partnerd-admin, not the user's.
-  if (!serviceLink.test(name) || !serviceAddress.test(text)) return true;
-  const place: Place = { kind: "environment", name, directory: "" };
-  findings.warn(place, "is set by Kubernetes for a Service of that name, and ignored", "set enableServiceLinks: false");
-  return false;
-}
-
-function warnOfUnknown(
-  known: ReadonlySet<string>,
-  from: { readonly environment: Environment; readonly directory: string; readonly findings: Findings },
-): void {
-  for (const [name, text] of Object.entries(from.environment)) {
-    if (!name.startsWith("PARTNERD_") || known.has(name) || otherVariables.has(name) || !text) continue;
-    if (serviceLink.test(name)) continue;
-    // Only a warning: whoever shares a machine's environment with others cannot always remove a variable.
-    const near = nearest(name, known);
-    const place: Place = { kind: "environment", name, directory: from.directory };
-    from.findings.warn(place, "is no variable of partnerd's", near ? `did you mean ${near}?` : "remove it");
-  }
-}
-
-function fileKey(path: readonly string[]): string[] {
-  return [...path.slice(0, -1), `${path.at(-1) ?? ""}File`];
-}
-
-function secretElsewhere(setting: Setting): string {
-  return setting.env ? `set ${setting.env} or ${setting.env}_FILE` : "write it into a file";
 }

@@ -1,13 +1,10 @@
-// From a configuration file to a tree: reads it within limits, and takes YAML and JSON apart with the line of every
-// value. Knows syntax only, no key. What a parser says of a broken line is never repeated: it may quote a secret.
-import { constants } from "node:fs";
-import type { FileHandle } from "node:fs/promises";
-import { open, stat } from "node:fs/promises";
+// From a configuration file to a tree: takes YAML and JSON apart, within limits, with the line of every value.
+// Knows syntax only, no key. What a parser says of a broken line is never repeated: it may quote a secret.
 import { dirname, extname, resolve } from "node:path";
 import type { Scalar, YAMLError } from "yaml";
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
-import { systemClock } from "../std/clock.js";
-import { breakageIn, excerptOf, noColon } from "./broken-yaml.js";
+import { breakageIn, excerptOf, noColon } from "../std/broken-yaml.js";
+import { readTextFile } from "../std/text-file.js";
 import type { FilePlace, Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
 import type { Branch, Entry, Leaf, Tree } from "./tree.js";
@@ -18,9 +15,6 @@ export const configFileMaxBytes = 1024 * 1024;
 const depthMax = 20;
 /** Values of one file, aliases written out: hundreds of action types have some thousands. */
 const valuesMax = 50_000;
-/** A pipe's writer has 10 seconds altogether. */
-const pipePauseMs = 20;
-const pipePausesMax = 500;
 
 /** The file's contents as a map, or `undefined` and at least one mistake. `directory` is where relative names start. */
 export async function readConfigFile(file: string, directory: string, findings: Findings): Promise<Branch | undefined> {
@@ -31,59 +25,6 @@ export async function readConfigFile(file: string, directory: string, findings: 
     return undefined;
   }
   return parseConfig(text, { file, directory: dirname(path) }, findings);
-}
-
-/** True when something of this name exists, readable or not. */
-export async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    // Forbidden is not absent: reading it will say so.
-    (error: NodeJS.ErrnoException) => error.code !== "ENOENT" && error.code !== "ENOTDIR",
-  );
-}
-
-/** Why a file cannot be read, as the end of a sentence. */
-export interface Unreadable {
-  readonly problem: string;
-  readonly mend: string;
-}
-
-/** A whole text file of at most `maxBytes`. Waits for a pipe's writer, but not for ever. */
-export async function readTextFile(path: string, maxBytes: number): Promise<string | Unreadable> {
-  let handle: FileHandle | undefined;
-  try {
-    // Without O_NONBLOCK the mere opening of a pipe could wait for ever.
-    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const kind = await handle.stat();
-    if (kind.isDirectory()) return { problem: "is a directory", mend: "name the file in it" };
-    if (!kind.isFile() && !kind.isFIFO()) return { problem: "is not a file", mend: "name a regular file" };
-    const buffer = Buffer.alloc(maxBytes + 1);
-    const length = await readAll(handle, buffer);
-    if (length > maxBytes) return { problem: `is larger than ${maxBytes} bytes`, mend: "is it the right file?" };
-    return new TextDecoder("utf-8", { fatal: true }).decode(buffer.subarray(0, length));
-  } catch (error) {
-    return unreadable(error);
-  } finally {
-    await handle?.close();
-  }
-}
-
-/** Reads until the end or until the buffer is full. */
-async function readAll(handle: FileHandle, buffer: Buffer): Promise<number> {
-  let length = 0;
-  let pauses = 0;
-  while (length < buffer.length) {
-    try {
-      const { bytesRead } = await handle.read(buffer, length, buffer.length - length);
-      if (bytesRead === 0) break;
-      length += bytesRead;
-    } catch (error) {
-      // EAGAIN: a pipe such as the shell's <(…) whose writer is still at work.
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN" || pauses++ >= pipePausesMax) throw error;
-      await systemClock.sleep(pipePauseMs);
-    }
-  }
-  return length;
 }
 
 /** Takes a text apart; what is wrong with it goes to `findings`. */
@@ -259,21 +200,3 @@ const syntaxWords: Readonly<Partial<Record<YAMLError["code"], readonly [what: st
   TAG_RESOLVE_FAILED: ["a tag (!…) is not understood", "remove the tag, or put the value in quotes"],
   UNEXPECTED_TOKEN: ["something stands in this line that cannot stand there", "quote the value; start list items anew"],
 };
-
-function unreadable(error: unknown): Unreadable {
-  const code = (error as NodeJS.ErrnoException).code;
-  switch (code) {
-    case "ENOENT":
-    case "ENOTDIR":
-      return { problem: "does not exist", mend: "look at its name, and at the folder it is relative to" };
-    case "EACCES":
-    case "EPERM":
-      return { problem: "may not be read by this user", mend: "change its owner or its mode" };
-    case "EAGAIN":
-      return { problem: "is a pipe that nobody writes to", mend: "name a regular file" };
-    case "ERR_ENCODING_INVALID_ENCODED_DATA":
-      return { problem: "is not UTF-8 text", mend: "save it as UTF-8" };
-    default:
-      return { problem: `cannot be read (${code ?? "unknown error"})`, mend: "look at the file and its disk" };
-  }
-}

@@ -1,9 +1,10 @@
 // Looks at the files that a configuration only names. Apart from reading it, since they need not be on the machine
 // where somebody prints or edits a configuration.
+
+import { modeOpenToAll } from "../std/open-files.js";
+import { readTextFile } from "../std/text-file.js";
 import type { Config } from "./config.js";
-import { readTextFile } from "./file.js";
 import { Findings } from "./mistakes.js";
-import { modeOpenToAll } from "./open-files.js";
 import type { Settings } from "./settings.js";
 
 /** As large as a client token file may be. */

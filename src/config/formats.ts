@@ -1,8 +1,10 @@
-// What a value of the configuration may look like: one Format for each kind of value. A format looks at a value and
-// says what is wrong with it and how to write it; it never changes it, and knows neither keys nor files.
-import { likelyBoolean, likelyNumber, likelyText, likelyUrl, likelyWord } from "./likely.js";
+// What a value of the configuration may look like: one Format for each kind of value. A format says what is wrong with
+// a value and how to write it, and what a right one means to the daemon. It knows neither keys nor files.
+import { resolve } from "node:path";
+import { Secret } from "../job/secret.js";
+import { likelyBoolean, likelyNumber, likelyText, likelyUrl, likelyWord } from "../std/likely.js";
+import { formatDuration, formatSize, likelyDuration, likelySize, parseDuration, parseSize } from "../std/units.js";
 import { quote } from "./mistakes.js";
-import { formatDuration, formatSize, likelyDuration, likelySize, parseDuration, parseSize } from "./units.js";
 
 /** What is wrong with a value, the end of the sentence `KEY …`; and what to do. `at` leads to a part of the value. */
 export interface Problem {
@@ -14,73 +16,87 @@ export interface Problem {
 /** A part of a JSON Schema document (draft 2020-12). */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** One kind of value. Values are what YAML gives: texts, numbers, booleans, arrays, and Maps for maps. */
-export interface Format {
+/**
+ * One kind of value, as YAML gives it: texts, numbers, booleans, arrays, and Maps for maps. `V` is what the daemon works
+ * with, under the key with `Unit` behind it.
+ */
+export interface Format<V = unknown, Unit extends string = string> {
   /** For the configuration table. */
   readonly name: string;
   /** For editors: what JSON Schema can say of it. It accepts whatever `problems` accepts. */
   readonly json: JsonSchema;
+  /** How a variable or a flag is read, by the names of convict-store.ts; absent: as the text it is. */
+  readonly written?: "number" | "switch" | "list" | "map";
+  readonly unit?: Unit;
+  /** No message shows it. */
+  readonly isSecret?: boolean | undefined;
   problems(value: unknown): readonly Problem[];
-  /** The value that an environment variable or a flag means; a text that means none is given back as it is. */
-  fromText(text: string): unknown;
+  /** What a value without problems means; absent: itself. */
+  meaning?(value: unknown): V;
+  /** The value with its relative names of files made absolute. */
+  located?(value: unknown, directory: string): unknown;
+}
+
+/** Of a text: how long it is, what it looks like, and that in words. */
+interface TextRules {
+  readonly min?: number;
+  readonly max: number;
+  readonly form?: RegExp;
+  readonly says?: string;
+}
+
+/** What a value without problems means to the daemon. */
+export function meaningOf<V>(format: Format<V>, value: unknown): V {
+  return format.meaning ? format.meaning(value) : (value as V);
 }
 
 /** A duration such as `10s`, within limits that are durations themselves. */
-export function duration(min: string, max: string): Format {
-  return single("duration", (value) => durationProblem(value, min, max), durationJson);
+export function duration(min: string, max: string): Format<number, "Ms"> {
+  return measured("Ms", min, max);
 }
 
 /** A duration, or `none` for no limit. */
-export function durationOrNone(min: string, max: string): Format {
-  return single("duration or none", (value) => (value === "none" ? undefined : durationProblem(value, min, max)), {
-    anyOf: [durationJson, { const: "none" }],
-  });
+export function durationOrNone(min: string, max: string): Format<number, "Ms"> {
+  const limited = duration(min, max);
+  return {
+    ...limited,
+    name: "duration or none",
+    json: { anyOf: [limited.json, { const: "none" }] },
+    problems: (value) => (value === "none" ? [] : limited.problems(value)),
+    meaning: (value) => (value === "none" ? Number.POSITIVE_INFINITY : meaningOf(limited, value)),
+  };
 }
 
 /** A size such as `10MiB`. */
-export function size(min: string, max: string): Format {
-  const problemOf = (value: unknown) => {
-    const bytes = typeof value === "string" ? parseSize(value) : undefined;
-    if (bytes === undefined) {
-      const likely = likelySize(typeof value === "object" ? "" : String(value)) ?? "10MiB";
-      const what = hasNoUnit(value) ? `is ${quote(value)}, a number without a unit` : notA(value, "a size");
-      return { what, mend: `write ${likely} (units: B, KiB, MiB, GiB, TiB)` };
-    }
-    const inRange = bytes >= (parseSize(min) ?? 0) && bytes <= (parseSize(max) ?? Number.POSITIVE_INFINITY);
-    return inRange ? undefined : { what: `is ${formatSize(bytes)}`, mend: `choose from ${min} to ${max}` };
-  };
-  return single("size", problemOf, { type: "string", pattern: "^\\d{1,16}(B|KiB|MiB|GiB|TiB)$", examples: [min] });
+export function size(min: string, max: string): Format<number, "Bytes"> {
+  return measured("Bytes", min, max);
 }
 
 /** A whole number. */
-export function integer(min: number, max: number): Format {
+export function integer(min: number, max: number): Format<number, ""> {
   return numeric("whole number", min, max, Number.isSafeInteger);
 }
 
 /** Any number. */
-export function number(min: number, max: number): Format {
+export function number(min: number, max: number): Format<number, ""> {
   return numeric("number", min, max, Number.isFinite);
 }
 
 /** `true` or `false`. */
-export function boolean(): Format {
-  return {
-    name: "true or false",
-    json: { type: "boolean" },
-    problems(value) {
-      if (typeof value === "boolean") return [];
-      return [{ what: notA(value, "a yes or no"), mend: `write ${likelyBoolean(value) ?? "true or false"}` }];
-    },
-    fromText: (text) => (text === "true" ? true : text === "false" ? false : text),
+export function boolean(): Format<boolean, ""> {
+  const problemOf = (value: unknown) => {
+    if (typeof value === "boolean") return undefined;
+    return { what: notA(value, "a yes or no"), mend: `write ${likelyBoolean(value) ?? "true or false"}` };
   };
+  return { ...single("true or false", problemOf, { type: "boolean" }), written: "switch" };
 }
 
 /** One word of a list. `later` are words that a reader of the design may try, but this version does not know. */
-export function oneOf(words: readonly string[], later: readonly string[] = []): Format {
+export function oneOf<const W extends string>(words: readonly W[], later: readonly string[] = []): Format<W, ""> {
   return single(
     words.join(" \\| "),
     (value) => {
-      if (words.includes(value as string)) return undefined;
+      if (words.includes(value as W)) return undefined;
       const known = `choose ${words.join(", ").replace(/, ([^,]*)$/, " or $1")}`;
       if (later.includes(value as string)) return { what: `is ${quote(value)}, not in this version`, mend: known };
       const likely = typeof value === "string" ? likelyWord(value, words) : undefined;
@@ -91,46 +107,45 @@ export function oneOf(words: readonly string[], later: readonly string[] = []): 
 }
 
 /** A text of limited length, of the given form. */
-export function text(rules: { max: number; name?: string; form?: RegExp; says?: string }): Format {
-  return single(rules.name ?? "text", (value) => textProblem(value, rules), textJson({ min: 1, ...rules }));
+export function text<T extends string = string>(rules: TextRules): Format<T, ""> {
+  return single("text", (value) => textProblem(value, rules), textJson({ min: 1, ...rules }));
 }
 
-/** A text that no message may show. */
-export function hiddenText(rules: { min?: number; max: number; form?: RegExp; says?: string }): Format {
-  return single(
-    "text",
-    (value) => {
-      if (typeof value !== "string") {
-        const what = value === null ? "is empty" : "is not a text";
-        return { what, mend: isScalar(value) ? "quote it" : "write a text" };
-      }
-      const min = rules.min ?? 0;
-      if (value.length < min || value.length > rules.max) {
-        return { what: `has ${value.length} characters`, mend: `write ${min} to ${rules.max}` };
-      }
-      if (!rules.form || rules.form.test(value)) return undefined;
-      return { what: `does not look like ${rules.says ?? "one"}`, mend: "look at how it was copied" };
-    },
-    textJson(rules),
-  );
+/** A text that no message may show, such as a variable of a program; partnerd works with it as it is. */
+export function hiddenText(rules: TextRules): Format<string, ""> {
+  const { min = 0, max, form, says = "one" } = rules;
+  const problemOf = (value: unknown) => {
+    if (typeof value !== "string") {
+      const what = value === null ? "is empty" : "is not a text";
+      return { what, mend: isScalar(value) ? "quote it" : "write a text" };
+    }
+    const isInRange = value.length >= min && value.length <= max;
+    if (!isInRange) return { what: `has ${value.length} characters`, mend: `write ${min} to ${max}` };
+    if (!form || form.test(value)) return undefined;
+    return { what: `does not look like ${says}`, mend: "look at how it was copied" };
+  };
+  return single("text", problemOf, textJson(rules));
 }
 
-/** A name of a file or folder; relative names are resolved by the reader. */
-export function path(): Format {
-  return single(
-    "path",
-    (value) => {
-      if (typeof value === "string" && value.startsWith("~")) {
-        return { what: `is ${quote(value)}, and ~ means nothing here`, mend: "write the folder out" };
-      }
-      return textProblem(value, { max: 4_096, form: /^[^\0]+$/, says: "a path" });
-    },
-    textJson({ min: 1, max: 4_096 }),
-  );
+/** A text that partnerd itself keeps wrapped: no message, log or page may show it. */
+export function secret<T extends string = string>(hidden: Format<string, "">): Format<Secret<T>, ""> {
+  return { ...hidden, isSecret: true, meaning: (value) => new Secret(value as T) };
 }
 
-/** An http or https URL that carries no user name, no password and no fragment. */
-export function httpUrl(): Format {
+/** A name of a file or folder. */
+export function path(): Format<string, ""> {
+  const problemOf = (value: unknown) =>
+    typeof value === "string" && value.startsWith("~")
+      ? { what: `is ${quote(value)}, and ~ means nothing here`, mend: "write the folder out" }
+      : textProblem(value, { max: 4_096, form: /^[^\0]+$/, says: "a path" });
+  return {
+    ...single("path", problemOf, textJson({ min: 1, max: 4_096 })),
+    located: (value, directory) => resolve(directory, value as string),
+  };
+}
+
+/** An http or https URL that carries no user name, no password and no fragment; a base carries no query either. */
+export function httpUrl(rules: { isBase?: boolean } = {}): Format<string, ""> {
   return single(
     "URL",
     (value) => {
@@ -144,20 +159,24 @@ export function httpUrl(): Format {
       if (url.username !== "" || url.password !== "") {
         return { what: "carries a user name or a password", mend: "take it out; it would show up in logs" };
       }
-      return url.hash === "" ? undefined : { what: `ends in ${quote(url.hash)}`, mend: "remove the part from # on" };
+      if (url.hash !== "") return { what: `ends in ${quote(url.hash)}`, mend: "remove the part from # on" };
+      if (!rules.isBase || url.search === "") return undefined;
+      return { what: "has a query, and paths are put behind it", mend: "remove the part from ? on" };
     },
     { type: "string", pattern: "^[hH][tT][tT][pP][sS]?://", maxLength: 2_048 },
   );
 }
 
-/** A list of texts without repeats; the environment gives it with commas. */
-export function list(item: Format, rules: { name: string; max: number; isHidden?: boolean }): Format {
+/** A list without repeats; the environment gives it with commas. */
+export function list<V>(item: Format<V>, rules: { name: string; max: number }): Format<readonly V[], ""> {
   return {
     name: rules.name,
     json: { type: "array", items: item.json, maxItems: rules.max, uniqueItems: true },
+    written: "list",
+    isSecret: item.isSecret,
     problems(value) {
       if (!Array.isArray(value)) {
-        if (rules.isHidden) return [{ what: "is not a list", mend: "write [first, second]" }];
+        if (item.isSecret) return [{ what: "is not a list", mend: "write [first, second]" }];
         const isItem = typeof value === "string" && item.problems(value).length === 0;
         return [{ what: notA(value, "a list"), mend: `write [${isItem ? value : "first, second"}]` }];
       }
@@ -166,40 +185,51 @@ export function list(item: Format, rules: { name: string; max: number; isHidden?
         const [problem] = item.problems(each);
         if (problem) return [{ at: index, ...problem }];
         const first = value.indexOf(each);
-        const shown = rules.isHidden ? `item ${first}` : quote(each);
+        const shown = item.isSecret ? `item ${first}` : quote(each);
         return first < index ? [{ at: index, what: `repeats ${shown}`, mend: "remove it" }] : [];
       });
     },
-    fromText: (written) => written.split(",").map((part) => part.trim()),
+    meaning: (value) => (value as unknown[]).map((each) => meaningOf(item, each)),
   };
 }
 
 /** A map of texts. */
-export function textMap(rules: { key: Format; value: Format; max: number }): Format {
+export function textMap<K extends string, V>(rules: {
+  key: Format<K>;
+  value: Format<V>;
+  max: number;
+}): Format<Readonly<Record<K, V>>, ""> {
+  const { key: keys, value: values, max } = rules;
   return {
     name: "map",
-    json: {
-      type: "object",
-      propertyNames: rules.key.json,
-      additionalProperties: rules.value.json,
-      maxProperties: rules.max,
-    },
+    json: { type: "object", propertyNames: keys.json, additionalProperties: values.json, maxProperties: max },
+    written: "map",
+    isSecret: values.isSecret,
     problems(value) {
       // Not shown: these maps hold tokens and variables.
       if (!(value instanceof Map)) return [{ what: "is not a map", mend: "write {name: value}" }];
-      if (value.size > rules.max) return [{ what: `has ${value.size} entries`, mend: `${rules.max} is the most` }];
+      if (value.size > max) return [{ what: `has ${value.size} entries`, mend: `${max} is the most` }];
       return [...(value as Map<string, unknown>)].flatMap(([key, each]): Problem[] => {
-        const [keyProblem] = rules.key.problems(key);
+        const [keyProblem] = keys.problems(key);
         if (keyProblem) return [{ at: key, what: `is a key that ${keyProblem.what}`, mend: keyProblem.mend }];
-        return rules.value.problems(each).map((problem) => ({ ...problem, at: key }));
+        return values.problems(each).map((problem) => ({ ...problem, at: key }));
       });
     },
-    fromText: (written) => written,
+    meaning: (value) => record([...(value as Map<K, unknown>)].map(([key, each]) => [key, meaningOf(values, each)])),
   };
 }
 
+/** An object without a prototype: looking up a handler called `constructor` must find nothing. */
+export function record<K extends string, V>(entries: readonly (readonly [K, V])[]): Readonly<Record<K, V>> {
+  return Object.assign(Object.create(null) as Record<K, V>, Object.fromEntries(entries));
+}
+
 /** A format of one value, from a function that finds its problem. */
-export function single(name: string, problemOf: (value: unknown) => Problem | undefined, json: JsonSchema): Format {
+export function single<V>(
+  name: string,
+  problemOf: (value: unknown) => Problem | undefined,
+  json: JsonSchema,
+): Format<V, ""> {
   return {
     name,
     json,
@@ -207,72 +237,78 @@ export function single(name: string, problemOf: (value: unknown) => Problem | un
       const problem = problemOf(value);
       return problem ? [problem] : [];
     },
-    fromText: (written) => written,
   };
 }
 
-const durationJson: JsonSchema = { type: "string", pattern: "^\\d{1,16}(ms|s|m|h)$", examples: ["10s"] };
+const measures = {
+  Ms: {
+    name: "duration",
+    units: ["ms", "s", "m", "h"],
+    example: "10s",
+    parse: parseDuration,
+    format: formatDuration,
+    likely: likelyDuration,
+  },
+  Bytes: {
+    name: "size",
+    units: ["B", "KiB", "MiB", "GiB", "TiB"],
+    example: "10MiB",
+    parse: parseSize,
+    format: formatSize,
+    likely: likelySize,
+  },
+};
 
-function textJson(rules: { min?: number; max: number; form?: RegExp }): JsonSchema {
-  return {
-    type: "string",
-    ...(rules.min === undefined ? {} : { minLength: rules.min }),
-    maxLength: rules.max,
-    ...(rules.form === undefined ? {} : { pattern: rules.form.source }),
+function measured<U extends keyof typeof measures>(unit: U, min: string, max: string): Format<number, U> {
+  const { name, units, example, parse, format, likely } = measures[unit];
+  const parsed = (value: unknown) => (typeof value === "string" ? parse(value) : undefined);
+  const problemOf = (value: unknown) => {
+    const amount = parsed(value);
+    if (amount === undefined) {
+      const isBare = typeof value === "number" || (typeof value === "string" && /^\d+$/.test(value.trim()));
+      const what = isBare ? `is ${quote(value)}, a number without a unit` : notA(value, `a ${name}`);
+      const remedy = likely(typeof value === "object" ? "" : String(value)) ?? example;
+      return { what, mend: `write ${remedy} (units: ${units.join(", ")})` };
+    }
+    const isRight = amount >= (parse(min) ?? 0) && amount <= (parse(max) ?? Number.POSITIVE_INFINITY);
+    return isRight ? undefined : { what: `is ${format(amount)}`, mend: `choose from ${min} to ${max}` };
   };
+  const json = { type: "string", pattern: `^\\d{1,16}(${units.join("|")})$`, examples: [example] };
+  return { ...single(name, problemOf, json), unit, meaning: (value) => parsed(value) ?? Number.NaN };
+}
+
+function textJson({ min = 0, max, form }: TextRules): JsonSchema {
+  return { type: "string", minLength: min, maxLength: max, ...(form ? { pattern: form.source } : {}) };
 }
 
 /** What is wrong with a text; shows the value. */
-function textProblem(value: unknown, rules: { max: number; form?: RegExp; says?: string }): Problem | undefined {
+function textProblem(value: unknown, rules: TextRules): Problem | undefined {
   if (typeof value !== "string") {
     return { what: notA(value, "a text"), mend: isScalar(value) ? "quote it" : "write a text" };
   }
   if (value === "") return { what: "is empty", mend: "write a value, or remove the key" };
-  if (value.length > rules.max) {
-    return { what: `has ${value.length} characters`, mend: `${rules.max} is the most` };
-  }
-  const { form } = rules;
-  if (form && !form.test(value)) {
-    const likely = likelyText(value, (text) => form.test(text));
-    return { what: `is ${quote(value)}`, mend: `write ${likely ? quote(likely) : (rules.says ?? "another one")}` };
-  }
-  return undefined;
+  if (value.length > rules.max) return { what: `has ${value.length} characters`, mend: `${rules.max} is the most` };
+  const { form, says = "another one" } = rules;
+  if (!form || form.test(value)) return undefined;
+  const likely = likelyText(value, (text) => form.test(text));
+  return { what: `is ${quote(value)}`, mend: `write ${likely ? quote(likely) : says}` };
 }
 
-function numeric(name: string, min: number, max: number, isRight: (value: unknown) => boolean): Format {
-  return {
-    name,
-    json: { type: name === "number" ? "number" : "integer", minimum: min, maximum: max },
-    problems(value) {
-      const range = `write a ${name} from ${min} to ${max}`;
-      const likely = typeof value === "string" ? likelyNumber(value) : undefined;
-      if (likely !== undefined && isRight(likely) && likely >= min && likely <= max) {
-        const isPlain = String(likely) === value;
-        return [
-          { what: `is the text ${quote(value)}`, mend: `write ${isPlain ? "it without quotes: " : ""}${likely}` },
-        ];
-      }
-      if (!isRight(value)) return [{ what: notA(value, `a ${name}`), mend: range }];
-      return (value as number) >= min && (value as number) <= max ? [] : [{ what: `is ${quote(value)}`, mend: range }];
-    },
-    // Never parseInt: it takes 10 out of `10s`.
-    fromText: (written) => (/^-?\d{1,15}(\.\d{1,15})?$/.test(written.trim()) ? Number(written) : written),
+function numeric(name: string, min: number, max: number, isRight: (value: unknown) => boolean): Format<number, ""> {
+  const range = `write a ${name} from ${min} to ${max}`;
+  const problemOf = (value: unknown) => {
+    const likely = typeof value === "string" ? likelyNumber(value) : undefined;
+    if (likely !== undefined && isRight(likely) && likely >= min && likely <= max) {
+      const isPlain = String(likely) === value;
+      return { what: `is the text ${quote(value)}`, mend: `write ${isPlain ? "it without quotes: " : ""}${likely}` };
+    }
+    if (!isRight(value)) return { what: notA(value, `a ${name}`), mend: range };
+    return (value as number) >= min && (value as number) <= max
+      ? undefined
+      : { what: `is ${quote(value)}`, mend: range };
   };
-}
-
-function durationProblem(value: unknown, min: string, max: string): Problem | undefined {
-  const ms = typeof value === "string" ? parseDuration(value) : undefined;
-  if (ms === undefined) {
-    const likely = likelyDuration(typeof value === "object" ? "" : String(value)) ?? "10s";
-    const what = hasNoUnit(value) ? `is ${quote(value)}, a number without a unit` : notA(value, "a duration");
-    return { what, mend: `write ${likely} (units: ms, s, m, h)` };
-  }
-  if (ms >= (parseDuration(min) ?? 0) && ms <= (parseDuration(max) ?? Number.POSITIVE_INFINITY)) return undefined;
-  return { what: `is ${formatDuration(ms)}`, mend: `choose from ${min} to ${max}` };
-}
-
-function hasNoUnit(value: unknown): boolean {
-  return typeof value === "number" || (typeof value === "string" && /^\d+$/.test(value.trim()));
+  const json = { type: name === "number" ? "number" : "integer", minimum: min, maximum: max };
+  return { ...single(name, problemOf, json), written: "number" };
 }
 
 function isScalar(value: unknown): boolean {

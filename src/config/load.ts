@@ -2,23 +2,23 @@
 // Order: flags over environment over files (later ones over earlier) over defaults.
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { buildConfig } from "./build.js";
+import { isThere } from "../std/text-file.js";
+import { formatDuration } from "../std/units.js";
 import type { Config } from "./config.js";
-import type { HandlerEntry } from "./entries.js";
-import { readActionTypes, readHandlers } from "./entries.js";
+import { configOf } from "./config.js";
 import type { Environment, Override } from "./environment.js";
 import { withEnvironment, withOverrides } from "./environment.js";
-import { isThere, readConfigFile } from "./file.js";
+import { readConfigFile } from "./file.js";
 import type { Mistake } from "./mistakes.js";
 import { ConfigError, Findings } from "./mistakes.js";
-import type { Reading } from "./reader.js";
 import { readSection } from "./reader.js";
 import { checkRules } from "./rules.js";
 import { schema } from "./schema.js";
+import { specialKeys } from "./setting.js";
 import { Settings } from "./settings.js";
 import type { Branch } from "./tree.js";
 import { overlay } from "./tree.js";
-import { formatDuration } from "./units.js";
+import { valuesOf } from "./values.js";
 
 /** Where a configuration is looked for. */
 export interface LoadOptions {
@@ -35,7 +35,6 @@ export interface Loaded {
   readonly config: Config;
   /** Every setting with the place it came from. */
   readonly settings: Settings;
-  readonly handlers: readonly HandlerEntry[];
   /** Worth a look, but nothing that keeps the daemon from running. */
   readonly warnings: readonly Mistake[];
   /** The files that were read. */
@@ -44,9 +43,9 @@ export interface Loaded {
 
 /** Reads and checks everything. Throws ConfigError. */
 export async function loadConfig(options: LoadOptions): Promise<Loaded> {
-  const { config, settings, handlers, findings, files } = await readAll(options);
+  const { config, settings, findings, files } = await readAll(options);
   if (!config) throw new ConfigError(findings.mistakes);
-  return { config, settings, handlers, warnings: findings.warnings, files };
+  return { config, settings, warnings: findings.warnings, files };
 }
 
 /** Where the admin port is, whatever else may be wrong with the configuration: a probe asks a daemon that runs. */
@@ -54,9 +53,9 @@ export async function loadAdminAddress(options: LoadOptions): Promise<{ host: st
   const { settings, findings, files, isWhole } = await readAll(options);
   // Without any file, the environment and the defaults say it.
   const isKnown = isWhole || files.length === 0;
-  if (!isKnown || !settings.isSound("admin.host") || !settings.isSound("admin.port"))
-    throw new ConfigError(findings.mistakes);
-  return { host: settings.text("admin.host"), port: settings.number("admin.port") };
+  if (!isKnown || !settings.isSound("admin.host", "admin.port")) throw new ConfigError(findings.mistakes);
+  const { host, port } = valuesOf(schema.admin, "admin", settings);
+  return { host, port };
 }
 
 /** The usual places, the first that exists is taken. */
@@ -66,7 +65,6 @@ interface Read {
   /** Absent when there are mistakes. */
   readonly config?: Config;
   readonly settings: Settings;
-  readonly handlers: readonly HandlerEntry[];
   readonly findings: Findings;
   readonly files: readonly string[];
   /** Every file could be taken apart. */
@@ -81,20 +79,15 @@ async function readAll(options: LoadOptions): Promise<Read> {
   const { tree: written, isWhole } = await readFiles(files, directory, findings);
   const withVariables = withEnvironment(written, schema, { environment, directory, findings });
   const tree = withOverrides(withVariables, schema, { overrides, directory, findings });
-  const canGoOn = isWhole && files.length > 0;
+  const read = { settings, findings, files, isWhole };
   // With a file missing or unreadable, all that it holds would be called missing too: such findings help nobody.
-  const reading: Reading = { settings, directory, findings: canGoOn ? findings : new Findings() };
-  await readSection(schema, tree, "", reading);
-  if (!canGoOn) return { settings, handlers: [], findings, files, isWhole };
-  const actionTypes = await readActionTypes(tree.entries.get("actionTypes")?.tree, reading);
-  const handlerTree = tree.entries.get("handlers")?.tree;
-  const handlers = await readHandlers(handlerTree, reading);
-  settleDefaults(settings, actionTypes, environment);
-  const parts = { settings, actionTypes, handlers, regionsOf: (path: string) => settings.list(`${path}.regions`) };
-  const handlerNames = new Set(handlerTree?.kind === "map" ? handlerTree.entries.keys() : []);
-  checkRules({ ...parts, findings, environment, handlerNames });
-  if (findings.mistakes.length > 0) return { settings, handlers, findings, files, isWhole };
-  return { config: buildConfig(parts), settings, handlers, findings, files, isWhole };
+  const canGoOn = isWhole && files.length > 0;
+  await readSection(schema, tree, "", { settings, directory, findings: canGoOn ? findings : new Findings() });
+  if (!canGoOn) return read;
+  settleDefaults(settings, environment);
+  const draft = valuesOf(schema, "", settings);
+  checkRules({ draft, settings, findings, environment });
+  return findings.mistakes.length > 0 ? read : { ...read, config: configOf(draft) };
 }
 
 /** The files to read; none, and a mistake, when there is no configuration anywhere. */
@@ -116,16 +109,17 @@ async function readFiles(
 ): Promise<{ readonly tree: Branch; readonly isWhole: boolean }> {
   let tree: Branch = { kind: "map", entries: new Map(), place: { kind: "default" } };
   let isWhole = true;
+  const special = specialKeys(schema);
   for (const file of files) {
     const next = await readConfigFile(file, directory, findings);
-    if (next) tree = overlay(tree, next);
+    if (next) tree = overlay(tree, next, special);
     else isWhole = false;
   }
   return { tree, isWhole };
 }
 
 /** Defaults that depend on the machine or on another setting. */
-function settleDefaults(settings: Settings, actionTypes: readonly string[], environment: Environment): void {
+function settleDefaults(settings: Settings, environment: Environment): void {
   settings.fill("artifacts.workDir", join(tmpdir(), "partnerd"));
   for (const name of ["AWS_REGION", "AWS_DEFAULT_REGION"]) {
     const region = environment[name];
@@ -133,10 +127,10 @@ function settleDefaults(settings: Settings, actionTypes: readonly string[], envi
   }
   settings.fill("regions", []);
   // Never below its own lower limit, however short the polling interval is.
-  const restMs = Math.max(settings.durationMs("polling.maxInterval"), settings.durationMs("retry.poll.minDelay"));
-  settings.fill("retry.poll.maxDelay", formatDuration(restMs));
-  for (const path of actionTypes) {
+  const { polling, retry } = valuesOf(schema, "", settings);
+  settings.fill("retry.poll.maxDelay", formatDuration(Math.max(polling.maxIntervalMs, retry.poll.minDelayMs)));
+  for (const { path } of settings.entries("actionTypes")) {
     settings.fill(`${path}.regions`, settings.get("regions"));
-    settings.fill(`${path}.maxConcurrentJobs`, settings.number("worker.maxConcurrentJobs"));
+    settings.fill(`${path}.maxConcurrentJobs`, settings.get("worker.maxConcurrentJobs"));
   }
 }

@@ -1,20 +1,21 @@
-// Reads a tree under a section of the schema into settings: finds unknown keys, missing keys and wrong values, and
-// fills in defaults. convict holds defaults and values and checks the end result once more; places and messages are
-// ours, since convict reports no line, turns the text `10s` into the number 10, and knows nothing of lists.
+// Reads a tree under a section of the schema into settings: finds unknown keys, missing keys and wrong values, each with
+// its place, and reads entries of lists and maps under sections of their own. Defaults come from convict, by
+// convict-store.ts, which also checks the end result.
 import { basename, resolve } from "node:path";
-import convict from "convict";
+import { modeOpenToAll } from "../std/open-files.js";
 import { isPlaceholder, placeholderIn } from "../std/placeholder.js";
-import { readTextFile } from "./file.js";
+import { nearest } from "../std/suggest.js";
+import { readTextFile } from "../std/text-file.js";
+import { openStore } from "./convict-store.js";
 import type { Problem } from "./formats.js";
 import type { Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
-import { modeOpenToAll } from "./open-files.js";
 import type { Section, Setting } from "./setting.js";
-import { isSetting, settingsOf } from "./setting.js";
-import type { Settings } from "./settings.js";
-import { nearest } from "./suggest.js";
+import { fileFormOf, isAlwaysRequired, isSetting, joined, settingsOf } from "./setting.js";
+import type { Held, Settings } from "./settings.js";
+import { handlerName } from "./shapes.js";
 import type { Branch, Leaf, Tree } from "./tree.js";
-import { describeTree, isEmpty } from "./tree.js";
+import { describeTree, isEmpty, partOf, placeIn, plain } from "./tree.js";
 
 /** What reading goes along with. */
 export interface Reading {
@@ -29,54 +30,78 @@ const secretFileMaxBytes = 65_536;
 
 /** Reads everything below `tree`, whose path is `prefix` (`""` for the whole). Findings tell what is wrong. */
 export async function readSection(section: Section, tree: Branch, prefix: string, reading: Reading): Promise<void> {
-  const given = new Map<string, Given>();
+  const given = new Map<string, Held>();
   await collect(section, tree, { prefix, path: [], given, reading });
-  // Never its own look at the environment or at argv: both are laid over the tree before, with their places.
-  const store = convict<Record<string, unknown>>(section as convict.Schema<Record<string, unknown>>, {
-    env: {},
-    args: [],
-  });
+  const store = openStore(section);
   for (const [key, { value, isBroken }] of given) if (!isBroken) store.set(key, value);
   store.validate({ allowed: "strict" });
   for (const [path, setting] of settingsOf(section)) {
     const key = path.join(".");
-    const from: Given = given.get(key) ?? { value: null, place: { kind: "default" }, isBroken: false };
+    const held: Held = given.get(key) ?? { value: null, place: { kind: "default" } };
     const value: unknown = store.get(key);
-    reading.settings.set(joined(prefix, key), setting.isPath ? absolute(value, from.place, reading) : value, from);
+    const directory = directoryOf(held.place) ?? reading.directory;
+    const located = value === null ? undefined : setting.kind.located?.(value, directory);
+    reading.settings.set(joined(prefix, key), { ...held, value: located ?? value });
+    if (held.tree && !held.isBroken) await readEntries(setting, held.tree, joined(prefix, key), reading);
   }
 }
 
-/** `a map` under `path`, an empty one if nothing is there, or `undefined` and a mistake. */
-export function asBranch(tree: Tree, path: string, findings: Findings): Branch | undefined {
+/** The entries of a list or a map, each under its own section. */
+async function readEntries(setting: Setting, tree: Tree, path: string, reading: Reading): Promise<void> {
+  const { findings, settings } = reading;
+  if (setting.each && tree.kind === "list") {
+    for (const [index, item] of tree.items.entries()) {
+      const entry = { name: String(index), path: `${path}[${index}]`, section: setting.each };
+      const branch = asBranch(item, entry.path, findings);
+      if (!branch) continue;
+      await readSection(entry.section, branch, entry.path, reading);
+      settings.addEntry(path, entry);
+    }
+  }
+  if (setting.kinds && tree.kind === "map") {
+    for (const [name, item] of tree.entries) {
+      const entry = { name, path: `${path}.${name}` };
+      const isName = handlerName.test(name);
+      const mend = "write up to 64 letters, digits, - _ and . after a letter or digit";
+      if (!isName) findings.mistake(item.place, `${quote(name)} is no name for a handler`, mend);
+      const branch = isName ? asBranch(item.tree, entry.path, findings) : undefined;
+      const section = branch && kindOf(setting.kinds, branch, entry.path, findings);
+      if (!section) continue;
+      await readSection(section, branch, entry.path, reading);
+      settings.addEntry(path, { ...entry, section });
+    }
+  }
+}
+
+/** The section that an entry's `kind` names. */
+function kindOf(
+  kinds: Readonly<Record<string, Section>>,
+  entry: Branch,
+  path: string,
+  findings: Findings,
+): Section | undefined {
+  const tree = entry.entries.get("kind")?.tree;
+  const value = tree?.kind === "leaf" ? tree.value : undefined;
+  const known = Object.keys(kinds);
+  const kind = known.find((word) => word === value);
+  if (kind !== undefined) return kinds[kind];
+  const what = tree === undefined ? "is missing" : `is ${value === undefined ? "not a text" : quote(value)}`;
+  findings.mistake(tree?.place ?? entry.place, `${path}.kind ${what}`, `choose ${known.join(", ")}`);
+  return undefined;
+}
+
+/** A map under `path`, an empty one if nothing is there, or `undefined` and a mistake. */
+function asBranch(tree: Tree, path: string, findings: Findings): Branch | undefined {
   if (tree.kind === "map") return tree;
   if (isEmpty(tree)) return { kind: "map", entries: new Map(), place: tree.place };
   findings.mistake(tree.place, `${path} is ${describeTree(tree)}, not a map`, "write its keys below it, indented");
   return undefined;
 }
 
-/** The plain value of a tree: arrays, and Maps for maps. */
-export function plain(tree: Tree): unknown {
-  switch (tree.kind) {
-    case "leaf":
-      return tree.value;
-    case "list":
-      return tree.items.map(plain);
-    case "map":
-      return new Map([...tree.entries].map(([key, entry]) => [key, plain(entry.tree)]));
-  }
-}
-
-interface Given {
-  readonly value: unknown;
-  readonly place: Place;
-  readonly tree?: Tree;
-  readonly isBroken: boolean;
-}
-
 interface Walk {
   readonly prefix: string;
   readonly path: readonly string[];
-  readonly given: Map<string, Given>;
+  readonly given: Map<string, Held>;
   readonly reading: Reading;
 }
 
@@ -86,8 +111,8 @@ async function collect(section: Section, tree: Branch, walk: Walk): Promise<void
   for (const [key, part] of Object.entries(section)) {
     const path = [...walk.path, key];
     if (isSetting(part)) {
-      const given = await readSetting(part, key, tree, { ...walk, path });
-      if (given) walk.given.set(path.join("."), given);
+      const held = await readSetting(part, key, tree, { ...walk, path });
+      if (held) walk.given.set(path.join("."), held);
       continue;
     }
     const below = tree.entries.get(key)?.tree;
@@ -96,26 +121,26 @@ async function collect(section: Section, tree: Branch, walk: Walk): Promise<void
   }
 }
 
-async function readSetting(setting: Setting, key: string, tree: Branch, walk: Walk): Promise<Given | undefined> {
+async function readSetting(setting: Setting, key: string, tree: Branch, walk: Walk): Promise<Held | undefined> {
   const { findings } = walk.reading;
   const name = joined(walk.prefix, walk.path.join("."));
-  const fileEntry = setting.hasFileForm ? tree.entries.get(`${key}File`) : undefined;
+  const fileEntry = tree.entries.get(fileFormOf(key, setting) ?? "");
   const entry = tree.entries.get(key);
   if (entry && fileEntry) {
     findings.mistake(fileEntry.place, `${name} and ${name}File are both given`, "keep one of them");
   }
   if (!entry) {
     if (fileEntry) return readSecretFile(setting, `${name}File`, fileEntry.tree, findings);
-    if (!setting.required) return undefined;
+    if (!isAlwaysRequired(setting)) return undefined;
     findings.mistake(tree.place, `${name} is missing`, `add it: ${setting.doc.replace(/\.$/, "")}`);
-    return { value: null, place: tree.place, isBroken: true };
+    return broken(tree);
   }
-  if (isEmpty(entry.tree) && !setting.required && setting.nullable) return undefined;
   if (isEmpty(entry.tree)) {
+    if (!isAlwaysRequired(setting) && setting.nullable) return undefined;
     findings.mistake(entry.place, `${name} is empty`, "write a value, or remove the key");
-    return { value: null, place: entry.place, isBroken: true };
+    return broken(entry);
   }
-  if (setting.isOfFiles) return readSecretFiles(setting, name, entry.tree, findings);
+  if (setting.filesOf !== undefined) return readSecretFiles(setting, name, entry.tree, findings);
   if (setting.sensitive) await warnOfOpenFile(name, entry.tree, findings);
   return checked(setting, name, entry.tree, findings);
 }
@@ -128,41 +153,68 @@ async function warnOfOpenFile(name: string, { place, ...tree }: Tree, findings: 
 }
 
 /** Each item names a file that holds a secret. */
-async function readSecretFiles(setting: Setting, name: string, tree: Tree, findings: Findings): Promise<Given> {
+async function readSecretFiles(setting: Setting, name: string, tree: Tree, findings: Findings): Promise<Held> {
   // What is no list is called so by the format.
   if (tree.kind !== "list") return checked(setting, name, tree, findings);
-  const broken: Given = { value: null, place: tree.place, isBroken: true };
-  const secrets: Leaf[] = [];
-  for (const [index, item] of tree.items.entries()) {
-    const secret = await readSecret(`${name}[${index}]`, item, findings);
-    if (secret === undefined) return broken;
-    secrets.push(secret);
+  const items: Leaf[] = [];
+  for (const [at, item] of tree.items.entries()) {
+    items.push(...(await readSecret(`${name}[${at}]`, item, findings)));
   }
-  return checked(setting, name, { ...tree, items: secrets }, findings);
+  if (items.length < tree.items.length) return broken(tree);
+  return checked(setting, name, { ...tree, items }, findings);
 }
 
-function checked(setting: Setting, name: string, tree: Tree, findings: Findings): Given {
+async function readSecretFile(setting: Setting, name: string, tree: Tree, findings: Findings): Promise<Held> {
+  const [secret] = await readSecret(name, tree, findings);
+  if (!secret) return broken(tree);
+  return checked(setting, `${name}: the text in ${quote(tree.kind === "leaf" ? tree.value : "")}`, secret, findings);
+}
+
+/** A secret from a file of its own, as Docker and Kubernetes mount them; a line break at the end is not part of it. */
+async function readSecret(name: string, tree: Tree, findings: Findings): Promise<readonly Leaf[]> {
+  const { place } = tree;
+  const file = tree.kind === "leaf" ? tree.value : undefined;
+  if (typeof file !== "string" || file === "") {
+    findings.mistake(place, `${name} is ${describeTree(tree)}, not a path`, "name the file that holds the secret");
+    return [];
+  }
+  const path = resolve(directoryOf(place) ?? "", file);
+  const text = await readTextFile(path, secretFileMaxBytes);
+  if (typeof text !== "string") {
+    findings.mistake(place, `${name}: the file ${quote(file)} ${text.problem}`, text.mend);
+    return [];
+  }
+  const mode = await modeOpenToAll(path);
+  if (mode) findings.warn(place, `${name}: every user can read the file ${quote(file)} (${mode})`, "chmod 600");
+  return [{ kind: "leaf", value: text.replace(/\r?\n$/, ""), text: "", place }];
+}
+
+/** Something is there, and none of it can be used. */
+function broken({ place }: { readonly place: Place }): Held {
+  return { value: null, place, isBroken: true };
+}
+
+function checked(setting: Setting, name: string, tree: Tree, findings: Findings): Held {
   const value = plain(tree);
   if (hasPlaceholder(setting, name, tree, findings)) return { value, place: tree.place, tree, isBroken: true };
   const problems = setting.kind.problems(value);
   for (const { at, ...problem } of problems) {
     const part = at === undefined ? "" : typeof at === "number" ? `[${at}]` : `.${shownKey(at)}`;
     const { what, mend } = unquoted(setting, name, { tree, at, what: problem.what }) ?? problem;
-    findings.mistake(partPlace(tree, at), `${name}${part} ${what}`, mend);
+    findings.mistake(placeIn(tree, at), `${name}${part} ${what}`, mend);
   }
   return { value, place: tree.place, tree, isBroken: problems.length > 0 };
 }
 
 /** `version: 1.0` is the number 1 to YAML: a text that lacks its quotes is told as it was written. */
 function unquoted(
-  setting: Setting,
+  { kind, sensitive, isHandedOn }: Setting,
   name: string,
   { tree, at, what }: { readonly tree: Tree; readonly at: string | number | undefined; readonly what: string },
 ): Omit<Problem, "at"> | undefined {
   const part = partOf(tree, at);
-  if (part?.kind !== "leaf" || !what.endsWith(", not a text") || setting.sensitive || setting.isHandedOn)
-    return undefined;
-  const other = setting.kind.problems(plain(withText(tree, at, part))).find((problem) => problem.at === at);
+  if (part?.kind !== "leaf" || !what.endsWith(", not a text") || sensitive || isHandedOn) return undefined;
+  const other = kind.problems(withPart(plain(tree), at, part.text)).find((problem) => problem.at === at);
   const key = typeof at === "number" ? "" : `${at === undefined ? name.split(".").at(-1) : shownKey(at)}: `;
   return {
     what: `is ${quote(part.text).slice(1, -1)}, not a text`,
@@ -170,80 +222,49 @@ function unquoted(
   };
 }
 
-function withText(tree: Tree, at: string | number | undefined, { text, place }: Leaf): Tree {
-  const leaf: Leaf = { kind: "leaf", value: text, text, place };
-  if (tree.kind === "list") return { ...tree, items: tree.items.map((item, index) => (index === at ? leaf : item)) };
-  if (tree.kind === "leaf") return leaf;
-  const entries = [...tree.entries].map(
-    ([key, entry]) => [key, key === at ? { ...entry, tree: leaf } : entry] as const,
-  );
-  return { ...tree, entries: new Map(entries) };
+/** A plain value in which one part is another. */
+function withPart(value: unknown, at: string | number | undefined, part: unknown): unknown {
+  if (Array.isArray(value) && typeof at === "number") return value.with(at, part);
+  return value instanceof Map ? new Map(value).set(at, part) : part;
 }
 
 /** Whoever knows other tools expects `${NAME}` to be filled in. Entries with keys of their own are read one by one. */
 function hasPlaceholder(setting: Setting, name: string, tree: Tree, findings: Findings): boolean {
-  const found = leavesOf(name, tree).flatMap(([path, { value, place }]) => {
+  const found = leavesOf(name, tree).flatMap(({ path, value, place }) => {
     if (typeof value !== "string") return [];
     // Of a secret nothing is shown, not even the default in `${NAME:-default}`.
-    if (setting.sensitive || setting.isHandedOn)
-      return isPlaceholder(value) ? [{ path, place, what: "a placeholder" }] : [];
-    const placeholder = placeholderIn(value);
-    return placeholder ? [{ path, place, what: quote(placeholder) }] : [];
+    const isHidden = setting.sensitive || setting.isHandedOn;
+    const placeholder = isHidden ? undefined : placeholderIn(value);
+    if (placeholder !== undefined) return [{ path, place, what: quote(placeholder) }];
+    return isHidden && isPlaceholder(value) ? [{ path, place, what: "a placeholder" }] : [];
   });
   const variable = setting.env ? `, or set ${setting.env}` : "";
-  const file = setting.hasFileForm ? ", or name a file that holds it (the key …File)" : "";
+  const file = fileFormOf(name, setting) ? ", or name a file that holds it (the key …File)" : "";
   for (const { path, place, what } of found) {
-    findings.mistake(
-      place,
-      `${path} holds ${what}, and nothing is filled in here`,
-      `write the value${variable}${file}`,
-    );
+    const mend = `write the value${variable}${file}`;
+    findings.mistake(place, `${path} holds ${what}, and nothing is filled in here`, mend);
   }
   return found.length > 0;
 }
 
-function leavesOf(name: string, tree: Tree): readonly (readonly [path: string, leaf: Leaf])[] {
-  const parts: (readonly [string, Tree])[] =
-    tree.kind === "leaf"
-      ? [[name, tree]]
-      : tree.kind === "list"
-        ? tree.items.map((item, at) => [`${name}[${at}]`, item])
-        : [...tree.entries].map(([key, entry]) => [`${name}.${shownKey(key)}`, entry.tree]);
-  return parts.flatMap(([path, part]) => (part.kind === "leaf" ? [[path, part] as const] : []));
-}
-
-async function readSecretFile(setting: Setting, name: string, tree: Tree, findings: Findings): Promise<Given> {
-  const secret = await readSecret(name, tree, findings);
-  if (secret === undefined) return { value: null, place: tree.place, isBroken: true };
-  return checked(setting, `${name}: the text in ${quote(tree.kind === "leaf" ? tree.value : "")}`, secret, findings);
-}
-
-/** A secret from a file of its own, as Docker and Kubernetes mount them; a line break at the end is not part of it. */
-async function readSecret(name: string, tree: Tree, findings: Findings): Promise<Leaf | undefined> {
-  const file = tree.kind === "leaf" ? tree.value : undefined;
-  if (typeof file !== "string" || file === "") {
-    findings.mistake(tree.place, `${name} is ${describeTree(tree)}, not a path`, "name the file that holds the secret");
-    return undefined;
-  }
-  const path = resolve(directoryOf(tree.place, ""), file);
-  const text = await readTextFile(path, secretFileMaxBytes);
-  if (typeof text !== "string") {
-    findings.mistake(tree.place, `${name}: the file ${quote(file)} ${text.problem}`, text.mend);
-    return undefined;
-  }
-  const mode = await modeOpenToAll(path);
-  if (mode) findings.warn(tree.place, `${name}: every user can read the file ${quote(file)} (${mode})`, "chmod 600");
-  return { kind: "leaf", value: text.replace(/\r?\n$/, ""), text: "", place: tree.place };
+/** A scalar, or those in a list or a map, each with its path. */
+function leavesOf(path: string, tree: Tree): readonly (Leaf & { readonly path: string })[] {
+  if (tree.kind === "leaf") return [{ ...tree, path }];
+  const parts =
+    tree.kind === "list"
+      ? tree.items.map((item, at) => ({ path: `${path}[${at}]`, tree: item }))
+      : [...tree.entries].map(([key, entry]) => ({ path: `${path}.${shownKey(key)}`, tree: entry.tree }));
+  return parts.flatMap((part) => (part.tree.kind === "leaf" ? [{ ...part.tree, path: part.path }] : []));
 }
 
 function refuseUnknownKeys(section: Section, tree: Branch, here: string, findings: Findings): void {
   const known = Object.keys(section);
-  for (const [key, part] of Object.entries(section)) if (isSetting(part) && part.hasFileForm) known.push(`${key}File`);
+  const files = known.flatMap((key) => fileFormOf(key, section[key]) ?? []);
   for (const [key, entry] of tree.entries) {
-    if (known.includes(key)) continue;
+    if (known.includes(key) || files.includes(key)) continue;
     const name = joined(here, shownKey(key));
     if (key === "<<") findings.mistake(entry.place, `${name} is a merge key`, "write the keys out; aliases do work");
-    else findings.mistake(entry.place, `the key ${name} is unknown`, suggestion(key, known, section));
+    else findings.mistake(entry.place, `the key ${name} is unknown`, suggestion(key, [...known, ...files], section));
   }
 }
 
@@ -251,36 +272,16 @@ function refuseUnknownKeys(section: Section, tree: Branch, here: string, finding
 function suggestion(key: string, known: readonly string[], section: Section): string {
   const near = nearest(key, known);
   if (near) return `did you mean ${near}?`;
-  for (const [path] of settingsOf(section)) {
-    if (path.at(-1) === key) return `did you mean ${path.join(".")}?`;
-  }
-  return `known here: ${known.join(", ")}`;
+  const [below] = [...settingsOf(section)].find(([path]) => path.at(-1) === key) ?? [];
+  return below ? `did you mean ${below.join(".")}?` : `known here: ${known.join(", ")}`;
 }
 
-/** A path ends where its setting was written, not where the process happens to stand. */
-function absolute(value: unknown, place: Place, reading: Reading): unknown {
-  return typeof value === "string" ? resolve(directoryOf(place, reading.directory), value) : value;
-}
-
-function directoryOf(place: Place, otherwise: string): string {
-  return place.kind === "default" ? otherwise : place.directory;
-}
-
-function partPlace(tree: Tree, at: string | number | undefined): Place {
-  return (partOf(tree, at) ?? tree).place;
-}
-
-function partOf(tree: Tree, at: string | number | undefined): Tree | undefined {
-  if (at === undefined) return tree;
-  if (tree.kind === "list" && typeof at === "number") return tree.items[at];
-  return tree.kind === "map" ? tree.entries.get(String(at))?.tree : undefined;
+/** Where names of files start that were written at a place. */
+function directoryOf(place: Place): string | undefined {
+  return place.kind === "default" ? undefined : place.directory;
 }
 
 /** A key as part of a path: plain when it is a plain word. */
 function shownKey(key: string): string {
   return /^[A-Za-z0-9_.-]{1,80}$/.test(key) ? key : quote(key);
-}
-
-function joined(prefix: string, key: string): string {
-  return prefix === "" || key === "" ? prefix + key : `${prefix}.${key}`;
 }

@@ -1,168 +1,154 @@
 // What must hold between settings: the rules that no single value can break. Each finding names the line to change.
+// Rules of two keys that stand side by side are in the schema itself, as `atMost` and `uselessOver`.
 import { leastLeaseMs } from "../job/lease.js";
-import { isLoopback } from "../std/addresses.js";
+import { hostOf, isLoopback } from "../std/addresses.js";
+import { knownRegions } from "../std/regions.js";
+import { nearest } from "../std/suggest.js";
+import { formatDuration } from "../std/units.js";
 import { checkAwsVariables } from "./aws-variables.js";
-import type { HandlerEntry } from "./entries.js";
+import type { ActionTypeConfig, Draft } from "./config.js";
 import type { Environment } from "./environment.js";
+import { meaningOf } from "./formats.js";
 import type { Findings } from "./mistakes.js";
 import { quote } from "./mistakes.js";
-import { knownRegions } from "./regions.js";
 import { schema } from "./schema.js";
 import { checkServices } from "./service-rules.js";
-import { settingsOf } from "./setting.js";
+import { fileFormOf, settingsOf } from "./setting.js";
 import type { Settings } from "./settings.js";
-import { nearest } from "./suggest.js";
-import { formatDuration } from "./units.js";
 
 /** All that the rules look at. */
 export interface Checked {
+  /** Of what was missing or wrong it has the default, or nothing: `settings` knows what can be relied upon. */
+  readonly draft: Draft;
   readonly settings: Settings;
   readonly findings: Findings;
   readonly environment: Environment;
-  /** Prefixes of the action types' settings. */
-  readonly actionTypes: readonly string[];
-  readonly handlers: readonly HandlerEntry[];
-  /** Names under `handlers`, also of those that could not be read. */
-  readonly handlerNames: ReadonlySet<string>;
-  readonly regionsOf: (actionType: string) => readonly string[];
 }
 
 /** Adds to the findings whatever breaks a rule. */
 export function checkRules(checked: Checked): void {
   checkOrder(checked);
   checkAdmin(checked);
+  checkChoices(checked);
   checkClientTokens(checked);
-  checkLedger(checked);
+  checkLease(checked);
   checkRegions(checked);
   checkDuplicates(checked);
-  for (const path of checked.actionTypes) checkActionType(path, checked);
+  for (const [path, type] of actionTypesOf(checked)) checkActionType(path, type, checked);
   checkHandlers(checked);
   checkCommands(checked);
   checkAwsVariables(checked.environment, checked.findings);
   checkServices(checked);
 }
 
-/** A lower limit that is above its upper one. */
-function checkOrder({ settings, findings }: Checked): void {
-  const pairs = [["polling.minInterval", "polling.maxInterval"]];
-  for (const path of settings.paths()) {
-    if (/^retry\.[^.]+\.minDelay$/.test(path)) pairs.push([path, path.replace(/minDelay$/, "maxDelay")]);
-  }
-  for (const [low = "", high = ""] of pairs) {
-    if (!settings.isSound(low) || !settings.isSound(high)) continue;
-    if (settings.durationMs(low) <= settings.durationMs(high)) continue;
-    const place = settings.place(settings.isGiven(high) ? high : low);
-    const what = `${low} (${settings.text(low)}) is longer than ${high} (${settings.text(high)})`;
-    findings.mistake(place, what, settings.isGiven(high) ? `raise ${high}` : `lower ${low}, or raise ${high}`);
-  }
-  for (const part of ["aws.connectionTimeout", "aws.socketTimeout"]) {
-    if (!settings.isSound(part) || !settings.isSound("aws.requestTimeout")) continue;
-    if (settings.durationMs(part) <= settings.durationMs("aws.requestTimeout")) continue;
-    const place = settings.place(settings.isGiven(part) ? part : "aws.requestTimeout");
-    findings.warn(place, `${part} is longer than aws.requestTimeout and never comes to bear`, "lower it");
-  }
+/** The action types that could be looked at, by the prefixes of their settings. */
+function actionTypesOf({ draft, settings }: Checked): readonly (readonly [string, ActionTypeConfig])[] {
+  const paths = settings.entries("actionTypes").map(({ path }) => path);
+  return draft.actionTypes.map((type, index) => [paths[index] ?? "", type]);
 }
 
-function checkAdmin({ settings, findings }: Checked): void {
-  if (settings.isSound("admin.host") && settings.isSound("admin.port") && settings.isSound("admin.token")) {
-    const isOpen = settings.number("admin.port") !== 0 && !isLoopback(settings.text("admin.host"));
-    if (isOpen && settings.get("admin.token") === null) {
-      const what = `admin.host ${settings.text("admin.host")} can be reached from elsewhere, and there is no admin.token`;
-      findings.mistake(settings.place("admin.host"), what, "set admin.token, or keep to 127.0.0.1");
+/** Two keys side by side of which one limits the other. */
+function checkOrder({ settings, findings }: Checked): void {
+  for (const [path, { kind, atMost, uselessOver }] of settingsOf(schema)) {
+    const limit = atMost ?? uselessOver;
+    const [low, high] = [path.join("."), [...path.slice(0, -1), limit].join(".")];
+    if (limit === undefined || !settings.isSound(low, high)) continue;
+    const [value, most] = [low, high].map((each) => Number(meaningOf(kind, settings.get(each))));
+    if (value === undefined || most === undefined || value <= most) continue;
+    if (atMost === undefined) {
+      const what = `${low} is longer than ${high} and never comes to bear`;
+      findings.warn(settings.place(settings.isGiven(low) ? low : high), what, "lower it");
+    } else {
+      const what = `${low} (${settings.get(low)}) is longer than ${high} (${settings.get(high)})`;
+      const mend = settings.isGiven(high) ? `raise ${high}` : `lower ${low}, or raise ${high}`;
+      findings.mistake(settings.place(settings.isGiven(high) ? high : low), what, mend);
     }
   }
-  const publicUrl = settings.isSound("admin.publicUrl") ? settings.optionalText("admin.publicUrl") : undefined;
-  checkPublicUrl(publicUrl, { settings, findings });
-  if (publicUrl !== undefined && new URL(publicUrl).search !== "") {
-    const what = "admin.publicUrl has a query, and paths are put behind it";
-    findings.mistake(settings.place("admin.publicUrl"), what, "remove the part from ? on");
-  }
 }
 
-/** Whoever leads services elsewhere to a port on loopback has a proxy here, and all that it lets through looks local. */
-function checkPublicUrl(publicUrl: string | undefined, { settings, findings }: Pick<Checked, "settings" | "findings">) {
-  if (publicUrl === undefined || isLoopback(new URL(publicUrl).hostname.replace(/^\[|\]$/g, ""))) return;
-  if (!settings.isSound("admin.token") || settings.get("admin.token") !== null) return;
-  if (!settings.isSound("admin.host") || !isLoopback(settings.text("admin.host"))) return;
+function checkAdmin({ draft: { admin }, settings, findings }: Checked): void {
+  if (!settings.isSound("admin.host", "admin.token") || admin.token !== undefined) return;
+  if (!isLoopback(admin.host)) {
+    if (!settings.isSound("admin.port") || admin.port === 0) return;
+    const what = `admin.host ${admin.host} can be reached from elsewhere, and there is no admin.token`;
+    findings.mistake(settings.place("admin.host"), what, "set admin.token, or keep to 127.0.0.1");
+    return;
+  }
+  // Whoever leads services elsewhere to a port on loopback has a proxy here, and all that it lets through looks local.
+  if (admin.publicUrl === undefined || !settings.isSound("admin.publicUrl")) return;
+  if (isLoopback(hostOf(admin.publicUrl))) return;
   const what =
     "admin.publicUrl leads here from elsewhere, and there is no admin.token: who comes by a proxy may see and end jobs";
-  findings.warn(
-    settings.place("admin.publicUrl"),
-    what,
-    "set admin.token, or let the proxy pass POST /jobs/ID/outcome alone",
-  );
+  const mend = "set admin.token, or let the proxy pass POST /jobs/ID/outcome alone";
+  findings.warn(settings.place("admin.publicUrl"), what, mend);
 }
 
-function checkClientTokens({ settings, findings, actionTypes }: Checked): void {
-  if (!settings.isSound("clientTokens.source")) return;
-  const source = settings.text("clientTokens.source");
-  const wanted = source === "file" ? "path" : "tokens";
-  const unused = source === "file" ? "tokens" : "path";
-  const isEmptyMap = unused === "tokens" && settings.map("clientTokens.tokens").size === 0;
-  if (settings.isGiven(`clientTokens.${unused}`) && !isEmptyMap) {
-    const mend = unused === "path" ? "write source: file, or remove it" : "write source: static, or remove it";
-    const what = `clientTokens.${unused} is not used by the source ${source}`;
-    findings.mistake(settings.place(`clientTokens.${unused}`), what, mend);
-    return;
-  }
-  const isMissing = settings.isSound(`clientTokens.${wanted}`) && !settings.isGiven(`clientTokens.${wanted}`);
-  if (isMissing && settings.isGiven("clientTokens.source")) {
-    findings.mistake(
-      settings.place("clientTokens.source"),
-      `clientTokens.${wanted} is missing for the source ${source}`,
-      wanted === "path" ? "name the client token file" : "write tokens: {CLIENT-ID: TOKEN}",
-    );
-    return;
-  }
-  const thirdParty = actionTypes.find((path) => settings.get(`${path}.owner`) === "ThirdParty");
-  const isEmpty = source === "static" && settings.isSound("clientTokens.tokens") && settings.map("clientTokens.tokens");
-  if (thirdParty !== undefined && isEmpty && isEmpty.size === 0) {
-    const what = "third-party action types need client tokens, and there are none";
-    findings.mistake(settings.place(`${thirdParty}.owner`), what, "add clientTokens: {source: file, path: …}");
+/** Keys that count only for another word than the one that is chosen: whoever wrote them meant that word. */
+function checkChoices({ settings, findings }: Checked): void {
+  let deciding = "";
+  let isMistake = false;
+  for (const [path, { decides, only }] of settingsOf(schema)) {
+    const name = path.join(".");
+    if (decides) [deciding, isMistake] = [name, decides === "strictly"];
+    if (only === undefined || !settings.isSound(deciding) || !settings.isGiven(name)) continue;
+    const [word, value] = [settings.get(deciding), settings.get(name)];
+    if (word === only || (value instanceof Map && value.size === 0)) continue;
+    const place = settings.place(name);
+    // Whoever changes the word from outside may leave in the file what it was written for.
+    if (place.kind === "file" && !["file", "default"].includes(settings.place(deciding).kind)) continue;
+    const key = deciding.replace(/^.*\./, "");
+    const what = `${name} is not used by the ${key} ${word}`;
+    const mend = `write ${key}: ${only}, or remove it`;
+    if (isMistake) findings.mistake(place, what, mend);
+    else findings.warn(place, what, mend);
   }
 }
 
-/** Keys of another store than the one that is chosen: whoever wrote them meant that one. */
-function checkLedger({ settings, findings }: Checked): void {
-  if (!settings.isSound("ledger.store")) return;
-  const store = settings.text("ledger.store");
-  if (store === "dynamodb") return checkLease({ settings, findings });
-  for (const key of ["table", "region", "endpoint", "lease"]) {
-    if (!settings.isGiven(`ledger.${key}`)) continue;
-    const what = `ledger.${key} is not used by the store ${store}`;
-    findings.warn(settings.place(`ledger.${key}`), what, "write store: dynamodb, or remove it");
+function checkClientTokens({ draft: { clientTokens, actionTypes }, settings, findings }: Checked): void {
+  const isFile = clientTokens.source === "file";
+  const [source, wanted] = ["clientTokens.source", isFile ? "clientTokens.path" : "clientTokens.tokens"];
+  if (!settings.isSound(source, wanted)) return;
+  if (settings.isGiven(source) && !settings.isGiven(wanted)) {
+    const mend = isFile ? "name the client token file" : "write tokens: {CLIENT-ID: TOKEN}";
+    findings.mistake(settings.place(source), `${wanted} is missing for the source ${clientTokens.source}`, mend);
+    return;
   }
+  const thirdParty = actionTypes.findIndex(({ owner }) => owner === "ThirdParty");
+  // A path that is given alone is told of already.
+  if (thirdParty < 0 || isFile || settings.isGiven("clientTokens.path")) return;
+  if (Object.keys(clientTokens.tokens).length > 0) return;
+  const place = settings.place(`${settings.entries("actionTypes")[thirdParty]?.path}.owner`);
+  const what = "third-party action types need client tokens, and there are none";
+  findings.mistake(place, what, "add clientTokens: {source: file, path: …}");
 }
 
 /** Handlers are told to stop so early that they have ended with the lease: what is left must be enough to work in. */
-function checkLease({ settings, findings }: Pick<Checked, "settings" | "findings">): void {
+function checkLease({ draft: { ledger, shutdown }, settings, findings }: Checked): void {
   const [lease, grace] = ["ledger.lease", "shutdown.cancelGrace"];
-  if (!settings.isSound(lease) || !settings.isSound(grace)) return;
-  const leastMs = leastLeaseMs(settings.durationMs(grace));
-  if (settings.durationMs(lease) >= leastMs) return;
-  const what = `${lease} (${settings.text(lease)}) is too short for ${grace} (${settings.text(grace)})`;
-  const raise = leastMs <= leaseMaxMs ? `write lease: ${formatDuration(leastMs)} or more, or ` : "";
+  if (ledger.store !== "dynamodb" || !settings.isSound("ledger.store", lease, grace)) return;
+  const leastMs = leastLeaseMs(shutdown.cancelGraceMs);
+  if (ledger.leaseMs >= leastMs) return;
+  const what = `${lease} (${settings.get(lease)}) is too short for ${grace} (${settings.get(grace)})`;
+  const isAllowed = schema.ledger.lease.kind.problems(formatDuration(leastMs)).length === 0;
+  const raise = isAllowed ? `write lease: ${formatDuration(leastMs)} or more, or ` : "";
   findings.mistake(settings.place(settings.isGiven(lease) ? lease : grace), what, `${raise}lower ${grace}`);
 }
 
-/** What entry-schema.ts allows. */
-const leaseMaxMs = 600_000;
-
 /** Regions that do not exist, and action types that have none. */
-function checkRegions({ settings, findings, environment, actionTypes, regionsOf }: Checked): void {
-  for (const path of actionTypes) {
-    if (!settings.isSound(`${path}.regions`) || !settings.isSound("regions") || regionsOf(path).length > 0) continue;
+function checkRegions(checked: Checked): void {
+  const { draft, settings, findings, environment } = checked;
+  const types = actionTypesOf(checked);
+  for (const [path, { regions }] of types) {
+    if (!settings.isSound(`${path}.regions`, "regions") || regions.length > 0) continue;
     const place = settings.place(settings.isGiven(`${path}.regions`) ? `${path}.regions` : `${path}.provider`);
     findings.mistake(place, `${path} has no Region to be polled in`, "set regions, at the top or here");
   }
   // An endpoint of one's own, such as the emulator's, knows whatever Region it likes.
-  const endpoints = [environment["AWS_ENDPOINT_URL_CODEPIPELINE"], environment["AWS_ENDPOINT_URL"]];
-  const isFree =
-    settings.isOn("allowUnknownRegions") || settings.get("aws.endpoint") !== null || endpoints.some(Boolean);
-  if (isFree) return;
-  for (const path of ["regions", ...actionTypes.map((each) => `${each}.regions`)]) {
-    if (!settings.isGiven(path)) continue;
-    for (const [index, region] of settings.list(path).entries()) {
+  const endpoints = [environment["AWS_ENDPOINT_URL_CODEPIPELINE"], environment["AWS_ENDPOINT_URL"], draft.aws.endpoint];
+  if (draft.allowUnknownRegions || endpoints.some(Boolean)) return;
+  const lists = types.map(([path, { regions }]) => [`${path}.regions`, regions] as const);
+  for (const [path, regions] of [["regions", draft.regions] as const, ...lists]) {
+    for (const [index, region] of settings.isGiven(path) ? regions.entries() : []) {
       if (knownRegions.includes(region)) continue;
       const near = nearest(region, knownRegions);
       const mend = `${near ? `did you mean "${near}"? ` : ""}A new Region needs allowUnknownRegions: true`;
@@ -172,73 +158,72 @@ function checkRegions({ settings, findings, environment, actionTypes, regionsOf 
 }
 
 /** Two loops that poll the same jobs would take them from each other. */
-function checkDuplicates({ settings, findings, actionTypes, regionsOf }: Checked): void {
+function checkDuplicates(checked: Checked): void {
+  const { settings, findings } = checked;
   const seen = new Map<string, string>();
-  for (const path of actionTypes) {
-    const keys = ["category", "owner", "provider", "version"].map((key) => `${path}.${key}`);
-    if (!keys.every((key) => settings.isGiven(key))) continue;
-    const name = keys.map((key) => settings.text(key)).join("/");
-    for (const region of regionsOf(path)) {
-      const earlier = seen.get(`${region} ${name}`);
+  for (const [path, type] of actionTypesOf(checked)) {
+    if (!["category", "owner", "provider", "version"].every((key) => settings.isGiven(`${path}.${key}`))) continue;
+    for (const region of type.regions) {
+      const name = [region, type.category, type.owner, type.provider, type.version].join("/");
+      const earlier = seen.get(name);
       if (earlier !== undefined && earlier !== path) {
         const what = `${path} is the same action type as ${earlier} in ${region}`;
         findings.mistake(settings.place(`${path}.provider`), what, "keep one of them");
         break;
       }
-      seen.set(`${region} ${name}`, path);
+      seen.set(name, path);
     }
   }
 }
 
-function checkActionType(path: string, { settings, findings, handlerNames }: Checked): void {
-  const handler = settings.get(`${path}.handler`);
-  if (settings.isGiven(`${path}.handler`) && typeof handler === "string" && !handlerNames.has(handler)) {
-    const near = nearest(handler, handlerNames);
+function checkActionType(path: string, type: ActionTypeConfig, { draft, settings, findings }: Checked): void {
+  // Also of handlers that could not be read.
+  const tree = settings.tree("handlers");
+  const names = tree?.kind === "map" ? [...tree.entries.keys()] : [];
+  if (settings.isGiven(`${path}.handler`) && !names.includes(type.handler)) {
+    const near = nearest(type.handler, names);
     const mend = near ? `did you mean "${near}"?` : "add it to handlers";
-    findings.mistake(settings.place(`${path}.handler`), `${path}.handler ${quote(handler)} is not in handlers`, mend);
+    const what = `${path}.handler ${quote(type.handler)} is not in handlers`;
+    findings.mistake(settings.place(`${path}.handler`), what, mend);
   }
-  const isThirdParty = settings.get(`${path}.owner`) === "ThirdParty";
+  const isThirdParty = type.owner === "ThirdParty";
   if (isThirdParty && settings.isGiven(`${path}.queryParam`)) {
     const what = `${path}.queryParam is for Custom action types: PollForThirdPartyJobs takes none`;
     findings.mistake(settings.place(`${path}.queryParam`), what, "remove it");
   }
-  if (isThirdParty && settings.isSound(`${path}.jobTimeout`) && settings.durationMs(`${path}.jobTimeout`) > 3_600_000) {
+  if (isThirdParty && settings.isSound(`${path}.jobTimeout`) && type.jobTimeoutMs > 3_600_000) {
     const what = `${path}.jobTimeout is over 1h, when CodePipeline ends third-party actions unless AWS raised the quota`;
     findings.warn(settings.place(`${path}.jobTimeout`), what, "use continuations for longer work");
   }
-  checkSecretProperties(path, { settings, findings });
+  checkSecretProperties(path, type, { settings, findings });
   const limit = `${path}.maxConcurrentJobs`;
   if (!settings.isGiven(limit) || !settings.isSound("worker.maxConcurrentJobs")) return;
-  if (settings.number(limit) > settings.number("worker.maxConcurrentJobs")) {
-    const what = `${limit} is over worker.maxConcurrentJobs (${settings.number("worker.maxConcurrentJobs")})`;
-    findings.warn(settings.place(limit), `${what} and never comes to bear`, "raise that one, or lower this");
-  }
+  const { maxConcurrentJobs } = draft.worker;
+  if (type.maxConcurrentJobs <= maxConcurrentJobs) return;
+  const what = `${limit} is over worker.maxConcurrentJobs (${maxConcurrentJobs}) and never comes to bear`;
+  findings.warn(settings.place(limit), what, "raise that one, or lower this");
 }
 
 /** One property cannot be masked and shown; and what is queried for is no secret to CodePipeline, nor is it here. */
-function checkSecretProperties(path: string, { settings, findings }: Pick<Checked, "settings" | "findings">): void {
-  const keys = ["secretProperties", "notSecretProperties", "queryParam"].map((key) => `${path}.${key}`);
-  if (!keys.every((key) => settings.isSound(key))) return;
-  const [secret = "", notSecret = "", query = ""] = keys;
-  const queried = settings.get(query);
-  for (const [index, name] of settings.list(secret).entries()) {
-    const other = settings.list(notSecret).includes(name)
-      ? notSecret
-      : queried instanceof Map && queried.has(name)
-        ? query
-        : undefined;
+function checkSecretProperties(
+  path: string,
+  type: ActionTypeConfig,
+  { settings, findings }: Pick<Checked, "settings" | "findings">,
+): void {
+  const [secret, notSecret, query] = [`${path}.secretProperties`, `${path}.notSecretProperties`, `${path}.queryParam`];
+  if (!settings.isSound(secret, notSecret, query)) return;
+  for (const [index, name] of type.secretProperties.entries()) {
+    const isQueried = type.queryParam !== undefined && name in type.queryParam;
+    const other = type.notSecretProperties.includes(name) ? notSecret : isQueried ? query : undefined;
     if (other === undefined) continue;
-    findings.mistake(
-      settings.place(secret, index),
-      `${secret} and ${other} both name ${quote(name)}`,
-      "keep one of them",
-    );
+    const what = `${secret} and ${other} both name ${quote(name)}`;
+    findings.mistake(settings.place(secret, index), what, "keep one of them");
   }
 }
 
 /** What a program of the same user can read in /proc, though it does not inherit it: see docs/security.md. */
-function checkCommands({ settings, findings, environment, handlers }: Checked): void {
-  const commands = handlers.filter(({ kind }) => kind === "command");
+function checkCommands({ draft, settings, findings, environment }: Checked): void {
+  const commands = settings.entries("handlers").filter(({ name }) => draft.handlers[name]?.kind === "command");
   for (const { path } of commands) {
     if (!settings.isGiven(`${path}.group`) || settings.isGiven(`${path}.user`)) continue;
     findings.mistake(settings.place(`${path}.group`), `${path}.group is for a user, and there is none`, "set user too");
@@ -255,18 +240,19 @@ function checkCommands({ settings, findings, environment, handlers }: Checked): 
 /** Secrets that the daemon may be given in its environment, and what to do instead. */
 function secretVariables(): readonly (readonly [name: string, mend: string])[] {
   const ofAws = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
+  const own = [...settingsOf(schema)].flatMap(([path, setting]) =>
+    setting.env && fileFormOf(path.join("."), setting) ? [setting.env] : [],
+  );
   return [
     ...ofAws.map((name) => [name, "let partnerd take on a role, or use a credentials file"] as const),
-    ...[...settingsOf(schema)].flatMap(([, { env, sensitive, hasFileForm }]) =>
-      sensitive && env ? [[env, hasFileForm ? `set ${env}_FILE` : "write it into a file"] as const] : [],
-    ),
+    ...own.map((name) => [name, `set ${name}_FILE`] as const),
   ];
 }
 
 /** Handlers that no action type names. */
-function checkHandlers({ settings, findings, actionTypes, handlers }: Checked): void {
-  const used = new Set(actionTypes.map((path) => settings.get(`${path}.handler`)));
-  for (const { name, path } of handlers) {
+function checkHandlers({ draft, settings, findings }: Checked): void {
+  const used = new Set(draft.actionTypes.map(({ handler }) => handler));
+  for (const { name, path } of settings.entries("handlers")) {
     if (used.has(name)) continue;
     findings.warn(settings.place(`${path}.kind`), `no action type uses the handler ${name}`, "remove it, or name it");
   }

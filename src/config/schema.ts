@@ -1,6 +1,8 @@
-// Every key of the configuration: its default, its environment variable, its limits and one sentence. With
-// entry-schema.ts, its second half, the only home of defaults. The table in README.md is made from the two.
-import { artifactsSchema, ledgerSchema } from "./entry-schema.js";
+// Every key of the configuration: one sentence, its format and limits, its default. With entry-schema.ts, its second
+// half, the only place where a key stands: the type Config, the values, the variables, the checks between two keys,
+// the JSON Schema and the table in README.md follow from the two.
+import type { ClientToken } from "../job/job.js";
+import { actionTypeSchema, artifactsSchema, handlerSchemas, ledgerSchema } from "./entry-schema.js";
 import {
   boolean,
   duration,
@@ -11,264 +13,173 @@ import {
   number,
   oneOf,
   path,
+  secret,
   text,
   textMap,
 } from "./formats.js";
-import type { Section } from "./setting.js";
-import { setting } from "./setting.js";
-import { actionTypesFormat, handlersFormat, listenHost, regionListFormat } from "./shapes.js";
+import { setting, withVariables } from "./setting.js";
+import { actionTypesFormat, clientIdFormat, handlersFormat, listenHostFormat, regionListFormat } from "./shapes.js";
 
 /** Longest wait that makes sense anywhere: CodePipeline ends custom actions after a day. */
 const day = "24h";
 
 /** The keys of the configuration; those of `ledger`, `artifacts` and single entries are in entry-schema.ts. */
-export const schema = {
-  regions: setting({
-    doc: "Regions in which action types are polled that name none of their own.",
-    kind: regionListFormat,
-    env: "PARTNERD_REGIONS",
-    defaultText: "`AWS_REGION`, `AWS_DEFAULT_REGION`",
+export const schema = withVariables({
+  regions: setting("Regions in which action types are polled that name none of their own.", regionListFormat, {
+    derived: "`AWS_REGION`, `AWS_DEFAULT_REGION`",
   }),
-  allowUnknownRegions: setting({
-    doc: "Accept Regions that this version has not heard of.",
-    kind: boolean(),
-    default: false,
-    env: "PARTNERD_ALLOW_UNKNOWN_REGIONS",
+  allowUnknownRegions: setting("Accept Regions that this version has not heard of.", boolean(), { default: false }),
+  actionTypes: setting("The action types to work, a list.", actionTypesFormat, {
+    required: true,
+    each: actionTypeSchema,
   }),
-  actionTypes: setting({ doc: "The action types to work, a list.", kind: actionTypesFormat, required: true }),
-  handlers: setting({ doc: "The code that does the work, by name.", kind: handlersFormat, required: true }),
+  handlers: setting("The code that does the work, by name.", handlersFormat, { required: true, kinds: handlerSchemas }),
   clientTokens: {
-    source: setting({
-      doc: "Where client tokens come from; needed for third-party action types.",
-      kind: oneOf(["static", "file"], ["http", "command", "module", "secrets-manager", "dynamodb"]),
-      default: "static",
-      env: "PARTNERD_CLIENT_TOKENS_SOURCE",
-    }),
-    path: setting({
-      doc: "The client token file, `{clientId: token}` as YAML or JSON, for the source `file`; it is re-read when it changes.",
-      kind: path(),
-      env: "PARTNERD_CLIENT_TOKENS_PATH",
-      isPath: true,
-    }),
-    tokens: setting({
-      doc: "Tokens by client id, for the source `static`.",
-      kind: textMap({
-        key: text({
-          max: 36,
-          form: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
-          says: "a client id: a UUID in lower case",
-        }),
-        value: hiddenText({ min: 1, max: 256 }),
+    source: setting(
+      "Where client tokens come from; needed for third-party action types.",
+      oneOf(["static", "file"], ["http", "command", "module", "secrets-manager", "dynamodb"]),
+      { default: "static", decides: "strictly" },
+    ),
+    path: setting(
+      "The client token file, `{clientId: token}` as YAML or JSON, for the source `file`; it is re-read when it changes.",
+      path(),
+      { required: true, only: "file" },
+    ),
+    tokens: setting(
+      "Tokens by client id, for the source `static`.",
+      textMap({
+        key: clientIdFormat,
+        value: secret<ClientToken>(hiddenText({ min: 1, max: 256 })),
         max: 10_000,
       }),
-      default: new Map(),
-      defaultText: "none",
-      sensitive: true,
-    }),
+      { default: new Map(), only: "static" },
+    ),
   },
   worker: {
-    maxConcurrentJobs: setting({
-      doc: "Jobs worked at once, of all action types together.",
-      kind: integer(1, 10_000),
+    maxConcurrentJobs: setting("Jobs worked at once, of all action types together.", integer(1, 10_000), {
       default: 50,
-      env: "PARTNERD_WORKER_MAX_CONCURRENT_JOBS",
     }),
   },
   polling: {
-    minInterval: setting({
-      doc: "Rest between two polls while jobs come.",
-      kind: duration("50ms", "1h"),
+    minInterval: setting("Rest between two polls while jobs come.", duration("50ms", "1h"), {
       default: "1s",
-      env: "PARTNERD_POLLING_MIN_INTERVAL",
+      atMost: "maxInterval",
     }),
-    maxInterval: setting({
-      doc: "Rest between two polls when there has been nothing for a while.",
-      kind: duration("50ms", "1h"),
+    maxInterval: setting("Rest between two polls when there has been nothing for a while.", duration("50ms", "1h"), {
       default: "15s",
-      env: "PARTNERD_POLLING_MAX_INTERVAL",
     }),
   },
   ledger: ledgerSchema,
   artifacts: artifactsSchema,
   shutdown: {
-    drainTimeout: setting({
-      doc: "How long a stop waits for running jobs before it aborts their handlers.",
-      kind: duration("0s", day),
-      default: "25s",
-      env: "PARTNERD_SHUTDOWN_DRAIN_TIMEOUT",
-    }),
-    cancelGrace: setting({
-      doc: "How long an aborted handler may take to end before it is killed or abandoned.",
-      kind: duration("0s", "10m"),
-      default: "5s",
-      env: "PARTNERD_SHUTDOWN_CANCEL_GRACE",
-    }),
-    reportTimeout: setting({
-      doc: "How long a stop goes on reporting outcomes before it leaves them in the ledger.",
-      kind: duration("0s", "1h"),
-      default: "20s",
-      env: "PARTNERD_SHUTDOWN_REPORT_TIMEOUT",
-    }),
+    drainTimeout: setting(
+      "How long a stop waits for running jobs before it aborts their handlers.",
+      duration("0s", day),
+      { default: "25s" },
+    ),
+    cancelGrace: setting(
+      "How long an aborted handler may take to end before it is killed or abandoned.",
+      duration("0s", "10m"),
+      { default: "5s" },
+    ),
+    reportTimeout: setting(
+      "How long a stop goes on reporting outcomes before it leaves them in the ledger.",
+      duration("0s", "1h"),
+      { default: "20s" },
+    ),
   },
   admin: {
-    host: setting({
-      doc: "Address of the admin port; anything but loopback needs `admin.token`.",
-      kind: listenHost(),
+    host: setting("Address of the admin port; anything but loopback needs `admin.token`.", listenHostFormat, {
       default: "127.0.0.1",
-      env: "PARTNERD_ADMIN_HOST",
     }),
-    port: setting({
-      doc: "Port for probes, metrics, status and callbacks; 0: off.",
-      kind: integer(0, 65_535),
-      default: 9464,
-      env: "PARTNERD_ADMIN_PORT",
-    }),
-    token: setting({
-      doc: "Bearer token of the control routes and, where other machines reach the port, of the status page; `admin.tokenFile` or `PARTNERD_ADMIN_TOKEN_FILE` name a file that holds it.",
-      kind: hiddenText({ min: 16, max: 512, form: /^[A-Za-z0-9._~+/=-]+$/, says: "a bearer token" }),
-      env: "PARTNERD_ADMIN_TOKEN",
-      sensitive: true,
-      hasFileForm: true,
-    }),
-    publicUrl: setting({
-      doc: "Base of the callback URLs that http handlers are given.",
-      kind: httpUrl(),
-      env: "PARTNERD_ADMIN_PUBLIC_URL",
-      defaultText: "`http://HOST:PORT`",
+    port: setting("Port for probes, metrics, status and callbacks; 0: off.", integer(0, 65_535), { default: 9464 }),
+    token: setting(
+      "Bearer token of the control routes and, where other machines reach the port, of the status page; `admin.tokenFile` or `PARTNERD_ADMIN_TOKEN_FILE` name a file that holds it.",
+      secret(hiddenText({ min: 16, max: 512, form: /^[A-Za-z0-9._~+/=-]+$/, says: "a bearer token" })),
+    ),
+    publicUrl: setting("Base of the callback URLs that http handlers are given.", httpUrl({ isBase: true }), {
+      unset: "`http://HOST:PORT`",
     }),
   },
   systemd: {
-    readyWait: setting({
-      doc: "Under systemd: how long the first good poll is waited for; then the unit counts as started all the same.",
-      kind: duration("0s", "1h"),
-      default: "30s",
-      env: "PARTNERD_SYSTEMD_READY_WAIT",
-    }),
+    readyWait: setting(
+      "Under systemd: how long the first good poll is waited for; then the unit counts as started all the same.",
+      duration("0s", "1h"),
+      { default: "30s" },
+    ),
   },
   log: {
-    level: setting({
-      doc: "The least important log lines that are written.",
-      kind: oneOf(["debug", "info", "warn", "error"]),
+    level: setting("The least important log lines that are written.", oneOf(["debug", "info", "warn", "error"]), {
       default: "info",
-      env: "PARTNERD_LOG_LEVEL",
     }),
-    format: setting({
-      doc: "`json` for machines, `pretty` for people.",
-      kind: oneOf(["json", "pretty"]),
-      default: "json",
-      env: "PARTNERD_LOG_FORMAT",
-    }),
+    format: setting("`json` for machines, `pretty` for people.", oneOf(["json", "pretty"]), { default: "json" }),
   },
   aws: {
-    endpoint: setting({
-      doc: "Another CodePipeline endpoint, such as the emulator's; unset, the AWS SDK's own variables and rules decide.",
-      kind: httpUrl(),
-      env: "PARTNERD_AWS_ENDPOINT",
-    }),
-    appId: setting({
-      doc: "Names this worker in the user agent of its calls.",
-      kind: text({ max: 50, form: /^[A-Za-z0-9!$%&'*+.^_`|~#-]+$/, says: "letters, digits and - _ . without spaces" }),
-      default: "partnerd",
-      env: "PARTNERD_AWS_APP_ID",
-    }),
-    connectionTimeout: setting({
-      doc: "Longest wait for a connection to AWS.",
-      kind: duration("100ms", "5m"),
+    endpoint: setting(
+      "Another CodePipeline endpoint, such as the emulator's; unset, the AWS SDK's own variables and rules decide.",
+      httpUrl(),
+    ),
+    appId: setting(
+      "Names this worker in the user agent of its calls.",
+      text({ max: 50, form: /^[A-Za-z0-9!$%&'*+.^_`|~#-]+$/, says: "letters, digits and - _ . without spaces" }),
+      { default: "partnerd" },
+    ),
+    connectionTimeout: setting("Longest wait for a connection to AWS.", duration("100ms", "5m"), {
       default: "3s",
-      env: "PARTNERD_AWS_CONNECTION_TIMEOUT",
+      uselessOver: "requestTimeout",
     }),
-    socketTimeout: setting({
-      doc: "Longest silence on a connection to AWS.",
-      kind: duration("100ms", "5m"),
+    socketTimeout: setting("Longest silence on a connection to AWS.", duration("100ms", "5m"), {
       default: "10s",
-      env: "PARTNERD_AWS_SOCKET_TIMEOUT",
+      uselessOver: "requestTimeout",
     }),
-    requestTimeout: setting({
-      doc: "Longest wait for one answer of AWS.",
-      kind: duration("100ms", "5m"),
-      default: "15s",
-      env: "PARTNERD_AWS_REQUEST_TIMEOUT",
-    }),
+    requestTimeout: setting("Longest wait for one answer of AWS.", duration("100ms", "5m"), { default: "15s" }),
   },
   retry: {
-    poll: policy("a failed poll", "PARTNERD_RETRY_POLL", {
-      minDelay: "1s",
-      maxDelayText: "`polling.maxInterval`",
-      factor: 4,
-    }),
-    throttledPoll: policy("a throttled poll", "PARTNERD_RETRY_THROTTLED_POLL", {
-      minDelay: "2s",
-      maxDelay: "30s",
-      factor: 3,
-    }),
-    details: policy("a failed request for a job's details", "PARTNERD_RETRY_DETAILS", {
-      minDelay: "200ms",
-      maxDelay: "5s",
-      factor: 2,
-      maxElapsed: "30s",
-    }),
-    acknowledge: policy("a failed acknowledge", "PARTNERD_RETRY_ACKNOWLEDGE", {
-      minDelay: "200ms",
-      maxDelay: "10s",
-      factor: 2,
-    }),
-    report: policy("a failed report", "PARTNERD_RETRY_REPORT", { minDelay: "500ms", maxDelay: "30s", factor: 2 }),
-    handler: policy("a failed call of an http handler", "PARTNERD_RETRY_HANDLER", {
+    poll: policy("a failed poll", { minDelay: "1s", maxDelay: { derived: "`polling.maxInterval`" }, factor: 4 }),
+    throttledPoll: policy("a throttled poll", { minDelay: "2s", maxDelay: { default: "30s" }, factor: 3 }),
+    // Details and transfers are given up: an acknowledge is asked until it is answered, a result is owed until it is accepted.
+    details: {
+      ...policy("a failed request for a job's details", { minDelay: "200ms", maxDelay: { default: "5s" }, factor: 2 }),
+      maxElapsed: lastAttempt("a failed request for a job's details", "30s"),
+    },
+    acknowledge: policy("a failed acknowledge", { minDelay: "200ms", maxDelay: { default: "10s" }, factor: 2 }),
+    report: policy("a failed report", { minDelay: "500ms", maxDelay: { default: "30s" }, factor: 2 }),
+    handler: policy("a failed call of an http handler", {
       minDelay: "500ms",
-      maxDelay: "30s",
+      maxDelay: { default: "30s" },
       factor: 2,
     }),
-    artifact: policy("a failed transfer of an artifact", "PARTNERD_RETRY_ARTIFACT", {
-      minDelay: "200ms",
-      maxDelay: "10s",
-      factor: 2,
-      maxElapsed: "2m",
-    }),
-    clientCooldown: setting({
-      doc: "How long a client is left alone after CodePipeline refused its token.",
-      kind: duration("0s", day),
-      default: "60s",
-      env: "PARTNERD_RETRY_CLIENT_COOLDOWN",
-    }),
+    artifact: {
+      ...policy("a failed transfer of an artifact", { minDelay: "200ms", maxDelay: { default: "10s" }, factor: 2 }),
+      maxElapsed: lastAttempt("a failed transfer of an artifact", "2m"),
+    },
+    clientCooldown: setting(
+      "How long a client is left alone after CodePipeline refused its token.",
+      duration("0s", day),
+      { default: "60s" },
+    ),
   },
-} satisfies Section;
+});
 
 /** A retry policy's keys; std/retry.ts says how waits are drawn from them. */
 function policy(
   what: string,
-  env: string,
-  defaults: { minDelay: string; maxDelay?: string; maxDelayText?: string; factor: number; maxElapsed?: string },
-): Section {
+  given: { minDelay: string; maxDelay: { default: string } | { derived: string }; factor: number },
+) {
   return {
-    minDelay: setting({
-      doc: `Longest first wait after ${what}.`,
-      kind: duration("10ms", day),
-      default: defaults.minDelay,
-      env: `${env}_MIN_DELAY`,
+    minDelay: setting(`Longest first wait after ${what}.`, duration("10ms", day), {
+      default: given.minDelay,
+      atMost: "maxDelay",
     }),
-    maxDelay: setting({
-      doc: `Longest of all waits after ${what}.`,
-      kind: duration("10ms", day),
-      ...(defaults.maxDelay ? { default: defaults.maxDelay } : {}),
-      ...(defaults.maxDelayText ? { defaultText: defaults.maxDelayText } : {}),
-      env: `${env}_MAX_DELAY`,
+    maxDelay: setting(`Longest of all waits after ${what}.`, duration("10ms", day), given.maxDelay),
+    factor: setting(`How much longer each wait after ${what} may be than the one before.`, number(1, 10), {
+      default: given.factor,
     }),
-    factor: setting({
-      doc: `How much longer each wait after ${what} may be than the one before.`,
-      kind: number(1, 10),
-      default: defaults.factor,
-      env: `${env}_FACTOR`,
-    }),
-    // Details and transfers are given up: an acknowledge is asked until it is answered, a result is owed until it is accepted.
-    ...(defaults.maxElapsed
-      ? {
-          maxElapsed: setting({
-            doc: `How long after the first attempt ${what} is the last; \`none\`: never.`,
-            kind: durationOrNone("10ms", day),
-            default: defaults.maxElapsed,
-            env: `${env}_MAX_ELAPSED`,
-          }),
-        }
-      : {}),
   };
+}
+
+/** When a retry gives up. */
+function lastAttempt(what: string, elapsed: string) {
+  const doc = `How long after the first attempt ${what} is the last; \`none\`: never.`;
+  return setting(doc, durationOrNone("10ms", day), { default: elapsed });
 }

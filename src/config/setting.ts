@@ -1,31 +1,51 @@
-// The pieces a schema is made of: a setting is a convict property with the Format that checks it; sections nest.
+// The pieces a schema is made of: settings, which convict understands, and sections of them, which nest.
 // Knows no key by name.
 import type { Format } from "./formats.js";
+import type { SpecialKeys } from "./tree.js";
 
-/** One key. It is a convict schema object, and what the reader and the configuration table need besides. */
-export interface Setting {
-  /** As the user would write it; `null`: there is none. */
-  readonly default: unknown;
+/** What schema.ts says of a key besides its sentence and its format. */
+export interface SettingOptions {
+  /** As the user would write it. */
+  readonly default?: unknown;
+  /** Nothing stands in for it. */
+  readonly required?: true;
+  /** The default is worked out at start; how the table shows it. */
+  readonly derived?: string;
+  /** What holds while it is unset, for the table. */
+  readonly unset?: string;
+  /**
+   * Its word decides which keys behind it in the section count. Strictly: any other is a mistake, and a later file with
+   * another word begins the section anew. Leniently: any other is worth a warning.
+   */
+  readonly decides?: "strictly" | "leniently";
+  /** It counts only when the deciding key beside it is this word. */
+  readonly only?: string;
+  /** A key beside it that it may not be over. */
+  readonly atMost?: string;
+  /** A key beside it that makes it useless when it is over. */
+  readonly uselessOver?: string;
+  /** It names files, and the texts in them join this list beside it. */
+  readonly filesOf?: string;
+  /** Others read it: a placeholder in it may be theirs. */
+  readonly isHandedOn?: true;
+  /** A list of entries of these keys. */
+  readonly each?: Section;
+  /** A map of named entries, whose key `kind` says which of these sections is theirs. */
+  readonly kinds?: Readonly<Record<string, Section>>;
+}
+
+/** One key: a convict schema object, with what the rest of this folder needs besides. */
+export interface Setting<F extends Format = Format> extends SettingOptions {
   readonly doc: string;
-  /** For convict: throws when the value is not of this format. */
-  readonly format: (value: unknown) => void;
-  readonly kind: Format;
+  readonly kind: F;
+  /** For convict, by the names of convict-store.ts. */
+  readonly format: string;
+  /** `null`: there is none. */
+  readonly default: unknown;
   readonly nullable: boolean;
   readonly sensitive: boolean;
-  /** Can be given as the name of a file that holds it, by `KEYFile` or the variable `…_FILE`. */
-  readonly hasFileForm: boolean;
-  /** A list that is written as names of files; its values are the texts in them. */
-  readonly isOfFiles: boolean;
-  /** Absent: the key is in a list or a map, and no environment variable leads there. */
+  /** The variable that sets it, given by `withVariables`. */
   readonly env?: string;
-  /** How the table shows a default that is worked out at start. */
-  readonly defaultText?: string;
-  /** Others read it: a placeholder in it may be theirs. */
-  readonly isHandedOn: boolean;
-  /** A path: made absolute from the folder of the place that names it. */
-  readonly isPath: boolean;
-  /** Nothing stands in for it. */
-  readonly required: boolean;
 }
 
 /** Keys, and sections of keys. */
@@ -33,44 +53,55 @@ export interface Section {
   readonly [key: string]: Setting | Section;
 }
 
-/** How a setting is written down in schema.ts. */
-export interface SettingOptions {
-  readonly doc: string;
-  readonly kind: Format;
-  readonly default?: unknown;
-  readonly env?: string;
-  readonly defaultText?: string;
-  readonly sensitive?: boolean;
-  readonly hasFileForm?: boolean;
-  readonly isOfFiles?: boolean;
-  readonly isHandedOn?: boolean;
-  readonly isPath?: boolean;
-  readonly required?: boolean;
+/** One key; without `default`, `required` or `derived` it may stay unset. */
+export function setting<F extends Format>(doc: string, kind: F): Setting<F>;
+export function setting<F extends Format, const O extends SettingOptions>(
+  doc: string,
+  kind: F,
+  options: O,
+): Omit<Setting<F>, keyof O> & O;
+export function setting(doc: string, kind: Format, options?: SettingOptions): Setting {
+  return {
+    doc,
+    kind,
+    format: kind.written ?? "text",
+    default: null,
+    nullable: (options?.default ?? null) === null,
+    sensitive: kind.isSecret ?? false,
+    ...options,
+  };
 }
 
-/** Completes a setting; without a default it may stay unset. */
-export function setting(options: SettingOptions): Setting {
-  const { kind } = options;
-  return {
-    sensitive: false,
-    hasFileForm: false,
-    isOfFiles: false,
-    isHandedOn: false,
-    isPath: false,
-    required: false,
-    default: null,
-    ...options,
-    nullable: (options.default ?? null) === null,
-    format(value) {
-      const [problem] = kind.problems(value);
-      if (problem) throw new Error(problem.what);
-    },
-  };
+/** The key of a section that decides which of the others count. */
+export function decidingKey(section: Section): string | undefined {
+  return Object.entries(section).find(([, part]) => isSetting(part) && part.decides)?.[0];
+}
+
+/** The same section, each key with the variable that is named after its path: `PARTNERD_LOG_LEVEL`. */
+export function withVariables<S extends Section>(section: S, prefix = "PARTNERD"): S {
+  const named: Record<string, Setting | Section> = {};
+  for (const [key, part] of Object.entries(section)) {
+    const name = `${prefix}_${key.replaceAll(/[A-Z]/g, "_$&").toUpperCase()}`;
+    // No text stands for a map or for entries.
+    if (!isSetting(part)) named[key] = withVariables(part, name);
+    else if (part.kind.written !== "map" && !part.each && !part.kinds) named[key] = { ...part, env: name };
+  }
+  return { ...section, ...named };
 }
 
 /** Tells a key from a section. */
 export function isSetting(part: Setting | Section): part is Setting {
-  return typeof part.format === "function";
+  return typeof part.format === "string";
+}
+
+/** Nothing stands in for it, whatever else is set. */
+export function isAlwaysRequired({ required, only }: Setting): boolean {
+  return required === true && only === undefined;
+}
+
+/** The key that names a file with this secret, where there is one. */
+export function fileFormOf(key: string, part: Setting | Section | undefined): string | undefined {
+  return part && isSetting(part) && part.sensitive && part.format === "text" ? `${key}File` : undefined;
 }
 
 /** Every setting below a section with its path, in the order of the schema. */
@@ -79,4 +110,25 @@ export function* settingsOf(section: Section, path: readonly string[] = []): Gen
     if (isSetting(part)) yield [[...path, key], part];
     else yield* settingsOf(part, [...path, key]);
   }
+}
+
+/** The keys of a schema, those of its entries too, that lie over one another in a way of their own. */
+export function specialKeys(section: Section): SpecialKeys {
+  const [deciding, secret] = [new Set<string>(), new Set<string>()];
+  for (const [path, setting] of settingsOf(section)) {
+    const key = path.at(-1) ?? "";
+    if (setting.decides === "strictly") deciding.add(key);
+    if (fileFormOf(key, setting)) secret.add(key);
+    for (const entries of [setting.each ?? {}, ...Object.values(setting.kinds ?? {})]) {
+      const below = specialKeys(entries);
+      for (const each of below.deciding) deciding.add(each);
+      for (const each of below.secret) secret.add(each);
+    }
+  }
+  return { deciding: [...deciding], secret: [...secret] };
+}
+
+/** A path and a key behind it; either may be empty. */
+export function joined(prefix: string, key: string): string {
+  return prefix === "" || key === "" ? prefix + key : `${prefix}.${key}`;
 }

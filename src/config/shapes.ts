@@ -1,11 +1,13 @@
 // The values that only this configuration has: Regions, the outer shape of actionTypes and handlers, a command line,
-// names of environment variables, a webhook secret. The inner keys of entries are in entry-schema.ts.
+// names of environment variables, client ids, accounts of the machine, a webhook secret.
 import { isIP } from "node:net";
+import { resolve } from "node:path";
+import type { ClientId, Region } from "../job/job.js";
+import { likelyHost } from "../std/likely.js";
+import { regionPattern } from "../std/regions.js";
 import type { Format, Problem } from "./formats.js";
-import { list, notA, single, text } from "./formats.js";
-import { likelyHost } from "./likely.js";
+import { list, notA, secret, single, text } from "./formats.js";
 import { quote } from "./mistakes.js";
-import { regionPattern } from "./regions.js";
 
 /** Each action type is polled in each of its Regions by a loop of its own: more would be another kind of worker. */
 const actionTypesMax = 200;
@@ -16,47 +18,53 @@ const accountPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\$?$/;
 const accountMax = 4_294_967_294;
 
 /** A list of Regions; whether they exist is looked at later, with the endpoint in view. */
-export const regionListFormat: Format = list(
-  text({ max: 40, form: regionPattern, says: `a Region such as "us-east-1"` }),
+export const regionListFormat = list(
+  text<Region>({ max: 40, form: regionPattern, says: `a Region such as "us-east-1"` }),
   { name: "list of Regions", max: 60 },
 );
 
+/** CodePipeline's id of a customer. */
+export const clientIdFormat = text<ClientId>({
+  max: 36,
+  form: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+  says: "a client id: a UUID in lower case",
+});
+
 /** `actionTypes`: a list with at least one entry. */
-export const actionTypesFormat: Format = single(
+export const actionTypesFormat: Format<unknown, ""> = single(
   "list",
   (value) => {
     if (!Array.isArray(value)) return { what: "is not a list", mend: "start each action type with a dash" };
     if (value.length === 0) return { what: "is empty", mend: "name at least one action type" };
-    if (value.length <= actionTypesMax) return undefined;
-    return { what: `has ${value.length} entries`, mend: `${actionTypesMax} is the most` };
+    return tooMany(value.length, actionTypesMax);
   },
   { type: "array", minItems: 1, maxItems: actionTypesMax },
-);
-
-/** `handlers`: a map. */
-export const handlersFormat: Format = single(
-  "map",
-  (value) => {
-    if (!(value instanceof Map)) return { what: "is not a map", mend: "write `NAME: {kind: …}`" };
-    if (value.size <= handlersMax) return undefined;
-    return { what: `has ${value.size} entries`, mend: `${handlersMax} is the most` };
-  },
-  { type: "object", maxProperties: handlersMax },
 );
 
 /** A name of a handler: what is safe in logs, metrics and file names. */
 export const handlerName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
+/** `handlers`: a map. */
+export const handlersFormat: Format<unknown, ""> = single(
+  "map",
+  (value) =>
+    value instanceof Map ? tooMany(value.size, handlersMax) : { what: "is not a map", mend: "write `NAME: {kind: …}`" },
+  { type: "object", maxProperties: handlersMax, propertyNames: { pattern: handlerName.source } },
+);
+
+function tooMany(entries: number, max: number): Problem | undefined {
+  return entries > max ? { what: `has ${entries} entries`, mend: `${max} is the most` } : undefined;
+}
+
 /** A program and its arguments, as a list: no shell ever reads it. */
-export const commandFormat: Format = {
+export const commandFormat: Format<readonly [string, ...string[]], ""> = {
   name: "list of texts",
   json: { type: "array", items: { type: "string" }, minItems: 1, maxItems: 1_000 },
   problems(value) {
-    if (typeof value === "string") {
-      return [{ what: "is one text, not a list", mend: "write [program, argument, …]: no shell reads it" }];
-    }
-    if (!Array.isArray(value)) return [{ what: "is not a list", mend: "write [program, argument, …]" }];
-    if (value.length === 0) return [{ what: "is empty", mend: "write [program, argument, …]" }];
+    const mend = "write [program, argument, …]";
+    if (typeof value === "string") return [{ what: "is one text, not a list", mend: `${mend}: no shell reads it` }];
+    if (!Array.isArray(value)) return [{ what: "is not a list", mend }];
+    if (value.length === 0) return [{ what: "is empty", mend }];
     if (value.length > 1_000) return [{ what: `has ${value.length} items`, mend: "1000 is the most" }];
     return value.flatMap((part: unknown, index): Problem[] => {
       if (typeof part !== "string") return [{ at: index, what: "is not a text", mend: "quote it" }];
@@ -64,11 +72,15 @@ export const commandFormat: Format = {
       return index === 0 && part.trim() === "" ? [{ at: 0, what: "is empty", mend: "name a program" }] : [];
     });
   },
-  fromText: (written) => written,
+  /** A program with a slash lies where the file says; any other is looked for in PATH. */
+  located(value, directory) {
+    const [program = "", ...parameters] = value as readonly string[];
+    return [/^\.|\//.test(program) ? resolve(directory, program) : program, ...parameters];
+  },
 };
 
 /** A variable's name that a handler may be given. */
-export const envNameFormat: Format = single(
+export const envNameFormat: Format<string, ""> = single(
   "name",
   (value) => {
     if (typeof value !== "string" || !/^[A-Za-z_][A-Za-z0-9_]{0,255}$/.test(value) || value === "__proto__") {
@@ -81,48 +93,49 @@ export const envNameFormat: Format = single(
 );
 
 /** An address to listen on: an IP address or `localhost`. */
-export function listenHost(): Format {
-  return single(
-    "IP address",
-    (value) => {
-      if (typeof value === "string" && (isIP(value) !== 0 || value === "localhost")) return undefined;
-      const likely = typeof value === "string" ? likelyHost(value) : undefined;
-      const mend = `write ${likely ? quote(likely) : `"127.0.0.1", "::1" or "0.0.0.0"`}`;
-      return { what: notA(value, "an address to listen on"), mend };
-    },
-    { type: "string", examples: ["127.0.0.1", "::1", "0.0.0.0"] },
-  );
-}
+export const listenHostFormat: Format<string, ""> = single(
+  "IP address",
+  (value) => {
+    if (typeof value === "string" && (isIP(value) !== 0 || value === "localhost")) return undefined;
+    const likely = typeof value === "string" ? likelyHost(value) : undefined;
+    const mend = `write ${likely ? quote(likely) : `"127.0.0.1", "::1" or "0.0.0.0"`}`;
+    return { what: notA(value, "an address to listen on"), mend };
+  },
+  { type: "string", examples: ["127.0.0.1", "::1", "0.0.0.0"] },
+);
 
 /** A user or group of this machine: its name, or its number. */
-export const accountFormat: Format = {
-  name: "name or number",
-  json: {
-    anyOf: [
-      { type: "string", pattern: accountPattern.source },
-      { type: "integer", minimum: 0, maximum: accountMax },
-    ],
-  },
-  problems(value) {
-    const isNumber = Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= accountMax;
-    if (isNumber || (typeof value === "string" && accountPattern.test(value))) return [];
-    return [
-      { what: `is ${quote(value)}, no name and no number of one`, mend: "write a name such as builder, or 1001" },
-    ];
-  },
-  fromText: (written) => written,
+export const accountFormat: Format<string, ""> = {
+  ...single(
+    "name or number",
+    (value) => {
+      const isNumber = Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= accountMax;
+      if (isNumber || (typeof value === "string" && accountPattern.test(value))) return undefined;
+      const what = `is ${quote(value)}, no name and no number of one`;
+      return { what, mend: "write a name such as builder, or 1001" };
+    },
+    {
+      anyOf: [
+        { type: "string", pattern: accountPattern.source },
+        { type: "integer", minimum: 0, maximum: accountMax },
+      ],
+    },
+  ),
+  meaning: String,
 };
 
 /** `whsec_` and 24 to 64 bytes in base64, as the Standard Webhooks specification asks. */
-export const webhookSecret: Format = single(
-  "text",
-  (value) => {
-    const mend = "make one: echo whsec_$(openssl rand -base64 32)";
-    if (typeof value !== "string") return { what: value === null ? "is empty" : "is not a text", mend };
-    const encoded = /^whsec_([A-Za-z0-9+/]{1,200}={0,2})$/.exec(value)?.[1];
-    if (encoded === undefined || encoded.length % 4 !== 0) return { what: "is not `whsec_` and base64", mend };
-    const bytes = Buffer.from(encoded, "base64").length;
-    return bytes >= 24 && bytes <= 64 ? undefined : { what: `holds ${bytes} bytes instead of 24 to 64`, mend };
-  },
-  { type: "string", pattern: "^whsec_[A-Za-z0-9+/]{32,88}={0,2}$" },
+export const webhookSecret = secret(
+  single<string>(
+    "text",
+    (value) => {
+      const mend = "make one: echo whsec_$(openssl rand -base64 32)";
+      if (typeof value !== "string") return { what: value === null ? "is empty" : "is not a text", mend };
+      const encoded = /^whsec_([A-Za-z0-9+/]{1,200}={0,2})$/.exec(value)?.[1];
+      if (encoded === undefined || encoded.length % 4 !== 0) return { what: "is not `whsec_` and base64", mend };
+      const bytes = Buffer.from(encoded, "base64").length;
+      return bytes >= 24 && bytes <= 64 ? undefined : { what: `holds ${bytes} bytes instead of 24 to 64`, mend };
+    },
+    { type: "string", pattern: "^whsec_[A-Za-z0-9+/]{32,88}={0,2}$" },
+  ),
 );

@@ -1,40 +1,45 @@
 // The configuration table of README.md, made from the schema so that the two cannot disagree.
-import { kindSetting } from "./entries.js";
-import { actionTypeSchema, breakerSchema, handlerSchemas } from "./entry-schema.js";
 import { schema } from "./schema.js";
 import type { Section, Setting } from "./setting.js";
-import { settingsOf } from "./setting.js";
+import { isAlwaysRequired, settingsOf } from "./setting.js";
 
-/** Markdown: one row for each key, in the order of the schema. */
+/** Markdown: one row for each key, in the order of the schema; those of entries after all others. */
 export function configurationTable(): string {
-  const rows = [
-    ...rowsOf(schema, ""),
-    ...rowsOf(actionTypeSchema, "actionTypes[]."),
-    row("handlers.NAME.kind", kindSetting),
-    ...Object.entries(handlerSchemas).flatMap(([kind, section]) =>
-      rowsOf(ownOf(section), "handlers.NAME.").map((each) => each.replace(/\| ([^|]*) \|$/, `| (${kind}) $1 |`)),
-    ),
-    ...rowsOf({ breaker: breakerSchema }, "handlers.NAME."),
-  ];
+  const rows = rowsOf(schema, "");
+  for (const [path, { each, kinds }] of settingsOf(schema)) {
+    if (each) rows.push(...rowsOf(each, `${path.join(".")}[].`));
+    if (kinds) rows.push(...kindRows(kinds, `${path.join(".")}.NAME.`));
+  }
   return `${["| Key | Value | Default | Variable | |", "|---|---|---|---|---|", ...rows].join("\n")}\n`;
 }
 
-/** The keys that not every kind of handler has. */
-function ownOf(section: Section): Section {
-  return Object.fromEntries(Object.entries(section).filter(([, part]) => part !== breakerSchema));
-}
-
-function rowsOf(section: Section, prefix: string): readonly string[] {
+function rowsOf(section: Section, prefix: string): string[] {
   return [...settingsOf(section)].map(([path, setting]) => row(`${prefix}${path.join(".")}`, setting));
 }
 
-function row(key: string, setting: Setting): string {
+/** First the keys that every kind has, then those of one kind, with its name. */
+function kindRows(kinds: Readonly<Record<string, Section>>, prefix: string): readonly string[] {
+  const all = Object.entries(kinds).flatMap(([word, section]) =>
+    [...settingsOf(section)].map(([path, setting]) => ({ word, key: `${prefix}${path.join(".")}`, setting })),
+  );
+  const groups = [...Map.groupBy(all, ({ key, setting }) => `${key} ${setting.doc}`).values()];
+  return groups
+    .toSorted((one, other) => other.length - one.length)
+    .flatMap((same) => {
+      const names = new Set(same.map(({ setting }) => setting.kind.name));
+      const mark = same.length === Object.keys(kinds).length ? "" : `(${same.map(({ word }) => word).join(", ")}) `;
+      return same.slice(0, 1).map(({ key, setting }) => row(key, setting, [...names].join(" \\| "), mark));
+    });
+}
+
+function row(key: string, setting: Setting, value = setting.kind.name, mark = ""): string {
   const variable = setting.env ? `\`${setting.env}\`` : "";
-  return `| \`${key}\` | ${setting.kind.name} | ${defaultOf(setting)} | ${variable} | ${setting.doc} |`;
+  return `| \`${key}\` | ${value} | ${defaultOf(setting)} | ${variable} | ${mark}${setting.doc} |`;
 }
 
 function defaultOf(setting: Setting): string {
-  if (setting.required) return "required";
-  if (setting.defaultText !== undefined) return setting.defaultText;
-  return setting.default === null ? "none" : `\`${String(setting.default)}\``;
+  if (isAlwaysRequired(setting)) return "required";
+  const { derived, unset, default: value } = setting;
+  const isEmpty = value === null || (value instanceof Map && value.size === 0) || String(value) === "";
+  return derived ?? unset ?? (isEmpty ? "none" : `\`${String(value)}\``);
 }

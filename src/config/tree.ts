@@ -30,20 +30,22 @@ export interface Entry {
   readonly tree: Tree;
 }
 
-/** Keys that decide what their siblings mean: a map that changes one of them replaces the earlier map. */
-const decidingKeys = ["kind", "source"] as const;
-
-/** Secrets can stand in a file of their own: whoever gives one of the two forms takes back the other. */
-const secretKeys = ["token", "secret"] as const;
+/** Keys that lie over one another in a way of their own, wherever they stand. */
+export interface SpecialKeys {
+  /** They decide what their siblings mean: a map that changes one of them replaces the earlier map. */
+  readonly deciding: readonly string[];
+  /** They can stand in a file of their own: whoever gives one of the two forms takes back the other. */
+  readonly secret: readonly string[];
+}
 
 /** The second upon the first: maps key by key, all else replaced. */
-export function overlay(under: Branch, over: Branch): Branch {
-  if (decidingKeys.some((key) => changes(under, over, key))) return over;
+export function overlay(under: Branch, over: Branch, special: SpecialKeys): Branch {
+  if (special.deciding.some((key) => changes(under, over, key))) return over;
   const entries = new Map(under.entries);
   for (const [key, entry] of over.entries) {
     const below = entries.get(key);
-    entries.set(key, below ? { place: entry.place, tree: overlaid(below.tree, entry.tree) } : entry);
-    for (const secret of secretKeys) {
+    entries.set(key, below ? { place: entry.place, tree: overlaid(below.tree, entry.tree, special) } : entry);
+    for (const secret of special.secret) {
       if (key === secret && !over.entries.has(`${secret}File`)) entries.delete(`${secret}File`);
       if (key === `${secret}File` && !over.entries.has(secret)) entries.delete(secret);
     }
@@ -58,9 +60,39 @@ export function treeAt(path: readonly string[], value: Tree): Branch {
   return { kind: "map", entries: new Map([[key, { place: value.place, tree }]]), place: value.place };
 }
 
+/** A plain value, or a list of them, that stands at one place. */
+export function treeOf(value: unknown, place: Place): Tree {
+  const leaf = (part: unknown): Leaf => ({ kind: "leaf", value: part, text: String(part), place });
+  return Array.isArray(value) ? { kind: "list", items: value.map(leaf), place } : leaf(value);
+}
+
 /** `key:` with nothing after it, or `null`. */
 export function isEmpty(tree: Tree): boolean {
   return tree.kind === "leaf" && tree.value === null;
+}
+
+/** The plain value of a tree: arrays, and Maps for maps. */
+export function plain(tree: Tree): unknown {
+  switch (tree.kind) {
+    case "leaf":
+      return tree.value;
+    case "list":
+      return tree.items.map(plain);
+    case "map":
+      return new Map([...tree.entries].map(([key, entry]) => [key, plain(entry.tree)]));
+  }
+}
+
+/** Where a tree stands, or a part of it: an item of a list, the value of a key. */
+export function placeIn(tree: Tree, part?: string | number): Place {
+  return (partOf(tree, part) ?? tree).place;
+}
+
+/** An item of a list, the value of a key, or the whole. */
+export function partOf(tree: Tree, part?: string | number): Tree | undefined {
+  if (part === undefined) return tree;
+  if (tree.kind === "list" && typeof part === "number") return tree.items[part];
+  return tree.kind === "map" ? tree.entries.get(String(part))?.tree : undefined;
 }
 
 /** What a tree is, in words for a message. */
@@ -71,8 +103,8 @@ export function describeTree(tree: Tree): string {
   return typeof tree.value === "string" ? "a text" : `a ${typeof tree.value}`;
 }
 
-function overlaid(under: Tree, over: Tree): Tree {
-  if (under.kind === "map" && over.kind === "map") return overlay(under, over);
+function overlaid(under: Tree, over: Tree, special: SpecialKeys): Tree {
+  if (under.kind === "map" && over.kind === "map") return overlay(under, over, special);
   // `admin:` with nothing below it, in a later file, takes nothing away.
   return under.kind === "map" && isEmpty(over) ? under : over;
 }

@@ -4,7 +4,7 @@
 import { lookup } from "node:dns/promises";
 import { connect } from "node:net";
 import type { PartsOptions } from "../compose/parts-options.js";
-import { reachableUrl } from "../std/addresses.js";
+import { hostOf, reachableUrl } from "../std/addresses.js";
 import { BoundedBytes } from "../std/bounded.js";
 import { describeError } from "../std/errors.js";
 import { checkHandlers, checkTokens } from "./builds.js";
@@ -54,7 +54,7 @@ async function urlFinding(name: string, url: URL): Promise<Finding> {
   const subject = `handler ${name}`;
   const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
   try {
-    const { address } = await lookup(url.hostname.replace(/^\[|\]$/g, ""));
+    const { address } = await lookup(hostOf(url));
     await reach(address, port);
     return { subject, verdict: "ok", message: `${url.host} takes connections` };
   } catch (error) {

@@ -12,6 +12,11 @@ export function isLoopback(host: string): boolean {
   return isIPv6(host) && loopback.check(host, "ipv6");
 }
 
+/** A URL's host, an IPv6 address without its brackets. */
+export function hostOf(url: string | URL): string {
+  return new URL(url).hostname.replace(/^\[|\]$/g, "");
+}
+
 /** Where a process on this machine reaches what listens at this address. */
 export function reachableHost(host: string): string {
   if (host === "0.0.0.0" || host === "") return "127.0.0.1";

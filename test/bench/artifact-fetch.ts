@@ -69,7 +69,7 @@ export async function fetchInput(call: {
       maxExtractedBytes: 2 ** 33,
       maxEntries: 200_000,
       maxRatio: 200,
-      maxRatioFrom: 100 * 2 ** 20,
+      maxRatioFromBytes: 100 * 2 ** 20,
       maxLinks: 10_000,
       badLinks: "refuse",
     },

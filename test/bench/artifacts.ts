@@ -20,7 +20,7 @@ const limits = {
   maxExtractedBytes: 2 ** 33,
   maxEntries: 200_000,
   maxRatio: 200,
-  maxRatioFrom: 100 * 2 ** 20,
+  maxRatioFromBytes: 100 * 2 ** 20,
   maxLinks: 10_000,
   badLinks: "refuse",
 } as const;

@@ -113,6 +113,7 @@ function configOf(order: ChildOrder): Config {
       // Longer than any run: an outcome that does not come is no deadline's doing.
       jobTimeoutMs: order.fleet?.jobTimeoutMs ?? 600_000,
       secretProperties: [],
+      notSecretProperties: [],
     })),
     handlers: {
       // In this thread: the script and the fault points are this process's own.

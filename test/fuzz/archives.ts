@@ -36,7 +36,7 @@ const limits = {
   maxExtractedBytes: 2 ** 23,
   maxEntries: 500,
   maxRatio: 200,
-  maxRatioFrom: 2 ** 22,
+  maxRatioFromBytes: 2 ** 22,
   maxLinks: 100,
   badLinks: "refuse",
 } as const;

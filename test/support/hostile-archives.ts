@@ -12,7 +12,7 @@ export interface HostileArchive {
     readonly maxArchiveBytes?: number;
     readonly maxExtractedBytes?: number;
     readonly maxEntries?: number;
-    readonly maxRatioFrom?: number;
+    readonly maxRatioFromBytes?: number;
   };
 }
 
@@ -455,7 +455,7 @@ function broken(): HostileArchive[] {
 
 function bombs(): HostileArchive[] {
   const zeros = Buffer.alloc(80 * mebibyte);
-  const early = { maxRatioFrom: 40 * mebibyte };
+  const early = { maxRatioFromBytes: 40 * mebibyte };
   const packedZeros = deflateRawSync(zeros);
   const few = { maxExtractedBytes: mebibyte };
   const kernel = deflateRawSync(Buffer.alloc(mebibyte));

@@ -239,6 +239,7 @@ function configOf(options: RigOptions, emulator: Emulator, regions: readonly str
       jobTimeoutMs: 60_000,
       afterCrash: "fail",
       secretProperties: [],
+      notSecretProperties: [],
       ...type,
     })),
     handlers: { scripted: moduleHandler(scriptedHandler) },

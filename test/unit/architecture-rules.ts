@@ -51,7 +51,7 @@ export const rows: readonly Row[] = [
   // The composition root, the only room that knows every implementation.
   {
     area: "compose",
-    may: ["config/fingerprint.ts", "job", "std", ...underCompose],
+    may: ["job", "std", ...underCompose],
     types: ["config/config.ts"],
     packages: "any",
     node: true,

@@ -22,7 +22,7 @@ const typeBits = { file: 0o100_000, folder: 0o040_000, link: 0o120_000 } as cons
 const unknown = { method: "stored", crc: 0, packedBytes: 0, plainBytes: 0 } as const;
 
 /** What is packed closer than our own limit allows when it is unpacked is packed less close. */
-export type Closeness = Pick<PackLimits, "maxRatio" | "maxRatioFrom">;
+export type Closeness = Pick<PackLimits, "maxRatio" | "maxRatioFromBytes">;
 
 /** Writes all of the tree. Throws FolderRefused, or what the disk says. */
 export function zipTree(
@@ -155,9 +155,9 @@ class TreeWriter {
   #deflated(bytes: Buffer, before: Buffer | undefined, isLast: boolean): Buffer {
     this.#plainBytes += bytes.length;
     const deflated = deflate(bytes, { before, isLast, ...closest });
-    const { maxRatio, maxRatioFrom } = this.#closeness;
+    const { maxRatio, maxRatioFromBytes } = this.#closeness;
     // The rule by which it is unpacked (isOverRatio), held at every moment.
-    if (this.#plainBytes - maxRatioFrom <= maxRatio * (this.#output.position + deflated.length)) return deflated;
+    if (this.#plainBytes - maxRatioFromBytes <= maxRatio * (this.#output.position + deflated.length)) return deflated;
     giveBack(deflated);
     return deflate(bytes, { before, isLast, ...(maxRatio < huffmanRatio ? notAtAll : byLettersAlone) });
   }

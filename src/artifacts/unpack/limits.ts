@@ -9,9 +9,9 @@ export interface UnpackLimits {
   readonly maxExtractedBytes: number;
   /** Most entries: files, links and folders, those included that only a path implies. */
   readonly maxEntries: number;
-  /** Most unpacked bytes for each byte of the whole archive; the first `maxRatioFrom` bytes are not counted. */
+  /** Most unpacked bytes for each byte of the whole archive; the first `maxRatioFromBytes` bytes are not counted. */
   readonly maxRatio: number;
-  readonly maxRatioFrom: number;
+  readonly maxRatioFromBytes: number;
   /** Most symbolic links: their targets are held in memory until the end. */
   readonly maxLinks: number;
   /** What becomes of a link that leads out of the folder, or nowhere: the archive is refused, or the link left out. */
@@ -19,8 +19,12 @@ export interface UnpackLimits {
 }
 
 /** Whether so many unpacked bytes are too many for an archive of so many. */
-export function isOverRatio({ maxRatio, maxRatioFrom }: UnpackLimits, bytes: number, archiveBytes: number): boolean {
-  return bytes - maxRatioFrom > maxRatio * archiveBytes;
+export function isOverRatio(
+  { maxRatio, maxRatioFromBytes }: UnpackLimits,
+  bytes: number,
+  archiveBytes: number,
+): boolean {
+  return bytes - maxRatioFromBytes > maxRatio * archiveBytes;
 }
 
 /** Most bytes of an entry's path. With the folder's own path it stays under Linux's limit of 4,096. */

@@ -227,10 +227,10 @@ export class TreeWriter {
     if (!isOverRatio(this.#limits, bytes, this.#packedBytes)) return;
     // What comes later in the archive may be as good as not packed.
     if (!isOverRatio(this.#limits, bytes, this.#options.archiveBytes())) return;
-    const { maxRatio, maxRatioFrom } = this.#limits;
+    const { maxRatio, maxRatioFromBytes } = this.#limits;
     throw new ArchiveRefused(
       `${what} to more than ${maxRatio} times its size${at}: artifacts.maxRatio allows no more beyond the first ` +
-        `${maxRatioFrom} bytes (artifacts.maxRatioFrom)`,
+        `${maxRatioFromBytes} bytes (artifacts.maxRatioFrom)`,
     );
   }
 

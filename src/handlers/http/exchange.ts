@@ -1,6 +1,7 @@
 // One POST and its answer over node:http or node:https, with a limit on its time and on the size of the answer.
 // Follows no redirects, tries nothing twice, and knows neither jobs nor outcomes.
 import type * as http from "node:http";
+import { hostOf } from "../../std/addresses.js";
 import { BoundedBytes } from "../../std/bounded.js";
 import type { Clock } from "../../std/clock.js";
 import { codeOf } from "../../std/errors.js";
@@ -114,7 +115,7 @@ export function post(options: Post): Promise<ServiceAnswer> {
 export async function reach(url: URL, signal: AbortSignal): Promise<void> {
   const { connect } = await import("node:net");
   const isSecure = url.protocol === "https:";
-  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const host = hostOf(url);
   const socket = connect({ host, port: Number(url.port) || (isSecure ? 443 : 80) });
   try {
     await new Promise<void>((resolve, reject) => {

@@ -3,9 +3,10 @@ import { chmodSync, mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { configFileMaxBytes, parseConfig, readConfigFile, readTextFile } from "../../../src/config/file.js";
+import { configFileMaxBytes, parseConfig, readConfigFile } from "../../../src/config/file.js";
 import { describeMistake, Findings } from "../../../src/config/mistakes.js";
-import { plain } from "../../../src/config/reader.js";
+import { plain } from "../../../src/config/tree.js";
+import { readTextFile } from "../../../src/std/text-file.js";
 import { folder } from "./support.js";
 
 /** What a text holds, or the lines that say what is wrong with it. */

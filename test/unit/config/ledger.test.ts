@@ -54,3 +54,13 @@ it.each(["table: our-jobs", "region: eu-west-1", 'endpoint: "http://127.0.0.1:80
     ]);
   },
 );
+
+it("warns of a file for a store that has none, but not when the store was changed from outside", async () => {
+  const text = `${least}ledger: { path: ./jobs.db }\n`;
+  const warnings = async (source: string, environment: Record<string, string> = {}) =>
+    (await load(source, { environment })).warnings.map((warning) => warning.what);
+  expect(await warnings(text.replace("{ path", "{ store: memory, path"))).toEqual([
+    "ledger.path is not used by the store memory",
+  ]);
+  expect(await warnings(text, { PARTNERD_LEDGER_STORE: "dynamodb" })).toEqual([]);
+});

@@ -325,6 +325,13 @@ describe("action types", () => {
     ],
     [
       {
+        type: `provider: Acme, category: Test, owner: ThirdParty, version: "1", handler: h`,
+        top: "clientTokens: {source: static, tokens: {}}",
+      },
+      ["3: third-party action types need client tokens, and there are none; add clientTokens: {source: file, path: …}"],
+    ],
+    [
+      {
         type: `provider: Acme, category: Test, owner: ThirdParty, version: "1", handler: h, queryParam: {A: b}`,
         top: "clientTokens: {source: file, path: ./t.yaml}",
       },

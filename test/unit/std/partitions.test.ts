@@ -3,8 +3,8 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
-import { knownRegions } from "../../../src/config/regions.js";
 import { isAwsHost, partitionOf } from "../../../src/std/partitions.js";
+import { knownRegions } from "../../../src/std/regions.js";
 
 interface SdkPartition {
   readonly id: string;

@@ -70,7 +70,7 @@ describe("what is packed is unpacked", () => {
 
   it("however well it packs", { timeout: 60_000 }, async () => {
     const folder = newFolder();
-    for (const [mebibytes, maxRatio, maxRatioFrom] of [
+    for (const [mebibytes, maxRatio, maxRatioFromBytes] of [
       [100, 200, 100 * mebibyte],
       [16, 200, 0],
       [16, 9, 0],
@@ -79,9 +79,9 @@ describe("what is packed is unpacked", () => {
     ] as const) {
       const bytes = mebibytes * mebibyte;
       write(folder, { zeros: Buffer.alloc(bytes), small: Buffer.alloc(200_000) });
-      const { archive, tree } = await roundTrip(folder, { ...roomyLimits, maxRatio, maxRatioFrom });
+      const { archive, tree } = await roundTrip(folder, { ...roomyLimits, maxRatio, maxRatioFromBytes });
       expect(Object.keys(tree)).toEqual(["small", "zeros"]);
-      expect(archive.length * maxRatio + maxRatioFrom).toBeGreaterThanOrEqual(bytes);
+      expect(archive.length * maxRatio + maxRatioFromBytes).toBeGreaterThanOrEqual(bytes);
       // No larger than need be: letters alone cost an eighth.
       if (maxRatio > 8) expect(archive.length).toBeLessThan(bytes / 7);
     }

@@ -44,17 +44,17 @@ describe("the ratio", () => {
     ["tar.gz", () => gzipSync(tar(parts), { level: 1 })],
     ["tar.zst", () => zstdCompressSync(tar(parts))],
   ])("is that of the whole archive, whatever comes first: %s", { timeout: 60_000 }, async (_title, make) => {
-    const limits = { ...roomyLimits, maxRatioFrom: mebibyte };
+    const limits = { ...roomyLimits, maxRatioFromBytes: mebibyte };
     const { unpacked } = await rig.unpack(make(), { limits });
     expect(unpacked.bytes).toBe(120 * mebibyte);
   });
 
-  it("counts from maxRatioFrom, to the byte", async () => {
+  it("counts from maxRatioFromBytes, to the byte", async () => {
     const archive = zip([{ name: "dump.sql", content: zeros }]);
     const most = 100 * archive.length;
-    const limits = { ...roomyLimits, maxRatio: 100, maxRatioFrom: zeros.length - most };
+    const limits = { ...roomyLimits, maxRatio: 100, maxRatioFromBytes: zeros.length - most };
     expect((await rig.unpack(archive, { limits })).unpacked.bytes).toBe(zeros.length);
-    const less = { ...limits, maxRatioFrom: zeros.length - most - 1 };
+    const less = { ...limits, maxRatioFromBytes: zeros.length - most - 1 };
     await expect(rig.unpack(archive, { limits: less })).rejects.toThrow(
       /more than 100 times its size, at "dump.sql": artifacts.maxRatio .* \(artifacts.maxRatioFrom\)/,
     );

@@ -1,6 +1,6 @@
 // What is shown of commands and variables, and what never is.
 import { describe, expect, it } from "vitest";
-import { shownArguments, shownText } from "../../../src/config/shown.js";
+import { shownArguments, shownText } from "../../../src/std/shown.js";
 
 describe("shownText", () => {
   it.each([

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { nearest } from "../../../src/config/suggest.js";
+import { nearest } from "../../../src/std/suggest.js";
 
 const keys = ["minInterval", "maxInterval", "maxConcurrentJobs", "regions", "log", "url", "path"];
 

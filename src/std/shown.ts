@@ -1,7 +1,7 @@
 // What may be shown of the texts that a configuration hands to programs and services: their secrets have no sure mark,
 // so whatever looks like one is masked. Too much masked is a nuisance, too little a leak.
 
-import { looksSecret } from "../std/secret-names.js";
+import { looksSecret } from "./secret-names.js";
 
 /** Stands where a secret was. */
 export const masked = "[secret]";

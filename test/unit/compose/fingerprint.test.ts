@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
+import { fingerprints } from "../../../src/compose/fingerprint.js";
 import type { Config } from "../../../src/config/config.js";
-import { fingerprints } from "../../../src/config/fingerprint.js";
 import { Secret } from "../../../src/job/secret.js";
 
 const base = { admin: { port: 1, token: new Secret("one") }, worker: { maxConcurrentJobs: 5 } } as unknown as Config;

@@ -1,7 +1,7 @@
 // What a message tells somebody to write: the value that was meant, as it is accepted.
 import { describe, expect, it } from "vitest";
-import { likelyHost, likelyNumber, likelyUrl, likelyWord } from "../../../src/config/likely.js";
-import { least, load, mistakesOf, optionsFor } from "./support.js";
+import { likelyHost, likelyNumber, likelyUrl, likelyWord } from "../../../src/std/likely.js";
+import { least, load, mistakesOf, optionsFor } from "../config/support.js";
 
 describe("the value that was meant", () => {
   it.each([

@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { breakageIn, excerptOf } from "../../../src/config/broken-yaml.js";
 import { parseConfig } from "../../../src/config/file.js";
 import { Findings } from "../../../src/config/mistakes.js";
+import { breakageIn, excerptOf } from "../../../src/std/broken-yaml.js";
 
 const example = readFileSync(fileURLToPath(new URL("../../../config/example.yaml", import.meta.url)), "utf8");
 

@@ -7,7 +7,7 @@ import {
   likelySize,
   parseDuration,
   parseSize,
-} from "../../../src/config/units.js";
+} from "../../../src/std/units.js";
 
 describe("durations", () => {
   it.each([

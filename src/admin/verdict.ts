@@ -58,7 +58,7 @@ function stopping(status: AdminStatus): readonly Finding[] {
   const { isDraining, end } = status;
   if (end) {
     const isAllDone = end.owed === 0 && end.isRead;
-    return [{ tone: isAllDone ? "busy" : "bad", text: `Stopped: ${heldText(end)}`, spoken: "Stopped" }];
+    return [{ tone: isAllDone ? "busy" : "bad", text: `Stopped; ${heldText(end)}`, spoken: "Stopped" }];
   }
   if (!isDraining) return [];
   return [{ tone: "busy", text: `Stopping: ${counts(status)}; no new job is taken`, spoken: "Stopping" }];

@@ -4,13 +4,14 @@
 import type { Daemon } from "../compose/daemon.js";
 import type { WorkerEvent } from "../engine/events.js";
 import type { Clock } from "../std/clock.js";
+import type { Log } from "../std/log.js";
 import { isSystemdListening, type Message, monotonicUsec, SystemdNotifier, watchdogMsOf } from "../std/systemd.js";
 
 export interface SystemdOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly pid: number;
   readonly clock: Clock;
-  readonly log: { info(fields: object, message: string): void; error(fields: object, message: string): void };
+  readonly log: Pick<Log, "info" | "error">;
   /** How long the first good poll is waited for before systemd is told that the daemon is up all the same. */
   readonly readyWaitMs: number;
   /** By default the program `systemd-notify`. */
@@ -61,8 +62,8 @@ export class SystemdReports {
       new SystemdNotifier({
         environment,
         timeoutMs: sendTimeoutMs,
-        onFault: (message) => log.error({}, `systemd cannot be told how this daemon is: ${message}`),
-        onMended: () => log.info({}, "systemd can be told again how this daemon is"),
+        onFault: (message) => log.error("systemd-failed", {}, `cannot notify systemd: ${message}`),
+        onMended: () => log.info("systemd-restored", {}, "can notify systemd again"),
       });
   }
 
@@ -159,7 +160,8 @@ export class SystemdReports {
     }
     if (!this.#isWithheld) {
       const why = reasons.map(({ message }) => message).join("; ");
-      this.#options.log.error({}, `no sign of life is given to systemd, which will restart this daemon: ${why}`);
+      const message = `withholding the watchdog notification; systemd will restart partnerd: ${why}`;
+      this.#options.log.error("watchdog-withheld", {}, message);
     }
     this.#isWithheld = true;
     return extension;

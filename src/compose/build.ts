@@ -12,7 +12,7 @@ import { buildHandlers } from "../handlers/registry.js";
 import { SwappableHandlers } from "../handlers/swappable.js";
 import { actionTypeName, type JobId, type Region } from "../job/job.js";
 import type { Ledger } from "../ledger/ledger.js";
-import { type Log, textLog } from "../std/log.js";
+import type { Log } from "../std/log.js";
 import { MaskedTokens } from "../tokens/masked-tokens.js";
 import type { ClientTokens } from "../tokens/tokens.js";
 import { ledgerOf } from "./ledgers.js";
@@ -122,7 +122,7 @@ export function handlersOf(options: PartsOptions, callbacks: Callbacks, observe:
     workDir: config.artifacts.workDir,
     cancelGraceMs: config.shutdown.cancelGraceMs,
     environment,
-    log: (handler) => textLog(log, { handler }),
+    log: (handler) => log.with({ handler }),
     onAbandoned: (name, call) =>
       observe({ type: "handler-abandoned", key: call.job.key, handler: name, atMs: clock.now() }),
     onThreadEnded: (handler, death) => observe({ type: "handler-thread-ended", handler, ...death, atMs: clock.now() }),
@@ -204,6 +204,6 @@ export async function closeQuietly(
   try {
     await part.close();
   } catch (error) {
-    log.error({ err: error }, `could not close the ${part.name}`);
+    log.error("close-failed", { err: error, part: part.name }, `could not close the ${part.name}`);
   }
 }

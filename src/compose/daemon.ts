@@ -13,7 +13,7 @@ import type { Observe, UntimedEvent, WorkerEvent } from "../engine/events.js";
 import { actionTypeName } from "../job/job.js";
 import type { Clock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
-import { type Log, textLog } from "../std/log.js";
+import type { Log } from "../std/log.js";
 import { testMachine } from "../std/machine-test.js";
 import { isTracingRegistered } from "../std/tracing-registered.js";
 import { ownVersion } from "../std/version.js";
@@ -71,7 +71,7 @@ export class Daemon {
         keepSecrets: (values) => masker.keep(values),
         mask: (text) => masker.mask(text),
         traceOf: tracing && ((key) => tracing.traceOf(key)),
-        jobLog: (key) => textLog(options.log, jobFields(key)),
+        jobLog: (key) => options.log.with(jobFields(key)),
         testMachine: () => testMachine(options.config.artifacts.workDir),
       },
       pollers,
@@ -168,9 +168,11 @@ export class Daemon {
   /** Writes slots and jobs to the log, for somebody who asks by signal. */
   dump(): void {
     const { jobs, pollers, slots, totals } = this.status();
-    this.#log.info({ slots, totals, jobs: jobs.length, pollers: pollers.length }, "status");
-    for (const poller of pollers) this.#log.info({ ...poller }, "status of a poller");
-    for (const job of jobs) this.#log.info({ ...job, ageMs: this.#clock.now() - job.sinceMs }, "status of a job");
+    this.#log.info("status", { slots, totals, jobs: jobs.length, pollers: pollers.length }, "status");
+    for (const poller of pollers) this.#log.info("poller-status", { ...poller }, "status of a poller");
+    for (const job of jobs) {
+      this.#log.info("job-status", { ...job, ageMs: this.#clock.now() - job.sinceMs }, "status of a job");
+    }
   }
 
   /** Kills every process of every job, and ends what a stop or a close still waits for. */
@@ -207,8 +209,10 @@ export class Daemon {
     const signals = isAtOnce ? [over.signal] : [over.signal, this.#atOnce.signal];
     await Promise.race([closing, this.#clock.sleep(limitMs, AbortSignal.any(signals))]);
     // After a third signal that was announced already.
-    if (!over.signal.aborted && !this.#atOnce.signal.aborted)
-      this.#log.error({ part: part.name }, `closing the ${part.name} takes too long; exiting without waiting for it`);
+    if (!over.signal.aborted && !this.#atOnce.signal.aborted) {
+      const message = `closing the ${part.name} takes too long; exiting without waiting for it`;
+      this.#log.error("close-timeout", { part: part.name }, message);
+    }
   }
 
   #observe(event: WorkerEvent): void {
@@ -217,7 +221,8 @@ export class Daemon {
         observer(event);
       } catch (error) {
         // A reader's fault is one line of its own and reaches neither the engine nor the other readers.
-        this.#log.error({ err: error, event: event.type }, "a bug in partnerd: a reader of events failed");
+        const message = "internal error: a reader of events failed; please report it";
+        this.#log.error("internal-error", { err: error, while: event.type }, message);
       }
     }
   }
@@ -234,7 +239,7 @@ export class Daemon {
       ...(token ? { token } : {}),
       clock: options.clock,
       live: () => this.live(),
-      onFault: (error) => this.#log.error({ err: error }, "admin port failed"),
+      onFault: (error) => this.#log.error("admin-failed", { err: error }, "admin port failed"),
       ready: () => ready(this.status(), this.#parts.ledger.health()),
       status: () => this.status(),
       ...(panel ? { pages: panel.pages, streams: panel.streams } : {}),
@@ -249,7 +254,7 @@ export class Daemon {
       order: (job, order) => worker.order(job, order),
     });
     this.#parts.adminUrl = this.#config.admin.publicUrl ?? this.#admin.url;
-    this.#log.info({ url: this.#admin.url }, "admin port is open");
+    this.#log.info("admin-listening", { url: this.#admin.url }, "admin port is open");
   }
 }
 
@@ -282,7 +287,7 @@ async function panelOf(options: DaemonOptions, look: ConstructorParameters<typeo
     store: config.ledger.store,
     pollers: pollersOf(config),
     look,
-    onFault: (error) => log.error({ err: error }, "the status page cannot be rendered"),
+    onFault: (error) => log.error("status-page-failed", { err: error }, "the status page cannot be rendered"),
   });
 }
 

@@ -68,7 +68,7 @@ export async function reload(given: ReloadOptions, current: Config, next: Config
   // Everything is built: from here on all of it comes into force.
   if (tokens) await closeQuietly({ name: "client tokens", close: () => parts.tokens.replace(tokens) }, options.log);
   parts.gateways.apply(gatewaySettingsOf(config));
-  options.log.level = config.log.level;
+  options.log.setLevel(config.log.level);
   const over = worker.apply({ pollers: pollersOf(config), limits: limitsOf(config) });
   const isLive = (name: string) => live.has(name) || (name === "shutdown.cancelGrace" && !isGraceLeased(current));
   return {

@@ -113,6 +113,12 @@ export type WorkerEvent = { readonly atMs: number } & (
       readonly outcome: Outcome;
       readonly attempts: number;
       readonly owedMs: number;
+      readonly handler: string;
+      /** As far as the details of the job were fetched: a result from the ledger is reported without them. */
+      readonly pipelineName: string | undefined;
+      readonly actionName: string | undefined;
+      /** Of the handler's run in this process; undefined: there was none. */
+      readonly durationMs: number | undefined;
       /** True when it was accepted by an earlier attempt whose answer was lost. */
       readonly isPresumed: boolean;
     }

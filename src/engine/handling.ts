@@ -7,6 +7,7 @@ import type { Job } from "../job/job.js";
 import { failed, type Outcome, outcomeFrom } from "../job/outcome.js";
 import { machineFault, WorkerFault } from "../job/worker-fault.js";
 import type { Deadline } from "../std/deadline.js";
+import { textLog } from "../std/log.js";
 import { tryAgain } from "../std/try-again.js";
 import type { EngineContext } from "./context.js";
 import type { EndCause } from "./events.js";
@@ -159,11 +160,13 @@ function callOf(
     readonly signal: AbortSignal;
   },
 ): HandlerCall {
+  const log = context.deps.jobLog(flight.key);
   return {
     ...own,
     draining: context.scopes.poll,
     mayRerun: flight.config.afterCrash === "rerun",
-    log: context.deps.jobLog(flight.key),
+    log,
+    jobLog: textLog(log),
     start: flight.start,
     trace: context.deps.traceOf?.(flight.key),
     get outcomeRecorded() {

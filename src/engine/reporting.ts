@@ -21,13 +21,14 @@ export async function settle(
   end: { readonly outcome: Outcome; readonly cause: EndCause; readonly startedMs?: number },
 ): Promise<void> {
   const { emit, deps } = context;
-  const { outcome, cause, startedMs = deps.clock.monotonic() } = end;
+  const { outcome, cause, startedMs } = end;
   flight.endCause = cause;
+  flight.durationMs = startedMs === undefined ? undefined : deps.clock.monotonic() - startedMs;
   if (flight.loss) return drop(context, flight, flight.loss);
   await flight.note({ type: "outcome-settled", outcome });
   // While it was written another replica may have taken over: it will report another outcome.
   if (flight.loss) return drop(context, flight, flight.loss);
-  emit({ type: "job-settled", key: flight.key, outcome, cause, durationMs: deps.clock.monotonic() - startedMs });
+  emit({ type: "job-settled", key: flight.key, outcome, cause, durationMs: flight.durationMs ?? 0 });
   await report(context, flight, outcome, "due");
 }
 
@@ -79,6 +80,10 @@ export async function report(
     outcome: owed.outcome,
     attempts: owed.attempts,
     owedMs: deps.clock.monotonic() - owedSinceMs,
+    handler: flight.config.handler,
+    pipelineName: flight.pipeline?.pipelineName,
+    actionName: flight.pipeline?.actionName,
+    durationMs: flight.durationMs,
     isPresumed: event !== "put-accepted",
   });
 }

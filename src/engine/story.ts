@@ -39,6 +39,7 @@ export async function story(context: EngineContext, flight: JobInFlight, offer?:
   }
   const job = await detailsOf(context, flight, offer);
   if (!job) return;
+  flight.pipeline = job.pipeline;
   const unmask = maskSecretsOf(context, flight.config, job);
   const start = context.admission.start(flight.config.handler);
   flight.start = start;

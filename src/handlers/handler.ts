@@ -4,8 +4,9 @@ import type { Job } from "../job/job.js";
 import type { Outcome } from "../job/outcome.js";
 import type { WorkerFault } from "../job/worker-fault.js";
 import type { Deadline } from "../std/deadline.js";
+import type { Log } from "../std/log.js";
 
-/** A logger whose lines carry the job's id. Texts only; secrets are masked on the way out. */
+/** What a handler logs by: its lines carry the job's id. Texts only; secrets are masked on the way out. */
 export interface JobLogger {
   debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
@@ -92,7 +93,10 @@ export interface HandlerCall {
   readonly workspace: Workspace;
   /** When the engine aborts it. */
   readonly deadline: Deadline;
-  readonly log: JobLogger;
+  /** For what partnerd says about the job. */
+  readonly log: Log;
+  /** For what the handler says. */
+  readonly jobLog: JobLogger;
   readonly signal: AbortSignal;
   readonly draining: AbortSignal;
   /** Absent: nobody asks. */

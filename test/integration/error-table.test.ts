@@ -366,7 +366,7 @@ describe("a result", () => {
     const id = rig.emulator.addJob({ actionType });
     expect(await rig.event("job-dropped")).toMatchObject({ reason, from: "settled", key: { jobId: id } });
     expect(rig.emulator.calls()[operation]).toEqual({ [code]: 1 });
-    const line = rig.logs.find((each) => String(each["msg"]).startsWith("job dropped"));
+    const line = rig.logs.find((each) => each["event"] === "job-dropped");
     expect(line).toMatchObject({ level: "error", jobId: id, reason });
     await worksTheNext(rig, actionType);
     expect((await rig.stop()).owed).toBe(0);

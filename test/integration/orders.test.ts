@@ -48,7 +48,7 @@ it("fails a running job: its handler is stopped and the operator's words are its
   expect(job.results).toHaveLength(1);
   expect(await rig.event("job-settled")).toMatchObject({ cause: "operator" });
   expect(rig.logs).toContainEqual(
-    expect.objectContaining({ level: "warn", msg: "an operator fails the job", jobId: id, state: "running" }),
+    expect.objectContaining({ level: "warn", event: "job-failed-by-operator", jobId: id, state: "running" }),
   );
 });
 
@@ -107,7 +107,7 @@ it("releases a running job: its handler is stopped and nothing is reported", asy
       level: "warn",
       jobId: id,
       reason: "released",
-      msg: expect.stringMatching(/^job dropped/),
+      event: "job-dropped",
     }),
   );
   expect(await heldIn(join(rig.folder, "ledger.db"))).toEqual([]);

@@ -144,8 +144,9 @@ export class HttpHandler implements JobHandler {
           retryAfterMs: (error) => (error instanceof Unanswered ? error.retryAfterMs : undefined),
           onRetry: ({ attempt, delayMs, error }) => {
             const isTooLate = delayMs >= timeLeftMs();
-            const next = isTooLate ? "no time is left to try again" : `trying again in ${Math.round(delayMs)} ms`;
-            call.log.warn(`the handler's service ${this.#masked(messageOf(error))}; ${next}`, { attempt });
+            const next = isTooLate ? "no time is left to retry" : `retrying in ${Math.round(delayMs)} ms`;
+            const message = `the handler's service ${this.#masked(messageOf(error))}; ${next}`;
+            call.log.warn("service-call-retried", { attempt, ...(isTooLate ? {} : { delayMs: Math.round(delayMs) }) }, message);
             if (error instanceof Unanswered && error.fault) call.start?.unwell(error.fault);
             if (isTooLate) patience.abort();
           },
@@ -234,7 +235,8 @@ export class HttpHandler implements JobHandler {
     try {
       await call.awaitCallback({ tokenHash });
     } catch (error) {
-      call.log.warn(`the wait for the handler's callback could not be recorded: ${messageOf(error)}`);
+      const message = `could not record that the job waits for its callback: ${messageOf(error)}`;
+      call.log.warn("callback-not-recorded", { err: error }, message);
     }
   }
 

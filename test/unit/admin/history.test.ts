@@ -5,6 +5,8 @@ import type { UntimedEvent } from "../../../src/engine/events.js";
 import type { ActionType, ClientId, JobId, JobKey, Region } from "../../../src/job/job.js";
 import { continued, failed, type Outcome, succeeded } from "../../../src/job/outcome.js";
 
+const work = { handler: "h", pipelineName: "p", actionName: "a", durationMs: 5 };
+
 const startMs = Date.UTC(2026, 0, 1, 2, 0);
 const actionType: ActionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" };
 const region = "us-east-1" as Region;
@@ -30,7 +32,10 @@ function given() {
     );
   const end = (jobId: string, outcome: Outcome, afterMs = 0) => {
     see({ type: "job-settled", key: keyOf(jobId), outcome, cause: "returned", durationMs: 1_500 }, afterMs);
-    see({ type: "job-reported", key: keyOf(jobId), outcome, attempts: 1, owedMs: 5, isPresumed: false }, afterMs);
+    see(
+      { type: "job-reported", key: keyOf(jobId), outcome, attempts: 1, owedMs: 5, ...work, isPresumed: false },
+      afterMs,
+    );
   };
   const look = (afterMs = 0) => history.view(startMs + afterMs);
   return { see, start, end, look };

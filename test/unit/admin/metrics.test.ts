@@ -9,6 +9,8 @@ import { continued, failed, succeeded } from "../../../src/job/outcome.js";
 import { FakeClock } from "../../support/fake-clock.js";
 import { type ReadSample, readOpenMetrics } from "../../support/openmetrics.js";
 
+const work = { handler: "h", pipelineName: "p", actionName: "a", durationMs: 5 };
+
 const startMs = Date.UTC(2026, 0, 1);
 const actionType: ActionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" };
 const scan = "ThirdParty/Test/Acme-Scan/1";
@@ -111,7 +113,10 @@ describe("the metrics", () => {
     expect(await value("partnerd_results_owed")).toBe(1);
     expect(await value("partnerd_results_owed_oldest_age_seconds")).toBe(42);
     see({ type: "job-changed", key, from: "settled", to: "reported", by: "report-accepted" }, 19_000);
-    see({ type: "job-reported", key, outcome: succeeded(), attempts: 1, owedMs: 1_000, isPresumed: false }, 19_000);
+    see(
+      { type: "job-reported", key, outcome: succeeded(), attempts: 1, owedMs: 1_000, ...work, isPresumed: false },
+      19_000,
+    );
     expect(await value("partnerd_results_owed")).toBe(0);
     expect(await value("partnerd_results_owed_oldest_age_seconds")).toBe(0);
     expect(await value("partnerd_jobs_started_total", { action_type: scan, region, continuation: "false" })).toBe(1);
@@ -125,7 +130,7 @@ describe("the metrics", () => {
   it("tell failures by their type, and other ends by their reason", async () => {
     const { see, value } = given();
     const wrong = failed("no", { type: "ConfigurationError" });
-    const reported = { attempts: 1, owedMs: 1, isPresumed: false };
+    const reported = { attempts: 1, owedMs: 1, ...work, isPresumed: false };
     see({ type: "job-reported", key, outcome: wrong, ...reported });
     see({ type: "job-reported", key, outcome: continued("token"), ...reported });
     see({ type: "job-dropped", key, from: "polled", reason: "token-rejected", message: "m" });

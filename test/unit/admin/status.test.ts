@@ -5,6 +5,8 @@ import type { ActionType, ClientId, JobId, JobKey, Region } from "../../../src/j
 import type { JobState } from "../../../src/job/lifecycle.js";
 import { continued, failed, type Outcome, succeeded } from "../../../src/job/outcome.js";
 
+const work = { handler: "h", pipelineName: "p", actionName: "a", durationMs: 5 };
+
 const startMs = Date.UTC(2026, 0, 1);
 const actionType: ActionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" };
 const us: PollerName = { region: "us-east-1" as Region, actionType };
@@ -43,7 +45,7 @@ function pollFailed(poller: PollerName, failures: number): UntimedEvent {
 }
 
 function reported(jobKey: JobKey, outcome: Outcome): UntimedEvent {
-  return { type: "job-reported", key: jobKey, outcome, attempts: 1, owedMs: 3, isPresumed: false };
+  return { type: "job-reported", key: jobKey, outcome, attempts: 1, owedMs: 3, ...work, isPresumed: false };
 }
 
 describe("a new board", () => {

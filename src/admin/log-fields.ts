@@ -35,6 +35,6 @@ export function remedyFor(kind: string): string {
     case "throttled":
       return "polling slows down";
     default:
-      return "polling goes on";
+      return "polling continues";
   }
 }

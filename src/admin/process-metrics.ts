@@ -36,7 +36,7 @@ export class ProcessMetrics {
       one("gauge", "partnerd_process_start_time_seconds", "Start, since the epoch.", this.#startedAtS),
       ...(files === undefined ? [] : [one("gauge", "partnerd_process_open_fds", "Open files and sockets.", files)]),
       one("gauge", "partnerd_event_loop_delay_p99_seconds", "99th percentile of the last minutes.", late.p99),
-      one("gauge", "partnerd_event_loop_delay_max_seconds", "Worst of the last minutes.", late.max),
+      one("gauge", "partnerd_event_loop_delay_max_seconds", "Maximum of the last minutes.", late.max),
     ];
   }
 

@@ -140,9 +140,9 @@ export class Routes {
     const { token } = this.#options;
     return (request) => {
       if (mayRead(request, this.#options)) return read(request);
-      if (token === undefined) return refusal(403, "ask by 127.0.0.1 or localhost, or set admin.token and show it");
+      if (token === undefined) return refusal(403, "use 127.0.0.1 or localhost, or set admin.token and send it");
       // Browsers ask a person for Basic; the token is the password, the name may be anything.
-      const challenge = 'Basic realm="partnerd: any name, the admin token as password", charset="UTF-8"';
+      const challenge = 'Basic realm="partnerd: any user name, the admin token as password", charset="UTF-8"';
       // One line each: Chromium reads only the first challenge of a line.
       return { ...unproven(), headers: { "www-authenticate": [challenge, "Bearer"] } };
     };
@@ -236,9 +236,9 @@ function deliveryAnswer(end: DeliveryEnd): Answer {
     case "accepted":
       return { status: 200, body: { accepted: true } };
     case "already-delivered":
-      return refusal(409, "this job has had its outcome");
+      return refusal(409, "this job already has its outcome");
     case "unknown-job":
-      return refusal(404, "no outcome is waited for under this job id");
+      return refusal(404, "no job with this id waits for an outcome");
     case "wrong-token":
       return unproven();
     case "not-recorded":

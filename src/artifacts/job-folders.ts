@@ -100,14 +100,13 @@ export class JobFolders {
         try {
           // Every command is told its folder by PARTNERD_OUTCOME.
           const killed = killLeftovers(`=${folder}/`);
-          if (killed > 0)
-            onTrouble(`killed ${killed} processes that worked on in ${folder} though their daemon had died`);
+          if (killed > 0) onTrouble(`killed ${killed} processes of a dead daemon that were still running in ${folder}`);
         } finally {
           lock.release();
         }
       }
     } catch (error) {
-      onTrouble(`could not look for processes of dead daemons' jobs: ${describeError(error)}`);
+      onTrouble(`could not look for processes of dead daemons: ${describeError(error)}`);
     }
   }
 

@@ -31,7 +31,7 @@ function trouble(
   let hops = 0;
   const follow = (to: string): string | undefined => {
     if (to === "") return "has no target";
-    if (/[\p{Cc}\\\ufffd]/u.test(to)) return "has a target that no file has";
+    if (/[\p{Cc}\\\ufffd]/u.test(to)) return "has a target that cannot be a path";
     if (to.startsWith("/") || /^[A-Za-z]:/.test(to)) return "has an absolute target; link relatively";
     hops++;
     if (hops > linkHopsMax) return "goes round in a circle";
@@ -50,7 +50,7 @@ function trouble(
     here.push(part);
     const place = here.join("/");
     walk.characters += place.length + stepCharacters;
-    if (walk.characters > linkWalkMaxCharacters) return "leads, with the others, too far about; link more directly";
+    if (walk.characters > linkWalkMaxCharacters) return "leads through too many links; link more directly";
     const next = links.get(folded(place));
     if (next === undefined) continue;
     here.pop();

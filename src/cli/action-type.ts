@@ -30,12 +30,12 @@ export function actionTypeInput(
   }
   if (new Set(found.map(({ version: each }) => each)).size > 1) {
     const versions = found.map((each) => each.version).join(" or ");
-    return { mistake: `several versions of ${provider} are configured: say --type-version ${versions}` };
+    return { mistake: `several versions of ${provider} are configured: add --type-version ${versions}` };
   }
   const type = joined(first, found);
   if (type.owner === "Custom") return { input: customInput(type) };
   if (wanted.accountId === undefined) {
-    return { mistake: "a third-party action type names the account that polls: say --account and its 12 digits" };
+    return { mistake: "a third-party action type names the account that polls: add --account with its 12 digits" };
   }
   return { input: thirdPartyInput(type, wanted.accountId) };
 }

@@ -42,7 +42,7 @@ export async function askDaemon(
 
 /** The line about an answer that no daemon gives, up to its mend. */
 export function stranger({ url, status }: Extract<DaemonAnswer, { kind: "answered" }>): string {
-  return `what listens at ${url} is no partnerd (it answered ${status}): correct admin.port`;
+  return `another program listens at ${url} (it answered ${status}): correct admin.port`;
 }
 
 function exchange(

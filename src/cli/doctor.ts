@@ -26,7 +26,7 @@ export async function doctorCommand(
   for (const finding of findings) io.out(masker.mask(json ? `${JSON.stringify(finding)}\n` : lineOf(finding)));
   const failed = findings.filter(({ verdict }) => verdict === "failed").length;
   const warned = findings.filter(({ verdict }) => verdict === "warning").length;
-  io.err(`${findings.length} looked at: ${failed} failed, ${warned} with a warning\n`);
+  io.err(`${findings.length} checks: ${failed} failed, ${warned} with a warning\n`);
   return failed > 0 ? exitCodes.failed : exitCodes.ok;
 }
 

@@ -26,9 +26,9 @@ export function addDocuments(root: Command, io: Io, result: { code: number }): v
       io.out(json(configurationSchema()));
     });
   withConfig(root.command("iam-policy"))
-    .description("print the least IAM policy that this configuration needs")
-    .option("--account <id>", "your AWS account, to narrow what can be narrowed", accountFlag)
-    .option("--doctor", "with what partnerd doctor needs besides", false)
+    .description("print the minimal IAM policy for this configuration")
+    .option("--account <id>", "your AWS account id, for a narrower policy", accountFlag)
+    .option("--doctor", "include what partnerd doctor needs", false)
     .action(async (flags: ConfigFlags & { account?: string; doctor: boolean }) => {
       const [{ loadConfig }, { iamPolicy }] = await Promise.all([
         import("../config/load.js"),
@@ -40,7 +40,7 @@ export function addDocuments(root: Command, io: Io, result: { code: number }): v
   withConfig(root.command("action-type <provider>"))
     .description("print the input of CreateCustomActionType or UpdateActionType for one configured action type")
     .option("--account <id>", "the AWS account that polls; needed for a third-party type", accountFlag)
-    .option("--type-version <version>", "if several versions of the provider are configured")
+    .option("--type-version <version>", "the version, if several of the provider are configured")
     .action(async (provider: string, flags: ConfigFlags & { account?: string; typeVersion?: string }) => {
       const [{ loadConfig }, { actionTypeInput }] = await Promise.all([
         import("../config/load.js"),

@@ -45,15 +45,15 @@ const processOutput: Output = {
 export function describeEmulator(command: Command): void {
   command
     .description("serve a local CodePipeline job API with artifacts, for trying out and testing handlers")
-    .option("--host <host>", "address to listen on; the emulator has no login, keep it local", "127.0.0.1")
-    .option("--port <port>", "port to listen on; 0 takes a free one", "4599")
+    .option("--host <host>", "address to listen on; the emulator has no authentication, keep it local", "127.0.0.1")
+    .option("--port <port>", "port to listen on; 0 for a free one", "4599")
     .option(
       "--scenario <file>",
-      "YAML or JSON with settings, buckets, objects, actionTypes, clients, jobs and faults to begin with",
+      "YAML or JSON file with initial settings, buckets, objects, actionTypes, clients, jobs and faults",
     )
-    .option("--credentials <key:secret>", "check signatures, and take only these AWS credentials")
+    .option("--credentials <key:secret>", "check signatures, and accept only these AWS credentials")
     .option("--seed <number>", "make faults with a probability repeatable")
-    .option("--verbose", "tell every call, not only refused ones")
+    .option("--verbose", "log every call, not only rejected ones")
     .addHelpText("after", example);
 }
 
@@ -84,9 +84,9 @@ export async function runEmulator(flags: EmulatorFlags, signal: AbortSignal, out
   } catch (error) {
     if (error instanceof Mistakes) return refuse(error.list, exitCodes.configuration, output);
     const isTaken = (error as { readonly code?: unknown } | null)?.code === "EADDRINUSE";
-    const mend = isTaken ? "; stop what listens there, or choose another --port (0 takes a free one)" : "";
+    const mend = isTaken ? "; stop what listens there, or choose another --port (0 for a free one)" : "";
     const what = error instanceof Error ? error.message : error;
-    return refuse([`the emulator can not start: ${what}${mend}`], exitCodes.failed, output);
+    return refuse([`the emulator cannot start: ${what}${mend}`], exitCodes.failed, output);
   }
 }
 
@@ -143,7 +143,7 @@ async function readFileWhole(file: string): Promise<string> {
     if (size > scenarioMaxBytes) throw new Error(`it has ${size} bytes; the limit is ${scenarioMaxBytes}`);
     return await readFile(file, "utf8");
   } catch (error) {
-    throw new Mistakes([`${file}: can not be read: ${error instanceof Error ? error.message : error}`]);
+    throw new Mistakes([`${file}: cannot be read: ${error instanceof Error ? error.message : error}`]);
   }
 }
 

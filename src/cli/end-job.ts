@@ -38,7 +38,7 @@ async function endJob(config: Config, wanted: EndJob, io: Io): Promise<string> {
   const done = answeredBy(answer, config);
   if (done !== undefined) return done;
   if (config.ledger.store === "memory") {
-    throw new Error(`ledger.store is memory, so only its daemon could do it, and ${unreached(answer)}`);
+    throw new Error(`ledger.store is memory, so only the running daemon can do it, and ${unreached(answer)}`);
   }
   try {
     return await endInLedger(config, wanted, io);
@@ -56,8 +56,7 @@ function answeredBy(answer: DaemonAnswer, { ledger, admin }: Config): string | u
   if (done === true && typeof message === "string") return message;
   // Another replica may have it, or none.
   if (kind === "unknown-job" && ledger.store === "dynamodb") return undefined;
-  if (typeof error !== "string")
-    throw new Error(`${stranger(answer)}, or, where no daemon runs, say --set admin.port=0`);
+  if (typeof error !== "string") throw new Error(`${stranger(answer)}, or, if no daemon runs, add --set admin.port=0`);
   const mend =
     answer.status === 401 ? ` (set admin.token, PARTNERD_ADMIN_TOKEN, ${admin.token ? "to" : "as"} the daemon's)` : "";
   throw new Error(`the daemon at ${answer.url} answered ${answer.status}: ${oneLine(error)}${mend}`);
@@ -80,10 +79,10 @@ async function endInLedger(config: Config, { id, region, end }: EndJob, io: Io):
   const [job] = found;
   if (!job) throw new Error(`the ledger holds no job ${oneLine(id)}${region === undefined ? "" : ` of ${region}`}`);
   if (found.length > 1) {
-    throw new Error(`several Regions have such a job: say --region ${found.map(({ key }) => key.region).join(" or ")}`);
+    throw new Error(`several Regions have such a job: add --region ${found.map(({ key }) => key.region).join(" or ")}`);
   }
   await endHeldJob(parts, job, end);
-  if (end.kind === "release") return "released: nothing is reported, and CodePipeline waits until the action times out";
+  if (end.kind === "release") return "released: nothing is reported; CodePipeline waits until the action times out";
   return config.ledger.store === "dynamodb"
     ? "failed: the next replica that looks for owed jobs reports it"
     : "failed: the next start of the daemon reports it";

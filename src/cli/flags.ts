@@ -17,12 +17,15 @@ export interface ConfigFlags {
 export function withConfig(command: Command): Command {
   return command
     .addOption(
-      new Option("-c, --config <file>", "configuration file; may repeat, later ones win")
+      new Option("-c, --config <file>", "configuration file; can be repeated, later files win")
         .argParser(collected)
         .default([], "PARTNERD_CONFIG, ./partnerd.yaml, /etc/partnerd/partnerd.yaml"),
     )
     .addOption(
-      new Option("--set <key=value>", "a setting over file and environment, such as polling.minInterval=2s; may repeat")
+      new Option(
+        "--set <key=value>",
+        "override a setting of file and environment, such as polling.minInterval=2s; can be repeated",
+      )
         .argParser(setFlag)
         .default([], "none"),
     )
@@ -60,7 +63,7 @@ export function durationFlag(value: string): number {
   const ms = parseDuration(value);
   const max = 86_400_000;
   if (ms === undefined) throw new InvalidArgumentError(`Write ${likelyDuration(value) ?? "30s"}, with the unit.`);
-  if (ms > max) throw new InvalidArgumentError(`${formatDuration(max)} is the most.`);
+  if (ms > max) throw new InvalidArgumentError(`${formatDuration(max)} is the maximum.`);
   return ms;
 }
 

@@ -25,19 +25,19 @@ export async function healthcheck(
   if (!address) return exitCodes.failed;
   const { host, port } = address;
   if (port === 0) {
-    io.err("not well: the admin port is off (admin.port: 0), so there is nothing to ask\n");
+    io.err("unhealthy: the admin port is off (admin.port: 0), so the daemon cannot be asked\n");
     return exitCodes.failed;
   }
   const url = `${reachableUrl(host, port)}${path}`;
   try {
     const { status, text } = await ask(url, limitMs);
     if (status === 200) {
-      io.out(`well: ${url} answered 200\n`);
+      io.out(`healthy: ${url} answered 200\n`);
       return exitCodes.ok;
     }
-    io.err(`not well: ${url} answered ${status}${text === "" ? "" : ` ${text}`}\n`);
+    io.err(`unhealthy: ${url} answered ${status}${text === "" ? "" : ` ${text}`}\n`);
   } catch (error) {
-    io.err(`not well: ${url} ${reason(error, limitMs)}\n`);
+    io.err(`unhealthy: ${url} ${reason(error, limitMs)}\n`);
   }
   return exitCodes.failed;
 }
@@ -77,6 +77,6 @@ function ask(url: string, limitMs: number): Promise<{ status: number; text: stri
 function reason(error: unknown, limitMs: number): string {
   const { code, name } = error as NodeJS.ErrnoException;
   if (name === "AbortError" || name === "TimeoutError") return `did not answer within ${limitMs} ms`;
-  if (code === "ECONNREFUSED") return "refuses connections: no daemon listens there";
+  if (code === "ECONNREFUSED") return "refuses connections: no daemon is listening there";
   return `could not be asked (${code ?? name})`;
 }

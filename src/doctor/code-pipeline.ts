@@ -44,12 +44,12 @@ function credentialsFinding({ credentials }: RegionInspection, troubles: readonl
   if ("kind" in credentials) {
     const mend =
       troubles.length > 0
-        ? `mend what the SDK passes over in silence: ${troubles.join("; ")}`
+        ? `fix what the SDK ignores silently: ${troubles.join("; ")}`
         : "give the process a role (task, instance, web identity) or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
     return {
       subject,
       verdict: "failed",
-      message: `none are found, so CodePipeline was not asked: ${credentials.message}`,
+      message: `no credentials found, so CodePipeline was not called: ${credentials.message}`,
       mend,
     };
   }
@@ -111,16 +111,16 @@ function isOnlyForDoctor({ code }: GatewayError): boolean {
 function told(fault: GatewayError, region: Region): { readonly message: string; readonly mend: string } {
   const { message } = fault;
   if (isOnlyForDoctor(fault)) {
-    return { message, mend: "only doctor asks this: allow it by partnerd iam-policy --doctor, or leave it" };
+    return { message, mend: "only doctor makes this call: allow it (partnerd iam-policy --doctor), or ignore this" };
   }
   switch (fault.kind) {
     case "denied":
       return { message, mend: "check the credentials, and that they are meant for this partition and Region" };
     case "throttled":
-      return { message, mend: "asked too often just now: look again in a minute" };
+      return { message, mend: "throttled: try again in a minute" };
     case "misconfigured":
-      return { message, mend: "check aws.endpoint, and FIPS or dual-stack variables together with it" };
+      return { message, mend: "check aws.endpoint, and any FIPS or dual-stack variables" };
     default:
-      return { message, mend: `check the way to CodePipeline in ${region}: DNS, proxy, routes, aws.endpoint` };
+      return { message, mend: `check the network path to CodePipeline in ${region}: DNS, proxy, routes, aws.endpoint` };
   }
 }

@@ -15,12 +15,12 @@ export async function tokens(options: PartsOptions): Promise<readonly Finding[]>
   const subject = "client tokens";
   const mistakes = await checkTokens(options);
   if (mistakes.length > 0) {
-    const mend = "mend the source; without a token not even a failure can be reported for a client's job";
+    const mend = "fix the source; without its token, not even a failure can be reported for a client's job";
     return mistakes.map((message) => ({ subject, verdict: "failed", message, mend }));
   }
   if (clientTokens.source === "static" && Object.keys(clientTokens.tokens).length === 0) {
-    const message = "none are configured, so no third-party job can be worked";
-    return [{ subject, verdict: "failed", message, mend: "write clientTokens.path or clientTokens.tokens" }];
+    const message = "none are configured, so no third-party job can run";
+    return [{ subject, verdict: "failed", message, mend: "set clientTokens.path or clientTokens.tokens" }];
   }
   return [{ subject, verdict: "ok", message: `the ${clientTokens.source} source answers` }];
 }

@@ -69,7 +69,7 @@ export class Admission {
     if (breaker.state === "closed") return undefined;
     if (start?.isAdmitted ? breaker.isProbe(start) : breaker.mayStart()) return undefined;
     const why = this.#context.deps.mask(breaker.fault?.message ?? "it fails");
-    return { reason: "handler-broken", message: `the handler ${handler} does not work: ${why}` };
+    return { reason: "handler-broken", message: `handler ${handler} is broken: ${why}` };
   }
 
   /** Jobs that a poll may ask for, as far as the handler and the machine are concerned. */

@@ -92,7 +92,7 @@ async function mayAsk(context: EngineContext, flight: JobInFlight, words: { last
   if (isClosed(context, flight, words)) return false;
   if (isAdmitted) return true;
   const short = context.admission.machine.closedBy();
-  words.last = short?.message ?? `the handler ${flight.config.handler} did not begin the jobs before this one in time`;
+  words.last = short?.message ?? `handler ${flight.config.handler} did not start earlier jobs in time`;
   flight.learn({ type: "gave-up", reason: short?.reason ?? "handler-broken" });
   return false;
 }
@@ -184,7 +184,7 @@ export function clearDoubt(context: EngineContext, flight: JobInFlight, refusal?
       kind: "unavailable",
       operation: refusal?.operation ?? "Acknowledge",
       code: refusal?.code ?? "no-offer",
-      message: `${refusal?.message ?? words.last} (its acknowledge was never answered; waiting for it to be offered again)`,
+      message: `${refusal?.message ?? words.last} (its acknowledge was never answered; waiting for the next offer)`,
     });
   });
 }

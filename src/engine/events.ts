@@ -170,7 +170,7 @@ export type WorkerEvent = { readonly atMs: number } & (
   /** Low disk space: no job is taken. */
   | { readonly type: "room-short"; readonly reason: string }
   | { readonly type: "room-regained" }
-  /** The handler does no job now, so none of its jobs is taken. Once, until it recovers or is replaced. */
+  /** The handler does no job now, so its jobs are not accepted. Once, until it recovers or is replaced. */
   | { readonly type: "handler-broken"; readonly handler: string; readonly code: string; readonly message: string }
   | { readonly type: "handler-recovered"; readonly handler: string; readonly openMs: number }
   /** The machine is out of files, processes, memory or disk space, so no job is taken. Once, until it is over. */

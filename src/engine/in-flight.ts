@@ -268,7 +268,7 @@ class Turns {
 /** What becomes of a job that an operator releases. */
 export const released: Loss = {
   reason: "released",
-  message: "released by an operator; nothing is reported, and CodePipeline waits until the action times out",
+  message: "released by an operator; nothing is reported; CodePipeline waits until the action times out",
 };
 
 const takenOver: Loss = {

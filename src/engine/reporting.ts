@@ -122,7 +122,7 @@ async function putOnce(context: EngineContext, flight: JobInFlight, owed: Owed):
       context.emit({ type: "result-refused", key, fault: faultOf(error, context.deps.mask) });
       // A result that CodePipeline never takes would let the job hang.
       owed.outcome = failed(
-        `CodePipeline refused the result of this job as invalid (${error.code}); see partnerd's log`,
+        `CodePipeline rejected the result of this job as invalid (${error.code}); see partnerd's log`,
       );
     }
     return event;

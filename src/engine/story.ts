@@ -198,7 +198,7 @@ async function work(context: EngineContext, flight: JobInFlight, job: Job): Prom
     case "ended":
       return settle(context, flight, { ...ending, startedMs });
     case "left":
-      return leave(context, flight, "a service still works on it; the next start waits for its callback");
+      return leave(context, flight, "its service is still working; the next start waits for the callback");
     case "given-up":
       return drop(context, flight, flight.loss ?? { reason: "released", message: "released" });
   }

@@ -109,13 +109,13 @@ export class SystemdNotifier {
   #failed(error: Error): void {
     if (this.#isAbsent) {
       this.#waiting = [];
-      const mend = "install systemd here, or take a unit of Type=exec without a watchdog";
+      const mend = "install systemd here, or use Type=exec without a watchdog";
       this.#options.onFault(`${this.#program} is not on the PATH; ${mend}`);
       return;
     }
     if (this.#isFailing) return;
     this.#isFailing = true;
-    this.#options.onFault(`${error.message}; it is tried again; does the unit have NotifyAccess=all?`);
+    this.#options.onFault(`${error.message}; retrying; does the unit have NotifyAccess=all?`);
   }
 }
 

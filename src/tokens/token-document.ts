@@ -75,7 +75,7 @@ function checked(entries: readonly Entry[]): TokenMap {
     const clientId = typeof id === "string" ? id.toLowerCase() : "";
     const mistake = clientIdPattern.test(clientId)
       ? tokens.has(clientId as ClientId)
-        ? "its client id stands there twice"
+        ? "its client id is a duplicate"
         : tokenMistake(token)
       : "its key is not a client id (a UUID)";
     if (mistake !== undefined) mistakes.push(`entry ${at + 1}: ${mistake}`);
@@ -91,7 +91,7 @@ function tokenMistake(token: unknown): string | undefined {
   if (typeof token !== "string") return "its token is not a text";
   if (token === "") return "its token is empty";
   if (token.length > limits.clientToken) {
-    return `its token has ${token.length} characters, at most ${limits.clientToken} are possible`;
+    return `its token has ${token.length} characters, the limit is ${limits.clientToken}`;
   }
   if (token.trim() !== token || /\p{Cc}/u.test(token))
     return "its token has white space around it or control characters";

@@ -212,7 +212,7 @@ it("turns unhealthy when its loop is dead", async () => {
   await gate.arrived();
   gate.open();
   await until(name, health, "unhealthy");
-  expect(await inspect(name, "json .State.Health.Log")).toMatch(/not well: .* did not answer within/);
+  expect(await inspect(name, "json .State.Health.Log")).toMatch(/unhealthy: .* did not answer within/);
 });
 
 it("says what is missing when it has no place for its ledger", async () => {

@@ -58,9 +58,9 @@ it.each([
   const { emulator, program } = await start(`${hang} ${deaf}`, limits);
   emulator.addJob({ actionType: thirdParty });
   await program.says(/"at work"/);
-  for (const answer of [/"draining: no new jobs/, /"stopping the handlers that still run/]) {
+  for (const answer of ["drain-started", "handlers-stopping"] as const) {
     program.child.kill("SIGTERM");
-    await program.says(answer);
+    await program.logged(answer);
     await pause(1_100);
   }
   program.child.kill("SIGTERM");

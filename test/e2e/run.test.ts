@@ -201,8 +201,8 @@ describe("a module handler in its thread", () => {
 
   it.each([
     ["exit", "called process.exit(0)"],
-    ["throw", "threw an error that nobody catches: detached one"],
-    ["reject", "left a rejected promise unhandled: detached one"],
+    ["throw", "threw an uncaught error: detached one"],
+    ["reject", "did not handle a rejected promise: detached one"],
   ])("that does this: %s, fails its own job and hurts neither the daemon nor the next job", async (what, why) => {
     const emulator = await startTestEmulator();
     const files = { "partnerd.yaml": configFor(emulator, module), "handler.mjs": hurts };

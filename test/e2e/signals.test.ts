@@ -334,7 +334,7 @@ describe("while the daemon starts", () => {
       configFor(emulator, module, { worker: { maxConcurrentJobs: 7 } }),
     );
     writeFileSync(join(program.folder, "go"), "");
-    await program.says(/"reload-finished","applied":\["worker/);
+    await program.says(/"reload-finished","applied":\[[^\]]*"worker"/);
     program.child.kill("SIGTERM");
     expect(await program.ended).toMatchObject({ code: 0, signal: null });
   });

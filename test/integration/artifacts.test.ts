@@ -199,7 +199,7 @@ describe("an input that cannot be had", () => {
     [
       "is not to be had from S3 at all",
       "SystemUnavailable",
-      /S3 could not be used, though it was tried again/,
+      /S3 could not be used, even after retries/,
       (rig) => rig.emulator.fault({ kind: "unavailable", operations: ["GetObject"] }),
     ],
     [

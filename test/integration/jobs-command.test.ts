@@ -98,7 +98,7 @@ it("shows and releases the jobs of a daemon that keeps them in memory", async ()
 });
 
 it.each([
-  ["{ store: memory }", ["jobs"], /only the daemon that runs knows its jobs, and what listens at .* is no partnerd/],
+  ["{ store: memory }", ["jobs"], /only the running daemon knows its jobs, and what listens at .* is no partnerd/],
   [
     "{ store: sqlite, path: ./held.db }",
     ["jobs", "release", "j"],
@@ -160,7 +160,7 @@ it("shows who holds a job of a fleet, and ends it only when its replica is dead"
   expect(await cli(fail, directory)).toMatchObject({ code: 0, out: expect.stringMatching(/^job fails failed: /) });
   expect(await list()).toMatchObject([{ jobId: "fails", standing: "owed", outcome: "failed" }, { jobId: "goes" }]);
   expect((await list())[0]).not.toHaveProperty("heldBy");
-  expect(await cli(fail, directory)).toMatchObject({ code: 1, err: expect.stringMatching(/already fixed/) });
+  expect(await cli(fail, directory)).toMatchObject({ code: 1, err: expect.stringMatching(/already has its result/) });
   expect(await cli(["jobs", "release", "goes"], directory)).toMatchObject({ code: 0 });
   expect(await list()).toMatchObject([{ jobId: "fails" }]);
   expect(await cli(["jobs", "release", "goes"], directory)).toMatchObject({ code: 1, out: "" });

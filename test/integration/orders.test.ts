@@ -60,7 +60,7 @@ it("fails no job whose result is fixed, and releases it", async () => {
   const late = await order(rig, "fail", id, sorry);
   expect(late).toMatchObject({
     status: 409,
-    body: { kind: "too-late", error: expect.stringMatching(/already fixed/) },
+    body: { kind: "too-late", error: expect.stringMatching(/already has its result/) },
   });
   const { body } = await order(rig, "release", id);
   expect(body).toMatchObject({ done: true, message: expect.stringMatching(/times out/) });

@@ -88,5 +88,8 @@ async function hasNothing(path: string): Promise<boolean> {
 /** An artifact's name is a folder's name here, and comes from outside. */
 function checked(name: string): string {
   if (/^[A-Za-z0-9_-]{1,100}$/.test(name)) return name;
-  throw new JobFailure("ConfigurationError", `the output artifact ${JSON.stringify(name)} has no name for a folder`);
+  throw new JobFailure(
+    "ConfigurationError",
+    `the output artifact ${JSON.stringify(name)} has a name that no folder can have`,
+  );
 }

@@ -146,7 +146,11 @@ export class HttpHandler implements JobHandler {
             const isTooLate = delayMs >= timeLeftMs();
             const next = isTooLate ? "no time is left to retry" : `retrying in ${Math.round(delayMs)} ms`;
             const message = `the handler's service ${this.#masked(messageOf(error))}; ${next}`;
-            call.log.warn("service-call-retried", { attempt, ...(isTooLate ? {} : { delayMs: Math.round(delayMs) }) }, message);
+            call.log.warn(
+              "service-call-retried",
+              { attempt, ...(isTooLate ? {} : { delayMs: Math.round(delayMs) }) },
+              message,
+            );
             if (error instanceof Unanswered && error.fault) call.start?.unwell(error.fault);
             if (isTooLate) patience.abort();
           },
@@ -179,7 +183,7 @@ export class HttpHandler implements JobHandler {
   }): Promise<Verdict> {
     const { url, transport, clock, requestTimeoutMs } = this.#options;
     const { call, signal, body, timeLeftMs } = attempt;
-    if (timeLeftMs <= 0) throw new Unanswered("could not be asked in the time that was left");
+    if (timeLeftMs <= 0) throw new Unanswered("could not be called in the time left");
     try {
       const answer = await post({
         transport,
@@ -289,13 +293,13 @@ function outcomeWithoutPort(verdict: Verdict): unknown {
   if (verdict !== "promised") return verdict.outcome;
   throw new JobFailure(
     "JobFailed",
-    "the handler's service answered 202, but this partnerd has no admin port to which it could deliver the outcome; it was given no callback and must answer 200 with the outcome",
+    "the handler's service answered 202, but this partnerd has no admin port for callbacks; the service must answer 200 with the outcome",
   );
 }
 
 function unavailable(attempts: number, last: string): string {
   const times = attempts === 1 ? "1 attempt" : `${attempts} attempts`;
-  return `the handler's service gave no outcome in the time of this job (${times}); at last it ${last}`;
+  return `the handler's service gave no outcome by the job's deadline (${times}); last, it ${last}`;
 }
 
 function notDelivered(): JobFailure {

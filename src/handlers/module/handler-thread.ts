@@ -61,7 +61,7 @@ export class HandlerThread {
     this.#loaded.promise.catch(() => {});
     this.#worker = options.start(port2);
     this.#port.on("message", (message: FromThread) => this.#take(message));
-    this.#port.on("messageerror", (error) => this.#die(`sent what cannot be read: ${messageOf(error)}`));
+    this.#port.on("messageerror", (error) => this.#die(`sent an unreadable message: ${messageOf(error)}`));
     for (const stream of ["stdout", "stderr"] as const) {
       // Printed before the thread could take its output over, as by a preloaded module.
       this.#worker[stream].on("data", (chunk: Buffer) => this.#own().write(stream, chunk));

@@ -16,14 +16,14 @@ export interface Death {
 /** A thread ended under a job: not the job's own failure, or nobody can tell. */
 export class ThreadEnded extends JobFailure {
   constructor(what: string) {
-    super("SystemUnavailable", `the handler ended before the job did: ${what}; run the action again`);
+    super("SystemUnavailable", `the handler's thread ended during the job: ${what}; run the action again`);
   }
 }
 
 /** What a thread did that ended by an error. */
 export function causeOf(error: unknown, maxMemoryBytes: number): string {
   if (codeOf(error) === "ERR_WORKER_OUT_OF_MEMORY") return tooMuchMemory(maxMemoryBytes);
-  return `threw an error that nobody catches: ${messageOf(error)}`;
+  return `threw an uncaught error: ${messageOf(error)}`;
 }
 
 /** Why a thread did not come to load its module. */

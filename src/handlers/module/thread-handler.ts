@@ -146,7 +146,7 @@ export class ThreadHandler implements JobHandler {
       return await usable;
     } catch (error) {
       if (!(error instanceof Unbuildable)) throw error;
-      throw new WorkerFault("handler", `the handler could not be started anew: ${error.message}`, { cause: error });
+      throw new WorkerFault("handler", `the handler could not be restarted: ${error.message}`, { cause: error });
     }
   }
 

@@ -57,12 +57,12 @@ export function refusalFinding(name: string, operation: string, error: unknown):
   }
   // Emulators of DynamoDB know no time to live, and the ledger works without.
   const isUnknown = kind === "UnknownOperationException";
-  return { isFatal: !isUnknown, message: isUnknown ? `${what}; old rows may stay for ever` : what };
+  return { isFatal: !isUnknown, message: isUnknown ? `${what}; old rows may never be removed` : what };
 }
 
 function statusFindings(name: string, { TableStatus: status }: TableDescription): readonly TableFinding[] {
   if (status === "ACTIVE" || status === "UPDATING") return [];
-  return [fatal(`the ledger's table ${name} is ${status ?? "in no known state"}, not ACTIVE: wait, or create it anew`)];
+  return [fatal(`the ledger's table ${name} is ${status ?? "in no known state"}, not ACTIVE: wait, or recreate it`)];
 }
 
 function keyFindings(name: string, table: TableDescription): readonly TableFinding[] {
@@ -102,7 +102,7 @@ function timeToLiveFindings(name: string, timeToLive: TimeToLiveDescription | un
     ? `removes old rows by ${attribute ?? "no attribute"}, not by ${timeToLiveAttribute}`
     : "never removes old rows";
   const mend = `aws dynamodb update-time-to-live --table-name ${name} --time-to-live-specification Enabled=true,AttributeName=${timeToLiveAttribute}`;
-  return [{ isFatal: false, message: `the ledger's table ${name} ${what}, and grows for ever: ${mend}` }];
+  return [{ isFatal: false, message: `the ledger's table ${name} ${what}, so it never stops growing: ${mend}` }];
 }
 
 function fatal(message: string): TableFinding {

@@ -139,7 +139,7 @@ export class DynamoLedger implements Ledger {
       if (records.length === 0 && !(await this.#replicas.haveStood(signal)))
         throw new LedgerError(
           "unreadable",
-          "the table may have been deleted lately: nobody knows yet whose the job is",
+          "the table may have been deleted recently: it is not known yet whose job this is",
         );
       // Once the outcome is fixed, nobody waits for another.
       const promised = records.filter(({ state }) => isOwed(state) && state !== "settled");
@@ -235,13 +235,13 @@ export class DynamoLedger implements Ledger {
 
   /** Our name runs out: what runs must end while nobody else may begin it. */
   #endWork(): void {
-    for (const job of this.#jobs.all()) this.#jobs.move(job, "lapsing", "the lease of this replica runs out");
+    for (const job of this.#jobs.all()) this.#jobs.move(job, "lapsing", "the lease of this replica is expiring");
   }
 
   #expire(): void {
     this.#endWork();
     if (this.#closed !== undefined) return;
-    this.#health.bad("heartbeat", "the lease of this replica ran out before its table could be written again");
+    this.#health.bad("heartbeat", "the lease of this replica expired before its table was writable again");
   }
 
   /** Our name goes last: as long as a row may be under it, its lease gives what still runs here the time to end. */
@@ -255,7 +255,7 @@ export class DynamoLedger implements Ledger {
     await endOrAbort(this.#settleAll(late.signal), late.signal);
     if (!this.#jobs.areAnyOurs) await endOrAbort(this.#replicas.leave(late.signal), late.signal);
     const orphaned = this.orphaned();
-    const lost = `${orphaned} jobs were interrupted, and the table could not be told: nobody may ever report them`;
+    const lost = `${orphaned} jobs were interrupted and could not be recorded in the table: they may never be reported`;
     if (orphaned > 0) quietly(() => onFault(lost));
     cancel();
     this.#letGo();
@@ -282,7 +282,7 @@ export class DynamoLedger implements Ledger {
   #mustBeUsable(): void {
     this.#mustBeOpen();
     if (this.#isUsable) return;
-    throw new LedgerError("unwritable", this.#health.now.reason ?? "the lease of this replica runs out");
+    throw new LedgerError("unwritable", this.#health.now.reason ?? "the lease of this replica is expiring");
   }
 
   #mustBeOpen(): void {

@@ -204,7 +204,8 @@ export class FleetFinder {
     try {
       await replicas.bury(holder, signal);
     } catch (error) {
-      if (!this.#isBuryingTold) onFault(`the row of a dead replica stays: ${table.fault(error, "unwritable").message}`);
+      if (!this.#isBuryingTold)
+        onFault(`could not delete the row of a dead replica: ${table.fault(error, "unwritable").message}`);
       this.#isBuryingTold = true;
     }
   }

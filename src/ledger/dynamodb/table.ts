@@ -150,7 +150,7 @@ export class PatientTable {
         : kind === "AccessDeniedException"
           ? " (the policy needs GetItem, PutItem, DeleteItem, Query and Scan on the table and its index)"
           : "";
-    const what = code === "unwritable" ? "cannot be written" : "cannot be read";
+    const what = code === "unwritable" ? "is not writable" : "cannot be read";
     return new LedgerError(code, `the ledger's table ${name} ${what}: ${said.slice(0, 300)}${mend}`, error);
   }
 

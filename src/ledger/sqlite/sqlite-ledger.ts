@@ -234,7 +234,7 @@ export class SqliteLedger implements Ledger {
   #mustBeUsable(): void {
     this.#mustBeOpen();
     const { writable, reason } = this.#writer.health;
-    if (!writable) throw new LedgerError("unwritable", reason ?? "the ledger cannot be written");
+    if (!writable) throw new LedgerError("unwritable", reason ?? "the ledger is not writable");
   }
 
   #mustBeOpen(): void {

@@ -164,7 +164,7 @@ export class SqliteWriter {
       this.#cancelRest = undefined;
       this.#wake();
     });
-    const fault = new LedgerError("unwritable", this.#health.reason ?? "the ledger cannot be written");
+    const fault = new LedgerError("unwritable", this.#health.reason ?? "the ledger is not writable");
     for (const waiting of this.#waiting.splice(0)) waiting.onFault(fault);
   }
 
@@ -235,5 +235,5 @@ export class SqliteWriter {
 function asFault(error: unknown): LedgerError {
   if (error instanceof LedgerError) return error;
   const message = error instanceof Error ? error.message : String(error);
-  return new LedgerError("unwritable", `the ledger cannot be written: ${message}`, error);
+  return new LedgerError("unwritable", `the ledger is not writable: ${message}`, error);
 }

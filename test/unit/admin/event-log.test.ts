@@ -43,12 +43,7 @@ describe("each event", () => {
     ["poll-failed", "warn", "poll-failed", { ...pollerFields, code: "ECONNRESET", failures: 1, nextPollMs: 1_500 }],
     ["poll-recovered", "info", "poll-recovered", { ...pollerFields, failures: 4 }],
     ["offer-repeated", "debug", "offer-repeated", jobFields],
-    [
-      "job-changed",
-      "debug",
-      "job-changed",
-      { ...jobFields, from: "polled", to: "detailed", by: "details-received" },
-    ],
+    ["job-changed", "debug", "job-changed", { ...jobFields, from: "polled", to: "detailed", by: "details-received" }],
     ["callback-awaited", "info", "callback-awaited", { ...jobFields, until: "2026-01-01T00:00:01.000Z" }],
     ["job-settled", "debug", "job-settled", { ...jobFields, outcome: "succeeded", cause: "returned", durationMs: 7 }],
     [
@@ -275,7 +270,7 @@ describe("a fault that lasts", () => {
     ["misconfigured", "check category, owner, provider, version and Region of the action type"],
     ["rejected", "check the action type's configuration"],
     ["throttled", "polling slows down"],
-    ["unavailable", "polling goes on"],
+    ["unavailable", "polling continues"],
   ])("says what to do about it when it is %s", (kind, remedy) => {
     expect(lineOf(pollFailed(1, kind)).message).toBe(`PollForThirdPartyJobs failed; ${remedy}`);
   });

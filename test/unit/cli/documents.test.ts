@@ -128,7 +128,7 @@ describe("action-type", () => {
 
   it.each<readonly [string, object, readonly string[], RegExp]>([
     ["action-type Nobody", {}, [], /no action type of the provider Nobody.*Acme-Scan, Acme-Build/],
-    ["action-type Acme-Scan", {}, [], /say --account/],
+    ["action-type Acme-Scan", {}, [], /add --account/],
     ["action-type Acme-Scan", {}, ["--account", "12"], /12 digits/],
     ["action-type Acme-Build", { actionTypes: [build, { ...build, version: "2" }] }, [], /--type-version 1 or 2/],
   ])("says what is wrong with %s", async (command, more, flags, says) => {

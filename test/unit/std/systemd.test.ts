@@ -77,7 +77,7 @@ describe("SystemdNotifier", () => {
     notifier.send({ READY: "1" });
     notifier.send({ READY: "1" });
     await notifier.flushed();
-    expect(said).toEqual(["no access; it is tried again; does the unit have NotifyAccess=all?"]);
+    expect(said).toEqual(["no access; retrying; does the unit have NotifyAccess=all?"]);
     writeFileSync(join(folder, "well"), "");
     notifier.send({ READY: "1" });
     await notifier.flushed();

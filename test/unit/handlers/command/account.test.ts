@@ -123,7 +123,7 @@ describe.skipIf(!isRoot)("a command of another user (needs root)", () => {
   });
 
   it.each([
-    ["its outputs", "rm -r outputs; ln -s TARGET outputs", /put something else where its folder outputs was/],
+    ["its outputs", "rm -r outputs; ln -s TARGET outputs", /replaced its folder outputs/],
     ["one output", "rm -r outputs/Report; ln -s TARGET outputs/Report", undefined],
   ])("cannot make the daemon read elsewhere by a link in place of %s", async (_what, script, message) => {
     const target = await folder();

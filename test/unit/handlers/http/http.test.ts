@@ -200,7 +200,7 @@ describe("an answer that is none", () => {
     ["429", status(429), /answered 429/],
     ["HTML with 200", status(200, { "content-type": "text/html" }, "<html>"), /not JSON/],
     ["a reset connection", resets, /no answer \(ECONNRESET\)/],
-    ["a body that breaks off", breaksOff, /broke off/],
+    ["a body that breaks off", breaksOff, /incomplete/],
   ])("is asked for again: %s", async (_what, behaviour, message) => {
     const { handler, service, clock } = await given([behaviour, succeeds]);
     const call = aCall();
@@ -256,7 +256,7 @@ describe("an answer that is none", () => {
     expect(await outcomeOf(handler.run(call), call)).toMatchObject({
       kind: "failed",
       type: "SystemUnavailable",
-      message: expect.stringMatching(/\(\d+ attempts\); at last it answered 503$/),
+      message: expect.stringMatching(/\(\d+ attempts\); last, it answered 503$/),
     });
     expect(call.deadline.leftMs()).toBeGreaterThan(0);
     expect(clock.pending).toBe(0);
@@ -288,7 +288,7 @@ describe("an answer that is none", () => {
     await clock.advance(9_999);
     expect(await outcome).toMatchObject({
       type: "SystemUnavailable",
-      message: expect.stringContaining("(1 attempt); at last it gave no answer (ETIMEDOUT)"),
+      message: expect.stringContaining("(1 attempt); last, it gave no answer (ETIMEDOUT)"),
     });
   });
 

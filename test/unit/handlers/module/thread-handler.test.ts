@@ -62,9 +62,9 @@ describe("a thread that dies", () => {
   it.each([
     ["exits", { Code: "0" }, "called process.exit(0)"],
     ["exits", { Code: "1" }, "called process.exit(1)"],
-    ["throws in a timer", {}, "threw an error that nobody catches: out of cheese"],
-    ["throws nothing in a timer", {}, "threw an error that nobody catches: undefined"],
-    ["rejects where nobody listens", {}, "left a rejected promise unhandled: out of wine"],
+    ["throws in a timer", {}, "threw an uncaught error: out of cheese"],
+    ["throws nothing in a timer", {}, "threw an uncaught error: undefined"],
+    ["rejects where nobody listens", {}, "did not handle a rejected promise: out of wine"],
   ])("because a job %s (%o) takes its jobs along, says why, and is replaced", async (what, more, why) => {
     const { start, thread, deaths } = await given();
     const before = await thread();
@@ -73,7 +73,7 @@ describe("a thread that dies", () => {
     const failure = {
       kind: "failed",
       type: "SystemUnavailable",
-      message: `the handler ended before the job did: ${why}; run the action again`,
+      message: `the handler's thread ended during the job: ${why}; run the action again`,
     };
     expect(await start(what, more).outcome).toEqual(failure);
     expect(await sibling.outcome).toEqual(failure);
@@ -87,7 +87,7 @@ describe("a thread that dies", () => {
     await job.call.log.has("started");
     expect(await untilEnded(job.outcome, clock)).toMatchObject({
       type: "SystemUnavailable",
-      message: expect.stringContaining("no sign of life for 15 s"),
+      message: expect.stringContaining("did not respond for 15 s"),
     });
     expect(await thread()).toMatch(/^thread /);
     expect(deaths).toHaveLength(1);

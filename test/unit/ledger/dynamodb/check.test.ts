@@ -68,7 +68,7 @@ describe("the findings", () => {
 });
 
 it.each([
-  ["UnknownOperationException", false, /old rows may stay for ever/],
+  ["UnknownOperationException", false, /old rows may never be removed/],
   ["AccessDeniedException", false, /allow dynamodb:DescribeTimeToLive/],
   ["ResourceNotFoundException", true, /partnerd ledger-table/],
   ["TimeoutError", true, /DescribeTimeToLive of the ledger's table jobs failed: TimeoutError: no/],

@@ -29,7 +29,7 @@ export function eventLog(log: EventLogger): (event: WorkerEvent) => void {
       case "callback-awaited":
       case "job-settled":
       case "job-reported":
-      case "job-left":
+      case "job-unfinished":
       case "handler-abandoned":
       case "job-recovered":
       case "order-taken":
@@ -119,7 +119,7 @@ type JobEvent = Extract<
       | "callback-awaited"
       | "job-settled"
       | "job-reported"
-      | "job-left"
+      | "job-unfinished"
       | "handler-abandoned"
       | "job-recovered"
       | "order-taken";
@@ -153,7 +153,7 @@ function jobLine(log: EventLogger, event: JobEvent): void {
     }
     case "job-reported":
       return reportedLine(log, event);
-    case "job-left":
+    case "job-unfinished":
       return log.error("job-unfinished", { ...job, state: event.state }, `job unfinished: ${event.message}`);
     case "handler-abandoned":
       return log.error(

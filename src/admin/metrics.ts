@@ -66,7 +66,8 @@ export class Metrics {
 
   /** Takes in one event of the engine. */
   observe(event: WorkerEvent): void {
-    const { jobs, started, offers, dropped, left, recovered, retries, abandoned, threadsEnded, bugs } = this.#counters;
+    const { jobs, started, offers, dropped, unfinished, recovered, retries, abandoned, threadsEnded, bugs } =
+      this.#counters;
     switch (event.type) {
       case "poll-finished":
       case "poll-failed":
@@ -86,8 +87,8 @@ export class Metrics {
         return this.#reported(event);
       case "job-dropped":
         return dropped.inc({ ...this.#labels(event.key), reason: event.reason });
-      case "job-left":
-        return left.inc({ state: event.state });
+      case "job-unfinished":
+        return unfinished.inc({ state: event.state });
       case "job-recovered":
         return recovered.inc({ state: event.state });
       case "call-retried":
@@ -173,8 +174,8 @@ export class Metrics {
 
   /** A series that begins with its first count hides it from every rate. */
   #beginAtZero(): void {
-    const { reloads, lookups, commits, left } = this.#counters;
-    for (const state of ["acknowledging", "running", "settled"]) left.inc({ state }, 0);
+    const { reloads, lookups, commits, unfinished } = this.#counters;
+    for (const state of ["acknowledging", "running", "settled"]) unfinished.inc({ state }, 0);
     for (const end of reloadEnds) reloads.inc({ end }, 0);
     for (const end of ["found", "unknown-client", "source-unavailable"]) lookups.inc({ end }, 0);
     for (const end of ["durable", "failed"]) commits.inc({ store: this.#options.store, end }, 0);
@@ -214,7 +215,7 @@ function countersIn(registry: Registry) {
     results: counter("results", "Results that CodePipeline accepted.", [...place, "kind", "failure_type"]),
     refused: counter("results_refused", "Results that CodePipeline rejected; a generic failure was reported instead."),
     dropped: counter("jobs_dropped", "Jobs dropped without a result of ours.", [...place, "reason"]),
-    left: counter("jobs_left", "Jobs that were unfinished at a stop.", ["state"]),
+    unfinished: counter("jobs_unfinished", "Jobs that were unfinished at a stop.", ["state"]),
     recovered: counter("jobs_recovered", "Jobs recovered from a previous process.", ["state"]),
     abandoned: counter("handlers_abandoned", "Handlers that did not stop in time."),
     threadsEnded: counter("handler_threads_ended", "Threads of module handlers that ended unexpectedly.", ["handler"]),

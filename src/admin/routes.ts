@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { OrderAnswer } from "../engine/events.js";
 import type { Order } from "../job/order.js";
 import type { Secret } from "../job/secret.js";
-import { bearerOf, isSameSecret, mayBeForeign, mayRead, told } from "./callers.js";
+import { bearerOf, isSameSecret, mayBeForeign, mayRead, visibleTo } from "./callers.js";
 import type { Liveness, Readiness } from "./health.js";
 import { readJson } from "./json-body.js";
 
@@ -95,8 +95,8 @@ export class Routes {
     this.#reads = new Map<string, Read>([
       ...pages,
       ...streams,
-      ["/livez", (request) => livenessAnswer(told(request, options, options.live()))],
-      ["/readyz", (request) => readinessAnswer(told(request, options, options.ready()))],
+      ["/livez", (request) => livenessAnswer(visibleTo(request, options, options.live()))],
+      ["/readyz", (request) => readinessAnswer(visibleTo(request, options, options.ready()))],
       ["/status", this.#guarded(() => ({ status: 200, body: options.status() }))],
     ]);
     this.#controls = new Map([

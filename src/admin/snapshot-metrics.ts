@@ -41,7 +41,7 @@ export function snapshotFamilies({ status, ledger }: MetricsView): readonly Fami
       ),
     ),
     gauge("partnerd_jobs_unattended", "Jobs in the ledger without an active worker: is their action type configured?", [
-      sample({}, status.left),
+      sample({}, status.unattended),
     ]),
     gauge("partnerd_draining", "1 once a stop began.", [sample({}, status.isDraining ? 1 : 0)]),
     gauge("partnerd_paused", "1 while paused by /pause.", [sample({}, status.isPaused ? 1 : 0)]),

@@ -83,7 +83,7 @@ export interface Totals {
   readonly continued: number;
   readonly failed: number;
   readonly dropped: number;
-  readonly left: number;
+  readonly unfinished: number;
   readonly abandonedHandlers: number;
   readonly bugs: number;
 }

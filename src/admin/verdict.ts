@@ -38,7 +38,7 @@ export function verdictOn(status: AdminStatus, ledger: LedgerState): Verdict {
     ...regionTrouble(status),
     ...pollerTrouble(status),
     ...owedTrouble(status),
-    ...leftTrouble(status),
+    ...unattendedTrouble(status),
     ...bugTrouble(status),
     ...standing(status),
   ];
@@ -154,9 +154,10 @@ function owedTrouble({ atMs, jobs }: AdminStatus): readonly Finding[] {
 }
 
 /** No poller shows them, and no handler ever will. */
-function leftTrouble({ left, isDraining }: AdminStatus): readonly Finding[] {
-  if (left === 0 || isDraining) return [];
-  const what = left === 1 ? "1 job that CodePipeline waits for is" : `${left} jobs that CodePipeline waits for are`;
+function unattendedTrouble({ unattended, isDraining }: AdminStatus): readonly Finding[] {
+  if (unattended === 0 || isDraining) return [];
+  const what =
+    unattended === 1 ? "1 job that CodePipeline waits for is" : `${unattended} jobs that CodePipeline waits for are`;
   const text = `${what} without an active worker: is the action type still configured? (partnerd jobs lists them)`;
   return [{ tone: "bad", text, spoken: "Jobs have no active worker" }];
 }

@@ -30,7 +30,7 @@ export interface AdminStatus extends StatusSnapshot {
   /** Jobs in hand, those included whose details are still on their way. */
   readonly inFlight: number;
   /** Jobs that the ledger holds, CodePipeline waits for and nobody works here. */
-  readonly left: number;
+  readonly unattended: number;
 }
 
 /** A poller's slots, or a job's; none while no poller has begun. */

@@ -237,8 +237,8 @@ async function beginRun(workDir: string, sqlite: typeof import("node:sqlite")): 
       }
     }
   } catch (error) {
-    const mend = "set artifacts.workDir to a folder on a local disk that partnerd may write";
-    throw new WorkDirError(workDir, `${describeError(error)}; ${mend}`, error);
+    const remedy = "set artifacts.workDir to a folder on a local disk that partnerd may write";
+    throw new WorkDirError(workDir, `${describeError(error)}; ${remedy}`, error);
   }
   throw new WorkDirError(workDir, "no lock in it can be taken; set artifacts.workDir to a folder on a local disk");
 }

@@ -1,4 +1,4 @@
-// `partnerd doctor`: looks at everything the configuration relies on, one line each, with the mend.
+// `partnerd doctor`: looks at everything the configuration relies on, one line each, with the fix.
 import { type LoadOptions, loadConfig } from "../config/load.js";
 import { describeMistake } from "../config/mistakes.js";
 import type { Finding } from "../doctor/finding.js";
@@ -30,7 +30,7 @@ export async function doctorCommand(
   return failed > 0 ? exitCodes.failed : exitCodes.ok;
 }
 
-function lineOf({ subject, verdict, message, mend }: Finding): string {
-  const mended = mend === undefined ? "" : `; ${mend}`;
-  return `${verdict.padEnd(7)}  ${subject}: ${oneLine(message)}${mended}\n`;
+function lineOf({ subject, verdict, message, remedy }: Finding): string {
+  const remedyText = remedy === undefined ? "" : `; ${remedy}`;
+  return `${verdict.padEnd(7)}  ${subject}: ${oneLine(message)}${remedyText}\n`;
 }

@@ -84,9 +84,9 @@ export async function runEmulator(flags: EmulatorFlags, signal: AbortSignal, out
   } catch (error) {
     if (error instanceof Mistakes) return refuse(error.list, exitCodes.configuration, output);
     const isTaken = (error as { readonly code?: unknown } | null)?.code === "EADDRINUSE";
-    const mend = isTaken ? "; stop what listens there, or choose another --port (0 for a free one)" : "";
+    const remedy = isTaken ? "; stop what listens there, or choose another --port (0 for a free one)" : "";
     const what = error instanceof Error ? error.message : error;
-    return refuse([`the emulator cannot start: ${what}${mend}`], exitCodes.failed, output);
+    return refuse([`the emulator cannot start: ${what}${remedy}`], exitCodes.failed, output);
   }
 }
 
@@ -95,7 +95,7 @@ async function serve(
   { flags, signal, output }: { flags: EmulatorFlags; signal: AbortSignal; output: Output },
 ): Promise<void> {
   emulator.on((event) => {
-    const line = told(event, flags.verbose ?? false);
+    const line = eventLine(event, flags.verbose ?? false);
     if (line !== undefined) output.err(`${new Date(event.atMs).toISOString()} ${line}\n`);
   });
   output.out(greeting(emulator));
@@ -148,7 +148,7 @@ async function readFileWhole(file: string): Promise<string> {
 }
 
 /** One line for what a reader wants to see: jobs that move, calls that are refused or struck, broken promises. */
-function told(event: EmulatorEvent, isVerbose: boolean): string | undefined {
+function eventLine(event: EmulatorEvent, isVerbose: boolean): string | undefined {
   switch (event.type) {
     case "job-changed":
       return `job ${event.jobId} ${event.from ?? "new"} -> ${event.to}`;

@@ -57,9 +57,9 @@ function answeredBy(answer: DaemonAnswer, { ledger, admin }: Config): string | u
   // Another replica may have it, or none.
   if (kind === "unknown-job" && ledger.store === "dynamodb") return undefined;
   if (typeof error !== "string") throw new Error(`${stranger(answer)}, or, if no daemon runs, add --set admin.port=0`);
-  const mend =
+  const remedy =
     answer.status === 401 ? ` (set admin.token, PARTNERD_ADMIN_TOKEN, ${admin.token ? "to" : "as"} the daemon's)` : "";
-  throw new Error(`the daemon at ${answer.url} answered ${answer.status}: ${oneLine(error)}${mend}`);
+  throw new Error(`the daemon at ${answer.url} answered ${answer.status}: ${oneLine(error)}${remedy}`);
 }
 
 function unreached(answer: DaemonAnswer): string {

@@ -1,6 +1,6 @@
 // What systemd is told of a daemon that it runs: ready, at work on what, reloading, stopping, and that the loops turn.
 // Each message says the whole state, and is repeated, so that none that is lost matters. No AWS trouble withholds a
-// sign of life: a restart mends none of it.
+// sign of life: a restart fixes none of it.
 import type { Daemon } from "../compose/daemon.js";
 import type { WorkerEvent } from "../engine/events.js";
 import type { Clock } from "../std/clock.js";
@@ -19,7 +19,7 @@ export interface SystemdOptions {
 }
 
 /** The part of a daemon that is told of. */
-export type ToldDaemon = Pick<Daemon, "live" | "status">;
+export type ReportedDaemon = Pick<Daemon, "live" | "status">;
 
 /** How often the state is looked at; often enough for any watchdog, too. */
 const lookMs = 10_000;
@@ -39,7 +39,7 @@ export class SystemdReports {
   readonly #notifier: Pick<SystemdNotifier, "send" | "flushed"> | undefined;
   readonly #watchdogMs: number | undefined;
   readonly #lookMs: number;
-  #daemon: ToldDaemon | undefined;
+  #daemon: ReportedDaemon | undefined;
   #phase: "starting" | "ready" | "stopping" = "starting";
   #reloads = 0;
   #isWithheld = false;
@@ -63,12 +63,12 @@ export class SystemdReports {
         environment,
         timeoutMs: sendTimeoutMs,
         onFault: (message) => log.error("systemd-failed", {}, `cannot notify systemd: ${message}`),
-        onMended: () => log.info("systemd-restored", {}, "can notify systemd again"),
+        onRecovered: () => log.info("systemd-restored", {}, "can notify systemd again"),
       });
   }
 
   /** Begins to tell of this daemon; it is ready at its first good poll, or after the wait. */
-  begin(daemon: ToldDaemon): void {
+  begin(daemon: ReportedDaemon): void {
     if (!this.#notifier) return;
     this.#daemon = daemon;
     const { clock, readyWaitMs } = this.#options;
@@ -169,7 +169,7 @@ export class SystemdReports {
 }
 
 /** One line for `systemctl status`. No secret, no id: every user of the machine may read it. */
-export function statusText(status: ReturnType<ToldDaemon["status"]>): string {
+export function statusText(status: ReturnType<ReportedDaemon["status"]>): string {
   const { slots, jobs, pollers } = status;
   const owed = jobs.filter(({ state }) => state === "settled").length;
   const unpolled = pollers.filter(({ lastGoodPollAtMs }) => lastGoodPollAtMs === undefined).length;

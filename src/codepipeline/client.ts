@@ -72,7 +72,7 @@ export class RegionClient {
       cacheMiddleware: true,
       requestHandler: this.#transport,
       systemClockOffset,
-      // The SDK's ordinary chain, but one that reads files again: a mended credentials file must count.
+      // The SDK's ordinary chain, but one that reads files again: a corrected credentials file must count.
       credentialDefaultProvider: (init) => defaultProvider({ ...init, ignoreCache: true }),
     });
     client.middlewareStack.add(

@@ -47,7 +47,7 @@ export interface Problem {
   /** Jobs cannot be worked as it is. */
   readonly isFatal: boolean;
   readonly message: string;
-  readonly mend: string;
+  readonly remedy: string;
 }
 
 /** A Region may have 50 custom action types of ours and some of others; a listing that never ends is given up. */
@@ -139,12 +139,12 @@ function secretProblems(secret: readonly string[], expected: ExpectedActionType)
     ...unknown.map((name) => ({
       isFatal: false,
       message: `its property ${name} is secret, but its values are not masked here`,
-      mend: `add ${name} to secretProperties`,
+      remedy: `add ${name} to secretProperties`,
     })),
     ...gone.map((name) => ({
       isFatal: false,
       message: `secretProperties names ${name}, which is no secret property of it`,
-      mend: "correct the name, or remove it",
+      remedy: "correct the name, or remove it",
     })),
   ];
 }
@@ -154,10 +154,10 @@ function queryProblems(queryable: string | undefined, { queryParam }: ExpectedAc
   const given = Object.keys(queryParam ?? {})[0];
   if (given === queryable) return [];
   if (queryable === undefined) {
-    return [{ isFatal: true, message: `it has no queryable property ${given}`, mend: "remove queryParam" }];
+    return [{ isFatal: true, message: `it has no queryable property ${given}`, remedy: "remove queryParam" }];
   }
   const message = `its queryable property is ${queryable}, and only jobs with a given value of it are offered`;
-  return [{ isFatal: true, message, mend: `write queryParam: { ${queryable}: VALUE }` }];
+  return [{ isFatal: true, message, remedy: `write queryParam: { ${queryable}: VALUE }` }];
 }
 
 function executorProblems(
@@ -167,12 +167,12 @@ function executorProblems(
   const problems: Problem[] = [];
   if (executor?.type !== undefined && executor.type !== "JobWorker") {
     const message = `its jobs go to a ${executor.type} function, so a worker is never offered any`;
-    problems.push({ isFatal: true, message, mend: "have its executor changed to JobWorker (UpdateActionType)" });
+    problems.push({ isFatal: true, message, remedy: "have its executor changed to JobWorker (UpdateActionType)" });
   }
   const theirsMs = (executor?.jobTimeout ?? Number.POSITIVE_INFINITY) * 1_000;
   if (theirsMs <= expected.jobTimeoutMs) {
     const message = `CodePipeline ends its jobs after ${theirsMs / 1_000} s, jobTimeout only after ${expected.jobTimeoutMs / 1_000} s`;
-    problems.push({ isFatal: false, message, mend: "make jobTimeout shorter, so that jobs fail with their reason" });
+    problems.push({ isFatal: false, message, remedy: "make jobTimeout shorter, so that jobs fail with their reason" });
   }
   return problems;
 }

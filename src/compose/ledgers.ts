@@ -86,7 +86,7 @@ export interface FleetTools {
 export async function fleetToolsOf({ config, clock, log }: PartsOptions): Promise<FleetTools> {
   const { ledger } = config;
   if (ledger.store !== "dynamodb") throw new Error(`bug: a ledger in ${ledger.store} has no table`);
-  const [{ checkDynamoTable, openDynamoTable }, { FleetOperator }, { PatientTable }] = await Promise.all([
+  const [{ checkDynamoTable, openDynamoTable }, { FleetOperator }, { RetryingTable }] = await Promise.all([
     import("../ledger/dynamodb/opening.js"),
     import("../ledger/dynamodb/operator.js"),
     import("../ledger/dynamodb/table.js"),
@@ -100,7 +100,7 @@ export async function fleetToolsOf({ config, clock, log }: PartsOptions): Promis
   };
   const { table: name } = ledger;
   const opened = await openDynamoTable(where);
-  const table = new PatientTable({ table: opened, name, clock, retry: dynamoRetry });
+  const table = new RetryingTable({ table: opened, name, clock, retry: dynamoRetry });
   const onWait = (message: string) => log.warn("ledger-waiting", {}, message);
   const operator = new FleetOperator({ table, clock, recentMs: recentLimits.recentMs, onWait });
   return { operator, check: () => checkDynamoTable(where), close: () => table.close() };

@@ -17,7 +17,7 @@ export async function ledger(options: PartsOptions): Promise<readonly Finding[]>
   switch (config.ledger.store) {
     case "memory": {
       const message = "in memory: when the process ends, its jobs are lost and customers' pipelines hang";
-      return [{ subject, verdict: "warning", message, mend: "write ledger: { store: sqlite } or dynamodb" }];
+      return [{ subject, verdict: "warning", message, remedy: "write ledger: { store: sqlite } or dynamodb" }];
     }
     case "sqlite":
       return [await sqliteFinding(options, config.ledger.path)];
@@ -31,12 +31,17 @@ async function tableFindings(options: PartsOptions, table: string): Promise<read
   const [missing] = await checkLedgerClient(options);
   const subject = "ledger";
   if (missing !== undefined) {
-    return [{ subject, verdict: "failed", message: missing, mend: "install it where partnerd itself is installed" }];
+    return [{ subject, verdict: "failed", message: missing, remedy: "install it where partnerd itself is installed" }];
   }
-  const mend = "partnerd ledger-table prints the right definition; partnerd iam-policy the permissions";
+  const remedy = "partnerd ledger-table prints the right definition; partnerd iam-policy the permissions";
   const findings = await lookAtTable(options);
   if (findings.length === 0) return [{ subject, verdict: "ok", message: `the table ${table} is correct` }];
-  return findings.map(({ isFatal, message }) => ({ subject, verdict: isFatal ? "failed" : "warning", message, mend }));
+  return findings.map(({ isFatal, message }) => ({
+    subject,
+    verdict: isFatal ? "failed" : "warning",
+    message,
+    remedy,
+  }));
 }
 
 async function lookAtTable(options: PartsOptions) {
@@ -58,7 +63,7 @@ async function sqliteFinding(options: PartsOptions, path: string): Promise<Findi
     const opened = await ledgerOf(options);
     const { writable, reason } = opened.health();
     await opened.close();
-    if (!writable) return { subject, verdict: "failed", message: `${path}: ${reason}`, mend: "mend the disk" };
+    if (!writable) return { subject, verdict: "failed", message: `${path}: ${reason}`, remedy: "fix the disk" };
   } catch (error) {
     if (!(error instanceof LedgerError)) throw error;
     if (error.code !== "locked") {
@@ -66,14 +71,14 @@ async function sqliteFinding(options: PartsOptions, path: string): Promise<Findi
         subject,
         verdict: "failed",
         message: error.message,
-        mend: "fix the file or its folder",
+        remedy: "fix the file or its folder",
       };
     }
     return { subject, verdict: "ok", message: `in use by a running daemon: ${error.message}` };
   }
   const { type } = await statfs(dirname(path));
   const risk = fileSystemRisk(type);
-  if (risk) return { subject, verdict: "warning", message: `${path} is writable, but ${risk.what}`, mend: risk.fix };
+  if (risk) return { subject, verdict: "warning", message: `${path} is writable, but ${risk.what}`, remedy: risk.fix };
   return { subject, verdict: "ok", message: `${path} is writable and durable` };
 }
 
@@ -95,7 +100,7 @@ export async function workDir({ config }: PartsOptions): Promise<readonly Findin
     const free = bavail * bsize;
     const message = `${path} is writable, ${Math.round(free / 1024 ** 2)} MiB free`;
     if (free >= freeMinBytes) return [{ subject, verdict: "ok", message }];
-    return [{ subject, verdict: "warning", message, mend: "free disk space, or set another artifacts.workDir" }];
+    return [{ subject, verdict: "warning", message, remedy: "free disk space, or set another artifacts.workDir" }];
   } catch (error) {
     const message = error instanceof WorkDirError ? error.message : `${path} is not writable: ${describeError(error)}`;
     return [
@@ -103,7 +108,7 @@ export async function workDir({ config }: PartsOptions): Promise<readonly Findin
         subject,
         verdict: "failed",
         message,
-        mend: "make it writable for partnerd alone, or set another artifacts.workDir",
+        remedy: "make it writable for partnerd alone, or set another artifacts.workDir",
       },
     ];
   }

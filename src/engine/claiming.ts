@@ -4,7 +4,7 @@ import { GatewayError, isPassing } from "../codepipeline/gateway.js";
 import { type ClaimEvent, mayBeOurs, nextStep, nonceEvent, statusEvent } from "../job/claim.js";
 import type { Nonce } from "../job/job.js";
 import { LedgerError } from "../ledger/ledger.js";
-import { calling, lostReason, mayComeRight, patiently } from "./calls.js";
+import { calling, lostReason, mayComeRight, withRetries } from "./calls.js";
 import type { EngineContext } from "./context.js";
 import type { JobInFlight, Loss } from "./in-flight.js";
 
@@ -21,7 +21,7 @@ export async function claim(context: EngineContext, flight: JobInFlight): Promis
   const startedMs = clock.monotonic();
   const words = { last: "" };
   try {
-    await patiently(
+    await withRetries(
       context,
       flight,
       {

@@ -145,7 +145,7 @@ export type WorkerEvent = { readonly atMs: number } & (
    * ledger as ours, unless another replica takes it.
    */
   | {
-      readonly type: "job-left";
+      readonly type: "job-unfinished";
       readonly key: JobKey;
       readonly state: JobState;
       readonly isOurs: boolean;

@@ -18,7 +18,7 @@ import { openWorkspace } from "./workspace.js";
 /** `left`: stopped while a service still works on it; the next process waits for the callback. */
 export type Ending =
   | { readonly kind: "ended"; readonly outcome: Outcome; readonly cause: EndCause }
-  | { readonly kind: "left" }
+  | { readonly kind: "unfinished" }
   /** The flight's `loss` says why. */
   | { readonly kind: "given-up" };
 
@@ -105,7 +105,7 @@ async function afterStop(
   }
   // An outcome that comes within the grace counts: `continued` saves the handler's work.
   if (late?.kind === "gave") return { kind: "ended", ...endOf(late, job, context) };
-  if (flight.callback && context.deps.ledger.isDurable) return { kind: "left" };
+  if (flight.callback && context.deps.ledger.isDurable) return { kind: "unfinished" };
   return { kind: "ended", outcome: failed(stopped, { type: "SystemUnavailable" }), cause };
 }
 

@@ -4,7 +4,7 @@ import { GatewayError, type GatewayFaultKind } from "../codepipeline/gateway.js"
 import type { LostReason } from "../job/lifecycle.js";
 import { failed, type Outcome } from "../job/outcome.js";
 import { type ReportEventType, type ReportState, reportAfter } from "../job/report.js";
-import { calling, mayComeRight, patiently } from "./calls.js";
+import { calling, mayComeRight, withRetries } from "./calls.js";
 import { clearDoubt } from "./claiming.js";
 import { type EngineContext, faultOf } from "./context.js";
 import { drop, leave } from "./ending.js";
@@ -12,7 +12,7 @@ import type { EndCause } from "./events.js";
 import type { JobInFlight } from "./in-flight.js";
 
 /** Longer than any redelivery that was seen; CodePipeline documents no limit. */
-const offerPatienceMs = 10 * 60_000;
+const offerWaitMs = 10 * 60_000;
 
 /** Fixes the outcome, then owes it until CodePipeline has it. */
 export async function settle(
@@ -55,7 +55,7 @@ export async function report(
   const owed: Owed = { outcome, state: from, attempts: 0, doubt: undefined, last };
   let event: ReportEventType;
   try {
-    event = await patiently(
+    event = await withRetries(
       context,
       flight,
       {
@@ -155,7 +155,7 @@ async function isOursAfterAll(
     return await clearDoubt(context, flight, refusal);
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
-    if (owed.doubt.waitedMs < offerPatienceMs) {
+    if (owed.doubt.waitedMs < offerWaitMs) {
       flight.slot.awaitOffer();
       throw error;
     }

@@ -7,7 +7,7 @@ import type { Job, PolledJob } from "../job/job.js";
 import { failed } from "../job/outcome.js";
 import type { FoundJob } from "../ledger/ledger.js";
 import { Deadline } from "../std/deadline.js";
-import { calling, lostReason, mayComeRight, patiently } from "./calls.js";
+import { calling, lostReason, mayComeRight, withRetries } from "./calls.js";
 import { claim } from "./claiming.js";
 import type { EngineContext } from "./context.js";
 import { drop, leave } from "./ending.js";
@@ -89,7 +89,7 @@ async function detailsOf(
   if (!offer) return detailsOfOurs(context, flight);
   const { limits, scopes, deps } = context;
   try {
-    const job = await patiently(
+    const job = await withRetries(
       context,
       flight,
       {
@@ -119,7 +119,7 @@ async function detailsOfOurs(context: EngineContext, flight: JobInFlight): Promi
   // A job that runs can be failed without its details.
   const alsoEndedBy = flight.state === "running" ? [flight.givenUp, flight.failing] : [flight.givenUp];
   try {
-    return await patiently(
+    return await withRetries(
       context,
       flight,
       {
@@ -197,7 +197,7 @@ async function work(context: EngineContext, flight: JobInFlight, job: Job): Prom
   switch (ending.kind) {
     case "ended":
       return settle(context, flight, { ...ending, startedMs });
-    case "left":
+    case "unfinished":
       return leave(context, flight, "its service is still working; the next start waits for the callback");
     case "given-up":
       return drop(context, flight, flight.loss ?? { reason: "released", message: "released" });

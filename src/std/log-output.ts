@@ -121,7 +121,7 @@ export class LogOutput {
       this.#batch = undefined;
     }
     const dropped = this.#queue.add(line, level, lines);
-    if (dropped > 0) this.#lose(dropped, "the reader of the log did not keep up");
+    if (dropped > 0) this.#countLost(dropped, "the reader of the log did not keep up");
     this.#retryLater(this.#options.retryMs);
   }
 
@@ -187,7 +187,7 @@ export class LogOutput {
       const lost = batch.ends.filter(({ at }) => at - newline.length > this.#written);
       this.#isTorn ||= this.#written > 0 && !batch.ends.some(({ at }) => at === this.#written);
       this.#backSinceMs = undefined;
-      this.#lose(
+      this.#countLost(
         lost.reduce((sum, { lines }) => sum + lines, 0),
         `the log could not be written (${String(code)})`,
       );
@@ -196,7 +196,7 @@ export class LogOutput {
     return true;
   }
 
-  #lose(lines: number, why: string): void {
+  #countLost(lines: number, why: string): void {
     this.#lost += lines;
     this.#whyLost = why;
   }

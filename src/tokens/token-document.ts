@@ -14,7 +14,7 @@ const clientIdPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-
 /** One line of the plainest YAML, which means the same to every reader; nearly all files consist of such lines. */
 const plainLine = /^([0-9A-Fa-f-]{36}):[ \t]+(?:"([^"\\]*)"|'([^']*)'|([A-Za-z0-9][A-Za-z0-9+/=_.~-]*))[ \t]*$/;
 /** Mistakes told at once; a file of the wrong kind has thousands. */
-const toldMax = 5;
+const shownMax = 5;
 
 type Entry = readonly [id: unknown, token: unknown];
 
@@ -82,8 +82,8 @@ function checked(entries: readonly Entry[]): TokenMap {
     else tokens.set(clientId as ClientId, new Secret(token as ClientToken));
   }
   if (mistakes.length === 0) return tokens;
-  const more = mistakes.length > toldMax ? [`and ${mistakes.length - toldMax} more`] : [];
-  throw new TokenDocumentError([...mistakes.slice(0, toldMax), ...more].join("; "));
+  const more = mistakes.length > shownMax ? [`and ${mistakes.length - shownMax} more`] : [];
+  throw new TokenDocumentError([...mistakes.slice(0, shownMax), ...more].join("; "));
 }
 
 /** GetThirdPartyJobDetails takes tokens of 1 to 256 characters; space around one is a slip of whoever wrote it. */

@@ -34,7 +34,7 @@ it("keeps a running job through an outage of credentials, says so once and repor
   expect(rig.logs.filter(({ event }) => event === "access-restored")).toMatchObject([{ region: "us-east-1" }]);
 });
 
-it("takes up credentials that were mended in their file, without a restart", async () => {
+it("takes up credentials that were corrected in their file, without a restart", async () => {
   const emulator = { credentials: { accessKeyId: keyId, secretAccessKey: "the-new-secret-key-of-nobody" } };
   await using rig = await startRig({ isHeld: true, emulator, actionTypes: [thirdParty] });
   const path = join(rig.folder, "credentials");

@@ -84,14 +84,14 @@ export class HttpHandler implements JobHandler {
 
   async #run(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
     const { callbacks, masker } = this.#options;
-    const patience = following(signal);
+    const attempting = following(signal);
     const asking = following(signal);
     const expectation = callbacks.expect(call.job.key, call.outcomeRecorded);
     const release = expectation ? masker.keep([expectation.token]) : () => {};
     const posted = this.#posted({
       call,
       signal: asking.controller.signal,
-      patience: patience.controller,
+      attempting: attempting.controller,
       body: new HttpJobBody({ call, callback: expectation }),
     });
     try {
@@ -109,8 +109,8 @@ export class HttpHandler implements JobHandler {
     } finally {
       expectation?.end();
       // No further attempt; one that is under way may end by itself, since its service may be about to answer 202.
-      patience.controller.abort();
-      patience.release();
+      attempting.controller.abort();
+      attempting.release();
       this.#endSoon(posted, asking.controller);
       release();
     }
@@ -126,10 +126,10 @@ export class HttpHandler implements JobHandler {
   async #posted(work: {
     readonly call: HandlerCall;
     readonly signal: AbortSignal;
-    readonly patience: AbortController;
+    readonly attempting: AbortController;
     readonly body: HttpJobBody;
   }): Promise<Verdict> {
-    const { call, signal, patience } = work;
+    const { call, signal, attempting } = work;
     const { clock, retry } = this.#options;
     const timeLeftMs = timeToTry(call.deadline);
     const wrongAnswers = new WrongAnswers();
@@ -139,7 +139,7 @@ export class HttpHandler implements JobHandler {
         {
           policy: retry,
           clock,
-          signal: patience.signal,
+          signal: attempting.signal,
           shouldRetry: (error) => error instanceof Unanswered,
           retryAfterMs: (error) => (error instanceof Unanswered ? error.retryAfterMs : undefined),
           onRetry: ({ attempt, delayMs, error }) => {
@@ -152,7 +152,7 @@ export class HttpHandler implements JobHandler {
               message,
             );
             if (error instanceof Unanswered && error.fault) call.start?.unwell(error.fault);
-            if (isTooLate) patience.abort();
+            if (isTooLate) attempting.abort();
           },
         },
         async (attempt) => {

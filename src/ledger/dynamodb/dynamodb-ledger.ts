@@ -22,7 +22,7 @@ import { type FleetJob, FleetJobs } from "./jobs.js";
 import type { DynamoLedgerOptions } from "./options.js";
 import { Replicas } from "./replicas.js";
 import { rowName } from "./rows.js";
-import { PatientTable } from "./table.js";
+import { RetryingTable } from "./table.js";
 
 /** A table that is silent must not hold up a stop: what it was not told, others find out once our lease has run out. */
 const closeMaxMs = 500;
@@ -34,8 +34,8 @@ const answerMs = 2_000;
 export class DynamoLedger implements Ledger {
   readonly isDurable = true;
   readonly #options: DynamoLedgerOptions;
-  readonly #table: PatientTable;
-  readonly #beats: PatientTable;
+  readonly #table: RetryingTable;
+  readonly #beats: RetryingTable;
   readonly #beatMs: number;
   readonly #replicas: Replicas;
   readonly #jobs: FleetJobs;
@@ -52,8 +52,8 @@ export class DynamoLedger implements Ledger {
     const pace = leasePace(leaseMs, graceMs);
     const onFault = (message: string) => quietly(() => options.onFault(message));
     const health = new FleetHealth({ clock, onHealth: options.onHealth });
-    const table = new PatientTable({ table: options.table, name, clock, retry });
-    const beats = new PatientTable({ table: options.beats, name, clock, retry });
+    const table = new RetryingTable({ table: options.table, name, clock, retry });
+    const beats = new RetryingTable({ table: options.beats, name, clock, retry });
     const jobs: FleetJobs = new FleetJobs({ monotonic: () => clock.monotonic(), check: () => replicas.check() });
     const replicas: Replicas = new Replicas({
       table,

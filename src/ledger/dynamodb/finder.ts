@@ -11,10 +11,10 @@ import type { FleetRows } from "./fleet-rows.js";
 import type { FleetJobs } from "./jobs.js";
 import type { Replicas } from "./replicas.js";
 import { type Fence, holderIndex, type Item, type JobRow, nobody, text } from "./rows.js";
-import type { PatientTable } from "./table.js";
+import type { RetryingTable } from "./table.js";
 
 export interface FleetFinderOptions {
-  readonly table: PatientTable;
+  readonly table: RetryingTable;
   readonly rows: FleetRows;
   readonly jobs: FleetJobs;
   readonly replicas: Replicas;

@@ -19,10 +19,10 @@ import {
   rowName,
   text,
 } from "./rows.js";
-import { isConditionFailed, type PatientTable } from "./table.js";
+import { isConditionFailed, type RetryingTable } from "./table.js";
 
 export interface FleetOperatorOptions {
-  readonly table: PatientTable;
+  readonly table: RetryingTable;
   readonly clock: Clock;
   /** How long an ended job is remembered. */
   readonly recentMs: number;

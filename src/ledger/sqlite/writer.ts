@@ -34,7 +34,7 @@ export interface SqliteWriterOptions {
   readonly onHealth: (health: LedgerHealth) => void;
   /** Told of every transaction; must not throw. */
   readonly onCommit?: (commit: LedgerCommit) => void;
-  /** Asked before each attempt to mend. */
+  /** Asked before each attempt to repair. */
   readonly rewrite: () => Rewrite;
 }
 
@@ -47,9 +47,9 @@ export class SqliteWriter {
   readonly #thread: WritingThread;
   #waiting: WaitingWrite[] = [];
   #health: LedgerHealth = { writable: true };
-  /** The loop that writes and mends, while it runs. */
+  /** The loop that writes and repairs, while it runs. */
   #driving: Promise<void> | undefined;
-  /** Cancels the rest before the next attempt to mend. While it is set, whatever comes fails at once. */
+  /** Cancels the rest before the next attempt to repair. While it is set, whatever comes fails at once. */
   #cancelRest: (() => void) | undefined;
   /** An answer that nobody waits for any more; the thread can be asked nothing before it. */
   #late: Promise<void> | undefined;
@@ -95,7 +95,7 @@ export class SqliteWriter {
     await this.#closeThread();
   }
 
-  /** Ends a rest: one more attempt to mend, and to write what waits. Resolves when it has ended either way. */
+  /** Ends a rest: one more attempt to remedy, and to write what waits. Resolves when it has ended either way. */
   async retryNow(): Promise<void> {
     this.#stopResting();
     this.#wake();
@@ -110,7 +110,7 @@ export class SqliteWriter {
     // Everything that this turn of the event loop records goes into one transaction.
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0 || !this.#health.writable) {
-      if (!this.#health.writable && !(await this.#mend())) {
+      if (!this.#health.writable && !(await this.#repair())) {
         this.#rest();
         break;
       }
@@ -144,7 +144,7 @@ export class SqliteWriter {
   }
 
   /** One attempt; true when the file holds everything again. What waits goes on waiting for the answer. */
-  async #mend(): Promise<boolean> {
+  async #repair(): Promise<boolean> {
     if (this.#late !== undefined) return false;
     const { writes, onDone } = this.#options.rewrite();
     try {
@@ -225,7 +225,7 @@ export class SqliteWriter {
         await this.#limited(this.#thread.close());
         return;
       } catch {
-        // All that was answered is in the write-ahead log already; a file closed badly is mended at the next start.
+        // All that was answered is in the write-ahead log already; a file closed badly is repaired at the next start.
       }
     }
     this.#thread.abandon();

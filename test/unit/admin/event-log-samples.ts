@@ -100,7 +100,7 @@ export const oneOfEach: Readonly<Record<UntimedEvent["type"], UntimedEvent>> = {
   "job-dropped": dropped("not-ours", "acknowledging"),
   "call-retried": retried(1),
   "result-refused": { type: "result-refused", key, fault: fault("rejected") },
-  "job-left": { type: "job-left", key, state: "settled", isOurs: true, message: "stopped" },
+  "job-unfinished": { type: "job-unfinished", key, state: "settled", isOurs: true, message: "stopped" },
   "handler-abandoned": { type: "handler-abandoned", key, handler: "scan" },
   "handler-thread-ended": {
     type: "handler-thread-ended",

@@ -55,7 +55,7 @@ describe("each event", () => {
     ["job-dropped", "info", "job-dropped", { ...jobFields, reason: "not-ours", state: "acknowledging" }],
     ["call-retried", "debug", "call-retried", { ...jobFields, code: "ECONNRESET", attempt: 1, delayMs: 13 }],
     ["result-refused", "error", "result-rejected", { ...jobFields, code: "ECONNRESET" }],
-    ["job-left", "error", "job-unfinished", { ...jobFields, state: "settled" }],
+    ["job-unfinished", "error", "job-unfinished", { ...jobFields, state: "settled" }],
     ["handler-abandoned", "error", "handler-abandoned", { ...jobFields, handler: "scan" }],
     ["job-recovered", "info", "job-recovered", { ...jobFields, state: "running", ageMs: 4_000 }],
     ["order-taken", "warn", "job-failed-by-operator", { ...jobFields, state: "running" }],

@@ -57,9 +57,9 @@ describe("recent outcomes", () => {
   it("tell of jobs that were let go and of those that a stop left", () => {
     const { see, look } = given();
     see({ type: "job-dropped", key: keyOf("a"), from: "polled", reason: "token-rejected", message: "wrong token" });
-    see({ type: "job-left", key: keyOf("b"), state: "settled", isOurs: true, message: "stopped" });
+    see({ type: "job-unfinished", key: keyOf("b"), state: "settled", isOurs: true, message: "stopped" });
     expect(look().recent).toMatchObject([
-      { jobId: "b", end: "left", reason: "settled", text: "stopped" },
+      { jobId: "b", end: "unfinished", reason: "settled", text: "stopped" },
       { jobId: "a", end: "dropped", reason: "token-rejected", text: "wrong token", tookMs: undefined },
     ]);
   });

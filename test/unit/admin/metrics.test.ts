@@ -39,7 +39,7 @@ function given() {
       owed: 1,
       groups: [{ group: scan, busy: 3, max: 5, working: 2, owed: 1, pollers: [`us-east-1 ${scan}`] }],
     };
-    const status: AdminStatus = { ...board.snapshot(startMs + 60_000), slots, inFlight: 0, left: 2, denials: [] };
+    const status: AdminStatus = { ...board.snapshot(startMs + 60_000), slots, inFlight: 0, unattended: 2, denials: [] };
     return { status, ledger: { writable: true } };
   };
   const options = { clock: new FakeClock(startMs), version: "1.2.3", store: "sqlite", pollers: [poller], look };
@@ -134,7 +134,7 @@ describe("the metrics", () => {
     see({ type: "job-reported", key, outcome: wrong, ...reported });
     see({ type: "job-reported", key, outcome: continued("token"), ...reported });
     see({ type: "job-dropped", key, from: "polled", reason: "token-rejected", message: "m" });
-    see({ type: "job-left", key, state: "settled", isOurs: true, message: "m" });
+    see({ type: "job-unfinished", key, state: "settled", isOurs: true, message: "m" });
     see({ type: "job-recovered", key, state: "running", ageMs: 5 });
     see({ type: "call-retried", key, fault, attempt: 1, delayMs: 5 });
     see({ type: "handler-abandoned", key, handler: "h" });
@@ -143,7 +143,7 @@ describe("the metrics", () => {
     expect(await value("partnerd_results_total", { failure_type: "ConfigurationError" })).toBe(1);
     expect(await value("partnerd_results_total", { kind: "continued" })).toBe(1);
     expect(await value("partnerd_jobs_dropped_total", { reason: "token-rejected" })).toBe(1);
-    expect(await value("partnerd_jobs_left_total", { state: "settled" })).toBe(1);
+    expect(await value("partnerd_jobs_unfinished_total", { state: "settled" })).toBe(1);
     expect(await value("partnerd_jobs_recovered_total", { state: "running" })).toBe(1);
     expect(await value("partnerd_call_retries_total", { code: "ThrottlingException" })).toBe(1);
     for (const name of ["handlers_abandoned", "results_refused", "bugs"]) {

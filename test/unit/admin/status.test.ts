@@ -74,7 +74,16 @@ describe("a new board", () => {
       ],
       jobs: [],
       end: undefined,
-      totals: { started: 0, succeeded: 0, continued: 0, failed: 0, dropped: 0, left: 0, abandonedHandlers: 0, bugs: 0 },
+      totals: {
+        started: 0,
+        succeeded: 0,
+        continued: 0,
+        failed: 0,
+        dropped: 0,
+        unfinished: 0,
+        abandonedHandlers: 0,
+        bugs: 0,
+      },
     });
   });
 });
@@ -207,7 +216,7 @@ describe("jobs", () => {
   });
 
   const left = (jobId: string, state: JobState, isOurs = true): UntimedEvent => ({
-    type: "job-left",
+    type: "job-unfinished",
     key: key(jobId),
     state,
     isOurs,
@@ -224,7 +233,7 @@ describe("jobs", () => {
       { jobId: "j1", state: "settled", sinceMs: startMs + 30, isUnfinished: true },
       { jobId: "j2", state: "running", sinceMs: startMs + 50, isUnfinished: true },
     ]);
-    expect(look().totals.left).toBe(2);
+    expect(look().totals.unfinished).toBe(2);
   });
 
   it.each<[string, UntimedEvent, object[]]>([

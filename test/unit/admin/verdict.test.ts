@@ -25,14 +25,14 @@ describe("the verdict", () => {
     ],
     [
       "a job is left",
-      { left: 1 },
+      { unattended: 1 },
       "bad",
       "1 job that CodePipeline waits for is without an active worker: is the action type still configured? (partnerd jobs lists them)",
     ],
     [
       "jobs are left by a stop",
       {
-        left: 3,
+        unattended: 3,
         isDraining: true,
         jobs: [jobWith({ isUnfinished: true }), { ...owed(9), isUnfinished: true }, { ...owed(8), isUnfinished: true }],
       },

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { SystemdReports, statusText, type ToldDaemon } from "../../../src/cli/systemd.js";
+import { type ReportedDaemon, SystemdReports, statusText } from "../../../src/cli/systemd.js";
 import type { WorkerEvent } from "../../../src/engine/events.js";
 import type { Message } from "../../../src/std/systemd.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
-type Status = ReturnType<ToldDaemon["status"]>;
+type Status = ReturnType<ReportedDaemon["status"]>;
 const poller = { region: "us-east-1", actionType: "ThirdParty/Test/Acme-Scan/1", failures: 0, lastGoodPollAtMs: 1 };
 const idle = {
   slots: { busy: 0, max: 5, working: 0, owed: 0 },

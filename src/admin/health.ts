@@ -86,7 +86,7 @@ const breakerFailures = 5;
 
 /**
  * Live unless a polling loop has stopped to turn: its next step has been due for long and nothing keeps it. All by the
- * monotonic clock, and from the end of whatever kept the loop, since each says itself when it goes on.
+ * monotonic clock, and from the end of whatever kept the loop, since each reports itself when it continues.
  */
 export function live(status: LoopsStatus, ledger: LedgerState): Liveness {
   const stuck = status.loops.filter((loop) => loop.overdueMs > stuckAfterMs && !mayStandStill(loop, status, ledger));

@@ -6,7 +6,7 @@ import type { Family } from "./exposition.js";
 
 /** How often the loop's lateness is measured: fine enough for what hurts a job, ten wake-ups a second. */
 const resolutionMs = 100;
-/** Lateness is told of at least so long a time, so that two scrapers do not take it from each other. */
+/** Lateness covers at least this long, so that two scrapers do not take it from each other. */
 const windowMs = 60_000;
 
 /** Reads the process's own figures. */

@@ -15,7 +15,7 @@ export type DeliveryEnd = "accepted" | "already-delivered" | "unknown-job" | "wr
 export interface AdminPage {
   readonly contentType: string;
   readonly text: string;
-  /** What the page may load; nothing unless told. */
+  /** What the page may load; nothing by default. */
   readonly contentSecurityPolicy?: string;
 }
 
@@ -69,7 +69,7 @@ interface Answer {
   readonly status: number;
   readonly body: unknown;
   readonly headers?: Readonly<Record<string, string | string[]>>;
-  /** Instead of the body, for a GET: goes on writing after the head. */
+  /** Instead of the body, for a GET: keeps writing after the head. */
   readonly stream?: (response: ServerResponse) => void;
 }
 

@@ -23,7 +23,7 @@ export interface AdminLimits extends ConnectionLimits {
   readonly headersTimeoutMs: number;
   /** For a whole request, body and all. */
   readonly requestTimeoutMs: number;
-  /** How long close() lets requests under way go on. */
+  /** How long close() gives open requests to finish. */
   readonly closeTimeoutMs: number;
 }
 

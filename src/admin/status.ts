@@ -191,7 +191,7 @@ export class StatusBoard {
     this.#add(event.key, event.to, event.atMs);
   }
 
-  /** A job in flight has gone with its last step; one that nobody works has none. */
+  /** A job in flight is gone with its last step; one without an active worker has none. */
   #dropped(key: JobKey): void {
     this.#totals.dropped += 1;
     const name = jobKeyName(key);

@@ -29,7 +29,7 @@ export interface AdminStatus extends StatusSnapshot {
   readonly handlers?: readonly HandlerHealth[];
   /** Jobs in hand, those included whose details are still on their way. */
   readonly inFlight: number;
-  /** Jobs that the ledger holds, CodePipeline waits for and nobody works here. */
+  /** Jobs in the ledger that CodePipeline waits for and that have no active worker here. */
   readonly unattended: number;
 }
 

@@ -177,10 +177,10 @@ async function untilSignal(run: (signal: AbortSignal) => Promise<number>): Promi
 const exitCodesHelp = `
 Exit codes:
   0   stopped; all results reported
-  1   could not start or go on; not well
+  1   could not start, or fatal error; unhealthy
   3   a job failed (once --job-outcome-status)
   64  wrong command line
-  70  a bug in partnerd
+  70  internal error: a bug in partnerd
   75  stopped while results are owed or jobs unfinished; they are in the ledger
   78  wrong configuration
 `;

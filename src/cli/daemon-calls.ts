@@ -1,5 +1,5 @@
 // Asks the admin port of the daemon that runs with the same configuration, with its token if it has one. Every call has
-// a limit of time and of size; that nobody listens is an answer.
+// a limit of time and of size; a closed port is an answer too.
 import { request } from "node:http";
 import type { Config } from "../config/config.js";
 import { reachableUrl } from "../std/addresses.js";

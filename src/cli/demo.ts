@@ -24,7 +24,7 @@ export interface DemoFlags {
 
 const folder = new URL("../../config/demo/", import.meta.url);
 
-/** Runs until its jobs are over, or until it is told to stop. The exit code: 0, or 1 when a job ended unexpectedly. */
+/** Runs until its jobs are over, or until it is stopped. The exit code: 0, or 1 when a job ended unexpectedly. */
 export async function demoCommand(flags: DemoFlags): Promise<number> {
   const emulator = await startEmulator({ settings: { continuationDelayMs: 300, redeliveryMs: 30_000 } });
   const { startScanService } = (await import(fileURLToPath(new URL("scan-service.js", folder)))) as ScanModule;

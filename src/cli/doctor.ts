@@ -1,4 +1,4 @@
-// `partnerd doctor`: looks at everything the configuration relies on, one line each, with the fix.
+// `partnerd doctor`: checks everything the configuration relies on, one line each, with the fix.
 import { type LoadOptions, loadConfig } from "../config/load.js";
 import { describeMistake } from "../config/mistakes.js";
 import type { Finding } from "../doctor/finding.js";

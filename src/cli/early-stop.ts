@@ -11,7 +11,7 @@ type Ledger = Parameters<NonNullable<DaemonOptions["onLedger"]>>[0];
 /** A stop waits so long for a ledger that is being opened: what it holds decides the exit code. */
 const ledgerWaitMs = 1_000;
 
-/** Listens until `close` is called; `stopped` resolves with the exit code of a start that was told to stop. */
+/** Listens until `close` is called; `stopped` resolves with the exit code of a start that was asked to stop. */
 export function listenWhileStarting(log: Log, { ledger: { store } }: DaemonOptions["config"]) {
   const stopped = Promise.withResolvers<number>();
   const opened = Promise.withResolvers<Ledger>();

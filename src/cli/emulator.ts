@@ -1,4 +1,4 @@
-// The command `partnerd emulator`: the local CodePipeline job API alone, until it is told to stop.
+// The command `partnerd emulator`: the local CodePipeline job API alone, until it is stopped.
 // Says where it is and how to use it; everything else is the emulator's.
 import { readFile, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
@@ -192,18 +192,18 @@ function wholeNumber(text: string, max: number): number | undefined {
 
 const example = `
 Example:
-  partnerd emulator &    # tells its default client and that client's token
+  partnerd emulator &    # prints its default client and that client's token
   # the worker: AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=y partnerd run --set aws.endpoint=http://127.0.0.1:4599
 
   curl -s http://127.0.0.1:4599/_control/action-types -d '{"provider": "Acme-Scan"}'
   curl -s http://127.0.0.1:4599/_control/jobs \\
     -d '{"actionType": {"provider": "Acme-Scan"}, "configuration": {"Level": "2"}, "count": 3}'
 
-  # a worker works the jobs; or by hand:
+  # a worker runs the jobs; or by hand:
   aws --endpoint-url http://127.0.0.1:4599 --region us-east-1 codepipeline poll-for-third-party-jobs \\
     --action-type-id category=Test,owner=ThirdParty,provider=Acme-Scan,version=1
 
-  # wait until a job is over, and see what happened to it
+  # wait until a job has ended, and show its history
   curl -s 'http://127.0.0.1:4599/_control/jobs/JOB-ID?until=over'
 
   # throttle the next five polls; lose the answer of one acknowledge after it took effect
@@ -212,7 +212,7 @@ Example:
   curl -s http://127.0.0.1:4599/_control/faults \\
     -d '{"kind": "lost-answer", "operations": ["AcknowledgeThirdPartyJob"], "times": 1}'
 
-  # a job with an input; what its worker uploads is in its history, the bytes are S3 on the same port
+  # a job with an input; its history shows what the worker uploads, and S3 on the same port has the files
   curl -s http://127.0.0.1:4599/_control/jobs -d '{"actionType": {"provider": "Acme-Scan"},
     "inputs": [{"name": "Source", "files": {"a.txt": "hello"}}], "outputs": [{"name": "Report", "bucket": "reports"}]}'
   aws --endpoint-url http://127.0.0.1:4599 --region us-east-1 s3 ls --recursive s3://reports

@@ -5,7 +5,7 @@ import type { LoadOptions } from "../config/load.js";
 import { formatDuration, likelyDuration, parseDuration } from "../config/units.js";
 import type { Io } from "./io.js";
 
-/** What every command that reads a configuration is told. */
+/** The options of every command that reads a configuration. */
 export interface ConfigFlags {
   readonly config: readonly string[];
   readonly set: readonly Override[];
@@ -33,7 +33,7 @@ export function withConfig(command: Command): Command {
     .addOption(new Option("--log-format <format>", "short for --set log.format=…"));
 }
 
-/** Settings given on the command line, the last one first in force. */
+/** Settings given on the command line, the last one wins. */
 export function overridesOf(flags: ConfigFlags): readonly Override[] {
   const { logLevel, logFormat, set } = flags;
   return [

@@ -14,7 +14,7 @@ const healthcheckLimitMs = 3_000;
 /** Enough for the reasons of a daemon that is not ready. */
 const answerMaxChars = 500;
 
-/** The exit code: 0 well, 1 not well, not to be reached, or nobody can say where to ask: Docker knows only these two. */
+/** The exit code: 0 healthy, 1 unhealthy, unreachable, or without a port to ask: Docker knows only these two. */
 export async function healthcheck(
   options: LoadOptions,
   path: "/livez" | "/readyz",

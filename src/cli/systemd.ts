@@ -1,4 +1,4 @@
-// What systemd is told of a daemon that it runs: ready, at work on what, reloading, stopping, and that the loops turn.
+// What systemd is notified of: ready, at work on what, reloading, stopping, and that the loops run.
 // Each message says the whole state, and is repeated, so that none that is lost matters. No AWS trouble withholds a
 // sign of life: a restart fixes none of it.
 import type { Daemon } from "../compose/daemon.js";
@@ -12,20 +12,20 @@ export interface SystemdOptions {
   readonly pid: number;
   readonly clock: Clock;
   readonly log: Pick<Log, "info" | "error">;
-  /** How long the first good poll is waited for before systemd is told that the daemon is up all the same. */
+  /** How long the first good poll is waited for before systemd is notified that the daemon is ready all the same. */
   readonly readyWaitMs: number;
   /** By default the program `systemd-notify`. */
   readonly notifier?: Pick<SystemdNotifier, "send" | "flushed">;
 }
 
-/** The part of a daemon that is told of. */
+/** The part of a daemon that is reported to systemd. */
 export type ReportedDaemon = Pick<Daemon, "live" | "status">;
 
 /** How often the state is looked at; often enough for any watchdog, too. */
 const lookMs = 10_000;
 /** Three signs of life for each time that systemd waits: one may be late and one lost. */
 const signsPerWatchdog = 3;
-/** A start or stop may take so much longer whenever it is seen to go on: several looks, so that a late one is no harm. */
+/** A start or stop may take so much longer whenever it is seen to continue: several looks, so that a late one is no harm. */
 const extensionMs = 40_000;
 /** What has not changed is said again after so long, in case it was lost. */
 const repeatMs = 60_000;
@@ -67,7 +67,7 @@ export class SystemdReports {
       });
   }
 
-  /** Begins to tell of this daemon; it is ready at its first good poll, or after the wait. */
+  /** Begins to report this daemon; it is ready at its first good poll, or after the wait. */
   begin(daemon: ReportedDaemon): void {
     if (!this.#notifier) return;
     this.#daemon = daemon;
@@ -86,7 +86,7 @@ export class SystemdReports {
     if (event.type === "drain-started") this.#enter("stopping");
   }
 
-  /** Tells of a reload while it goes on, and when it is over, however it ended. */
+  /** Reports a reload while it runs, and its end, however it ended. */
   async reloading(reload: () => Promise<void>): Promise<void> {
     this.#reloads += 1;
     if (this.#reloads === 1) this.#tell();

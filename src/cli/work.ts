@@ -17,12 +17,12 @@ import { SystemdReports } from "./systemd.js";
 
 export interface RunOptions {
   readonly config: Config;
-  /** Reads the configuration afresh, for SIGHUP; `warn` is told of what is doubtful. Throws what is wrong with it. */
+  /** Reads the configuration again, for SIGHUP; `warn` is called with what is doubtful. Throws what is wrong with it. */
   readonly reread: (warn: (message: string) => void) => Promise<Config>;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** Runs until it is told to stop. The exit code: 0, 1, 70 or 75. */
+/** Runs until it is stopped. The exit code: 0, 1, 70 or 75. */
 export async function run(options: RunOptions): Promise<number> {
   return withDaemon(options, 1, (daemon) => daemon.run());
 }
@@ -104,7 +104,7 @@ async function wired(
   return daemon;
 }
 
-/** A daemon that was built, and those that look after it. */
+/** A daemon that was built, and what runs beside it. */
 interface Attended {
   readonly log: Log;
   readonly daemon: Daemon;

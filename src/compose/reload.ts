@@ -1,4 +1,4 @@
-// A changed configuration put in force while jobs run: everything new is built and checked first, then swapped; what
+// A changed configuration applied while jobs run: everything new is built and checked first, then swapped; what
 // began under the old one ends under it. Part of the composition root, like build.ts.
 import type { Config } from "../config/config.js";
 import { fingerprints } from "../config/fingerprint.js";
@@ -24,9 +24,9 @@ export interface ReloadOptions {
 
 /** What a reload came to. */
 export interface Reloaded {
-  /** What is in force now: the new configuration, but for what needs a restart. */
+  /** What applies now: the new configuration, but for what needs a restart. */
   readonly config: Config;
-  /** Sections that changed and are in force. */
+  /** Sections that changed and were applied. */
   readonly applied: readonly string[];
   /** Sections that changed and wait for a restart. */
   readonly needsRestart: readonly string[];
@@ -79,7 +79,7 @@ export async function reload(given: ReloadOptions, current: Config, next: Config
   };
 }
 
-/** What is in force after a reload: the new configuration, but for what a running daemon cannot change. */
+/** What applies after a reload: the new configuration, but for what a running daemon cannot change. */
 function inForce(current: Config, next: Config): Config {
   const { actionTypes, handlers, clientTokens, worker, polling } = next;
   const { cancelGraceMs } = (isGraceLeased(current) ? current : next).shutdown;
@@ -105,7 +105,7 @@ function partsOf({
   return { ...sections, retry, "retry.artifact": artifact, shutdown, "shutdown.cancelGrace": cancelGraceMs, ...logs };
 }
 
-/** A fleet's lease is told when it begins how long before its end handlers must be told to stop. */
+/** A fleet's lease learns at its beginning how long before its end handlers must be asked to stop. */
 function isGraceLeased({ ledger }: Config): boolean {
   return ledger.store === "dynamodb";
 }

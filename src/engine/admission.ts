@@ -112,7 +112,7 @@ export class Admission {
     });
   }
 
-  /** A new configuration is in force: what was found of handlers that it replaced counts no more. */
+  /** A new configuration applies: what was found of handlers that it replaced counts no more. */
   forgetReplaced(): void {
     for (const guard of [...this.#guards.values()]) {
       if (!guard.handler || this.#context.deps.handlers.get(guard.name) === guard.handler) continue;

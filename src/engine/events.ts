@@ -173,12 +173,12 @@ export type WorkerEvent = { readonly atMs: number } & (
   /** The handler does no job now, so its jobs are not accepted. Once, until it recovers or is replaced. */
   | { readonly type: "handler-broken"; readonly handler: string; readonly code: string; readonly message: string }
   | { readonly type: "handler-recovered"; readonly handler: string; readonly openMs: number }
-  /** The machine is out of files, processes, memory or disk space, so no job is taken. Once, until it is over. */
+  /** The machine is out of files, processes, memory or disk space, so no job is taken. Once, until it ends. */
   | { readonly type: "machine-short"; readonly code: string; readonly reason: string }
   | { readonly type: "machine-regained"; readonly shortMs: number }
   /** An internal error: a bug of ours. */
   | { readonly type: "bug"; readonly key: JobKey | undefined; readonly message: string; readonly stack: string }
-  /** A new configuration is in force: which pollers it started and ended. Running jobs keep their old settings. */
+  /** A new configuration applies: which pollers it started and ended. Running jobs keep their old settings. */
   | {
       readonly type: "pollers-changed";
       readonly added: readonly PollerName[];
@@ -187,7 +187,7 @@ export type WorkerEvent = { readonly atMs: number } & (
     }
   /** The configuration is being read again, by signal. */
   | { readonly type: "reload-started" }
-  /** Names of what changed: what is in force now, and what waits for a restart. */
+  /** Names of what changed: what was applied, and what needs a restart. */
   | { readonly type: "reload-finished"; readonly applied: readonly string[]; readonly needsRestart: readonly string[] }
   /** The new configuration is wrong or cannot be built; the current one is kept. */
   | { readonly type: "reload-refused"; readonly message: string }

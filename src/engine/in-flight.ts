@@ -1,4 +1,4 @@
-// One job while it is ours to look after: its state and its claim, moved only by their tables, and written to the ledger
+// One job while it is ours: its state and its claim, moved only by their tables, and written to the ledger
 // before what they guard. If the ledger fails later, the job continues and its events are written once the ledger can.
 import { type Claim, type ClaimEvent, claimAfter, nonceEvent } from "../job/claim.js";
 import type { Job, JobKey, Nonce, PolledJob } from "../job/job.js";

@@ -16,7 +16,7 @@ export interface OpenWorkspace {
   close(): Promise<void>;
 }
 
-/** Opens the job's workspace; all that goes on in it ends with the signal. */
+/** Opens the job's workspace; all work in it ends with the signal. */
 export function openWorkspace(
   context: EngineContext,
   flight: JobInFlight,

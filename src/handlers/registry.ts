@@ -58,7 +58,7 @@ export interface HandlersOptions {
   readonly retry: RetryPolicyMs;
   /** Holds the folders of commands' jobs. */
   readonly workDir: string;
-  /** How long a handler may take to stop once it is told to. */
+  /** How long a handler may take to stop once it is asked to. */
   readonly cancelGraceMs: number;
   /** The daemon's own environment, from which commands inherit PATH, HOME, LANG and TZ. */
   readonly environment: Readonly<Record<string, string | undefined>>;

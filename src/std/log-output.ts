@@ -98,7 +98,7 @@ export class LogOutput {
     this.isColored = options.isColored;
   }
 
-  /** Whom to tell of lost lines, once lines go through again; logs one line. */
+  /** Called with what was lost, once lines go through again; logs one line. */
   onLost(report: (lost: LostLines) => void): void {
     this.#report = report;
   }
@@ -182,7 +182,7 @@ export class LogOutput {
     } catch (error) {
       const code = (error as { code?: unknown }).code;
       if (code === "EAGAIN" || code === "EINTR") return false;
-      // The reader is gone, the disk is full: nobody can be told until a write works again. A line that lacks nothing
+      // The reader is gone, the disk is full: it cannot be reported until a write works again. A line that lacks nothing
       // but its newline is not lost: that is written first.
       const lost = batch.ends.filter(({ at }) => at - newline.length > this.#written);
       this.#isTorn ||= this.#written > 0 && !batch.ends.some(({ at }) => at === this.#written);

@@ -10,7 +10,6 @@ const leftOut = new Set([
   "owedMs",
   "outcome",
   "action",
-  "pipeline",
   "stream",
 ]);
 

@@ -13,7 +13,7 @@ export class TokenDocumentError extends Error {}
 const clientIdPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** One line of the plainest YAML, which means the same to every reader; nearly all files consist of such lines. */
 const plainLine = /^([0-9A-Fa-f-]{36}):[ \t]+(?:"([^"\\]*)"|'([^']*)'|([A-Za-z0-9][A-Za-z0-9+/=_.~-]*))[ \t]*$/;
-/** Mistakes told at once; a file of the wrong kind has thousands. */
+/** Most mistakes shown at once; a file of the wrong kind has thousands. */
 const shownMax = 5;
 
 type Entry = readonly [id: unknown, token: unknown];

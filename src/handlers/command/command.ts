@@ -41,7 +41,7 @@ export interface CommandHandlerOptions {
 const inheritedNames = ["PATH", "HOME", "LANG", "TZ"] as const;
 const descriptionMaxChars = 200;
 
-/** One job at work. */
+/** One running job. */
 interface Work {
   readonly call: HandlerCall;
   readonly signal: AbortSignal;
@@ -208,7 +208,7 @@ function notStarted(call: HandlerCall, error: unknown): JobFailure {
   return failure;
 }
 
-/** What a command that was told to stop wrote before it did, such as `continued`; else the reason to stop. */
+/** What a command that was asked to stop wrote before it did, such as `continued`; else the reason to stop. */
 async function lastWord({ call, signal, folder, outcomePath }: Work): Promise<unknown> {
   const found = await readOutcomeFile(outcomePath);
   if (found.kind === "document" && (await standsWithoutUploads(call, folder, found.value))) return found.value;

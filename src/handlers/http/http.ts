@@ -35,7 +35,7 @@ export interface HttpHandlerOptions {
   readonly transport: Transport;
 }
 
-/** An idle connection is let go before the usual proxy or server does it under our feet. */
+/** An idle connection is closed before the usual proxy or server closes it first. */
 const idleConnectionMs = 4_000;
 /** For the answer to a request whose outcome came by callback meanwhile. */
 const lateAnswerMs = 5_000;
@@ -283,7 +283,7 @@ function faultOf(error: NoAnswer): WorkerFault | undefined {
   return new WorkerFault("handler", `${what} (${error.code})`, { code: error.code });
 }
 
-/** How long trying and waiting may go on, asked again and again; the last word's time is kept free from here on. */
+/** How long trying and waiting may continue, asked before each attempt; the last word's time is kept free from here on. */
 function timeToTry(deadline: Deadline): () => number {
   const keptMs = Math.min(lastWordMs, deadline.leftMs() * lastWordShare);
   return () => Math.max(0, deadline.leftMs() - keptMs);

@@ -1,4 +1,4 @@
-// How long a handler may take to stop once it is told to, and what becomes of one that does not.
+// How long a handler may take to stop once it is asked to, and what becomes of one that does not.
 import type { Clock } from "../../std/clock.js";
 
 /** The handler did not settle in time after its signal aborted; `cause` is why it was to stop. */

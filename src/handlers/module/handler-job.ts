@@ -1,4 +1,4 @@
-// A partner's function at work on one job: the job object it is given, and what its end is worth. The same in the
+// A partner's function running for one job: the job object it is given, and what its end is worth. The same in the
 // daemon's own thread and in a thread of its own.
 import { isJobFailure } from "../../job/failure.js";
 import type { Log } from "../../std/log.js";
@@ -29,7 +29,7 @@ export async function settledRun(handler: HandlerFunction, parts: HandlerJobPart
   }
 }
 
-/** A handler that throws because it was told to stop only repeats the reason; a JobFailure is its own word. */
+/** A handler that throws because it was asked to stop only repeats the reason; a JobFailure is its own word. */
 export function settledOr(settled: Settled, signal: AbortSignal): unknown {
   if ("value" in settled) return settled.value;
   if (signal.aborted && !isJobFailure(settled.thrown)) throw signal.reason;

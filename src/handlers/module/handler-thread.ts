@@ -23,7 +23,7 @@ export interface HandlerThreadOptions {
   /** For what its code prints outside of every job. */
   readonly log: Log;
   readonly maxMemoryBytes: number;
-  /** The thread has ended; `death` is there when it was loaded and nobody asked it to. */
+  /** The thread has ended; `death` is there when it was loaded and the end was unexpected. */
   readonly onEnd: (death: Death | undefined) => void;
 }
 

@@ -33,7 +33,7 @@ export class ModuleHandler implements JobHandler {
     return this.#options.description;
   }
 
-  /** How many abandoned runs have still not settled: work that goes on behind the engine's back. */
+  /** How many abandoned runs have still not settled: work that continues unseen by the engine. */
   get abandoned(): number {
     return this.#abandoned;
   }

@@ -1,11 +1,11 @@
-// How the thread of a handler ends when nobody asked it to, in words: for the log, and for the customer of each job that
+// How the thread of a handler ends unexpectedly, in words: for the log, and for the customer of each job that
 // it took along.
 import { JobFailure, messageOf } from "../../job/failure.js";
 import { machineFault, WorkerFault } from "../../job/worker-fault.js";
 import { Unbuildable } from "../unbuildable.js";
 import { tooMuchMemory } from "./thread-watch.js";
 
-/** An end that nobody asked for. */
+/** An unexpected end. */
 export interface Death {
   /** What it did, such as "called process.exit(1)". */
   readonly what: string;

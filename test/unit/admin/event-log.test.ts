@@ -116,7 +116,7 @@ describe("a job's start", () => {
     });
   });
 
-  it("says when it goes on with earlier work", () => {
+  it("says when it continues with earlier work", () => {
     expect(lineOf({ ...started, isContinuation: true } as UntimedEvent).fields["continuation"]).toBe(true);
   });
 });

@@ -204,7 +204,7 @@ describe("an upload", () => {
       const id = rig.emulator.addJob({ actionType: thirdParty, outputs });
       expect(failureOf(await rig.emulator.waitForJob(id, "over"))).toEqual({
         type: "PermissionError",
-        message: expect.stringMatching(/the output artifact Report could not be uploaded to s3:.*access is denied/),
+        message: expect.stringMatching(/the output artifact Report could not be uploaded to s3:.*access denied/),
       });
       await leavesNothing(rig);
     },

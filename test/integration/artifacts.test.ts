@@ -175,7 +175,7 @@ describe("an input that cannot be had", () => {
     [
       "may not be read",
       "PermissionError",
-      /access is denied.*\(AccessDenied/,
+      /access denied.*\(AccessDenied/,
       (rig) => rig.emulator.fault({ kind: "error", operations: ["GetObject"], code: "AccessDenied", status: 403 }),
     ],
     [

@@ -206,6 +206,6 @@ it("takes a ledger that a running daemon holds for what it is", async () => {
     inFolder: (folder) => ({ ledger: { store: "sqlite", path: join(folder, "l.db") } }),
   });
   expect(about(await examined(rig), "ledger")).toMatchObject([
-    { verdict: "ok", message: expect.stringContaining("a running daemon writes it") },
+    { verdict: "ok", message: expect.stringContaining("in use by a running daemon") },
   ]);
 });

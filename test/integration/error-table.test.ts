@@ -407,7 +407,7 @@ describe("a result", () => {
     expect(job.result?.document).toMatchObject({
       failureDetails: {
         type: "JobFailed",
-        message: expect.stringContaining(`refused the result of this job as invalid (${code})`),
+        message: expect.stringContaining(`rejected the result of this job as invalid (${code})`),
       },
     });
     expect(await rig.event("result-refused")).toMatchObject({ fault: { kind: "rejected", operation, code } });

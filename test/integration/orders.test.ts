@@ -119,7 +119,7 @@ it("fails a job whose acknowledge has no answer as soon as it is ours, without r
   const id = rig.emulator.addJob({ actionType: thirdParty });
   await rig.event("call-retried");
   const answer = await order(rig, "fail", id, sorry);
-  expect(answer).toMatchObject({ status: 200, body: { message: expect.stringMatching(/as soon as CodePipeline/) } });
+  expect(answer).toMatchObject({ status: 200, body: { message: expect.stringMatching(/once CodePipeline confirms/) } });
   expect(rig.daemon.status().jobs).toMatchObject([{ jobId: id, state: "acknowledging", order: "fail" }]);
   outage.remove();
   const job = await rig.emulator.waitForJob(id, "over");
@@ -146,7 +146,7 @@ it("orders jobs of an earlier process: those that wait for a slot, and those it 
   const { key } = await rig.event("job-started");
   const other = key.jobId === "first" ? "second" : "first";
   const answer = await order(rig, "fail", other, sorry);
-  expect(answer).toMatchObject({ status: 200, body: { message: expect.stringMatching(/the result is reported/) } });
+  expect(answer).toMatchObject({ status: 200, body: { message: expect.stringMatching(/reporting the result|the result is reported/) } });
   expect(await order(rig, "fail", "strange", sorry)).toMatchObject({ status: 200 });
   expect(await order(rig, "fail", "strange", sorry)).toMatchObject({ status: 409 });
   expect(await order(rig, "release", "strange")).toMatchObject({ status: 200 });

@@ -343,8 +343,8 @@ export const mutants = [
   {
     name: "a replica is hurt by a policy that forbids to delete",
     file: "src/ledger/dynamodb/finder.ts",
-    find: "      if (!this.#isBuryingTold) onFault(`the row",
-    replace: "      if (!this.#isBuryingTold) throw error;\n      if (!this.#isBuryingTold) onFault(`the row",
+    find: "      if (!this.#isBuryingTold) onFault(`could not",
+    replace: "      if (!this.#isBuryingTold) throw error;\n      if (!this.#isBuryingTold) onFault(`could not",
     tests: [lives],
   },
   {
@@ -399,7 +399,7 @@ export const mutants = [
   {
     name: "asks the gate no more after the wait for a slot",
     file: "src/engine/poller.ts",
-    find: "if (!signal.aborted && !context.gate.closedBy()) return reservation;",
+    find: "if (!signal.aborted && !context.gate.closedBy(config)) return reservation;",
     replace: "if (!signal.aborted) return reservation;",
     tests: ["test/unit/engine/poller.test.ts"],
   },

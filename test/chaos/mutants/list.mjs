@@ -343,8 +343,8 @@ export const mutants = [
   {
     name: "a replica is hurt by a policy that forbids to delete",
     file: "src/ledger/dynamodb/finder.ts",
-    find: "      if (!this.#isBuryingTold) onFault(`could not",
-    replace: "      if (!this.#isBuryingTold) throw error;\n      if (!this.#isBuryingTold) onFault(`could not",
+    find: "      if (!this.#isBuryingTold)",
+    replace: "      if (!this.#isBuryingTold) throw error;\n      if (!this.#isBuryingTold)",
     tests: [lives],
   },
   {

@@ -22,11 +22,9 @@ export function mayRead(request: IncomingMessage, { token, isLocal }: Trusted): 
  * A probe's answer, as this caller may hear it: anybody hears the words for machines, but the sentences, which may name
  * accounts and folders, only who may read or asks from this machine, as `partnerd healthcheck` does.
  */
-export function told<Health extends { readonly reasons: readonly Sentence[]; readonly notes?: readonly Sentence[] }>(
-  request: IncomingMessage,
-  trusted: Trusted,
-  health: Health,
-): Health {
+export function visibleTo<
+  Health extends { readonly reasons: readonly Sentence[]; readonly notes?: readonly Sentence[] },
+>(request: IncomingMessage, trusted: Trusted, health: Health): Health {
   const isNear = isLoopback(request.socket.remoteAddress ?? "") && !isForwarded(request);
   if (mayRead(request, trusted) || isNear) return health;
   const unsaid = (sentences: readonly Sentence[]) => sentences.map((sentence) => ({ ...sentence, message: "" }));

@@ -3,7 +3,7 @@
 
 import type { WorkerEvent } from "../engine/events.js";
 import type { LostReason } from "../job/lifecycle.js";
-import { type EventLogger, jobFields, mend, pollerFields } from "./log-fields.js";
+import { type EventLogger, jobFields, pollerFields, remedyFor } from "./log-fields.js";
 import { Refusals } from "./refusals.js";
 import { workerLine } from "./worker-lines.js";
 
@@ -17,42 +17,19 @@ export function eventLog(log: EventLogger): (event: WorkerEvent) => void {
       case "poll-failed":
       case "poll-recovered":
         return pollLine(log, event, refusals);
-      case "offer-repeated":
-        return log.debug(jobFields(event.key), "offer repeated, skipped");
-      case "job-changed":
-        return log.debug({ ...jobFields(event.key), from: event.from, to: event.to, by: event.by }, "job changed");
-      case "job-dropped":
-        return log[droppedLevel(event.reason, event.from)](
-          { ...jobFields(event.key), reason: event.reason, state: event.from },
-          `job dropped: ${event.message}`,
-        );
       case "call-retried":
-        return log[isMilestone(event.attempt) && !refusals.explains(event) ? "warn" : "debug"](
-          {
-            ...jobFields(event.key),
-            code: event.fault.code,
-            attempt: event.attempt,
-            delayMs: Math.round(event.delayMs),
-          },
-          `${event.fault.message}; tried again`,
-        );
       case "result-refused":
-        return log.error(
-          { ...jobFields(event.key), code: event.fault.code },
-          `${event.fault.message}; a short failure is put in its place`,
-        );
       case "ledger-failed":
-        return log.error(event.key ? jobFields(event.key) : {}, `ledger failed: ${event.message}`);
       case "bug":
-        return log.error(
-          { ...(event.key ? jobFields(event.key) : {}), stack: event.stack },
-          `a bug in partnerd: ${event.message}; please report it`,
-        );
+        return faultLine(log, event, refusals);
+      case "offer-repeated":
+      case "job-changed":
+      case "job-dropped":
       case "job-started":
       case "callback-awaited":
       case "job-settled":
       case "job-reported":
-      case "job-left":
+      case "job-unfinished":
       case "handler-abandoned":
       case "job-recovered":
       case "order-taken":
@@ -69,22 +46,24 @@ function pollLine(log: EventLogger, event: PollEvent, refusals: Refusals): void 
   const poller = pollerFields(event.poller);
   if (event.type === "poll-recovered") {
     const level = refusals.wasRefused(event.poller) ? "debug" : "info";
-    return log[level]({ ...poller, failures: event.failures }, "polling works again");
+    return log.at(level, "poll-recovered", { ...poller, failures: event.failures }, "polling recovered");
   }
   if (event.type === "poll-failed") {
-    // The same level each time: an alert on it must not fall silent while the fault goes on.
-    const told = isPermanent(event.fault.kind) ? "error" : "warn";
-    const isTold = (event.failures === 1 || isMilestone(event.failures)) && event.fault.kind !== "denied";
-    const level = isTold ? told : "debug";
-    return log[level](
+    // The same level each time: an alert on it must not fall silent while the fault lasts.
+    const shown = isPermanent(event.fault.kind) ? "error" : "warn";
+    const isShown = (event.failures === 1 || isMilestone(event.failures)) && event.fault.kind !== "denied";
+    return log.at(
+      isShown ? shown : "debug",
+      "poll-failed",
       { ...poller, code: event.fault.code, failures: event.failures, nextPollMs: Math.round(event.restMs) },
-      `${event.fault.message}; ${mend(event.fault.kind)}`,
+      `${event.fault.message}; ${remedyFor(event.fault.kind)}`,
     );
   }
   for (const message of event.unreadable) {
-    log.warn(poller, `an offered job cannot be read: ${message}; it is skipped and will be offered again`);
+    log.warn("offer-unreadable", poller, `skipped a job that cannot be read: ${message}; it will be offered again`);
   }
   log.debug(
+    "poll-finished",
     {
       ...poller,
       limit: event.limit,
@@ -97,15 +76,50 @@ function pollLine(log: EventLogger, event: PollEvent, refusals: Refusals): void 
   );
 }
 
+type FaultEvent = Extract<WorkerEvent, { type: "call-retried" | "result-refused" | "ledger-failed" | "bug" }>;
+
+function faultLine(log: EventLogger, event: FaultEvent, refusals: Refusals): void {
+  const job = event.key ? jobFields(event.key) : {};
+  switch (event.type) {
+    case "call-retried": {
+      const { fault, attempt, delayMs } = event;
+      const isShown = isMilestone(attempt) && !refusals.explains(event);
+      return log.at(
+        isShown ? "warn" : "debug",
+        "call-retried",
+        { ...job, code: fault.code, attempt, delayMs: Math.round(delayMs) },
+        `${fault.message}; retrying in ${inWords(delayMs)} (attempt ${attempt + 1})`,
+      );
+    }
+    case "result-refused":
+      return log.error(
+        "result-rejected",
+        { ...job, code: event.fault.code },
+        `${event.fault.message}; reporting a generic failure instead`,
+      );
+    case "ledger-failed":
+      return log.error("ledger-failed", job, `ledger failed: ${event.message}`);
+    case "bug":
+      return log.error(
+        "internal-error",
+        { ...job, stack: event.stack },
+        `internal error: ${event.message}; please report it`,
+      );
+  }
+}
+
 type JobEvent = Extract<
   WorkerEvent,
   {
     type:
+      | "offer-repeated"
+      | "job-changed"
+      | "job-dropped"
       | "job-started"
       | "callback-awaited"
       | "job-settled"
       | "job-reported"
-      | "job-left"
+      | "job-unfinished"
       | "handler-abandoned"
       | "job-recovered"
       | "order-taken";
@@ -115,56 +129,77 @@ type JobEvent = Extract<
 function jobLine(log: EventLogger, event: JobEvent): void {
   const job = jobFields(event.key);
   switch (event.type) {
+    case "offer-repeated":
+      return log.debug("offer-repeated", job, "skipped a repeated offer");
+    case "job-changed":
+      return log.debug("job-changed", { ...job, from: event.from, to: event.to, by: event.by }, "job changed");
+    case "job-dropped":
+      return log.at(
+        droppedLevel(event.reason, event.from),
+        "job-dropped",
+        { ...job, reason: event.reason, state: event.from },
+        `job dropped: ${event.message}`,
+      );
     case "job-started":
-      return log.info(
-        {
-          ...job,
-          handler: event.handler,
-          pipeline: event.pipelineName,
-          action: event.actionName,
-          actionExecutionId: event.actionExecutionId,
-          continuation: event.isContinuation || undefined,
-          pickupMs: Math.round(event.pickupMs),
-          deadline: new Date(event.deadlineMs).toISOString(),
-        },
-        "job started",
-      );
-    case "callback-awaited":
-      return log.info(
-        { ...job, until: new Date(event.untilMs).toISOString() },
-        "the service works on; waiting for its callback",
-      );
-    case "job-settled":
-      return log.debug(
-        { ...job, outcome: event.outcome.kind, cause: event.cause, durationMs: Math.round(event.durationMs) },
-        "outcome settled",
-      );
+      return startedLine(log, event);
+    case "callback-awaited": {
+      const until = new Date(event.untilMs).toISOString();
+      return log.info("callback-awaited", { ...job, until }, "service accepted the job; waiting for its callback");
+    }
+    case "job-settled": {
+      const { outcome, cause, durationMs } = event;
+      const fields = { ...job, outcome: outcome.kind, cause, durationMs: Math.round(durationMs) };
+      return log.debug("job-settled", fields, "outcome fixed; reporting it");
+    }
     case "job-reported":
       return reportedLine(log, event);
-    case "job-left":
-      return log.error(
-        { ...job, state: event.state },
-        `job unfinished while CodePipeline waits for it: ${event.message}`,
-      );
+    case "job-unfinished":
+      return log.error("job-unfinished", { ...job, state: event.state }, `job unfinished: ${event.message}`);
     case "handler-abandoned":
       return log.error(
+        "handler-abandoned",
         { ...job, handler: event.handler },
-        "the handler did not stop when it was told to; its job ended without it, and its thread ends after its other jobs; with isolation: none it may still use memory and CPU",
+        "the handler did not stop in time; its job ended without it, and its thread ends after its other jobs; with isolation: none it may still use memory and CPU",
       );
-    case "job-recovered":
-      return log.info({ ...job, state: event.state, ageMs: event.ageMs }, "job of an earlier process taken up again");
-    case "order-taken":
-      return log.warn(
-        { ...job, state: event.state },
-        event.order === "fail" ? "an operator fails the job" : "an operator lets go of the job",
-      );
+    case "job-recovered": {
+      const { state, ageMs } = event;
+      return log.info("job-recovered", { ...job, state, ageMs }, "recovered job from a previous process");
+    }
+    case "order-taken": {
+      const [name, text] =
+        event.order === "fail"
+          ? (["job-failed-by-operator", "an operator failed the job"] as const)
+          : (["job-released-by-operator", "an operator released the job"] as const);
+      return log.warn(name, { ...job, state: event.state }, text);
+    }
   }
 }
 
+function startedLine(log: EventLogger, event: Extract<WorkerEvent, { type: "job-started" }>): void {
+  log.info(
+    "job-started",
+    {
+      ...jobFields(event.key),
+      handler: event.handler,
+      pipeline: event.pipelineName,
+      action: event.actionName,
+      actionExecutionId: event.actionExecutionId,
+      continuation: event.isContinuation || undefined,
+      pickupMs: Math.round(event.pickupMs),
+      deadline: new Date(event.deadlineMs).toISOString(),
+    },
+    "job started",
+  );
+}
+
 function reportedLine(log: EventLogger, event: Extract<WorkerEvent, { type: "job-reported" }>): void {
-  const { outcome } = event;
+  const { outcome, durationMs } = event;
   const fields = {
     ...jobFields(event.key),
+    handler: event.handler,
+    pipeline: event.pipelineName,
+    action: event.actionName,
+    durationMs: durationMs === undefined ? undefined : Math.round(durationMs),
     outcome: outcome.kind,
     owedMs: Math.round(event.owedMs),
     ...(event.attempts > 1 ? { attempts: event.attempts } : {}),
@@ -173,24 +208,25 @@ function reportedLine(log: EventLogger, event: Extract<WorkerEvent, { type: "job
   };
   switch (outcome.kind) {
     case "succeeded":
-      return log.info({ ...fields, summary: outcome.summary }, "job succeeded");
-    case "continued":
-      return log.info(
-        { ...fields, percentComplete: outcome.percentComplete, summary: outcome.summary },
-        "job continued",
-      );
-    case "failed":
-      return log.warn({ ...fields, failureType: outcome.type, failure: outcome.message }, "job failed");
+      return log.info("job-succeeded", { ...fields, summary: outcome.summary }, "job succeeded");
+    case "continued": {
+      const { percentComplete, summary } = outcome;
+      return log.info("job-continued", { ...fields, percentComplete, summary }, "job continued");
+    }
+    case "failed": {
+      const { type, message } = outcome;
+      return log.warn("job-failed", { ...fields, failureType: type, failure: message }, "job failed");
+    }
   }
 }
 
 function droppedLevel(reason: LostReason, from: string): "debug" | "info" | "warn" | "error" {
-  // Somebody wanted it so.
+  // An operator's own order.
   if (reason === "released") return "warn";
   const isWorked = from === "running" || from === "settled";
-  // Its outcome is not lost: the other replica reports it. Why this one was held up is worth a look.
+  // Its outcome is not lost: the other replica reports it. Why this one was late is worth a look.
   if (reason === "taken-over") return isWorked ? "warn" : "info";
-  // After the work was done a lost job is a lost outcome.
+  // A job that is lost after its handler began is a lost outcome.
   if (isWorked) return "error";
   switch (reason) {
     case "not-ours":
@@ -219,8 +255,13 @@ function isPermanent(kind: string): boolean {
   return kind === "denied" || kind === "misconfigured" || kind === "rejected";
 }
 
-/** 1, 3, 10, 30, 100, …: a fault that lasts is told again, ever more rarely. */
+/** 3, 10, 30, 100, …: a fault that lasts is logged again, ever more rarely. */
 function isMilestone(count: number): boolean {
   const power = 10 ** Math.floor(Math.log10(count));
   return count > 2 && (count === power || count === 3 * power);
+}
+
+/** Such as: 40 ms, 2 s. */
+function inWords(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 100) / 10} s`;
 }

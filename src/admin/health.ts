@@ -86,7 +86,7 @@ const breakerFailures = 5;
 
 /**
  * Live unless a polling loop has stopped to turn: its next step has been due for long and nothing keeps it. All by the
- * monotonic clock, and from the end of whatever kept the loop, since each says itself when it goes on.
+ * monotonic clock, and from the end of whatever kept the loop, since each reports itself when it continues.
  */
 export function live(status: LoopsStatus, ledger: LedgerState): Liveness {
   const stuck = status.loops.filter((loop) => loop.overdueMs > stuckAfterMs && !mayStandStill(loop, status, ledger));
@@ -129,20 +129,20 @@ export function ready(status: HealthStatus, ledger: LedgerState): Readiness {
     const names = unpolled.map(nameOf).join(", ");
     reasons.push({ reason: "not-yet-polled", message: `no poll has been made yet: ${names}` });
   }
-  if (status.isDraining) reasons.push({ reason: "draining", message: "draining: no new jobs are taken" });
-  if (status.isPaused) reasons.push({ reason: "paused", message: "paused: no new jobs are taken until resume" });
+  if (status.isDraining) reasons.push({ reason: "draining", message: "draining: not accepting jobs" });
+  if (status.isPaused) reasons.push({ reason: "paused", message: "paused: not accepting jobs until resume" });
   const troubles = status.pollers.flatMap((poller) => troubleOf(poller, status) ?? []);
   const isCutOff = troubles.length > 0 && troubles.length === status.pollers.length;
   if (isCutOff) reasons.push(...cutOff(troubles));
   if (!ledger.writable) {
     const why = ledger.reason === undefined ? "" : `: ${ledger.reason}`;
-    reasons.push({ reason: "ledger-not-writable", message: `the ledger cannot be written${why}` });
+    reasons.push({ reason: "ledger-not-writable", message: `the ledger is not writable${why}` });
   }
   if (status.shortOfRoom !== undefined) {
-    reasons.push({ reason: "no-room", message: `no room for artifacts: ${status.shortOfRoom}` });
+    reasons.push({ reason: "no-room", message: `low disk space: ${status.shortOfRoom}` });
   }
   if (status.shortage !== undefined) {
-    reasons.push({ reason: "machine-short", message: `no job is taken: ${status.shortage.reason}` });
+    reasons.push({ reason: "machine-short", message: `out of resources: ${status.shortage.reason}` });
   }
   const notes = (isCutOff ? [] : troubles).map(({ poller, note, why }): HealthNote => {
     return { note, message: `${nameOf(poller)}: ${why}` };
@@ -165,7 +165,7 @@ function cutOff(troubles: readonly Trouble[]): readonly HealthReason[] {
   );
   const reasonOf = (reason: HealthReason["reason"], some: readonly Trouble[]): readonly HealthReason[] => {
     const faults = [...new Set(some.map(({ why }) => why))].join("; ");
-    return some.length === 0 ? [] : [{ reason, message: `no action type can be worked: ${faults}` }];
+    return some.length === 0 ? [] : [{ reason, message: `no action type works: ${faults}` }];
   };
   return [...reasonOf("breaker-open", theirs), ...reasonOf("handler-broken", ours)];
 }
@@ -185,7 +185,7 @@ function troubleOf(poller: PollerHealth, { denials, handlers = [] }: HealthStatu
       pollers.some(({ region, actionType }) => region === poller.region && actionType === poller.actionType),
   );
   if (broken) {
-    const why = `the handler ${broken.handler} does not work (${broken.broken?.message ?? "no reason is known"})`;
+    const why = `handler ${broken.handler} is broken (${broken.broken?.message ?? "no reason is known"})`;
     return { poller, note: "handler-broken", why };
   }
   if (!isBroken(poller) && !isYetToBeAnswered(poller)) return undefined;

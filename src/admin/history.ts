@@ -12,7 +12,7 @@ export interface PastJob {
   readonly actionType: string;
   readonly clientId: string | undefined;
   readonly handler: string | undefined;
-  readonly end: "succeeded" | "continued" | "failed" | "dropped" | "left";
+  readonly end: "succeeded" | "continued" | "failed" | "dropped" | "unfinished";
   /** The failure's type, or why it was dropped. */
   readonly reason: string | undefined;
   readonly text: string | undefined;
@@ -86,8 +86,8 @@ export class History {
         return this.#reported(event);
       case "job-dropped":
         return this.#ended(event, "dropped", event.reason, event.message);
-      case "job-left":
-        return this.#ended(event, "left", event.state, event.message);
+      case "job-unfinished":
+        return this.#ended(event, "unfinished", event.state, event.message);
       default:
         return;
     }

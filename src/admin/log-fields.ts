@@ -3,19 +3,13 @@
 
 import type { PollerName } from "../engine/events.js";
 import { actionTypeName, type JobKey } from "../job/job.js";
+import type { Log } from "../std/log.js";
 
-type Fields = Readonly<Record<string, unknown>>;
-
-/** The part of a logger that is used here. */
-export interface EventLogger {
-  debug(fields: Fields, message: string): void;
-  info(fields: Fields, message: string): void;
-  warn(fields: Fields, message: string): void;
-  error(fields: Fields, message: string): void;
-}
+/** The part of a log that is used here. */
+export type EventLogger = Omit<Log, "with">;
 
 /** The fields by which every line of one job is found. */
-export function jobFields(key: JobKey): Fields {
+export function jobFields(key: JobKey) {
   return {
     jobId: key.jobId,
     actionType: actionTypeName(key.actionType),
@@ -25,12 +19,12 @@ export function jobFields(key: JobKey): Fields {
 }
 
 /** The fields by which every line of one poller is found. */
-export function pollerFields(poller: PollerName): Fields {
+export function pollerFields(poller: PollerName) {
   return { actionType: actionTypeName(poller.actionType), region: poller.region };
 }
 
 /** What to do about a fault of this kind, in half a sentence. */
-export function mend(kind: string): string {
+export function remedyFor(kind: string): string {
   switch (kind) {
     case "denied":
       return "check the credentials and the policy of this process, and its clock";
@@ -41,6 +35,6 @@ export function mend(kind: string): string {
     case "throttled":
       return "polling slows down";
     default:
-      return "polling goes on";
+      return "polling continues";
   }
 }

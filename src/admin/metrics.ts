@@ -28,7 +28,7 @@ const callBuckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
 const commitBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 30];
 const lookupBuckets = [0.0001, 0.001, 0.01, 0.1, 0.5, 1, 5, 15];
 
-/** Codes that are told apart; a service that invents ever new ones must not fill the memory. */
+/** Codes with a label of their own; a service that invents ever new ones must not fill the memory. */
 const codesMax = 60;
 
 /** Counts what happens, and writes it down for whoever scrapes. */
@@ -56,7 +56,7 @@ export class Metrics {
     const build: Family = {
       name: "partnerd_build_info",
       type: "gauge",
-      help: "Always 1; the labels say what runs.",
+      help: "Always 1; the labels are the version of partnerd and Node.",
       samples: [{ suffix: "", labels: { version, node: process.versions.node }, value: 1 }],
     };
     const counted = (await this.#registry.getMetricsAsJSON()).map((metric) =>
@@ -67,7 +67,8 @@ export class Metrics {
 
   /** Takes in one event of the engine. */
   observe(event: WorkerEvent): void {
-    const { jobs, started, offers, dropped, left, recovered, retries, abandoned, threadsEnded, bugs } = this.#counters;
+    const { jobs, started, offers, dropped, unfinished, recovered, retries, abandoned, threadsEnded, bugs } =
+      this.#counters;
     switch (event.type) {
       case "poll-finished":
       case "poll-failed":
@@ -87,8 +88,8 @@ export class Metrics {
         return this.#reported(event);
       case "job-dropped":
         return dropped.inc({ ...this.#labels(event.key), reason: event.reason });
-      case "job-left":
-        return left.inc({ state: event.state });
+      case "job-unfinished":
+        return unfinished.inc({ state: event.state });
       case "job-recovered":
         return recovered.inc({ state: event.state });
       case "call-retried":
@@ -179,9 +180,9 @@ export class Metrics {
 
   /** A series that begins with its first count hides it from every rate. */
   #beginAtZero(): void {
-    const { reloads, lookups, commits, left, wrongTokens } = this.#counters;
+    const { reloads, lookups, commits, unfinished, wrongTokens } = this.#counters;
     for (const kind of ["admin", "callback"]) wrongTokens.inc({ kind }, 0);
-    for (const state of ["acknowledging", "running", "settled"]) left.inc({ state }, 0);
+    for (const state of ["acknowledging", "running", "settled"]) unfinished.inc({ state }, 0);
     for (const end of reloadEnds) reloads.inc({ end }, 0);
     for (const end of ["found", "unknown-client", "source-unavailable"]) lookups.inc({ end }, 0);
     for (const end of ["durable", "failed"]) commits.inc({ store: this.#options.store, end }, 0);
@@ -214,25 +215,25 @@ function countersIn(registry: Registry) {
   const counter = <const Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
     new Counter({ name: `partnerd_${name}_total`, help, labelNames: [...labelNames], registers: [registry] });
   return {
-    polls: counter("polls", "Polls by how they ended: jobs, empty, or the kind of fault.", [...place, "end"]),
+    polls: counter("polls", "Polls by result: jobs, empty, or the kind of fault.", [...place, "end"]),
     offers: counter("offers", "Jobs that polls offered: taken, repeated or unreadable.", [...place, "end"]),
-    started: counter("jobs_started", "Jobs whose handler began.", [...place, "continuation"]),
-    jobs: counter("jobs_settled", "Jobs whose outcome was fixed, by why the handler ended.", [...place, "cause"]),
-    results: counter("results", "Results that CodePipeline took.", [...place, "kind", "failure_type"]),
-    refused: counter("results_refused", "Results that CodePipeline refused; a short failure was put instead."),
-    dropped: counter("jobs_dropped", "Jobs that were let go without a result of ours.", [...place, "reason"]),
-    left: counter("jobs_left", "Jobs that a stop left while CodePipeline waits for them.", ["state"]),
-    recovered: counter("jobs_recovered", "Jobs of an earlier process that were taken up again.", ["state"]),
-    abandoned: counter("handlers_abandoned", "Handlers that did not stop when they were told to."),
-    threadsEnded: counter("handler_threads_ended", "Threads of module handlers that ended unasked.", ["handler"]),
-    retries: counter("call_retries", "Calls for one job that failed and were made again.", ["operation", "code"]),
+    started: counter("jobs_started", "Jobs whose handler started.", [...place, "continuation"]),
+    jobs: counter("jobs_settled", "Jobs whose outcome was decided, by why the handler ended.", [...place, "cause"]),
+    results: counter("results", "Results that CodePipeline accepted.", [...place, "kind", "failure_type"]),
+    refused: counter("results_refused", "Results that CodePipeline rejected; a generic failure was reported instead."),
+    dropped: counter("jobs_dropped", "Jobs dropped without a result of ours.", [...place, "reason"]),
+    unfinished: counter("jobs_unfinished", "Jobs that were unfinished at a stop.", ["state"]),
+    recovered: counter("jobs_recovered", "Jobs recovered from a previous process.", ["state"]),
+    abandoned: counter("handlers_abandoned", "Handlers that did not stop in time."),
+    threadsEnded: counter("handler_threads_ended", "Threads of module handlers that ended unexpectedly.", ["handler"]),
+    retries: counter("call_retries", "Calls for one job that were retried.", ["operation", "code"]),
     calls: counter("api_calls", "Calls to CodePipeline.", ["region", "operation", "code"]),
     throttles: counter("throttles", "Calls that CodePipeline throttled.", ["region", "operation"]),
     lookups: counter("token_lookups", "Look-ups of client tokens.", ["end"]),
     commits: counter("ledger_commits", "Writes to the ledger's store.", ["store", "end"]),
-    reloads: counter("config_reloads", "Readings of the configuration anew.", ["end"]),
+    reloads: counter("config_reloads", "Reloads of the configuration.", ["end"]),
     wrongTokens: counter("wrong_tokens", "Requests to the admin port with a wrong token.", ["kind"]),
-    bugs: counter("bugs", "Broken promises of partnerd's own."),
+    bugs: counter("bugs", "Internal errors."),
   };
 }
 
@@ -251,9 +252,9 @@ function histogramsIn(registry: Registry) {
       registers: [registry],
     });
   return {
-    pickup: histogram("job_pickup", "From the poll's answer to the handler's begin.", pickupBuckets, place),
+    pickup: histogram("job_pickup", "From the poll's answer to the start of the handler.", pickupBuckets, place),
     duration: histogram("job_duration", "How long handlers ran.", durationBuckets, ["action_type", "kind"]),
-    owed: histogram("result_owed", "From the outcome to CodePipeline's taking it.", owedBuckets),
+    owed: histogram("result_owed", "From the outcome until CodePipeline accepts it.", owedBuckets),
     calls: histogram("api_call_duration", "Calls to CodePipeline.", callBuckets, ["operation"]),
     lookups: histogram("token_lookup_duration", "Look-ups of client tokens.", lookupBuckets),
     commits: histogram("ledger_commit_duration", "Writes to the ledger's store.", commitBuckets, ["store"]),

@@ -49,7 +49,7 @@ export function jobTable(status: AdminStatus, percent: ReadonlyMap<string, numbe
     const progress = percent.get(`${job.region}/${job.jobId}`);
     const step = job.isAwaitingCallback ? "waits for its service's callback" : job.state;
     const work = job.isUnfinished ? `unfinished: ${step}` : step;
-    const so = job.order === undefined ? work : `${work}; an operator ordered: ${job.order}`;
+    const so = job.order === undefined ? work : `${work}; operator's order: ${job.order}`;
     return [
       id(job.jobId),
       type(job.actionType),
@@ -97,7 +97,7 @@ export function outcomeTable(recent: readonly PastJob[], moment: Moment): Html {
     html`<span class="text">${job.text ?? "–"}</span>`,
   ]);
   const names = ["When", "Outcome", "Job", "Action type", "Client", "Took", "What it said"];
-  return table("Recent outcomes", names, rows, "No job has ended since the start.");
+  return table("Recent outcomes", names, rows, "No job has ended yet.");
 }
 
 function toneOf({ end }: PastJob): string {

@@ -18,7 +18,7 @@ export interface PageView {
 /** The HTML of each part of the page that changes, by the id of its element. */
 export type Sections = Readonly<Record<string, string>>;
 
-/** Every how many seconds a browser without scripts loads the page anew. */
+/** Every how many seconds a browser without scripts reloads the page. */
 const refreshS = 10;
 
 /** May load its own style and script, and ask its own stream: nothing else, from nowhere else. */

@@ -73,7 +73,7 @@ export class Panel {
     this.#history.observe(event);
   }
 
-  /** Tells open pages that this is the end; the pages go on answering until the port is closed. */
+  /** Tells open pages that this is the end; the pages keep answering until the port is closed. */
   close(): void {
     this.#streams.close();
     this.metrics.close();

@@ -6,7 +6,7 @@ import type { Family } from "./exposition.js";
 
 /** How often the loop's lateness is measured: fine enough for what hurts a job, ten wake-ups a second. */
 const resolutionMs = 100;
-/** Lateness is told of at least so long a time, so that two scrapers do not take it from each other. */
+/** Lateness covers at least this long, so that two scrapers do not take it from each other. */
 const windowMs = 60_000;
 
 /** Reads the process's own figures. */
@@ -36,7 +36,7 @@ export class ProcessMetrics {
       one("gauge", "partnerd_process_start_time_seconds", "Start, since the epoch.", this.#startedAtS),
       ...(files === undefined ? [] : [one("gauge", "partnerd_process_open_fds", "Open files and sockets.", files)]),
       one("gauge", "partnerd_event_loop_delay_p99_seconds", "99th percentile of the last minutes.", late.p99),
-      one("gauge", "partnerd_event_loop_delay_max_seconds", "Worst of the last minutes.", late.max),
+      one("gauge", "partnerd_event_loop_delay_max_seconds", "Maximum of the last minutes.", late.max),
     ];
   }
 

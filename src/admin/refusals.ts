@@ -1,10 +1,10 @@
-// What the log need not say again: a Region that refuses us has its own two lines, one when it begins and one when it
-// ends, and what follows from it for polls and jobs is no news.
+// What the log need not repeat: a Region that denies access has its own two lines, one when it begins and one when it
+// ends, and what follows from it for polls and jobs is not logged again.
 
 import type { PollerName, WorkerEvent } from "../engine/events.js";
 import { actionTypeName } from "../job/job.js";
 
-/** Which Regions refuse us, and which pollers were refused last: a reader of events. */
+/** Which Regions deny access, and which pollers were denied last: a reader of events. */
 export class Refusals {
   readonly #regions = new Set<string>();
   readonly #pollers = new Set<string>();
@@ -23,7 +23,7 @@ export class Refusals {
     return event.fault.kind === "denied" && this.#regions.has(event.key.region);
   }
 
-  /** True, once, for a poller whose last failure was a refusal. */
+  /** True, once, for a poller whose last failure was denied access. */
   wasRefused(poller: PollerName): boolean {
     return this.#pollers.delete(nameOf(poller));
   }

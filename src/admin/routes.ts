@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { OrderAnswer } from "../engine/events.js";
 import type { Order } from "../job/order.js";
 import type { Secret } from "../job/secret.js";
-import { bearerOf, isSameSecret, mayBeForeign, mayRead, told } from "./callers.js";
+import { bearerOf, isSameSecret, mayBeForeign, mayRead, visibleTo } from "./callers.js";
 import type { Liveness, Readiness } from "./health.js";
 import { readJson } from "./json-body.js";
 import type { Strangers } from "./strangers.js";
@@ -16,7 +16,7 @@ export type DeliveryEnd = "accepted" | "already-delivered" | "unknown-job" | "wr
 export interface AdminPage {
   readonly contentType: string;
   readonly text: string;
-  /** What the page may load; nothing unless told. */
+  /** What the page may load; nothing by default. */
   readonly contentSecurityPolicy?: string;
 }
 
@@ -70,7 +70,7 @@ interface Answer {
   readonly status: number;
   readonly body: unknown;
   readonly headers?: Readonly<Record<string, string | string[]>>;
-  /** Instead of the body, for a GET: goes on writing after the head. */
+  /** Instead of the body, for a GET: keeps writing after the head. */
   readonly stream?: (response: ServerResponse) => void;
 }
 
@@ -98,8 +98,8 @@ export class Routes {
     this.#reads = new Map<string, Read>([
       ...pages,
       ...streams,
-      ["/livez", (request) => livenessAnswer(told(request, options, options.live()))],
-      ["/readyz", (request) => readinessAnswer(told(request, options, options.ready()))],
+      ["/livez", (request) => livenessAnswer(visibleTo(request, options, options.live()))],
+      ["/readyz", (request) => readinessAnswer(visibleTo(request, options, options.ready()))],
       ["/status", this.#guarded(() => ({ status: 200, body: options.status() }))],
     ]);
     this.#controls = new Map([
@@ -143,9 +143,9 @@ export class Routes {
     const { token } = this.#options;
     return (request) => {
       if (mayRead(request, this.#options)) return read(request);
-      if (token === undefined) return refusal(403, "ask by 127.0.0.1 or localhost, or set admin.token and show it");
+      if (token === undefined) return refusal(403, "use 127.0.0.1 or localhost, or set admin.token and send it");
       // Browsers ask a person for Basic; the token is the password, the name may be anything.
-      const challenge = 'Basic realm="partnerd: any name, the admin token as password", charset="UTF-8"';
+      const challenge = 'Basic realm="partnerd: any user name, the admin token as password", charset="UTF-8"';
       // One line each: Chromium reads only the first challenge of a line.
       return { ...unproven(), headers: { "www-authenticate": [challenge, "Bearer"] } };
     };
@@ -239,9 +239,9 @@ function deliveryAnswer(end: DeliveryEnd): Answer {
     case "accepted":
       return { status: 200, body: { accepted: true } };
     case "already-delivered":
-      return refusal(409, "this job has had its outcome");
+      return refusal(409, "this job already has its outcome");
     case "unknown-job":
-      return refusal(404, "no outcome is waited for under this job id");
+      return refusal(404, "no job with this id waits for an outcome");
     case "wrong-token":
       return unproven();
     case "not-recorded":

@@ -28,7 +28,7 @@ export interface AdminLimits extends ConnectionLimits {
   readonly headersTimeoutMs: number;
   /** For a whole request, body and all. */
   readonly requestTimeoutMs: number;
-  /** How long close() lets requests under way go on. */
+  /** How long close() gives open requests to finish. */
   readonly closeTimeoutMs: number;
 }
 
@@ -52,14 +52,14 @@ export class AdminError extends Error {
 
   /** The two halves of the message. */
   readonly problem: string;
-  readonly mend: string;
+  readonly remedy: string;
 
-  constructor(code: AdminError["code"], problem: string, mend: string, cause?: unknown) {
-    super(`${problem}; ${mend}`, cause === undefined ? undefined : { cause });
+  constructor(code: AdminError["code"], problem: string, remedy: string, cause?: unknown) {
+    super(`${problem}; ${remedy}`, cause === undefined ? undefined : { cause });
     this.name = "AdminError";
     this.code = code;
     this.problem = problem;
-    this.mend = mend;
+    this.remedy = remedy;
   }
 }
 
@@ -163,20 +163,20 @@ function cannotListen(error: unknown, host: string, port: number): AdminError {
   const where = `the admin port ${host}:${port}`;
   switch (code) {
     case "EADDRINUSE": {
-      const mend = "stop what holds it, or set admin.port to another one (0 turns it off)";
-      return new AdminError("port-taken", `${where} is taken by another process`, mend, error);
+      const remedy = "stop what holds it, or set admin.port to another one (0 turns it off)";
+      return new AdminError("port-taken", `${where} is taken by another process`, remedy, error);
     }
     case "EACCES":
     case "EPERM": {
-      const mend = "set admin.port to one from 1024 on";
-      return new AdminError("not-allowed", `${where} may not be opened by this user`, mend, error);
+      const remedy = "set admin.port to one from 1024 on";
+      return new AdminError("not-allowed", `${where} may not be opened by this user`, remedy, error);
     }
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
     case "EAI_AGAIN":
     case "EINVAL": {
-      const mend = "set admin.host to an address of this machine, such as 127.0.0.1 or 0.0.0.0";
-      return new AdminError("no-such-host", `${where} is not an address of this machine`, mend, error);
+      const remedy = "set admin.host to an address of this machine, such as 127.0.0.1 or 0.0.0.0";
+      return new AdminError("no-such-host", `${where} is not an address of this machine`, remedy, error);
     }
     default:
       return new AdminError(

@@ -22,29 +22,29 @@ export function snapshotFamilies({ status, ledger }: MetricsView): readonly Fami
     ...pollerFamilies(status),
     ...jobFamilies(status),
     ...regionFamilies(status),
-    gauge("partnerd_ledger_writable", "1 while outcomes can be recorded; no job is taken otherwise.", [
+    gauge("partnerd_ledger_writable", "1 while the ledger is writable. 0: not accepting jobs.", [
       sample({}, ledger.writable ? 1 : 0),
     ]),
-    gauge("partnerd_artifacts_room", "1 while the artifacts of another job have room; no job is taken otherwise.", [
+    gauge("partnerd_artifacts_room", "1 while there is enough disk space for artifacts. 0: not accepting jobs.", [
       sample({}, status.shortOfRoom === undefined ? 1 : 0),
     ]),
     gauge(
       "partnerd_machine_short",
-      "1 while the machine is out of files, processes, memory or disk; no job is taken.",
+      "1 while the machine is out of files, processes, memory or disk space: not accepting jobs.",
       [sample({}, status.shortage === undefined ? 0 : 1)],
     ),
     gauge(
       "partnerd_handler_breaker_state",
-      "1 for the state that each handler's breaker is in; open: it does not work, and none of its jobs is taken.",
+      "1 for the state of each handler's breaker. open: the handler is broken, and its jobs are not accepted.",
       (status.handlers ?? []).flatMap(({ handler, state }) =>
         handlerStates.map((each) => sample({ handler, state: each }, each === state ? 1 : 0)),
       ),
     ),
-    gauge("partnerd_jobs_unattended", "Jobs that the ledger holds and nobody works: is their action type configured?", [
-      sample({}, status.left),
+    gauge("partnerd_jobs_unattended", "Jobs in the ledger without an active worker: is their action type configured?", [
+      sample({}, status.unattended),
     ]),
     gauge("partnerd_draining", "1 once a stop began.", [sample({}, status.isDraining ? 1 : 0)]),
-    gauge("partnerd_paused", "1 while no jobs are taken, by /pause.", [sample({}, status.isPaused ? 1 : 0)]),
+    gauge("partnerd_paused", "1 while paused by /pause.", [sample({}, status.isPaused ? 1 : 0)]),
   ];
 }
 
@@ -54,14 +54,14 @@ function regionFamilies({ pollers, breakers }: AdminStatus): readonly Family[] {
   return [
     gauge(
       "partnerd_breaker_state",
-      "1 for the state that each Region's breaker is in; open: CodePipeline refuses our credentials, policy or clock.",
+      "1 for the state of each Region's breaker. open: CodePipeline denies access (credentials, policy or clock).",
       regions.flatMap(({ region }) =>
         breakerStates.map((state) => sample({ region, state }, (state === "open") === isOpen(region) ? 1 : 0)),
       ),
     ),
     gauge(
       "partnerd_region_answers",
-      "0 when none of the Region's pollers is answered, for whatever reason.",
+      "1 while CodePipeline answers at least one poller of the Region.",
       regions.map(({ region, isCutOff }) => sample({ region }, isCutOff ? 0 : 1)),
     ),
   ];
@@ -73,22 +73,22 @@ function slotFamilies(status: AdminStatus): readonly Family[] {
   const each = (read: (group: (typeof slots.groups)[number]) => number) =>
     slots.groups.map((group) => sample({ action_type: group.group }, read(group)));
   return [
-    gauge("partnerd_slots_limit", "Jobs that may be worked at once.", [sample({}, slots.max)]),
+    gauge("partnerd_slots_limit", "Most jobs that run at once.", [sample({}, slots.max)]),
     gauge("partnerd_slots_in_use", "Slots that jobs hold.", [sample({}, held)]),
-    gauge("partnerd_slots_free", "Slots that no job holds; polls may have reserved some of them.", [
+    gauge("partnerd_slots_free", "Slots that no job uses; polls may have reserved some of them.", [
       sample({}, Math.max(0, slots.max - held)),
     ]),
-    gauge("partnerd_slots_parked", "Jobs without a slot whose results CodePipeline has not taken yet.", [
+    gauge("partnerd_slots_parked", "Jobs without a slot whose results CodePipeline has not accepted yet.", [
       sample({}, slots.owed),
     ]),
     gauge(
       "partnerd_action_type_slots_limit",
-      "Jobs of the action type that may be worked at once.",
+      "Most jobs of the action type that run at once.",
       each((group) => group.max),
     ),
     gauge(
       "partnerd_action_type_slots_in_use",
-      "Slots that jobs of the action type hold.",
+      "Slots in use by jobs of the action type.",
       each((group) => slotsHeld(status, group)),
     ),
     gauge(
@@ -104,12 +104,12 @@ function pollerFamilies({ pollers }: AdminStatus): readonly Family[] {
   return [
     gauge(
       "partnerd_poller_failures",
-      "Polls that failed in a row; 0 while they are answered.",
+      "Consecutive failed polls; 0 while polls are answered.",
       pollers.map((poller) => sample(labels(poller), poller.failures)),
     ),
     gauge(
       "partnerd_poller_last_answer_timestamp_seconds",
-      "When a poll was last answered, since the epoch; 0: never.",
+      "Time of the last answered poll, in seconds since the epoch; 0: never.",
       pollers.map((poller) => sample(labels(poller), (poller.lastGoodPollAtMs ?? 0) / 1_000)),
     ),
   ];
@@ -129,14 +129,14 @@ function jobFamilies({ atMs, jobs, pollers }: AdminStatus): readonly Family[] {
   return [
     gauge(
       "partnerd_jobs_in_flight",
-      "Jobs by how far they have come.",
+      "Jobs by state.",
       [...counts].map(([name, count]) => {
         const [state = "", actionType = ""] = name.split(/ (.*)/s);
         return sample({ action_type: actionType, state }, count);
       }),
     ),
-    gauge("partnerd_results_owed", "Outcomes that CodePipeline has not taken yet.", [sample({}, owed.length)]),
-    gauge("partnerd_results_owed_oldest_age_seconds", "Age of the oldest of them; 0: none is owed.", [
+    gauge("partnerd_results_owed", "Results that CodePipeline has not accepted yet.", [sample({}, owed.length)]),
+    gauge("partnerd_results_owed_oldest_age_seconds", "Age of the oldest owed result; 0: none is owed.", [
       sample({}, Math.max(0, atMs - oldestMs) / 1_000),
     ]),
   ];

@@ -30,12 +30,12 @@ export interface JobStatusLine {
   readonly handler: string | undefined;
   readonly pipelineName: string | undefined;
   readonly actionName: string | undefined;
-  /** When the running handler's time is over. */
+  /** When the running handler's time ends. */
   readonly deadlineMs: number | undefined;
-  /** True for a job that goes on where an earlier one of its action was continued. */
+  /** True for a job that continues an earlier one of its action. */
   readonly isContinuation: boolean;
   readonly isAwaitingCallback: boolean;
-  /** True while nobody works it: it is in the ledger until somebody takes it up. */
+  /** True while it has no active worker: it stays in the ledger until it is recovered. */
   readonly isUnfinished: boolean;
   /** What an operator decided about it. */
   readonly order: Order["kind"] | undefined;
@@ -82,7 +82,7 @@ export interface Totals {
   readonly continued: number;
   readonly failed: number;
   readonly dropped: number;
-  readonly left: number;
+  readonly unfinished: number;
   readonly abandonedHandlers: number;
   readonly bugs: number;
 }

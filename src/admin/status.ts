@@ -27,7 +27,7 @@ export class StatusBoard {
     continued: 0,
     failed: 0,
     dropped: 0,
-    left: 0,
+    unfinished: 0,
     abandonedHandlers: 0,
     bugs: 0,
   };
@@ -91,8 +91,8 @@ export class StatusBoard {
         return;
       case "job-dropped":
         return this.#dropped(event.key);
-      case "job-left":
-        return this.#left(event);
+      case "job-unfinished":
+        return this.#unfinished(event);
       case "handler-abandoned":
         this.#totals.abandonedHandlers += 1;
         return;
@@ -190,7 +190,7 @@ export class StatusBoard {
     this.#add(event.key, event.to, event.atMs);
   }
 
-  /** A job in flight has gone with its last step; one that nobody works has none. */
+  /** A job in flight is gone with its last step; one without an active worker has none. */
   #dropped(key: JobKey): void {
     this.#totals.dropped += 1;
     const name = jobKeyName(key);
@@ -202,8 +202,8 @@ export class StatusBoard {
   }
 
   /** It stays to be seen until somebody has it, unless that will be another process, of which we would not hear. */
-  #left({ key, state, atMs, isOurs }: WorkerEvent & { type: "job-left" }): void {
-    this.#totals.left += 1;
+  #unfinished({ key, state, atMs, isOurs }: WorkerEvent & { type: "job-unfinished" }): void {
+    this.#totals.unfinished += 1;
     const name = jobKeyName(key);
     if (!isOurs) return void this.#jobs.delete(name);
     if (!this.#jobs.has(name)) this.#add(key, state, atMs);

@@ -1,5 +1,5 @@
 // Times as people want them at night: how long ago, in how long. The page's script says the same in the browser, so
-// that a page that is live need not be written anew each second.
+// that a page that is live need not be rewritten each second.
 import { type Html, html } from "./html.js";
 
 /** `age`: 3 min. `ago`: 3 min ago. `next`: in 3 s, now, or, once it is late, `late`. `left`: 3 min left, or over. */

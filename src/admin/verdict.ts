@@ -38,7 +38,7 @@ export function verdictOn(status: AdminStatus, ledger: LedgerState): Verdict {
     ...regionTrouble(status),
     ...pollerTrouble(status),
     ...owedTrouble(status),
-    ...leftTrouble(status),
+    ...unattendedTrouble(status),
     ...bugTrouble(status),
     ...standing(status),
   ];
@@ -58,35 +58,35 @@ function stopping(status: AdminStatus): readonly Finding[] {
   const { isDraining, end } = status;
   if (end) {
     const isAllDone = end.owed === 0 && end.isRead;
-    return [{ tone: isAllDone ? "busy" : "bad", text: `Stopped: ${heldText(end)}`, spoken: "Stopped" }];
+    return [{ tone: isAllDone ? "busy" : "bad", text: `Stopped; ${heldText(end)}`, spoken: "Stopped" }];
   }
   if (!isDraining) return [];
-  return [{ tone: "busy", text: `Stopping: ${counts(status)}; no new job is taken`, spoken: "Stopping" }];
+  return [{ tone: "busy", text: `Stopping: ${counts(status)}; not accepting jobs`, spoken: "Stopping" }];
 }
 
 function ledgerTrouble({ writable, reason, sinceMs }: LedgerState): readonly Finding[] {
   if (writable) return [];
   const since = sinceMs === undefined ? "" : ` since ${clockText(sinceMs)}`;
   const why = reason === undefined ? "" : ` (${reason})`;
-  return [{ tone: "bad", text: `The ledger cannot be written${since}, so no new job is taken${why}` }];
+  return [{ tone: "bad", text: `The ledger is not writable${since}: not accepting jobs${why}` }];
 }
 
 function roomTrouble({ shortOfRoom }: AdminStatus): readonly Finding[] {
   if (shortOfRoom === undefined) return [];
-  return [{ tone: "bad", text: `There is no room for artifacts, so no new job is taken (${shortOfRoom})` }];
+  return [{ tone: "bad", text: `Low disk space: not accepting jobs (${shortOfRoom})` }];
 }
 
 function machineTrouble({ shortage }: AdminStatus): readonly Finding[] {
   if (shortage === undefined) return [];
   const since = clockText(shortage.sinceMs);
-  return [{ tone: "bad", text: `The machine is short since ${since}, so no new job is taken (${shortage.reason})` }];
+  return [{ tone: "bad", text: `Out of resources since ${since}: not accepting jobs (${shortage.reason})` }];
 }
 
 function handlerTrouble({ handlers = [] }: AdminStatus): readonly Finding[] {
   return handlers.flatMap(({ handler, state, broken }): readonly Finding[] => {
     if (state === "closed" || !broken) return [];
-    const next = state === "open" ? "none of its jobs is taken" : "its next job shows whether it works again";
-    const text = `The handler ${handler} does not work since ${clockText(broken.sinceMs)}, so ${next} (${broken.message})`;
+    const next = state === "open" ? "its jobs are not accepted" : "its next job shows whether it works again";
+    const text = `Handler ${handler} is broken since ${clockText(broken.sinceMs)}: ${next} (${broken.message})`;
     return [{ tone: "bad", text }];
   });
 }
@@ -154,18 +154,19 @@ function owedTrouble({ atMs, jobs }: AdminStatus): readonly Finding[] {
 }
 
 /** No poller shows them, and no handler ever will. */
-function leftTrouble({ left, isDraining }: AdminStatus): readonly Finding[] {
-  if (left === 0 || isDraining) return [];
-  const what = left === 1 ? "1 job that CodePipeline waits for is" : `${left} jobs that CodePipeline waits for are`;
-  const text = `${what} worked by nobody: is the action type still configured? (partnerd jobs lists them)`;
-  return [{ tone: "bad", text, spoken: "Jobs are worked by nobody" }];
+function unattendedTrouble({ unattended, isDraining }: AdminStatus): readonly Finding[] {
+  if (unattended === 0 || isDraining) return [];
+  const what =
+    unattended === 1 ? "1 job that CodePipeline waits for is" : `${unattended} jobs that CodePipeline waits for are`;
+  const text = `${what} without an active worker: is the action type still configured? (partnerd jobs lists them)`;
+  return [{ tone: "bad", text, spoken: "Jobs have no active worker" }];
 }
 
 function bugTrouble({ totals }: AdminStatus): readonly Finding[] {
   const found: Finding[] = [];
   if (totals.bugs > 0) found.push({ tone: "bad", text: `${totals.bugs} internal errors since the start; see the log` });
   if (totals.abandonedHandlers > 0) {
-    found.push({ tone: "busy", text: `${totals.abandonedHandlers} handlers did not stop when told to; see the log` });
+    found.push({ tone: "busy", text: `${totals.abandonedHandlers} handlers did not stop in time; see the log` });
   }
   return found;
 }
@@ -173,11 +174,11 @@ function bugTrouble({ totals }: AdminStatus): readonly Finding[] {
 function standing(status: AdminStatus): readonly Finding[] {
   const { isPaused, isDraining, pollers, slots } = status;
   if (isDraining) return [];
-  if (isPaused) return [{ tone: "busy", text: "Paused: no new job is taken until resume" }];
+  if (isPaused) return [{ tone: "busy", text: "Paused: not accepting jobs until resume" }];
   const waiting = pollers.filter(({ lastGoodPollAtMs, failures }) => lastGoodPollAtMs === undefined && failures === 0);
   if (waiting.length > 0) return [{ tone: "busy", text: "Starting: not every action type has been polled yet" }];
   if (slotsHeld(status) >= slots.max) {
-    return [{ tone: "busy", text: `At its limit: all ${slots.max} slots are taken`, spoken: "At its limit" }];
+    return [{ tone: "busy", text: `At its limit: all ${slots.max} slots in use`, spoken: "At its limit" }];
   }
   return [];
 }

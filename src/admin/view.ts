@@ -19,8 +19,8 @@ export interface AdminStatus extends StatusSnapshot {
   readonly handlers?: readonly HandlerHealth[];
   /** Jobs in hand, those included whose details are still on their way. */
   readonly inFlight: number;
-  /** Jobs that the ledger holds, CodePipeline waits for and nobody works here. */
-  readonly left: number;
+  /** Jobs in the ledger that CodePipeline waits for and that have no active worker here. */
+  readonly unattended: number;
 }
 
 /** A poller's slots, or a job's; none while no poller has begun. */

@@ -1,7 +1,7 @@
 // The log lines about the worker as a whole: breakers, pollers that come and go, reloads, pauses and the drain.
 import type { WorkerEvent } from "../engine/events.js";
 import { heldText } from "./held-text.js";
-import { type EventLogger, mend, pollerFields } from "./log-fields.js";
+import { type EventLogger, pollerFields, remedyFor } from "./log-fields.js";
 
 type WorkerLineEvent = Extract<
   WorkerEvent,
@@ -29,99 +29,135 @@ type WorkerLineEvent = Extract<
   }
 >;
 
-/** What concerns the worker as a whole. */
+/** Writes the line of one event. */
 export function workerLine(log: EventLogger, event: WorkerLineEvent): void {
   switch (event.type) {
     case "worker-started":
-      return log.info({ pollers: event.pollers, slots: event.slots }, "worker started");
+      return log.info("worker-started", { pollers: event.pollers, slots: event.slots }, "worker started");
     case "breaker-opened":
       return log.error(
+        "access-denied",
         { ...pollerFields(event.poller), code: event.fault.code },
-        `CodePipeline denied access in ${event.poller.region}: ${event.fault.message}; ${mend("denied")}`,
+        `CodePipeline denied access in ${event.poller.region}: ${event.fault.message}; ${remedyFor("denied")}`,
       );
-    case "breaker-closed":
-      return log.info(
-        { region: event.region, openMs: Math.round(event.openMs) },
-        `CodePipeline accepts us in ${event.region} again`,
-      );
+    case "breaker-closed": {
+      const fields = { region: event.region, deniedMs: Math.round(event.openMs) };
+      return log.info("access-restored", fields, `CodePipeline grants access in ${event.region} again`);
+    }
     case "pollers-changed":
-      for (const poller of event.removed) log.info(pollerFields(poller), "polling ends: it is not configured any more");
-      for (const poller of event.added) log.info(pollerFields(poller), "polling begins");
+      for (const poller of event.removed)
+        log.info("poller-removed", pollerFields(poller), "stopped polling: no longer configured");
+      for (const poller of event.added) log.info("poller-added", pollerFields(poller), "started polling");
       return;
     case "reload-started":
-      return log.debug({}, "reading the configuration again");
+      return log.debug("reload-started", {}, "reloading the configuration");
     case "reload-finished":
       return reloadedLine(log, event);
     case "reload-refused":
-      return log.error({}, `configuration read again and refused, the running one stays: ${event.message}`);
+      return log.error("reload-rejected", {}, `reload rejected; keeping the current configuration: ${event.message}`);
     case "handler-thread-ended":
       return threadEndedLine(log, event);
     case "room-short":
-      return log.error({}, `no room for the artifacts of another job, so no new job is taken: ${event.reason}`);
     case "room-regained":
-      return log.info({}, "there is room for artifacts again");
     case "handler-broken":
     case "handler-recovered":
     case "machine-short":
     case "machine-regained":
       return troubleLine(log, event);
     case "paused":
+      return log.info("paused", {}, "paused: not accepting jobs until resume");
     case "resumed":
-      return log.info({}, event.type === "paused" ? "paused: no job is taken until resume" : "resumed");
+      return log.info("resumed", {}, "resumed");
     case "drain-started":
-      return log.info(
-        { inFlight: event.inFlight, timeoutMs: event.timeoutMs },
-        "draining: no new jobs, waiting for those that run",
-      );
     case "drain-hurried":
-      return log.warn({ inFlight: event.inFlight }, `stopping the handlers that still run: ${event.reason}`);
+    case "drain-finished":
+      return drainLine(log, event);
+  }
+}
+
+type DrainEvent = Extract<WorkerLineEvent, { type: "drain-started" | "drain-hurried" | "drain-finished" }>;
+
+function drainLine(log: EventLogger, event: DrainEvent): void {
+  switch (event.type) {
+    case "drain-started": {
+      const { inFlight, timeoutMs } = event;
+      return log.info("drain-started", { inFlight, timeoutMs }, "draining: not accepting jobs, finishing running ones");
+    }
+    case "drain-hurried":
+      return log.warn(
+        "handlers-stopping",
+        { inFlight: event.inFlight },
+        `stopping the handlers that still run: ${event.reason}`,
+      );
     case "drain-finished": {
       const { owed, results, isRead, durationMs } = event;
-      return log[owed > 0 || !isRead ? "error" : "info"](
-        { owed, results, durationMs: Math.round(durationMs) },
-        `stopped: ${heldText(event)}`,
-      );
+      const level = owed > 0 || !isRead ? "error" : "info";
+      const fields = { owed, results, durationMs: Math.round(durationMs) };
+      return log.at(level, "stopped", fields, `stopped; ${heldText(event)}`);
     }
   }
 }
 
 type TroubleEvent = Extract<
   WorkerLineEvent,
-  { type: "handler-broken" | "handler-recovered" | "machine-short" | "machine-regained" }
+  {
+    type:
+      | "room-short"
+      | "room-regained"
+      | "handler-broken"
+      | "handler-recovered"
+      | "machine-short"
+      | "machine-regained";
+  }
 >;
 
-/** What keeps jobs from being taken, and its end. */
+/** What keeps jobs from being accepted, and its end. */
 function troubleLine(log: EventLogger, event: TroubleEvent): void {
   switch (event.type) {
+    case "room-short": {
+      const { reason } = event;
+      return log.error("disk-space-low", { reason }, `low disk space: not accepting jobs: ${reason}`);
+    }
+    case "room-regained":
+      return log.info("disk-space-restored", {}, "enough disk space again: accepting jobs");
     case "handler-broken": {
-      const next = "it is tried again within a minute";
-      const text = `the handler ${event.handler} does not work, so none of its jobs is taken: ${event.message}; ${next}`;
-      return log.error({ handler: event.handler, code: event.code }, text);
+      const { handler, code, message } = event;
+      const text = `handler ${handler} is broken: not accepting its jobs: ${message}; checking again within a minute`;
+      return log.error("handler-broken", { handler, code }, text);
     }
     case "handler-recovered": {
-      const fields = { handler: event.handler, openMs: Math.round(event.openMs) };
-      return log.info(fields, `the handler ${event.handler} works again`);
+      const { handler } = event;
+      const fields = { handler, brokenMs: Math.round(event.openMs) };
+      return log.info("handler-restored", fields, `handler ${handler} works again: accepting its jobs`);
     }
-    case "machine-short":
-      return log.error({ code: event.code }, `the machine is short, so no new job is taken: ${event.reason}`);
+    case "machine-short": {
+      const { code, reason } = event;
+      return log.error("machine-short", { code, reason }, `out of resources: not accepting jobs: ${reason}`);
+    }
     case "machine-regained":
-      return log.info({ shortMs: Math.round(event.shortMs) }, "the machine has what jobs need again");
+      return log.info(
+        "machine-restored",
+        { shortMs: Math.round(event.shortMs) },
+        "enough resources again: accepting jobs",
+      );
   }
 }
 
 function threadEndedLine(log: EventLogger, event: Extract<WorkerEvent, { type: "handler-thread-ended" }>): void {
   const { handler, what, jobs, restMs } = event;
   const fate = jobs === 0 ? "no job ran in it" : `its ${jobs} running jobs fail as SystemUnavailable`;
-  const rest = restMs === 0 ? "" : `, after a rest of ${restMs / 1_000} s`;
-  const message = `the thread of the handler ${handler} ended: it ${what}; ${fate}; the next job starts a new thread${rest}`;
-  log.error({ handler, jobs, restMs }, message);
+  const rest = restMs === 0 ? "" : ` after ${restMs / 1_000} s`;
+  const message = `the thread of handler ${handler} ended: it ${what}; ${fate}; the next job starts a new thread${rest}`;
+  log.error("handler-thread-ended", { handler, jobs, restMs }, message);
 }
 
 function reloadedLine(log: EventLogger, event: Extract<WorkerEvent, { type: "reload-finished" }>): void {
   const { applied, needsRestart } = event;
-  if (applied.length + needsRestart.length === 0) return log.info({}, "configuration read again: nothing changed");
-  const now = applied.length > 0 ? [`in force now: ${applied.join(", ")}; jobs that run end as they began`] : [];
-  const later = needsRestart.length > 0 ? [`in force only after a restart: ${needsRestart.join(", ")}`] : [];
+  if (applied.length + needsRestart.length === 0)
+    return log.info("reload-finished", { applied, needsRestart }, "configuration reloaded: nothing changed");
+  const now = applied.length > 0 ? [`applied: ${applied.join(", ")}; running jobs keep their old settings`] : [];
+  const later = needsRestart.length > 0 ? [`needs a restart: ${needsRestart.join(", ")}`] : [];
   const level = needsRestart.length > 0 ? "warn" : "info";
-  log[level]({ applied, needsRestart }, `configuration read again, ${[...now, ...later].join("; ")}`);
+  const message = `configuration reloaded; ${[...now, ...later].join("; ")}`;
+  log.at(level, "reload-finished", { applied, needsRestart }, message);
 }

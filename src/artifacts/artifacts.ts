@@ -36,7 +36,7 @@ export interface WorkspaceCall {
 
 /**
  * One job's private folder and its way to its artifacts. Whatever fails in it throws JobFailure of the fitting type:
- * ConfigurationError for an archive or a name that the customer must mend, PermissionError, RevisionUnavailable,
+ * ConfigurationError for an archive or a name that the customer must fix, PermissionError, RevisionUnavailable,
  * SystemUnavailable; or the signal's reason when the signal ended it.
  */
 export interface Workspace {

@@ -197,7 +197,7 @@ function whatFailed({ direction, name, location }: Subject): string {
 function reasonOf(kind: TransferFaultKind, { direction }: Subject): string {
   switch (kind) {
     case "expired":
-      return "S3 refuses the job's credentials as expired, fresh ones as well";
+      return "S3 rejects the job's credentials as expired, even new ones";
     case "missing":
       return direction === "input" ? "there is no such object" : "there is no such bucket";
     case "replaced":
@@ -205,20 +205,20 @@ function reasonOf(kind: TransferFaultKind, { direction }: Subject): string {
     case "corrupt":
       return "what came is damaged";
     case "denied": {
-      const refusal = "access is denied: the pipeline's role or the bucket's policy does not allow it";
+      const refusal = "access denied: the pipeline's role or the bucket's policy does not allow it";
       // To those who may not list the bucket S3 says the same of an object that is not there.
-      return direction === "input" ? `${refusal}, or there is no such object` : refusal;
+      return direction === "input" ? `${refusal}, or the object does not exist` : refusal;
     }
     case "key-denied":
-      return "the pipeline's own KMS key may not be used: its policy must let the pipeline's role use it";
+      return "the pipeline's own KMS key may not be used: its policy must allow the pipeline's role to use it";
     case "key-unusable":
-      return "the pipeline's own KMS key cannot be used: it is disabled, being deleted or not to be found";
+      return "the pipeline's own KMS key cannot be used: it is disabled, being deleted or missing";
     case "elsewhere":
       return "the bucket is not in the pipeline's Region";
     case "passing":
-      return "S3 could not be used, though it was tried again";
+      return "S3 could not be used, even after retries";
     case "refused":
-      return "S3 refused the request";
+      return "S3 rejected the request";
   }
 }
 

@@ -138,13 +138,13 @@ export class FreeSpace {
     const { folder, minFreeBytes, minFreeFiles } = this.#options;
     try {
       const space = await this.#look();
-      if (space === "hangs") return noRoom(`the disk of ${folder} does not answer`);
+      if (space === "hangs") return noRoom(`the disk of ${folder} does not respond`);
       const { freeFiles } = space;
       const freeBytes = space.freeBytes - this.#reservedBytes();
       const neededBytes = neededOf(minFreeBytes, space);
       if (freeBytes < neededBytes) {
-        const asked = `artifacts.minFreeBytes asks for ${mebibytes(neededBytes)}`;
-        return noRoom(`the disk of ${folder} has ${mebibytes(Math.max(0, freeBytes))} left and ${asked}`);
+        const asked = `artifacts.minFreeBytes requires ${mebibytes(neededBytes)}`;
+        return noRoom(`the disk of ${folder} has ${mebibytes(Math.max(0, freeBytes))} free, but ${asked}`);
       }
       if (freeFiles !== undefined && freeFiles < minFreeFiles) {
         return noRoom(
@@ -154,7 +154,7 @@ export class FreeSpace {
       return { isEnough: true };
     } catch (error) {
       const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-      return noRoom(`the disk of ${folder} cannot be looked at (${code})`);
+      return noRoom(`the free space of ${folder} cannot be read (${code})`);
     }
   }
 
@@ -186,7 +186,7 @@ function neededOf(minFreeBytes: number, { totalBytes }: DiskSpace): number {
 }
 
 function noRoom(why: string): Room {
-  return { isEnough: false, reason: `${why}: make room, or set artifacts.workDir to another disk` };
+  return { isEnough: false, reason: `${why}: free disk space, or set artifacts.workDir to another disk` };
 }
 
 function mebibytes(bytes: number): string {

@@ -103,14 +103,13 @@ export class JobFolders {
         try {
           // Every command is told its folder by PARTNERD_OUTCOME.
           const killed = killLeftovers(`=${folder}/`);
-          if (killed > 0)
-            onTrouble(`killed ${killed} processes that worked on in ${folder} though their daemon had died`);
+          if (killed > 0) onTrouble(`killed ${killed} processes of a dead daemon that were still running in ${folder}`);
         } finally {
           lock.release();
         }
       }
     } catch (error) {
-      onTrouble(`could not look for processes of dead daemons' jobs: ${describeError(error)}`);
+      onTrouble(`could not look for processes of dead daemons: ${describeError(error)}`);
     }
   }
 
@@ -241,8 +240,8 @@ async function beginRun(workDir: string, sqlite: typeof import("node:sqlite")): 
       }
     }
   } catch (error) {
-    const mend = "set artifacts.workDir to a folder on a local disk that partnerd may write";
-    throw new WorkDirError(workDir, `${describeError(error)}; ${mend}`, error);
+    const remedy = "set artifacts.workDir to a folder on a local disk that partnerd may write";
+    throw new WorkDirError(workDir, `${describeError(error)}; ${remedy}`, error);
   }
   throw new WorkDirError(workDir, "no lock in it can be taken; set artifacts.workDir to a folder on a local disk");
 }

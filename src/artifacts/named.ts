@@ -12,7 +12,7 @@ export function placed(job: Job, direction: "input" | "output", name: string): P
   if (!found || !isArtifactName(found.name)) throw undeclared(direction, name, declared);
   const { location } = found;
   if (location) return { ...found, location };
-  const message = `CodePipeline did not say where the ${direction} artifact ${name} lies`;
+  const message = `CodePipeline did not say where the ${direction} artifact ${name} is stored`;
   throw new JobFailure(direction === "input" ? "RevisionUnavailable" : "SystemUnavailable", message);
 }
 

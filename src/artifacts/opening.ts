@@ -48,7 +48,7 @@ export async function openArtifacts(options: {
     workDir,
     clock,
     closeMaxMs: folderCloseMaxMs,
-    onTrouble: (text) => log.warn({}, text),
+    onTrouble: (text) => log.warn("work-dir-warning", {}, text),
   });
   const space = await FreeSpace.open({
     folder: workDir,
@@ -63,7 +63,7 @@ export async function openArtifacts(options: {
   });
   await folders.killLeftovers();
   void folders.sweep().then(({ removed }) => {
-    if (removed > 0) log.info({ removed }, "removed the folders of jobs that dead processes left");
+    if (removed > 0) log.info("job-folders-removed", { removed }, "removed job folders of previous processes");
   });
   return new S3Store({
     limits,
@@ -79,17 +79,23 @@ export async function openArtifacts(options: {
     clock,
     random: Math.random,
     onLeftover: (folder, error) =>
-      log.warn({ err: error, folder }, "a job's folder could not be removed; the next start tries again"),
+      log.warn(
+        "job-folder-not-removed",
+        { err: error, folder },
+        "could not remove a job's folder; the next start tries again",
+      ),
     onLinksLeftOut: ({ key }, artifact, { count, first }) =>
       log.warn(
-        { event: "links-left-out", jobId: key.jobId, artifact, count },
+        "links-left-out",
+        { jobId: key.jobId, artifact, count },
         `links of the artifact ${artifact} were left out (artifacts.badLinks: skip): ${count}, first ${first.join("; ")}`,
       ),
     onPartsLeft: ({ Bucket, Key, UploadId }, error) =>
       log.warn(
+        "upload-not-aborted",
         { err: error, uploadId: UploadId },
-        `parts of an upload to s3://${Bucket}/${Key} could not be taken back; the bucket's owner can abort it, or a ` +
-          "lifecycle rule for unfinished uploads does",
+        `could not abort a failed upload to s3://${Bucket}/${Key}; the bucket's owner can abort it, or a lifecycle ` +
+          "rule for incomplete uploads does",
       ),
   });
 }

@@ -1,5 +1,5 @@
-// What is said of an archive that is not unpacked: refused for what it is (the customer mends it), or failed for what
-// befell us (the operator mends it). Every text names the entry, escaped and shortened: names come from outside.
+// What is said of an archive that is not unpacked: refused for what it is (the customer fixes it), or failed for what
+// befell us (the operator fixes it). Every text names the entry, escaped and shortened: names come from outside.
 import { type FailureType, JobFailure } from "../job/failure.js";
 import { shortageCode, WorkerFault } from "../job/worker-fault.js";
 
@@ -72,8 +72,8 @@ export const noThread = "ERR_WORKER_INIT_FAILED";
 
 /** Why nothing is packed or unpacked without a thread, and what to do. */
 export function noThreadReason(why: string): string {
-  const mend = "whoever runs it raises its limit of threads (pids of a container, TasksMax of systemd)";
-  return `this worker can start no further thread (${why}); retry the action later, and ${mend}`;
+  const remedy = "whoever runs it raises its limit of threads (pids of a container, TasksMax of systemd)";
+  return `this worker can start no further thread (${why}); retry the action later, and ${remedy}`;
 }
 
 function ours(artifact: string, what: string): Refusal {

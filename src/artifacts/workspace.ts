@@ -120,11 +120,11 @@ export class JobWorkspace implements Workspace {
       return links;
     } catch (error) {
       this.#ended.signal.throwIfAborted();
-      const short = machineFault(error, "no links to the job's artifacts could be made");
+      const short = machineFault(error, "could not create the links to the job's artifacts");
       if (short) throw short;
       const cause = error instanceof Error ? error.message : String(error);
       const type = error instanceof GoneAccess ? "PermissionError" : "SystemUnavailable";
-      throw new JobFailure(type, `no links to the job's artifacts could be made: ${cause}`);
+      throw new JobFailure(type, `could not create the links to the job's artifacts: ${cause}`);
     }
   }
 

@@ -32,7 +32,7 @@ export function actionTypeInput(config: Config, wanted: WantedActionType): Actio
   }
   if (new Set(found.map(({ version: each }) => each)).size > 1) {
     const versions = found.map((each) => each.version).join(" or ");
-    return { mistake: `several versions of ${provider} are configured: say --type-version ${versions}` };
+    return { mistake: `several versions of ${provider} are configured: add --type-version ${versions}` };
   }
   const type = joined(first, found);
   if (type.owner === "Custom") {
@@ -40,7 +40,7 @@ export function actionTypeInput(config: Config, wanted: WantedActionType): Actio
     return { input: customInput(type), isPart: false };
   }
   if (wanted.accountId === undefined) {
-    return { mistake: "a third-party action type names the account that polls: say --account and its 12 digits" };
+    return { mistake: "a third-party action type names the account that polls: add --account with its 12 digits" };
   }
   const part = thirdPartyPart(type, wanted.accountId);
   if (wanted.current === undefined) return { input: { actionType: part }, isPart: true };

@@ -27,7 +27,7 @@ export async function runCli(argv: readonly string[], io: Io = processIo()): Pro
       io.err("the working directory does not exist any more; change to another one (cd) and run this again\n");
       return exitCodes.failed;
     }
-    io.err(`a bug in partnerd, please report it: ${error instanceof Error ? error.stack : String(error)}\n`);
+    io.err(`internal error, please report it: ${error instanceof Error ? error.stack : String(error)}\n`);
     return exitCodes.bug;
   }
 }
@@ -38,10 +38,10 @@ interface Result {
 
 function program(io: Io, result: Result): Command {
   const root = new Command("partnerd")
-    .description("Works the jobs of AWS CodePipeline action types with handlers of your own.")
+    .description("Runs the jobs of AWS CodePipeline action types with your own handlers.")
     .exitOverride()
     .configureOutput({ writeOut: io.out, writeErr: io.err })
-    .showHelpAfterError("(--help shows what there is)")
+    .showHelpAfterError("(see --help)")
     .version(ownVersion(), "-V, --version", "print the version")
     .addHelpText("after", exitCodesHelp);
   addInit(root, io, result);
@@ -92,20 +92,20 @@ function addInit(root: Command, io: Io, result: Result): void {
 
 function addWork(root: Command, result: Result): void {
   withConfig(root.command("run"))
-    .description("the daemon: poll, work and report jobs until told to stop")
+    .description("run the daemon: poll, run and report jobs until stopped")
     .action(async (flags: ConfigFlags) => {
       const { runCommand } = await import("./run.js");
       result.code = await runCommand({ config: flags.config, overrides: overridesOf(flags) });
     });
   withConfig(root.command("once"))
-    .description("poll every action type, work what is waiting, and exit")
+    .description("process the waiting jobs of every action type, then exit")
     .addOption(
-      new Option("--wait <duration>", "go on until polls have brought nothing for so long")
+      new Option("--wait <duration>", "continue until polls have returned no job for this long")
         .argParser(durationFlag)
         .default(0, "0s"),
     )
     .addOption(
-      new Option("--max-jobs <number>", "take no more jobs than this")
+      new Option("--max-jobs <number>", "accept at most this many jobs")
         .argParser(countFlag)
         .default(Number.POSITIVE_INFINITY, "no limit"),
     )
@@ -120,7 +120,7 @@ function addWork(root: Command, result: Result): void {
 function addDemo(root: Command, result: Result): void {
   root
     .command("demo")
-    .description("emulator, worker, sample handlers and jobs in one process, without an AWS account")
+    .description("run emulator, worker, sample handlers and jobs in one process, without an AWS account")
     .addOption(
       new Option("--jobs <number>", "end after so many jobs")
         .argParser(countFlag)
@@ -140,15 +140,17 @@ function addConfigCommands(root: Command, io: Io, result: Result): void {
       result.code = await checkConfig(loadOptions(flags, io), io);
     });
   withConfig(root.command("doctor"))
-    .description("go and look: credentials, clock, Regions, action types, tokens, ledger, handlers; each with its mend")
-    .option("--json", "as JSON, one finding a line", false)
+    .description(
+      "check credentials, clock, Regions, action types, tokens, ledger and handlers; print each result with its fix",
+    )
+    .option("--json", "as JSON, one result per line", false)
     .action(async (flags: ConfigFlags & { json: boolean }) => {
       const { doctorCommand } = await import("./doctor-command.js");
       result.code = await doctorCommand(loadOptions(flags, io), flags, io);
     });
   withConfig(root.command("healthcheck"))
-    .description("ask the admin port of a daemon on this machine whether it is well; exit 0 or 1")
-    .option("--ready", "ask whether it takes jobs, not only whether it runs", false)
+    .description("ask the daemon on this machine, by its admin port, whether it is healthy; exit 0 or 1")
+    .option("--ready", "ask whether it accepts jobs, not only whether it is alive", false)
     .action(async (flags: ConfigFlags & { ready: boolean }) => {
       const { healthcheck } = await import("./healthcheck.js");
       result.code = await healthcheck(loadOptions(flags, io), flags.ready ? "/readyz" : "/livez", io);
@@ -157,7 +159,7 @@ function addConfigCommands(root: Command, io: Io, result: Result): void {
 
 function addJobs(root: Command, io: Io, result: Result): void {
   const jobs = withConfig(root.command("jobs"))
-    .description("show the jobs that the ledger holds: what runs, what is owed, since when")
+    .description("list the jobs in the ledger: what is running, what is owed, for how long")
     .option("--json", "as JSON", false)
     .action(async (flags: ConfigFlags & { json: boolean }) => {
       const { jobsCommand } = await import("./jobs-command.js");
@@ -167,7 +169,7 @@ function addJobs(root: Command, io: Io, result: Result): void {
     .command("release")
     .argument("<id>", idHelp)
     .description("abandon a job: nothing is reported, and CodePipeline lets the action time out")
-    .option("--region <region>", "if several Regions have a job of this id")
+    .option("--region <region>", "the job's Region, if several have a job with this id")
     .action(async (id: string, flags: { region?: string }) => {
       const { endJobCommand } = await import("./end-job.js");
       result.code = await endJobCommand(loadOptions(jobs.opts(), io), { id, ...flags, end: { kind: "release" } }, io);
@@ -175,11 +177,9 @@ function addJobs(root: Command, io: Io, result: Result): void {
   jobs
     .command("fail")
     .argument("<id>", idHelp)
-    .description(
-      "end a job as failed: the daemon that runs stops its handler and reports it, or else its next start does",
-    )
+    .description("fail a job: a running daemon stops its handler and reports it; otherwise the next start reports it")
     .requiredOption("--message <text>", "what the customer reads in the pipeline (required)", wordsFlag)
-    .option("--region <region>", "if several Regions have a job of this id")
+    .option("--region <region>", "the job's Region, if several have a job with this id")
     .action(async (id: string, { message, ...flags }: { message: string; region?: string }) => {
       const { endJobCommand } = await import("./end-job.js");
       const end = { kind: "fail", message } as const;
@@ -220,10 +220,10 @@ async function untilSignal(run: (signal: AbortSignal) => Promise<number>): Promi
 const exitCodesHelp = `
 Exit codes:
   0   stopped; all results reported
-  1   could not start or go on; not well
+  1   could not start, or fatal error; unhealthy
   3   a job failed (once --job-outcome-status)
   64  wrong command line
-  70  a bug in partnerd
+  70  internal error: a bug in partnerd
   75  stopped while results are owed or jobs unfinished; they are in the ledger
   78  wrong configuration
 `;

@@ -6,14 +6,14 @@ import { systemdVariables } from "../std/systemd.js";
 import { exitCodes } from "./exit-codes.js";
 import type { RunOptions } from "./work.js";
 
-/** What run and once are told on the command line. */
+/** The options of run and once. */
 export interface RunFlags {
   /** Files in order, later ones win. */
   readonly config: readonly string[];
   readonly overrides: readonly Override[];
 }
 
-/** What run and once need; or the exit code 78 after the mistakes were told. */
+/** What run and once need; or the exit code 78 after the mistakes were printed. */
 export async function loadForWork(flags: RunFlags): Promise<RunOptions | number> {
   const environment = { ...process.env };
   // What a handler in this process starts inherits the rest: systemd would take its words for the daemon's.

@@ -1,6 +1,5 @@
 // Asks the admin port of the daemon that runs with the same configuration, with its token if it has one. Every call has
-// a limit of time and of size; that nobody listens is an answer.
-
+// a limit of time and of size; a closed port is an answer too.
 import { request } from "node:http";
 import type { Config } from "../config/config.js";
 import { reachableUrl } from "../std/addresses.js";
@@ -43,9 +42,9 @@ export async function askDaemon(
   }
 }
 
-/** The line about an answer that no daemon gives, up to its mend. */
+/** The line about an answer that no daemon gives, up to its remedy. */
 export function stranger({ url, status }: Extract<DaemonAnswer, { kind: "answered" }>): string {
-  return `what listens at ${url} is no partnerd (it answered ${status}): correct admin.port`;
+  return `another program listens at ${url} (it answered ${status}): correct admin.port`;
 }
 
 function exchange(

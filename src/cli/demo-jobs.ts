@@ -159,10 +159,10 @@ export class DemoJobs {
     const violations = this.#options.emulator.violations().length;
     return [
       "",
-      `${this.#sent.size} jobs, ${this.#continued} continuations; CodePipeline counted ${violations} mistakes of the worker:`,
+      `${this.#sent.size} jobs, ${this.#continued} continuations; CodePipeline counted ${violations} protocol violations by the worker:`,
       ...rows,
       ...this.#reports(),
-      this.surprises > 0 ? "Something came out otherwise than it should have." : "All as it should be.",
+      this.surprises > 0 ? "Some jobs did not end as expected." : "All as it should be.",
       "",
       "",
     ].join("\n");

@@ -24,7 +24,7 @@ export interface DemoFlags {
 
 const folder = new URL("../../config/demo/", import.meta.url);
 
-/** Runs until its jobs are over, or until it is told to stop. The exit code: 0, or 1 when a job ended unexpectedly. */
+/** Runs until its jobs are over, or until it is stopped. The exit code: 0, or 1 when a job ended unexpectedly. */
 export async function demoCommand(flags: DemoFlags): Promise<number> {
   const emulator = await startEmulator({ settings: { continuationDelayMs: 300, redeliveryMs: 30_000 } });
   const { startScanService } = (await import(fileURLToPath(new URL("scan-service.js", folder)))) as ScanModule;
@@ -113,17 +113,17 @@ function introduce(config: Config, emulator: Emulator): void {
   emulator.artifacts.addBucket({ name: artifactBucket, requireKms: true });
   const lines = [
     "",
-    "partnerd demo: customers' pipelines send jobs to a local CodePipeline; the worker below polls, claims and works",
-    "them with four sample handlers, and reports each outcome. Nothing leaves this machine; no AWS account is used.",
+    "partnerd demo: customers' pipelines send jobs to a local CodePipeline; the worker below polls for them, runs",
+    "them with four sample handlers and reports each outcome. Nothing leaves this machine; no AWS account is used.",
     "",
-    "  what happens   job started, then job succeeded, continued or failed: one story per job id",
+    "  what happens   job started, then job succeeded, continued or failed: follow one job by its id",
     "  artifacts      a review gets the customer's zip unpacked, and its report is packed, encrypted and uploaded",
     "  on purpose     some jobs fail; a deploy prints its API key, and the log masks it; the token of the customer",
     "                 33333333-… is wrong: its jobs are dropped with a warning and hold up nobody",
     "  the settings   config/demo/partnerd.yaml, and the handlers beside it",
     `  what it does   http://127.0.0.1:${config.admin.port}/   (the status page; for machines: /status, /metrics, /readyz)`,
     `  the service    ${emulator.url}/_control/jobs   (every job with its history; artifacts are S3 on the same port)`,
-    "  to stop        Ctrl-C: it finishes the jobs that run, then says what came of all",
+    "  to stop        Ctrl-C: it finishes the running jobs, then prints a summary",
     "",
   ];
   process.stdout.write(`${lines.join("\n")}\n`);

@@ -1,4 +1,4 @@
-// `partnerd doctor`: looks at everything the configuration relies on, one line each, with the mend.
+// `partnerd doctor`: checks everything the configuration relies on, one line each, with the fix.
 import { type LoadOptions, loadConfig } from "../config/load.js";
 import { describeMistake } from "../config/mistakes.js";
 import type { Finding } from "../doctor/finding.js";
@@ -26,11 +26,11 @@ export async function doctorCommand(
   for (const finding of findings) io.out(masker.mask(json ? `${JSON.stringify(finding)}\n` : lineOf(finding)));
   const failed = findings.filter(({ verdict }) => verdict === "failed").length;
   const warned = findings.filter(({ verdict }) => verdict === "warning").length;
-  io.err(`${findings.length} looked at: ${failed} failed, ${warned} with a warning\n`);
+  io.err(`${findings.length} checks: ${failed} failed, ${warned} with a warning\n`);
   return failed > 0 ? exitCodes.failed : exitCodes.ok;
 }
 
-function lineOf({ subject, verdict, message, mend }: Finding): string {
-  const mended = mend === undefined ? "" : `; ${mend}`;
-  return `${verdict.padEnd(7)}  ${subject}: ${oneLine(message)}${mended}\n`;
+function lineOf({ subject, verdict, message, remedy }: Finding): string {
+  const remedyText = remedy === undefined ? "" : `; ${remedy}`;
+  return `${verdict.padEnd(7)}  ${subject}: ${oneLine(message)}${remedyText}\n`;
 }

@@ -26,9 +26,9 @@ export function addDocuments(root: Command, io: Io, result: { code: number }): v
     .addArgument(new Argument("[document]").choices(Object.keys(documentSchemas)).default("configuration"))
     .action(async (document: string) => io.out(json(await documentSchemas[document]?.())));
   withConfig(root.command("iam-policy"))
-    .description("print the least IAM policy that this configuration needs")
-    .option("--account <id>", "your AWS account, to narrow what can be narrowed", accountFlag)
-    .option("--doctor", "with what partnerd doctor needs besides", false)
+    .description("print the minimal IAM policy for this configuration")
+    .option("--account <id>", "your AWS account id, for a narrower policy", accountFlag)
+    .option("--doctor", "include what partnerd doctor needs", false)
     .action(async (flags: ConfigFlags & { account?: string; doctor: boolean }) => {
       const [{ loadConfig }, { iamPolicy }] = await Promise.all([
         import("../config/load.js"),
@@ -40,10 +40,10 @@ export function addDocuments(root: Command, io: Io, result: { code: number }): v
   withConfig(root.command("action-type <provider>"))
     .description("print the input of CreateCustomActionType, or what a partner's type needs of UpdateActionType")
     .option("--account <id>", "the AWS account that polls; needed for a third-party type", accountFlag)
-    .option("--type-version <version>", "if several versions of the provider are configured")
+    .option("--type-version <version>", "the version, if several of the provider are configured")
     .option(
       "--merge <file>",
-      "GetActionType's answer; prints the whole input of UpdateActionType, changed where need be",
+      "GetActionType's answer; prints the whole input of UpdateActionType, changed where needed",
     )
     .action(async (provider: string, flags: ConfigFlags & ActionTypeFlags) => {
       result.code = await printActionType(provider, flags, io);

@@ -11,7 +11,7 @@ type Ledger = Parameters<NonNullable<DaemonOptions["onLedger"]>>[0];
 /** A stop waits so long for a ledger that is being opened: what it holds decides the exit code. */
 const ledgerWaitMs = 1_000;
 
-/** Listens until `close` is called; `stopped` resolves with the exit code of a start that was told to stop. */
+/** Listens until `close` is called; `stopped` resolves with the exit code of a start that was asked to stop. */
 export function listenWhileStarting(log: Log, { ledger: { store } }: DaemonOptions["config"]) {
   const stopped = Promise.withResolvers<number>();
   const opened = Promise.withResolvers<Ledger>();
@@ -20,20 +20,21 @@ export function listenWhileStarting(log: Log, { ledger: { store } }: DaemonOptio
     // Jobs of a ledger that others share are not this process's before it takes them.
     const held = store === "sqlite" ? await heldBy(opened.promise) : { owed: 0, isRead: true };
     const { owed, isRead } = held;
-    const what = owed === 1 ? "1 job from a previous process stays" : `${owed} jobs from a previous process stay`;
-    if (!isRead)
-      log.error({ signal }, "told to stop while starting; the ledger was not read, and jobs that it holds stay in it");
-    else if (owed > 0) log.error({ signal, owed }, `told to stop while starting; ${what} in the ledger`);
-    else log.info({ signal, owed }, "told to stop while starting; nothing was begun");
+    const jobs = owed === 1 ? "1 job from a previous process stays" : `${owed} jobs from a previous process stay`;
+    const began = "stopped while starting";
+    if (!isRead) {
+      log.error("stopped", { signal }, `${began}; the ledger was not read, and any jobs in it stay there`);
+    } else if (owed > 0) log.error("stopped", { signal, owed }, `${began}; ${jobs} in the ledger`);
+    else log.info("stopped", { signal, owed }, `${began}; no job was accepted`);
     stopped.resolve(codeOfEnd(held));
   };
   const { close } = listenForStops({
     clock: systemClock,
     onDrain: (signal) => void stop(signal),
-    // It ends already.
+    // It is stopping already.
     onHurry: () => {},
     onAtOnce: () => {},
-    onDump: () => log.info({}, "status: starting"),
+    onDump: () => log.info("status", {}, "status: starting"),
     onReload: () => {
       isReloadWanted = true;
     },

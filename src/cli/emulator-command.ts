@@ -1,4 +1,4 @@
-// The command `partnerd emulator`: the local CodePipeline job API alone, until it is told to stop.
+// The command `partnerd emulator`: the local CodePipeline job API alone, until it is stopped.
 // Says where it is and how to use it; everything else is the emulator's.
 
 import { readFile, stat } from "node:fs/promises";
@@ -47,15 +47,15 @@ const processOutput: Output = {
 export function describeEmulator(command: Command): void {
   command
     .description("serve a local CodePipeline job API with artifacts, for trying out and testing handlers")
-    .option("--host <host>", "address to listen on; the emulator has no login, keep it local", "127.0.0.1")
-    .option("--port <port>", "port to listen on; 0 takes a free one", "4599")
+    .option("--host <host>", "address to listen on; the emulator has no authentication, keep it local", "127.0.0.1")
+    .option("--port <port>", "port to listen on; 0 for a free one", "4599")
     .option(
       "--scenario <file>",
-      "YAML or JSON with settings, buckets, objects, actionTypes, clients, jobs and faults to begin with",
+      "YAML or JSON file with initial settings, buckets, objects, actionTypes, clients, jobs and faults",
     )
-    .option("--credentials <key:secret>", "check signatures, and take only these AWS credentials")
+    .option("--credentials <key:secret>", "check signatures, and accept only these AWS credentials")
     .option("--seed <number>", "make faults with a probability repeatable")
-    .option("--verbose", "tell every call, not only refused ones")
+    .option("--verbose", "log every call, not only rejected ones")
     .addHelpText("after", example);
 }
 
@@ -86,9 +86,9 @@ export async function runEmulator(flags: EmulatorFlags, signal: AbortSignal, out
   } catch (error) {
     if (error instanceof Mistakes) return refuse(error.list, exitCodes.configuration, output);
     const isTaken = codeOf(error) === "EADDRINUSE";
-    const mend = isTaken ? "; stop what listens there, or choose another --port (0 takes a free one)" : "";
+    const remedy = isTaken ? "; stop what listens there, or choose another --port (0 for a free one)" : "";
     const what = error instanceof Error ? error.message : error;
-    return refuse([`the emulator can not start: ${what}${mend}`], exitCodes.failed, output);
+    return refuse([`the emulator cannot start: ${what}${remedy}`], exitCodes.failed, output);
   }
 }
 
@@ -97,7 +97,7 @@ async function serve(
   { flags, signal, output }: { flags: EmulatorFlags; signal: AbortSignal; output: Output },
 ): Promise<void> {
   emulator.on((event) => {
-    const line = told(event, flags.verbose ?? false);
+    const line = eventLine(event, flags.verbose ?? false);
     if (line !== undefined) output.err(`${new Date(event.atMs).toISOString()} ${line}\n`);
   });
   output.out(greeting(emulator));
@@ -145,12 +145,12 @@ async function readFileWhole(file: string): Promise<string> {
     if (size > scenarioMaxBytes) throw new Error(`it has ${size} bytes; the limit is ${scenarioMaxBytes}`);
     return await readFile(file, "utf8");
   } catch (error) {
-    throw new Mistakes([`${file}: can not be read: ${error instanceof Error ? error.message : error}`]);
+    throw new Mistakes([`${file}: cannot be read: ${error instanceof Error ? error.message : error}`]);
   }
 }
 
 /** One line for what a reader wants to see: jobs that move, calls that are refused or struck, broken promises. */
-function told(event: EmulatorEvent, isVerbose: boolean): string | undefined {
+function eventLine(event: EmulatorEvent, isVerbose: boolean): string | undefined {
   switch (event.type) {
     case "job-changed":
       return `job ${event.jobId} ${event.from ?? "new"} -> ${event.to}`;
@@ -194,18 +194,18 @@ function wholeNumber(text: string, max: number): number | undefined {
 
 const example = `
 Example:
-  partnerd emulator &    # tells its default client and that client's token
+  partnerd emulator &    # prints its default client and that client's token
   # the worker: AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=y partnerd run --set aws.endpoint=http://127.0.0.1:4599
 
   curl -s http://127.0.0.1:4599/_control/action-types -d '{"provider": "Acme-Scan"}'
   curl -s http://127.0.0.1:4599/_control/jobs \\
     -d '{"actionType": {"provider": "Acme-Scan"}, "configuration": {"Level": "2"}, "count": 3}'
 
-  # a worker works the jobs; or by hand:
+  # a worker runs the jobs; or by hand:
   aws --endpoint-url http://127.0.0.1:4599 --region us-east-1 codepipeline poll-for-third-party-jobs \\
     --action-type-id category=Test,owner=ThirdParty,provider=Acme-Scan,version=1
 
-  # wait until a job is over, and see what happened to it
+  # wait until a job has ended, and show its history
   curl -s 'http://127.0.0.1:4599/_control/jobs/JOB-ID?until=over'
 
   # throttle the next five polls; lose the answer of one acknowledge after it took effect
@@ -214,7 +214,7 @@ Example:
   curl -s http://127.0.0.1:4599/_control/faults \\
     -d '{"kind": "lost-answer", "operations": ["AcknowledgeThirdPartyJob"], "times": 1}'
 
-  # a job with an input; what its worker uploads is in its history, the bytes are S3 on the same port
+  # a job with an input; its history shows what the worker uploads, and S3 on the same port has the files
   curl -s http://127.0.0.1:4599/_control/jobs -d '{"actionType": {"provider": "Acme-Scan"},
     "inputs": [{"name": "Source", "files": {"a.txt": "hello"}}], "outputs": [{"name": "Report", "bucket": "reports"}]}'
   aws --endpoint-url http://127.0.0.1:4599 --region us-east-1 s3 ls --recursive s3://reports

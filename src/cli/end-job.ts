@@ -40,7 +40,7 @@ async function endJob(config: Config, wanted: EndJob, io: Io): Promise<Ended> {
   const done = answeredBy(answer, wanted, config);
   if (done !== undefined) return done;
   if (config.ledger.store === "memory") {
-    throw new Error(`ledger.store is memory, so only its daemon could do it, and ${unreached(answer)}`);
+    throw new Error(`ledger.store is memory, so only the running daemon can do it, and ${unreached(answer)}`);
   }
   try {
     return await endInLedger(config, wanted, { answer, io });
@@ -66,11 +66,10 @@ function answeredBy(answer: DaemonAnswer, { id }: EndJob, { ledger, admin }: Con
   if (done === true && typeof message === "string") return { id: typeof jobId === "string" ? jobId : id, message };
   // Another replica may have it, or none.
   if (kind === "unknown-job" && ledger.store === "dynamodb") return undefined;
-  if (typeof error !== "string")
-    throw new Error(`${stranger(answer)}, or, where no daemon runs, say --set admin.port=0`);
-  const mend =
+  if (typeof error !== "string") throw new Error(`${stranger(answer)}, or, if no daemon runs, add --set admin.port=0`);
+  const remedy =
     answer.status === 401 ? ` (set admin.token, PARTNERD_ADMIN_TOKEN, ${admin.token ? "to" : "as"} the daemon's)` : "";
-  throw new Error(`the daemon at ${answer.url} answered ${answer.status}: ${oneLine(error)}${mend}`);
+  throw new Error(`the daemon at ${answer.url} answered ${answer.status}: ${oneLine(error)}${remedy}`);
 }
 
 function unreached(answer: DaemonAnswer): string {
@@ -99,7 +98,7 @@ async function endInLedger(
   }
   await endHeldJob(parts, job, end);
   if (end.kind === "release") {
-    return { id, message: "released: nothing is reported, and CodePipeline waits until the action times out" };
+    return { id, message: "released: nothing is reported; CodePipeline waits until the action times out" };
   }
   const who = config.ledger.store === "dynamodb" ? "replica that looks for owed jobs" : "start of the daemon";
   return { id, message: `failed: the next ${who} reports it` };

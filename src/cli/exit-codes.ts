@@ -3,7 +3,7 @@
 export const exitCodes = {
   /** Stopped; all results reported. */
   ok: 0,
-  /** Could not start, or could not go on. */
+  /** Could not start, or fatal error. */
   failed: 1,
   /** `once --job-outcome-status`: a job failed. */
   jobFailed: 3,

@@ -5,7 +5,7 @@ import type { LoadOptions } from "../config/load.js";
 import { formatDuration, likelyDuration, parseDuration } from "../std/units.js";
 import type { Io } from "./io.js";
 
-/** What every command that reads a configuration is told. */
+/** The options of every command that reads a configuration. */
 export interface ConfigFlags {
   readonly config: readonly string[];
   readonly set: readonly Override[];
@@ -17,12 +17,15 @@ export interface ConfigFlags {
 export function withConfig(command: Command): Command {
   return command
     .addOption(
-      new Option("-c, --config <file>", "configuration file; may repeat, later ones win")
+      new Option("-c, --config <file>", "configuration file; can be repeated, later files win")
         .argParser(fileFlag)
         .default([], "PARTNERD_CONFIG, ./partnerd.yaml, /etc/partnerd/partnerd.yaml"),
     )
     .addOption(
-      new Option("--set <key=value>", "a setting over file and environment, such as polling.minInterval=2s; may repeat")
+      new Option(
+        "--set <key=value>",
+        "override a setting of file and environment, such as polling.minInterval=2s; can be repeated",
+      )
         .argParser(setFlag)
         .default([], "none"),
     )
@@ -30,7 +33,7 @@ export function withConfig(command: Command): Command {
     .addOption(new Option("--log-format <format>", "short for --set log.format=…"));
 }
 
-/** Settings given on the command line, the last one first in force. */
+/** Settings given on the command line, the last one wins. */
 export function overridesOf(flags: ConfigFlags): readonly Override[] {
   const { logLevel, logFormat, set } = flags;
   return [
@@ -62,7 +65,7 @@ export function durationFlag(value: string): number {
   const ms = parseDuration(value);
   const max = 86_400_000;
   if (ms === undefined) throw new InvalidArgumentError(`Write ${likelyDuration(value) ?? "30s"}, with the unit.`);
-  if (ms > max) throw new InvalidArgumentError(`${formatDuration(max)} is the most.`);
+  if (ms > max) throw new InvalidArgumentError(`${formatDuration(max)} is the maximum.`);
   return ms;
 }
 

@@ -17,7 +17,7 @@ const healthcheckLimitMs = 3_000;
 /** Enough for the reasons of a daemon that is not ready. */
 const answerMaxBytes = 500;
 
-/** The exit code: 0 well, 1 not well, not to be reached, or nobody can say where to ask: Docker knows only these two. */
+/** The exit code: 0 healthy, 1 unhealthy, unreachable, or without a port to ask: Docker knows only these two. */
 export async function healthcheck(
   options: LoadOptions,
   path: "/livez" | "/readyz",
@@ -28,19 +28,19 @@ export async function healthcheck(
   if (!address) return exitCodes.failed;
   const { host, port } = address;
   if (port === 0) {
-    io.err("not well: the admin port is off (admin.port: 0), so there is nothing to ask\n");
+    io.err("unhealthy: the admin port is off (admin.port: 0), so the daemon cannot be asked\n");
     return exitCodes.failed;
   }
   const url = `${reachableUrl(host, port)}${path}`;
   try {
     const { status, text } = await ask(url, limitMs);
     if (status === 200) {
-      io.out(`well: ${url} answered 200\n`);
+      io.out(`healthy: ${url} answered 200\n`);
       return exitCodes.ok;
     }
-    io.err(`not well: ${url} answered ${status}${text === "" ? "" : ` ${text}`}\n`);
+    io.err(`unhealthy: ${url} answered ${status}${text === "" ? "" : ` ${text}`}\n`);
   } catch (error) {
-    io.err(`not well: ${url} ${reason(error, limitMs)}\n`);
+    io.err(`unhealthy: ${url} ${reason(error, limitMs)}\n`);
   }
   return exitCodes.failed;
 }
@@ -79,6 +79,6 @@ function reason(error: unknown, limitMs: number): string {
   const { name } = error as Error;
   const code = codeOf(error);
   if (name === "AbortError" || name === "TimeoutError") return `did not answer within ${limitMs} ms`;
-  if (code === "ECONNREFUSED") return "refuses connections: no daemon listens there";
+  if (code === "ECONNREFUSED") return "refuses connections: no daemon is listening there";
   return `could not be asked (${code ?? name})`;
 }

@@ -59,7 +59,7 @@ async function jobsInLedger(config: Config, io: Io): Promise<readonly ShownJob[]
 }
 
 async function jobsOfDaemon({ admin }: Config): Promise<readonly ShownJob[]> {
-  const only = "ledger.store is memory: only the daemon that runs knows its jobs";
+  const only = "ledger.store is memory: only the running daemon knows its jobs";
   const answer = await askDaemon(admin, { method: "GET", path: "/status" });
   if (answer.kind === "off") throw new Error(`${only}, and its admin port is off (admin.port: 0)`);
   if (answer.kind === "nobody") throw new Error(`${only}, and none answers at ${answer.url} (${answer.reason})`);
@@ -126,7 +126,7 @@ const says: Readonly<Record<ListedJob["standing"], string>> = {
 };
 
 function tableOf(jobs: readonly ShownJob[], nowMs: number): string {
-  if (jobs.length === 0) return "no jobs are held and no results are owed\n";
+  if (jobs.length === 0) return "the ledger holds no jobs\n";
   const isShared = jobs.some(({ heldBy }) => heldBy !== undefined);
   const rows = jobs.map((job) => [
     job.jobId,
@@ -148,7 +148,7 @@ function tableOf(jobs: readonly ShownJob[], nowMs: number): string {
       .trimEnd(),
   );
   const owed = jobs.filter(({ standing }) => standing === "owed").length;
-  return `${lines.join("\n")}\n${jobs.length} held, ${owed} of them with a result that is owed\n`;
+  return `${lines.join("\n")}\n${jobs.length} held, ${owed} of them with a result owed\n`;
 }
 
 /** Such as `worker-3 pid 17, lease ends in 12s`. */

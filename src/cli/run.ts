@@ -1,4 +1,4 @@
-// `partnerd run`: the daemon, until it is told to stop.
+// `partnerd run`: the daemon, until it is stopped.
 import { loadForWork, type RunFlags } from "./configured.js";
 import { run } from "./work.js";
 

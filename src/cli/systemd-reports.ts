@@ -1,30 +1,31 @@
-// What systemd is told of a daemon that it runs: ready, at work on what, reloading, stopping, and that the loops turn.
+// What systemd is notified of: ready, at work on what, reloading, stopping, and that the loops run.
 // Each message says the whole state, and is repeated, so that none that is lost matters. No AWS trouble withholds a
-// sign of life: a restart mends none of it.
+// sign of life: a restart fixes none of it.
 import type { Daemon } from "../compose/daemon.js";
 import type { WorkerEvent } from "../engine/events.js";
 import type { Clock } from "../std/clock.js";
+import type { Log } from "../std/log.js";
 import { isSystemdListening, type Message, monotonicUsec, SystemdNotifier, watchdogMsOf } from "../std/systemd.js";
 
 export interface SystemdOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly pid: number;
   readonly clock: Clock;
-  readonly log: { info(fields: object, message: string): void; error(fields: object, message: string): void };
-  /** How long the first good poll is waited for before systemd is told that the daemon is up all the same. */
+  readonly log: Pick<Log, "info" | "error">;
+  /** How long the first good poll is waited for before systemd is notified that the daemon is ready all the same. */
   readonly readyWaitMs: number;
   /** By default the program `systemd-notify`. */
   readonly notifier?: Pick<SystemdNotifier, "send" | "flushed">;
 }
 
-/** The part of a daemon that is told of. */
-export type ToldDaemon = Pick<Daemon, "live" | "status">;
+/** The part of a daemon that is reported to systemd. */
+export type ReportedDaemon = Pick<Daemon, "live" | "status">;
 
 /** How often the state is looked at; often enough for any watchdog, too. */
 const lookMs = 10_000;
 /** Three signs of life for each time that systemd waits: one may be late and one lost. */
 const signsPerWatchdog = 3;
-/** A start or stop may take so much longer whenever it is seen to go on: several looks, so that a late one is no harm. */
+/** A start or stop may take so much longer whenever it is seen to continue: several looks, so that a late one is no harm. */
 const extensionMs = 40_000;
 /** What has not changed is said again after so long, in case it was lost. */
 const repeatMs = 60_000;
@@ -38,7 +39,7 @@ export class SystemdReports {
   readonly #notifier: Pick<SystemdNotifier, "send" | "flushed"> | undefined;
   readonly #watchdogMs: number | undefined;
   readonly #lookMs: number;
-  #daemon: ToldDaemon | undefined;
+  #daemon: ReportedDaemon | undefined;
   #phase: "starting" | "ready" | "stopping" = "starting";
   #reloads = 0;
   #isWithheld = false;
@@ -61,13 +62,13 @@ export class SystemdReports {
       new SystemdNotifier({
         environment,
         timeoutMs: sendTimeoutMs,
-        onFault: (message) => log.error({}, `systemd cannot be told how this daemon is: ${message}`),
-        onMended: () => log.info({}, "systemd can be told again how this daemon is"),
+        onFault: (message) => log.error("systemd-failed", {}, `cannot notify systemd: ${message}`),
+        onRecovered: () => log.info("systemd-restored", {}, "can notify systemd again"),
       });
   }
 
-  /** Begins to tell of this daemon; it is ready at its first good poll, or after the wait. */
-  begin(daemon: ToldDaemon): void {
+  /** Begins to report this daemon; it is ready at its first good poll, or after the wait. */
+  begin(daemon: ReportedDaemon): void {
     if (!this.#notifier) return;
     this.#daemon = daemon;
     const { clock, readyWaitMs } = this.#options;
@@ -85,7 +86,7 @@ export class SystemdReports {
     if (event.type === "drain-started") this.#enter("stopping");
   }
 
-  /** Tells of a reload while it goes on, and when it is over, however it ended. */
+  /** Reports a reload while it runs, and its end, however it ended. */
   async reloading(reload: () => Promise<void>): Promise<void> {
     this.#reloads += 1;
     if (this.#reloads === 1) this.#tell();
@@ -159,7 +160,8 @@ export class SystemdReports {
     }
     if (!this.#isWithheld) {
       const why = reasons.map(({ message }) => message).join("; ");
-      this.#options.log.error({}, `no sign of life is given to systemd, which will restart this daemon: ${why}`);
+      const message = `withholding the watchdog notification; systemd will restart partnerd: ${why}`;
+      this.#options.log.error("watchdog-withheld", {}, message);
     }
     this.#isWithheld = true;
     return extension;
@@ -167,7 +169,7 @@ export class SystemdReports {
 }
 
 /** One line for `systemctl status`. No secret, no id: every user of the machine may read it. */
-export function statusText(status: ReturnType<ToldDaemon["status"]>): string {
+export function statusText(status: ReturnType<ReportedDaemon["status"]>): string {
   const { slots, jobs, pollers } = status;
   const owed = jobs.filter(({ state }) => state === "settled").length;
   const unpolled = pollers.filter(({ lastGoodPollAtMs }) => lastGoodPollAtMs === undefined).length;

@@ -6,7 +6,7 @@ import type { WorkerEnd } from "../engine/engine.js";
 import type { WorkerEvent } from "../engine/events.js";
 import { systemClock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
-import { createLog, type Log } from "../std/log.js";
+import { createLog, type Log, type RootLog } from "../std/log.js";
 import { openLogOutput } from "../std/log-output.js";
 import { Masker } from "../std/masking.js";
 import { ownVersion } from "../std/version.js";
@@ -17,12 +17,12 @@ import { SystemdReports } from "./systemd-reports.js";
 
 export interface RunOptions {
   readonly config: Config;
-  /** Reads the configuration afresh, for SIGHUP; `warn` is told of what is doubtful. Throws what is wrong with it. */
+  /** Reads the configuration again, for SIGHUP; `warn` is called with what is doubtful. Throws what is wrong with it. */
   readonly reread: (warn: (message: string) => void) => Promise<Config>;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** Runs until it is told to stop. The exit code: 0, 1, 70 or 75. */
+/** Runs until it is stopped. The exit code: 0, 1, 70 or 75. */
 export async function run(options: RunOptions): Promise<number> {
   return withDaemon(options, 1, (daemon) => daemon.run());
 }
@@ -77,14 +77,14 @@ async function withDaemon(
   try {
     return await wired(options, log, masker, work, observers);
   } finally {
-    // What a start or a handler that was left behind still does is no news any more: the last word was said.
-    log.level = "silent";
+    // The last line of a stop is the last: what an abandoned start or handler still does is not logged.
+    log.setLevel("silent");
   }
 }
 
 async function wired(
   options: RunOptions,
-  log: Log,
+  log: RootLog,
   masker: Masker,
   work: (daemon: Daemon) => Promise<WorkerEnd>,
   observers: readonly ((event: WorkerEvent) => void)[],
@@ -92,7 +92,7 @@ async function wired(
   const { config, environment } = options;
   // Before the first line: who reads it may send a signal.
   const starting = listenWhileStarting(log, config);
-  log.info({ version: ownVersion(), node: process.versions.node }, "partnerd starts");
+  log.info("starting", { version: ownVersion(), node: process.versions.node }, "partnerd is starting");
   const { readyWaitMs } = config.systemd;
   const systemd = new SystemdReports({ environment, pid: process.pid, clock: systemClock, log, readyWaitMs });
   const readers = [...observers, (event: WorkerEvent) => systemd.observe(event)];
@@ -104,7 +104,7 @@ async function wired(
   return daemon;
 }
 
-/** A daemon that was built, and those that look after it. */
+/** A daemon that was built, and what runs beside it. */
 interface Attended {
   readonly log: Log;
   readonly daemon: Daemon;
@@ -120,7 +120,9 @@ async function attended(
   const strays = catchStrays(options.config, log, daemon);
   process.once("exit", notEndedInOrder);
   const reread = async () => {
-    const next = await options.reread((message) => log.warn({}, `configuration read again: ${message}`));
+    const next = await options.reread((message) =>
+      log.warn("reload-warning", {}, `reloading the configuration: ${message}`),
+    );
     strays.expectFrom(next);
     return next;
   };
@@ -129,13 +131,13 @@ async function attended(
   const stops = listenForStops({
     clock: systemClock,
     onDrain: (signal) => {
-      log.info({ signal }, "told to stop");
+      log.info("stop-requested", { signal }, `received ${signal}: stopping`);
       void daemon.worker.stop();
     },
     onHurry: (signal) => daemon.worker.hurry(`a second ${signal}`),
     onAtOnce: (signal) => {
       daemon.stopNow(`a third ${signal}`);
-      log.warn({ signal }, "third signal: killed what commands still ran; exiting immediately");
+      log.warn("stop-forced", { signal }, `received a third ${signal}: killed running commands; exiting immediately`);
       atOnce.resolve();
     },
     onDump: () => daemon.dump(),
@@ -151,7 +153,7 @@ async function attended(
     if (end.isBroken || strays.isBug()) return exitCodes.bug;
     return codeOfEnd(end);
   } catch (error) {
-    log.error({ err: error }, `could not go on: ${describeError(error)}`);
+    log.error("fatal-error", { err: error }, `fatal error: ${describeError(error)}`);
     await daemon.worker.stop();
     await daemon.close();
     return exitCodes.failed;
@@ -168,7 +170,7 @@ async function built(options: DaemonOptions): Promise<Daemon | number> {
   try {
     return await Daemon.build(options);
   } catch (error) {
-    options.log.error({}, `could not start: ${describeError(error)}`);
+    options.log.error("start-failed", {}, `could not start: ${describeError(error)}`);
     return exitCodes.failed;
   }
 }
@@ -183,13 +185,14 @@ function catchStrays(config: Config, log: Log, daemon: Daemon) {
   let isBug = false;
   const onStray = (error: unknown) => {
     const stack = error instanceof Error ? (error.stack ?? "") : "";
-    const what = `an error that nobody waits for: ${describeError(error)}`;
+    const what = `unhandled error: ${describeError(error)}`;
     if (hasModules) {
-      log.error({ stack }, `${what}; most likely a module handler forgot an await; its job goes on`);
+      const message = `${what}; most likely a module handler forgot an await; its job continues`;
+      log.error("unhandled-error", { stack }, message);
       return;
     }
     isBug = true;
-    log.error({ stack }, `a bug in partnerd: ${what}; draining, please report it`);
+    log.error("internal-error", { stack }, `internal error: ${what}; draining; please report it`);
     void daemon.worker.stop();
   };
   process.on("unhandledRejection", onStray);

@@ -41,7 +41,7 @@ interface Command {
   readonly input: object;
 }
 
-/** Credentials are looked for afresh at most this often: the search may ask the instance, a command or STS. */
+/** Credentials are resolved again at most this often: the search may ask the instance, a command or STS. */
 const renewalSpacingMs = 2_000;
 
 /** Both stand in the headers of a request. */
@@ -82,7 +82,7 @@ export class RegionClient {
       cacheMiddleware: true,
       requestHandler: this.#transport,
       systemClockOffset,
-      // The SDK's ordinary chain, but one that reads files again: a mended credentials file must count.
+      // The SDK's ordinary chain, but one that reads files again: a corrected credentials file must count.
       credentialDefaultProvider: (init) => defaultProvider({ ...init, ignoreCache: true }),
     });
     client.middlewareStack.add(
@@ -98,7 +98,7 @@ export class RegionClient {
 
   /**
    * After a refusal: the SDK would keep what it found for as long as it lives, so later calls go through a new client,
-   * which looks for credentials afresh. Connections stay, and so does what was learned of the service's clock.
+   * which resolves credentials again. Connections stay, and so does what was learned of the service's clock.
    */
   #renew(): void {
     const nowMs = performance.now();

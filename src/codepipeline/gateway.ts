@@ -42,7 +42,7 @@ export type GatewayFaultKind =
   | "not-ours"
   /** JobNotFoundException, InvalidJobException. */
   | "gone"
-  /** InvalidJobStateException: the job is over. */
+  /** InvalidJobStateException: the job has ended. */
   | "over"
   /** Credentials: missing, expired, denied, clock skewed. */
   | "denied"

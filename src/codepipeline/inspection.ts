@@ -46,7 +46,7 @@ export interface InspectionProblem {
   /** Jobs cannot be worked as it is. */
   readonly isFatal: boolean;
   readonly message: string;
-  readonly mend: string;
+  readonly remedy: string;
 }
 
 /** Asks one Region. Every wait has the client's limits. Rejects only for a bug. */
@@ -129,12 +129,12 @@ function secretProblems(
     ...shown.map((name) => ({
       isFatal: false,
       message: `its property ${name} is secret, and notSecretProperties lets its values be shown`,
-      mend: `remove ${name} from notSecretProperties`,
+      remedy: `remove ${name} from notSecretProperties`,
     })),
     ...gone.map((name) => ({
       isFatal: false,
       message: `secretProperties names ${name}, which is no secret property of it`,
-      mend: "correct the name, or remove it",
+      remedy: "correct the name, or remove it",
     })),
   ];
 }
@@ -147,10 +147,10 @@ function queryProblems(
   const given = Object.keys(queryParam ?? {})[0];
   if (given === queryable) return [];
   if (queryable === undefined) {
-    return [{ isFatal: true, message: `it has no queryable property ${given}`, mend: "remove queryParam" }];
+    return [{ isFatal: true, message: `it has no queryable property ${given}`, remedy: "remove queryParam" }];
   }
   const message = `its queryable property is ${queryable}, and only jobs with a given value of it are offered`;
-  return [{ isFatal: true, message, mend: `write queryParam: { ${queryable}: VALUE }` }];
+  return [{ isFatal: true, message, remedy: `write queryParam: { ${queryable}: VALUE }` }];
 }
 
 function executorProblems(
@@ -160,12 +160,12 @@ function executorProblems(
   const problems: InspectionProblem[] = [];
   if (executor?.type !== undefined && executor.type !== "JobWorker") {
     const message = `its jobs go to a ${executor.type} function, so a worker is never offered any`;
-    problems.push({ isFatal: true, message, mend: "have its executor changed to JobWorker (UpdateActionType)" });
+    problems.push({ isFatal: true, message, remedy: "have its executor changed to JobWorker (UpdateActionType)" });
   }
   const theirsMs = (executor?.jobTimeout ?? Number.POSITIVE_INFINITY) * 1_000;
   if (theirsMs <= expected.jobTimeoutMs) {
     const message = `CodePipeline ends its jobs after ${theirsMs / 1_000} s, jobTimeout only after ${expected.jobTimeoutMs / 1_000} s`;
-    problems.push({ isFatal: false, message, mend: "make jobTimeout shorter, so that jobs fail with their reason" });
+    problems.push({ isFatal: false, message, remedy: "make jobTimeout shorter, so that jobs fail with their reason" });
   }
   return problems;
 }

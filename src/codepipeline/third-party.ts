@@ -216,7 +216,7 @@ function refused(operation: string, key: JobKey, clientId: ClientId, how: string
     operation,
     code: "InvalidClientTokenException",
     message:
-      `${operation} for job ${key.jobId}: CodePipeline refused the token of client ${clientId} ${how}; ` +
+      `${operation} for job ${key.jobId}: CodePipeline rejected the token of client ${clientId} ${how}; ` +
       "put the client's right token into the token source",
   });
 }

@@ -105,7 +105,7 @@ export class Transport {
       connectionTimeout: options.connectionTimeoutMs,
       socketTimeout: options.socketTimeoutMs,
       requestTimeout: options.requestTimeoutMs,
-      // Without it a request that takes too long is only complained of, and goes on.
+      // Without it a request that takes too long is only logged, and continues.
       throwOnRequestTimeout: true,
       httpAgent: agent,
       httpsAgent: agent,

@@ -14,7 +14,7 @@ import { SwappableHandlers } from "../handlers/swappable.js";
 import { actionTypeName, type JobId, type Region } from "../job/job.js";
 import type { Ledger } from "../ledger/ledger.js";
 import type { Clock } from "../std/clock.js";
-import { type Log, textLog } from "../std/log.js";
+import type { Log } from "../std/log.js";
 import { MaskedTokens } from "../tokens/masked-tokens.js";
 import type { ClientTokens } from "../tokens/tokens.js";
 import { ledgerOf } from "./ledgers.js";
@@ -82,7 +82,8 @@ export async function buildParts(
     const secretMarks = new SecretMarks({
       client: (region) => gateways.client(region),
       clock,
-      onUnknown: (region, { message }) => log.info({ region }, `${secretsUnknown}: ${message}`),
+      onUnknown: (region, { message }) =>
+        log.info("secret-properties-unknown", { region }, `${secretsUnknown}: ${message}`),
     });
     closing.push({ name: "secret marks", close: () => secretMarks.close() });
     const built: BuiltParts = {
@@ -138,7 +139,7 @@ export function handlersOf(options: PartsOptions, callbacks: Callbacks, observe:
     workDir: config.artifacts.workDir,
     cancelGraceMs: config.shutdown.cancelGraceMs,
     environment,
-    log: (handler) => textLog(log, { handler }),
+    log: (handler) => log.with({ handler }),
     onAbandoned: (name, call) =>
       observe({ type: "handler-abandoned", key: call.job.key, handler: name, atMs: clock.now() }),
     onThreadEnded: (handler, death) => observe({ type: "handler-thread-ended", handler, ...death, atMs: clock.now() }),
@@ -236,6 +237,6 @@ export async function closeQuietly(
   try {
     await part.close();
   } catch (error) {
-    log.error({ err: error }, `could not close the ${part.name}`);
+    log.error("close-failed", { err: error, part: part.name }, `could not close the ${part.name}`);
   }
 }

@@ -13,7 +13,7 @@ import type { Observe, UntimedEvent, WorkerEvent } from "../engine/events.js";
 import { actionTypeName } from "../job/job.js";
 import type { Clock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
-import { type Log, textLog } from "../std/log.js";
+import type { Log } from "../std/log.js";
 import { testMachine } from "../std/machine-test.js";
 import { isTracingRegistered } from "../std/tracing-registered.js";
 import { ownVersion } from "../std/version.js";
@@ -72,7 +72,7 @@ export class Daemon {
         isMarkedSecret: (key, property) => parts.secretMarks.has(key, property),
         mask: (text) => masker.mask(text),
         traceOf: tracing && ((key) => tracing.traceOf(key)),
-        jobLog: (key) => textLog(options.log, jobFields(key)),
+        jobLog: (key) => options.log.with(jobFields(key)),
         testMachine: () => testMachine(options.config.artifacts.workDir),
       },
       pollers,
@@ -105,7 +105,7 @@ export class Daemon {
   }
 
   status(): AdminStatus {
-    const { slots, inFlight, left } = this.worker;
+    const { slots, inFlight, unattended } = this.worker;
     const denials = this.worker.denials.map(({ poller, fault }) => {
       const { operation, message } = fault;
       return { region: poller.region, actionType: actionTypeName(poller.actionType), operation, message };
@@ -117,7 +117,7 @@ export class Daemon {
       }));
       return { ...each, pollers };
     });
-    return { ...this.#board.snapshot(this.#clock.now()), slots, inFlight, left, denials, handlers };
+    return { ...this.#board.snapshot(this.#clock.now()), slots, inFlight, unattended, denials, handlers };
   }
 
   /** Whether the polling loops turn: the answer of /livez, and the condition of systemd's watchdog notification. */
@@ -170,9 +170,11 @@ export class Daemon {
   /** Writes slots and jobs to the log, for somebody who asks by signal. */
   dump(): void {
     const { jobs, pollers, slots, totals } = this.status();
-    this.#log.info({ slots, totals, jobs: jobs.length, pollers: pollers.length }, "status");
-    for (const poller of pollers) this.#log.info({ ...poller }, "status of a poller");
-    for (const job of jobs) this.#log.info({ ...job, ageMs: this.#clock.now() - job.sinceMs }, "status of a job");
+    this.#log.info("status", { slots, totals, jobs: jobs.length, pollers: pollers.length }, "status");
+    for (const poller of pollers) this.#log.info("poller-status", { ...poller }, "status of a poller");
+    for (const job of jobs) {
+      this.#log.info("job-status", { ...job, ageMs: this.#clock.now() - job.sinceMs }, "status of a job");
+    }
   }
 
   /** Kills every process of every job, and ends what a stop or a close still waits for. */
@@ -209,8 +211,10 @@ export class Daemon {
     const signals = isAtOnce ? [over.signal] : [over.signal, this.#atOnce.signal];
     await Promise.race([closing, this.#clock.sleep(limitMs, AbortSignal.any(signals))]);
     // After a third signal that was announced already.
-    if (!over.signal.aborted && !this.#atOnce.signal.aborted)
-      this.#log.error({ part: part.name }, `closing the ${part.name} takes too long; exiting without waiting for it`);
+    if (!over.signal.aborted && !this.#atOnce.signal.aborted) {
+      const message = `closing the ${part.name} takes too long; exiting without waiting for it`;
+      this.#log.error("close-timeout", { part: part.name }, message);
+    }
   }
 
   #observe(event: WorkerEvent): void {
@@ -219,7 +223,8 @@ export class Daemon {
         observer(event);
       } catch (error) {
         // A reader's fault is one line of its own and reaches neither the engine nor the other readers.
-        this.#log.error({ err: error, event: event.type }, "a bug in partnerd: a reader of events failed");
+        const message = "internal error: a reader of events failed; please report it";
+        this.#log.error("internal-error", { err: error, while: event.type }, message);
       }
     }
   }
@@ -236,10 +241,11 @@ export class Daemon {
       ...(token ? { token } : {}),
       clock: options.clock,
       live: () => this.live(),
-      onFault: (error) => this.#log.error({ err: error }, "admin port failed"),
+      onFault: (error) => this.#log.error("admin-failed", { err: error }, "admin port failed"),
       onWrongToken: ({ untold: count, ...wrong }) => {
         panel?.metrics.onWrongToken(wrong);
-        if (count) this.#log.warn({ ...wrong, count }, `wrong ${wrong.kind} token at the admin port`);
+        if (count)
+          this.#log.warn("admin-wrong-token", { ...wrong, count }, `wrong ${wrong.kind} token at the admin port`);
       },
       ready: () => ready(this.status(), this.#parts.ledger.health()),
       status: () => this.status(),
@@ -255,7 +261,7 @@ export class Daemon {
       order: (job, order) => worker.order(job, order),
     });
     this.#parts.adminUrl = this.#config.admin.publicUrl ?? this.#admin.url;
-    this.#log.info({ url: this.#admin.url }, "admin port is open");
+    this.#log.info("admin-listening", { url: this.#admin.url }, "admin port is open");
   }
 }
 
@@ -288,7 +294,7 @@ async function panelOf(options: DaemonOptions, look: ConstructorParameters<typeo
     store: config.ledger.store,
     pollers: pollersOf(config),
     look,
-    onFault: (error) => log.error({ err: error }, "the status page cannot be rendered"),
+    onFault: (error) => log.error("status-page-failed", { err: error }, "the status page cannot be rendered"),
   });
 }
 

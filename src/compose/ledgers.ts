@@ -4,6 +4,7 @@
 import type { TableFinding } from "../ledger/dynamodb/check.js";
 import type { FleetOperator } from "../ledger/dynamodb/operator.js";
 import type { Ledger, LedgerHealth } from "../ledger/ledger.js";
+import type { Log } from "../std/log.js";
 import type { PartReaders, PartsOptions } from "./parts-options.js";
 
 /** Jobs that ended are remembered for so long, since polls may repeat them; and so many at most. */
@@ -22,8 +23,8 @@ export async function ledgerOf({ config, clock, log }: PartsOptions, readers: Pa
   const onCommit = readers.onCommit ? { onCommit: readers.onCommit } : {};
   const onHealth = (health: LedgerHealth) =>
     health.writable
-      ? log.info({}, "the ledger can be written again")
-      : log.error({}, `the ledger cannot be written, so no new job is taken: ${health.reason ?? "unknown"}`);
+      ? log.info("ledger-restored", {}, "the ledger is writable again: accepting jobs")
+      : notWritable(log, health.reason ?? "unknown");
   switch (config.ledger.store) {
     case "memory": {
       const { MemoryLedger } = await import("../ledger/memory.js");
@@ -38,7 +39,7 @@ export async function ledgerOf({ config, clock, log }: PartsOptions, readers: Pa
         ...sqlitePace,
         ...onCommit,
         onHealth,
-        onWarning: (message) => log.warn({}, message),
+        onWarning: (message) => log.warn("ledger-warning", {}, message),
       });
     }
     case "dynamodb": {
@@ -57,10 +58,14 @@ export async function ledgerOf({ config, clock, log }: PartsOptions, readers: Pa
         retry: dynamoRetry,
         ...onCommit,
         onHealth,
-        onFault: (message) => log.error({}, `the ledger's table: ${message}`),
+        onFault: (message) => log.error("ledger-table-failed", {}, `the ledger's table: ${message}`),
       });
     }
   }
+}
+
+function notWritable(log: Log, reason: string): void {
+  log.error("ledger-not-writable", { reason }, `the ledger is not writable: not accepting jobs: ${reason}`);
 }
 
 /** What CreateTable needs for a DynamoDB ledger of this name, and the attribute for UpdateTimeToLive. */
@@ -81,7 +86,7 @@ export interface FleetTools {
 export async function fleetToolsOf({ config, clock, log }: PartsOptions): Promise<FleetTools> {
   const { ledger } = config;
   if (ledger.store !== "dynamodb") throw new Error(`bug: a ledger in ${ledger.store} has no table`);
-  const [{ checkDynamoTable, openDynamoTable }, { FleetOperator }, { PatientTable }] = await Promise.all([
+  const [{ checkDynamoTable, openDynamoTable }, { FleetOperator }, { RetryingTable }] = await Promise.all([
     import("../ledger/dynamodb/opening.js"),
     import("../ledger/dynamodb/operator.js"),
     import("../ledger/dynamodb/table.js"),
@@ -95,8 +100,8 @@ export async function fleetToolsOf({ config, clock, log }: PartsOptions): Promis
   };
   const { table: name } = ledger;
   const opened = await openDynamoTable(where);
-  const table = new PatientTable({ table: opened, name, clock, retry: dynamoRetry });
-  const onWait = (message: string) => log.warn({}, message);
+  const table = new RetryingTable({ table: opened, name, clock, retry: dynamoRetry });
+  const onWait = (message: string) => log.warn("ledger-waiting", {}, message);
   const operator = new FleetOperator({ table, clock, recentMs: recentLimits.recentMs, onWait });
   return { operator, check: () => checkDynamoTable(where), close: () => table.close() };
 }

@@ -23,7 +23,7 @@ export async function heldJobs(options: PartsOptions): Promise<readonly ListedJo
     case "dynamodb":
       return withFleet(options, ({ operator }, signal) => operator.list(signal));
     case "memory":
-      throw new LedgerError("unreadable", "ledger.store is memory: only the daemon that runs knows its jobs");
+      throw new LedgerError("unreadable", "ledger.store is memory: only the running daemon knows its jobs");
   }
 }
 
@@ -50,7 +50,7 @@ export async function endHeldJob(options: PartsOptions, { key }: Pick<ListedJob,
   const unfinished = await ledger.unfinished();
   try {
     const found = unfinished.find(({ lease }) => lease.key.jobId === key.jobId && lease.key.region === key.region);
-    if (!found) throw new LedgerError("lost", `job ${key.jobId} is not in the ledger any more`);
+    if (!found) throw new LedgerError("lost", `job ${key.jobId} is no longer in the ledger`);
     const { lease } = found;
     for (const event of eventsFor(key.jobId, lease.state, end)) await ledger.record(lease, event);
   } finally {

@@ -3,14 +3,14 @@ import type { ApiCall } from "../codepipeline/client.js";
 import type { Config } from "../config/config.js";
 import type { Ledger, LedgerCommit } from "../ledger/ledger.js";
 import type { Clock } from "../std/clock.js";
-import type { Log } from "../std/log.js";
+import type { RootLog } from "../std/log.js";
 import type { Masker } from "../std/masking.js";
 import type { TokenLookup } from "../tokens/masked-tokens.js";
 
 /** What parts are built from. */
 export interface PartsOptions {
   readonly config: Config;
-  readonly log: Log;
+  readonly log: RootLog;
   readonly masker: Masker;
   readonly clock: Clock;
   readonly environment: Readonly<Record<string, string | undefined>>;

@@ -1,4 +1,4 @@
-// A changed configuration put in force while jobs run: everything new is built and checked first, then swapped; what
+// A changed configuration applied while jobs run: everything new is built and checked first, then swapped; what
 // began under the old one ends under it. Part of the composition root, like build.ts.
 import type { Config } from "../config/config.js";
 import type { Worker } from "../engine/engine.js";
@@ -25,9 +25,9 @@ export interface ReloadOptions {
 
 /** What a reload came to. */
 export interface Reloaded {
-  /** What is in force now: the new configuration, but for what needs a restart. */
+  /** What applies now: the new configuration, but for what needs a restart. */
   readonly config: Config;
-  /** Sections that changed and are in force. */
+  /** Sections that changed and were applied. */
   readonly applied: readonly string[];
   /** Sections that changed and wait for a restart. */
   readonly needsRestart: readonly string[];
@@ -70,7 +70,7 @@ export async function reload(given: ReloadOptions, current: Config, next: Config
   if (tokens) await closeQuietly({ name: "client tokens", close: () => parts.tokens.replace(tokens) }, options.log);
   parts.gateways.apply(gatewaySettingsOf(config));
   await learnSecrets(parts, pollersOf(config), options.clock);
-  options.log.level = config.log.level;
+  options.log.setLevel(config.log.level);
   const over = worker.apply({ pollers: pollersOf(config), limits: limitsOf(config) });
   const isLive = (name: string) => live.has(name) || (name === "shutdown.cancelGrace" && !isGraceLeased(current));
   return {
@@ -81,7 +81,7 @@ export async function reload(given: ReloadOptions, current: Config, next: Config
   };
 }
 
-/** What is in force after a reload: the new configuration, but for what a running daemon cannot change. */
+/** What applies after a reload: the new configuration, but for what a running daemon cannot change. */
 function inForce(current: Config, next: Config): Config {
   const { actionTypes, handlers, clientTokens, worker, polling } = next;
   const { cancelGraceMs } = (isGraceLeased(current) ? current : next).shutdown;
@@ -107,7 +107,7 @@ function partsOf({
   return { ...sections, retry, "retry.artifact": artifact, shutdown, "shutdown.cancelGrace": cancelGraceMs, ...logs };
 }
 
-/** A fleet's lease is told when it begins how long before its end handlers must be told to stop. */
+/** A fleet's lease learns at its beginning how long before its end handlers must be asked to stop. */
 function isGraceLeased({ ledger }: Config): boolean {
   return ledger.store === "dynamodb";
 }

@@ -1,5 +1,5 @@
 // Whether what a configuration names can be built: handlers, the token source and the client of a fleet's ledger, made
-// and let go of again.
+// and closed again.
 
 import { callbackLimits, handlersOf, tokensOf } from "../compose/build.js";
 import { fleetToolsOf } from "../compose/ledgers.js";
@@ -9,7 +9,7 @@ import { HandlersError } from "../handlers/registry.js";
 import { LedgerError } from "../ledger/ledger.js";
 import { TokenError } from "../tokens/tokens.js";
 
-/** Builds every configured handler and lets go of it again; the lines that say what is wrong, none if all is well. */
+/** Builds every configured handler and closes it again; the lines that say what is wrong, none if all is well. */
 export async function checkHandlers(options: PartsOptions): Promise<readonly string[]> {
   const callbacks = new Callbacks({ ...callbackLimits, baseUrl: () => undefined, clock: options.clock });
   try {

@@ -54,15 +54,15 @@ export async function codePipeline({ config, environment, masker }: PartsOptions
 function credentialsFinding({ credentials }: RegionInspection, troubles: readonly string[]): Finding {
   const subject = "credentials";
   if ("kind" in credentials) {
-    const mend =
+    const remedy =
       troubles.length > 0
-        ? `mend what the SDK passes over in silence: ${troubles.join("; ")}`
+        ? `fix what the SDK ignores silently: ${troubles.join("; ")}`
         : "give the process a role (task, instance, web identity) or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
     return {
       subject,
       verdict: "failed",
-      message: `there are none to use, so CodePipeline was not asked: ${credentials.message}`,
-      mend,
+      message: `no credentials found, so CodePipeline was not called: ${credentials.message}`,
+      remedy,
     };
   }
   const { accessKeyId, expiresAtMs } = credentials;
@@ -75,21 +75,21 @@ function regionFindings({ region, clockAheadMs, actionTypes, denied }: RegionIns
     const subject = `${actionTypeName(actionType)} in ${region}`;
     switch (seen.kind) {
       case "failed":
-        return [{ subject, verdict: isForbidden(seen.fault) ? "warning" : "failed", ...told(seen.fault, region) }];
+        return [{ subject, verdict: isForbidden(seen.fault) ? "warning" : "failed", ...explained(seen.fault, region) }];
       case "missing": {
-        const mend =
+        const remedy =
           actionType.owner === "Custom"
             ? `create it: partnerd action-type ${actionType.provider} prints the input of aws codepipeline create-custom-action-type`
             : "check category, provider, version and Region; AWS's CodePipeline team registers partners' types";
-        return [{ subject, verdict: "failed", message: "CodePipeline knows no such action type here", mend }];
+        return [{ subject, verdict: "failed", message: "CodePipeline knows no such action type here", remedy }];
       }
       case "found": {
         if (seen.problems.length === 0) return [{ subject, verdict: "ok", message: "there, as configured" }];
-        return seen.problems.map(({ isFatal, message, mend }) => ({
+        return seen.problems.map(({ isFatal, message, remedy }) => ({
           subject,
           verdict: isFatal ? "failed" : "warning",
           message,
-          mend,
+          remedy,
         }));
       }
       default:
@@ -110,25 +110,25 @@ function permissionFindings(
   if (clockAheadMs === undefined) return [];
   if (!first) return [{ subject, verdict: "ok", message: "allowed" }];
   const names = denied.map(({ operation }) => operation).join(", ");
-  const mend = isForbidden(first)
+  const remedy = isForbidden(first)
     ? "allow them: partnerd iam-policy prints the policy"
     : "check the credentials, and that they are meant for this partition and Region";
-  return [{ subject, verdict: "failed", message: `CodePipeline denies ${names}: ${first.message}`, mend }];
+  return [{ subject, verdict: "failed", message: `CodePipeline denies ${names}: ${first.message}`, remedy }];
 }
 
 function clockFinding(region: Region, aheadMs: number | undefined): Finding {
   const subject = `CodePipeline in ${region}`;
   if (aheadMs === undefined) {
-    const mend = `check DNS, proxy and routes; without internet access, an interface endpoint com.amazonaws.${region}.codepipeline`;
-    return { subject, verdict: "failed", message: "nothing answers", mend };
+    const remedy = `check DNS, proxy and routes; without internet access, an interface endpoint com.amazonaws.${region}.codepipeline`;
+    return { subject, verdict: "failed", message: "nothing answers", remedy };
   }
   if (aheadMs === 0) return { subject, verdict: "ok", message: "answers, and the clocks agree" };
   const off = `${Math.abs(Math.round(aheadMs / 1_000))} s ${aheadMs > 0 ? "ahead of" : "behind"}`;
   const message = `answers, but this machine's clock is ${off} AWS's`;
-  const mend = "set the clock (chrony, systemd-timesyncd): AWS refuses signatures that are 5 min off";
-  if (Math.abs(aheadMs) >= skewMaxMs) return { subject, verdict: "failed", message, mend };
+  const remedy = "set the clock (chrony, systemd-timesyncd): AWS refuses signatures that are 5 min off";
+  if (Math.abs(aheadMs) >= skewMaxMs) return { subject, verdict: "failed", message, remedy };
   return Math.abs(aheadMs) >= skewWarnMs
-    ? { subject, verdict: "warning", message, mend }
+    ? { subject, verdict: "warning", message, remedy }
     : { subject, verdict: "ok", message };
 }
 
@@ -137,19 +137,22 @@ function isForbidden({ code }: GatewayError): boolean {
   return code === "AccessDeniedException" || code === "AccessDenied";
 }
 
-function told(fault: GatewayError, region: Region): { readonly message: string; readonly mend: string } {
+function explained(fault: GatewayError, region: Region): { readonly message: string; readonly remedy: string } {
   const { message } = fault;
   if (isForbidden(fault)) {
-    return { message, mend: "only doctor asks this: allow it by partnerd iam-policy --doctor, or leave it" };
+    return { message, remedy: "only doctor makes this call: allow it (partnerd iam-policy --doctor), or ignore this" };
   }
   switch (fault.kind) {
     case "denied":
-      return { message, mend: "check the credentials, and that they are meant for this partition and Region" };
+      return { message, remedy: "check the credentials, and that they are meant for this partition and Region" };
     case "throttled":
-      return { message, mend: "asked too often just now: look again in a minute" };
+      return { message, remedy: "throttled: try again in a minute" };
     case "misconfigured":
-      return { message, mend: "check aws.endpoint, and FIPS or dual-stack variables together with it" };
+      return { message, remedy: "check aws.endpoint, and any FIPS or dual-stack variables" };
     default:
-      return { message, mend: `check the way to CodePipeline in ${region}: DNS, proxy, routes, aws.endpoint` };
+      return {
+        message,
+        remedy: `check the network path to CodePipeline in ${region}: DNS, proxy, routes, aws.endpoint`,
+      };
   }
 }

@@ -17,12 +17,12 @@ export async function tokens(options: PartsOptions): Promise<readonly Finding[]>
   const subject = "client tokens";
   const mistakes = await checkTokens(options);
   if (mistakes.length > 0) {
-    const mend = "mend the source; without a token not even a failure can be reported for a client's job";
-    return mistakes.map((message) => ({ subject, verdict: "failed", message, mend }));
+    const remedy = "fix the source; without its token, not even a failure can be reported for a client's job";
+    return mistakes.map((message) => ({ subject, verdict: "failed", message, remedy }));
   }
   if (clientTokens.source === "static" && Object.keys(clientTokens.tokens).length === 0) {
-    const message = "none are configured, so no third-party job can be worked";
-    return [{ subject, verdict: "failed", message, mend: "write clientTokens.path or clientTokens.tokens" }];
+    const message = "none are configured, so no third-party job can run";
+    return [{ subject, verdict: "failed", message, remedy: "set clientTokens.path or clientTokens.tokens" }];
   }
   return [{ subject, verdict: "ok", message: `the ${clientTokens.source} source answers` }];
 }
@@ -31,7 +31,7 @@ export async function tokens(options: PartsOptions): Promise<readonly Finding[]>
 export async function handlers(options: PartsOptions): Promise<readonly Finding[]> {
   const mistakes = await checkHandlers(options);
   const wrong = mistakes.map(
-    (message): Finding => ({ subject: "handlers", verdict: "failed", message, mend: "see the message" }),
+    (message): Finding => ({ subject: "handlers", verdict: "failed", message, remedy: "see the message" }),
   );
   const urls = Object.entries(options.config.handlers).flatMap(([name, handler]) =>
     handler.kind === "http" ? [urlFinding(name, new URL(handler.url))] : [],
@@ -59,7 +59,7 @@ async function urlFinding(name: string, url: URL): Promise<Finding> {
     return { subject, verdict: "ok", message: `${url.host} takes connections` };
   } catch (error) {
     const message = `${url.host} cannot be reached: ${describeError(error)}`;
-    return { subject, verdict: "failed", message, mend: "start the service, or correct the handler's url" };
+    return { subject, verdict: "failed", message, remedy: "start the service, or correct the handler's url" };
   }
 }
 
@@ -84,8 +84,8 @@ export async function adminPort({ config }: PartsOptions): Promise<readonly Find
   const { host, port } = config.admin;
   const subject = "admin port";
   if (port === 0) {
-    const mend = "set admin.port: without it there are no probes, metrics or callbacks";
-    return [{ subject, verdict: "warning", message: "off", mend }];
+    const remedy = "set admin.port: without it there are no probes, metrics or callbacks";
+    return [{ subject, verdict: "warning", message: "off", remedy }];
   }
   const { AdminError, tryAdminAddress } = await import("../admin/server.js");
   try {
@@ -96,8 +96,8 @@ export async function adminPort({ config }: PartsOptions): Promise<readonly Find
     if (await isDaemonAt(`${reachableUrl(host, port)}/livez`)) {
       return [{ subject, verdict: "ok", message: `a daemon answers at ${host}:${port}` }];
     }
-    const { problem, mend } = error;
-    return [{ subject, verdict: "failed", message: problem, mend }];
+    const { problem, remedy } = error;
+    return [{ subject, verdict: "failed", message: problem, remedy }];
   }
 }
 

@@ -1,4 +1,4 @@
-// Goes and looks at everything that a configuration relies on, and names the mend for what is wrong. It changes
+// Checks everything that a configuration relies on, and says how to fix what is wrong. It changes
 // nothing but what every start does (it opens the ledger). Part of the composition root: it knows the implementations.
 import type { PartsOptions } from "../compose/parts-options.js";
 import { codePipeline } from "./code-pipeline.js";

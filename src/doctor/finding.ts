@@ -7,5 +7,5 @@ export interface Finding {
   readonly verdict: "ok" | "warning" | "failed";
   readonly message: string;
   /** What to do. Always there unless all is well. */
-  readonly mend?: string;
+  readonly remedy?: string;
 }

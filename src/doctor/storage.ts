@@ -17,8 +17,8 @@ export async function ledger(options: PartsOptions): Promise<readonly Finding[]>
   const subject = "ledger";
   switch (config.ledger.store) {
     case "memory": {
-      const message = "in memory: jobs are forgotten when the process ends, and customers' pipelines wait for them";
-      return [{ subject, verdict: "warning", message, mend: "write ledger: { store: sqlite } or dynamodb" }];
+      const message = "in memory: when the process ends, its jobs are lost and customers' pipelines hang";
+      return [{ subject, verdict: "warning", message, remedy: "write ledger: { store: sqlite } or dynamodb" }];
     }
     case "sqlite":
       return [await sqliteFinding(options, config.ledger.path)];
@@ -32,12 +32,17 @@ async function tableFindings(options: PartsOptions, table: string): Promise<read
   const [missing] = await checkLedgerClient(options);
   const subject = "ledger";
   if (missing !== undefined) {
-    return [{ subject, verdict: "failed", message: missing, mend: "install it where partnerd itself is installed" }];
+    return [{ subject, verdict: "failed", message: missing, remedy: "install it where partnerd itself is installed" }];
   }
-  const mend = "partnerd ledger-table prints the right definition; partnerd iam-policy the permissions";
+  const remedy = "partnerd ledger-table prints the right definition; partnerd iam-policy the permissions";
   const findings = await lookAtTable(options);
-  if (findings.length === 0) return [{ subject, verdict: "ok", message: `the table ${table} is as it should be` }];
-  return findings.map(({ isFatal, message }) => ({ subject, verdict: isFatal ? "failed" : "warning", message, mend }));
+  if (findings.length === 0) return [{ subject, verdict: "ok", message: `the table ${table} is correct` }];
+  return findings.map(({ isFatal, message }) => ({
+    subject,
+    verdict: isFatal ? "failed" : "warning",
+    message,
+    remedy,
+  }));
 }
 
 async function lookAtTable(options: PartsOptions) {
@@ -59,7 +64,7 @@ async function sqliteFinding(options: PartsOptions, path: string): Promise<Findi
     const opened = await ledgerOf(options);
     const { writable, reason } = opened.health();
     await opened.close();
-    if (!writable) return { subject, verdict: "failed", message: `${path}: ${reason}`, mend: "mend the disk" };
+    if (!writable) return { subject, verdict: "failed", message: `${path}: ${reason}`, remedy: "fix the disk" };
   } catch (error) {
     if (!(error instanceof LedgerError)) throw error;
     if (error.code !== "locked") {
@@ -67,15 +72,15 @@ async function sqliteFinding(options: PartsOptions, path: string): Promise<Findi
         subject,
         verdict: "failed",
         message: error.message,
-        mend: "mend the file or its folder",
+        remedy: "fix the file or its folder",
       };
     }
-    return { subject, verdict: "ok", message: `a running daemon writes it: ${error.message}` };
+    return { subject, verdict: "ok", message: `in use by a running daemon: ${error.message}` };
   }
   const { type } = await statfs(dirname(onlyNameOf(path)));
   const risk = fileSystemRisk(type);
-  if (risk) return { subject, verdict: "warning", message: `${path} can be written, but ${risk.what}`, mend: risk.fix };
-  return { subject, verdict: "ok", message: `${path} can be written, durably` };
+  if (risk) return { subject, verdict: "warning", message: `${path} is writable, but ${risk.what}`, remedy: risk.fix };
+  return { subject, verdict: "ok", message: `${path} is writable and durable` };
 }
 
 /** What job folders may need; a disk below this is full in a moment. */
@@ -94,18 +99,17 @@ export async function workDir({ config }: PartsOptions): Promise<readonly Findin
     if (place === path) refuseShared(path, stats.mode);
     const { bavail, bsize } = await statfs(place);
     const free = bavail * bsize;
-    const message = `${path} can be written, ${Math.round(free / 1024 ** 2)} MiB free`;
+    const message = `${path} is writable, ${Math.round(free / 1024 ** 2)} MiB free`;
     if (free >= freeMinBytes) return [{ subject, verdict: "ok", message }];
-    return [{ subject, verdict: "warning", message, mend: "make room, or name another artifacts.workDir" }];
+    return [{ subject, verdict: "warning", message, remedy: "free disk space, or set another artifacts.workDir" }];
   } catch (error) {
-    const message =
-      error instanceof WorkDirError ? error.message : `${path} cannot be written: ${describeError(error)}`;
+    const message = error instanceof WorkDirError ? error.message : `${path} is not writable: ${describeError(error)}`;
     return [
       {
         subject,
         verdict: "failed",
         message,
-        mend: "make it writable for partnerd alone, or name another artifacts.workDir",
+        remedy: "make it writable for partnerd alone, or set another artifacts.workDir",
       },
     ];
   }

@@ -89,7 +89,8 @@ export class Control {
       return await route.serve({ rest, query: request.url.searchParams, document: parse(request) });
     } catch (error) {
       if (error instanceof Mistakes) return { status: 400, document: { mistakes: error.list } };
-      if (error instanceof URIError) return { status: 400, document: { mistakes: ["the path is not well encoded"] } };
+      if (error instanceof URIError)
+        return { status: 400, document: { mistakes: ["the path is not properly encoded"] } };
       throw error;
     }
   }
@@ -116,12 +117,14 @@ export class Control {
         this.#job(ask),
       ),
       route("GET", "faults", "the faults in force", () => ok({ faults: emulator.faults() })),
-      route("GET", "buckets", "buckets with their rules, and uploads in parts that are not over", () =>
+      route("GET", "buckets", "buckets with their rules, and unfinished multipart uploads", () =>
         ok({ buckets: emulator.artifacts.buckets(), uploads: emulator.artifacts.uploads() }),
       ),
       route("GET", "kms-keys", "the KMS keys that were named", () => ok({ kmsKeys: emulator.artifacts.kmsKeys() })),
       route("GET", "settings", "the settings in force", () => ok(emulator.settings())),
-      route("GET", "violations", "what a correct worker never does", () => ok({ violations: emulator.violations() })),
+      route("GET", "violations", "protocol violations: what a correct worker never does", () =>
+        ok({ violations: emulator.violations() }),
+      ),
       route("GET", "events", "every event from now on, a JSON document per line", () => ok({})),
     ];
   }
@@ -139,7 +142,7 @@ export class Control {
         made({ ids: emulator.addJobs(withoutFiles(document) as JobsDocument) }),
       ),
       ...this.#artifactRoutes(),
-      route("POST", "faults", "puts a fault in force; answers its id", ({ document }) => {
+      route("POST", "faults", "adds a fault; answers its id", ({ document }) => {
         refuseLockout([document]);
         return made({ id: emulator.fault(document as FaultDocument).id });
       }),
@@ -159,7 +162,7 @@ export class Control {
         emulator.load(withoutFiles(document) as ScenarioDocument);
         return made({ jobs: emulator.counts() });
       }),
-      route("POST", "reset", "forgets everything but the settings it was started with", () => {
+      route("POST", "reset", "deletes everything but the settings it was started with", () => {
         emulator.reset();
         return ok({ jobs: emulator.counts() });
       }),
@@ -173,11 +176,11 @@ export class Control {
         emulator.artifacts.addBucket(ask.document as BucketDocument);
         return made({ buckets: emulator.artifacts.buckets() });
       }),
-      route("POST", "kms-keys", "says of a KMS key that it is enabled, disabled or denied", (ask) => {
+      route("POST", "kms-keys", "sets a KMS key to enabled, disabled or denied", (ask) => {
         emulator.artifacts.setKmsKey(ask.document as KmsKeyDocument);
         return made({ kmsKeys: emulator.artifacts.kmsKeys() });
       }),
-      route("POST", "expire-credentials", "artifact credentials end now: all, or those of ?jobId=", ({ query }) => {
+      route("POST", "expire-credentials", "expires artifact credentials: all, or those of ?jobId=", ({ query }) => {
         emulator.artifacts.expireCredentials(query.get("jobId") ?? undefined);
         return ok({ expired: query.get("jobId") ?? "all" });
       }),

@@ -180,7 +180,7 @@ export function isApplied(fault: FaultDocument): boolean {
 export function mistakesInFault(document: FaultDocument, isTaken: (id: string) => boolean): readonly string[] {
   const mistakes: string[] = [];
   const { id, kind, ms, offsetMs, code } = document;
-  if (id !== undefined && isTaken(id)) mistakes.push("id: there is such a fault already");
+  if (id !== undefined && isTaken(id)) mistakes.push("id: a fault with this id exists already");
   if (kind === "latency" && ms === undefined) mistakes.push("ms: is required for latency");
   if (kind === "wrong-clock" && offsetMs === undefined) mistakes.push("offsetMs: is required for wrong-clock");
   if (kind === "error" && code === undefined) mistakes.push("code: is required for error");

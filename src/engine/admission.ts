@@ -70,7 +70,7 @@ export class Admission {
     if (breaker.state === "closed") return undefined;
     if (start?.isAdmitted ? breaker.isProbe(start) : breaker.mayStart()) return undefined;
     const why = this.#context.deps.mask(breaker.fault?.message ?? "it fails");
-    return { reason: "handler-broken", message: `the handler ${handler} does not work: ${why}` };
+    return { reason: "handler-broken", message: `handler ${handler} is broken: ${why}` };
   }
 
   /** Jobs that a poll may ask for, as far as the handler and the machine are concerned. */
@@ -113,7 +113,7 @@ export class Admission {
     });
   }
 
-  /** A new configuration is in force: what was found of handlers that it replaced counts no more. */
+  /** A new configuration applies: what was found of handlers that it replaced counts no more. */
   forgetReplaced(): void {
     for (const guard of [...this.#guards.values()]) {
       if (!guard.handler || this.#context.deps.handlers.get(guard.name) === guard.handler) continue;

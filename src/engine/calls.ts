@@ -21,7 +21,7 @@ export interface CallPolicy {
 }
 
 /** Repeats the call until it answers, or a signal or the policy ends it; each new attempt is an event. Rejects with the last error. */
-export async function patiently<T>(
+export async function withRetries<T>(
   context: EngineContext,
   flight: JobInFlight,
   options: CallPolicy,

@@ -4,7 +4,7 @@ import { GatewayError, isPassing } from "../codepipeline/gateway.js";
 import { type ClaimEvent, mayBeOurs, nextStep, nonceEvent, statusEvent } from "../job/claim.js";
 import type { Nonce } from "../job/job.js";
 import { LedgerError } from "../ledger/ledger.js";
-import { calling, lostReason, mayComeRight, patiently } from "./calls.js";
+import { calling, lostReason, mayComeRight, withRetries } from "./calls.js";
 import type { EngineContext } from "./context.js";
 import type { JobInFlight, Loss } from "./in-flight.js";
 
@@ -21,7 +21,7 @@ export async function claim(context: EngineContext, flight: JobInFlight): Promis
   const startedMs = clock.monotonic();
   const words = { last: "" };
   try {
-    await patiently(
+    await withRetries(
       context,
       flight,
       {
@@ -92,7 +92,7 @@ async function mayAsk(context: EngineContext, flight: JobInFlight, words: { last
   if (isClosed(context, flight, words)) return false;
   if (isAdmitted) return true;
   const short = context.admission.machine.closedBy();
-  words.last = short?.message ?? `the handler ${flight.config.handler} did not begin the jobs before this one in time`;
+  words.last = short?.message ?? `handler ${flight.config.handler} did not start earlier jobs in time`;
   flight.learn({ type: "gave-up", reason: short?.reason ?? "handler-broken" });
   return false;
 }
@@ -184,7 +184,7 @@ export function clearDoubt(context: EngineContext, flight: JobInFlight, refusal?
       kind: "unavailable",
       operation: refusal?.operation ?? "Acknowledge",
       code: refusal?.code ?? "no-offer",
-      message: `${refusal?.message ?? words.last} (its acknowledge was never answered; waiting for it to be offered again)`,
+      message: `${refusal?.message ?? words.last} (its acknowledge was never answered; waiting for the next offer)`,
     });
   });
 }

@@ -1,10 +1,11 @@
 // What the engine is given: the contracts, the limits, and the three scopes of a stop.
 import type { ArtifactStore } from "../artifacts/artifacts.js";
 import type { JobGateway } from "../codepipeline/gateway.js";
-import type { HandlerRegistry, JobLogger, JobTrace } from "../handlers/handler.js";
+import type { HandlerRegistry, JobTrace } from "../handlers/handler.js";
 import type { ActionOwner, JobKey, Region } from "../job/job.js";
 import type { Ledger } from "../ledger/ledger.js";
 import type { Clock } from "../std/clock.js";
+import type { Log } from "../std/log.js";
 import type { RetryPolicyMs } from "../std/retry.js";
 import type { BreakerLimits } from "./handler-breaker.js";
 
@@ -24,7 +25,7 @@ export interface EngineDeps {
   /** Where a job's handler stands in a trace; absent: tracing is off. */
   readonly traceOf?: ((key: JobKey) => JobTrace | undefined) | undefined;
   /** The log of one job, for its handler. */
-  readonly jobLog: (key: JobKey) => JobLogger;
+  readonly jobLog: (key: JobKey) => Log;
   /**
    * Uses a little of everything that the machine may be short of; rejects with what the system says. Absent: after a
    * shortage only time counts.

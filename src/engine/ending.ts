@@ -15,7 +15,7 @@ export async function drop(context: EngineContext, flight: JobInFlight, { reason
 export function leave(context: EngineContext, flight: JobInFlight, message: string): void {
   flight.end();
   context.emit({
-    type: "job-left",
+    type: "job-unfinished",
     key: flight.key,
     state: flight.state,
     isOurs: staysOurs(context, flight.key),

@@ -64,7 +64,7 @@ export class Worker {
       } catch {
         // What a reader throws must not reach the engine; daemon.ts reports it.
       }
-      if (event.type === "job-changed" || event.type === "job-left") this.#ceaseIfWorked();
+      if (event.type === "job-changed" || event.type === "job-unfinished") this.#ceaseIfWorked();
       this.#held.observe(event);
     };
     const context = {
@@ -107,7 +107,7 @@ export class Worker {
   }
 
   /** Jobs that CodePipeline waits for without an active worker here: mostly of action types no longer configured. */
-  get left(): number {
+  get unattended(): number {
     return this.#runner.unfinished.size;
   }
 

@@ -131,6 +131,12 @@ export type WorkerEvent = { readonly atMs: number } & (
       readonly outcome: Outcome;
       readonly attempts: number;
       readonly owedMs: number;
+      readonly handler: string;
+      /** As far as the details of the job were fetched: a result from the ledger is reported without them. */
+      readonly pipelineName: string | undefined;
+      readonly actionName: string | undefined;
+      /** Of the handler's run in this process; undefined: there was none. */
+      readonly durationMs: number | undefined;
       /** True when it was accepted by an earlier attempt whose answer was lost. */
       readonly isPresumed: boolean;
     }
@@ -157,7 +163,7 @@ export type WorkerEvent = { readonly atMs: number } & (
    * ledger as ours, unless another replica takes it.
    */
   | {
-      readonly type: "job-left";
+      readonly type: "job-unfinished";
       readonly key: JobKey;
       readonly state: JobState;
       readonly isOurs: boolean;
@@ -182,15 +188,15 @@ export type WorkerEvent = { readonly atMs: number } & (
   /** Low disk space: no job is taken. */
   | { readonly type: "room-short"; readonly reason: string }
   | { readonly type: "room-regained" }
-  /** The handler does no job now, so none of its jobs is taken. Once, until it recovers or is replaced. */
+  /** The handler does no job now, so its jobs are not accepted. Once, until it recovers or is replaced. */
   | { readonly type: "handler-broken"; readonly handler: string; readonly code: string; readonly message: string }
   | { readonly type: "handler-recovered"; readonly handler: string; readonly openMs: number }
-  /** The machine is out of files, processes, memory or disk space, so no job is taken. Once, until it is over. */
+  /** The machine is out of files, processes, memory or disk space, so no job is taken. Once, until it ends. */
   | { readonly type: "machine-short"; readonly code: string; readonly reason: string }
   | { readonly type: "machine-regained"; readonly shortMs: number }
   /** An internal error: a bug of ours. */
   | { readonly type: "bug"; readonly key: JobKey | undefined; readonly message: string; readonly stack: string }
-  /** A new configuration is in force: which pollers it started and ended. Running jobs keep their old settings. */
+  /** A new configuration applies: which pollers it started and ended. Running jobs keep their old settings. */
   | {
       readonly type: "pollers-changed";
       readonly added: readonly PollerName[];
@@ -199,7 +205,7 @@ export type WorkerEvent = { readonly atMs: number } & (
     }
   /** The configuration is being read again, by signal. */
   | { readonly type: "reload-started" }
-  /** Names of what changed: what is in force now, and what waits for a restart. */
+  /** Names of what changed: what was applied, and what needs a restart. */
   | { readonly type: "reload-finished"; readonly applied: readonly string[]; readonly needsRestart: readonly string[] }
   /** The new configuration is wrong or cannot be built; the current one is kept. */
   | { readonly type: "reload-refused"; readonly message: string }

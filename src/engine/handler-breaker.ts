@@ -126,7 +126,7 @@ export class HandlerBreaker {
     this.#state = "closed";
   }
 
-  /** A row of faults that none continued is over. */
+  /** A row of faults ends when none follows in time. */
   #forgetOld(): void {
     if (this.#state !== "closed" || this.#faults.some(({ isCurrent }) => isCurrent)) return;
     const lastMs = this.#faults.at(-1)?.atMs;

@@ -7,6 +7,7 @@ import type { Job } from "../job/job.js";
 import { failed, type Outcome, outcomeFrom } from "../job/outcome.js";
 import { machineFault, WorkerFault } from "../job/worker-fault.js";
 import type { Deadline } from "../std/deadline.js";
+import { textLog } from "../std/log.js";
 import { tryAgain } from "../std/try-again.js";
 import type { EngineContext } from "./context.js";
 import type { EndCause } from "./events.js";
@@ -17,7 +18,7 @@ import { openWorkspace } from "./job-workspace.js";
 /** `left`: stopped while a service still works on it; the next process waits for the callback. */
 export type Ending =
   | { readonly kind: "ended"; readonly outcome: Outcome; readonly cause: EndCause }
-  | { readonly kind: "left" }
+  | { readonly kind: "unfinished" }
   /** The flight's `loss` says why. */
   | { readonly kind: "given-up" };
 
@@ -104,7 +105,7 @@ async function afterStop(
   }
   // An outcome that comes within the grace counts: `continued` saves the handler's work.
   if (late?.kind === "gave") return { kind: "ended", ...endOf(late, job, context) };
-  if (flight.callback && context.deps.ledger.isDurable) return { kind: "left" };
+  if (flight.callback && context.deps.ledger.isDurable) return { kind: "unfinished" };
   return { kind: "ended", outcome: failed(stopped, { type: "SystemUnavailable" }), cause };
 }
 
@@ -159,11 +160,13 @@ function callOf(
     readonly signal: AbortSignal;
   },
 ): HandlerCall {
+  const log = context.deps.jobLog(flight.key);
   return {
     ...own,
     draining: context.scopes.poll,
     mayRerun: flight.config.afterCrash === "rerun",
-    log: context.deps.jobLog(flight.key),
+    log,
+    jobLog: textLog(log),
     start: flight.start,
     trace: context.deps.traceOf?.(flight.key),
     get outcomeRecorded() {

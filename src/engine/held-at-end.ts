@@ -16,7 +16,7 @@ export class HeldAtEnd {
   readonly #ledger: Pick<Ledger, "health" | "isDurable" | "orphaned" | "retryNow">;
   /** Set once what earlier processes left is known. */
   isRead: boolean;
-  /** The ledger writes all of it anew before it is writable again. */
+  /** The ledger rewrites all of it before it is writable again. */
   readonly #untold = new Set<string>();
 
   constructor(ledger: Pick<Ledger, "health" | "isDurable" | "orphaned" | "retryNow">) {

@@ -1,7 +1,7 @@
-// One job while it is ours to look after: its state and its claim, moved only by their tables, and written to the ledger
+// One job while it is ours: its state and its claim, moved only by their tables, and written to the ledger
 // before what they guard. If the ledger fails later, the job continues and its events are written once the ledger can.
 import { type Claim, type ClaimEvent, claimAfter, nonceEvent } from "../job/claim.js";
-import type { JobKey, Nonce, PolledJob } from "../job/job.js";
+import type { Job, JobKey, Nonce, PolledJob } from "../job/job.js";
 import { isOver, isTaken, type JobEvent, type JobState, type LostReason, transition } from "../job/lifecycle.js";
 import type { Order } from "../job/order.js";
 import type { Outcome } from "../job/outcome.js";
@@ -45,6 +45,10 @@ export class JobInFlight {
   readonly owed: Outcome | undefined;
   /** How far it has come with its handler; set once its handler is known for certain. */
   start: JobStart | undefined;
+  /** The pipeline and action that it belongs to; set once its details arrived. */
+  pipeline: Job["pipeline"] | undefined;
+  /** How long its handler ran here, in ms; set once its outcome is fixed. */
+  durationMs: number | undefined;
   /** What ended the job's work: the first cause wins. */
   endCause: EndCause | undefined;
   /** Set once a service answered 202. */
@@ -264,7 +268,7 @@ class Turns {
 /** What becomes of a job that an operator releases. */
 export const released: Loss = {
   reason: "released",
-  message: "released by an operator; nothing is reported, and CodePipeline waits until the action times out",
+  message: "released by an operator; nothing is reported; CodePipeline waits until the action times out",
 };
 
 const takenOver: Loss = {

@@ -5,7 +5,7 @@ import { isPassing } from "../codepipeline/gateway.js";
 import type { Job } from "../job/job.js";
 import { WorkerFault } from "../job/worker-fault.js";
 import { tryAgain } from "../std/try-again.js";
-import { calling, patiently } from "./calls.js";
+import { calling, withRetries } from "./calls.js";
 import type { EngineContext } from "./context.js";
 import type { JobInFlight } from "./in-flight.js";
 
@@ -16,7 +16,7 @@ export interface OpenWorkspace {
   close(): Promise<void>;
 }
 
-/** Opens the job's workspace; all that goes on in it ends with the signal. */
+/** Opens the job's workspace; all work in it ends with the signal. */
 export function openWorkspace(
   context: EngineContext,
   flight: JobInFlight,
@@ -30,7 +30,7 @@ export function openWorkspace(
     // The details came after the poll: counted from it, access is renewed too early at worst.
     receivedMs: flight.polledAtMs,
     renewAccess: async (renewal) => {
-      const fresh = await patiently(
+      const fresh = await withRetries(
         context,
         flight,
         { policy: context.limits.retry.details, signal: renewal, isWorthIt: ({ kind }) => isPassing(kind) },

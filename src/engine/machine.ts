@@ -16,9 +16,9 @@ const firstRestMs = 1_000;
 const longestRestMs = 15_000;
 /** A disk that hangs fails the test. */
 const testMaxMs = 10_000;
-/** No shortage for so long, and it is over. */
+/** A shortage ends after so long without a fault. */
 const calmMs = 5_000;
-/** Of the jobs that were at work in a shortage so many may be at once afterwards, and how soon there may be more. */
+/** Of the jobs that ran in a shortage, so many may run at once afterwards, and how soon there may be more. */
 const keptShare = 0.75;
 const growMs = 30_000;
 
@@ -84,7 +84,7 @@ export class Machine {
     this.#atWork.delete(job);
   }
 
-  /** It goes on trying. */
+  /** It keeps trying. */
   waits(job: object): void {
     this.#starting.delete(job);
   }
@@ -101,7 +101,7 @@ export class Machine {
     const was = this.#is;
     this.#is = "short";
     if (was === "short") return;
-    // What is left is for those at work: they have results to bring home.
+    // The rest is for running jobs: they have results to report.
     const atOnce = Math.min(this.#atWork.size, this.#most);
     if (atOnce > 0) this.#most = Math.max(1, Math.floor(atOnce * keptShare));
     this.#again.abort();
@@ -128,7 +128,7 @@ export class Machine {
     if (fault) this.short(fault);
   }
 
-  /** Until the shortage is over, or a stop. Never rejects. */
+  /** Until the shortage ends, or a stop. Never rejects. */
   async #recover(): Promise<void> {
     const { emit, deps, scopes } = this.#context;
     const [{ clock }, stop] = [deps, scopes.poll];

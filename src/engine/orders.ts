@@ -89,8 +89,7 @@ async function recordOnly(
   runner.setAside(key, "settled");
   return {
     kind: "taken",
-    message:
-      "failed in the ledger; its action type is not configured here, and the result is reported once it is configured again",
+    message: "failed in the ledger; the result is reported once its action type is configured here again",
   };
 }
 
@@ -100,20 +99,20 @@ function taken(order: Order, when: "at-once" | "once-ours"): OrderAnswer {
   if (order.kind === "release") {
     return {
       kind: "taken",
-      message: "released: nothing is reported, and CodePipeline waits until the action times out",
+      message: "released: nothing is reported; CodePipeline waits until the action times out",
     };
   }
   const message =
     when === "at-once"
-      ? "failed: its handler is stopped if it runs, and the result is reported"
-      : "will fail as soon as CodePipeline answers that it is ours; a restart before that forgets this order; to drop the job now, release it";
+      ? "failed: stopping its handler if it runs, then reporting the result"
+      : "will fail once CodePipeline confirms that the job is ours; a restart before that forgets this order; to drop the job now, release it";
   return { kind: "taken", message };
 }
 
 function tooLate({ jobId }: JobKey, state: UnfinishedJob["lease"]["state"], order: Order): OrderAnswer {
   const step = orderFor(jobId, state, order);
   if (step.kind === "too-late") return step;
-  return { kind: "too-late", message: `job ${jobId} is being dropped already` };
+  return { kind: "too-late", message: `job ${jobId} is already being dropped` };
 }
 
 /** An error of the ledger as an answer; anything else is thrown on. */

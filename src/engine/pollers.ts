@@ -71,7 +71,7 @@ export class Pollers {
     for (const config of this.#pollers.values()) this.#start(config);
   }
 
-  /** Goes over to the pollers that the parts have now; with `isNewPace` every poller begins anew. */
+  /** Switches to the pollers that the parts have now; with `isNewPace` every poller restarts. */
   apply(isNewPace: boolean): PollersChange {
     const { context, slots } = this.#options;
     const [before, after] = [this.#pollers, context.pollers];

@@ -30,7 +30,7 @@ export async function recover(
     const why = isStopped ? "stopped before it was recovered" : "its action type is no longer configured here";
     const message = `${why}; it stays in the ledger`;
     const isOurs = runner.setAside(lease.key, lease.state);
-    context.emit({ type: "job-left", key: lease.key, state: lease.state, isOurs, message });
+    context.emit({ type: "job-unfinished", key: lease.key, state: lease.state, isOurs, message });
   }
   await giveBack(context, others);
 }

@@ -4,7 +4,7 @@ import { GatewayError, type GatewayFaultKind } from "../codepipeline/gateway.js"
 import type { LostReason } from "../job/lifecycle.js";
 import { failed, type Outcome } from "../job/outcome.js";
 import { type ReportEventType, type ReportState, reportAfter } from "../job/report.js";
-import { calling, mayComeRight, patiently } from "./calls.js";
+import { calling, mayComeRight, withRetries } from "./calls.js";
 import { clearDoubt } from "./claiming.js";
 import type { EngineContext } from "./context.js";
 import { drop, leave } from "./ending.js";
@@ -12,7 +12,7 @@ import { type EndCause, faultOf } from "./events.js";
 import type { JobInFlight } from "./in-flight.js";
 
 /** Longer than any redelivery that was seen; CodePipeline documents no limit. */
-const offerPatienceMs = 10 * 60_000;
+const offerWaitMs = 10 * 60_000;
 
 /** Fixes the outcome, then owes it until CodePipeline has it. */
 export async function settle(
@@ -21,13 +21,14 @@ export async function settle(
   end: { readonly outcome: Outcome; readonly cause: EndCause; readonly startedMs?: number },
 ): Promise<void> {
   const { emit, deps } = context;
-  const { outcome, cause, startedMs = deps.clock.monotonic() } = end;
+  const { outcome, cause, startedMs } = end;
   flight.endCause = cause;
+  flight.durationMs = startedMs === undefined ? undefined : deps.clock.monotonic() - startedMs;
   if (flight.loss) return drop(context, flight, flight.loss);
   await flight.note({ type: "outcome-settled", outcome });
   // While it was written another replica may have taken over: it will report another outcome.
   if (flight.loss) return drop(context, flight, flight.loss);
-  emit({ type: "job-settled", key: flight.key, outcome, cause, durationMs: deps.clock.monotonic() - startedMs });
+  emit({ type: "job-settled", key: flight.key, outcome, cause, durationMs: flight.durationMs ?? 0 });
   await report(context, flight, outcome, "due");
 }
 
@@ -54,7 +55,7 @@ export async function report(
   const owed: Owed = { outcome, state: from, attempts: 0, doubt: undefined, last };
   let event: ReportEventType;
   try {
-    event = await patiently(
+    event = await withRetries(
       context,
       flight,
       {
@@ -79,6 +80,10 @@ export async function report(
     outcome: owed.outcome,
     attempts: owed.attempts,
     owedMs: deps.clock.monotonic() - owedSinceMs,
+    handler: flight.config.handler,
+    pipelineName: flight.pipeline?.pipelineName,
+    actionName: flight.pipeline?.actionName,
+    durationMs: flight.durationMs,
     isPresumed: event !== "put-accepted",
   });
 }
@@ -117,7 +122,7 @@ async function putOnce(context: EngineContext, flight: JobInFlight, owed: Owed):
       context.emit({ type: "result-refused", key, fault: faultOf(error, context.deps.mask) });
       // A result that CodePipeline never takes would let the job hang.
       owed.outcome = failed(
-        `CodePipeline refused the result of this job as invalid (${error.code}); see partnerd's log`,
+        `CodePipeline rejected the result of this job as invalid (${error.code}); see partnerd's log`,
       );
     }
     return event;
@@ -150,7 +155,7 @@ async function isOursAfterAll(
     return await clearDoubt(context, flight, refusal);
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
-    if (owed.doubt.waitedMs < offerPatienceMs) {
+    if (owed.doubt.waitedMs < offerWaitMs) {
       flight.slot.awaitOffer();
       throw error;
     }

@@ -148,7 +148,7 @@ export class Runner {
   async #bugInJob(flight: JobInFlight, error: unknown): Promise<void> {
     this.#bug(error, flight.key);
     if (flight.state === "running") {
-      const outcome = failed("partnerd met an internal error while this job was running; see its log", {
+      const outcome = failed("partnerd had an internal error while this job was running; see its log", {
         type: "SystemUnavailable",
       });
       return settle(this.#context, flight, { outcome, cause: "bug" });

@@ -7,7 +7,7 @@ import type { Job, PolledJob } from "../job/job.js";
 import { failed } from "../job/outcome.js";
 import type { FoundJob } from "../ledger/ledger.js";
 import { Deadline } from "../std/deadline.js";
-import { calling, lostReason, mayComeRight, patiently } from "./calls.js";
+import { calling, lostReason, mayComeRight, withRetries } from "./calls.js";
 import { claim } from "./claiming.js";
 import type { EngineContext } from "./context.js";
 import { drop, leave } from "./ending.js";
@@ -39,6 +39,7 @@ export async function story(context: EngineContext, flight: JobInFlight, offer?:
   }
   const job = await detailsOf(context, flight, offer);
   if (!job) return;
+  flight.pipeline = job.pipeline;
   const unmask = maskSecretsOf(context, flight.config, job);
   const start = context.admission.start(flight.config.handler);
   flight.start = start;
@@ -88,7 +89,7 @@ async function detailsOf(
   if (!offer) return detailsOfOurs(context, flight);
   const { limits, scopes, deps } = context;
   try {
-    const job = await patiently(
+    const job = await withRetries(
       context,
       flight,
       {
@@ -118,7 +119,7 @@ async function detailsOfOurs(context: EngineContext, flight: JobInFlight): Promi
   // A job that runs can be failed without its details.
   const alsoEndedBy = flight.state === "running" ? [flight.givenUp, flight.failing] : [flight.givenUp];
   try {
-    return await patiently(
+    return await withRetries(
       context,
       flight,
       {
@@ -196,8 +197,8 @@ async function work(context: EngineContext, flight: JobInFlight, job: Job): Prom
   switch (ending.kind) {
     case "ended":
       return settle(context, flight, { ...ending, startedMs });
-    case "left":
-      return leave(context, flight, "a service still works on it; the next start waits for its callback");
+    case "unfinished":
+      return leave(context, flight, "its service is still working; the next start waits for the callback");
     case "given-up":
       return drop(context, flight, flight.loss ?? { reason: "released", message: "released" });
   }

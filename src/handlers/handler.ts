@@ -4,8 +4,9 @@ import type { Job } from "../job/job.js";
 import type { Outcome } from "../job/outcome.js";
 import type { WorkerFault } from "../job/worker-fault.js";
 import type { Deadline } from "../std/deadline.js";
+import type { Log } from "../std/log.js";
 
-/** A logger whose lines carry the job's id. Texts only; secrets are masked on the way out. */
+/** What a handler logs by: its lines carry the job's id. Texts only; secrets are masked on the way out. */
 export interface JobLogger {
   debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
@@ -79,7 +80,7 @@ export interface JobTrace {
 export interface HandlerStart {
   /** The handler could begin: the program runs, the service can be reached. */
   begun(): void;
-  /** It cannot begin now, and goes on trying. */
+  /** It cannot begin now, and keeps trying. */
   unwell(fault: WorkerFault): void;
   /** Something else comes first that may take long, such as a download, and the handler looks as if it could begin. */
   aside(): void;
@@ -92,7 +93,10 @@ export interface HandlerCall {
   readonly workspace: Workspace;
   /** When the engine aborts it. */
   readonly deadline: Deadline;
-  readonly log: JobLogger;
+  /** For what partnerd says about the job. */
+  readonly log: Log;
+  /** For what the handler says. */
+  readonly jobLog: JobLogger;
   readonly signal: AbortSignal;
   readonly draining: AbortSignal;
   /** Absent: nobody asks. */
@@ -103,12 +107,12 @@ export interface HandlerCall {
   readonly mayRerun?: boolean;
   /**
    * Told when a service answered 202: resolves when that is recorded. From then on a crash does not interrupt
-   * the job; the next process goes on waiting, until the same deadline.
+   * the job; the next process keeps waiting, until the same deadline.
    */
   awaitCallback(callback: { readonly tokenHash: string }): Promise<void>;
   /**
    * Resolves once what `run` gave is as durable as the ledger makes it, or is with CodePipeline; a service that
-   * delivers its outcome by callback is told "accepted" only then. Absent: as soon as `run` has it. Rejects when the
+   * delivers its outcome by callback gets "accepted" only then. Absent: as soon as `run` has it. Rejects when the
    * job ends without either.
    */
   readonly outcomeRecorded?: Promise<void>;
@@ -133,7 +137,7 @@ export interface JobHandler {
    * given to it because of its faults.
    */
   check?(signal: AbortSignal): Promise<void>;
-  /** Kills what still runs and lets go of connections. Idempotent. */
+  /** Kills what still runs and closes connections. Idempotent. */
   close(): Promise<void>;
 }
 

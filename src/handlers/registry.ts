@@ -3,10 +3,11 @@
 import type { Secret } from "../job/secret.js";
 import type { Clock } from "../std/clock.js";
 import { Leftovers } from "../std/leftovers.js";
+import type { Log } from "../std/log.js";
 import type { RetryPolicyMs } from "../std/retry.js";
 import type { Account, AccountNames } from "./command/account.js";
 import { outcomeVariable } from "./command/outcome-file.js";
-import type { HandlerCall, HandlerRegistry, JobHandler, JobLogger } from "./handler.js";
+import type { HandlerCall, HandlerRegistry, JobHandler } from "./handler.js";
 import type { Callbacks } from "./http/callbacks.js";
 import type { JobMasker } from "./masker.js";
 import type { ThreadDeath } from "./module/thread-handler.js";
@@ -57,7 +58,7 @@ export interface HandlersOptions {
   readonly retry: RetryPolicyMs;
   /** Holds the folders of commands' jobs. */
   readonly workDir: string;
-  /** How long a handler may take to stop once it is told to. */
+  /** How long a handler may take to stop once it is asked to. */
   readonly cancelGraceMs: number;
   /** The daemon's own environment, from which commands inherit PATH, HOME, LANG and TZ. */
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -66,7 +67,7 @@ export interface HandlersOptions {
   /** Told when the thread of a module handler ended unasked. */
   readonly onThreadEnded?: (name: string, death: ThreadDeath) => void;
   /** For what a handler's code prints outside of every job. */
-  readonly log: (name: string) => JobLogger;
+  readonly log: (name: string) => Log;
 }
 
 /** Builds all handlers. Throws HandlersError, which lists every one that cannot be built, with what to do. */

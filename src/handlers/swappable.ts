@@ -22,7 +22,7 @@ export class SwappableHandlers implements HandlerRegistry {
   }
 
   /**
-   * Takes on other handlers. The returned function closes those that were in force before; call it when the last job
+   * Uses other handlers from now on. The returned function closes those that were in use before; call it when the last job
    * that began with them has ended. After close(), as at the end of a reload that a stop overtook, what comes is closed.
    */
   swap(next: HandlerRegistry): () => Promise<void> {
@@ -36,7 +36,7 @@ export class SwappableHandlers implements HandlerRegistry {
     };
   }
 
-  /** Closes all of them; each is told before this returns. */
+  /** Closes all of them; each is asked before this returns. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all([this.#current, ...this.#retired].map((registry) => registry.close()));

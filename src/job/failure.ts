@@ -50,7 +50,7 @@ export function isJobFailure(error: unknown): error is JobFailure {
 
 /** Failure details as the API takes them; an empty message is replaced, a long one shortened. */
 export function failureDetails(type: FailureType, message: string, externalExecutionId?: string): FailureDetails {
-  const text = message.trim() === "" ? `the job failed (${type}) and gave no reason` : message;
+  const text = message.trim() === "" ? `the job failed (${type}) without a reason` : message;
   return {
     type,
     message: apiText(text, limits.failureMessage),

@@ -20,7 +20,7 @@ export function orderFor(jobId: string, state: JobState, order: Order): OrderSte
   if (state === "settled") {
     return {
       kind: "too-late",
-      message: `the result of job ${jobId} is already fixed and is reported as soon as CodePipeline accepts it; to drop it, release the job`,
+      message: `job ${jobId} already has its result, which is being reported; to drop the result, release the job`,
     };
   }
   const settled: JobEvent = { type: "outcome-settled", outcome: failed(order.message) };

@@ -49,7 +49,7 @@ const searchMaxMs = 1_000;
 const knownMaxMs = 10_000;
 
 /**
- * Kills leftovers while other jobs go on: it is asked at the end of each job, so it must cost next to nothing. Whoever
+ * Kills leftovers while other jobs run: it is asked at the end of each job, so it must cost next to nothing. Whoever
  * asks during a search shares the next one. A search reads only processes that are new since the one before: nobody
  * gets into a job's environment later on. It reads one file after another, in Node's threads: one that hangs takes one.
  */

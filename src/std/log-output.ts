@@ -100,7 +100,7 @@ export class LogOutput {
     this.isColored = options.isColored;
   }
 
-  /** Whom to tell of lost lines, once lines go through again; logs one line. */
+  /** Called with what was lost, once lines go through again; logs one line. */
   onLost(report: (lost: LostLines) => void): void {
     this.#report = report;
   }
@@ -123,7 +123,7 @@ export class LogOutput {
       this.#batch = undefined;
     }
     const dropped = this.#queue.add(line, level, lines);
-    if (dropped > 0) this.#lose(dropped, "the reader of the log did not keep up");
+    if (dropped > 0) this.#countLost(dropped, "the reader of the log did not keep up");
     this.#retryLater(this.#options.retryMs);
   }
 
@@ -184,12 +184,12 @@ export class LogOutput {
     } catch (error) {
       const code = codeOf(error);
       if (code === "EAGAIN" || code === "EINTR") return false;
-      // The reader is gone, the disk is full: nobody can be told until a write works again. A line that lacks nothing
+      // The reader is gone, the disk is full: it cannot be reported until a write works again. A line that lacks nothing
       // but its newline is not lost: that is written first.
       const lost = batch.ends.filter(({ at }) => at - newline.length > this.#written);
       this.#isTorn ||= this.#written > 0 && !batch.ends.some(({ at }) => at === this.#written);
       this.#backSinceMs = undefined;
-      this.#lose(
+      this.#countLost(
         lost.reduce((sum, { lines }) => sum + lines, 0),
         `the log could not be written (${code})`,
       );
@@ -198,7 +198,7 @@ export class LogOutput {
     return true;
   }
 
-  #lose(lines: number, why: string): void {
+  #countLost(lines: number, why: string): void {
     this.#lost += lines;
     this.#whyLost = why;
   }

@@ -1,20 +1,49 @@
-// The one way to say something: pino, with every finished line passed through the masker and bounded in length.
-// Lines about jobs carry the job's fields through child loggers.
+// The one way to log: pino, with every finished line passed through the masker and bounded in length. Every line has an
+// event of log-events.ts, checked by the compiler. Lines about one job get the job's fields by `with`.
 import { type Logger, pino, stdTimeFunctions, symbols } from "pino";
 import { errorRecord } from "./errors.js";
+import type { EventOf, FieldOf, LevelOf, LogEvent } from "./log-events.js";
 import type { LostLines } from "./log-output.js";
 import type { LogLevel } from "./log-queue.js";
 import { prettyLine } from "./pretty-line.js";
 import { safeJson } from "./safe-json.js";
 
-export type Log = Logger;
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Has no field but those that the event's entry names. */
+type Checked<E extends LogEvent, F> = F & { readonly [Name in Exclude<keyof F, FieldOf<E>>]: never };
+
+/** Logs a line of this level. */
+type LogAt<L extends LogLevel> = <E extends EventOf<L>, F extends Fields>(
+  event: E,
+  fields: Checked<E, F>,
+  message: string,
+) => void;
+
+/** A line has an event, that event's fields, and a text that may change. */
+export interface Log {
+  readonly debug: LogAt<"debug">;
+  readonly info: LogAt<"info">;
+  readonly warn: LogAt<"warn">;
+  readonly error: LogAt<"error">;
+  /** For a level that is decided when the line is logged. */
+  at<E extends LogEvent, F extends Fields>(level: LevelOf<E>, event: E, fields: Checked<E, F>, message: string): void;
+  /** The same log, whose lines have these fields besides their own. */
+  with(fields: Fields): Log;
+}
+
+/** The log of a whole process. */
+export interface RootLog extends Log {
+  /** Below it nothing is logged; `silent`: nothing at all. */
+  setLevel(level: LogLevel | "silent"): void;
+}
 
 /** Takes finished lines, each with its newline; LogOutput is one. Must not throw. */
 export interface LogDestination {
   write(line: string, level: LogLevel): void;
   /** Colours for levels, in the pretty format. */
   readonly isColored?: boolean;
-  /** Whom to tell of lines that were lost, once lines go through again. */
+  /** Called with what was lost, once lines go through again. */
   onLost?(report: (lost: LostLines) => void): void;
 }
 
@@ -25,8 +54,6 @@ export interface LogOptions {
   readonly destination: LogDestination;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /** A logger that takes the message first; for handlers. */
 export interface TextLog {
   debug(message: string, fields?: Fields): void;
@@ -36,10 +63,10 @@ export interface TextLog {
 }
 
 /**
- * The daemon's logger. Each line is JSON with `time` (ISO 8601), `level` (a word) and `msg`, or the pretty form of
- * it. No secret that the masker knows, and no field that is called like one, is ever shown.
+ * The daemon's logger. Each line is JSON with `time` (ISO 8601), `level` (a word), `event` and `msg`, or the pretty form
+ * of it. No secret that the masker knows, and no field that is called like one, is ever shown.
  */
-export function createLog(options: LogOptions): Log {
+export function createLog(options: LogOptions): RootLog {
   const { masker, destination } = options;
   const isPretty = options.format === "pretty";
   const mask = (text: string) => masker.mask(text);
@@ -53,7 +80,7 @@ export function createLog(options: LogOptions): Log {
       destination.write(shown, levelOf(stream.lastLevel));
     },
   };
-  const log = pino(
+  const logger = pino(
     {
       level: options.level,
       // Who runs where is known to whatever collects the lines.
@@ -65,8 +92,29 @@ export function createLog(options: LogOptions): Log {
     },
     stream,
   );
-  destination.onLost?.(({ lines, why }) => log.error({ lines }, `log lines were dropped: ${why}`));
-  return log;
+  const log = logOf(logger);
+  destination.onLost?.(({ lines, why: reason }) =>
+    log.error("log-lines-dropped", { lines, reason }, `dropped ${lines} log lines: ${reason}`),
+  );
+  return {
+    ...log,
+    setLevel: (level) => {
+      logger.level = level;
+    },
+  };
+}
+
+function logOf(logger: Logger): Log {
+  const at = (level: LogLevel, event: LogEvent, fields: Fields, message: string) =>
+    logger[level]({ event, ...fields }, message);
+  return {
+    debug: (event, fields, message) => at("debug", event, fields, message),
+    info: (event, fields, message) => at("info", event, fields, message),
+    warn: (event, fields, message) => at("warn", event, fields, message),
+    error: (event, fields, message) => at("error", event, fields, message),
+    at,
+    with: (fields) => logOf(logger.child(fields)),
+  };
 }
 
 const infoLevel = 30;
@@ -78,22 +126,23 @@ function levelOf(level: number): LogLevel {
   return level < 50 ? "warn" : "error";
 }
 
+/** What lines about a job have already: a handler's own field of that name gets another one. */
+const reserved = new Set(["time", "level", "event", "msg", "jobId", "actionType", "region", "clientId"]);
+
 /**
- * A logger for code that is not ours: it never throws, and its fields cannot pose as `level`, `time`, `msg` or as
- * one of `fields`, which every line carries.
+ * A logger for code that is not ours, over the log of its job: it never throws, and its fields cannot pose as those of
+ * partnerd.
  */
-export function textLog(log: Log, fields: Fields): TextLog {
-  const child = log.child(fields);
-  const reserved = new Set(["time", "level", "msg", ...Object.keys(fields)]);
-  const at = (level: "debug" | "info" | "warn" | "error") => (message: string, more?: Fields) => {
+export function textLog(log: Log): TextLog {
+  const at = (level: LogLevel) => (message: string, more?: Fields) => {
     try {
       const entries = Object.entries(more ?? {}).map(([name, value]) => [
         reserved.has(name) ? `${name}_` : name,
         value,
       ]);
-      child[level](Object.fromEntries(entries), "%s", String(message));
+      log.at(level, "handler-log", Object.fromEntries(entries), String(message));
     } catch {
-      child[level]("a log line of the handler cannot be shown");
+      log.at(level, "handler-log", {}, "a log line of the handler cannot be shown");
     }
   };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };

@@ -15,15 +15,16 @@ const leftOut = new Set([
 
 const colors: Readonly<Record<string, number>> = { debug: 90, info: 32, warn: 33, error: 31 };
 
-/** The line of one JSON log line, local time; a stack follows on indented lines. */
+/** The line of one JSON log line, local time; warnings and errors name their event. A stack follows on indented lines. */
 export function prettyLine(json: string, isColored: boolean): string {
-  const { time, level, msg, stack, err, ...all } = JSON.parse(json) as Record<string, unknown>;
+  const { time, level, event, msg, stack, err, ...all } = JSON.parse(json) as Record<string, unknown>;
   const { subject, fields } = aboutJob(all);
   const paint = (code: number, text: string) => (isColored ? `\u001b[${code}m${text}\u001b[0m` : text);
   const shownLevel = paint(colors[String(level)] ?? 0, plain(String(level)).padEnd(5));
   const error = (err ?? {}) as Record<string, unknown>;
+  const named = level === "warn" || level === "error" ? { event, ...fields } : fields;
   const parts =
-    err === undefined ? fields : { ...fields, error: error["message"], code: fields["code"] ?? error["code"] };
+    err === undefined ? named : { ...named, error: error["message"], code: fields["code"] ?? error["code"] };
   const shownFields = Object.entries(parts)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${paint(90, `${plain(name)}=`)}${fieldText(value)}`);

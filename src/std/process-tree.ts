@@ -95,12 +95,12 @@ export async function runGroup(options: GroupOptions): Promise<GroupEnd> {
   }
 }
 
-/** Tells a group to end, waits until nobody is left in it, and kills who is left after the grace. */
+/** Tells a group to end, waits until no process is left in it, and kills the rest after the grace. */
 async function endGroup(group: number, options: GroupOptions, isLeaderGone: () => boolean): Promise<void> {
   const { graceMs, killSignal, clock } = options;
   const untilMs = clock.monotonic() + graceMs;
   signalGroup(group, "SIGTERM");
-  // A stopped process takes its SIGTERM only when it goes on.
+  // A stopped process takes its SIGTERM only when it continues.
   signalGroup(group, "SIGCONT");
   let waitMs = lookMinMs;
   const leftMs = () => untilMs - clock.monotonic();
@@ -145,7 +145,7 @@ async function livesIn(group: number, pid: string): Promise<boolean> {
   return Number(pgrp) === group && state !== "Z" && state !== "X";
 }
 
-/** Sends a signal (0: none) to every process of a group. False when there is nobody. */
+/** Sends a signal (0: none) to every process of a group. False when there is no process. */
 export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(-group, signal);

@@ -50,8 +50,8 @@ function cleaned(value: unknown, cleaner: Cleaner, depth: number): unknown {
 }
 
 function cleanMember(name: string, member: unknown, cleaner: Cleaner, depth: number): [string, unknown] {
-  // Ours: a customer whose secret is "info" or "2026" must not blank the levels and times of all lines.
-  if (depth === 0 && (name === "time" || name === "level")) return [name, member];
+  // Ours: a customer whose secret is "info" or "2026" must not blank the levels, events and times of all lines.
+  if (depth === 0 && (name === "time" || name === "level" || name === "event")) return [name, member];
   const shownName = depth === 0 && name === "msg" ? name : cleanText(name, cleaner);
   const isSecret = secretName.test(name.replaceAll("_", "-")) && typeof member !== "boolean" && member !== null;
   return [shownName, isSecret ? secretMark : cleaned(member, cleaner, depth + 1)];

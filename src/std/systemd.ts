@@ -18,7 +18,7 @@ export interface NotifierOptions {
   /** Told once when messages do not get through, with what to do about it. */
   readonly onFault: (message: string) => void;
   /** Told when they do again. */
-  readonly onMended: () => void;
+  readonly onRecovered: () => void;
   /** By default `systemd-notify`, found by the PATH. */
   readonly program?: string;
 }
@@ -79,7 +79,7 @@ export class SystemdNotifier {
       if (error) this.#failed(error);
       else if (this.#isFailing) {
         this.#isFailing = false;
-        this.#options.onMended();
+        this.#options.onRecovered();
       }
     }
     this.#sending = undefined;
@@ -109,13 +109,13 @@ export class SystemdNotifier {
   #failed(error: Error): void {
     if (this.#isAbsent) {
       this.#waiting = [];
-      const mend = "install systemd here, or take a unit of Type=exec without a watchdog";
-      this.#options.onFault(`${this.#program} is not on the PATH; ${mend}`);
+      const remedy = "install systemd here, or use Type=exec without a watchdog";
+      this.#options.onFault(`${this.#program} is not on the PATH; ${remedy}`);
       return;
     }
     if (this.#isFailing) return;
     this.#isFailing = true;
-    this.#options.onFault(`${error.message}; it is tried again; does the unit have NotifyAccess=all?`);
+    this.#options.onFault(`${error.message}; retrying; does the unit have NotifyAccess=all?`);
   }
 }
 

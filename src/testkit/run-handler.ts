@@ -3,8 +3,8 @@
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
-import type { Handler, HandlerJob, JobDocument, JobLogger } from "../handlers/handler.js";
-import { settledOr, settledRun } from "../handlers/module/handler-job.js";
+import type { Handler, JobDocument, JobLogger } from "../handlers/handler.js";
+import { type HandlerJobParts, settledOr, settledRun } from "../handlers/module/handler-job.js";
 import { failureFrom, JobFailure } from "../job/failure.js";
 import { failed, type Outcome, outcomeFrom } from "../job/outcome.js";
 
@@ -119,7 +119,7 @@ class Run {
     return Promise.race([ended, timedOut]);
   }
 
-  #members(folder: string): Omit<HandlerJob, keyof JobDocument> {
+  #members(folder: string): Omit<HandlerJobParts, "document"> {
     const log =
       (level: HandlerLogLine["level"]) =>
       (message: string, fields: HandlerLogLine["fields"] = {}) => {
@@ -127,6 +127,10 @@ class Run {
       };
     const logger: JobLogger = { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") };
     return {
+      onMissing: (artifact) =>
+        logger.warn(
+          `the handler succeeded without uploading the output artifact ${artifact}; a later action may miss it`,
+        ),
       log: logger,
       signal: this.deadline.signal,
       draining: this.draining.signal,

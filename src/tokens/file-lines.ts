@@ -1,4 +1,4 @@
-// The log lines of a client token file: what was read, what was refused, what is gone.
+// The log lines of a client token file: what was read, what was rejected, what is gone.
 import type { Log } from "../std/log.js";
 import type { TokenFileEvent } from "./token-file.js";
 
@@ -6,14 +6,26 @@ import type { TokenFileEvent } from "./token-file.js";
 export function tokenFileLine(log: Log, event: TokenFileEvent): void {
   switch (event.type) {
     case "reloaded":
-      return log.info({ clients: event.clients }, "client token file read again");
+      return log.info("client-tokens-reloaded", { clients: event.clients }, "client token file reloaded");
     case "broken":
-      return log.error({}, `client token file refused, the earlier tokens stay in force: ${event.message}`);
+      return log.error(
+        "client-tokens-rejected",
+        {},
+        `client token file rejected; keeping the current tokens: ${event.message}`,
+      );
     case "vanished":
-      return log.error({}, "client token file is gone, the earlier tokens stay in force: put it back");
+      return log.error(
+        "client-tokens-missing",
+        {},
+        "client token file is gone; keeping the current tokens: restore the file",
+      );
     case "back":
-      return log.info({}, "client token file is back");
+      return log.info("client-tokens-restored", {}, "client token file is back");
     case "readable-by-all":
-      return log.warn({ mode: event.mode }, "client token file can be read by every user: chmod 600");
+      return log.warn(
+        "client-tokens-readable",
+        { mode: event.mode },
+        "every user can read the client token file: chmod 600",
+      );
   }
 }

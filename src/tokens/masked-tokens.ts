@@ -1,5 +1,5 @@
 // Any token source, with every token that it gives masked in logs from then on. Holds one token a client: when the
-// source gives a new one, the old one is let go.
+// source gives a new one, the old one is no longer masked.
 import type { ClientId, ClientToken } from "../job/job.js";
 import type { Secret } from "../job/secret.js";
 import { type ClientTokens, TokenError } from "./tokens.js";
@@ -18,7 +18,7 @@ export interface TokenLookup {
   readonly durationMs: number;
 }
 
-/** ClientTokens that tells the log's masker of each token. */
+/** ClientTokens that have the log's masker mask each token. */
 export class MaskedTokens implements ClientTokens {
   #source: ClientTokens;
   readonly #keepSecrets: (values: readonly string[]) => () => void;

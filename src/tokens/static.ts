@@ -19,7 +19,7 @@ export class StaticClientTokens implements ClientTokens {
     return token;
   }
 
-  /** Nothing to look up afresh: only a new configuration brings a new token. */
+  /** Nothing to look up again: only a new configuration brings a new token. */
   forget(): void {}
 
   async close(): Promise<void> {}

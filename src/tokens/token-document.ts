@@ -15,8 +15,8 @@ const clientIdPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-
 /** One line of plain YAML, which means the same to every reader; nearly all files consist of such lines. */
 const plainLine =
   /^(["']?)([0-9A-Fa-f-]{36})\1:[ \t]+(?:"([^"\\]*)"|'([^']*)'|([A-Za-z0-9][A-Za-z0-9+/=_.~-]*))[ \t]*(?:[ \t]#.*)?$/;
-/** Mistakes told at once; a file of the wrong kind has thousands. */
-const toldMax = 5;
+/** Most mistakes shown at once; a file of the wrong kind has thousands. */
+const shownMax = 5;
 
 type Entry = readonly [id: unknown, token: unknown];
 
@@ -77,15 +77,15 @@ function checked(entries: readonly Entry[]): TokenMap {
     const clientId = typeof id === "string" ? id.toLowerCase() : "";
     const mistake = clientIdPattern.test(clientId)
       ? tokens.has(clientId as ClientId)
-        ? "its client id stands there twice"
+        ? "its client id is a duplicate"
         : tokenMistake(token)
       : "its key is not a client id (a UUID)";
     if (mistake !== undefined) mistakes.push(`entry ${at + 1}: ${mistake}`);
     else tokens.set(clientId as ClientId, new Secret(token as ClientToken));
   }
   if (mistakes.length === 0) return tokens;
-  const more = mistakes.length > toldMax ? [`and ${mistakes.length - toldMax} more`] : [];
-  throw new TokenDocumentError([...mistakes.slice(0, toldMax), ...more].join("; "));
+  const more = mistakes.length > shownMax ? [`and ${mistakes.length - shownMax} more`] : [];
+  throw new TokenDocumentError([...mistakes.slice(0, shownMax), ...more].join("; "));
 }
 
 /** GetThirdPartyJobDetails takes tokens of 1 to 256 characters; space around one is a slip of whoever wrote it. */
@@ -93,7 +93,7 @@ function tokenMistake(token: unknown): string | undefined {
   if (typeof token !== "string") return "its token is not a text";
   if (token === "") return "its token is empty";
   if (token.length > limits.clientToken) {
-    return `its token has ${token.length} characters, at most ${limits.clientToken} are possible`;
+    return `its token has ${token.length} characters, the limit is ${limits.clientToken}`;
   }
   if (token.trim() !== token || /\p{Cc}/u.test(token))
     return "its token has white space around it or control characters";

@@ -12,11 +12,11 @@ import { type ClientTokens, TokenError } from "./tokens.js";
 
 /** What became of the file. No event holds a token. */
 export type TokenFileEvent =
-  /** A new version is in force; also the first good one after a broken one. */
+  /** A new version is in use; also the first good one after a broken one. */
   | { readonly type: "reloaded"; readonly clients: number }
-  /** A new version cannot be used; the one before stays in force. Told once for each version. */
+  /** A new version cannot be used; the one before stays in use. Once for each version. */
   | { readonly type: "broken"; readonly message: string }
-  /** The file is not there; what was read last stays in force. */
+  /** The file is not there; what was read last stays in use. */
   | { readonly type: "vanished" }
   /** The file is there again. */
   | { readonly type: "back" }
@@ -65,7 +65,7 @@ export class FileClientTokens implements ClientTokens {
   #tokens: TokenMap;
   /** The last version read, good or not; `undefined`: read in any case. `readMs` is of the monotonic clock. */
   #seen: { readonly fingerprint: string; readonly readMs: number; readonly isSettled: boolean } | undefined;
-  /** Of the version in force. */
+  /** Of the version in use. */
   #hash: string;
   #trouble: "none" | "broken" | "vanished" = "none";
   #toldBroken: string | undefined;

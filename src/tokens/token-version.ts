@@ -1,4 +1,4 @@
-// One version of a client token file: read whole, at one moment, within a limit, and told from the next version.
+// One version of a client token file: read whole, at one moment, within a limit, and told apart from the next version.
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";

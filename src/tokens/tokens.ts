@@ -6,7 +6,7 @@ import type { Secret } from "../job/secret.js";
 export interface ClientTokens {
   /** The client's token. Throws TokenError. */
   resolve(clientId: ClientId, signal: AbortSignal): Promise<Secret<ClientToken>>;
-  /** CodePipeline refused the token last given for this client: look it up afresh next time. */
+  /** CodePipeline refused the token last given for this client: look it up again next time. */
   forget(clientId: ClientId): void;
   /** Ends watching and connections. Idempotent. */
   close(): Promise<void>;

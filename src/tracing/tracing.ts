@@ -64,8 +64,8 @@ export class Tracing {
         return this.#close(event.key, event.atMs, { "partnerd.attempts": event.attempts });
       case "job-dropped":
         return this.#close(event.key, event.atMs, { "partnerd.dropped": event.reason }, event.message);
-      case "job-left":
-        return this.#close(event.key, event.atMs, { "partnerd.left": event.state }, event.message);
+      case "job-unfinished":
+        return this.#close(event.key, event.atMs, { "partnerd.unfinished": event.state }, event.message);
       default:
         return;
     }

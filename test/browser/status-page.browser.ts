@@ -158,7 +158,7 @@ describe("the status page", () => {
     await first[Symbol.asyncDispose]();
     await until(page, "document.getElementById('live').textContent === 'partnerd has stopped'");
     expect(await page.getByRole("status").textContent()).toBe("partnerd has stopped");
-    expect(await page.locator("h1").textContent()).toBe("Stopped: all results reported");
+    expect(await page.locator("h1").textContent()).toBe("Stopped; all results reported");
     expect(await page.evaluate("document.body.classList.contains('stale')")).toBe(true);
     await using _second = await start();
     await isLive(page);

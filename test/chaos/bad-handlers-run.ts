@@ -23,15 +23,15 @@ const lateMs = 1_000;
 const truths: Readonly<Record<string, RegExp>> = {
   exits: /called process\.exit\(1\)/,
   forks: /called process\.exit\(1\)/,
-  "throws in a timer": /nobody catches: out of cheese/,
-  "throws nothing in a timer": /nobody catches: undefined/,
-  "rejects where nobody listens": /rejected promise unhandled: out of wine/,
-  "loops for ever": /no sign of life for 15 s/,
-  "waits on a lock for ever": /no sign of life for 15 s/,
+  "throws in a timer": /uncaught error: out of cheese/,
+  "throws nothing in a timer": /uncaught error: undefined/,
+  "rejects where nobody listens": /handle a rejected promise: out of wine/,
+  "loops for ever": /did not respond for 15 s/,
+  "waits on a lock for ever": /did not respond for 15 s/,
   "keeps objects": /more memory than its maxMemory/,
   "keeps buffers in a loop": /more memory than its maxMemory/,
-  "prints for ever": /no sign of life for 15 s/,
-  "logs for ever": /no sign of life for 15 s/,
+  "prints for ever": /did not respond for 15 s/,
+  "logs for ever": /did not respond for 15 s/,
   "ignores its abort": /took longer than its limit/,
 };
 /** Those that harm nothing, and succeed unless another ends their thread. */

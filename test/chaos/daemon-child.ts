@@ -13,7 +13,7 @@ import type { ClientId, ClientToken, Region } from "../../src/job/job.js";
 import { continued, failed, type Outcome, succeeded } from "../../src/job/outcome.js";
 import { Secret } from "../../src/job/secret.js";
 import { systemClock } from "../../src/std/clock.js";
-import { createLog, textLog } from "../../src/std/log.js";
+import { createLog } from "../../src/std/log.js";
 import { Masker } from "../../src/std/masking.js";
 import { otherLimits } from "../support/artifact-limits.js";
 import { moduleHandler } from "../support/module-handler.js";
@@ -188,7 +188,7 @@ async function main(order: ChildOrder): Promise<void> {
       random: Math.random,
       keepSecrets: (values) => masker.keep(values),
       mask: (text) => masker.mask(text),
-      jobLog: (key) => textLog(log, { jobId: key.jobId }),
+      jobLog: (key) => log.with({ jobId: key.jobId }),
     },
     pollers: pollersOf(config),
     limits: { maxConcurrentJobs: 8, polling: config.polling, shutdown: config.shutdown, retry: config.retry },

@@ -12,6 +12,7 @@ import type { Lease } from "../../src/ledger/ledger.js";
 import { MemoryLedger } from "../../src/ledger/memory.js";
 import { systemClock } from "../../src/std/clock.js";
 import { noArtifacts } from "../support/no-artifacts.js";
+import { noLog } from "../support/no-log.js";
 
 const key: JobKey = {
   region: "eu-west-1" as Region,
@@ -77,7 +78,7 @@ it("has every state in the ledger before the call that it guards", async () => {
       random: Math.random,
       keepSecrets: () => () => {},
       mask: (text) => text,
-      jobLog: () => ({ debug() {}, info() {}, warn() {}, error() {} }),
+      jobLog: () => noLog,
     },
     pollers: [
       {

@@ -123,10 +123,10 @@ async function check(lines: readonly string[]): Promise<number> {
   }
 }
 
-/** Jobs that were let go because they could not be written, and after which the ledger was mended. */
+/** Jobs that were let go because they could not be written, and after which the ledger was fixed. */
 function unasked(lines: readonly string[]): string[] {
-  const mended = lines.findLastIndex((line) => line.startsWith("health true"));
-  return lines.slice(0, Math.max(mended, 0)).flatMap((line) => /^unasked (.*)$/.exec(line)?.[1] ?? []);
+  const recoveredAt = lines.findLastIndex((line) => line.startsWith("health true"));
+  return lines.slice(0, Math.max(recoveredAt, 0)).flatMap((line) => /^unasked (.*)$/.exec(line)?.[1] ?? []);
 }
 
 function reopen(): Promise<SqliteLedger> {

@@ -189,7 +189,7 @@ async function enter({ state, api }: Cell, stage: Stage): Promise<void> {
   await Promise.race([isCalled, stage.endedEarly()]);
   if (handlers[state] !== undefined) await stage.says(/"at work"/);
   if (state === "paused") {
-    await stage.says(/admin port is open/);
+    await stage.says(/"admin-listening"/);
     const answer = await fetch(`http://127.0.0.1:${stage.adminPort}/pause`, { method: "POST" });
     expect(answer.status).toBe(200);
   }
@@ -201,7 +201,7 @@ async function stop({ state, way }: Cell, stage: Stage): Promise<number> {
   if (state === "reloading") child.kill("SIGHUP");
   if (way === "HUP + TERM") {
     child.kill("SIGHUP");
-    await stage.says(/configuration read again/);
+    await stage.says(/"reload-(?:finished|rejected)"/);
   }
   child.kill("SIGTERM");
   const more = way === "TERM x2" ? 1 : way === "TERM x3" ? 2 : 0;

@@ -9,6 +9,7 @@ import type { ActionType, Region } from "../../src/job/job.js";
 import { MemoryLedger } from "../../src/ledger/memory.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { noArtifacts } from "../support/no-artifacts.js";
+import { noLog } from "../support/no-log.js";
 import { VirtualService } from "./virtual-service.js";
 
 export const scan: ActionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" };
@@ -62,7 +63,6 @@ export function virtualWorker(options: VirtualOptions) {
     },
     close: async () => {},
   };
-  const log = { debug() {}, info() {}, warn() {}, error() {} };
   const limits = { ...ordinaryLimits, maxConcurrentJobs: options.maxConcurrentJobs ?? 50 };
   const worker = new Worker({
     deps: {
@@ -74,7 +74,7 @@ export function virtualWorker(options: VirtualOptions) {
       random: seeded(options.seed),
       keepSecrets: () => () => {},
       mask: (text) => text,
-      jobLog: () => log,
+      jobLog: () => noLog,
     },
     pollers: (options.actionTypes ?? [scan, build]).map((actionType) => ({
       region: "us-east-1" as Region,

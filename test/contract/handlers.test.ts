@@ -98,7 +98,7 @@ describe.each(kinds)("a $name handler", (kind) => {
     const { handler, clock } = await open("crashes");
     const call = aCall({ deadline: Deadline.in(clock, 3_600_000) });
     call.log.onLine((line) => {
-      const waitMs = /trying again in (\d+) ms/.exec(line.message)?.[1];
+      const { delayMs: waitMs } = line.fields;
       if (waitMs !== undefined) void clock.advance(Number(waitMs) + 1);
     });
     const outcome = await outcomeOf(handler.run(call), call);

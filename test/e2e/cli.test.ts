@@ -103,7 +103,7 @@ describe("the built program", () => {
   it("says in one line that no daemon is there to be well", async () => {
     const { code, out, err } = await start(["healthcheck", "--set", "admin.port=1"]).ended;
     expect({ code, out }).toEqual({ code: 1, out: "" });
-    expect(err).toMatch(/^not well: http:\/\/127\.0\.0\.1:1\/livez .*\n$/);
+    expect(err).toMatch(/^unhealthy: http:\/\/127\.0\.0\.1:1\/livez .*\n$/);
   });
 
   it("minds nothing when its reader has gone away", async () => {

@@ -5,7 +5,7 @@ import { startProgram } from "../support/program.js";
 it("works nine sample jobs, says what came of each, and ends in 0", async () => {
   const { code, signal, out, err } = await startProgram(["demo", "--jobs", "9"]).ended;
   expect({ code, signal, err }).toEqual({ code: 0, signal: null, err: "" });
-  expect(out).toContain("9 jobs, 2 continuations; CodePipeline counted 0 mistakes of the worker");
+  expect(out).toContain("9 jobs, 2 continuations; CodePipeline counted 0 protocol violations by the worker");
   expect(out.trimEnd()).toMatch(/All as it should be\.$/);
   expect(out).not.toContain("OTHERWISE");
   expect(out).toMatch(

@@ -174,12 +174,12 @@ it("drains at SIGTERM: the job that runs is reported, and it ends in 0", async (
   const id = job("wait");
   await gate.arrived();
   const stopped = run("stop", "--time", "50", name);
-  await until(name, logs, /draining: no new jobs/);
+  await until(name, logs, /"drain-started"/);
   gate.open();
   await stopped;
   expect(emulator.job(id)?.status).toBe("Succeeded");
   expect(await inspect(name, ".State.ExitCode")).toBe("0");
-  expect(await logs()).toMatch(/stopped: all results reported/);
+  expect(await logs()).toMatch(/"stopped","owed":0/);
 });
 
 it("works a thousand jobs, fifty at once, and is asked for its health, within its memory", async () => {
@@ -197,7 +197,7 @@ it("comes back after a crash with its ledger, and pays the result that it owed",
   const { name, logs } = await start("partnerd-crash", {}, ["--restart", "on-failure"]);
   const outage = emulator.fault({ kind: "unavailable", operations: ["PutThirdPartyJobSuccessResult"] });
   const id = job("quick");
-  await until(name, logs, /PutThirdPartyJobSuccessResult.*tried again/);
+  await until(name, logs, /"call-retried".*PutThirdPartyJobSuccessResult/);
   process.kill(Number(await inspect(name, ".State.Pid")), "SIGKILL");
   await until(name, () => inspect(name, ".RestartCount"), "1");
   outage.remove();
@@ -212,14 +212,14 @@ it("turns unhealthy when its loop is dead", async () => {
   await gate.arrived();
   gate.open();
   await until(name, health, "unhealthy");
-  expect(await inspect(name, "json .State.Health.Log")).toMatch(/not well: .* did not answer within/);
+  expect(await inspect(name, "json .State.Health.Log")).toMatch(/unhealthy: .* did not answer within/);
 });
 
 it("says what is missing when it has no place for its ledger", async () => {
   const { name, logs } = await start("partnerd-homeless", { ledger: { store: "sqlite", path: "/app/partnerd.db" } });
   await until(name, () => inspect(name, ".State.Status"), "exited");
   expect(await inspect(name, ".State.ExitCode")).toBe("1");
-  expect(await logs()).toMatch(/could not start: .*\/app\/partnerd\.db/);
+  expect(await logs()).toMatch(/"start-failed".*\/app\/partnerd\.db/);
 });
 
 /** The most memory that a container had at once; with either kind of cgroups. */

@@ -45,10 +45,10 @@ it.each([
   const { emulator, program } = await start(`${hang} ${good}`);
   const id = emulator.addJob({ actionType: thirdParty });
   await emulator.waitForJob(id, "over");
-  await program.says(/"job succeeded"/);
+  await program.logged("job-succeeded");
   program.child.kill("SIGTERM");
   expect(await program.ended).toMatchObject({ code: 0, signal: null, err: "" });
-  expect(program.logs()).toContainEqual(expect.objectContaining({ msg: "stopped: all results reported", owed: 0 }));
+  expect(program.logs()).toContainEqual(expect.objectContaining({ event: "stopped", level: "info", owed: 0 }));
 });
 
 it.each([
@@ -58,9 +58,9 @@ it.each([
   const { emulator, program } = await start(`${hang} ${deaf}`, limits);
   emulator.addJob({ actionType: thirdParty });
   await program.says(/"at work"/);
-  for (const answer of [/"draining: no new jobs/, /"stopping the handlers that still run/]) {
+  for (const answer of ["drain-started", "handlers-stopping"] as const) {
     program.child.kill("SIGTERM");
-    await program.says(answer);
+    await program.logged(answer);
     await pause(1_100);
   }
   program.child.kill("SIGTERM");

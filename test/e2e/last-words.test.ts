@@ -41,7 +41,7 @@ it.each<[string, number, object, object, { readonly owed: number; readonly runni
   const port = await freePort();
   const config = configFor(emulator, { kind: "module", path: "./handler.mjs" }, { shutdown, ledger, admin: { port } });
   const program = startProgram(["run"], { files: { "partnerd.yaml": config, "handler.mjs": handler } });
-  await program.says(/admin port is open/);
+  await program.logged("admin-listening");
   const page = pageOf(port);
   const away = ["PutThirdPartyJobSuccessResult", "PutThirdPartyJobFailureResult"] as const;
   if (owed + running > 0) emulator.fault({ kind: "unavailable", operations: [...away] });
@@ -55,9 +55,9 @@ it.each<[string, number, object, object, { readonly owed: number; readonly runni
   }
   const all = owed + running;
   expect(await program.ended).toMatchObject({ code: all > 0 ? 75 : 0, signal: null, err: "" });
-  expect(program.logs().at(-1)).toMatchObject({ owed: all, msg: `stopped: ${said}` });
+  expect(program.logs().at(-1)).toMatchObject({ owed: all, event: "stopped", msg: `stopped; ${said}` });
   await expect.poll(page.heard).toContain("event: end");
-  expect(lastHeadline(page.heard())).toBe(`Stopped: ${said}`);
+  expect(lastHeadline(page.heard())).toBe(`Stopped; ${said}`);
 });
 
 it("after one pass", async () => {
@@ -67,7 +67,7 @@ it("after one pass", async () => {
   emulator.fault({ kind: "unavailable", operations: ["PutThirdPartyJobSuccessResult"] });
   const files = { "partnerd.yaml": config, "handler.mjs": handler };
   const program: Program = startProgram(["once", "--job-outcome-status"], { files });
-  await program.complains(/retrying|tried again/);
+  await program.complains(/"call-retried"/);
   program.child.kill("SIGTERM");
   const { code, err } = await program.ended;
   expect(code).toBe(75);

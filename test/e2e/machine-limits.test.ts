@@ -72,7 +72,7 @@ describe("a machine that is short", () => {
         files: { "partnerd.yaml": yaml },
         within: () => shortage.limitedBy(folder),
       });
-      await program.says(/the machine is short, so no new job is taken/);
+      await program.logged("machine-short");
       writeFileSync(join(folder, "go"), "");
       const over = await Promise.all(ids.map((id) => emulator.waitForJob(id, "over", { limitMs: 100_000 })));
       const failures = over.flatMap(({ result, status }) => {

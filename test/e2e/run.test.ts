@@ -2,6 +2,7 @@
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { logEvents } from "../../src/std/log-events.js";
 import {
   configFor,
   handlerModule,
@@ -33,14 +34,19 @@ describe("the running program", () => {
     const lines = program.logs();
     for (const line of lines) {
       expect(line).toMatchObject({ level: expect.stringMatching(/^(info|warn|error)$/), msg: expect.any(String) });
+      expect(Object.keys(logEvents)).toContain(line["event"]);
       expect(new Date(String(line["time"])).toISOString()).toBe(line["time"]);
     }
     for (const jobId of ids) {
-      const story = lines.filter((line) => line["jobId"] === jobId).map((line) => line["msg"]);
-      expect(story).toEqual(["job started", "job succeeded"]);
+      const story = lines.filter((line) => line["jobId"] === jobId).map((line) => line["event"]);
+      expect(story).toEqual(["job-started", "job-succeeded"]);
     }
-    expect(lines.at(0)).toMatchObject({ msg: "partnerd starts" });
-    expect(lines.at(-1)).toMatchObject({ msg: "stopped: all results reported", owed: 0 });
+    for (const line of lines.filter(({ event }) => event === "job-succeeded")) {
+      expect(line).toMatchObject({ handler: "only", durationMs: expect.any(Number) });
+      expect(line).toMatchObject({ pipeline: expect.any(String), action: expect.any(String) });
+    }
+    expect(lines.at(0)).toMatchObject({ event: "starting" });
+    expect(lines.at(-1)).toMatchObject({ event: "stopped", level: "info", owed: 0 });
     expect(emulator.violations()).toEqual([]);
   });
 
@@ -136,14 +142,14 @@ describe("a start that fails", () => {
     const ledger = { store: "sqlite", path: "./partnerd.db" };
     const files = { "partnerd.yaml": configFor(emulator, module, { ledger }), "handler.mjs": succeeds };
     const first = startProgram(["run"], { files });
-    await first.says(/"worker started"/);
+    await first.logged("worker-started");
     const second = startProgram(["run"], { folder: first.folder });
     expect(await second.ended).toMatchObject({ code: 1, err: "" });
     const [line] = second.logs().filter(({ level }) => level === "error");
     expect(line?.["msg"]).toContain(String(first.child.pid));
     expect((await stopped(first)).code).toBe(0);
     const third = startProgram(["run"], { folder: first.folder });
-    await third.says(/"worker started"/);
+    await third.logged("worker-started");
     expect((await stopped(third)).code).toBe(0);
   });
 });
@@ -167,7 +173,7 @@ describe("when nobody reads what it writes", () => {
     const emulator = await startTestEmulator();
     const files = { "partnerd.yaml": configFor(emulator, module), "handler.mjs": chatty };
     const program = startProgram(["run"], { files });
-    await program.says(/"worker started"/);
+    await program.logged("worker-started");
     program.child.stdout?.destroy();
     program.child.stderr?.destroy();
     emulator.addJobs({ actionType: thirdParty, count: 30 });
@@ -195,8 +201,8 @@ describe("a module handler in its thread", () => {
 
   it.each([
     ["exit", "called process.exit(0)"],
-    ["throw", "threw an error that nobody catches: detached one"],
-    ["reject", "left a rejected promise unhandled: detached one"],
+    ["throw", "threw an uncaught error: detached one"],
+    ["reject", "did not handle a rejected promise: detached one"],
   ])("that does this: %s, fails its own job and hurts neither the daemon nor the next job", async (what, why) => {
     const emulator = await startTestEmulator();
     const files = { "partnerd.yaml": configFor(emulator, module), "handler.mjs": hurts };
@@ -210,7 +216,12 @@ describe("a module handler in its thread", () => {
     expect((await emulator.waitForJob(next, "over")).status).toBe("Succeeded");
     expect(await stopped(program)).toMatchObject({ code: 0, signal: null, err: "" });
     expect(program.logs()).toContainEqual(
-      expect.objectContaining({ level: "error", handler: "only", jobs: 1, msg: expect.stringContaining(why) }),
+      expect.objectContaining({
+        event: "handler-thread-ended",
+        handler: "only",
+        jobs: 1,
+        msg: expect.stringContaining(why),
+      }),
     );
   });
 
@@ -261,7 +272,7 @@ describe("a module handler in the daemon's thread that forgets its errors", () =
     const later = emulator.addJobs({ actionType: thirdParty, count: 5 });
     await emulator.waitFor(() => emulator.counts().Succeeded === stray_.length + later.length);
     expect(await stopped(program)).toMatchObject({ code: 0, signal: null, err: "" });
-    const strays = program.logs().filter((line) => String(line["msg"]).includes("nobody waits for"));
+    const strays = program.logs().filter((line) => line["event"] === "unhandled-error");
     expect(strays.length).toBeGreaterThanOrEqual(5);
     for (const line of strays) expect(line["level"]).toBe("error");
   });
@@ -272,7 +283,7 @@ it("answers its probes while it works and is no longer there after the end", asy
   const port = await freePort();
   const files = { "partnerd.yaml": configFor(emulator, module, { admin: { port } }), "handler.mjs": succeeds };
   const program = startProgram(["run"], { files });
-  await program.says(/"worker started"/);
+  await program.logged("worker-started");
   expect((await fetch(`http://127.0.0.1:${port}/livez`)).status).toBe(200);
   const healthy = startProgram(["healthcheck"], { folder: program.folder });
   expect(await healthy.ended).toMatchObject({ code: 0, err: "" });
@@ -296,8 +307,8 @@ it("takes up after a kill what it owed, and reports it once", async () => {
   const second = startProgram(["run", "-c", join(first.folder, "partnerd.yaml")]);
   const job = await emulator.waitForJob(id, "over");
   expect(job).toMatchObject({ status: "Succeeded", counts: { acknowledges: 1 } });
-  await second.says(/"job succeeded"/);
+  await second.logged("job-succeeded");
   expect(await stopped(second)).toMatchObject({ code: 0 });
-  expect(second.logs().some((line) => line["msg"] === "job of an earlier process taken up again")).toBe(true);
+  expect(second.logs().some((line) => line["event"] === "job-recovered")).toBe(true);
   expect(emulator.violations()).toEqual([]);
 });

@@ -58,37 +58,37 @@ describe.each(["SIGTERM", "SIGINT"] as const)("%s", (signal) => {
   it("once: takes nothing more, waits for the job that runs, reports it and ends in 0", async () => {
     const { emulator, program, id, finish } = await startWithService();
     program.child.kill(signal);
-    await program.says(/"draining: no new jobs/);
+    await program.logged("drain-started");
     const later = emulator.addJob({ actionType: thirdParty });
     finish();
     expect(await program.ended).toMatchObject({ code: 0, signal: null, err: "" });
     expect(emulator.job(id)?.status).toBe("Succeeded");
     expect(emulator.job(later)).toMatchObject({ status: "Queued", counts: { offers: 0 } });
-    expect(program.logs().find((line) => line["msg"] === "told to stop")).toMatchObject({ signal });
+    expect(program.logs().find((line) => line["event"] === "stop-requested")).toMatchObject({ signal });
   });
 
   it("twice within a second: is one wish", async () => {
     const { emulator, program, id, finish } = await startWithService();
     program.child.kill(signal);
-    await program.says(/"draining: no new jobs/);
+    await program.logged("drain-started");
     for (let n = 0; n < 5; n++) program.child.kill(signal);
     program.child.kill("SIGUSR2");
     // Signals arrive in order of their handling; by the dump all of them were heard.
-    await program.says(/"status"/);
+    await program.logged("status");
     finish();
     expect(await program.ended).toMatchObject({ code: 0 });
     expect(emulator.job(id)?.status).toBe("Succeeded");
-    expect(program.logs().some((line) => String(line["msg"]).startsWith("stopping the handlers"))).toBe(false);
+    expect(program.logs().some((line) => line["event"] === "handlers-stopping")).toBe(false);
   });
 
   it("twice: aborts the handlers, reports the jobs as failed and ends in 0", async () => {
     const { emulator, program, id } = await startWithModule(obedient, { shutdown: { drainTimeout: "10m" } });
     program.child.kill(signal);
-    await program.says(/"draining: no new jobs/);
+    await program.logged("drain-started");
     await nextWish();
     program.child.kill(signal);
     expect(await program.ended).toMatchObject({ code: 0, signal: null, err: "" });
-    expect(program.logs().map((line) => line["msg"])).toContain("told to stop");
+    expect(program.logs().map((line) => line["event"])).toContain("handlers-stopping");
     expect(emulator.job(id)).toMatchObject({ status: "Failed" });
     expect(emulator.job(id)?.result?.document).toMatchObject({ failureDetails: { type: "SystemUnavailable" } });
   });
@@ -100,24 +100,25 @@ describe.each(["SIGTERM", "SIGINT"] as const)("%s", (signal) => {
     };
     const { emulator, program, id } = await startWithModule(deaf, more);
     program.child.kill(signal);
-    await program.says(/"draining: no new jobs/);
+    await program.logged("drain-started");
     await nextWish();
     program.child.kill(signal);
-    await program.says(/"stopping the handlers that still run/);
+    await program.logged("handlers-stopping");
     await nextWish();
     program.child.kill(signal);
     expect(await program.ended).toMatchObject({ code: 75, signal: null, err: "" });
     expect(program.logs().at(-1)).toMatchObject({
       level: "error",
-      msg: "stopped: 1 job unfinished; it is in the ledger, and the next start finishes it",
+      event: "stopped",
       owed: 1,
+      results: 0,
     });
     expect(emulator.job(id)?.status).toBe("InProgress");
     // What was left is in the ledger: the next start brings it to its end.
     const next = startProgram(["run"], { folder: program.folder });
     const job = await emulator.waitForJob(id, "over");
     expect(job).toMatchObject({ status: "Failed", counts: { acknowledges: 1 } });
-    await next.says(/"job failed"/);
+    await next.logged("job-failed");
     next.child.kill("SIGTERM");
     expect(await next.ended).toMatchObject({ code: 0 });
   });
@@ -140,9 +141,9 @@ it("kills at the third a command that ignores SIGTERM", async () => {
     )?.[1],
   );
   onTestFinished(() => void signalGroup(group, "SIGKILL"));
-  for (const answer of [/"draining: no new jobs/, /"stopping the handlers that still run/]) {
+  for (const answer of ["drain-started", "handlers-stopping"] as const) {
     program.child.kill("SIGTERM");
-    await program.says(answer);
+    await program.logged(answer);
     await nextWish();
   }
   expect(isAtWork(group)).toBe(true);
@@ -176,7 +177,7 @@ it("ends in 75 when CodePipeline takes no result, and the next start pays what i
   });
   const { remove } = emulator.fault({ kind: "unavailable" });
   finish();
-  await program.says(/tried again/);
+  await program.logged("call-retried");
   program.child.kill("SIGTERM");
   expect(await program.ended).toMatchObject({ code: 75, signal: null, err: "" });
   expect(program.logs().at(-1)).toMatchObject({ level: "error", owed: 1 });
@@ -184,7 +185,7 @@ it("ends in 75 when CodePipeline takes no result, and the next start pays what i
   const next = startProgram(["run"], { folder: program.folder });
   const job = await emulator.waitForJob(id, "over");
   expect(job).toMatchObject({ status: "Succeeded", counts: { acknowledges: 1, results: 1 } });
-  await next.says(/"job succeeded"/);
+  await next.logged("job-succeeded");
   next.child.kill("SIGTERM");
   expect(await next.ended).toMatchObject({ code: 0 });
 });
@@ -208,15 +209,15 @@ describe("SIGHUP", () => {
     const { emulator, program, id, finish } = await startWithService();
     const file = join(program.folder, "partnerd.yaml");
     program.child.kill("SIGHUP");
-    await program.says(/configuration read again: nothing changed/);
+    await program.says(/"reload-finished","applied":\[\],"needsRestart":\[\]/);
     writeFileSync(join(program.folder, "new.mjs"), handlerModule(`return { kind: "succeeded", summary: "new" };`));
     writeFileSync(file, configFor(emulator, { kind: "module", path: "./new.mjs" }));
     program.child.kill("SIGHUP");
-    const [line] = await program.says(/.*configuration read again, in force now: handlers.*/);
+    const [line] = await program.says(/.*"reload-finished","applied":\["handlers".*/);
     expect(JSON.parse(line)).toMatchObject({ applied: ["handlers", "handler modules"] });
     writeFileSync(file, "colour: red\n");
     program.child.kill("SIGHUP");
-    const [refused] = await program.says(/.*configuration read again and refused, the running one stays.*/);
+    const refused = await program.logged("reload-rejected");
     expect(refused).toContain("colour");
     finish();
     expect((await emulator.waitForJob(id, "over")).status).toBe("Succeeded");
@@ -236,10 +237,10 @@ describe("SIGHUP", () => {
     );
     writeFileSync(join(program.folder, "partnerd.yaml"), doubtful);
     program.child.kill("SIGHUP");
-    const [line] = await program.says(/.*ledger.lease is not used by the store memory.*/);
+    const line = await program.logged("reload-warning");
     expect(JSON.parse(line)).toMatchObject({
       level: "warn",
-      msg: expect.stringMatching(/^configuration read again: .*; write store: dynamodb/),
+      msg: expect.stringMatching(/ledger.lease is not used by the store memory; write store: dynamodb/),
     });
     finish();
     program.child.kill("SIGTERM");
@@ -254,13 +255,13 @@ describe("SIGHUP", () => {
     const files = { "partnerd.yaml": configFor(emulator, module), "handler.mjs": handlerModule(says("old")) };
     const program = startProgram(["run"], { files });
     const waits = emulator.addJob({ actionType: thirdParty, configuration: { wait: "yes" } });
-    await program.says(/job started/);
+    await program.logged("job-started");
     writeFileSync(join(program.folder, "handler.mjs"), handlerModule("throw new SyntaxError("));
     program.child.kill("SIGHUP");
-    await program.says(/the running one stays: handler \\"only\\"/);
+    await program.logged("reload-rejected");
     writeFileSync(join(program.folder, "handler.mjs"), handlerModule(says("new")));
     program.child.kill("SIGHUP");
-    await program.says(/in force now: handler modules/);
+    await program.says(/"reload-finished","applied":\["handler modules"\]/);
     const next = emulator.addJob({ actionType: thirdParty });
     await emulator.waitForJob(next, "over");
     program.child.kill("SIGTERM");
@@ -280,7 +281,7 @@ describe("SIGHUP", () => {
     const unsafe = { ...module, isolation: "none" };
     writeFileSync(join(program.folder, "partnerd.yaml"), configFor(emulator, unsafe));
     program.child.kill("SIGHUP");
-    await program.says(/configuration read again, in force now: handlers/);
+    await program.says(/"reload-finished","applied":\["handlers"/);
     const next = emulator.addJob({ actionType: thirdParty });
     await program.says(/detached one/);
     const later = emulator.addJob({ actionType: thirdParty });
@@ -313,7 +314,7 @@ describe("while the daemon starts", () => {
     const { program } = await startSlowly();
     program.child.kill(signal);
     expect(await program.ended).toMatchObject({ code: 0, signal: null });
-    expect(program.logs().at(-1)).toMatchObject({ signal, msg: "told to stop while starting; nothing was begun" });
+    expect(program.logs().at(-1)).toMatchObject({ signal, event: "stopped", owed: 0 });
   });
 
   it("SIGTERM ends it in 75 when the ledger holds a job of an earlier process", async () => {
@@ -331,8 +332,9 @@ describe("while the daemon starts", () => {
     next.child.kill("SIGTERM");
     expect(await next.ended).toMatchObject({ code: 75, signal: null });
     expect(next.logs().at(-1)).toMatchObject({
+      level: "error",
+      event: "stopped",
       owed: 1,
-      msg: "told to stop while starting; 1 job from a previous process stays in the ledger",
     });
   });
 
@@ -340,13 +342,13 @@ describe("while the daemon starts", () => {
     const { emulator, program } = await startSlowly();
     program.child.kill("SIGHUP");
     program.child.kill("SIGUSR2");
-    await program.says(/status: starting/);
+    await program.logged("status");
     writeFileSync(
       join(program.folder, "partnerd.yaml"),
       configFor(emulator, module, { worker: { maxConcurrentJobs: 7 } }),
     );
     writeFileSync(join(program.folder, "go"), "");
-    await program.says(/configuration read again, in force now: .*worker/);
+    await program.says(/"reload-finished","applied":\[[^\]]*"worker"/);
     program.child.kill("SIGTERM");
     expect(await program.ended).toMatchObject({ code: 0, signal: null });
   });
@@ -356,11 +358,11 @@ describe("SIGUSR2", () => {
   it("logs slots, pollers and each job, as often as it is sent, and interrupts nothing", async () => {
     const { emulator, program, id, finish } = await startWithService();
     program.child.kill("SIGUSR2");
-    await program.says(/"status of a job"/);
+    await program.logged("job-status");
     const lines = program.logs();
-    expect(lines.find((line) => line["msg"] === "status")).toMatchObject({ jobs: 1, pollers: 1, slots: { max: 50 } });
-    expect(lines.find((line) => line["msg"] === "status of a poller")).toMatchObject({ region: "us-east-1" });
-    expect(lines.find((line) => line["msg"] === "status of a job")).toMatchObject({ jobId: id, state: "running" });
+    expect(lines.find((line) => line["event"] === "status")).toMatchObject({ jobs: 1, pollers: 1, slots: { max: 50 } });
+    expect(lines.find((line) => line["event"] === "poller-status")).toMatchObject({ region: "us-east-1" });
+    expect(lines.find((line) => line["event"] === "job-status")).toMatchObject({ jobId: id, state: "running" });
     finish();
     await emulator.waitForJob(id, "over");
     program.child.kill("SIGTERM");

@@ -87,17 +87,17 @@ it.each<[string, (stage: Stage) => Promise<void>, string?]>([
     },
     hang: async () => {
       program.child.kill("SIGUSR2");
-      await program.says(/"status of a job"/);
+      await program.logged("job-status");
     },
     reload: async () => {
       writeFileSync(join(folder, "partnerd.yaml"), config("exit 0"));
       program.child.kill("SIGHUP");
-      await program.says(/in force now: handlers/);
+      await program.says(/"reload-finished","applied":\["handlers"/);
     },
   });
-  for (const answer of [/"draining: no new jobs/, /"stopping the handlers that still run/]) {
+  for (const answer of ["drain-started", "handlers-stopping"] as const) {
     program.child.kill("SIGTERM");
-    await program.says(answer);
+    await program.logged(answer);
     // Signals closer together than a second are one wish.
     await pause(1_100);
   }
@@ -106,12 +106,12 @@ it.each<[string, (stage: Stage) => Promise<void>, string?]>([
   await expect.poll(() => pids.map(isAtWork), { timeout: 1_000, interval: 20 }).toEqual([false, false]);
   expect(await program.ended).toMatchObject({ code: 75, signal: null });
   // Of one whose disk hangs the outcome could not be settled.
-  const stopped = program.logs().find(({ msg }) => String(msg).startsWith("stopped: "));
+  const stopped = program.logs().find(({ event }) => event === "stopped");
   expect(stopped).toMatchObject({ level: "error", owed: 1 });
   const [, said] =
-    /^stopped: ((?:1 result owed|1 job unfinished); it is in the ledger.*)/.exec(`${stopped?.["msg"]}`) ?? [];
+    /^stopped; ((?:1 result owed|1 job unfinished); it is in the ledger.*)/.exec(`${stopped?.["msg"]}`) ?? [];
   expect(said).toBeDefined();
-  expect(page.heard()).toContain(`Stopped: ${said}`);
+  expect(page.heard()).toContain(`Stopped; ${said}`);
   expect(page.heard()).toMatch(/event: end\n/);
   expect(emulator.job(id)?.status).toBe("InProgress");
 });

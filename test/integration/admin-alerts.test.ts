@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { logEvents } from "../../src/std/log-events.js";
 import { type ReadFamily, readOpenMetrics } from "../support/openmetrics.js";
 import { freePort, startRig, thirdParty } from "../support/rig.js";
 
@@ -110,6 +111,15 @@ describe("the alerts", () => {
       expect(Object.keys(annotations)).toEqual(["summary", "action"]);
       expect(held ?? "1m").toMatch(/^\d+m$/);
     }
+  });
+
+  it("name log lines by their events", () => {
+    const named = rules.flatMap(({ annotations }) => [
+      ...String(annotations["action"]).matchAll(/\bevents? ([a-z]+-[a-z-]+)(?: and ([a-z]+-[a-z-]+))?/g),
+    ]);
+    const events = named.flatMap(([, one, other]) => [one, other]).filter((event) => event !== undefined);
+    expect(events.length).toBeGreaterThan(10);
+    expect(events.filter((event) => !Object.hasOwn(logEvents, event))).toEqual([]);
   });
 });
 

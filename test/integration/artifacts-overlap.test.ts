@@ -86,7 +86,7 @@ describe("a large zip", () => {
     await leavesNothing(rig);
   });
 
-  it("whose own bytes are damaged is refused after one more try, as the customer's to mend", async () => {
+  it("whose own bytes are damaged is refused after one more try, as the customer's to fix", async () => {
     const { rig: started } = await rigWith();
     await using rig = started;
     const damaged = Buffer.from(bytes);

@@ -205,7 +205,7 @@ describe("an upload", () => {
       const id = rig.emulator.addJob({ actionType: thirdParty, outputs });
       expect(failureOf(await rig.emulator.waitForJob(id, "over"))).toEqual({
         type: "PermissionError",
-        message: expect.stringMatching(/the output artifact Report could not be uploaded to s3:.*access is denied/),
+        message: expect.stringMatching(/the output artifact Report could not be uploaded to s3:.*access denied/),
       });
       await leavesNothing(rig);
     },
@@ -225,11 +225,7 @@ describe("an upload", () => {
     const [upload] = rig.emulator.artifacts.uploads();
     await rig.stop();
     const told = rig.logs.filter(({ level, uploadId }) => level === "warn" && uploadId === upload?.uploadId);
-    expect(told).toEqual([
-      expect.objectContaining({
-        msg: expect.stringMatching(/^parts of an upload to s3:\/\/.* could not be taken back/),
-      }),
-    ]);
+    expect(told).toMatchObject([{ event: "upload-not-aborted" }]);
   });
 
   it("that nobody awaited is awaited before the success counts", async () => {

@@ -176,7 +176,7 @@ describe("an input that cannot be had", () => {
     [
       "may not be read",
       "PermissionError",
-      /access is denied.*\(AccessDenied/,
+      /access denied.*\(AccessDenied/,
       (rig) => rig.emulator.fault({ kind: "error", operations: ["GetObject"], code: "AccessDenied", status: 403 }),
     ],
     [
@@ -200,7 +200,7 @@ describe("an input that cannot be had", () => {
     [
       "is not to be had from S3 at all",
       "SystemUnavailable",
-      /S3 could not be used, though it was tried again/,
+      /S3 could not be used, even after retries/,
       (rig) => rig.emulator.fault({ kind: "unavailable", operations: ["GetObject"] }),
     ],
     [

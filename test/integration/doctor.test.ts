@@ -1,4 +1,4 @@
-// Promise: doctor says of everything the configuration relies on whether it is well, and how to mend what is not.
+// Promise: doctor says of everything the configuration relies on whether it is well, and how to fix what is not.
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
@@ -50,7 +50,7 @@ it("finds nothing wrong where nothing is", async () => {
     "job folders",
     "admin port",
   ]);
-  for (const { verdict, mend } of findings) expect(mend === undefined).toBe(verdict === "ok");
+  for (const { verdict, remedy } of findings) expect(remedy === undefined).toBe(verdict === "ok");
 });
 
 it("says of an action type what is missing, and how CodePipeline has it otherwise", async () => {
@@ -72,12 +72,12 @@ it("says of an action type what is missing, and how CodePipeline has it otherwis
     {
       verdict: "warning",
       message: expect.stringContaining("ApiKey is secret"),
-      mend: "remove ApiKey from notSecretProperties",
+      remedy: "remove ApiKey from notSecretProperties",
     },
-    { verdict: "failed", message: expect.stringContaining("Project"), mend: "write queryParam: { Project: VALUE }" },
+    { verdict: "failed", message: expect.stringContaining("Project"), remedy: "write queryParam: { Project: VALUE }" },
   ]);
   expect(about(findings, "Custom/Build/Nobody")).toMatchObject([
-    { verdict: "failed", mend: expect.stringContaining("partnerd action-type Nobody") },
+    { verdict: "failed", remedy: expect.stringContaining("partnerd action-type Nobody") },
   ]);
   expect(about(findings, "ThirdParty/Test/No-Partner")).toMatchObject([{ verdict: "failed" }]);
 });
@@ -89,18 +89,18 @@ it("tells a clock that is off, refused credentials and a Region that does not an
     {
       verdict: "failed",
       message: expect.stringMatching(/clock is (59\d|60\d) s ahead of AWS's/),
-      mend: expect.stringContaining("chrony"),
+      remedy: expect.stringContaining("chrony"),
     },
   ]);
   remove();
   const refused = rig.emulator.fault({ kind: "error", code: "UnrecognizedClientException" });
   expect(about(await examined(rig), "ThirdParty/")).toMatchObject([
-    { verdict: "failed", mend: expect.stringContaining("check the credentials") },
+    { verdict: "failed", remedy: expect.stringContaining("check the credentials") },
   ]);
   refused.remove();
   rig.emulator.fault({ kind: "error", code: "AccessDeniedException", operations: ["GetActionType"] });
   expect(about(await examined(rig), "ThirdParty/")).toMatchObject([
-    { verdict: "warning", mend: expect.stringContaining("partnerd iam-policy --doctor") },
+    { verdict: "warning", remedy: expect.stringContaining("partnerd iam-policy --doctor") },
   ]);
   const nowhere = { ...rig.config.aws, endpoint: "http://127.0.0.1:1" };
   expect(about(await examined(rig, { aws: nowhere }), "CodePipeline in")).toMatchObject([
@@ -128,7 +128,9 @@ it("says that there are no credentials once, and asks nothing then", async () =>
   vi.stubEnv("AWS_ACCESS_KEY_ID", undefined);
   vi.stubEnv("AWS_SECRET_ACCESS_KEY", undefined);
   const findings = await examined(rig);
-  expect(about(findings, "credentials")).toMatchObject([{ verdict: "failed", mend: expect.stringContaining("role") }]);
+  expect(about(findings, "credentials")).toMatchObject([
+    { verdict: "failed", remedy: expect.stringContaining("role") },
+  ]);
   expect(about(findings, "CodePipeline in")).toEqual([]);
 });
 
@@ -152,8 +154,8 @@ it("says which file of credentials the SDK passed over because it could not read
   const missing = join(rig.folder, "no-credentials");
   mkdirSync(join(rig.folder, ".aws", "config"), { recursive: true });
   const [finding] = about(await examined(rig, {}, { AWS_SHARED_CREDENTIALS_FILE: missing }), "credentials");
-  expect(finding?.mend).toContain(`AWS_SHARED_CREDENTIALS_FILE names ${missing}, which does not exist; `);
-  expect(finding?.mend).toContain(`${join(rig.folder, ".aws", "config")}, which is a folder`);
+  expect(finding?.remedy).toContain(`AWS_SHARED_CREDENTIALS_FILE names ${missing}, which does not exist; `);
+  expect(finding?.remedy).toContain(`${join(rig.folder, ".aws", "config")}, which is a folder`);
 });
 
 it("says what is wrong with tokens, ledger, handlers, folders and port", async () => {
@@ -177,7 +179,9 @@ it("says what is wrong with tokens, ledger, handlers, folders and port", async (
     admin: { ...rig.config.admin, port },
   }).finally(() => new Promise((resolve) => stranger.close(resolve)));
   for (const subject of ["client tokens", "ledger", "handlers", "handler service", "job folders", "admin port"]) {
-    expect(about(findings, subject), subject).toMatchObject([{ verdict: "failed", mend: expect.stringMatching(/./) }]);
+    expect(about(findings, subject), subject).toMatchObject([
+      { verdict: "failed", remedy: expect.stringMatching(/./) },
+    ]);
   }
 });
 
@@ -205,7 +209,7 @@ it("says of an admin port that a start could not open what the start would say, 
     {
       verdict: "failed",
       message: expect.stringContaining("taken by another process"),
-      mend: expect.stringMatching(/./),
+      remedy: expect.stringMatching(/./),
     },
   ]);
   // An address for documentation, which no machine has.
@@ -214,7 +218,7 @@ it("says of an admin port that a start could not open what the start would say, 
     {
       verdict: "failed",
       message: expect.stringContaining("not an address of this machine"),
-      mend: expect.stringContaining("admin.host"),
+      remedy: expect.stringContaining("admin.host"),
     },
   ]);
 });
@@ -231,6 +235,6 @@ it("takes a ledger that a running daemon holds for what it is", async () => {
     inFolder: (folder) => ({ ledger: { store: "sqlite", path: join(folder, "l.db") } }),
   });
   expect(about(await examined(rig), "ledger")).toMatchObject([
-    { verdict: "ok", message: expect.stringContaining("a running daemon writes it") },
+    { verdict: "ok", message: expect.stringContaining("in use by a running daemon") },
   ]);
 });

@@ -115,7 +115,7 @@ it.each(["black-hole", "unavailable", "refuse-connections"] as const)(
     const stopped = rig.stop();
     go.resolve();
     expect((await stopped).owed).toBe(1);
-    expect(rig.events.some((event) => event.type === "job-left" && event.state === "settled")).toBe(true);
+    expect(rig.events.some((event) => event.type === "job-unfinished" && event.state === "settled")).toBe(true);
   },
 );
 

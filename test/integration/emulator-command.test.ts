@@ -116,7 +116,7 @@ describe("does not start", () => {
   });
 
   test.each([
-    ["that is not there", undefined, /can not be read: ENOENT/],
+    ["that is not there", undefined, /cannot be read: ENOENT/],
     ["that is no YAML", "jobs: [", /scenario\.yaml: /],
     [
       "with mistakes",

@@ -190,7 +190,7 @@ test("faults are put, listed, ended one by one and all together", () =>
     const { json } = await control(url, "faults", { kind: "throttle", times: 2 });
     await control(url, "faults", { id: "mine", kind: "html" });
     expect((await control(url, "faults", { id: "mine", kind: "html" })).json).toEqual({
-      mistakes: ["id: there is such a fault already"],
+      mistakes: ["id: a fault with this id exists already"],
     });
     await call(url, "ListActionTypes", {});
     expect((await control(url, "faults")).json).toEqual({

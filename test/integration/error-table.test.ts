@@ -366,7 +366,7 @@ describe("a result", () => {
     const id = rig.emulator.addJob({ actionType });
     expect(await rig.event("job-dropped")).toMatchObject({ reason, from: "settled", key: { jobId: id } });
     expect(rig.emulator.calls()[operation]).toEqual({ [code]: 1 });
-    const line = rig.logs.find((each) => String(each["msg"]).startsWith("job dropped"));
+    const line = rig.logs.find((each) => each["event"] === "job-dropped");
     expect(line).toMatchObject({ level: "error", jobId: id, reason });
     await worksTheNext(rig, actionType);
     expect((await rig.stop()).owed).toBe(0);
@@ -407,7 +407,7 @@ describe("a result", () => {
     expect(job.result?.document).toMatchObject({
       failureDetails: {
         type: "JobFailed",
-        message: expect.stringContaining(`refused the result of this job as invalid (${code})`),
+        message: expect.stringContaining(`rejected the result of this job as invalid (${code})`),
       },
     });
     expect(await rig.event("result-refused")).toMatchObject({ fault: { kind: "rejected", operation, code } });

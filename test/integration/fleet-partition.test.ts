@@ -131,7 +131,7 @@ it("owes what ran when a table that was deleted does not come back", { timeout: 
   await rig.daemon.worker.stop();
   expect(rig.daemon.worker.owed).toBe(1);
   await rig.stop();
-  expect(rig.rawLogs.join("")).toContain("1 jobs were interrupted, and the table could not be told");
+  expect(rig.rawLogs.join("")).toContain("1 jobs were interrupted and could not be recorded in the table");
 });
 
 it("tells a service to come again that calls whoever lost the job", { timeout: 60_000 }, async () => {

@@ -305,7 +305,7 @@ it("counts no job as its own debt whose action type only other replicas work", {
   const owed = await owedBy(rig, ledger, thirdParty);
   await owed.leave();
   await using other = await startRig({ actionTypes: [custom], config: { ledger }, sharedEmulator: rig.emulator });
-  await other.event("job-left", ({ key }) => key.jobId === owed.id);
+  await other.event("job-unfinished", ({ key }) => key.jobId === owed.id);
   expect(await other.stop()).toMatchObject({ owed: 0, isRead: true, isBroken: false });
   void rig.run();
   await rig.event("job-reported", ({ key }) => key.jobId === owed.id);

@@ -135,7 +135,7 @@ it("turns whatever a handler throws or returns into one truthful failure, and hu
       impossible: /without a continuationToken/,
       variables: /third-party/,
       long: /shortened by partnerd/,
-      empty: /gave no reason/,
+      empty: /without a reason/,
     }[name];
     expect(message).toMatch(expected ?? /never/);
   }

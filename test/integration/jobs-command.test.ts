@@ -70,7 +70,7 @@ it("fails a job through the daemon that runs, and only with its token", async ()
   expect(wrong).toMatchObject({ code: 1, err: expect.stringMatching(/answered 401.*admin\.token/) });
   const { code, out, err } = await cli(asked, directory);
   expect({ code, err }).toEqual({ code: 0, err: "" });
-  expect(out).toMatch(new RegExp(`^job ${id} failed: its handler is stopped`));
+  expect(out).toMatch(new RegExp(`^job ${id} failed: stopping its handler`));
   const job = await rig.emulator.waitForJob(id, "over");
   expect(job.result?.document).toMatchObject({ failureDetails: { message: "our scanner was down" } });
 });
@@ -101,12 +101,8 @@ it("shows and releases the jobs of a daemon that keeps them in memory", async ()
 });
 
 it.each([
-  ["{ store: memory }", ["jobs"], /only the daemon that runs knows its jobs, and what listens at .* is no partnerd/],
-  [
-    "{ store: sqlite, path: ./held.db }",
-    ["jobs", "release", "j"],
-    /^what listens at .* is no partnerd .*admin\.port=0$/m,
-  ],
+  ["{ store: memory }", ["jobs"], /only the running daemon knows its jobs, and another program listens at /],
+  ["{ store: sqlite, path: ./held.db }", ["jobs", "release", "j"], /^another program listens at .*admin\.port=0$/m],
 ])("says with %s that somebody else listens at the admin port, and what to do", async (ledger, argv, said) => {
   const other = createServer((_request, response) => response.writeHead(404).end("<p>nothing here"));
   await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
@@ -156,14 +152,14 @@ it("shows who holds a job of a fleet, and ends it only when its replica is dead"
   expect(await cli(fail, directory)).toMatchObject({
     code: 1,
     out: "",
-    err: expect.stringMatching(/is held by process \d+ on host .* lives: ask that daemon/),
+    err: expect.stringMatching(/is held by process \d+ on host .* is alive: use that daemon/),
   });
   // It holds jobs, so its row stays, as after a kill.
   await replica.close();
   expect(await cli(fail, directory)).toMatchObject({ code: 0, out: expect.stringMatching(/^job fails failed: /) });
   expect(await list()).toMatchObject([{ jobId: "fails", standing: "owed", outcome: "failed" }, { jobId: "goes" }]);
   expect((await list())[0]).not.toHaveProperty("heldBy");
-  expect(await cli(fail, directory)).toMatchObject({ code: 1, err: expect.stringMatching(/already fixed/) });
+  expect(await cli(fail, directory)).toMatchObject({ code: 1, err: expect.stringMatching(/already has its result/) });
   expect(await cli(["jobs", "release", "goes"], directory)).toMatchObject({ code: 0 });
   expect(await list()).toMatchObject([{ jobId: "fails" }]);
   expect(await cli(["jobs", "release", "goes"], directory)).toMatchObject({ code: 1, out: "" });
@@ -217,7 +213,7 @@ it("lists a damaged row of a fleet as what it is, beside the others", { timeout:
   expect((await cli(["jobs"], directory)).out).toMatch(/bad +damaged row +- +- /);
   expect(await cli(["jobs", "release", "bad"], directory)).toMatchObject({
     code: 1,
-    err: expect.stringMatching(/us-east-1\/bad has no usable record; no replica touches it: correct the row/),
+    err: expect.stringMatching(/us-east-1\/bad has no usable record; no replica uses it: correct the row/),
   });
   await replica.close();
 });

@@ -84,7 +84,7 @@ it.each(["InProgress", "InvalidNonceException"] as const)(
     await rig.event("call-retried");
     takeAway();
     await hasOneResult(rig, id);
-    expect(rig.count("job-left")).toBe(0);
+    expect(rig.count("job-unfinished")).toBe(0);
     bringBack();
     expect(await rig.stop()).toMatchObject({ owed: 0, isRead: true, isBroken: false });
     expect(await held()).toEqual([]);

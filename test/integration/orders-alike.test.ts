@@ -117,7 +117,7 @@ describe.each(states)("a job that is %s", (state) => {
       const job = await left(state);
       const answer = await give(job, byHand);
       expect(answer.isTaken).toBe(state !== "settled");
-      if (!answer.isTaken) expect(answer.message).toContain(`the result of job ${job.id} is already fixed`);
+      if (!answer.isTaken) expect(answer.message).toContain(`job ${job.id} already has its result`);
       await using rig = await daemon(job, thirdParty);
       const { result, results } = await job.emulator.waitForJob(job.id, "over");
       expect(result?.document).toMatchObject(

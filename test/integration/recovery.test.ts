@@ -533,14 +533,14 @@ it("leaves a job of an action type that is no longer configured in the ledger, a
   const { id } = await dead.leave(custom, "settled");
   {
     await using rig = await dead.rig({ actionTypes: [thirdParty] });
-    const leftOver = await rig.event("job-left");
+    const leftOver = await rig.event("job-unfinished");
     expect(leftOver).toMatchObject({
       state: "settled",
       key: { jobId: id },
       message: expect.stringContaining("no longer configured"),
     });
     // Whoever is on duty learns of it by the metrics and the page: no poller and no handler will show it.
-    expect(rig.daemon.status().left).toBe(1);
+    expect(rig.daemon.status().unattended).toBe(1);
     expect((await rig.stop()).owed).toBe(1);
   }
   expect(dead.emulator.job(id)?.counts.results).toBe(0);
@@ -568,12 +568,12 @@ it("takes up what was left of an action type once the configuration has it again
   const dead = await DeadDaemon.make();
   const { id } = await dead.leave(custom, "settled");
   await using rig = await dead.rig({ actionTypes: [thirdParty] });
-  await rig.event("job-left");
+  await rig.event("job-unfinished");
   const [type] = rig.config.actionTypes;
   if (!type) throw new Error("no action type");
   await rig.daemon.reload(async () => ({ ...rig.config, actionTypes: [type, { ...type, ...custom }] }));
   await rig.event("job-reported");
-  expect(rig.daemon.status().left).toBe(0);
+  expect(rig.daemon.status().unattended).toBe(0);
   expect(summaryOf(dead.emulator, id)).toBe(kept.summary);
   await endsClean(dead, rig, id);
 });
@@ -613,7 +613,7 @@ it("leaves a job that waited for a slot when its action type is gone by then", a
     actionTypes: config.actionTypes.filter(({ owner }) => owner === "Custom"),
   }));
   await using _ = rig;
-  expect(await rig.event("job-left")).toMatchObject({ key: { jobId: second } });
+  expect(await rig.event("job-unfinished")).toMatchObject({ key: { jobId: second } });
   expect(rig.count("job-started")).toBe(1);
   expect((await rig.stop()).owed).toBe(1);
 });

@@ -122,7 +122,7 @@ it("keeps everything as it is when the new configuration is wrong or cannot be b
   expect(rig.count("pollers-changed")).toBe(0);
   const id = rig.emulator.addJob({ actionType: thirdParty });
   expect((await rig.emulator.waitForJob(id, "over")).status).toBe("Succeeded");
-  const [line] = rig.logs.filter(({ msg }) => /refused, the running one stays/.test(String(msg)));
+  const [line] = rig.logs.filter(({ event }) => event === "reload-rejected");
   expect(line).toMatchObject({ level: "error" });
 });
 

@@ -56,9 +56,9 @@ async function refuses(rig: Rig, { clientId }: Client, reason = "token-rejected"
   return id;
 }
 
-/** The log lines about the file. */
+/** The events of the log lines about the file. */
 function toldOfFile(rig: Rig): readonly string[] {
-  return rig.logs.map((line) => String(line["msg"])).filter((line) => line.startsWith("client token file"));
+  return rig.logs.map((line) => String(line["event"])).filter((event) => event.startsWith("client-tokens-"));
 }
 
 function showsNoToken(rig: Rig, ...more: readonly string[]): void {
@@ -130,11 +130,11 @@ it.each([
   replace(path, broken);
   const waiting = await refuses(rig, added, "no-details");
   await works(rig, old);
-  expect(toldOfFile(rig).filter((line) => /refused, the earlier tokens stay in force/.test(line))).toHaveLength(1);
+  expect(toldOfFile(rig).filter((event) => event === "client-tokens-rejected")).toHaveLength(1);
   replace(path, documentOf(old, added));
   expect((await rig.emulator.waitForJob(waiting, "over")).status).toBe("Succeeded");
   await works(rig, old);
-  expect(toldOfFile(rig).some((line) => /read again/.test(line))).toBe(true);
+  expect(toldOfFile(rig).includes("client-tokens-reloaded")).toBe(true);
   showsNoToken(rig);
 });
 
@@ -147,10 +147,10 @@ it("keeps the tokens of a file that vanished, says so once, and notices when it 
   const waiting = await refuses(rig, added, "no-details");
   await works(rig, old);
   await works(rig, old);
-  expect(toldOfFile(rig).filter((line) => /is gone/.test(line))).toHaveLength(1);
+  expect(toldOfFile(rig).filter((event) => event === "client-tokens-missing")).toHaveLength(1);
   replace(path, documentOf(old, added));
   expect((await rig.emulator.waitForJob(waiting, "over")).status).toBe("Succeeded");
-  expect(toldOfFile(rig).filter((line) => /is back/.test(line))).toHaveLength(1);
+  expect(toldOfFile(rig).filter((event) => event === "client-tokens-restored")).toHaveLength(1);
 });
 
 it("follows a link that is switched from one folder to the next, as Kubernetes does it", async () => {
@@ -173,7 +173,7 @@ it("follows a link that is switched from one folder to the next, as Kubernetes d
   pointTo("..v2");
   rmSync(join(folder, "..v1"), { recursive: true });
   expect((await rig.emulator.waitForJob(waiting, "over")).status).toBe("Succeeded");
-  expect(toldOfFile(rig).filter((line) => /is gone|refused/.test(line))).toEqual([]);
+  expect(toldOfFile(rig).filter((event) => /missing|rejected/.test(event))).toEqual([]);
 });
 
 it("works no job of a client whose token was taken out, and goes on with the others", async () => {

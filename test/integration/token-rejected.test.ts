@@ -34,7 +34,7 @@ it("asks twice with a refused token and then leaves the client alone for a while
   expect(rig.emulator.calls()["GetThirdPartyJobDetails"]).toEqual({ InvalidClientTokenException: 2 });
 });
 
-it("keeps a result for a client whose token was changed under a running job, and pays it once it is mended", async () => {
+it("keeps a result for a client whose token was changed under a running job, and reports it once it is corrected", async () => {
   const go = Promise.withResolvers<void>();
   const client = "cccccccc-1111-4111-8111-111111111111";
   await using rig = await startRig({

@@ -13,6 +13,7 @@ import type { JobId, JobKey, Nonce, OfferedJob, Region } from "../../src/job/job
 import { MemoryLedger } from "../../src/ledger/memory.js";
 import { FakeClock } from "./fake-clock.js";
 import { noArtifacts } from "./no-artifacts.js";
+import { noLog } from "./no-log.js";
 
 export const key: JobKey = {
   region: "eu-west-1" as Region,
@@ -67,7 +68,7 @@ export async function flightOver(gateway: Partial<JobGateway>, claim?: Claim) {
       random: () => 0.5,
       keepSecrets: () => () => {},
       mask: (text) => text,
-      jobLog: () => ({ debug() {}, info() {}, warn() {}, error() {} }),
+      jobLog: () => noLog,
     },
     limits: {
       maxConcurrentJobs: 1,

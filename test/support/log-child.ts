@@ -29,7 +29,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     switch (request.type) {
       case "log":
         for (const end = logged + request.lines; logged < end; logged++) {
-          log[levelOf(logged)]({ n: logged, filler }, `with ${secret}`);
+          log.at(levelOf(logged), "handler-log", { n: logged, filler }, `with ${secret}`);
           if (logged % 100 === 0) await nextTurn();
         }
         break;

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { type Emulator, startEmulator } from "../../src/emulator/emulator.js";
+import type { LogEvent } from "../../src/std/log-events.js";
 
 const program = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 
@@ -22,7 +23,9 @@ export interface Program {
   readonly folder: string;
   /** Resolves with the match when this stands in what was written to stdout. */
   says(pattern: RegExp): Promise<RegExpExecArray>;
-  /** The same for stderr. */
+  /** Resolves with the first log line of this event on stdout. */
+  logged(event: LogEvent): Promise<string>;
+  /** The same as `says` for stderr. */
   complains(pattern: RegExp): Promise<RegExpExecArray>;
   /** The finished log lines on stdout, parsed. Throws when one is no JSON. */
   logs(): readonly Record<string, unknown>[];
@@ -75,10 +78,16 @@ export function startProgram(argv: readonly string[], options: ProgramOptions = 
     child,
     folder,
     says: (pattern) => out.wait(pattern),
+    logged: async (event) => (await out.wait(lineOf(event)))[0],
     complains: (pattern) => err.wait(pattern),
     logs: () => out.lines().map((line) => JSON.parse(line) as Record<string, unknown>),
     ended,
   };
+}
+
+/** Matches a whole log line of this event. */
+export function lineOf(event: LogEvent): RegExp {
+  return new RegExp(`.*"event":"${event}".*`);
 }
 
 /** A pipe with both ends open here, so that it breaks for nobody, and no reader. */

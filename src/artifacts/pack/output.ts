@@ -1,4 +1,4 @@
-// The zip file as it grows: collects small writes, keeps to the limit, and can mend what it has written. Blocking, for
+// The zip file as it grows: collects small writes, keeps to the limit, and can patch what it has written. Blocking, for
 // the packing thread; the descriptor is another's.
 import { writeSync } from "node:fs";
 import { FolderRefused } from "./request.js";
@@ -39,7 +39,7 @@ export class PackOutput {
   }
 
   /** Writes over bytes that were written before. */
-  mend(position: number, bytes: Buffer): void {
+  patch(position: number, bytes: Buffer): void {
     this.flush();
     this.#put(bytes, position);
   }

@@ -127,7 +127,7 @@ class TreeWriter {
     this.#list(zipped);
   }
 
-  /** A larger file, block by block; the header is mended once the sizes are known. */
+  /** A larger file, block by block; the header is patched once the sizes are known. */
   #inBlocks(descriptor: number, entry: TreeEntry): void {
     const offset = this.#output.position;
     this.#output.write(localHeader(this.#zipEntry(entry, unknown)));
@@ -148,7 +148,7 @@ class TreeWriter {
     const packedBytes = this.#output.position - bytesAt;
     const sizes = { crc, packedBytes, plainBytes: entry.size };
     const zipped = { ...this.#zipEntry(entry, { method: "deflated", ...sizes }), offset };
-    this.#output.mend(offset, localHeader(zipped));
+    this.#output.patch(offset, localHeader(zipped));
     this.#list(zipped);
   }
 

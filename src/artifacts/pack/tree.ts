@@ -170,7 +170,7 @@ export function reading<T>(path: string, act: () => T): T {
 }
 
 function namesIn(folder: HeldFolder, path: string): readonly Buffer[] {
-  // As bytes: a name that is not UTF-8 must be seen, not mended.
+  // As bytes: a name that is not UTF-8 must be seen, not repaired.
   const names = reading(path, () => readdirSync(folder.at(), { encoding: "buffer" }));
   return names.sort(Buffer.compare);
 }

@@ -72,7 +72,7 @@ class Download {
     const { calls, signal } = this.#options;
     try {
       // Patience begins anew whenever bytes came: a long way with many breaks is no reason to give up.
-      while (!(await calls.patiently(signal, () => this.#round()))) this.#resumes += 1;
+      while (!(await calls.withRetries(signal, () => this.#round()))) this.#resumes += 1;
       // What was read of the tail is what the rest of the object was verified with, or nothing of it counts.
       if (this.#tail?.isAsRead() === false) throw corrupt();
     } finally {

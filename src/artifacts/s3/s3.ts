@@ -79,11 +79,11 @@ export class S3Calls {
    * TransferFault, what the renewal threw, or the signal's reason.
    */
   send<Output>(make: MakeCommand<unknown>, signal: AbortSignal): Promise<Output> {
-    return this.patiently(signal, () => this.once<Output>(make, signal));
+    return this.withRetries(signal, () => this.once<Output>(make, signal));
   }
 
   /** Tries again what fails in passing, by the policy `retry.artifact`. */
-  async patiently<T>(signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
+  async withRetries<T>(signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
     const { retry, clock, random } = this.#options;
     try {
       return await retrying(

@@ -50,7 +50,7 @@ export interface Unpacking {
   giveUp(reason: unknown): void;
   /**
    * Resolves when `into` is there in full. Rejects, with nothing left at `into` and the thread's work ended, with:
-   * JobFailure ConfigurationError (the archive is hostile, broken, encrypted or too large: the customer must mend it),
+   * JobFailure ConfigurationError (the archive is hostile, broken, encrypted or too large: the customer must fix it),
    * JobFailure SystemUnavailable (disk full, our own trouble), or the reason of the signal or of `giveUp`.
    */
   readonly result: Promise<Unpacked>;

@@ -199,7 +199,7 @@ export class Artifacts {
     try {
       return this.#bodies.put({ path: file });
     } catch (error) {
-      throw new Mistakes([`file: can not be read: ${error instanceof Error ? error.message : error}`]);
+      throw new Mistakes([`file: cannot be read: ${error instanceof Error ? error.message : error}`]);
     }
   }
 }

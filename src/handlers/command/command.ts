@@ -42,7 +42,7 @@ export interface CommandHandlerOptions {
 const inheritedNames = ["PATH", "HOME", "LANG", "TZ"] as const;
 const descriptionMaxChars = 200;
 
-/** One job at work. */
+/** One running job. */
 interface Work {
   readonly call: HandlerCall;
   readonly signal: AbortSignal;
@@ -139,12 +139,11 @@ export class CommandHandler implements JobHandler {
       });
       const fled = await this.#options.leftovers.kill(outcomePath);
       if (end.hadLeftovers && !end.isAborted) {
-        call.log.warn("the handler left processes behind when it exited; they were killed");
+        call.log.warn("handler-processes-killed", {}, "the handler exited before its processes; killed them");
       }
       if (fled > 0) {
-        call.log.warn("processes of the handler had left its process group (setsid); they were killed", {
-          count: fled,
-        });
+        const message = "processes of the handler had left its process group (setsid); killed them";
+        call.log.warn("handler-processes-killed", { count: fled }, message);
       }
       return end;
     } catch (error) {
@@ -164,7 +163,7 @@ export class CommandHandler implements JobHandler {
     if (found.kind === "unreadable") {
       const message = `the outcome document that the handler wrote ${found.why}`;
       if (!failure) throw new JobFailure("JobFailed", message);
-      call.log.warn(`${message}; its exit decides`);
+      call.log.warn("outcome-file-ignored", {}, `${message}; its exit decides`);
     }
     if (failure) throw failure;
     return { kind: "succeeded" };
@@ -199,13 +198,18 @@ export class CommandHandler implements JobHandler {
 /** The failure of a job whose command could not be started; its log says why. */
 function notStarted(call: HandlerCall, error: unknown): JobFailure {
   const failure = failureOfStart(error);
-  // What the machine lacks has a line of its own, and the job may wait until it has it.
+  // A shortage of the machine has a line of its own, and the job may wait until it ends.
   const isShort = failure instanceof WorkerFault && failure.where === "machine";
-  call.log[isShort ? "debug" : "error"](`the handler could not be started: ${messageOf(error)}`);
+  call.log.at(
+    isShort ? "debug" : "error",
+    "handler-not-started",
+    {},
+    `the handler could not be started: ${messageOf(error)}`,
+  );
   return failure;
 }
 
-/** What a command that was told to stop wrote before it did, such as `continued`; else the reason to stop. */
+/** What a command that was asked to stop wrote before it did, such as `continued`; else the reason to stop. */
 async function lastWord({ call, signal, folder, outcomePath }: Work): Promise<unknown> {
   const found = await readOutcomeFile(outcomePath);
   if (found.kind === "document" && (await standsWithoutUploads(call, folder, found.value))) return found.value;

@@ -25,7 +25,7 @@ export function failureOfExit(
   const type = typeByExitCode.get(exitCode) ?? "JobFailed";
   const heard = type === "JobFailed" ? heardFault(tail) : undefined;
   if (heard) return heard;
-  return new JobFailure(type, tail === "" ? `the handler exited with ${exitCode} and said nothing on stderr` : tail);
+  return new JobFailure(type, tail === "" ? `the handler exited with ${exitCode} and printed nothing to stderr` : tail);
 }
 
 /** The failure of a command that could not be started. Only what a job brings with it is the customer's to correct. */
@@ -44,7 +44,7 @@ export function failureOfStart(error: unknown): JobFailure {
 function obstacle(code: string): string {
   switch (code) {
     case "ENOENT":
-      return "its program, or the interpreter that its first line names, does not exist (ENOENT)";
+      return "its program, or the interpreter in its first line, does not exist (ENOENT)";
     case "EACCES":
     case "EPERM":
       return `its program may not be executed (${code})`;

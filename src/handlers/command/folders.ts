@@ -47,10 +47,12 @@ export async function collectOutputs(call: HandlerCall, folder: string, verdict:
     const isEmpty = await hasNothing(path);
     if (kind === "continued") {
       // The action is not done: its last job uploads.
-      if (!isEmpty)
-        log.warn(`what lies in ${outputsFolder}/${name} is not uploaded: the handler said that it continues`);
+      if (isEmpty) continue;
+      const message = `${outputsFolder}/${name} is not uploaded: the handler returned continued`;
+      log.warn("output-not-uploaded", { artifact: name }, message);
     } else if (isEmpty) {
-      log.warn(`${outputsFolder}/${name} is empty, so the output artifact ${name} is not uploaded`);
+      const message = `${outputsFolder}/${name} is empty, so the output artifact ${name} is not uploaded`;
+      log.warn("output-not-uploaded", { artifact: name }, message);
     } else {
       await workspace.output(name, path);
     }
@@ -88,5 +90,8 @@ async function hasNothing(path: string): Promise<boolean> {
 /** An artifact's name is a folder's name here, and comes from outside. */
 function checked(name: string): string {
   if (isArtifactName(name)) return name;
-  throw new JobFailure("ConfigurationError", `the output artifact ${JSON.stringify(name)} has no name for a folder`);
+  throw new JobFailure(
+    "ConfigurationError",
+    `the output artifact ${JSON.stringify(name)} has a name that no folder can have`,
+  );
 }

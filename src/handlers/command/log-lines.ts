@@ -2,14 +2,14 @@
 // end of stderr is kept for the failure message. Never blocks the child: what is over the limit is read and dropped.
 import { StringDecoder } from "node:string_decoder";
 import { shortenFront } from "../../job/limits.js";
+import type { Log } from "../../std/log.js";
 import { MaskedLines } from "../../std/masking.js";
-import type { JobLogger } from "../handler.js";
 import type { JobMasker } from "../masker.js";
 import { PlainTextStream } from "../plain-text.js";
 
 /** Longer lines go out in several. */
 const lineMaxChars = 16 * 1024;
-/** Of one job, both streams together; a job that prints more is debugging into the wrong place. */
+/** Of one job, both streams together; more than that is no log any more. */
 const loggedMaxChars = 10 * 1024 * 1024;
 const loggedMaxLines = 100_000;
 /** Under the API's 5,000 for a failure message. */
@@ -19,7 +19,7 @@ type StreamName = "stdout" | "stderr";
 
 /** Takes the output of one job's process. */
 export class JobOutput {
-  readonly #log: JobLogger;
+  readonly #log: Log;
   readonly #lines: Readonly<Record<StreamName, OutputLines>>;
   readonly #tail: string[] = [];
   #tailChars = 0;
@@ -27,7 +27,7 @@ export class JobOutput {
   #loggedLines = 0;
   #isOverLimit = false;
 
-  constructor(options: { readonly masker: JobMasker; readonly log: JobLogger }) {
+  constructor(options: { readonly masker: JobMasker; readonly log: Log }) {
     this.#log = options.log;
     const lines = (stream: StreamName) =>
       new OutputLines(options.masker, (line) => {
@@ -38,12 +38,12 @@ export class JobOutput {
   }
 
   write(stream: StreamName, chunk: Buffer): void {
-    // Nobody will see it; stderr goes on, because its end tells the cause.
+    // It is not logged any more; stderr is read on, because its end says the cause.
     if (this.#isOverLimit && stream === "stdout") return;
     this.#lines[stream].write(chunk);
   }
 
-  /** Lets go of last lines without an end. */
+  /** Logs last lines that have no newline. */
   end(): void {
     this.#lines.stdout.end();
     this.#lines.stderr.end();
@@ -68,12 +68,11 @@ export class JobOutput {
     this.#loggedLines += 1;
     if (this.#loggedChars > loggedMaxChars || this.#loggedLines > loggedMaxLines) {
       this.#isOverLimit = true;
-      this.#log.warn("the handler printed very much; its further output is left out", {
-        lines: this.#loggedLines - 1,
-      });
+      const lines = this.#loggedLines - 1;
+      this.#log.warn("handler-output-truncated", { lines }, "the handler printed too much; the rest is not logged");
       return;
     }
-    this.#log.info(line, { stream });
+    this.#log.info("handler-output", { stream }, line);
   }
 }
 

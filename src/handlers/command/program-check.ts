@@ -96,7 +96,7 @@ export function checkVariables(env: Readonly<Record<string, string>>): void {
       throw new Unbuildable(`the variable name ${JSON.stringify(name)} is not made of letters, digits and _`);
     }
     if (name.startsWith("PARTNERD_")) {
-      throw new Unbuildable(`the variable ${name} is not yours to set: PARTNERD_ belongs to partnerd; rename it`);
+      throw new Unbuildable(`the variable ${name} is reserved: names with PARTNERD_ belong to partnerd; rename it`);
     }
     if (value.includes("\0")) throw new Unbuildable(`the value of the variable ${name} holds a NUL; take it out`);
   }

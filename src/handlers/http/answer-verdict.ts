@@ -98,7 +98,7 @@ function outcomeIn(answer: ServiceAnswer, nowMs: number): unknown {
       retryAfterMs: retryAfterMs(answer.headers, nowMs),
       ...(wrongAnswer === undefined ? {} : { wrongAnswer }),
     });
-  if (answer.bodyEnd === "broken") throw unanswered("a body that broke off or came too slowly");
+  if (answer.bodyEnd === "broken") throw unanswered("a body that was incomplete or too slow");
   const text = textOf(answer.body);
   // An answer with nothing in it is the service's word, not a proxy's: the engine calls it an invalid outcome.
   if (text.trim() === "") return undefined;

@@ -19,7 +19,7 @@ export type Delivery =
 export interface CallbacksOptions {
   /** Base of the callback URLs, such as `http://127.0.0.1:9464`; `undefined` while there is no admin port. */
   readonly baseUrl: () => string | undefined;
-  /** How many ended expectations are remembered, so that a repeated delivery is told so. */
+  /** How many ended expectations are remembered, so that a repeated delivery gets that answer. */
   readonly endedKept: number;
   /** How long a delivery waits for its outcome to be recorded. */
   readonly recordWaitMs: number;
@@ -41,7 +41,7 @@ export interface Expectation {
   end(): boolean;
 }
 
-/** A new expectation, with what the service must be told. */
+/** A new expectation, with what the service must know. */
 export interface NewExpectation extends Expectation {
   readonly url: string;
   readonly token: string;

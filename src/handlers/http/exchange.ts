@@ -111,7 +111,7 @@ export function post(options: Post): Promise<ServiceAnswer> {
   });
 }
 
-/** Connects to the URL's host and lets go at once. Rejects with the system's error, or when the signal aborts. */
+/** Connects to the URL's host and disconnects at once. Rejects with the system's error, or when the signal aborts. */
 export async function reach(url: URL, signal: AbortSignal): Promise<void> {
   const { connect } = await import("node:net");
   const isSecure = url.protocol === "https:";

@@ -34,18 +34,18 @@ export async function signerOf(secrets: readonly Secret<string>[]): Promise<Requ
 }
 
 function checkSecret(text: string): void {
-  const mend = 'make one with: echo "whsec_$(openssl rand -base64 32)"';
+  const remedy = 'make one with: echo "whsec_$(openssl rand -base64 32)"';
   if (!text.startsWith(secretPrefix)) {
-    throw new Unbuildable(`\`secret\` does not begin with ${secretPrefix}; ${mend}`);
+    throw new Unbuildable(`\`secret\` does not begin with ${secretPrefix}; ${remedy}`);
   }
   const encoded = text.slice(secretPrefix.length);
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(encoded) || encoded.length % 4 !== 0) {
-    throw new Unbuildable(`\`secret\` is not base64 after ${secretPrefix}; ${mend}`);
+    throw new Unbuildable(`\`secret\` is not base64 after ${secretPrefix}; ${remedy}`);
   }
   const { length } = Buffer.from(encoded, "base64");
   if (length < secretMinBytes || length > secretMaxBytes) {
     throw new Unbuildable(
-      `\`secret\` has ${length} bytes; it must have ${secretMinBytes} to ${secretMaxBytes}; ${mend}`,
+      `\`secret\` has ${length} bytes; it must have ${secretMinBytes} to ${secretMaxBytes}; ${remedy}`,
     );
   }
 }

@@ -36,7 +36,7 @@ export interface HttpHandlerOptions {
   readonly transport: NodeHttp;
 }
 
-/** An idle connection is let go before the usual proxy or server does it under our feet. */
+/** An idle connection is closed before the usual proxy or server closes it first. */
 const idleConnectionMs = 4_000;
 /** For the answer to a request whose outcome came by callback meanwhile. */
 const lateAnswerMs = 5_000;
@@ -85,14 +85,14 @@ export class HttpHandler implements JobHandler {
 
   async #run(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
     const { callbacks, masker } = this.#options;
-    using patience = following(signal);
+    using attempting = following(signal);
     const asking = following(signal);
     const expectation = callbacks.expect(call.job.key, call.outcomeRecorded);
     const release = expectation ? masker.keep([expectation.token]) : () => {};
     const posted = this.#posted({
       call,
       signal: asking.signal,
-      patience: patience.controller,
+      attempting: attempting.controller,
       body: new HttpJobBody({ call, callback: expectation }),
     });
     try {
@@ -110,7 +110,7 @@ export class HttpHandler implements JobHandler {
     } finally {
       expectation?.end();
       // No further attempt; one that is under way may end by itself, since its service may be about to answer 202.
-      patience.controller.abort();
+      attempting.controller.abort();
       this.#endSoon(posted, asking.controller);
       release();
     }
@@ -126,10 +126,10 @@ export class HttpHandler implements JobHandler {
   async #posted(work: {
     readonly call: HandlerCall;
     readonly signal: AbortSignal;
-    readonly patience: AbortController;
+    readonly attempting: AbortController;
     readonly body: HttpJobBody;
   }): Promise<AnswerVerdict> {
-    const { call, signal, patience } = work;
+    const { call, signal, attempting } = work;
     const { clock, retry } = this.#options;
     const timeLeftMs = timeToTry(call.deadline);
     const wrongAnswers = new WrongAnswers();
@@ -139,15 +139,20 @@ export class HttpHandler implements JobHandler {
         {
           policy: retry,
           clock,
-          signal: patience.signal,
+          signal: attempting.signal,
           shouldRetry: (error) => error instanceof Unanswered,
           retryAfterMs: (error) => (error instanceof Unanswered ? error.retryAfterMs : undefined),
           onRetry: ({ attempt, delayMs, error }) => {
             const isTooLate = delayMs >= timeLeftMs();
-            const next = isTooLate ? "no time is left to try again" : `trying again in ${Math.round(delayMs)} ms`;
-            call.log.warn(`the handler's service ${this.#masked(messageOf(error))}; ${next}`, { attempt });
+            const next = isTooLate ? "no time is left to retry" : `retrying in ${Math.round(delayMs)} ms`;
+            const message = `the handler's service ${this.#masked(messageOf(error))}; ${next}`;
+            call.log.warn(
+              "service-call-retried",
+              { attempt, ...(isTooLate ? {} : { delayMs: Math.round(delayMs) }) },
+              message,
+            );
             if (error instanceof Unanswered && error.fault) call.start?.unwell(error.fault);
-            if (isTooLate) patience.abort();
+            if (isTooLate) attempting.abort();
           },
         },
         async (attempt) => {
@@ -178,7 +183,7 @@ export class HttpHandler implements JobHandler {
   }): Promise<AnswerVerdict> {
     const { url, transport, clock, requestTimeoutMs } = this.#options;
     const { call, signal, body, timeLeftMs } = attempt;
-    if (timeLeftMs <= 0) throw new Unanswered("could not be asked in the time that was left");
+    if (timeLeftMs <= 0) throw new Unanswered("could not be called in the time left");
     try {
       const answer = await post({
         transport,
@@ -234,7 +239,8 @@ export class HttpHandler implements JobHandler {
     try {
       await call.awaitCallback({ tokenHash });
     } catch (error) {
-      call.log.warn(`the wait for the handler's callback could not be recorded: ${messageOf(error)}`);
+      const message = `could not record that the job waits for its callback: ${messageOf(error)}`;
+      call.log.warn("callback-not-recorded", { err: error }, message);
     }
   }
 
@@ -277,7 +283,7 @@ function faultOf(error: NoServiceAnswer): WorkerFault | undefined {
   return new WorkerFault("handler", `${what} (${error.code})`, { code: error.code });
 }
 
-/** How long trying and waiting may go on, asked again and again; the last word's time is kept free from here on. */
+/** How long trying and waiting may continue, asked before each attempt; the last word's time is kept free from here on. */
 function timeToTry(deadline: Deadline): () => number {
   const keptMs = Math.min(lastWordMs, deadline.leftMs() * lastWordShare);
   return () => Math.max(0, deadline.leftMs() - keptMs);
@@ -287,13 +293,13 @@ function outcomeWithoutPort(verdict: AnswerVerdict): unknown {
   if (verdict !== "promised") return verdict.outcome;
   throw new JobFailure(
     "JobFailed",
-    "the handler's service answered 202, but this partnerd has no admin port to which it could deliver the outcome; it was given no callback and must answer 200 with the outcome",
+    "the handler's service answered 202, but this partnerd has no admin port for callbacks; the service must answer 200 with the outcome",
   );
 }
 
 function unavailable(attempts: number, last: string): string {
   const times = attempts === 1 ? "1 attempt" : `${attempts} attempts`;
-  return `the handler's service gave no outcome in the time of this job (${times}); at last it ${last}`;
+  return `the handler's service gave no outcome by the job's deadline (${times}); last, it ${last}`;
 }
 
 function notDelivered(): JobFailure {

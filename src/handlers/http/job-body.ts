@@ -46,7 +46,8 @@ export class HttpJobBody {
       this.#links = await workspace.links();
     } catch (error) {
       if (this.#leftMs() <= 0) throw error;
-      log.warn(`the links to the artifacts could not be renewed; the old ones are sent again: ${messageOf(error)}`);
+      const message = `could not renew the links to the artifacts; sending the current ones: ${messageOf(error)}`;
+      log.warn("links-not-renewed", { err: error }, message);
     }
   }
 

@@ -1,10 +1,10 @@
-// How long a handler may take to stop once it is told to, and what becomes of one that does not.
+// How long a handler may take to stop once it is asked to, and what becomes of one that does not.
 import type { Clock } from "../../std/clock.js";
 
 /** The handler did not settle in time after its signal aborted; `cause` is why it was to stop. */
 export class HandlerAbandoned extends Error {
   constructor(graceMs: number, cause: unknown) {
-    super(`the handler did not stop within ${graceMs} ms of being told to; it was abandoned and may still be at work`, {
+    super(`the handler did not stop within ${graceMs} ms; it was abandoned and may still be running`, {
       cause,
     });
     this.name = "HandlerAbandoned";

@@ -1,6 +1,7 @@
-// A partner's function at work on one job: the job object it is given, and what its end is worth. The same in the
+// A partner's function running for one job: the job object it is given, and what its end is worth. The same in the
 // daemon's own thread and in a thread of its own.
 import { isJobFailure } from "../../job/failure.js";
+import type { Log } from "../../std/log.js";
 import type { HandlerJob, JobDocument } from "../handler.js";
 
 /** What a module exports. It is the partner's code, so its promise to be a Handler is not believed. */
@@ -9,6 +10,8 @@ export type HandlerFunction = (job: HandlerJob) => unknown;
 /** What a job object is made of. */
 export interface HandlerJobParts extends Omit<HandlerJob, keyof JobDocument> {
   readonly document: JobDocument;
+  /** Called for each output artifact that a handler which succeeded did not upload. */
+  readonly onMissing: (artifact: string) => void;
 }
 
 /** How the handler ended, as a value: a late one can be ignored without an unhandled rejection. */
@@ -19,14 +22,14 @@ export async function settledRun(handler: HandlerFunction, parts: HandlerJobPart
   try {
     const uploaded = new Set<string>();
     const value = await handler(handlerJob(parts, uploaded));
-    warnOfMissing(parts, value, uploaded);
+    reportMissing(parts, value, uploaded);
     return { value };
   } catch (thrown) {
     return { thrown };
   }
 }
 
-/** A handler that throws because it was told to stop only repeats the reason; a JobFailure is its own word. */
+/** A handler that throws because it was asked to stop only repeats the reason; a JobFailure is its own word. */
 export function settledOr(settled: Settled, signal: AbortSignal): unknown {
   if ("value" in settled) return settled.value;
   if (signal.aborted && !isJobFailure(settled.thrown)) throw signal.reason;
@@ -34,7 +37,7 @@ export function settledOr(settled: Settled, signal: AbortSignal): unknown {
 }
 
 function handlerJob(parts: HandlerJobParts, uploaded: Set<string>): HandlerJob {
-  const { document, ...own } = parts;
+  const { document, onMissing: _, ...own } = parts;
   return {
     ...document,
     ...own,
@@ -47,11 +50,14 @@ function handlerJob(parts: HandlerJobParts, uploaded: Set<string>): HandlerJob {
 }
 
 /** Not a failure: whether the pipeline needs the artifact is known to nobody here. */
-function warnOfMissing({ document, log }: HandlerJobParts, value: unknown, uploaded: ReadonlySet<string>): void {
+function reportMissing({ document, onMissing }: HandlerJobParts, value: unknown, uploaded: ReadonlySet<string>): void {
   const isSuccess = typeof value === "object" && value !== null && "kind" in value && value.kind === "succeeded";
   if (!isSuccess) return;
-  for (const { name } of document.outputs) {
-    if (uploaded.has(name)) continue;
-    log.warn(`the handler succeeded without uploading the output artifact ${name}; a later action may miss it`);
-  }
+  for (const { name } of document.outputs) if (!uploaded.has(name)) onMissing(name);
+}
+
+/** Logs that an output artifact was not uploaded. */
+export function missingLine(log: Log, artifact: string): void {
+  const message = `the handler succeeded without uploading the output artifact ${artifact}; a later action may miss it`;
+  log.warn("output-not-uploaded", { artifact }, message);
 }

@@ -3,11 +3,13 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from "node:worker_threads";
 import { messageOf } from "../../job/failure.js";
 import type { Clock } from "../../std/clock.js";
+import type { Log } from "../../std/log.js";
 import { JobOutput } from "../command/log-lines.js";
-import type { HandlerCall, JobLogger } from "../handler.js";
+import type { HandlerCall } from "../handler.js";
 import { jobDocument } from "../job-document.js";
 import type { JobMasker } from "../masker.js";
 import { Unbuildable } from "../unbuildable.js";
+import { missingLine } from "./handler-job.js";
 import type { FromThread, RunId, ToThread } from "./messages.js";
 import { endOf, portableError } from "./portable.js";
 import { causeOf, type Death, startFault, ThreadEnded } from "./thread-end.js";
@@ -19,9 +21,9 @@ export interface HandlerThreadOptions {
   readonly clock: Clock;
   readonly masker: JobMasker;
   /** For what its code prints outside of every job. */
-  readonly log: JobLogger;
+  readonly log: Log;
   readonly maxMemoryBytes: number;
-  /** The thread has ended; `death` is there when it was loaded and nobody asked it to. */
+  /** The thread has ended; `death` is there when it was loaded and the end was unexpected. */
   readonly onEnd: (death: Death | undefined) => void;
 }
 
@@ -59,7 +61,7 @@ export class HandlerThread {
     this.#loaded.promise.catch(() => {});
     this.#worker = options.start(port2);
     this.#port.on("message", (message: FromThread) => this.#take(message));
-    this.#port.on("messageerror", (error) => this.#die(`sent what cannot be read: ${messageOf(error)}`));
+    this.#port.on("messageerror", (error) => this.#die(`sent an unreadable message: ${messageOf(error)}`));
     for (const stream of ["stdout", "stderr"] as const) {
       // Printed before the thread could take its output over, as by a preloaded module.
       this.#worker[stream].on("data", (chunk: Buffer) => this.#own().write(stream, chunk));
@@ -166,7 +168,9 @@ export class HandlerThread {
       case "ask":
         return void this.#answer(message);
       case "log":
-        return this.#running.get(message.run)?.call.log[message.level](message.message, message.fields);
+        return this.#running.get(message.run)?.call.jobLog[message.level](message.message, message.fields);
+      case "not-uploaded":
+        return this.#notUploaded(message);
       case "printed":
         return this.#outputOf(message.run)?.write(message.stream, Buffer.from(message.text));
       case "pong":
@@ -195,6 +199,11 @@ export class HandlerThread {
       running?.settle.reject(error);
     }
     this.#endIfIdle();
+  }
+
+  #notUploaded({ run, artifact }: FromThread & { type: "not-uploaded" }): void {
+    const running = this.#running.get(run);
+    if (running) missingLine(running.call.log, artifact);
   }
 
   async #answer({ run, ask, method, args }: FromThread & { type: "ask" }): Promise<void> {

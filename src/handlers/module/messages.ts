@@ -68,6 +68,8 @@ export type FromThread =
       readonly message: string;
       readonly fields: Readonly<Record<string, unknown>>;
     }
+  /** The handler succeeded without uploading this output artifact. */
+  | { readonly type: "not-uploaded"; readonly run: RunId; readonly artifact: string }
   /** Without a run: printed by code that belongs to no job. */
   | {
       readonly type: "printed";

@@ -6,7 +6,7 @@ import type { HandlerCall, JobHandler } from "../handler.js";
 import { jobDocument } from "../job-document.js";
 import { OpenCalls } from "../open-calls.js";
 import { graceAfter, HandlerAbandoned } from "./grace.js";
-import { type HandlerFunction, type Settled, settledOr, settledRun } from "./handler-job.js";
+import { type HandlerFunction, missingLine, type Settled, settledOr, settledRun } from "./handler-job.js";
 
 export interface ModuleHandlerOptions {
   /** What a person recognises it by: the module's path. */
@@ -34,7 +34,7 @@ export class ModuleHandler implements JobHandler {
     return this.#options.description;
   }
 
-  /** How many abandoned runs have still not settled: work that goes on behind the engine's back. */
+  /** How many abandoned runs have still not settled: work that continues unseen by the engine. */
   get abandoned(): number {
     return this.#abandoned;
   }
@@ -59,17 +59,18 @@ export class ModuleHandler implements JobHandler {
   }
 
   #started(call: HandlerCall, signal: AbortSignal, draining: AbortSignal): Promise<Settled> {
-    const { workspace, log } = call;
+    const { workspace, jobLog, log } = call;
     const run = () =>
       settledRun(this.#options.handler, {
         document: jobDocument(call),
-        log,
+        log: jobLog,
         signal,
         draining,
         folder: () => workspace.folder(),
         input: (name) => workspace.input(name),
         inputFile: (name) => workspace.inputFile(name),
         output: (name, directory) => workspace.output(name, directory),
+        onMissing: (artifact) => missingLine(log, artifact),
       });
     return call.trace ? call.trace.within(run) : run();
   }

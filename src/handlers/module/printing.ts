@@ -8,7 +8,7 @@ const pieceMaxMs = 50;
 /** A little more than the daemon logs of one job, so that the daemon is the one to say that it was too much. */
 const runMaxChars = 11 * 1024 * 1024;
 const runMaxWrites = 110_000;
-/** What no job printed is counted anew so often. */
+/** What no job printed is counted afresh so often. */
 const noRunWindowMs = 60_000;
 
 type Stream = "stdout" | "stderr";

@@ -10,7 +10,7 @@ type Stream = "stdout" | "stderr";
 /** Of one child that is waited for, where the caller set no limit. */
 const syncMaxBytes = 64 * 1024 * 1024;
 
-/** Changes the module's functions in place. `onSpawn` is told before each child that is not waited for. */
+/** Changes the module's functions in place. `onSpawn` is called before each child that is not waited for. */
 export function redirectChildren(module: ChildProcessModule, print: Print, onSpawn: () => void): void {
   const prototype = module.ChildProcess.prototype as unknown as { spawn: (options: Options) => unknown };
   const { spawn } = prototype;

@@ -1,4 +1,4 @@
-// How the thread of a handler ends when nobody asked it to, in words: for the log, and for the customer of each job that
+// How the thread of a handler ends unexpectedly, in words: for the log, and for the customer of each job that
 // it took along.
 import { JobFailure, messageOf } from "../../job/failure.js";
 import { machineFault, WorkerFault } from "../../job/worker-fault.js";
@@ -6,7 +6,7 @@ import { codeOf } from "../../std/errors.js";
 import { Unbuildable } from "../unbuildable.js";
 import { tooMuchMemory } from "./thread-watch.js";
 
-/** An end that nobody asked for. */
+/** An unexpected end. */
 export interface Death {
   /** What it did, such as "called process.exit(1)". */
   readonly what: string;
@@ -17,14 +17,14 @@ export interface Death {
 /** A thread ended under a job: not the job's own failure, or nobody can tell. */
 export class ThreadEnded extends JobFailure {
   constructor(what: string) {
-    super("SystemUnavailable", `the handler ended before the job did: ${what}; run the action again`);
+    super("SystemUnavailable", `the handler's thread ended during the job: ${what}; run the action again`);
   }
 }
 
 /** What a thread did that ended by an error. */
 export function causeOf(error: unknown, maxMemoryBytes: number): string {
   if (codeOf(error) === "ERR_WORKER_OUT_OF_MEMORY") return tooMuchMemory(maxMemoryBytes);
-  return `threw an error that nobody catches: ${messageOf(error)}`;
+  return `threw an uncaught error: ${messageOf(error)}`;
 }
 
 /** Why a thread did not come to load its module. */

@@ -8,8 +8,9 @@ import type { Clock } from "../../std/clock.js";
 import { endOrAbort } from "../../std/end-or-abort.js";
 import { following } from "../../std/following.js";
 import { killLeftovers, Leftovers } from "../../std/leftovers.js";
+import type { Log } from "../../std/log.js";
 import { threadFile } from "../../std/thread-file.js";
-import type { HandlerCall, JobHandler, JobLogger } from "../handler.js";
+import type { HandlerCall, JobHandler } from "../handler.js";
 import type { JobMasker } from "../masker.js";
 import { HandlerClosed, OpenCalls } from "../open-calls.js";
 import { Unbuildable } from "../unbuildable.js";
@@ -30,7 +31,7 @@ export interface ThreadHandlerOptions {
   readonly clock: Clock;
   readonly masker: JobMasker;
   /** For what the module prints outside of every job. */
-  readonly log: JobLogger;
+  readonly log: Log;
   /** Told when a job did not stop in time; its thread takes no more jobs. */
   readonly onAbandoned?: ((call: HandlerCall) => void) | undefined;
   readonly onThreadEnded?: ((death: ThreadDeath) => void) | undefined;
@@ -110,7 +111,7 @@ export class ThreadHandler implements JobHandler {
       return await this.#runOnce(call, signal);
     } catch (error) {
       if (signal.aborted || !(error instanceof ThreadEnded) || !call.mayRerun) throw error;
-      call.log.warn(`${messageOf(error)}; its handler runs once more (afterCrash: rerun)`);
+      call.log.warn("handler-rerun", {}, `${messageOf(error)}; running the handler once more (afterCrash: rerun)`);
       return await this.#runOnce(call, signal);
     }
   }
@@ -142,7 +143,7 @@ export class ThreadHandler implements JobHandler {
       return await usable;
     } catch (error) {
       if (!(error instanceof Unbuildable)) throw error;
-      throw new WorkerFault("handler", `the handler could not be started anew: ${error.message}`, { cause: error });
+      throw new WorkerFault("handler", `the handler could not be restarted: ${error.message}`, { cause: error });
     }
   }
 
@@ -185,8 +186,9 @@ export class ThreadHandler implements JobHandler {
 
   async #killChildren(id: string): Promise<void> {
     const count = await this.#leftovers.kill(id);
-    if (count > 0)
-      this.#options.log.warn("processes that the handler had started outlived its thread; they were killed", { count });
+    if (count === 0) return;
+    const message = "processes that the handler had started outlived its thread; killed them";
+    this.#options.log.warn("handler-processes-killed", { count }, message);
   }
 
   /** How long the next thread is waited with, in ms. */

@@ -123,8 +123,7 @@ export function guardProcess(lastWords: (what: string) => void): void {
     return exit(code);
   }) as typeof process.exit;
   process.on("uncaughtExceptionMonitor", (error: unknown, origin) => {
-    const what =
-      origin === "unhandledRejection" ? "left a rejected promise unhandled" : "threw an error that nobody catches";
+    const what = origin === "unhandledRejection" ? "did not handle a rejected promise" : "threw an uncaught error";
     lastWords(`${what}: ${messageIn(error)}`);
   });
   const kill = process.kill.bind(process);

@@ -126,6 +126,7 @@ class ThreadSide {
         input: (name) => ask("input", name) as Promise<string>,
         inputFile: (name) => ask("inputFile", name) as Promise<string>,
         output: (name, directory) => ask("output", name, directory) as Promise<void>,
+        onMissing: (artifact) => this.say({ type: "not-uploaded", run, artifact }),
       } satisfies Parameters<typeof settledRun>[1]);
     const within = trace && isTracingRegistered() ? (await import("./thread-trace.js")).within : undefined;
     const settled = await runs.run(run, () => (trace && within ? within(trace, work) : work()));

@@ -69,7 +69,7 @@ export class ThreadWatch {
   }
 }
 
-const silent = `gave no sign of life for ${(silentLooksMax * lookMs) / 1_000} s (an endless loop, or a call that blocks its thread)`;
+const silent = `did not respond for ${(silentLooksMax * lookMs) / 1_000} s (an endless loop, or a call that blocks its thread)`;
 
 /** What a thread did that was ended for its memory. */
 export function tooMuchMemory(maxMemoryBytes: number): string {

@@ -1,5 +1,5 @@
 // Whether a table is one that the DynamoDB ledger can work with: pure, from what DescribeTable and DescribeTimeToLive
-// answer. Each finding says what is wrong and how to mend it. How the table is billed does not matter.
+// answer. Each finding says what is wrong and how to fix it. How the table is billed does not matter.
 import { holderIndex } from "./rows.js";
 import { timeToLiveAttribute } from "./table.js";
 
@@ -57,12 +57,12 @@ export function refusalFinding(name: string, operation: string, error: unknown):
   }
   // Emulators of DynamoDB know no time to live, and the ledger works without.
   const isUnknown = kind === "UnknownOperationException";
-  return { isFatal: !isUnknown, message: isUnknown ? `${what}; old rows may stay for ever` : what };
+  return { isFatal: !isUnknown, message: isUnknown ? `${what}; old rows may never be removed` : what };
 }
 
 function statusFindings(name: string, { TableStatus: status }: TableDescription): readonly TableFinding[] {
   if (status === "ACTIVE" || status === "UPDATING") return [];
-  return [fatal(`the ledger's table ${name} is ${status ?? "in no known state"}, not ACTIVE: wait, or create it anew`)];
+  return [fatal(`the ledger's table ${name} is ${status ?? "in no known state"}, not ACTIVE: wait, or recreate it`)];
 }
 
 function keyFindings(name: string, table: TableDescription): readonly TableFinding[] {
@@ -73,11 +73,11 @@ function keyFindings(name: string, table: TableDescription): readonly TableFindi
     findings.push(fatal(`the ledger's table ${name} has the key ${keys}, not pk HASH S, sk RANGE S; ${anew}`));
   }
   const index = table.GlobalSecondaryIndexes?.find(({ IndexName }) => IndexName === holderIndex);
-  const mend = "aws dynamodb update-table creates it as partnerd ledger-table prints it";
-  if (!index) return [...findings, fatal(`the ledger's table ${name} has no index ${holderIndex}; ${mend}`)];
+  const remedy = "aws dynamodb update-table creates it as partnerd ledger-table prints it";
+  if (!index) return [...findings, fatal(`the ledger's table ${name} has no index ${holderIndex}; ${remedy}`)];
   const indexKeys = keysOf(index.KeySchema, table);
   if (indexKeys !== "owedBy HASH S") {
-    const message = `the index ${holderIndex} of the table ${name} has the key ${indexKeys}, not owedBy HASH S; delete it, then ${mend}`;
+    const message = `the index ${holderIndex} of the table ${name} has the key ${indexKeys}, not owedBy HASH S; delete it, then ${remedy}`;
     findings.push(fatal(message));
   }
   if (index.IndexStatus !== undefined && index.IndexStatus !== "ACTIVE" && index.IndexStatus !== "UPDATING") {
@@ -101,8 +101,8 @@ function timeToLiveFindings(name: string, timeToLive: TimeToLiveDescription | un
   const what = isOn
     ? `removes old rows by ${attribute ?? "no attribute"}, not by ${timeToLiveAttribute}`
     : "never removes old rows";
-  const mend = `aws dynamodb update-time-to-live --table-name ${name} --time-to-live-specification Enabled=true,AttributeName=${timeToLiveAttribute}`;
-  return [{ isFatal: false, message: `the ledger's table ${name} ${what}, and grows for ever: ${mend}` }];
+  const remedy = `aws dynamodb update-time-to-live --table-name ${name} --time-to-live-specification Enabled=true,AttributeName=${timeToLiveAttribute}`;
+  return [{ isFatal: false, message: `the ledger's table ${name} ${what}, so it never stops growing: ${remedy}` }];
 }
 
 function fatal(message: string): TableFinding {

@@ -22,7 +22,7 @@ import { type FleetJob, FleetJobs } from "./jobs.js";
 import type { DynamoLedgerOptions } from "./options.js";
 import { Replicas } from "./replicas.js";
 import { rowName } from "./rows.js";
-import { PatientTable } from "./table.js";
+import { RetryingTable } from "./table.js";
 
 /** A table that is silent must not hold up a stop: what it was not told, others find out once our lease has run out. */
 const closeMaxMs = 500;
@@ -34,8 +34,8 @@ const answerMs = 2_000;
 export class DynamoLedger implements Ledger {
   readonly isDurable = true;
   readonly #options: DynamoLedgerOptions;
-  readonly #table: PatientTable;
-  readonly #beats: PatientTable;
+  readonly #table: RetryingTable;
+  readonly #beats: RetryingTable;
   readonly #beatMs: number;
   readonly #replicas: Replicas;
   readonly #jobs: FleetJobs;
@@ -52,8 +52,8 @@ export class DynamoLedger implements Ledger {
     const pace = leasePace(leaseMs, graceMs);
     const onFault = (message: string) => quietly(() => options.onFault(message));
     const health = new FleetHealth({ clock, onHealth: options.onHealth });
-    const table = new PatientTable({ table: options.table, name, clock, retry });
-    const beats = new PatientTable({ table: options.beats, name, clock, retry });
+    const table = new RetryingTable({ table: options.table, name, clock, retry });
+    const beats = new RetryingTable({ table: options.beats, name, clock, retry });
     const jobs: FleetJobs = new FleetJobs({ monotonic: () => clock.monotonic(), check: () => replicas.check() });
     const replicas: Replicas = new Replicas({
       table,
@@ -135,7 +135,7 @@ export class DynamoLedger implements Ledger {
       if (records.length === 0 && !(await this.#replicas.haveStood(signal)))
         throw new LedgerError(
           "unreadable",
-          "the table may have been deleted lately: nobody knows yet whose the job is",
+          "the table may have been deleted recently: it is not known yet whose job this is",
         );
       // Once the outcome is fixed, nobody waits for another.
       const promised = records.filter(({ state }) => isOwed(state) && state !== "settled");
@@ -231,13 +231,13 @@ export class DynamoLedger implements Ledger {
 
   /** Our name runs out: what runs must end while nobody else may begin it. */
   #endWork(): void {
-    for (const job of this.#jobs.all()) this.#jobs.move(job, "lapsing", "the lease of this replica runs out");
+    for (const job of this.#jobs.all()) this.#jobs.move(job, "lapsing", "the lease of this replica is expiring");
   }
 
   #expire(): void {
     this.#endWork();
     if (this.#closed !== undefined) return;
-    this.#health.bad("heartbeat", "the lease of this replica ran out before its table could be written again");
+    this.#health.bad("heartbeat", "the lease of this replica expired before its table was writable again");
   }
 
   /** Our name goes last: as long as a row may be under it, its lease gives what still runs here the time to end. */
@@ -251,7 +251,7 @@ export class DynamoLedger implements Ledger {
     await endOrAbort(this.#settleAll(late.signal), late.signal);
     if (!this.#jobs.areAnyOurs) await endOrAbort(this.#replicas.leave(late.signal), late.signal);
     const orphaned = this.orphaned();
-    const lost = `${orphaned} jobs were interrupted, and the table could not be told: nobody may ever report them`;
+    const lost = `${orphaned} jobs were interrupted and could not be recorded in the table: they may never be reported`;
     if (orphaned > 0) quietly(() => onFault(lost));
     cancel();
     this.#letGo();
@@ -278,7 +278,7 @@ export class DynamoLedger implements Ledger {
   #mustBeUsable(): void {
     this.#mustBeOpen();
     if (this.#isUsable) return;
-    throw new LedgerError("unwritable", this.#health.now.reason ?? "the lease of this replica runs out");
+    throw new LedgerError("unwritable", this.#health.now.reason ?? "the lease of this replica is expiring");
   }
 
   #mustBeOpen(): void {

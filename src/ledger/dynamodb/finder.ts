@@ -11,10 +11,10 @@ import type { FleetRows } from "./fleet-rows.js";
 import type { FleetJobs } from "./jobs.js";
 import type { Replicas } from "./replicas.js";
 import { type Fence, holderIndex, type Item, type JobRow, nobody, text } from "./rows.js";
-import type { PatientTable } from "./table.js";
+import type { RetryingTable } from "./table.js";
 
 export interface FleetFinderOptions {
-  readonly table: PatientTable;
+  readonly table: RetryingTable;
   readonly rows: FleetRows;
   readonly jobs: FleetJobs;
   readonly replicas: Replicas;
@@ -204,7 +204,8 @@ export class FleetFinder {
     try {
       await replicas.bury(holder, signal);
     } catch (error) {
-      if (!this.#isBuryingTold) onFault(`the row of a dead replica stays: ${table.fault(error, "unwritable").message}`);
+      if (!this.#isBuryingTold)
+        onFault(`could not delete the row of a dead replica: ${table.fault(error, "unwritable").message}`);
       this.#isBuryingTold = true;
     }
   }

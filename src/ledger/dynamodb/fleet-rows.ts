@@ -21,10 +21,10 @@ import {
   rowFrom,
   rowKey,
 } from "./rows.js";
-import { isAboutTheRow, isConditionFailed, type PatientTable } from "./table.js";
+import { isAboutTheRow, isConditionFailed, type RetryingTable } from "./table.js";
 
 export interface FleetRowsOptions {
-  readonly table: PatientTable;
+  readonly table: RetryingTable;
   readonly jobs: FleetJobs;
   readonly replicas: Replicas;
   readonly clock: Clock;

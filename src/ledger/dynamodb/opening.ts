@@ -68,7 +68,7 @@ export async function openDynamoTable(options: DynamoTableOptions): Promise<Tabl
   };
 }
 
-/** What is wrong with the table, and how to mend it. Throws LedgerError when AWS's client is not installed. */
+/** What is wrong with the table, and how to fix it. Throws LedgerError when AWS's client is not installed. */
 export async function checkDynamoTable(options: DynamoTableOptions): Promise<readonly TableFinding[]> {
   const { table: name, connectionTimeoutMs, requestTimeoutMs } = options;
   const { sdk, client } = await clientOf(options);

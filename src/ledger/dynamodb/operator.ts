@@ -19,10 +19,10 @@ import {
   rowName,
   text,
 } from "./rows.js";
-import { isConditionFailed, type PatientTable } from "./table.js";
+import { isConditionFailed, type RetryingTable } from "./table.js";
 
 export interface FleetOperatorOptions {
-  readonly table: PatientTable;
+  readonly table: RetryingTable;
   readonly clock: Clock;
   /** How long an ended job is remembered. */
   readonly recentMs: number;
@@ -66,7 +66,7 @@ export class FleetOperator {
     const { table, clock, recentMs } = this.#options;
     try {
       const row = await this.#read(rowName(key), signal);
-      if (!row || !isOwed(row.record.state)) throw lost(key, "is not in the ledger any more");
+      if (!row || !isOwed(row.record.state)) throw lost(key, "is no longer in the ledger");
       const events = eventsFor(row);
       await this.#mustBeNobodys(row, signal);
       const nowMs = clock.now();
@@ -75,7 +75,7 @@ export class FleetOperator {
       const item = itemOf(key, record, fence, { nowMs, recentMs });
       await table.call("PutItem", { Item: item, ...ifUnchanged(row.fence) }, signal);
     } catch (error) {
-      if (isConditionFailed(error)) throw lost(key, "was taken up or changed by a replica just now: look again");
+      if (isConditionFailed(error)) throw lost(key, "was just taken over or changed by a replica: try again");
       throw table.fault(error, "unwritable");
     }
   }
@@ -88,14 +88,14 @@ export class FleetOperator {
     const leaseMs = Number(seen["leaseMs"]?.N ?? "0");
     const who = nameOf(describe(holder, seen));
     onWait(
-      `job ${key.jobId} is held by ${who}; watching for ${Math.ceil((leaseMs + marginMs) / 1_000)} s whether it lives`,
+      `job ${key.jobId} is held by ${who}; waiting ${Math.ceil((leaseMs + marginMs) / 1_000)} s to see whether it is alive`,
     );
     await clock.sleep(leaseMs + marginMs, signal);
     const now = await replicaRow(table, holder, signal);
     if (!now || now["beat"]?.N === seen["beat"]?.N) return;
     throw new LedgerError(
       "locked",
-      `job ${key.jobId} is held by ${who}, which lives: ask that daemon, by its admin port, or stop it first`,
+      `job ${key.jobId} is held by ${who}, which is alive: use that daemon's admin port, or stop it first`,
     );
   }
 
@@ -110,7 +110,7 @@ export class FleetOperator {
       return item && rowFrom(item);
     } catch (error) {
       const what = error instanceof Error ? error.message : String(error);
-      const fix = "no replica touches it: correct the row in DynamoDB, or delete it to abandon the job";
+      const fix = "no replica uses it: correct the row in DynamoDB, or delete it to abandon the job";
       throw new LedgerError("unreadable", `${what}; ${fix}`, error);
     }
   }

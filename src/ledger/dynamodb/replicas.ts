@@ -6,12 +6,12 @@ import { hostname } from "node:os";
 import type { LeasePace } from "../../job/lease.js";
 import type { Clock } from "../../std/clock.js";
 import { type Item, nobody, replicasPartition, text } from "./rows.js";
-import { isConditionFailed, isReset, type PatientTable } from "./table.js";
+import { isConditionFailed, isReset, type RetryingTable } from "./table.js";
 
 export interface ReplicasOptions {
-  readonly table: PatientTable;
+  readonly table: RetryingTable;
   /** The same table by connections of its own. */
-  readonly beats: PatientTable;
+  readonly beats: RetryingTable;
   readonly clock: Clock;
   readonly pace: LeasePace;
   /** Our name runs out so soon that handlers must stop now. */
@@ -247,7 +247,7 @@ async function beatAgain(beat: () => Promise<unknown>, isNew: boolean): Promise<
 }
 
 /** The rows of all replicas. */
-export function replicaRows(table: PatientTable, signal: AbortSignal): Promise<readonly Item[]> {
+export function replicaRows(table: RetryingTable, signal: AbortSignal): Promise<readonly Item[]> {
   const query = {
     KeyConditionExpression: "pk = :pk",
     ExpressionAttributeValues: { ":pk": { S: replicasPartition } },
@@ -257,7 +257,7 @@ export function replicaRows(table: PatientTable, signal: AbortSignal): Promise<r
 }
 
 /** The row of one replica, if it has one. */
-export async function replicaRow(table: PatientTable, id: string, signal: AbortSignal): Promise<Item | undefined> {
+export async function replicaRow(table: RetryingTable, id: string, signal: AbortSignal): Promise<Item | undefined> {
   return (await table.call("GetItem", { Key: replicaKey(id), ConsistentRead: true }, signal)).Item;
 }
 

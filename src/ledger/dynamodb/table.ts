@@ -64,7 +64,7 @@ export function isConditionFailed(error: unknown): boolean {
   return error instanceof Error && error.name === "ConditionalCheckFailedException";
 }
 
-/** Refusals that a further attempt meets again, at least until somebody mends something. */
+/** Refusals that a further attempt meets again, at least until somebody fixes something. */
 const finalNames = new Set([
   "ConditionalCheckFailedException",
   "ValidationException",
@@ -93,7 +93,7 @@ export function isAboutTheRow(error: unknown): boolean {
   return error instanceof Error && error.name === "ValidationException";
 }
 
-export interface PatientTableOptions {
+export interface RetryingTableOptions {
   readonly table: Table;
   readonly name: string;
   readonly clock: Clock;
@@ -101,10 +101,10 @@ export interface PatientTableOptions {
 }
 
 /** Makes calls until they are answered, within the policy's time. */
-export class PatientTable {
-  readonly #options: PatientTableOptions;
+export class RetryingTable {
+  readonly #options: RetryingTableOptions;
 
-  constructor(options: PatientTableOptions) {
+  constructor(options: RetryingTableOptions) {
     this.#options = options;
   }
 
@@ -138,20 +138,20 @@ export class PatientTable {
     return items;
   }
 
-  /** What somebody can read who has to mend it. */
+  /** What somebody can read who has to fix it. */
   fault(error: unknown, code: "unwritable" | "unreadable"): LedgerError {
     if (error instanceof LedgerError) return error;
     const { name } = this.#options;
     const { name: kind, message } = error instanceof Error ? error : { name: "unknown", message: String(error) };
     const said = error instanceof NoAnswer ? message : `${kind}: ${message}`;
-    const mend =
+    const remedy =
       kind === "ResourceNotFoundException"
         ? " (create it: partnerd ledger-table prints its definition)"
         : kind === "AccessDeniedException"
           ? " (the policy needs GetItem, PutItem, DeleteItem, Query and Scan on the table and its index)"
           : "";
-    const what = code === "unwritable" ? "cannot be written" : "cannot be read";
-    return new LedgerError(code, `the ledger's table ${name} ${what}: ${said.slice(0, 300)}${mend}`, error);
+    const what = code === "unwritable" ? "is not writable" : "cannot be read";
+    return new LedgerError(code, `the ledger's table ${name} ${what}: ${said.slice(0, 300)}${remedy}`, error);
   }
 
   close(): void {

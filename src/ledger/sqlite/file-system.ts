@@ -20,7 +20,7 @@ const shared = (name: string): FileSystemRisk => ({
 });
 const served = (name: string): FileSystemRisk => ({
   kind: "served",
-  what: `is on ${name}: whether its locks and flushes hold is up to the program behind it`,
+  what: `is on ${name}: locks and flushes work only if the program behind it supports them`,
   fix: "use a local disk, and never let a second daemon or machine use this file",
 });
 const shortLived = (what: string, fix: string): FileSystemRisk => ({ kind: "short-lived", what, fix });

@@ -29,7 +29,7 @@ export async function listJobs(path: string): Promise<readonly ListedJob[]> {
     // A daemon is just making the file.
     if (version === 0) return [];
     if (version < migrations.length) {
-      throw new LedgerError("unreadable", `the ledger ${path} has the older version ${version}: a start brings it up`);
+      throw new LedgerError("unreadable", `the ledger ${path} has the older version ${version}: a start upgrades it`);
     }
     const rows = db.prepare(`SELECT ${jobColumns.join(", ")} FROM jobs ORDER BY taken_at_ms, id`).all();
     return rows.map((row) => {

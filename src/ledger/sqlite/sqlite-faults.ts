@@ -33,8 +33,8 @@ export function openingFault(path: string, error: unknown): LedgerError {
   if (error instanceof LedgerError) return error;
   const code = sqliteCode(error);
   if (code !== undefined && damageCodes.includes(code)) {
-    const mend = "what is owed in it cannot be known; move it and its -wal file away to start with an empty ledger";
-    return new LedgerError("unreadable", `the ledger ${path} cannot be read: ${meaningOf(error)}; ${mend}`, error);
+    const remedy = "the jobs in it cannot be read; move it and its -wal file away to start with an empty ledger";
+    return new LedgerError("unreadable", `the ledger ${path} cannot be read: ${meaningOf(error)}; ${remedy}`, error);
   }
   return new LedgerError("unwritable", `the ledger ${path} cannot be opened: ${meaningOf(error)}`, error);
 }
@@ -42,7 +42,7 @@ export function openingFault(path: string, error: unknown): LedgerError {
 /** A fault met while a transaction was written. */
 export function writingFault(path: string, error: unknown): LedgerError {
   if (error instanceof LedgerError) return error;
-  return new LedgerError("unwritable", `the ledger ${path} cannot be written: ${meaningOf(error)}`, error);
+  return new LedgerError("unwritable", `the ledger ${path} is not writable: ${meaningOf(error)}`, error);
 }
 
 function meaningOf(error: unknown): string {

@@ -190,7 +190,7 @@ function mustBeSound(db: DatabaseSync, path: string): void {
   if (verdict === "ok") return;
   throw new LedgerError(
     "unreadable",
-    `the ledger ${path} is damaged (${String(verdict)}): what is owed in it cannot be known; move it and its -wal ` +
+    `the ledger ${path} is damaged (${String(verdict)}): the jobs in it cannot be read; move it and its -wal ` +
       "file away to start with an empty ledger",
   );
 }
@@ -202,7 +202,7 @@ function makeDurable(db: DatabaseSync, path: string, version: number): void {
   if (mode !== "wal") {
     throw new LedgerError(
       "unwritable",
-      `the ledger ${path} lies on a disk without shared memory (a network share?), which SQLite's write-ahead log needs`,
+      `the ledger ${path} is on a disk without shared memory (a network share?), which SQLite's write-ahead log needs`,
     );
   }
   db.exec(

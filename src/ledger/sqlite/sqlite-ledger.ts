@@ -1,7 +1,6 @@
 // The durable ledger of one process: every state from the acknowledge on is on the disk before its promise resolves.
 // Records that wait are written together in one transaction, by a thread of its own; what a lease shows never runs
-// ahead of the disk. While the disk fails it says why, refuses new work, and mends itself.
-
+// ahead of the disk. While the disk fails it says why, refuses new work, and repairs itself.
 import { hostname } from "node:os";
 import { messageOf } from "../../job/failure.js";
 import type { JobKey } from "../../job/job.js";
@@ -39,7 +38,7 @@ export interface SqliteLedgerOptions {
   readonly commitSpacingMs: number;
   /** How long the disk may take for one transaction before the ledger counts as not writable. */
   readonly commitTimeoutMs: number;
-  /** While the ledger is not writable: the rest between two attempts to mend it. */
+  /** While the ledger is not writable: the rest between two attempts to repair it. */
   readonly probeIntervalMs: number;
   /** Told whenever the ledger becomes unwritable and when it is back. A throw of it is ignored. */
   readonly onHealth: (health: LedgerHealth) => void;
@@ -220,7 +219,7 @@ export class SqliteLedger implements Ledger {
   #mustBeUsable(): void {
     this.#mustBeOpen();
     const { writable, reason } = this.#writer.health;
-    if (!writable) throw new LedgerError("unwritable", reason ?? "the ledger cannot be written");
+    if (!writable) throw new LedgerError("unwritable", reason ?? "the ledger is not writable");
   }
 
   #mustBeOpen(): void {

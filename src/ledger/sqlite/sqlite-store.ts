@@ -1,4 +1,4 @@
-// The lock and the file together, as one thing to open, write, mend and close. It keeps the lock while it opens the
+// The lock and the file together, as one thing to open, write, repair and close. It keeps the lock while it opens the
 // file anew, so that no other process slips in between. Blocks like the file does.
 
 import type { LockFile } from "../../std/lock-file.js";

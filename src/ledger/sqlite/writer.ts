@@ -35,7 +35,7 @@ export interface SqliteWriterOptions {
   readonly onHealth: (health: LedgerHealth) => void;
   /** Told of every transaction; must not throw. */
   readonly onCommit?: (commit: LedgerCommit) => void;
-  /** Asked before each attempt to mend. */
+  /** Asked before each attempt to repair. */
   readonly rewrite: () => Rewrite;
 }
 
@@ -48,9 +48,9 @@ export class SqliteWriter {
   readonly #thread: WritingThread;
   #waiting: WaitingWrite[] = [];
   #health: LedgerHealth = { writable: true };
-  /** The loop that writes and mends, while it runs. */
+  /** The loop that writes and repairs, while it runs. */
   #driving: Promise<void> | undefined;
-  /** Cancels the rest before the next attempt to mend. While it is set, whatever comes fails at once. */
+  /** Cancels the rest before the next attempt to repair. While it is set, whatever comes fails at once. */
   #cancelRest: (() => void) | undefined;
   /** An answer that nobody waits for any more; the thread can be asked nothing before it. */
   #late: Promise<void> | undefined;
@@ -96,7 +96,7 @@ export class SqliteWriter {
     await this.#closeThread();
   }
 
-  /** Ends a rest: one more attempt to mend, and to write what waits. Resolves when it has ended either way. */
+  /** Ends a rest: one more attempt to remedy, and to write what waits. Resolves when it has ended either way. */
   async retryNow(): Promise<void> {
     this.#stopResting();
     this.#wake();
@@ -111,7 +111,7 @@ export class SqliteWriter {
     // Everything that this turn of the event loop records goes into one transaction.
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0 || !this.#health.writable) {
-      if (!this.#health.writable && !(await this.#mend())) {
+      if (!this.#health.writable && !(await this.#repair())) {
         this.#rest();
         break;
       }
@@ -145,7 +145,7 @@ export class SqliteWriter {
   }
 
   /** One attempt; true when the file holds everything again. What waits goes on waiting for the answer. */
-  async #mend(): Promise<boolean> {
+  async #repair(): Promise<boolean> {
     if (this.#late !== undefined) return false;
     const { writes, onDone } = this.#options.rewrite();
     try {
@@ -165,7 +165,7 @@ export class SqliteWriter {
       this.#cancelRest = undefined;
       this.#wake();
     });
-    const fault = new LedgerError("unwritable", this.#health.reason ?? "the ledger cannot be written");
+    const fault = new LedgerError("unwritable", this.#health.reason ?? "the ledger is not writable");
     for (const waiting of this.#waiting.splice(0)) waiting.onFault(fault);
   }
 
@@ -226,7 +226,7 @@ export class SqliteWriter {
         await this.#limited(this.#thread.close());
         return;
       } catch {
-        // All that was answered is in the write-ahead log already; a file closed badly is mended at the next start.
+        // All that was answered is in the write-ahead log already; a file closed badly is repaired at the next start.
       }
     }
     this.#thread.abandon();
@@ -235,5 +235,5 @@ export class SqliteWriter {
 
 function asFault(error: unknown): LedgerError {
   if (error instanceof LedgerError) return error;
-  return new LedgerError("unwritable", `the ledger cannot be written: ${messageOf(error)}`, error);
+  return new LedgerError("unwritable", `the ledger is not writable: ${messageOf(error)}`, error);
 }

@@ -20,7 +20,7 @@ const stopMs = cancelGraceMs + 500;
 /** An offer that nobody acknowledges is repeated every 2 s in the quiet: a living fleet takes it within a few. */
 const offersInQuietMax = 5;
 
-/** True for a breach that more time might have mended; all others stand however busy the machine was. */
+/** True for a breach that more time might have fixed; all others stand however busy the machine was. */
 export function isOfTime(breach: string): boolean {
   return /^(lost|offered in vain|not over|row left):/.test(breach);
 }

@@ -421,8 +421,8 @@ export const mutants = [
   {
     name: "a replica is hurt by a policy that forbids to delete",
     file: "src/ledger/dynamodb/finder.ts",
-    find: "      if (!this.#isBuryingTold) onFault(`the row",
-    replace: "      if (!this.#isBuryingTold) throw error;\n      if (!this.#isBuryingTold) onFault(`the row",
+    find: "      if (!this.#isBuryingTold)",
+    replace: "      if (!this.#isBuryingTold) throw error;\n      if (!this.#isBuryingTold)",
     tests: [lives],
   },
   {

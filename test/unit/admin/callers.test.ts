@@ -1,7 +1,7 @@
 // Who hears why a daemon is not ready: anybody the word, only those near or proven the sentence.
 import type { IncomingMessage } from "node:http";
 import { describe, expect, it } from "vitest";
-import { mayBeForeign, mayRead, told } from "../../../src/admin/callers.js";
+import { mayBeForeign, mayRead, visibleTo } from "../../../src/admin/callers.js";
 import { Secret } from "../../../src/job/secret.js";
 
 const message = "User: arn:aws:iam::123456789012:user/scanner is not authorized";
@@ -24,7 +24,7 @@ describe("a probe's answer", () => {
     ["nobody knows where", from("")],
     ["a proxy on this machine", from("127.0.0.1", { "x-forwarded-for": "203.0.113.9" })],
   ])("holds the word alone for %s", (_, request) => {
-    expect(told(request, trusted, health)).toEqual({
+    expect(visibleTo(request, trusted, health)).toEqual({
       ready: false,
       reasons: [{ reason: "breaker-open", message: "" }],
       notes: [{ note: "poller-unanswered", message: "" }],
@@ -37,7 +37,7 @@ describe("a probe's answer", () => {
     ["this machine by a mapped address", from("::ffff:127.0.0.1")],
     ["the bearer of the token", from("10.0.0.9", { authorization: "Bearer a-token-of-many-letters" })],
   ])("holds the sentence for %s", (_, request) => {
-    expect(told(request, trusted, health)).toBe(health);
+    expect(visibleTo(request, trusted, health)).toBe(health);
   });
 });
 

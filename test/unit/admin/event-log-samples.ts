@@ -6,6 +6,7 @@ import type { Fault, PollerName, UntimedEvent } from "../../../src/engine/events
 import type { ActionType, ClientId, JobId, JobKey, Region } from "../../../src/job/job.js";
 import type { JobState, LostReason } from "../../../src/job/lifecycle.js";
 import { type Outcome, succeeded } from "../../../src/job/outcome.js";
+import type { LogEvent } from "../../../src/std/log-events.js";
 
 export const atMs = Date.UTC(2026, 0, 1);
 const actionType: ActionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" };
@@ -16,6 +17,7 @@ export const jobFields = { ...pollerFields, jobId: "job-1", clientId: "client-1"
 
 interface Line {
   readonly level: string;
+  readonly event: LogEvent;
   readonly fields: Readonly<Record<string, unknown>>;
   readonly message: string;
 }
@@ -23,10 +25,16 @@ interface Line {
 /** The lines that these events make. */
 export function linesOf(...events: readonly UntimedEvent[]): readonly Line[] {
   const lines: Line[] = [];
-  const write = (level: string) => (fields: Readonly<Record<string, unknown>>, message: string) => {
-    lines.push({ level, fields, message });
+  const at = (level: string, event: LogEvent, fields: Line["fields"], message: string) => {
+    lines.push({ level, event, fields, message });
   };
-  const read = eventLog({ debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") });
+  const read = eventLog({
+    debug: (event, fields, message) => at("debug", event, fields, message),
+    info: (event, fields, message) => at("info", event, fields, message),
+    warn: (event, fields, message) => at("warn", event, fields, message),
+    error: (event, fields, message) => at("error", event, fields, message),
+    at,
+  });
   for (const event of events) read({ ...event, atMs });
   return lines;
 }
@@ -55,7 +63,8 @@ export function retried(attempt: number): UntimedEvent {
 }
 
 export function reported(outcome: Outcome, rest: { attempts?: number; isPresumed?: boolean } = {}): UntimedEvent {
-  return { type: "job-reported", key, outcome, attempts: 1, owedMs: 3.4, isPresumed: false, ...rest };
+  const work = { handler: "scan", pipelineName: "Shop", actionName: "Scan", durationMs: 7.2 };
+  return { type: "job-reported", key, outcome, attempts: 1, owedMs: 3.4, ...work, isPresumed: false, ...rest };
 }
 
 export function dropped(reason: LostReason, from: JobState): UntimedEvent {
@@ -91,7 +100,7 @@ export const oneOfEach: Readonly<Record<UntimedEvent["type"], UntimedEvent>> = {
   "job-dropped": dropped("not-ours", "acknowledging"),
   "call-retried": retried(1),
   "result-refused": { type: "result-refused", key, fault: fault("rejected") },
-  "job-left": { type: "job-left", key, state: "settled", isOurs: true, message: "stopped" },
+  "job-unfinished": { type: "job-unfinished", key, state: "settled", isOurs: true, message: "stopped" },
   "handler-abandoned": { type: "handler-abandoned", key, handler: "scan" },
   "handler-thread-ended": {
     type: "handler-thread-ended",

@@ -5,6 +5,7 @@ import type { GatewayFaultKind } from "../../../src/codepipeline/gateway.js";
 import type { UntimedEvent } from "../../../src/engine/events.js";
 import type { LostReason } from "../../../src/job/lifecycle.js";
 import { continued, failed, type Outcome, succeeded } from "../../../src/job/outcome.js";
+import { logEvents } from "../../../src/std/log-events.js";
 import { statusWith } from "../../support/admin-status.js";
 import {
   dropped,
@@ -21,84 +22,67 @@ import {
   started,
 } from "./event-log-samples.js";
 
+/** What a line about a result says of the work. */
+const work = { handler: "scan", pipeline: "Shop", action: "Scan", durationMs: 7 };
+
+/** What programs go by: a line without its text. */
+function named(event: UntimedEvent) {
+  const { message: _, ...line } = lineOf(event);
+  return line;
+}
+
 describe("each event", () => {
   it.each<readonly [UntimedEvent["type"], string, string, object]>([
-    ["worker-started", "info", "worker started", { pollers: 2, slots: 5 }],
+    ["worker-started", "info", "worker-started", { pollers: 2, slots: 5 }],
     [
       "poll-finished",
       "debug",
-      "polled",
+      "poll-finished",
       { ...pollerFields, limit: 5, offered: 3, taken: 2, durationMs: 9, nextPollMs: 1_000 },
     ],
+    ["poll-failed", "warn", "poll-failed", { ...pollerFields, code: "ECONNRESET", failures: 1, nextPollMs: 1_500 }],
+    ["poll-recovered", "info", "poll-recovered", { ...pollerFields, failures: 4 }],
+    ["offer-repeated", "debug", "offer-repeated", jobFields],
+    ["job-changed", "debug", "job-changed", { ...jobFields, from: "polled", to: "detailed", by: "details-received" }],
+    ["callback-awaited", "info", "callback-awaited", { ...jobFields, until: "2026-01-01T00:00:01.000Z" }],
+    ["job-settled", "debug", "job-settled", { ...jobFields, outcome: "succeeded", cause: "returned", durationMs: 7 }],
     [
-      "poll-failed",
-      "warn",
-      "PollForThirdPartyJobs failed; polling goes on",
-      { ...pollerFields, code: "ECONNRESET", failures: 1, nextPollMs: 1_500 },
-    ],
-    ["poll-recovered", "info", "polling works again", { ...pollerFields, failures: 4 }],
-    ["offer-repeated", "debug", "offer repeated, skipped", jobFields],
-    ["job-changed", "debug", "job changed", { ...jobFields, from: "polled", to: "detailed", by: "details-received" }],
-    [
-      "callback-awaited",
+      "job-reported",
       "info",
-      "the service works on; waiting for its callback",
-      { ...jobFields, until: "2026-01-01T00:00:01.000Z" },
+      "job-succeeded",
+      { ...jobFields, ...work, outcome: "succeeded", owedMs: 3, summary: undefined },
     ],
-    [
-      "job-settled",
-      "debug",
-      "outcome settled",
-      { ...jobFields, outcome: "succeeded", cause: "returned", durationMs: 7 },
-    ],
-    ["job-reported", "info", "job succeeded", { ...jobFields, outcome: "succeeded", owedMs: 3, summary: undefined }],
-    ["job-dropped", "info", "job dropped: why", { ...jobFields, reason: "not-ours", state: "acknowledging" }],
-    [
-      "call-retried",
-      "debug",
-      "PollForThirdPartyJobs failed; tried again",
-      { ...jobFields, code: "ECONNRESET", attempt: 1, delayMs: 13 },
-    ],
-    [
-      "result-refused",
-      "error",
-      "PollForThirdPartyJobs failed; a short failure is put in its place",
-      { ...jobFields, code: "ECONNRESET" },
-    ],
-    [
-      "job-left",
-      "error",
-      "job unfinished while CodePipeline waits for it: stopped",
-      { ...jobFields, state: "settled" },
-    ],
-    [
-      "handler-abandoned",
-      "error",
-      "the handler did not stop when it was told to; its job ended without it, and its thread ends after its other jobs; with isolation: none it may still use memory and CPU",
-      { ...jobFields, handler: "scan" },
-    ],
-    [
-      "job-recovered",
-      "info",
-      "job of an earlier process taken up again",
-      { ...jobFields, state: "running", ageMs: 4_000 },
-    ],
-    ["order-taken", "warn", "an operator fails the job", { ...jobFields, state: "running" }],
-    ["ledger-failed", "error", "ledger failed: disk full", {}],
-    ["bug", "error", "a bug in partnerd: broken promise; please report it", { stack: "at x" }],
-    ["paused", "info", "paused: no job is taken until resume", {}],
+    ["job-dropped", "info", "job-dropped", { ...jobFields, reason: "not-ours", state: "acknowledging" }],
+    ["call-retried", "debug", "call-retried", { ...jobFields, code: "ECONNRESET", attempt: 1, delayMs: 13 }],
+    ["result-refused", "error", "result-rejected", { ...jobFields, code: "ECONNRESET" }],
+    ["job-unfinished", "error", "job-unfinished", { ...jobFields, state: "settled" }],
+    ["handler-abandoned", "error", "handler-abandoned", { ...jobFields, handler: "scan" }],
+    ["job-recovered", "info", "job-recovered", { ...jobFields, state: "running", ageMs: 4_000 }],
+    ["order-taken", "warn", "job-failed-by-operator", { ...jobFields, state: "running" }],
+    ["ledger-failed", "error", "ledger-failed", {}],
+    ["bug", "error", "internal-error", { stack: "at x" }],
+    ["paused", "info", "paused", {}],
     ["resumed", "info", "resumed", {}],
-    ["drain-started", "info", "draining: no new jobs, waiting for those that run", { inFlight: 2, timeoutMs: 25_000 }],
-    ["drain-hurried", "warn", "stopping the handlers that still run: second signal", { inFlight: 1 }],
-    ["drain-finished", "info", "stopped: all results reported", { owed: 0, results: 0, durationMs: 11 }],
-  ])("%s is one line of level %s", (type, level, message, fields) => {
-    expect(lineOf(oneOfEach[type])).toEqual({ level, message, fields });
+    ["drain-started", "info", "drain-started", { inFlight: 2, timeoutMs: 25_000 }],
+    ["drain-hurried", "warn", "handlers-stopping", { inFlight: 1 }],
+    ["drain-finished", "info", "stopped", { owed: 0, results: 0, durationMs: 11 }],
+  ])("%s is one line of level %s", (type, level, event, fields) => {
+    expect(named(oneOfEach[type])).toEqual({ level, event, fields });
   });
 
   it.each(Object.values(oneOfEach))("$type makes one line, which says something and survives JSON", (event) => {
     const { message, fields } = lineOf(event);
     expect(message).toMatch(/^\S.*\S$/);
     expect(() => JSON.stringify(fields)).not.toThrow();
+  });
+
+  it.each(Object.values(oneOfEach))("$type has only the levels and fields of the catalogue", (event) => {
+    for (const { level, event: name, fields } of linesOf(event)) {
+      expect(logEvents[name].levels).toContain(level);
+      expect(
+        Object.keys(fields).filter((field) => !(logEvents[name].fields as readonly string[]).includes(field)),
+      ).toEqual([]);
+    }
   });
 
   it.each(Object.values(oneOfEach).filter((event) => "key" in event && event.key))(
@@ -116,9 +100,9 @@ describe("each event", () => {
 
 describe("a job's start", () => {
   it("tells handler, pipeline and deadline", () => {
-    expect(lineOf(started)).toEqual({
+    expect(named(started)).toEqual({
       level: "info",
-      message: "job started",
+      event: "job-started",
       fields: {
         ...jobFields,
         handler: "scan",
@@ -132,7 +116,7 @@ describe("a job's start", () => {
     });
   });
 
-  it("says when it goes on with earlier work", () => {
+  it("says when it continues with earlier work", () => {
     expect(lineOf({ ...started, isContinuation: true } as UntimedEvent).fields["continuation"]).toBe(true);
   });
 });
@@ -142,24 +126,24 @@ describe("a job's report", () => {
     [
       succeeded({ summary: "fine", externalExecutionId: "e" }),
       "info",
-      "job succeeded",
+      "job-succeeded",
       { summary: "fine", externalExecutionId: "e" },
     ],
     [
       continued("t", { percentComplete: 40, summary: "half" }),
       "info",
-      "job continued",
+      "job-continued",
       { percentComplete: 40, summary: "half" },
     ],
     [
       failed("no disk", { type: "SystemUnavailable" }),
       "warn",
-      "job failed",
+      "job-failed",
       { failureType: "SystemUnavailable", failure: "no disk" },
     ],
-  ])("tells the outcome %o", (outcome, level, message, fields) => {
+  ])("tells the outcome %o, and what was worked for how long", (outcome, level, event, fields) => {
     const line = lineOf(reported(outcome));
-    expect(line).toMatchObject({ level, message, fields: { ...jobFields, outcome: outcome.kind, ...fields } });
+    expect(line).toMatchObject({ level, event, fields: { ...jobFields, ...work, outcome: outcome.kind, ...fields } });
   });
 
   it("tells attempts only when it took several, and a presumption only when there is one", () => {
@@ -206,9 +190,9 @@ describe("the end of a drain", () => {
     const { owed, results } = held;
     const fields = { owed, results, durationMs: 10 };
     const event = { type: "drain-finished", ...held, durationMs: 10 } as const;
-    expect(lineOf(event)).toEqual({ level, message: `stopped: ${text}`, fields });
+    expect(lineOf(event)).toEqual({ level, event: "stopped", message: `stopped; ${text}`, fields });
     const page = verdictOn(statusWith({ isDraining: true, end: held }), { writable: true });
-    expect(page).toMatchObject({ tone: level === "info" ? "busy" : "bad", headline: `Stopped: ${text}` });
+    expect(page).toMatchObject({ tone: level === "info" ? "busy" : "bad", headline: `Stopped; ${text}` });
   });
 });
 
@@ -286,9 +270,9 @@ describe("a fault that lasts", () => {
     ["misconfigured", "check category, owner, provider, version and Region of the action type"],
     ["rejected", "check the action type's configuration"],
     ["throttled", "polling slows down"],
-    ["unavailable", "polling goes on"],
-  ])("says what to do about it when it is %s", (kind, mend) => {
-    expect(lineOf(pollFailed(1, kind)).message).toBe(`PollForThirdPartyJobs failed; ${mend}`);
+    ["unavailable", "polling continues"],
+  ])("says what to do about it when it is %s", (kind, remedy) => {
+    expect(lineOf(pollFailed(1, kind)).message).toBe(`PollForThirdPartyJobs failed; ${remedy}`);
   });
 });
 
@@ -297,13 +281,15 @@ describe("offers that cannot be read", () => {
     expect(linesOf(polled(["the answer has no jobId", "the answer has no nonce"]))).toMatchObject([
       {
         level: "warn",
-        message: "an offered job cannot be read: the answer has no jobId; it is skipped and will be offered again",
+        event: "offer-unreadable",
+        message: expect.stringContaining("the answer has no jobId"),
       },
       {
         level: "warn",
-        message: "an offered job cannot be read: the answer has no nonce; it is skipped and will be offered again",
+        event: "offer-unreadable",
+        message: expect.stringContaining("the answer has no nonce"),
       },
-      { level: "debug", message: "polled" },
+      { level: "debug", event: "poll-finished" },
     ]);
   });
 });

@@ -82,7 +82,7 @@ describe("ready", () => {
       writable,
       ["breaker-open", "handler-broken"],
     ],
-    ["the ledger cannot be written", {}, { writable: false, reason: "disk full" }, ["ledger-not-writable"]],
+    ["the ledger is not writable", {}, { writable: false, reason: "disk full" }, ["ledger-not-writable"]],
     [
       "all goes wrong",
       { isDraining: true, isPaused: true, pollers: [{ ...unpolled, failures: 7 }] },
@@ -99,23 +99,23 @@ describe("ready", () => {
     const status = { ...good, pollers: [unpolled] };
     expect(ready(status, { writable: false, reason: "disk full" }).reasons.map(({ message }) => message)).toEqual([
       "no poll has been made yet: ThirdParty/Test/Acme-Scan/1 in eu-west-1",
-      "the ledger cannot be written: disk full",
+      "the ledger is not writable: disk full",
     ]);
   });
 
   it("says which call of its jobs is denied, as the reason or as a note", () => {
     const why = "CodePipeline denied AcknowledgeJob (no)";
     const [reason] = ready({ ...good, denials: [denied] }, writable).reasons;
-    expect(reason?.message).toBe(`no action type can be worked: ${why}`);
+    expect(reason?.message).toBe(`no action type works: ${why}`);
     const { notes } = ready({ ...good, pollers: [poller, other], denials: [denied] }, writable);
     const message = `ThirdParty/Test/Acme-Scan/1 in eu-west-1: ${why}`;
     expect(notes).toEqual([{ note: "call-denied", message }]);
   });
 
   it("says which handler is broken, as the reason or as a note", () => {
-    const why = "the handler scan does not work (its program does not exist)";
+    const why = "handler scan is broken (its program does not exist)";
     const [reason] = ready({ ...good, handlers: [broken(poller)] }, writable).reasons;
-    expect(reason?.message).toBe(`no action type can be worked: ${why}`);
+    expect(reason?.message).toBe(`no action type works: ${why}`);
     const { notes } = ready({ ...good, pollers: [poller, other], handlers: [broken(poller)] }, writable);
     const message = `ThirdParty/Test/Acme-Scan/1 in eu-west-1: ${why}`;
     expect(notes).toEqual([{ note: "handler-broken", message }]);
@@ -124,7 +124,7 @@ describe("ready", () => {
   it("says once why CodePipeline answers no poller", () => {
     const pollers = [poller, poller].map((each) => ({ ...each, failures: 2, lastFault: refused }));
     expect(ready({ ...good, pollers }, writable).reasons.map(({ message }) => message)).toEqual([
-      "no action type can be worked: CodePipeline does not answer its polls (it has expired)",
+      "no action type works: CodePipeline does not answer its polls (it has expired)",
     ]);
   });
 

@@ -5,6 +5,8 @@ import type { UntimedEvent } from "../../../src/engine/events.js";
 import type { ActionType, ClientId, JobId, JobKey, Region } from "../../../src/job/job.js";
 import { continued, failed, type Outcome, succeeded } from "../../../src/job/outcome.js";
 
+const work = { handler: "h", pipelineName: "p", actionName: "a", durationMs: 5 };
+
 const startMs = Date.UTC(2026, 0, 1, 2, 0);
 const actionType: ActionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" };
 const region = "us-east-1" as Region;
@@ -30,7 +32,10 @@ function given() {
     );
   const end = (jobId: string, outcome: Outcome, afterMs = 0) => {
     see({ type: "job-settled", key: keyOf(jobId), outcome, cause: "returned", durationMs: 1_500 }, afterMs);
-    see({ type: "job-reported", key: keyOf(jobId), outcome, attempts: 1, owedMs: 5, isPresumed: false }, afterMs);
+    see(
+      { type: "job-reported", key: keyOf(jobId), outcome, attempts: 1, owedMs: 5, ...work, isPresumed: false },
+      afterMs,
+    );
   };
   const look = (afterMs = 0) => history.view(startMs + afterMs);
   return { see, start, end, look };
@@ -52,9 +57,9 @@ describe("recent outcomes", () => {
   it("tell of jobs that were let go and of those that a stop left", () => {
     const { see, look } = given();
     see({ type: "job-dropped", key: keyOf("a"), from: "polled", reason: "token-rejected", message: "wrong token" });
-    see({ type: "job-left", key: keyOf("b"), state: "settled", isOurs: true, message: "stopped" });
+    see({ type: "job-unfinished", key: keyOf("b"), state: "settled", isOurs: true, message: "stopped" });
     expect(look().recent).toMatchObject([
-      { jobId: "b", end: "left", reason: "settled", text: "stopped" },
+      { jobId: "b", end: "unfinished", reason: "settled", text: "stopped" },
       { jobId: "a", end: "dropped", reason: "token-rejected", text: "wrong token", tookMs: undefined },
     ]);
   });

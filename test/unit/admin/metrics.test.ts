@@ -9,6 +9,8 @@ import { continued, failed, succeeded } from "../../../src/job/outcome.js";
 import { FakeClock } from "../../support/fake-clock.js";
 import { type ReadSample, readOpenMetrics } from "../../support/openmetrics.js";
 
+const work = { handler: "h", pipelineName: "p", actionName: "a", durationMs: 5 };
+
 const startMs = Date.UTC(2026, 0, 1);
 const actionType: ActionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" };
 const scan = "ThirdParty/Test/Acme-Scan/1";
@@ -37,7 +39,7 @@ function given() {
       owed: 1,
       groups: [{ group: scan, busy: 3, max: 5, working: 2, owed: 1, pollers: [`us-east-1 ${scan}`] }],
     };
-    const status: AdminStatus = { ...board.snapshot(startMs + 60_000), slots, inFlight: 0, left: 2, denials: [] };
+    const status: AdminStatus = { ...board.snapshot(startMs + 60_000), slots, inFlight: 0, unattended: 2, denials: [] };
     return { status, ledger: { writable: true } };
   };
   const options = { clock: new FakeClock(startMs), version: "1.2.3", store: "sqlite", pollers: [poller], look };
@@ -111,7 +113,10 @@ describe("the metrics", () => {
     expect(await value("partnerd_results_owed")).toBe(1);
     expect(await value("partnerd_results_owed_oldest_age_seconds")).toBe(42);
     see({ type: "job-changed", key, from: "settled", to: "reported", by: "report-accepted" }, 19_000);
-    see({ type: "job-reported", key, outcome: succeeded(), attempts: 1, owedMs: 1_000, isPresumed: false }, 19_000);
+    see(
+      { type: "job-reported", key, outcome: succeeded(), attempts: 1, owedMs: 1_000, ...work, isPresumed: false },
+      19_000,
+    );
     expect(await value("partnerd_results_owed")).toBe(0);
     expect(await value("partnerd_results_owed_oldest_age_seconds")).toBe(0);
     expect(await value("partnerd_jobs_started_total", { action_type: scan, region, continuation: "false" })).toBe(1);
@@ -125,11 +130,11 @@ describe("the metrics", () => {
   it("tell failures by their type, and other ends by their reason", async () => {
     const { see, value } = given();
     const wrong = failed("no", { type: "ConfigurationError" });
-    const reported = { attempts: 1, owedMs: 1, isPresumed: false };
+    const reported = { attempts: 1, owedMs: 1, ...work, isPresumed: false };
     see({ type: "job-reported", key, outcome: wrong, ...reported });
     see({ type: "job-reported", key, outcome: continued("token"), ...reported });
     see({ type: "job-dropped", key, from: "polled", reason: "token-rejected", message: "m" });
-    see({ type: "job-left", key, state: "settled", isOurs: true, message: "m" });
+    see({ type: "job-unfinished", key, state: "settled", isOurs: true, message: "m" });
     see({ type: "job-recovered", key, state: "running", ageMs: 5 });
     see({ type: "call-retried", key, fault, attempt: 1, delayMs: 5 });
     see({ type: "handler-abandoned", key, handler: "h" });
@@ -138,7 +143,7 @@ describe("the metrics", () => {
     expect(await value("partnerd_results_total", { failure_type: "ConfigurationError" })).toBe(1);
     expect(await value("partnerd_results_total", { kind: "continued" })).toBe(1);
     expect(await value("partnerd_jobs_dropped_total", { reason: "token-rejected" })).toBe(1);
-    expect(await value("partnerd_jobs_left_total", { state: "settled" })).toBe(1);
+    expect(await value("partnerd_jobs_unfinished_total", { state: "settled" })).toBe(1);
     expect(await value("partnerd_jobs_recovered_total", { state: "running" })).toBe(1);
     expect(await value("partnerd_call_retries_total", { code: "ThrottlingException" })).toBe(1);
     for (const name of ["handlers_abandoned", "results_refused", "bugs"]) {

@@ -5,6 +5,8 @@ import type { ActionType, ClientId, JobId, JobKey, Region } from "../../../src/j
 import type { JobState } from "../../../src/job/lifecycle.js";
 import { continued, failed, type Outcome, succeeded } from "../../../src/job/outcome.js";
 
+const work = { handler: "h", pipelineName: "p", actionName: "a", durationMs: 5 };
+
 const startMs = Date.UTC(2026, 0, 1);
 const actionType: ActionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" };
 const us: PollerName = { region: "us-east-1" as Region, actionType };
@@ -43,7 +45,7 @@ function pollFailed(poller: PollerName, failures: number): UntimedEvent {
 }
 
 function reported(jobKey: JobKey, outcome: Outcome): UntimedEvent {
-  return { type: "job-reported", key: jobKey, outcome, attempts: 1, owedMs: 3, isPresumed: false };
+  return { type: "job-reported", key: jobKey, outcome, attempts: 1, owedMs: 3, ...work, isPresumed: false };
 }
 
 describe("a new board", () => {
@@ -72,7 +74,16 @@ describe("a new board", () => {
       ],
       jobs: [],
       end: undefined,
-      totals: { started: 0, succeeded: 0, continued: 0, failed: 0, dropped: 0, left: 0, abandonedHandlers: 0, bugs: 0 },
+      totals: {
+        started: 0,
+        succeeded: 0,
+        continued: 0,
+        failed: 0,
+        dropped: 0,
+        unfinished: 0,
+        abandonedHandlers: 0,
+        bugs: 0,
+      },
     });
   });
 });
@@ -205,7 +216,7 @@ describe("jobs", () => {
   });
 
   const left = (jobId: string, state: JobState, isOurs = true): UntimedEvent => ({
-    type: "job-left",
+    type: "job-unfinished",
     key: key(jobId),
     state,
     isOurs,
@@ -222,7 +233,7 @@ describe("jobs", () => {
       { jobId: "j1", state: "settled", sinceMs: startMs + 30, isUnfinished: true },
       { jobId: "j2", state: "running", sinceMs: startMs + 50, isUnfinished: true },
     ]);
-    expect(look().totals.left).toBe(2);
+    expect(look().totals.unfinished).toBe(2);
   });
 
   it.each<[string, UntimedEvent, object[]]>([

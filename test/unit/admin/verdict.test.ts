@@ -25,19 +25,19 @@ describe("the verdict", () => {
     ],
     [
       "a job is left",
-      { left: 1 },
+      { unattended: 1 },
       "bad",
-      "1 job that CodePipeline waits for is worked by nobody: is the action type still configured? (partnerd jobs lists them)",
+      "1 job that CodePipeline waits for is without an active worker: is the action type still configured? (partnerd jobs lists them)",
     ],
     [
       "jobs are left by a stop",
       {
-        left: 3,
+        unattended: 3,
         isDraining: true,
         jobs: [jobWith({ isUnfinished: true }), { ...owed(9), isUnfinished: true }, { ...owed(8), isUnfinished: true }],
       },
       "busy",
-      "Stopping: 0 jobs running, 1 unfinished, 2 results owed; no new job is taken",
+      "Stopping: 0 jobs running, 1 unfinished, 2 results owed; not accepting jobs",
     ],
     [
       "a Region is silent",
@@ -80,26 +80,26 @@ describe("the verdict", () => {
       "the ledger fails",
       { jobs: [jobWith()] },
       "bad",
-      "The ledger cannot be written since 02:14 UTC, so no new job is taken (disk full)",
+      "The ledger is not writable since 02:14 UTC: not accepting jobs (disk full)",
       { writable: false, reason: "disk full", sinceMs: nowMs },
     ],
     [
       "it drains",
       { isDraining: true, jobs: [jobWith()] },
       "busy",
-      "Stopping: 1 job running, nothing owed; no new job is taken",
+      "Stopping: 1 job running, nothing owed; not accepting jobs",
     ],
     [
       "the disk is full",
       { shortOfRoom: "/work has 1 MiB" },
       "bad",
-      "There is no room for artifacts, so no new job is taken (/work has 1 MiB)",
+      "Low disk space: not accepting jobs (/work has 1 MiB)",
     ],
     [
       "the machine is short",
       { shortage: { sinceMs: nowMs, code: "EMFILE", reason: "out of open files (EMFILE)" } },
       "bad",
-      "The machine is short since 02:14 UTC, so no new job is taken (out of open files (EMFILE))",
+      "Out of resources since 02:14 UTC: not accepting jobs (out of open files (EMFILE))",
     ],
     [
       "a handler does not work",
@@ -109,7 +109,7 @@ describe("the verdict", () => {
         ],
       },
       "bad",
-      "The handler scan does not work since 02:14 UTC, so none of its jobs is taken (gone)",
+      "Handler scan is broken since 02:14 UTC: its jobs are not accepted (gone)",
     ],
     [
       "a handler is on trial",
@@ -119,9 +119,9 @@ describe("the verdict", () => {
         ],
       },
       "bad",
-      "The handler scan does not work since 02:14 UTC, so its next job shows whether it works again (gone)",
+      "Handler scan is broken since 02:14 UTC: its next job shows whether it works again (gone)",
     ],
-    ["it is paused", { isPaused: true }, "busy", "Paused: no new job is taken until resume"],
+    ["it is paused", { isPaused: true }, "busy", "Paused: not accepting jobs until resume"],
     [
       "it starts",
       { pollers: [pollerWith({ lastGoodPollAtMs: undefined })] },
@@ -132,7 +132,7 @@ describe("the verdict", () => {
       "all slots are taken",
       { jobs: Array.from({ length: 10 }, (_, at) => jobWith({ jobId: `${at}` })) },
       "busy",
-      "At its limit: all 10 slots are taken",
+      "At its limit: all 10 slots in use",
     ],
     [
       "a bug showed",
@@ -147,11 +147,11 @@ describe("the verdict", () => {
   it("puts the worst first, then what else is wrong and what is at stake", () => {
     const status = statusWith({ isPaused: true, pollers: [pollerWith(down)], jobs: [jobWith(), owed(90_000)] });
     expect(verdictOn(status, { writable: false })).toMatchObject({
-      headline: "The ledger cannot be written, so no new job is taken",
+      headline: "The ledger is not writable: not accepting jobs",
       more: [
         "CodePipeline does not answer in us-east-1 since 02:02 UTC (ECONNREFUSED)",
         "1 result is owed to CodePipeline, the oldest for 1 min",
-        "Paused: no new job is taken until resume",
+        "Paused: not accepting jobs until resume",
         "1 job running, 1 result owed",
       ],
     });

@@ -52,7 +52,7 @@ describe("a failed call to S3", () => {
 
   it("says of a refused input that it may not be there at all", () => {
     const { message } = failureOfTransfer(transferFault(thrown("AccessDenied", 403)), subject);
-    expect(message).toContain("does not allow it, or there is no such object");
+    expect(message).toContain("does not allow it, or the object does not exist");
     const output = failureOfTransfer(transferFault(thrown("AccessDenied", 403)), { ...subject, direction: "output" });
     expect(output.message).not.toContain("object");
   });
@@ -63,7 +63,7 @@ describe("a failed call to S3", () => {
       code: "ENETUNREACH",
     });
     expect(transferFault(error)).toMatchObject({ kind: "passing", code: "ENETUNREACH" });
-    expect(failureOfTransfer(transferFault(error), subject).message).toMatch(/tried again \(ENETUNREACH\)$/);
+    expect(failureOfTransfer(transferFault(error), subject).message).toMatch(/even after retries \(ENETUNREACH\)$/);
   });
 
   it("says how long S3 asks to wait", () => {

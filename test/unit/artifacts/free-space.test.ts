@@ -47,8 +47,8 @@ test("has room at exactly the minimum, and tells nobody", async () => {
 test("says what is left, what is asked for and what to do below it", async () => {
   const { space, told } = await given({ ...roomy, freeBytes: 100 * mib - 1 });
   const reason =
-    "the disk of /work has 99 MiB left and artifacts.minFreeBytes asks for 100 MiB: " +
-    "make room, or set artifacts.workDir to another disk";
+    "the disk of /work has 99 MiB free, but artifacts.minFreeBytes requires 100 MiB: " +
+    "free disk space, or set artifacts.workDir to another disk";
   expect(space.room()).toEqual({ isEnough: false, reason });
   expect(told).toEqual([{ isEnough: false, reason }]);
 });
@@ -57,7 +57,7 @@ test("asks a small disk for no more than a quarter of itself", async () => {
   const small = { ...roomy, totalBytes: 64 * mib };
   expect((await given({ ...small, freeBytes: 16 * mib })).space.room()).toEqual({ isEnough: true });
   expect((await given({ ...small, freeBytes: 16 * mib - 1 })).space.room().reason).toContain(
-    "has 15 MiB left and artifacts.minFreeBytes asks for 16 MiB",
+    "has 15 MiB free, but artifacts.minFreeBytes requires 16 MiB",
   );
 });
 
@@ -70,7 +70,7 @@ test("looks from time to time, and tells only what changes", async () => {
   expect(space.room().isEnough).toBe(false);
   disk.says = { ...roomy, freeBytes: 4 * mib };
   await clock.advance(10_000);
-  expect(space.room().reason).toContain("4 MiB left");
+  expect(space.room().reason).toContain("4 MiB free");
   disk.says = roomy;
   await clock.advance(10_000);
   expect(space.room()).toEqual({ isEnough: true });
@@ -87,7 +87,7 @@ test("counts the files that can still be made, where there is such a limit", asy
 
 test("has no room on a disk that cannot be looked at", async () => {
   const { space, clock, disk } = await given(Object.assign(new Error("gone"), { code: "ENOENT" }));
-  expect(space.room().reason).toContain("the disk of /work cannot be looked at (ENOENT)");
+  expect(space.room().reason).toContain("the free space of /work cannot be read (ENOENT)");
   disk.says = roomy;
   await clock.advance(10_000);
   expect(space.room()).toEqual({ isEnough: true });
@@ -95,7 +95,7 @@ test("has no room on a disk that cannot be looked at", async () => {
 
 test("has no room on a disk that does not answer, asks it nothing more, and has again when it answers", async () => {
   const { space, clock, disk, told } = await given("hangs");
-  expect(space.room().reason).toContain("the disk of /work does not answer");
+  expect(space.room().reason).toContain("the disk of /work does not respond");
   disk.says = roomy;
   await clock.advance(60_000);
   expect(disk.looks).toBe(1);

@@ -289,6 +289,6 @@ test("kills what a dead process's commands still do, with their children, and no
   // Its output closes only when its own child is gone as well.
   expect(await ended).toEqual([null, "SIGKILL"]);
   expect(spared?.exitCode ?? spared?.signalCode).toBeNull();
-  expect(troubles).toEqual([expect.stringMatching(/^killed 2 processes that worked on in /)]);
+  expect(troubles).toEqual([expect.stringMatching(/^killed 2 processes of a dead daemon /)]);
   process.kill(-(spared?.pid ?? 0), "SIGKILL");
 });

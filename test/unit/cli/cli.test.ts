@@ -45,7 +45,7 @@ describe("the command line", () => {
     [["check-config", "--set", "log.level"], /Write KEY=VALUE\./],
     [["check-config", "--set", "=x"], /Write KEY=VALUE\./],
     [["once", "--wait", "30"], /Write 30s, with the unit\./],
-    [["once", "--wait", "25h"], /24h is the most\./],
+    [["once", "--wait", "25h"], /24h is the maximum\./],
     [["once", "--max-jobs", "0"], /Write a whole number from 1 on\./],
     [["once", "--max-jobs", "10s"], /Write a whole number from 1 on\./],
     [["demo", "--jobs", "1e9"], /Write a whole number from 1 on\./],
@@ -142,6 +142,6 @@ describe("a bug of ours", () => {
   it("ends in 70, with where it happened", async () => {
     const { code, err } = await cli(["print-config"], undefined as never, null as never);
     expect(code).toBe(70);
-    expect(err).toMatch(/^a bug in partnerd, please report it: TypeError: .*\n\s+at /);
+    expect(err).toMatch(/^internal error, please report it: TypeError: .*\n\s+at /);
   });
 });

@@ -211,7 +211,7 @@ describe("action-type", () => {
 
   it.each<readonly [string, object, readonly string[], RegExp]>([
     ["action-type Nobody", {}, [], /no action type of the provider Nobody.*Acme-Scan, Acme-Build/],
-    ["action-type Acme-Scan", {}, [], /say --account/],
+    ["action-type Acme-Scan", {}, [], /(add|say) --account/],
     [
       "action-type Acme-Scan",
       {},

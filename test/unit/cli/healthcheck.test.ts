@@ -28,7 +28,11 @@ describe("healthcheck", () => {
       asked.push(`${request.method} ${request.url}`);
       answer.end("{}");
     });
-    expect(await ask(port)).toEqual({ code: 0, out: `well: http://127.0.0.1:${port}/livez answered 200\n`, err: "" });
+    expect(await ask(port)).toEqual({
+      code: 0,
+      out: `healthy: http://127.0.0.1:${port}/livez answered 200\n`,
+      err: "",
+    });
     expect(asked).toEqual(["GET /livez"]);
   });
 
@@ -40,7 +44,7 @@ describe("healthcheck", () => {
     const { code, err } = await ask(port, "--ready");
     expect(code).toBe(1);
     expect(err).toBe(
-      `not well: http://127.0.0.1:${port}/readyz answered 503 { "reasons": ["draining\\u001b[31m", " [2J"] }\n`,
+      `unhealthy: http://127.0.0.1:${port}/readyz answered 503 { "reasons": ["draining\\u001b[31m", " [2J"] }\n`,
     );
   });
 
@@ -50,7 +54,7 @@ describe("healthcheck", () => {
     });
     expect(await ask(port)).toMatchObject({
       code: 1,
-      err: `not well: http://127.0.0.1:${port}/livez answered ${status}\n`,
+      err: `unhealthy: http://127.0.0.1:${port}/livez answered ${status}\n`,
     });
   });
 
@@ -59,7 +63,7 @@ describe("healthcheck", () => {
     await new Promise((resolve) => server.close(resolve));
     expect(await ask(port)).toMatchObject({
       code: 1,
-      err: expect.stringMatching(/refuses connections: no daemon listens there\n$/),
+      err: expect.stringMatching(/refuses connections: no daemon is listening there\n$/),
     });
   });
 
@@ -76,7 +80,7 @@ describe("healthcheck", () => {
       overrides: [],
     };
     expect(await healthcheck(options, "/livez", io, 50)).toBe(1);
-    expect(kept.err).toBe(`not well: http://127.0.0.1:${port}/livez did not answer within 50 ms\n`);
+    expect(kept.err).toBe(`unhealthy: http://127.0.0.1:${port}/livez did not answer within 50 ms\n`);
   });
 
   it("gives up on an answer without end, and on one cut off", async () => {
@@ -97,7 +101,7 @@ describe("healthcheck", () => {
   });
 
   it("says that there is nothing to ask when the port is off", async () => {
-    expect(await ask(0)).toMatchObject({ code: 1, err: expect.stringMatching(/^not well: the admin port is off/) });
+    expect(await ask(0)).toMatchObject({ code: 1, err: expect.stringMatching(/^unhealthy: the admin port is off/) });
   });
 
   it("asks itself when the daemon listens on every address", async () => {

@@ -76,7 +76,7 @@ it("shows what runs and what is owed, since when, beside a daemon that has the l
       expect.stringMatching(/^job-1 +running +1h 0m +1h 0m +ThirdParty\/Test\/Acme-Scan\/1 +us-east-1 +client-1$/),
       expect.stringMatching(/^job-2 +result owed \(succeeded\) +58m 55s +58m 55s .* eu-west-1 +client-1$/),
       expect.stringMatching(/^job-3 +acknowledge unanswered +58m 55s /),
-      "3 held, 1 of them with a result that is owed",
+      "3 held, 1 of them with a result owed",
     ]);
     expect(kept.out + kept.err).not.toContain("of a customer");
   } finally {
@@ -116,7 +116,7 @@ it("says so when nothing is held, and when there is no ledger to read", async ()
   await (await open(directory)).close();
   expect(await cli(["jobs"], directory)).toEqual({
     code: 0,
-    out: "no jobs are held and no results are owed\n",
+    out: "the ledger holds no jobs\n",
     err: "",
   });
   expect(await cli(["jobs", "--set", "ledger.store=memory"], directory)).toMatchObject({
@@ -188,7 +188,7 @@ it("does not fail a job whose result is fixed, and leaves it as it is", async ()
   await ledger.close();
   const { code, out, err } = await cli(["jobs", "fail", "job-1", "--message", "no"], directory);
   expect({ code, out }).toEqual({ code: 1, out: "" });
-  expect(err).toContain("the result of job job-1 is already fixed");
+  expect(err).toContain("job job-1 already has its result");
   const [held] = await heldIn(directory);
   expect(held?.outcome).toEqual(succeeded({ summary: "of a customer" }));
 });

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { SystemdReports, statusText, type ToldDaemon } from "../../../src/cli/systemd-reports.js";
+import { type ReportedDaemon, SystemdReports, statusText } from "../../../src/cli/systemd-reports.js";
 import type { WorkerEvent } from "../../../src/engine/events.js";
 import type { Message } from "../../../src/std/systemd.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
-type Status = ReturnType<ToldDaemon["status"]>;
+type Status = ReturnType<ReportedDaemon["status"]>;
 const poller = { region: "us-east-1", actionType: "ThirdParty/Test/Acme-Scan/1", failures: 0, lastGoodPollAtMs: 1 };
 const idle = {
   slots: { busy: 0, max: 5, working: 0, owed: 0 },
@@ -25,7 +25,10 @@ function start(options: { watchdogMs?: number; environment?: Record<string, stri
     environment: options.environment ?? { NOTIFY_SOCKET: "/run/of/nobody", ...watchdog },
     pid: 7,
     clock,
-    log: { info: (_, message) => logged.push(message), error: (_, message) => logged.push(message) },
+    log: {
+      info: (event, _, message) => logged.push(`${event}: ${message}`),
+      error: (event, _, message) => logged.push(`${event}: ${message}`),
+    },
     readyWaitMs: options.readyWaitMs ?? 30_000,
     notifier: { send: (message) => told.push(message), flushed: async () => {} },
   });
@@ -101,7 +104,7 @@ describe("the sign of life", () => {
     state.live = false;
     await clock.advance(60_000);
     expect(names().filter((each) => each.includes("WATCHDOG"))).toHaveLength(1);
-    expect(logged).toEqual([expect.stringMatching(/no sign of life .* it has stopped polling/)]);
+    expect(logged).toEqual([expect.stringMatching(/^watchdog-withheld: .* it has stopped polling/)]);
     state.live = true;
     await clock.advance(10_000);
     expect(names().at(-1)).toContain("WATCHDOG");

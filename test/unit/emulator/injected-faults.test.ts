@@ -88,7 +88,7 @@ test("what takes effect all the same is told by kind, or by the fault itself", (
 
 test("mistakes that lie between members are all told", () => {
   expect(mistakesInFault({ id: "x", kind: "latency", operations: ["A", "PollForJobs", "B"] }, () => true)).toEqual([
-    "id: there is such a fault already",
+    "id: a fault with this id exists already",
     "ms: is required for latency",
     "operations: there is no A",
     "operations: there is no B",

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { GatewayError, type GatewayFaultKind } from "../../../src/codepipeline/gateway.js";
-import { calling, mayComeRight, patiently } from "../../../src/engine/calls.js";
+import { calling, mayComeRight, withRetries } from "../../../src/engine/calls.js";
 import { flightOver, key } from "../../support/flight.js";
 
 function fault(kind: GatewayFaultKind): GatewayError {
   return new GatewayError({ kind, operation: "PutJobSuccessResult", code: kind, message: "no" });
 }
 
-describe("a call that is made patiently", () => {
+describe("a call that is made withRetries", () => {
   async function given(errors: readonly Error[]) {
     const { context, flight, clock, events, slots } = await flightOver({});
     let made = 0;
@@ -25,7 +25,7 @@ describe("a call that is made patiently", () => {
       fault("throttled"),
       fault("unavailable"),
     ]);
-    const answer = patiently(context, flight, options, call);
+    const answer = withRetries(context, flight, options, call);
     await clock.advance(10);
     expect([await answer, made()]).toEqual(["answered", 3]);
     expect(events).toMatchObject([
@@ -38,7 +38,7 @@ describe("a call that is made patiently", () => {
     "is not made again after %s",
     async (_what, error) => {
       const { context, flight, call, options, made, events } = await given([error]);
-      await expect(patiently(context, flight, options, call)).rejects.toBe(error);
+      await expect(withRetries(context, flight, options, call)).rejects.toBe(error);
       expect([made(), events]).toEqual([1, []]);
     },
   );
@@ -46,7 +46,7 @@ describe("a call that is made patiently", () => {
   it("ends with our right to the job, and rejects with its last fault", async () => {
     const error = fault("unavailable");
     const { context, flight, clock, call, options, made } = await given(Array(9).fill(error));
-    const answer = patiently(context, flight, options, call).catch((reason: unknown) => reason);
+    const answer = withRetries(context, flight, options, call).catch((reason: unknown) => reason);
     flight.apply({ kind: "release" });
     await clock.advance(10);
     expect([await answer, made()]).toEqual([error, 1]);
@@ -59,7 +59,7 @@ describe("a call that is made patiently", () => {
     const { context, flight, clock, slots, call, options } = await given([fault("unavailable"), fault("unavailable")]);
     const long = { ...options.policy, minDelayMs: 1_000, maxDelayMs: 1_000 };
     const waits = { ...options, policy: long, isOutsideSlot: () => isOutside };
-    const answer = patiently(context, flight, waits, call);
+    const answer = withRetries(context, flight, waits, call);
     await clock.advance(10);
     expect({ working: slots.working, owed: slots.owed }).toEqual(counts);
     await clock.advance(5_000);

@@ -20,7 +20,13 @@ it("leaves a job as it is, in the ledger", async () => {
   await flight.ask(offer.nonce);
   leave(context, flight, "stopped");
   expect(flight.state).toBe("acknowledging");
-  expect(events.at(-1)).toEqual({ type: "job-left", key, state: "acknowledging", isOurs: true, message: "stopped" });
+  expect(events.at(-1)).toEqual({
+    type: "job-unfinished",
+    key,
+    state: "acknowledging",
+    isOurs: true,
+    message: "stopped",
+  });
   await context.deps.ledger.release(flight.lease);
   expect(await context.deps.ledger.unfinished()).toMatchObject([{ claim: { is: "unanswered", nonce: offer.nonce } }]);
 });

@@ -160,7 +160,7 @@ it("counts what it finds when it is stopped while the ledger is still being read
   await started;
   expect(await stopped).toMatchObject({ owed: 3, isRead: true, isBroken: false });
   expect(given).toEqual(["job-0", "job-1", "job-2"]);
-  expect(events).toEqual(["drain-started", "job-left", "job-left", "job-left", "drain-finished"]);
+  expect(events).toEqual(["drain-started", "job-unfinished", "job-unfinished", "job-unfinished", "drain-finished"]);
 });
 
 it("waits no longer for such a ledger than for a drain", async () => {

@@ -13,6 +13,7 @@ import { succeeded } from "../../../src/job/outcome.js";
 import { MemoryLedger } from "../../../src/ledger/memory.js";
 import { FakeClock } from "../../support/fake-clock.js";
 import { noArtifacts } from "../../support/no-artifacts.js";
+import { noLog } from "../../support/no-log.js";
 
 const minuteMs = 60_000;
 const halfAnHourMs = 30 * minuteMs;
@@ -69,7 +70,7 @@ function given(options: { readonly polling?: EngineLimits["polling"] } = {}) {
     random: () => 0.5,
     keepSecrets: () => () => {},
     mask: (text) => text,
-    jobLog: () => ({ debug() {}, info() {}, warn() {}, error() {} }),
+    jobLog: () => noLog,
   };
   const own = { ...limits, polling: options.polling ?? limits.polling };
   const worker = new Worker({ deps, pollers, limits: own, observe: (event) => board.observe(event) });

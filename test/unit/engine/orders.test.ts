@@ -76,7 +76,10 @@ it("stops a job in flight, and says when it comes too late", async () => {
   const [found] = await context.deps.ledger.unfinished();
   if (!found) throw new Error("nothing left");
   const flight = runner.resume(found, config);
-  expect(await give(fail)).toMatchObject({ kind: "taken", message: expect.stringMatching(/as soon as CodePipeline/) });
+  expect(await give(fail)).toMatchObject({
+    kind: "taken",
+    message: expect.stringMatching(/once CodePipeline confirms/),
+  });
   expect(await give(fail)).toMatchObject({ kind: "too-late" });
   expect(await give(release)).toMatchObject({ kind: "taken" });
   expect(await give(release)).toMatchObject({ kind: "too-late" });

@@ -56,7 +56,7 @@ describe("a job that waits for a slot when a stop ends all work, and whose handl
     const { events, resumed, runner, stop } = await overtaken({ isDurable: true, afterCrash: "rerun" });
     stop();
     await runner.whenIdle();
-    expect([resumed.state, events.at(-1)]).toMatchObject(["running", { type: "job-left", isOurs: true }]);
+    expect([resumed.state, events.at(-1)]).toMatchObject(["running", { type: "job-unfinished", isOurs: true }]);
   });
 
   it("fails as an operator ordered at the same moment", async () => {
@@ -94,7 +94,7 @@ it.each([true, false])(
     pollers.delete(name);
     flight.slot.free();
     await clock.advance(0);
-    expect(events.at(-1)).toMatchObject({ type: "job-left", isOurs: !isFleet });
+    expect(events.at(-1)).toMatchObject({ type: "job-unfinished", isOurs: !isFleet });
     expect(runner.unfinished.size).toBe(isFleet ? 0 : 1);
   },
 );
@@ -111,6 +111,6 @@ it.each(["acknowledge", "put"] as const)("says that it leaves a job of ours that
   await runner.whenIdle();
   const state = call === "put" ? "settled" : "acknowledging";
   expect(events.filter(({ type }) => type === "bug")).toHaveLength(1);
-  expect(events.at(-1)).toMatchObject({ type: "job-left", state });
+  expect(events.at(-1)).toMatchObject({ type: "job-unfinished", state });
   expect([...runner.unfinished.values()]).toEqual([state]);
 });

@@ -192,7 +192,7 @@ describe("a job that an earlier process left", () => {
       drained.scopes.poll.abort();
       await drained.run();
       for (const { events, flight, put } of [gone, drained]) {
-        expect([events.at(-1)?.type, flight.state, put]).toEqual(["job-left", state, []]);
+        expect([events.at(-1)?.type, flight.state, put]).toEqual(["job-unfinished", state, []]);
       }
     },
   );
@@ -221,7 +221,7 @@ describe("a job that an earlier process left", () => {
       expect([slots.working, slots.owed, flight.state]).toEqual([0, 1, "running"]);
       scopes.work.abort();
       await ended;
-      expect(events.at(-1)).toMatchObject({ type: "job-left", state: "running" });
+      expect(events.at(-1)).toMatchObject({ type: "job-unfinished", state: "running" });
     },
   );
 

@@ -212,7 +212,7 @@ describe("a command", () => {
   it.each([
     [{ "NOT GOOD": "1" }, /variable name "NOT GOOD"/],
     [{ "A=B": "1" }, /variable name "A=B"/],
-    [{ PARTNERD_OUTCOME: "/tmp/x" }, /PARTNERD_OUTCOME is not yours to set/],
+    [{ PARTNERD_OUTCOME: "/tmp/x" }, /PARTNERD_OUTCOME is reserved/],
     [{ LEVEL: "a\0b" }, /LEVEL holds a NUL/],
   ])("is refused with a variable that cannot be: %j", async (env, mistake) => {
     expect(await mistakeOf({ kind: "command", command: ["sh"], env: env as Record<string, string> })).toMatch(mistake);

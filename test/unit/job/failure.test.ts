@@ -103,7 +103,7 @@ describe("a JobFailure", () => {
 describe("failure details", () => {
   it.each(["", " ", "\n\t", " "])("replace the message %j, which the API refuses or nobody can read", (message) => {
     expect(failureDetails("SystemUnavailable", message).message).toBe(
-      "the job failed (SystemUnavailable) and gave no reason",
+      "the job failed (SystemUnavailable) without a reason",
     );
   });
 

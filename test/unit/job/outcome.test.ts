@@ -29,7 +29,7 @@ describe("the constructors", () => {
     expect(failed("")).toEqual({
       kind: "failed",
       type: "JobFailed",
-      message: "the job failed (JobFailed) and gave no reason",
+      message: "the job failed (JobFailed) without a reason",
     });
     expect(failed("m".repeat(9_000)).message).toHaveLength(5_000);
   });
@@ -265,7 +265,7 @@ describe("a failure", () => {
       {
         kind: "failed",
         type: "SystemUnavailable",
-        message: "the job failed (SystemUnavailable) and gave no reason",
+        message: "the job failed (SystemUnavailable) without a reason",
       },
     );
   });

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createLog, type Log, type LogDestination, textLog } from "../../../src/std/log.js";
 import type { LostLines } from "../../../src/std/log-output.js";
-import { logLevels } from "../../../src/std/log-queue.js";
+import { type LogLevel, logLevels } from "../../../src/std/log-queue.js";
 import { Masker } from "../../../src/std/masking.js";
 
 function recorded(
@@ -18,33 +18,41 @@ function recorded(
   return { log, lines, document: (at = 0) => JSON.parse(lines[at] ?? "") as Record<string, unknown> };
 }
 
+/** A line with any fields, as a handler may log. */
+function say(log: Log, level: LogLevel, fields: Readonly<Record<string, unknown>>, message: string): void {
+  log.at(level, "handler-log", fields, message);
+}
+
 describe("createLog", () => {
   it("writes one line of JSON with time, level and message, and nothing of the machine", () => {
     const { log, lines, document } = recorded();
-    log.info({ jobId: "j-1" }, "job started");
+    log.info("handler-output", { jobId: "j-1" }, "job started");
     expect(lines).toHaveLength(1);
     expect(lines[0]?.endsWith("}\n")).toBe(true);
     const { time, ...rest } = document();
     expect(new Date(String(time)).toISOString()).toBe(time);
-    expect(rest).toEqual({ level: "info", jobId: "j-1", msg: "job started" });
+    expect(rest).toEqual({ level: "info", event: "handler-output", jobId: "j-1", msg: "job started" });
   });
 
   it("leaves out what is below its level", () => {
     const { log, lines } = recorded();
-    log.debug("quiet");
-    log.child({ jobId: "j-1" }).debug("quiet");
+    log.debug("reload-started", {}, "quiet");
+    log.with({ jobId: "j-1" }).debug("reload-started", {}, "quiet");
     expect(lines).toEqual([]);
   });
 
   it.each([
-    ["the message", (log: Log, s: string) => log.info(`it is ${s}.`)],
-    ["a field", (log: Log, s: string) => log.info({ url: `https://x/?k=${encodeURIComponent(s)}` }, "m")],
-    ["the name of a field", (log: Log, s: string) => log.info({ [s]: 1 }, "m")],
-    ["a field deep down", (log: Log, s: string) => log.info({ a: { b: [{ c: `-${s}-` }] } }, "m")],
-    ["the fields of a child", (log: Log, s: string) => log.child({ a: s }).info("m")],
-    ["an error", (log: Log, s: string) => log.error(new Error(`bad ${s}`), "m")],
-    ["a cause", (log: Log, s: string) => log.error(new Error("outer", { cause: new Error(s) }), "m")],
-    ["a document in a text", (log: Log, s: string) => log.info(JSON.stringify({ a: JSON.stringify({ s }) }))],
+    ["the message", (log: Log, s: string) => say(log, "info", {}, `it is ${s}.`)],
+    ["a field", (log: Log, s: string) => say(log, "info", { url: `https://x/?k=${encodeURIComponent(s)}` }, "m")],
+    ["the name of a field", (log: Log, s: string) => say(log, "info", { [s]: 1 }, "m")],
+    ["a field deep down", (log: Log, s: string) => say(log, "info", { a: { b: [{ c: `-${s}-` }] } }, "m")],
+    ["the fields of a child", (log: Log, s: string) => say(log.with({ a: s }), "info", {}, "m")],
+    ["an error", (log: Log, s: string) => say(log, "error", { err: new Error(`bad ${s}`) }, "m")],
+    ["a cause", (log: Log, s: string) => say(log, "error", { err: new Error("outer", { cause: new Error(s) }) }, "m")],
+    [
+      "a document in a text",
+      (log: Log, s: string) => say(log, "info", {}, JSON.stringify({ a: JSON.stringify({ s }) })),
+    ],
   ])("hides a secret in %s", (_, say) => {
     for (const secret of ['p"a\\ss\nw€d/+=', "hunter22"]) {
       const { log, lines, document } = recorded([secret]);
@@ -58,12 +66,12 @@ describe("createLog", () => {
   it("stays JSON when a secret is a number, a word of its own or a piece of JSON", () => {
     for (const secret of ["12345", "info", "time", "true", '","msg":"', "2026", "level", '"jobId":', "null}"]) {
       const { log, document } = recorded([secret]);
-      log.info({ durationMs: 12345, ok: true, jobId: "j-1", nothing: null, 12345: "x" }, "the message");
+      say(log, "info", { durationMs: 12345, ok: true, jobId: "j-1", nothing: null, 12345: "x" }, "the message");
       expect(document()).toMatchObject({ level: "info", msg: "the message", ok: true, nothing: null });
       expect(Date.parse(String(document()["time"]))).not.toBeNaN();
     }
     const { log, lines } = recorded(["12345"]);
-    log.info({ durationMs: 12345 }, "m");
+    say(log, "info", { durationMs: 12345 }, "m");
     expect(lines[0]).toContain('"durationMs":"[secret]"');
   });
 
@@ -72,7 +80,9 @@ describe("createLog", () => {
       fc.property(fc.string({ unit: "grapheme", minLength: 4, maxLength: 30 }), fc.jsonValue(), (secret, other) => {
         fc.pre(secret.trim().length >= 4 && !"[secret]".includes(secret.trim()));
         const { log, lines, document } = recorded([secret]);
-        log.info(
+        say(
+          log,
+          "info",
           { a: `x${secret}y`, other, nested: { list: [secret, { deep: `${secret}${secret}` }] } },
           `m ${secret}`,
         );
@@ -98,7 +108,7 @@ describe("createLog", () => {
     ["artifactCredentials"],
   ])("hides a field called %s, at any depth", (name) => {
     const { log, document } = recorded();
-    log.info({ [name]: "value-1", deep: { list: [{ [name]: { inner: "value-2" } }] } }, "m");
+    say(log, "info", { [name]: "value-1", deep: { list: [{ [name]: { inner: "value-2" } }] } }, "m");
     expect(JSON.stringify(document())).not.toMatch(/value-[12]/);
     expect(document()).toMatchObject({ [name]: "[secret]", msg: "m" });
   });
@@ -107,14 +117,14 @@ describe("createLog", () => {
     "shows a field called %s",
     (name) => {
       const { log, document } = recorded();
-      log.info({ [name]: "value-1" }, "m");
+      say(log, "info", { [name]: "value-1" }, "m");
       expect(document()).toMatchObject({ [name]: "value-1" });
     },
   );
 
   it("shows whether there is a secret", () => {
     const { log, document } = recorded();
-    log.info({ token: true, secret: null }, "m");
+    say(log, "info", { token: true, secret: null }, "m");
     expect(document()).toMatchObject({ token: true, secret: null });
   });
 
@@ -127,8 +137,8 @@ describe("createLog", () => {
         $response: { statusCode: 403 },
       },
     );
-    log.warn({ fault: error }, "m");
-    log.error(error);
+    say(log, "warn", { fault: error }, "m");
+    say(log, "error", { err: error }, "denied");
     expect(document(0)["fault"]).toMatchObject({
       message: "denied",
       code: "AccessDenied",
@@ -140,19 +150,19 @@ describe("createLog", () => {
 
   it("bounds a line, keeps it JSON and says what it left out", () => {
     const { log, lines, document } = recorded();
-    log.info({ jobId: "j-1", long: "x".repeat(1e6) }, "y".repeat(1e6));
+    say(log, "info", { jobId: "j-1", long: "x".repeat(1e6) }, "y".repeat(1e6));
     expect(lines[0]?.length).toBeLessThan(70_000);
     expect(document()["jobId"]).toBe("j-1");
     expect(String(document()["msg"])).toMatch(/^y+ … \[shortened by partnerd\]$/);
     const many = Object.fromEntries(Array.from({ length: 50_000 }, (_, n) => [`field${n}`, n]));
-    log.info({ ...many, list: Array.from({ length: 100_000 }, () => 1) }, "m");
+    say(log, "info", { ...many, list: Array.from({ length: 100_000 }, () => 1) }, "m");
     expect(lines[1]?.length).toBeLessThan(70_000);
     expect(Number(document(1)["leftOut"])).toBeGreaterThan(10_000);
   });
 
   it("shows no part of a secret at the place where it shortens a text", () => {
     const { log, document } = recorded(["hunter22-hunter33"]);
-    log.info({ long: `${"x".repeat(8_185)}hunter22-hunter33${"x".repeat(100_000)}` }, "m");
+    say(log, "info", { long: `${"x".repeat(8_185)}hunter22-hunter33${"x".repeat(100_000)}` }, "m");
     expect(String(document()["long"])).not.toContain("hun");
   });
 
@@ -160,8 +170,15 @@ describe("createLog", () => {
     const { log, lines, document } = recorded();
     const round: Record<string, unknown> = { jobId: "j-1" };
     round["self"] = round;
-    log.info({ round, big: 2n ** 80n, nothing: undefined, call: () => 1, symbol: Symbol("s"), not: Number.NaN }, "m");
-    log.info(
+    say(
+      log,
+      "info",
+      { round, big: 2n ** 80n, nothing: undefined, call: () => 1, symbol: Symbol("s"), not: Number.NaN },
+      "m",
+    );
+    say(
+      log,
+      "info",
       {
         trap: {
           toJSON: () => {
@@ -171,7 +188,7 @@ describe("createLog", () => {
       },
       "m",
     );
-    log.info(JSON.parse('{"__proto__":{"token":"t1"},"a":1}'), "m");
+    say(log, "info", JSON.parse('{"__proto__":{"token":"t1"},"a":1}'), "m");
     expect(lines).toHaveLength(3);
     for (const at of [0, 1, 2]) expect(document(at)["msg"]).toBe("m");
     expect(lines[2]).not.toContain("t1");
@@ -181,11 +198,9 @@ describe("createLog", () => {
     const levels: string[] = [];
     const destination: LogDestination = { write: (_, level) => levels.push(level) };
     const log = createLog({ level: "debug", format: "json", masker: new Masker(), destination });
-    const child = log.child({ jobId: "j-1" });
-    for (const each of [log, child]) for (const level of logLevels) each[level]("m");
-    log.fatal("m");
-    textLog(log, {}).warn("m");
-    expect(levels).toEqual([...logLevels, ...logLevels, "error", "warn"]);
+    for (const each of [log, log.with({ jobId: "j-1" })]) for (const level of logLevels) say(each, level, {}, "m");
+    textLog(log).warn("m");
+    expect(levels).toEqual([...logLevels, ...logLevels, "warn"]);
   });
 
   it("logs how many lines its destination lost", () => {
@@ -202,7 +217,8 @@ describe("createLog", () => {
     expect(JSON.parse(lines[0] ?? "")).toMatchObject({
       level: "error",
       lines: 3,
-      msg: "log lines were dropped: the disk is full",
+      event: "log-lines-dropped",
+      reason: "the disk is full",
     });
   });
 });
@@ -215,29 +231,31 @@ describe("the pretty format", () => {
   };
 
   it("is one line for people", () => {
-    expect(line((log) => log.info({ jobId: "j-1", summary: "two words", n: 3, tags: ["a b"] }, "job started"))).toBe(
-      'T info  job started  jobId=j-1 summary="two words" n=3 tags=["a b"]\n',
-    );
-    expect(line((log) => log.warn("no fields"))).toBe("T warn  no fields\n");
+    expect(
+      line((log) => say(log, "info", { jobId: "j-1", summary: "two words", n: 3, tags: ["a b"] }, "job started")),
+    ).toBe('T info  job started  jobId=j-1 summary="two words" n=3 tags=["a b"]\n');
+    expect(line((log) => say(log, "warn", {}, "no fields"))).toBe("T warn  no fields  event=handler-log\n");
   });
 
   it("shows an error in its line, and its stack below when it is one for error level", () => {
     const error = Object.assign(new Error("it broke"), { code: "EPIPE" });
-    expect(line((log) => log.warn({ err: error }, "m"))).toBe('T warn  m  error="it broke" code=EPIPE\n');
-    expect(line((log) => log.error({ err: error }, "m"))).toMatch(
-      /^T error m {2}error="it broke" code=EPIPE\n( {4}at .+\n)+$/,
+    expect(line((log) => say(log, "warn", { err: error }, "m"))).toBe(
+      'T warn  m  event=handler-log error="it broke" code=EPIPE\n',
+    );
+    expect(line((log) => say(log, "error", { err: error }, "m"))).toMatch(
+      /^T error m {2}event=handler-log error="it broke" code=EPIPE\n( {4}at .+\n)+$/,
     );
   });
 
   it("never lets a text steer the terminal or make a second line", () => {
     const shown = line((log) =>
-      log.info({ field: "\u001b[2Jx\r\ny", "na\u0007me": 1 }, "a\nb\u001b]0;t\u0007\u202ec\u2028d"),
+      say(log, "info", { field: "\u001b[2Jx\r\ny", "na\u0007me": 1 }, "a\nb\u001b]0;t\u0007\u202ec\u2028d"),
     );
     expect(shown).toBe('T info  a\\nb\\u001b]0;t\\u0007\\u202ec\\u2028d  field="\\u001b[2Jx\\r\\ny" na\\u0007me=1\n');
   });
 
   it("hides secrets as well", () => {
-    expect(line((log) => log.info({ a: "x hunter22 y", token: "t" }, "hunter22"), ["hunter22"])).toBe(
+    expect(line((log) => say(log, "info", { a: "x hunter22 y", token: "t" }, "hunter22"), ["hunter22"])).toBe(
       'T info  [secret]  a="x [secret] y" token=[secret]\n',
     );
   });
@@ -245,7 +263,7 @@ describe("the pretty format", () => {
   it("has colours only where they are wanted", () => {
     const lines: string[] = [];
     const destination: LogDestination = { write: (text) => lines.push(text), isColored: true };
-    createLog({ level: "info", format: "pretty", masker: new Masker(), destination }).info({ a: 1 }, "m");
+    createLog({ level: "info", format: "pretty", masker: new Masker(), destination }).info("paused", {}, "m");
     expect(lines[0]).toContain("\u001b[32minfo");
   });
 });
@@ -253,20 +271,21 @@ describe("the pretty format", () => {
 describe("textLog", () => {
   it("carries the job's fields and takes the message first", () => {
     const { log, document } = recorded();
-    textLog(log, { jobId: "j-1" }).warn("careful: 100% %s", { count: 2 });
+    textLog(log.with({ jobId: "j-1" })).warn("careful: 100% %s", { count: 2 });
     expect(document()).toMatchObject({ level: "warn", jobId: "j-1", msg: "careful: 100% %s", count: 2 });
   });
 
   it("lets no field pose as one of ours", () => {
     const { log, lines, document } = recorded();
-    textLog(log, { jobId: "j-1" }).info("m", { jobId: "j-2", level: "error", time: "never", msg: "other" });
+    textLog(log.with({ jobId: "j-1" })).info("m", { jobId: "j-2", level: "error", event: "bug", msg: "other" });
     expect(document()).toMatchObject({ level: "info", jobId: "j-1", msg: "m", jobId_: "j-2", level_: "error" });
+    expect(document()).toMatchObject({ event: "handler-log", event_: "bug" });
     expect(lines[0]?.match(/"jobId":/g)).toHaveLength(1);
   });
 
   it("never throws, whatever it is given", () => {
     const { log, lines } = recorded();
-    const text = textLog(log, { jobId: "j-1" });
+    const text = textLog(log.with({ jobId: "j-1" }));
     const trap = Object.defineProperty({}, "a", {
       enumerable: true,
       get: () => {

@@ -16,7 +16,7 @@ function withProgram(script: string, timeoutMs = 10_000) {
     environment: { PATH: process.env["PATH"], NOTIFY_SOCKET: "/run/of/nobody", SECRET: "s" },
     timeoutMs,
     onFault: (message) => said.push(message),
-    onMended: () => said.push("mended"),
+    onRecovered: () => said.push("recovered"),
     program,
   });
   const told = () => readFileSync(join(folder, "told"), "utf8").trim().split("\n");
@@ -77,11 +77,11 @@ describe("SystemdNotifier", () => {
     notifier.send({ READY: "1" });
     notifier.send({ READY: "1" });
     await notifier.flushed();
-    expect(said).toEqual(["no access; it is tried again; does the unit have NotifyAccess=all?"]);
+    expect(said).toEqual(["no access; retrying; does the unit have NotifyAccess=all?"]);
     writeFileSync(join(folder, "well"), "");
     notifier.send({ READY: "1" });
     await notifier.flushed();
-    expect(said.slice(1)).toEqual(["mended"]);
+    expect(said.slice(1)).toEqual(["recovered"]);
   });
 
   it("kills a program that does not end", async () => {

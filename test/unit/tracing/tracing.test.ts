@@ -85,7 +85,7 @@ describe("a job", () => {
     expect(span("report").status.code).toBe(SpanStatusCode.UNSET);
   });
 
-  it.each(["job-dropped", "job-left"] as const)("ends with %s, and nothing of it stays", (type) => {
+  it.each(["job-dropped", "job-unfinished"] as const)("ends with %s, and nothing of it stays", (type) => {
     const { tell, spans, tracing } = given();
     tell(started, oneOfEach[type]);
     expect(spans().map(({ name }) => name)).toEqual(["handler", "job"]);

@@ -70,7 +70,7 @@ test("counts more entries than 16 bits hold", async () => {
   expect(found.length).toBe(65_600);
 });
 
-test("gives a large file's local header room for 64-bit sizes, so that it can be mended in place", () => {
+test("gives a large file's local header room for 64-bit sizes, so that it can be patched in place", () => {
   const before = localHeader({ ...plain, isLarge: true, packedBytes: 0, plainBytes: 0 });
   const after = localHeader({ ...plain, isLarge: true, packedBytes: 5 * gib, plainBytes: 9 * gib });
   expect(after.length).toBe(before.length);

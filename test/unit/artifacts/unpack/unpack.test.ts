@@ -63,7 +63,7 @@ describe("unpacking", () => {
     expect(existsSync(join(rig.folder, "raw-1"))).toBe(true);
   });
 
-  it("refuses a zip that was cut off, as the customer's to mend", async () => {
+  it("refuses a zip that was cut off, as the customer's to fix", async () => {
     const bytes = await zipOf({ one: Buffer.from("1") });
     const call = rig.call(bytes.subarray(0, -30));
     await expect(rig.unpacker.unpack(call)).rejects.toMatchObject({

@@ -11,6 +11,7 @@ import { succeeded } from "../../../../src/job/outcome.js";
 import type { Clock } from "../../../../src/std/clock.js";
 import type { FakeClock } from "../../../support/fake-clock.js";
 import { noArtifacts } from "../../../support/no-artifacts.js";
+import { noLog } from "../../../support/no-log.js";
 import { actionTypes, type Caller, type ModelService, never } from "./service.js";
 import { ModelLedger, type ModelStore } from "./store.js";
 
@@ -98,7 +99,7 @@ export class ModelProcess implements Caller {
         random: () => 0.5,
         keepSecrets: () => () => {},
         mask: (text) => text,
-        jobLog: () => ({ debug() {}, info() {}, warn() {}, error() {} }),
+        jobLog: () => noLog,
       },
       pollers: (["ThirdParty", "Custom"] as const satisfies readonly ActionOwner[]).map((owner) => ({
         region: "us-east-1" as Region,

@@ -21,10 +21,10 @@ describe("JobOutput", () => {
     write("stderr", "four");
     output.end();
     expect(log.lines).toEqual([
-      { level: "info", message: "one", fields: { stream: "stdout" } },
-      { level: "info", message: "two", fields: { stream: "stdout" } },
-      { level: "info", message: "three", fields: { stream: "stdout" } },
-      { level: "info", message: "four", fields: { stream: "stderr" } },
+      { level: "info", event: "handler-output", message: "one", fields: { stream: "stdout" } },
+      { level: "info", event: "handler-output", message: "two", fields: { stream: "stdout" } },
+      { level: "info", event: "handler-output", message: "three", fields: { stream: "stdout" } },
+      { level: "info", event: "handler-output", message: "four", fields: { stream: "stderr" } },
     ]);
   });
 
@@ -90,7 +90,7 @@ describe("JobOutput", () => {
     write("stdout", "more\n");
     output.end();
     expect(log.lines).toHaveLength(100_001);
-    expect(log.lines.at(-1)).toMatchObject({ level: "warn", message: expect.stringContaining("left out") });
+    expect(log.lines.at(-1)).toMatchObject({ level: "warn", event: "handler-output-truncated" });
     expect(output.tail()).toBe("the cause");
   });
 

@@ -45,7 +45,7 @@ describe("ModuleHandler", () => {
     });
     const call = aCall({ continuationToken: "t-1" });
     await one.run(call);
-    expect(seen).toMatchObject({ version: 1, jobId: call.job.key.jobId, continuationToken: "t-1", log: call.log });
+    expect(seen).toMatchObject({ version: 1, jobId: call.job.key.jobId, continuationToken: "t-1", log: call.jobLog });
     expect(seen?.signal).toBeInstanceOf(AbortSignal);
     expect(seen?.draining).toBeInstanceOf(AbortSignal);
     for (const secret of jobSecrets) expect(JSON.stringify(seen)).not.toContain(secret);

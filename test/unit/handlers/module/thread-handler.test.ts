@@ -52,16 +52,19 @@ async function untilEnded<T>(outcome: Promise<T>, clock: Built["clock"]): Promis
 
 /** What the job's code printed, in order. */
 function printed(call: TestCall): string[] {
-  return call.log.messages.filter((message) => !message.startsWith("the handler succeeded without")).toSorted();
+  return call.log.lines
+    .filter(({ event }) => event !== "output-not-uploaded")
+    .map(({ message }) => message)
+    .toSorted();
 }
 
 describe("a thread that dies", () => {
   it.each([
     ["exits", { Code: "0" }, "called process.exit(0)"],
     ["exits", { Code: "1" }, "called process.exit(1)"],
-    ["throws in a timer", {}, "threw an error that nobody catches: out of cheese"],
-    ["throws nothing in a timer", {}, "threw an error that nobody catches: undefined"],
-    ["rejects where nobody listens", {}, "left a rejected promise unhandled: out of wine"],
+    ["throws in a timer", {}, "threw an uncaught error: out of cheese"],
+    ["throws nothing in a timer", {}, "threw an uncaught error: undefined"],
+    ["rejects where nobody listens", {}, "did not handle a rejected promise: out of wine"],
   ])("because a job %s (%o) takes its jobs along, says why, and is replaced", async (what, more, why) => {
     const { start, thread, deaths } = await given();
     const before = await thread();
@@ -70,7 +73,7 @@ describe("a thread that dies", () => {
     const failure = {
       kind: "failed",
       type: "SystemUnavailable",
-      message: `the handler ended before the job did: ${why}; run the action again`,
+      message: `the handler's thread ended during the job: ${why}; run the action again`,
     };
     expect(await start(what, more).outcome).toEqual(failure);
     expect(await sibling.outcome).toEqual(failure);
@@ -84,7 +87,7 @@ describe("a thread that dies", () => {
     await job.call.log.has("started");
     expect(await untilEnded(job.outcome, clock)).toMatchObject({
       type: "SystemUnavailable",
-      message: expect.stringContaining("no sign of life for 15 s"),
+      message: expect.stringContaining("did not respond for 15 s"),
     });
     expect(await thread()).toMatch(/^thread /);
     expect(deaths).toHaveLength(1);
@@ -132,7 +135,7 @@ describe("a thread that dies", () => {
     await once.call.log.has("started");
     expect(await start("exits", { Code: "1" }, { mayRerun: true }).outcome).toMatchObject({ kind: "failed" });
     expect(await once.outcome).toMatchObject({ type: "SystemUnavailable" });
-    await twice.call.log.has(/its handler runs once more/);
+    await twice.call.log.logged("handler-rerun");
     expect(await twice.outcome).toMatchObject({ type: "SystemUnavailable" });
   });
 
@@ -176,7 +179,8 @@ describe("processes that a handler started", () => {
     if (end === "its thread's death") call.drain();
     else await handler.close();
     await outcome;
-    if (end === "its thread's death") expect((await log.has(/outlived its thread/)).fields).toEqual({ count: 2 });
+    if (end === "its thread's death")
+      expect((await log.logged("handler-processes-killed")).fields).toEqual({ count: 2 });
     for (const pid of pids) await gone(pid);
   });
 });
@@ -238,7 +242,7 @@ describe("what a handler prints", () => {
   it.each(["prints for ever", "logs for ever"])("is bounded when it %s", async (what) => {
     const { start, clock } = await given();
     const { call, outcome } = start(what);
-    await call.log.has(what.startsWith("prints") ? /printed very much/ : "again");
+    await (what.startsWith("prints") ? call.log.logged("handler-output-truncated") : call.log.has("again"));
     expect(await untilEnded(outcome, clock)).toMatchObject({ type: "SystemUnavailable" });
     expect(call.log.lines.length).toBeLessThanOrEqual(110_000);
   });

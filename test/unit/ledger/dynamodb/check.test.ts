@@ -53,7 +53,7 @@ describe("the findings", () => {
       },
       /the index by-holder .* is CREATING: wait/,
     ],
-  ])("of %s say how to mend it", (_, table, message) => {
+  ])("of %s say how to fix it", (_, table, message) => {
     const fatal = findingsOf("jobs", table, on).filter(({ isFatal }) => isFatal);
     expect(fatal.map((finding) => finding.message).join("\n")).toMatch(message);
   });
@@ -68,7 +68,7 @@ describe("the findings", () => {
 });
 
 it.each([
-  ["UnknownOperationException", false, /old rows may stay for ever/],
+  ["UnknownOperationException", false, /old rows may never be removed/],
   ["AccessDeniedException", false, /allow dynamodb:DescribeTimeToLive/],
   ["ResourceNotFoundException", true, /partnerd ledger-table/],
   ["TimeoutError", true, /DescribeTimeToLive of the ledger's table jobs failed: TimeoutError: no/],

@@ -295,7 +295,7 @@ describe("a fleet's ledger", () => {
   it("says what to do when the table is not there", async () => {
     const { a } = setUp();
     a.spoil = () => ({ before: fault("ResourceNotFoundException") });
-    await expect(a.open()).rejects.toThrow(/table ledger cannot be written: ResourceNotFoundException.*ledger-table/);
+    await expect(a.open()).rejects.toThrow(/table ledger is not writable: ResourceNotFoundException.*ledger-table/);
   });
 
   it("leases a job anew whose replica died before it was acknowledged", async () => {

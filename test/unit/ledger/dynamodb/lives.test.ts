@@ -401,7 +401,7 @@ describe("health", () => {
     await clock.advance(20 * leaseMs);
     expect(one.health()).toEqual({ writable: true });
     expect(a.health).toEqual([]);
-    expect(a.faults).toEqual([expect.stringMatching(/the row of a dead replica stays: .*AccessDenied/)]);
+    expect(a.faults).toEqual([expect.stringMatching(/could not delete the row of a dead replica: .*AccessDenied/)]);
     await watch.stop();
   });
 });

@@ -134,7 +134,7 @@ describe("the ledger's file", () => {
     const file = open();
     const other = new sqlite.DatabaseSync(path);
     other.exec("BEGIN IMMEDIATE");
-    expect(() => file.commit([put(1)])).toThrow(/cannot be written: another program holds a lock on it/);
+    expect(() => file.commit([put(1)])).toThrow(/is not writable: another program holds a lock on it/);
     other.exec("ROLLBACK");
     other.close();
     file.commit([put(1)]);

@@ -209,7 +209,7 @@ describe("a transaction that fails", () => {
     expect(order).toEqual(["fault", "rewrite"]);
   });
 
-  it("makes the ledger unwritable with the reason and the time, until it is mended", async () => {
+  it("makes the ledger unwritable with the reason and the time, until it is fixed", async () => {
     const { clock, thread, write, writer, health } = setUp();
     const sinceMs = clock.now();
     write(1);
@@ -301,7 +301,7 @@ describe("a disk that does not answer", () => {
     expect(seen()).toEqual([`3 fault: ${reason}`]);
   });
 
-  it.each(["answer", "fail"] as const)("is mended as soon as the late %s is there", async (how) => {
+  it.each(["answer", "fail"] as const)("is fixed as soon as the late %s is there", async (how) => {
     const { clock, thread, write, writer, seen } = setUp();
     write(1);
     await clock.advance(31_000);
@@ -403,7 +403,7 @@ describe("closing", () => {
     await closing;
   });
 
-  it("tries once more to mend what is broken, and leaves no timer behind", async () => {
+  it("tries once more to fix what is broken, and leaves no timer behind", async () => {
     const { clock, thread, write, writer, seen } = setUp();
     write(1);
     await settle();

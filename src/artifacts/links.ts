@@ -60,7 +60,7 @@ export function badLinks(links: ReadonlyMap<string, string>, { limits, isExact }
   return bad;
 }
 
-const tooFar = "leads, with the others, too far about; link more directly";
+const tooFar = "leads through too many links; link more directly";
 
 interface Walk {
   /** What all links together have cost so far, and may cost. */
@@ -76,7 +76,7 @@ function trouble(path: string, target: string, links: ReadonlyMap<string, string
   let hops = 0;
   const follow = (to: string): string | undefined => {
     if (to === "") return "has no target";
-    if (to.includes("\0")) return "has a target that no file has";
+    if (to.includes("\0")) return "has a target that cannot be a path";
     if (leadsUpByBackslash(to)) return "leads out of the folder on Windows";
     if (to.startsWith("/") || /^[A-Za-z]:/.test(to)) return "has an absolute target; link relatively";
     hops++;

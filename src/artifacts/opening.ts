@@ -6,7 +6,7 @@ import type { RetryPolicyMs } from "../std/retry.js";
 import type { ArtifactStore } from "./artifacts.js";
 import { type DiskSpace, diskSpace, FreeSpace } from "./free-space.js";
 import { JobFolders } from "./job-folders.js";
-import { S3Store } from "./store.js";
+import { S3Store, type S3StoreOptions } from "./store.js";
 import type { UnpackLimits } from "./unpack/limits.js";
 import { openWorkDir } from "./work-dir.js";
 
@@ -78,6 +78,13 @@ export async function openArtifacts(options: {
     retry: retry.artifact,
     clock,
     random: Math.random,
+    ...linesTo(log),
+  });
+}
+
+/** What the store tells of, as log lines. */
+function linesTo(log: Log): Pick<S3StoreOptions, "onLeftover" | "onLinksLeftOut" | "onPartsLeft"> {
+  return {
     onLeftover: (folder, error) =>
       log.warn(
         "job-folder-not-removed",
@@ -97,7 +104,7 @@ export async function openArtifacts(options: {
         `could not abort a failed upload to s3://${Bucket}/${Key}; the bucket's owner can abort it, or a lifecycle ` +
           "rule for incomplete uploads does",
       ),
-  });
+  };
 }
 
 /**

@@ -50,6 +50,8 @@ export class Worker {
   readonly #loops = new Set<Promise<void>>();
   #stopping: Promise<WorkerEnd> | undefined;
   /** The reading of the ledger at the start, and what follows from it. */
+  /** Resolves when the jobs of a previous process are recovered or given back. */
+  #recovered: Promise<void> = Promise.resolve();
   #beginning: Promise<void> | undefined;
   #isBroken = false;
   readonly #held: HeldAtEnd;
@@ -197,7 +199,9 @@ export class Worker {
   }
 
   /** Carries out an operator's order for one job: fails it, or releases it. Rejects only for a bug. */
-  order(job: GivenJob, order: Order): Promise<OrderAnswer> {
+  async order(job: GivenJob, order: Order): Promise<OrderAnswer> {
+    // Until then the ledger's jobs are leased, and would not be found.
+    await this.#recovered;
     return giveOrder(this.#context, this.#runner, job, order).catch(refusedBy);
   }
 
@@ -231,7 +235,7 @@ export class Worker {
     this.#held.isRead = true;
     if (!this.isStopping)
       context.emit({ type: "worker-started", pollers: context.pollers.size, slots: this.#slots.max });
-    void this.#watch(recover(context, this.#runner, unfinished));
+    this.#recovered = this.#watch(recover(context, this.#runner, unfinished));
     if (this.isStopping) return;
     // A single pass recovers what there was when it began.
     if (idleEndMs === undefined) void this.#watch(recoverOthers(context, this.#runner, this.#slots));

@@ -114,7 +114,7 @@ it("fails for a role that may do nothing, and for one that may not report", asyn
   const ofThirdParty = ofJobs.map((name) => name.replace("Job", "ThirdPartyJob"));
   const all = rig.emulator.fault({ kind: "error", code: "AccessDeniedException" });
   const [nothing] = about(await examined(rig), "job operations");
-  expect(nothing).toMatchObject({ verdict: "failed", mend: expect.stringContaining("partnerd iam-policy") });
+  expect(nothing).toMatchObject({ verdict: "failed", remedy: expect.stringContaining("partnerd iam-policy") });
   for (const name of [...ofJobs, ...ofThirdParty]) expect(nothing?.message).toMatch(new RegExp(`\\b${name}\\b`));
   all.remove();
   rig.emulator.fault({ kind: "error", code: "AccessDeniedException", operations: ["PutJobSuccessResult"] });

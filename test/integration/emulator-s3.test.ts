@@ -498,7 +498,7 @@ describe("what lies in S3", () => {
       const local = emulator.addJob(job({ file: new URL("../../package.json", import.meta.url).pathname }));
       const place = emulator.job(local)?.inputs[0];
       expect((await emulator.artifacts.read(place?.bucket ?? "", place?.key ?? "")).toString()).toContain("partnerd");
-      expect(() => emulator.addJob(job({ file: "/does/not/exist" }))).toThrow("file: can not be read");
+      expect(() => emulator.addJob(job({ file: "/does/not/exist" }))).toThrow("file: cannot be read");
     }));
 
   test("must fit the action type's count of artifacts", () =>

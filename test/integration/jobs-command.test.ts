@@ -183,7 +183,10 @@ it("takes a beginning of an id in a fleet, which only the table knows to be uniq
     code: 1,
     err: expect.stringMatching(/-here, .*-there;|-there, .*-here;/),
   });
-  expect(await release("cdcad7a1")).toMatchObject({ code: 1, err: expect.stringMatching(/lives: ask that daemon/) });
+  expect(await release("cdcad7a1")).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/which is alive: use that daemon/),
+  });
   expect(await release("cdcad7a0")).toMatchObject({
     code: 0,
     out: expect.stringMatching(/^job cdcad7a0-here released: /),

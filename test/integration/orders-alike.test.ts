@@ -78,7 +78,8 @@ async function byDaemon(job: Left, order: Order, actionType: typeof thirdParty |
   const polls = ["PollForThirdPartyJobs"];
   const noPolls = job.emulator.fault({ kind: "unavailable", operations: polls });
   await using rig = await daemon(job, actionType);
-  await rig.event("worker-started");
+  // A call that is on its way could get through once the outage ends.
+  await rig.event(actionType === thirdParty ? "call-retried" : "worker-started");
   const { kind, message } = await rig.daemon.worker.order({ jobId: job.id }, order);
   if (kind === "taken" && actionType === thirdParty) {
     outage.remove();

@@ -65,9 +65,10 @@ export async function runBadHandlers(seed: number): Promise<BadHandlersRun> {
   const bad = Array.from({ length: 6 }, () => kinds[Math.floor(random() * kinds.length)] ?? "exits");
   const folder = mkdtempSync(join(tmpdir(), "partnerd-chaos-"));
   const emulator = await startEmulator();
+  let daemon: Awaited<ReturnType<typeof startDaemon>> | undefined;
   try {
     for (const provider of ["Good", "Bad"]) emulator.addActionType(typeOf(provider));
-    const daemon = await startDaemon(folder, emulator);
+    daemon = await startDaemon(folder, emulator);
     const badIds: string[] = [];
     const goodIds: string[] = [];
     for (let n = 0; n < goodJobs; n += 1) {
@@ -103,6 +104,8 @@ export async function runBadHandlers(seed: number): Promise<BadHandlersRun> {
       ],
     };
   } finally {
+    // A daemon that is left behind would take the jobs of a later emulator at the same port.
+    daemon?.child.kill("SIGKILL");
     await emulator.close();
     rmSync(folder, { recursive: true, force: true });
   }

@@ -38,6 +38,11 @@ interface Running {
   output: JobOutput | undefined;
 }
 
+/** Of what a thread says, in one turn of the loop. */
+const turnMaxMs = 10;
+/** What is looked at out of turn. */
+const urgent: ReadonlySet<FromThread["type"]> = new Set(["loaded", "pong", "last-words", "has-children"]);
+
 export class HandlerThread {
   readonly #options: HandlerThreadOptions;
   readonly #worker: Worker;
@@ -50,6 +55,10 @@ export class HandlerThread {
   #ownOutput: { readonly output: JobOutput; readonly sinceMs: number } | undefined;
   /** Why it ends, as soon as somebody knows. */
   #what: string | undefined;
+  #waiting: FromThread[] = [];
+  /** By when this turn of the loop takes in no more; absent: it has taken in nothing yet. */
+  #turnEndsMs: number | undefined;
+  #hasExited = false;
   #isLoaded = false;
   #hasChildren = false;
   #state: "at-work" | "retiring" | "ending" | "ended" = "at-work";
@@ -155,7 +164,32 @@ export class HandlerThread {
     this.#port.postMessage(message);
   }
 
+  /** A flood of lines must not hold up the daemon: a turn of its loop takes in so much, the rest waits for the next. */
   #take(message: FromThread): void {
+    if (urgent.has(message.type)) return this.#handle(message);
+    this.#waiting.push(message);
+    this.#takeIn();
+  }
+
+  #takeIn(): void {
+    if (this.#turnEndsMs === undefined) {
+      this.#turnEndsMs = performance.now() + turnMaxMs;
+      setImmediate(() => {
+        this.#turnEndsMs = undefined;
+        if (this.#waiting.length > 0) this.#takeIn();
+      });
+    }
+    let taken = 0;
+    for (const message of this.#waiting) {
+      if (performance.now() >= this.#turnEndsMs) break;
+      taken += 1;
+      this.#handle(message);
+    }
+    if (taken > 0) this.#waiting = this.#waiting.slice(taken);
+    if (this.#hasExited && this.#waiting.length === 0) this.#end();
+  }
+
+  #handle(message: FromThread): void {
     switch (message.type) {
       case "loaded":
         this.#isLoaded = true;
@@ -270,7 +304,8 @@ export class HandlerThread {
     this.#takeWhatIsLeft();
     this.#exited.resolve();
     this.#what ??= `its thread ended with exit code ${code}`;
-    this.#end();
+    this.#hasExited = true;
+    if (this.#waiting.length === 0) this.#end();
   }
 
   /** Everything that waits for the thread learns that it will not answer. */

@@ -28,23 +28,27 @@ export async function withRetries<T>(
   call: () => Promise<T>,
 ): Promise<T> {
   const { clock, random, mask } = context.deps;
-  using ended = following(options.signal, ...(options.alsoEndedBy ?? [flight.givenUp]));
-  return await retrying(
-    {
-      policy: options.policy,
-      clock,
-      random,
-      signal: ended.signal,
-      shouldRetry: (error) => error instanceof GatewayError && options.isWorthIt(error),
-      retryAfterMs: (error) => (error instanceof GatewayError ? error.retryAfterMs : undefined),
-      around: (wait) => (options.isOutsideSlot?.() ? flight.slot.whileWaiting(wait) : wait()),
-      onRetry: ({ attempt, delayMs, error }) => {
-        if (!(error instanceof GatewayError)) return;
-        context.emit({ type: "call-retried", key: flight.key, fault: faultOf(error, mask), attempt, delayMs });
+  const ended = following(options.signal, ...(options.alsoEndedBy ?? [flight.givenUp]));
+  try {
+    return await retrying(
+      {
+        policy: options.policy,
+        clock,
+        random,
+        signal: ended.signal,
+        shouldRetry: (error) => error instanceof GatewayError && options.isWorthIt(error),
+        retryAfterMs: (error) => (error instanceof GatewayError ? error.retryAfterMs : undefined),
+        around: (wait) => (options.isOutsideSlot?.() ? flight.slot.whileWaiting(wait) : wait()),
+        onRetry: ({ attempt, delayMs, error }) => {
+          if (!(error instanceof GatewayError)) return;
+          context.emit({ type: "call-retried", key: flight.key, fault: faultOf(error, mask), attempt, delayMs });
+        },
       },
-    },
-    call,
-  );
+      call,
+    );
+  } finally {
+    ended[Symbol.dispose]();
+  }
 }
 
 /** One call for a job; the breakers learn whether CodePipeline denied it. */

@@ -15,14 +15,18 @@ export class OpenCalls {
   /** Runs `work` under a signal that aborts with `signal` or at `close`. Rejects with the reason if it is too late. */
   async within<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     if (this.#isClosed) throw new HandlerClosed();
-    using own = following(signal);
-    own.signal.throwIfAborted();
+    const own = following(signal);
     try {
-      const settled = work(own.signal);
-      this.#open.set(own.controller, settled);
-      return await settled;
+      own.signal.throwIfAborted();
+      try {
+        const settled = work(own.signal);
+        this.#open.set(own.controller, settled);
+        return await settled;
+      } finally {
+        this.#open.delete(own.controller);
+      }
     } finally {
-      this.#open.delete(own.controller);
+      own[Symbol.dispose]();
     }
   }
 

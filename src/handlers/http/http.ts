@@ -85,34 +85,38 @@ export class HttpHandler implements JobHandler {
 
   async #run(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
     const { callbacks, masker } = this.#options;
-    using attempting = following(signal);
-    const asking = following(signal);
-    const expectation = callbacks.expect(call.job.key, call.outcomeRecorded);
-    const release = expectation ? masker.keep([expectation.token]) : () => {};
-    const posted = this.#posted({
-      call,
-      signal: asking.signal,
-      attempting: attempting.controller,
-      body: new HttpJobBody({ call, callback: expectation }),
-    });
+    const attempting = following(signal);
     try {
-      if (!expectation) return outcomeWithoutPort(await posted);
-      // The service may deliver before its 202 is seen here, or although its answer was lost.
-      const delivered = expectation.outcome.then((outcome) => ({ outcome }));
-      const verdict = await Promise.race([posted, delivered]);
-      if (verdict !== "promised") return verdict.outcome;
-      await this.#recordPromise(call, expectation.tokenHash);
-      return await this.#delivered({ expectation, signal, deadline: call.deadline });
-    } catch (error) {
-      // What was delivered and accepted counts, whatever else went wrong meanwhile.
-      if (!expectation || expectation.end()) throw error;
-      return await expectation.outcome;
+      const asking = following(signal);
+      const expectation = callbacks.expect(call.job.key, call.outcomeRecorded);
+      const release = expectation ? masker.keep([expectation.token]) : () => {};
+      const posted = this.#posted({
+        call,
+        signal: asking.signal,
+        attempting: attempting.controller,
+        body: new HttpJobBody({ call, callback: expectation }),
+      });
+      try {
+        if (!expectation) return outcomeWithoutPort(await posted);
+        // The service may deliver before its 202 is seen here, or although its answer was lost.
+        const delivered = expectation.outcome.then((outcome) => ({ outcome }));
+        const verdict = await Promise.race([posted, delivered]);
+        if (verdict !== "promised") return verdict.outcome;
+        await this.#recordPromise(call, expectation.tokenHash);
+        return await this.#delivered({ expectation, signal, deadline: call.deadline });
+      } catch (error) {
+        // What was delivered and accepted counts, whatever else went wrong meanwhile.
+        if (!expectation || expectation.end()) throw error;
+        return await expectation.outcome;
+      } finally {
+        expectation?.end();
+        // No further attempt; one that is under way may end by itself, since its service may be about to answer 202.
+        attempting.controller.abort();
+        this.#endSoon(posted, asking.controller);
+        release();
+      }
     } finally {
-      expectation?.end();
-      // No further attempt; one that is under way may end by itself, since its service may be about to answer 202.
-      attempting.controller.abort();
-      this.#endSoon(posted, asking.controller);
-      release();
+      attempting[Symbol.dispose]();
     }
   }
 

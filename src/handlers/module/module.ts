@@ -49,13 +49,18 @@ export class ModuleHandler implements JobHandler {
 
   async #run(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
     const { clock, cancelGraceMs } = this.#options;
-    using draining = following(call.draining);
-    using grace = graceAfter(signal, cancelGraceMs, clock);
-    const work = this.#started(call, signal, draining.signal);
-    const first = await Promise.race([work, grace.over]);
-    if (first !== "over") return settledOr(first, signal);
-    this.#abandon(call, work);
-    throw new HandlerAbandoned(cancelGraceMs, signal.reason);
+    const draining = following(call.draining);
+    const grace = graceAfter(signal, cancelGraceMs, clock);
+    try {
+      const work = this.#started(call, signal, draining.signal);
+      const first = await Promise.race([work, grace.over]);
+      if (first !== "over") return settledOr(first, signal);
+      this.#abandon(call, work);
+      throw new HandlerAbandoned(cancelGraceMs, signal.reason);
+    } finally {
+      grace[Symbol.dispose]();
+      draining[Symbol.dispose]();
+    }
   }
 
   #started(call: HandlerCall, signal: AbortSignal, draining: AbortSignal): Promise<Settled> {

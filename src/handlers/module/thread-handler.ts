@@ -118,19 +118,24 @@ export class ThreadHandler implements JobHandler {
 
   async #runOnce(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
     const { clock, cancelGraceMs } = this.#options;
-    using draining = following(call.draining);
-    using grace = graceAfter(signal, cancelGraceMs, clock);
-    const thread = await this.#threadFor(signal);
-    call.start?.begun();
-    const work = settled(thread.run(call, signal, draining.signal));
-    const first = await Promise.race([work, grace.over]);
-    if (first !== "over") {
-      if (!("thrown" in first && first.thrown instanceof ThreadEnded)) this.#deathsInARow = 0;
-      return settledOr(first, signal);
+    const draining = following(call.draining);
+    const grace = graceAfter(signal, cancelGraceMs, clock);
+    try {
+      const thread = await this.#threadFor(signal);
+      call.start?.begun();
+      const work = settled(thread.run(call, signal, draining.signal));
+      const first = await Promise.race([work, grace.over]);
+      if (first !== "over") {
+        if (!("thrown" in first && first.thrown instanceof ThreadEnded)) this.#deathsInARow = 0;
+        return settledOr(first, signal);
+      }
+      thread.retire(call);
+      this.#options.onAbandoned?.(call);
+      throw new HandlerAbandoned(cancelGraceMs, signal.reason);
+    } finally {
+      grace[Symbol.dispose]();
+      draining[Symbol.dispose]();
     }
-    thread.retire(call);
-    this.#options.onAbandoned?.(call);
-    throw new HandlerAbandoned(cancelGraceMs, signal.reason);
   }
 
   /** A thread that takes jobs. Throws WorkerFault; the signal's reason when it aborts meanwhile. */

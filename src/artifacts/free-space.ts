@@ -3,6 +3,7 @@
 import { statfs } from "node:fs/promises";
 import { JobFailure } from "../job/failure.js";
 import type { Clock } from "../std/clock.js";
+import { valueWithin } from "../std/ends-within.js";
 import type { Room } from "./artifacts.js";
 
 /** What a disk has left for us. */
@@ -164,14 +165,7 @@ export class FreeSpace {
     this.#looking ??= look(folder).finally(() => {
       this.#looking = undefined;
     });
-    const over = new AbortController();
-    const { signal } = this.#closing;
-    const giveUp = clock.sleep(lookMaxMs, AbortSignal.any([over.signal, signal])).then(() => "hangs" as const);
-    try {
-      return await Promise.race([this.#looking, giveUp]);
-    } finally {
-      over.abort();
-    }
+    return valueWithin(this.#looking, "hangs", { ms: lookMaxMs, clock, signal: this.#closing.signal });
   }
 }
 

@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../std/clock.js";
+import { valueWithin } from "../std/ends-within.js";
 import { describeError } from "../std/errors.js";
 import { killLeftovers } from "../std/leftovers.js";
 import type { LockFile } from "../std/lock-file.js";
@@ -126,13 +127,10 @@ export class JobFolders {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#cancelTouch();
-    const inTime = new AbortController();
     const { clock, closeMaxMs, onTrouble, workDir } = this.#options;
-    const giveUp = clock.sleep(closeMaxMs, inTime.signal).then(() => "late" as const);
-    if ((await Promise.race([this.#clear(), giveUp])) === "late") {
+    if ((await valueWithin(this.#clear(), "late", { ms: closeMaxMs, clock })) === "late") {
       onTrouble(`${workDir} was not cleared in ${closeMaxMs} ms, the next start will try again`);
     }
-    inTime.abort();
   }
 
   async #clear(): Promise<void> {

@@ -1,5 +1,6 @@
 // Builds each part that a configuration asks for, loading only what it names; the one place that knows every
 // implementation. Opens in order and, when one part cannot be opened, closes the earlier ones.
+
 import type { ArtifactStore } from "../artifacts/artifacts.js";
 import type { GatewaySettings, Gateways } from "../codepipeline/gateways.js";
 import type { SecretMarks } from "../codepipeline/secret-marks.js";
@@ -14,6 +15,7 @@ import { SwappableHandlers } from "../handlers/swappable.js";
 import { actionTypeName, type JobId, type Region } from "../job/job.js";
 import type { Ledger } from "../ledger/ledger.js";
 import type { Clock } from "../std/clock.js";
+import { valueWithin } from "../std/ends-within.js";
 import type { Log } from "../std/log.js";
 import { MaskedTokens } from "../tokens/masked-tokens.js";
 import type { ClientTokens } from "../tokens/tokens.js";
@@ -224,9 +226,7 @@ export async function learnSecrets(
   pollers: readonly PollerConfig[],
   clock: Clock,
 ): Promise<void> {
-  const over = new AbortController();
-  await Promise.race([secretMarks.ask(pollers), clock.sleep(secretsWaitMs, over.signal)]);
-  over.abort();
+  await valueWithin(secretMarks.ask(pollers), undefined, { ms: secretsWaitMs, clock });
 }
 
 /** Closes a part; a failure is logged and does not keep the others from closing. */

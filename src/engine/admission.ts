@@ -1,6 +1,9 @@
 // Which jobs may be acknowledged as far as their handlers and the machine are concerned: asks the breaker of each handler
 // and the machine, keeps those in turn who wait, tries a broken handler again, and says what changed.
+
 import type { JobHandler } from "../handlers/handler.js";
+import { valueWithin } from "../std/ends-within.js";
+import { following } from "../std/following.js";
 import type { PollerName } from "./events.js";
 import type { Closed } from "./gate.js";
 import { type BreakerLimits, type BreakerState, HandlerBreaker } from "./handler-breaker.js";
@@ -223,15 +226,15 @@ export class Admission {
 
   async #passesCheck({ handler }: Guard, until: AbortSignal): Promise<boolean> {
     if (!handler?.check) return true;
-    const over = new AbortController();
-    const late = this.#context.deps.clock.sleep(checkMaxMs, AbortSignal.any([until, over.signal])).then(() => false);
-    const signal = AbortSignal.any([until, over.signal]);
-    const passed = handler.check(signal).then(
+    const checking = following(until);
+    const passed = handler.check(checking.signal).then(
       () => true,
       () => false,
     );
-    const isPassed = await Promise.race([passed, late]);
-    over.abort();
+    const { clock } = this.#context.deps;
+    const isPassed = await valueWithin(passed, false, { ms: checkMaxMs, clock, signal: until });
+    checking.controller.abort();
+    checking[Symbol.dispose]();
     return isPassed && !until.aborted;
   }
 }

@@ -1,5 +1,6 @@
 // Runs one job's handler under its deadline and its abort signal and says what came of it. The first cause wins:
 // gave an outcome, threw, timed out, was stopped, was dropped. Whatever the handler does, this ends.
+
 import type { Workspace } from "../artifacts/artifacts.js";
 import type { HandlerCall, JobHandler } from "../handlers/handler.js";
 import { failureFrom } from "../job/failure.js";
@@ -7,6 +8,7 @@ import type { Job } from "../job/job.js";
 import { failed, type Outcome, outcomeFrom } from "../job/outcome.js";
 import { machineFault, WorkerFault } from "../job/worker-fault.js";
 import type { Deadline } from "../std/deadline.js";
+import { valueWithin } from "../std/ends-within.js";
 import { textLog } from "../std/log.js";
 import { tryAgain } from "../std/try-again.js";
 import type { EngineContext } from "./context.js";
@@ -91,9 +93,7 @@ async function afterStop(
 ): Promise<Ending> {
   const { clock } = context.deps;
   const graceMs = context.limits.shutdown.cancelGraceMs + abandonMarginMs;
-  const graceOver = new AbortController();
-  const late = await Promise.race([run, clock.sleep(graceMs, graceOver.signal).then(() => undefined)]);
-  graceOver.abort();
+  const late = await valueWithin(run, undefined, { ms: graceMs, clock });
   if (late === undefined) {
     context.emit({ type: "handler-abandoned", key: flight.key, handler: handler.description });
   }

@@ -1,6 +1,8 @@
 // Whether the machine has what another job needs: files, processes, memory, disk space. A shortage closes the gate; it
 // opens again by itself, after a rest and a test that really opens, starts and writes, for one start at a time at first.
+
 import { machineFault, WorkerFault } from "../job/worker-fault.js";
+import { valueWithin } from "../std/ends-within.js";
 import type { EngineDeps, EngineLimits, Scopes } from "./deps.js";
 import type { Emit } from "./events.js";
 import type { Closed } from "./gate.js";
@@ -170,14 +172,10 @@ export class Machine {
   async #passesTest(): Promise<boolean> {
     const { clock, testMachine: test } = this.#context.deps;
     if (!test) return true;
-    const over = new AbortController();
-    const late = clock.sleep(testMaxMs, AbortSignal.any([this.#context.scopes.poll, over.signal])).then(() => false);
     const passed = test().then(
       () => true,
       () => false,
     );
-    const isPassed = await Promise.race([passed, late]);
-    over.abort();
-    return isPassed;
+    return valueWithin(passed, false, { ms: testMaxMs, clock, signal: this.#context.scopes.poll });
   }
 }

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "./clock.js";
+import { valueWithin } from "./ends-within.js";
 import { codeOf } from "./errors.js";
 
 /** A process that forks while it is killed is met again; one that does so for ever is given up. */
@@ -79,10 +80,7 @@ export class Leftovers {
     // With its end, or what belongs to job-10 would be found for job-1.
     this.#waiting.push({ mark: Buffer.concat([this.#variable, Buffer.from(`${value}\0`)]), tell });
     if (this.#searchingSinceMs === undefined) void this.#searchForAll();
-    const inTime = new AbortController();
-    const late = this.#clock.sleep(searchMaxMs, inTime.signal).then(() => 0);
-    const killed = await Promise.race([promise, late]);
-    inTime.abort();
+    const killed = await valueWithin(promise, 0, { ms: searchMaxMs, clock: this.#clock });
     this.#waiting = this.#waiting.filter((each) => each.tell !== tell);
     return killed;
   }

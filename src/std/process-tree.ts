@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import type { Clock } from "./clock.js";
+import { endsWithin, valueWithin } from "./ends-within.js";
 import { codeOf } from "./errors.js";
 
 export interface GroupOptions {
@@ -79,13 +80,13 @@ export async function runGroup(options: GroupOptions): Promise<GroupEnd> {
     const isAborted = exit === undefined;
     if (isAborted && group !== undefined) {
       await endGroup(group, options, () => exit !== undefined);
-      await within(killWaitMs, exited, clock);
+      await endsWithin(exited, killWaitMs, clock);
     }
-    await within(isAborted ? abortFlushMs : flushMs, closed, clock);
+    await endsWithin(closed, isAborted ? abortFlushMs : flushMs, clock);
     const hadLeftovers = group !== undefined && (await hasLiving(group, lookWaitMs, clock));
     if (hadLeftovers) {
       kill();
-      await within(abortFlushMs, closed, clock);
+      await endsWithin(closed, abortFlushMs, clock);
     }
     const last = exit as Exit | undefined;
     return { exitCode: last?.code ?? null, exitSignal: last?.signal ?? null, isAborted, hadLeftovers };
@@ -118,11 +119,7 @@ async function endGroup(group: number, options: GroupOptions, isLeaderGone: () =
  */
 async function hasLiving(group: number, limitMs: number, clock: Clock): Promise<boolean> {
   if (!signalGroup(group, 0)) return false;
-  const over = new AbortController();
-  const late = clock.sleep(Math.min(limitMs, lookWaitMs), over.signal).then(() => true);
-  const lives = await Promise.race([findLiving(group), late]);
-  over.abort();
-  return lives;
+  return valueWithin(findLiving(group), true, { ms: Math.min(limitMs, lookWaitMs), clock });
 }
 
 async function findLiving(group: number): Promise<boolean> {
@@ -186,13 +183,6 @@ function onAbort(signal: AbortSignal, listener: () => void): () => void {
   if (signal.aborted) listener();
   else signal.addEventListener("abort", listener, { once: true });
   return () => signal.removeEventListener("abort", listener);
-}
-
-/** Waits for the promise, but no longer than `ms`. */
-async function within(ms: number, promise: Promise<void>, clock: Clock): Promise<void> {
-  const done = new AbortController();
-  await Promise.race([promise, clock.sleep(ms, done.signal)]);
-  done.abort();
 }
 
 /** Closes our ends of the pipes, whoever else still holds the others. */

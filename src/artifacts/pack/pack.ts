@@ -5,6 +5,7 @@ import { type FileHandle, open, rm } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import type { JobFailure } from "../../job/failure.js";
 import type { Clock } from "../../std/clock.js";
+import { endsWithin } from "../../std/ends-within.js";
 import { threadFile } from "../../std/thread-file.js";
 import { failureOfRefusal } from "../refusal.js";
 import { type PackAnswer, type Packed, type PackLimits, type PackOrder, refusalOfFolder } from "./request.js";
@@ -136,9 +137,7 @@ export class Packer {
   async #end(worker: Worker, ended: Promise<void>): Promise<void> {
     const { clock, endMs } = this.#options;
     void worker.terminate();
-    const inTime = new AbortController();
-    await Promise.race([ended, clock.sleep(endMs, inTime.signal)]);
-    inTime.abort();
+    await endsWithin(ended, endMs, clock);
   }
 }
 

@@ -3,6 +3,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { JobKey } from "../../job/job.js";
 import type { Clock } from "../../std/clock.js";
+import { valueWithin } from "../../std/ends-within.js";
 
 /** How a delivery ended; the admin server answers 200, 409, 404, 401 and 503 in this order. */
 export type Delivery =
@@ -153,16 +154,12 @@ export class Callbacks {
   async #isRecorded({ recorded }: Entry): Promise<boolean> {
     if (!recorded) return true;
     const { clock, recordWaitMs } = this.#options;
-    const answered = new AbortController();
     try {
       const isRecorded = recorded.then(() => true);
-      const isTooLate = clock.sleep(recordWaitMs, answered.signal).then(() => false);
-      return await Promise.race([isRecorded, isTooLate]);
+      return await valueWithin(isRecorded, false, { ms: recordWaitMs, clock });
     } catch {
       // Why is the ledger's to say, and it does; the service only has to know that it must come again.
       return false;
-    } finally {
-      answered.abort();
     }
   }
 

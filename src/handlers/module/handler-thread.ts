@@ -3,6 +3,7 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from "node:worker_threads";
 import { messageOf } from "../../job/failure.js";
 import type { Clock } from "../../std/clock.js";
+import { endsWithin } from "../../std/ends-within.js";
 import type { Log } from "../../std/log.js";
 import { JobOutput } from "../command/log-lines.js";
 import type { HandlerCall } from "../handler.js";
@@ -144,20 +145,15 @@ export class HandlerThread {
 
   /** Ends it now, in order if it answers. Resolves when it is gone, or is left behind by its limit. */
   async end(): Promise<void> {
+    const { clock } = this.#options;
     if (this.#state === "at-work" || this.#state === "retiring") {
       this.#state = "ending";
       this.#say({ type: "close" });
-      await this.#isGoneWithin(closeMs);
+      await endsWithin(this.#exited.promise, closeMs, clock);
       void this.#worker.terminate();
     }
     // One that hangs in a call to a dead disk never ends: it is left behind.
-    await this.#isGoneWithin(closeMs);
-  }
-
-  async #isGoneWithin(limitMs: number): Promise<void> {
-    const cancelled = new AbortController();
-    await Promise.race([this.#exited.promise, this.#options.clock.sleep(limitMs, cancelled.signal)]);
-    cancelled.abort();
+    await endsWithin(this.#exited.promise, closeMs, clock);
   }
 
   #say(message: ToThread): void {

@@ -7,6 +7,7 @@ import { isMainThread } from "node:worker_threads";
 import { messageOf } from "../../job/failure.js";
 import { cut } from "../../job/limits.js";
 import type { Clock } from "../../std/clock.js";
+import { valueWithin } from "../../std/ends-within.js";
 import { codeOf } from "../../std/errors.js";
 import type { HandlerJob } from "../handler.js";
 import { Unbuildable } from "../unbuildable.js";
@@ -33,18 +34,14 @@ export async function loadHandlerFunction(path: string, clock: Clock): Promise<(
 }
 
 async function importWithin(path: string, clock: Clock): Promise<Record<string, unknown>> {
-  const done = new AbortController();
   const imported: Promise<Record<string, unknown>> = import(pathToFileURL(path).href);
-  const tooLate = clock.sleep(importMaxMs, done.signal).then(() => undefined);
   try {
-    const exported = await Promise.race([imported, tooLate]);
+    const exported = await valueWithin(imported, undefined, { ms: importMaxMs, clock });
     if (exported) return exported;
   } catch (error) {
     throw new Unbuildable(
       `the module ${path} cannot be imported: ${cut(messageOf(error), reasonMaxChars)}; ${mendOf(error, path)}`,
     );
-  } finally {
-    done.abort();
   }
   throw new Unbuildable(
     `the module ${path} did not finish importing within ${importMaxMs / 1_000} s; move the awaits at its top level into the handler`,

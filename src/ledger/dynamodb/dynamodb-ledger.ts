@@ -1,10 +1,12 @@
 // The ledger that a fleet shares, over a Table. Every write is conditional on the lease it is made under, so that
 // whoever lost a job can change nothing of it; leases end with the replica's heartbeat (replicas.ts). What is known of
 // each lease is in job/lease.ts; this file tells it what happens.
+
 import { type JobId, type JobKey, jobKeyName, type Region } from "../../job/job.js";
 import { leasePace, mayWork, mustBeGivenAway } from "../../job/lease.js";
 import { isOwed, type JobEvent } from "../../job/lifecycle.js";
 import { endOrAbort } from "../../std/end-or-abort.js";
+import { valueWithin } from "../../std/ends-within.js";
 import {
   type FoundJob,
   type Lease,
@@ -192,10 +194,7 @@ export class DynamoLedger implements Ledger {
     for (let isWell = true; ; ) {
       await clock.sleep(isWell ? this.#beatMs : Math.min(this.#beatMs, probeIntervalMs), signal);
       if (signal.aborted) return;
-      const answered = new AbortController();
-      const tooLong = clock.sleep(Math.min(this.#beatMs, answerMs), AbortSignal.any([signal, answered.signal]));
-      isWell = await Promise.race([this.#beat(signal), tooLong.then(() => false)]);
-      answered.abort();
+      isWell = await valueWithin(this.#beat(signal), false, { ms: Math.min(this.#beatMs, answerMs), clock, signal });
     }
   }
 

@@ -135,7 +135,7 @@ async function start(
   return tryAgain(limits, finished).catch((error: unknown): Run => ({ kind: "threw", error: named(error) }));
 }
 
-/** What the machine lacks is never the customer's mistake, whoever met it: modules run in this process. */
+/** What the machine lacks is never the customer's mistake, whoever met it: a module's code shares this process. */
 function named(error: unknown): unknown {
   if (!(error instanceof Error && "syscall" in error)) return error;
   const fault = machineFault(error, "the handler failed");

@@ -212,6 +212,19 @@ describe("a command handler", () => {
   });
 });
 
+describe("a module handler", () => {
+  it.each(["thread", "none"] as const)(
+    "whose code meets what the machine lacks is not the customer's mistake (isolation: %s)",
+    async (isolation) => {
+      const { pathname } = new URL("../fixtures/handlers/module/meets-a-full-disk.js", import.meta.url);
+      await using rig = await startBeside(moduleHandler(pathname, isolation));
+      const { type, message } = failureOf(await works(rig));
+      expect(type).toBe("SystemUnavailable");
+      expect(message).toContain("the worker's machine is out of disk space (ENOSPC)");
+    },
+  );
+});
+
 describe("an http handler", () => {
   const quick = { minDelayMs: 5, maxDelayMs: 20, factor: 2, maxElapsedMs: Number.POSITIVE_INFINITY };
 

@@ -26,6 +26,8 @@ export interface PortableError {
   readonly message: string;
   /** Present: it was a JobFailure. */
   readonly failure?: { readonly type: FailureType; readonly externalExecutionId?: string };
+  /** What a system call that failed told: `code`, `syscall` and `errno`, as far as they are there. */
+  readonly system?: Readonly<Record<string, unknown>>;
 }
 
 /** How a handler ended. `unreadable`: a member of what it gave throws when it is read. */

@@ -15,6 +15,7 @@ const outcomeMembers = [
   "type",
   "message",
 ] as const;
+const systemMembers = ["code", "syscall", "errno"] as const;
 const revisionMembers = ["revision", "changeIdentifier", "created", "summary"] as const;
 
 /** Whatever a handler returned. */
@@ -45,6 +46,8 @@ export function portableError(thrown: unknown): PortableError {
       const id = externalExecutionId ? { externalExecutionId: messageOf(externalExecutionId) } : {};
       return { message: messageOf(message ?? ""), failure: { type, ...id } };
     }
+    // What the machine lacks is told by these.
+    if (thrown instanceof Error) return { message: messageOf(thrown), system: picked(thrown, systemMembers) };
   } catch {
     // One of its members throws when it is read: then it is any thrown value.
   }
@@ -52,8 +55,8 @@ export function portableError(thrown: unknown): PortableError {
 }
 
 /** The thrown value again, as far as anybody looks at it. */
-export function errorOf({ message, failure }: PortableError): Error {
-  if (failure === undefined) return new Error(message);
+export function errorOf({ message, failure, system }: PortableError): Error {
+  if (failure === undefined) return Object.assign(new Error(message), system);
   const { type, externalExecutionId } = failure;
   return new JobFailure(type, message, externalExecutionId === undefined ? {} : { externalExecutionId });
 }
@@ -100,10 +103,10 @@ function isObject(value: unknown): value is Members {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function picked(from: Members, names: readonly string[]): Members {
+function picked(from: object, names: readonly string[]): Members {
   const members: Members = {};
   for (const name of names) {
-    const value = from[name];
+    const value: unknown = Reflect.get(from, name);
     if (value !== undefined) members[name] = leaf(value);
   }
   return members;

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { endOf, errorOf, portableError, portableOutcome } from "../../../../src/handlers/module/portable.js";
 import { failureFrom, JobFailure } from "../../../../src/job/failure.js";
 import { outcomeFrom } from "../../../../src/job/outcome.js";
+import { shortageCode } from "../../../../src/job/worker-fault.js";
 
 /** What arrives in the daemon's thread. */
 const crossed = (value: unknown): unknown => endOf(structuredClone(portableOutcome(value)));
@@ -120,5 +121,21 @@ describe("what was thrown in another thread", () => {
     ].map(([thrown], n) => [n, thrown]),
   )("fails the job as it would in this one (%i)", (_n, thrown) => {
     expect(failureFrom(errorOf(structuredClone(portableError(thrown))))).toEqual(failureFrom(thrown));
+  });
+});
+
+describe("what the system refused a handler in another thread", () => {
+  const refused = (members: object) => Object.assign(new Error("EMFILE: too many open files, open 'x'"), members);
+  it.each([
+    ["open files", refused({ code: "EMFILE", errno: -24, syscall: "open" })],
+    ["disk space", refused({ code: "ENOSPC", errno: -28, syscall: "write" })],
+    ["its words under Node's own code", refused({ code: "ERR_FS", syscall: "open" })],
+    ["a file that is not there", refused({ code: "ENOENT", errno: -2, syscall: "open" })],
+    ["no member of the system's", refused({})],
+    ["members of other kinds", refused({ code: Symbol("EMFILE"), errno: {}, syscall: () => "open" })],
+  ])("is known as it would be in this one: %s", (_name, thrown) => {
+    const copy = errorOf(structuredClone(portableError(thrown)));
+    const known = (error: Error) => ["syscall" in error, shortageCode(error), failureFrom(error)];
+    expect(known(copy)).toEqual(known(thrown));
   });
 });

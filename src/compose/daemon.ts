@@ -70,6 +70,7 @@ export class Daemon {
         random: Math.random,
         keepSecrets: (values) => masker.keep(values),
         isMarkedSecret: (key, property) => parts.secretMarks.has(key, property),
+        learnSecrets: () => learnSecrets(parts, pollers, clock),
         mask: (text) => masker.mask(text),
         traceOf: tracing && ((key) => tracing.traceOf(key)),
         jobLog: (key) => options.log.with(jobFields(key)),
@@ -128,7 +129,6 @@ export class Daemon {
 
   /** Recovers, polls and works until stop() is called, or until a bug ends it. */
   async run(): Promise<WorkerEnd> {
-    await Promise.race([learnSecrets(this.#parts, pollersOf(this.#config), this.#clock), this.worker.ended]);
     // A stop does not wait for a start that hangs.
     await Promise.race([this.worker.start(), this.worker.ended]);
     return this.worker.ended;

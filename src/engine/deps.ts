@@ -21,6 +21,8 @@ export interface EngineDeps {
   readonly keepSecrets: (values: readonly string[]) => () => void;
   /** True for a property that CodePipeline's action type marks as secret, as far as that is known. */
   readonly isMarkedSecret?: (key: JobKey, property: string) => boolean;
+  /** Asks for those marks; resolves once they are known, or were waited for long enough. Never rejects. */
+  readonly learnSecrets?: () => Promise<void>;
   readonly mask: (text: string) => string;
   /** Where a job's handler stands in a trace; absent: tracing is off. */
   readonly traceOf?: ((key: JobKey) => JobTrace | undefined) | undefined;

@@ -3,6 +3,7 @@
 import { isOver } from "../job/lifecycle.js";
 import type { GivenJob } from "../job/meant.js";
 import type { Order } from "../job/order.js";
+import { endOrAbort } from "../std/end-or-abort.js";
 import { endsWithin } from "../std/ends-within.js";
 import { Admission, type HandlerState } from "./admission.js";
 import { Breakers, type Denial } from "./breakers.js";
@@ -49,9 +50,9 @@ export class Worker {
   readonly #pollers: Pollers;
   readonly #loops = new Set<Promise<void>>();
   #stopping: Promise<WorkerEnd> | undefined;
-  /** The reading of the ledger at the start, and what follows from it. */
   /** Resolves when the jobs of a previous process are recovered or given back. */
   #recovered: Promise<void> = Promise.resolve();
+  /** The reading of the ledger at the start, and what follows from it. */
   #beginning: Promise<void> | undefined;
   #isBroken = false;
   readonly #held: HeldAtEnd;
@@ -231,7 +232,10 @@ export class Worker {
   async #begin(budget: Budget, idleEndMs?: number): Promise<void> {
     if (this.isStopping) return;
     const context = this.#context;
-    const unfinished = await context.deps.ledger.unfinished();
+    const { ledger, learnSecrets } = context.deps;
+    // Before the ledger leases its jobs, and whether or not a stop comes: what is held is to be known.
+    if (learnSecrets) await endOrAbort(learnSecrets(), context.scopes.poll);
+    const unfinished = await ledger.unfinished();
     this.#held.isRead = true;
     if (!this.isStopping)
       context.emit({ type: "worker-started", pollers: context.pollers.size, slots: this.#slots.max });

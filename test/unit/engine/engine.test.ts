@@ -8,7 +8,7 @@ import type { JobId, JobKey, Region } from "../../../src/job/job.js";
 import { succeeded } from "../../../src/job/outcome.js";
 import type { Lease, Ledger, UnfinishedJob } from "../../../src/ledger/ledger.js";
 import { MemoryLedger } from "../../../src/ledger/memory.js";
-import { FakeClock } from "../../support/fake-clock.js";
+import { FakeClock, settle } from "../../support/fake-clock.js";
 
 const policy = { minDelayMs: 1_000, maxDelayMs: 15_000, factor: 4, maxElapsedMs: Number.POSITIVE_INFINITY };
 const config: PollerConfig = {
@@ -23,7 +23,15 @@ const config: PollerConfig = {
 };
 
 /** A worker that finds nothing to do, but for what is told. */
-function idle(given: { clock?: FakeClock; gateway?: Partial<JobGateway>; ledger?: Ledger; observe?: Observe } = {}) {
+function idle(
+  given: {
+    clock?: FakeClock;
+    gateway?: Partial<JobGateway>;
+    ledger?: Ledger;
+    learnSecrets?: () => Promise<void>;
+    observe?: Observe;
+  } = {},
+) {
   const { clock = new FakeClock() } = given;
   const gateway = { poll: async () => ({ jobs: [], unreadable: [] }), ...given.gateway } as JobGateway;
   const worker = new Worker({
@@ -35,6 +43,7 @@ function idle(given: { clock?: FakeClock; gateway?: Partial<JobGateway>; ledger?
       clock,
       random: () => 0.5,
       keepSecrets: () => () => {},
+      ...(given.learnSecrets ? { learnSecrets: given.learnSecrets } : {}),
       mask: (text: string) => text,
       jobLog: () => undefined,
     } as unknown as EngineDeps,
@@ -234,3 +243,19 @@ it.each([0, 5_000])(
     expect(events.filter(({ type }) => type === "drain-hurried")).toEqual([]);
   },
 );
+
+it.each(["start", "once"] as const)("%s begins no job before it knows what is secret", async (how) => {
+  const known = Promise.withResolvers<void>();
+  const memory = new MemoryLedger({ clock: new FakeClock(), recentMs: 60_000, recentMax: 10, groupMs: 0 });
+  const ledger = Object.assign(memory, { isDurable: true });
+  const polls = vi.fn(async () => ({ jobs: [], unreadable: [] }));
+  const { worker } = idle({ gateway: { poll: polls }, ledger, learnSecrets: () => known.promise });
+  void (how === "start" ? worker.start() : worker.once({ idleEndMs: 0, maxJobs: 1 }));
+  await settle();
+  // Nobody knows yet whose callback it is: the service has to come again.
+  expect([polls.mock.calls.length, worker.mayAwaitCallback("job-0")]).toEqual([0, true]);
+  known.resolve();
+  await vi.waitFor(() => expect(polls).toHaveBeenCalled());
+  expect(worker.mayAwaitCallback("job-0")).toBe(false);
+  await worker.stop();
+});

@@ -4,7 +4,6 @@
 import type { JobEvent, JobState } from "../job/lifecycle.js";
 import { type GivenJob, jobMeant } from "../job/meant.js";
 import { type Order, orderFor } from "../job/order.js";
-import type { TableFinding } from "../ledger/dynamodb/check.js";
 import { LedgerError } from "../ledger/ledger.js";
 import type { ListedJob } from "../ledger/listed-jobs.js";
 import { type FleetTools, fleetToolsOf, ledgerOf } from "./ledgers.js";
@@ -57,12 +56,6 @@ export async function endHeldJob(options: PartsOptions, { key }: Pick<ListedJob,
     for (const { lease } of unfinished) await ledger.release(lease);
     await ledger.close();
   }
-}
-
-/** What is wrong with the configured DynamoDB table; nothing for other ledgers. Throws LedgerError. */
-export async function checkLedgerTable(options: PartsOptions): Promise<readonly TableFinding[]> {
-  if (options.config.ledger.store !== "dynamodb") return [];
-  return withFleet(options, ({ check }) => check());
 }
 
 function eventsFor(jobId: string, state: JobState, order: Order): readonly JobEvent[] {

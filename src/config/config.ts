@@ -16,14 +16,10 @@ export type ActionTypeConfig = Config["actionTypes"][number];
 
 /** `breaker` is absent only where no file was read: such a handler never counts as broken. */
 export type HandlerConfig = WithoutBreaker<Draft["handlers"][string]>;
-export type ModuleHandlerConfig = Extract<HandlerConfig, { readonly kind: "module" }>;
-export type CommandHandlerConfig = Extract<HandlerConfig, { readonly kind: "command" }>;
-export type HttpHandlerConfig = Extract<HandlerConfig, { readonly kind: "http" }>;
 type WithoutBreaker<H> = H extends { readonly breaker: infer B }
   ? Omit<H, "breaker"> & { readonly breaker?: B }
   : never;
 
-export type ClientTokensConfig = Config["clientTokens"];
 export type LedgerConfig = Config["ledger"];
 /** One table for a whole fleet. */
 export type DynamoLedgerConfig = Extract<LedgerConfig, { readonly store: "dynamodb" }>;

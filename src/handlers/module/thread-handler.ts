@@ -74,7 +74,7 @@ export class ThreadHandler implements JobHandler {
   static async open(options: ThreadHandlerOptions): Promise<ThreadHandler> {
     const handler = new ThreadHandler(options);
     try {
-      await handler.#usable();
+      await handler.#fresh();
     } catch (error) {
       await handler.close();
       throw error instanceof WorkerFault ? new Unbuildable(error.message) : error;
@@ -142,19 +142,18 @@ export class ThreadHandler implements JobHandler {
   async #threadFor(signal: AbortSignal): Promise<HandlerThread> {
     if (this.#current?.isUsable && !this.#starting) return this.#current;
     try {
-      const usable = this.#usable();
-      await endOrAbort(usable, signal);
+      const fresh = this.#fresh();
+      await endOrAbort(fresh, signal);
       signal.throwIfAborted();
-      return await usable;
+      return await fresh;
     } catch (error) {
       if (!(error instanceof Unbuildable)) throw error;
       throw new WorkerFault("handler", `the handler could not be restarted: ${error.message}`, { cause: error });
     }
   }
 
-  /** The current thread, or a new one; jobs that come meanwhile wait for the same. */
-  #usable(): Promise<HandlerThread> {
-    if (this.#current?.isUsable && !this.#starting) return Promise.resolve(this.#current);
+  /** A new thread; jobs that come meanwhile wait for the same. */
+  #fresh(): Promise<HandlerThread> {
     this.#starting ??= this.#start().finally(() => {
       this.#starting = undefined;
     });

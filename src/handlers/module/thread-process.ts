@@ -9,7 +9,7 @@ import { threadFile } from "../../std/thread-file.js";
 import { type Print, redirectChildren } from "./thread-children.js";
 
 /** Standard output and error, by their descriptors. */
-export const streamOf = (fd: unknown): "stdout" | "stderr" | undefined =>
+const streamOf = (fd: unknown): "stdout" | "stderr" | undefined =>
   fd === 1 ? "stdout" : fd === 2 ? "stderr" : undefined;
 
 /** Sends whatever the thread's code prints to `print`: console, streams, warnings, descriptors 1 and 2, child processes. */

@@ -1,7 +1,7 @@
 // Makes workspaces, and owns what they share: the connections to S3, the threads that unpack and pack, the look at the
 // disk. Loads nothing of it before the first job needs it.
 import type { Job } from "../job/job.js";
-import { machineFault } from "../job/worker-fault.js";
+import { machineFault, shortageWait } from "../job/worker-fault.js";
 import type { Clock } from "../std/clock.js";
 import type { RetryPolicyMs } from "../std/retry.js";
 import { tryAgain } from "../std/try-again.js";
@@ -53,10 +53,6 @@ const roomWaitMaxMs = 120_000;
 /** Folders packed at once; more would only share the same disk and cores. */
 const packThreadsMax = 2;
 const packEndMs = 5_000;
-
-/** A machine that is short of something is given so long, and asked so often. */
-const shortageMaxMs = 10_000;
-const shortageRestMs = 250;
 
 /** Artifacts in S3. */
 export class S3Store implements ArtifactStore {
@@ -113,7 +109,7 @@ export class S3Store implements ArtifactStore {
   #throughShortage<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const { clock } = this.#options;
     const passes = (error: unknown) => machineFault(error, "") !== undefined;
-    return tryAgain({ clock, signal, restMs: shortageRestMs, maxMs: shortageMaxMs, passes }, work);
+    return tryAgain({ clock, signal, ...shortageWait, passes }, work);
   }
 
   async close(): Promise<void> {

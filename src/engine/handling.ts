@@ -6,7 +6,7 @@ import type { HandlerCall, JobHandler } from "../handlers/handler.js";
 import { failureFrom } from "../job/failure.js";
 import type { Job } from "../job/job.js";
 import { failed, type Outcome, outcomeFrom } from "../job/outcome.js";
-import { machineFault, WorkerFault } from "../job/worker-fault.js";
+import { machineFault, shortageWait, WorkerFault } from "../job/worker-fault.js";
 import type { Deadline } from "../std/deadline.js";
 import { valueWithin } from "../std/ends-within.js";
 import { textLog } from "../std/log.js";
@@ -29,9 +29,6 @@ export const stopped = "partnerd was stopped before the job ended; run the actio
 
 /** An aborted handler gets this much longer than its grace, then it is abandoned. */
 const abandonMarginMs = 2_000;
-/** So long a job that the machine has no room for waits for other jobs to end before it fails, and so often it looks. */
-const shortageMaxMs = 10_000;
-const shortageRestMs = 250;
 
 type Run = { readonly kind: "gave"; readonly value: unknown } | { readonly kind: "threw"; readonly error: unknown };
 type Stop = "timed-out" | "stopped" | "operator" | "given-up";
@@ -126,12 +123,11 @@ async function start(
   flight.start?.runs(handler, callback !== undefined);
   const isShort = (error: unknown) => {
     // What was begun is not begun again.
-    if (!(error instanceof WorkerFault) || error.where !== "machine" || flight.start?.hasBegun) return false;
-    context.admission.machine.short(error);
-    return call.deadline.leftMs() > 2 * shortageRestMs;
+    if (flight.start?.hasBegun || !context.admission.machine.hasMet(error)) return false;
+    return call.deadline.leftMs() > 2 * shortageWait.restMs;
   };
   const { clock } = context.deps;
-  const limits = { clock, signal: call.signal, restMs: shortageRestMs, maxMs: shortageMaxMs, passes: isShort };
+  const limits = { clock, signal: call.signal, ...shortageWait, passes: isShort };
   return tryAgain(limits, finished).catch((error: unknown): Run => ({ kind: "threw", error: named(error) }));
 }
 

@@ -3,7 +3,7 @@
 import type { Workspace } from "../artifacts/artifacts.js";
 import { isPassing } from "../codepipeline/gateway.js";
 import type { Job } from "../job/job.js";
-import { WorkerFault } from "../job/worker-fault.js";
+import { shortageWait } from "../job/worker-fault.js";
 import { tryAgain } from "../std/try-again.js";
 import { calling, withRetries } from "./calls.js";
 import type { EngineContext } from "./context.js";
@@ -51,19 +51,11 @@ export function openWorkspace(
   };
 }
 
-/** So long a job waits for what the machine lacks, and so often it tries: other jobs end meanwhile. */
-const shortageMaxMs = 10_000;
-const shortageRestMs = 250;
-
 /** A workspace that waits for what the machine lacks; the engine hears of it whether or not the handler looks. */
 function throughShortage(workspace: Workspace, context: EngineContext, signal: AbortSignal): Workspace {
   const { clock } = context.deps;
-  const passes = (error: unknown) => {
-    if (!(error instanceof WorkerFault) || error.where !== "machine") return false;
-    context.admission.machine.short(error);
-    return true;
-  };
-  const limits = { clock, signal, restMs: shortageRestMs, maxMs: shortageMaxMs, passes };
+  const passes = (error: unknown) => context.admission.machine.hasMet(error);
+  const limits = { clock, signal, ...shortageWait, passes };
   const waiting = <T>(work: () => Promise<T>) => looked(tryAgain(limits, work), passes);
   return {
     folder: () => waiting(() => workspace.folder()),

@@ -124,6 +124,13 @@ export class Machine {
     if (isSo && !this.#context.scopes.poll.aborted) this.short(new WorkerFault("machine", message, { code }));
   }
 
+  /** True for a fault of the machine that one of our own parts met; it counts. */
+  hasMet(error: unknown): boolean {
+    if (!(error instanceof WorkerFault) || error.where !== "machine") return false;
+    this.short(error);
+    return true;
+  }
+
   /** Looks whether an error was a shortage. */
   notice(error: unknown, what: string): void {
     const fault = machineFault(error, what);

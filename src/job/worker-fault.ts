@@ -36,6 +36,8 @@ const shortages: Readonly<Record<string, string>> = {
   ENOSPC: "disk space",
   EDQUOT: "disk space",
 };
+/** So long is waited for what the machine lacks, and so often it is tried: other jobs end meanwhile. */
+export const shortageWait = { maxMs: 10_000, restMs: 250 } as const;
 /** Node's own codes have the system's in the text, if anywhere: of threads and modules that it could not begin. */
 const nodeCode = /^ERR_/;
 /** Wrappers around a system's error; a longer chain is none of ours. */

@@ -11,6 +11,7 @@ import { jobDocument } from "../job-document.js";
 import type { JobMasker } from "../masker.js";
 import { Unbuildable } from "../unbuildable.js";
 import { missingLine } from "./handler-job.js";
+import { Inbox } from "./inbox.js";
 import type { FromThread, RunId, ToThread } from "./messages.js";
 import { endOf, portableError } from "./portable.js";
 import { causeOf, type Death, startFault, ThreadEnded } from "./thread-end.js";
@@ -39,8 +40,6 @@ interface Running {
   output: JobOutput | undefined;
 }
 
-/** Of what a thread says, in one turn of the loop. */
-const turnMaxMs = 10;
 /** What is looked at out of turn. */
 const urgent: ReadonlySet<FromThread["type"]> = new Set(["loaded", "pong", "last-words", "has-children"]);
 
@@ -56,9 +55,12 @@ export class HandlerThread {
   #ownOutput: { readonly output: JobOutput; readonly sinceMs: number } | undefined;
   /** Why it ends, as soon as somebody knows. */
   #what: string | undefined;
-  #waiting: FromThread[] = [];
-  /** By when this turn of the loop takes in no more; absent: it has taken in nothing yet. */
-  #turnEndsMs: number | undefined;
+  readonly #inbox = new Inbox<FromThread>({
+    take: (message) => this.#handle(message),
+    onEmpty: () => {
+      if (this.#hasExited) this.#end();
+    },
+  });
   #hasExited = false;
   #isLoaded = false;
   #hasChildren = false;
@@ -160,29 +162,9 @@ export class HandlerThread {
     this.#port.postMessage(message);
   }
 
-  /** A flood of lines must not hold up the daemon: a turn of its loop takes in so much, the rest waits for the next. */
   #take(message: FromThread): void {
-    if (urgent.has(message.type)) return this.#handle(message);
-    this.#waiting.push(message);
-    this.#takeIn();
-  }
-
-  #takeIn(): void {
-    if (this.#turnEndsMs === undefined) {
-      this.#turnEndsMs = performance.now() + turnMaxMs;
-      setImmediate(() => {
-        this.#turnEndsMs = undefined;
-        if (this.#waiting.length > 0) this.#takeIn();
-      });
-    }
-    let taken = 0;
-    for (const message of this.#waiting) {
-      if (performance.now() >= this.#turnEndsMs) break;
-      taken += 1;
-      this.#handle(message);
-    }
-    if (taken > 0) this.#waiting = this.#waiting.slice(taken);
-    if (this.#hasExited && this.#waiting.length === 0) this.#end();
+    if (urgent.has(message.type)) this.#handle(message);
+    else this.#inbox.put(message);
   }
 
   #handle(message: FromThread): void {
@@ -301,7 +283,7 @@ export class HandlerThread {
     this.#exited.resolve();
     this.#what ??= `its thread ended with exit code ${code}`;
     this.#hasExited = true;
-    if (this.#waiting.length === 0) this.#end();
+    if (this.#inbox.isEmpty) this.#end();
   }
 
   /** Everything that waits for the thread learns that it will not answer. */

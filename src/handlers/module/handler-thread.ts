@@ -5,14 +5,15 @@ import { messageOf } from "../../job/failure.js";
 import type { Clock } from "../../std/clock.js";
 import { endsWithin } from "../../std/ends-within.js";
 import type { Log } from "../../std/log.js";
-import { JobOutput } from "../command/log-lines.js";
 import type { HandlerCall } from "../handler.js";
 import { jobDocument } from "../job-document.js";
+import { JobOutput } from "../job-output.js";
 import type { JobMasker } from "../masker.js";
 import { Unbuildable } from "../unbuildable.js";
 import { missingLine } from "./handler-job.js";
 import { Inbox } from "./inbox.js";
 import type { FromThread, RunId, ToThread } from "./messages.js";
+import { OwnOutput } from "./own-output.js";
 import { endOf, portableError } from "./portable.js";
 import { causeOf, type Death, startFault, ThreadEnded } from "./thread-end.js";
 import { ThreadWatch } from "./thread-watch.js";
@@ -31,8 +32,6 @@ export interface HandlerThreadOptions {
 
 /** What a thread that is asked to end may still need to send its spans. */
 const closeMs = 1_000;
-/** Output outside of jobs is limited for each such time; see JobOutput for how much. */
-const ownOutputWindowMs = 60_000;
 
 interface Running {
   readonly call: HandlerCall;
@@ -52,7 +51,7 @@ export class HandlerThread {
   readonly #running = new Map<RunId, Running>();
   #lastRun = 0;
   readonly #watch: ThreadWatch;
-  #ownOutput: { readonly output: JobOutput; readonly sinceMs: number } | undefined;
+  readonly #own: OwnOutput;
   /** Why it ends, as soon as somebody knows. */
   #what: string | undefined;
   readonly #inbox = new Inbox<FromThread>({
@@ -68,6 +67,7 @@ export class HandlerThread {
 
   constructor(options: HandlerThreadOptions) {
     this.#options = options;
+    this.#own = new OwnOutput(options);
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     this.#loaded.promise.catch(() => {});
@@ -76,7 +76,7 @@ export class HandlerThread {
     this.#port.on("messageerror", (error) => this.#die(`sent an unreadable message: ${messageOf(error)}`));
     for (const stream of ["stdout", "stderr"] as const) {
       // Printed before the thread could take its output over, as by a preloaded module.
-      this.#worker[stream].on("data", (chunk: Buffer) => this.#own().write(stream, chunk));
+      this.#worker[stream].on("data", (chunk: Buffer) => this.#own.now.write(stream, chunk));
     }
     this.#worker.on("error", (error: unknown) => {
       this.#takeWhatIsLeft();
@@ -233,22 +233,11 @@ export class HandlerThread {
 
   /** Where a run's output goes. After its end nowhere: its secrets are no longer known, and could not be masked. */
   #outputOf(run: RunId | undefined): JobOutput | undefined {
-    if (run === undefined) return this.#own();
+    if (run === undefined) return this.#own.now;
     const running = this.#running.get(run);
     if (!running) return undefined;
     running.output ??= new JobOutput({ masker: this.#options.masker, log: running.call.log });
     return running.output;
-  }
-
-  #own(): JobOutput {
-    const { clock, masker, log } = this.#options;
-    const nowMs = clock.monotonic();
-    if (this.#ownOutput && nowMs - this.#ownOutput.sinceMs > ownOutputWindowMs) {
-      this.#ownOutput.output.end();
-      this.#ownOutput = undefined;
-    }
-    this.#ownOutput ??= { output: new JobOutput({ masker, log }), sinceMs: nowMs };
-    return this.#ownOutput.output;
   }
 
   #forget(run: RunId): Running | undefined {
@@ -295,7 +284,7 @@ export class HandlerThread {
     const running = [...this.#running.keys()];
     for (const run of running) this.#forget(run)?.settle.reject(new ThreadEnded(what));
     this.#rest();
-    this.#ownOutput?.output.end();
+    this.#own.end();
     this.#port.close();
     this.#loaded.reject(new Unbuildable(`its module ended the thread that loaded it: it ${what}`));
     this.#options.onEnd(isDeath ? { what, jobs: running.length } : undefined);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { JobOutput } from "../../../../src/handlers/command/log-lines.js";
-import { Masker } from "../../../../src/std/masking.js";
-import { RecordedLog } from "../../../fixtures/handlers/call.js";
+import { JobOutput } from "../../../src/handlers/job-output.js";
+import { Masker } from "../../../src/std/masking.js";
+import { RecordedLog } from "../../fixtures/handlers/call.js";
 
 function given(...secrets: string[]) {
   const masker = new Masker();

@@ -1,11 +1,11 @@
-// What a command prints, on its way to the job's log: decoded, plain, masked, cut into lines, and limited, while the
-// end of stderr is kept for the failure message. Never blocks the child: what is over the limit is read and dropped.
+// What a command or a module prints, on its way to the job's log: decoded, plain, masked, cut into lines, and limited, while
+// the end of stderr is kept for the failure message. Never blocks who prints: what is over the limit is read and dropped.
 import { StringDecoder } from "node:string_decoder";
-import { shortenFront } from "../../job/limits.js";
-import type { Log } from "../../std/log.js";
-import { MaskedLines } from "../../std/masking.js";
-import type { JobMasker } from "../masker.js";
-import { PlainTextStream } from "../plain-text.js";
+import { shortenFront } from "../job/limits.js";
+import type { Log } from "../std/log.js";
+import { MaskedLines } from "../std/masking.js";
+import type { JobMasker } from "./masker.js";
+import { PlainTextStream } from "./plain-text.js";
 
 /** Longer lines go out in several. */
 const lineMaxChars = 16 * 1024;

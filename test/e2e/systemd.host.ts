@@ -31,6 +31,9 @@ async function mark(): Promise<string> {
   return /-- cursor: (\S+)/.exec(shown)?.[1] ?? "";
 }
 
+/** As the lines of the log have it. */
+const event = (name: string) => new RegExp(`"event":"${name}"`);
+
 /** Looks until it is so. Fails with what it saw last, and the end of the journal. */
 function until(look: () => Promise<string>, wanted: string | RegExp): Promise<string> {
   const story = () => inside("journalctl", "-u", "partnerd", "-n", "20", "--no-pager");
@@ -66,11 +69,11 @@ function put(path: string, text: string, mode = 0o644): void {
   writeFileSync(join(root, path), text, { mode });
 }
 
-function configuration(more: object = {}): string {
+function configuration(more: object = {}, isolation = "thread"): string {
   return JSON.stringify({
     regions: ["us-east-1"],
     actionTypes: [{ ...thirdParty, handler: "only" }],
-    handlers: { only: { kind: "module", path: "/etc/partnerd/handler.mjs" } },
+    handlers: { only: { kind: "module", path: "/etc/partnerd/handler.mjs", isolation } },
     worker: { maxConcurrentJobs: 5 },
     polling: { minInterval: "50ms", maxInterval: "200ms" },
     retry: { report: { minDelay: "50ms", maxDelay: "200ms" }, poll: { minDelay: "50ms", maxDelay: "200ms" } },
@@ -166,14 +169,14 @@ it("tells what it does", async () => {
 it("tells of a reload when it begins and when it is over, also of one that is refused", async () => {
   await inside("systemctl", "log-level", "debug");
   onTestFinished(() => void inside("systemctl", "log-level", "info"));
-  for (const [text, words] of [
-    [configuration({ log: { level: "debug" } }), /configuration read again/],
-    ["polling: [", /refused/],
+  for (const [text, said] of [
+    [configuration({ log: { level: "debug" } }), event("reload-finished")],
+    ["polling: [", event("reload-rejected")],
   ] as const) {
     const from = await mark();
     put("etc/partnerd/partnerd.yaml", text);
     await systemctl("reload", "partnerd");
-    await until(() => journal(from), words);
+    await until(() => journal(from), said);
     const told = await until(
       () => inside("journalctl", "--no-pager", "-o", "cat", `--after-cursor=${from}`),
       /RELOADING=1[\s\S]*notification message[^\n]*READY=1/,
@@ -184,7 +187,21 @@ it("tells of a reload when it begins and when it is over, also of one that is re
   put("etc/partnerd/partnerd.yaml", configuration());
 });
 
+it("goes on when a handler blocks its thread", async () => {
+  const restarts = Number(await show("NRestarts"));
+  const id = job("block");
+  await gate.arrived();
+  gate.open();
+  const done = await emulator.waitForJob(id, "over");
+  expect(done).toMatchObject({ status: "Failed", counts: { acknowledges: 1, results: 1 } });
+  expect(await show("ActiveState")).toBe("active");
+  expect(Number(await show("NRestarts"))).toBe(restarts);
+});
+
 it("is restarted when a handler blocks its loop, and settles the job that it held", async () => {
+  put("etc/partnerd/partnerd.yaml", configuration({}, "none"));
+  onTestFinished(() => put("etc/partnerd/partnerd.yaml", configuration()));
+  await systemctl("restart", "partnerd");
   const restarts = Number(await show("NRestarts"));
   const id = job("block");
   await gate.arrived();
@@ -224,5 +241,5 @@ it("drains when it is stopped, for as long as it may, beyond the unit's own limi
   await stopped;
   expect(emulator.job(id)).toMatchObject({ status: "Succeeded" });
   expect(await show("Result")).toBe("success");
-  expect(await journal(from)).toMatch(/stopped: all results reported/);
+  expect(await journal(from)).toMatch(/"event":"stopped","owed":0/);
 });

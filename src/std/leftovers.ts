@@ -10,8 +10,9 @@ import { codeOf } from "./errors.js";
 
 /** A process that forks while it is killed is met again; one that does so for ever is given up. */
 const roundsMax = 5;
-/** Rounds in which one that was killed may still be there, as on a machine that is busy. */
-const dyingRoundsMax = 100;
+/** One that was killed may still be there, as on a machine that is busy: it is looked at so often, and for so long. */
+const dyingRestMs = 2;
+const dyingMaxMs = 500;
 
 /**
  * Kills every process whose environment holds one of the texts, but for our own; how many there were. In one turn, for
@@ -95,7 +96,10 @@ export class Leftovers {
       this.#waiting = [];
       this.#searchingSinceMs = this.#clock.monotonic();
       const killed = asked.map(() => new Set<number>());
-      for (let round = 0; round < dyingRoundsMax; round++) if (!(await this.#killFor(asked, killed))) break;
+      const until = this.#searchingSinceMs + dyingMaxMs;
+      while ((await this.#killFor(asked, killed)) && this.#clock.monotonic() < until) {
+        await this.#clock.sleep(dyingRestMs);
+      }
       for (const [index, { tell }] of asked.entries()) tell(killed[index]?.size ?? 0);
     }
     this.#searchingSinceMs = undefined;

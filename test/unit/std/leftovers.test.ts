@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, describe, expect, it, onTestFinished } from "vitest";
 import { systemClock } from "../../../src/std/clock.js";
 import { Leftovers } from "../../../src/std/leftovers.js";
@@ -101,9 +102,16 @@ describe("leftovers", () => {
     rmSync(join(proc, "12"), { recursive: true });
     // The search that hung has ended; a new one is made.
     const child = await marked("/run/job-3");
-    mkdirSync(join(proc, String(child.pid)));
-    writeFileSync(join(proc, String(child.pid), "environ"), `${variable}=/run/job-3\0`);
-    await expect.poll(() => leftovers.kill("/run/job-3")).toBeGreaterThanOrEqual(1);
+    const folder = join(proc, String(child.pid));
+    mkdirSync(folder);
+    writeFileSync(join(folder, "environ"), `${variable}=/run/job-3\0`);
+    child.once("exit", () => rmSync(folder, { recursive: true }));
+    let killed = 0;
+    const asking = (async () => {
+      for (; killed === 0; await turn()) killed = await leftovers.kill("/run/job-3");
+    })();
+    await expect.poll(() => clock.advance(10).then(() => killed)).toBe(1);
+    await asking;
     expect(await isKilled(child)).toBe(true);
   });
 });

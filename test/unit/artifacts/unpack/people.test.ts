@@ -395,7 +395,10 @@ describe("zstd", () => {
 
   it("is refused where it is damaged or cut off", async () => {
     const whole = zstdCompressSync(tar([{ name: "a", content: randomBytes(mebibyte) }]));
-    await expect(rig.unpack(whole.subarray(0, -9))).rejects.toThrow("its zstd is damaged or was cut off");
+    // Node 22 notices no end that is missing; then the tar shows it.
+    await expect(rig.unpack(whole.subarray(0, -9))).rejects.toThrow(
+      /its zstd is damaged or was cut off|tar was cut off/,
+    );
   });
 });
 

@@ -16,7 +16,7 @@ import { giveOrder, refusedBy } from "./orders.js";
 import type { Budget, PollerLoop } from "./poller.js";
 import { configsByKey, type PollerConfig, pollerNameOf } from "./poller-config.js";
 import { Pollers } from "./pollers.js";
-import { recover, recoverOthers, recoverReturned } from "./recovery.js";
+import { hearOffers, recover, recoverOthers, recoverReturned } from "./recovery.js";
 import { Runner } from "./runner.js";
 import { Slots } from "./slots.js";
 
@@ -240,6 +240,7 @@ export class Worker {
     if (!this.isStopping)
       context.emit({ type: "worker-started", pollers: context.pollers.size, slots: this.#slots.max });
     this.#recovered = this.#watch(recover(context, this.#runner, unfinished));
+    void this.#watch(hearOffers(context, this.#runner));
     if (this.isStopping) return;
     // A single pass recovers what there was when it began.
     if (idleEndMs === undefined) void this.#watch(recoverOthers(context, this.#runner, this.#slots));

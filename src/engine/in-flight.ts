@@ -1,7 +1,7 @@
 // One job while it is ours: its state and its claim, moved only by their tables, and written to the ledger
 // before what they guard. If the ledger fails later, the job continues and its events are written once the ledger can.
 import { type Claim, type ClaimEvent, claimAfter, nonceEvent } from "../job/claim.js";
-import type { Job, JobKey, Nonce, PolledJob } from "../job/job.js";
+import type { Job, JobKey, Nonce } from "../job/job.js";
 import { isOver, isTaken, type JobEvent, type JobState, type LostReason, transition } from "../job/lifecycle.js";
 import type { Order } from "../job/order.js";
 import type { Outcome } from "../job/outcome.js";
@@ -16,6 +16,11 @@ import type { Slot } from "./slot.js";
 export interface Loss {
   readonly reason: LostReason;
   readonly message: string;
+}
+
+/** An offer of a job that is in flight already; a third-party offer names no nonce. */
+export interface RepeatedOffer {
+  readonly nonce?: Nonce;
 }
 
 export interface JobInFlightOptions {
@@ -66,7 +71,7 @@ export class JobInFlight {
   /** The nonce that the ledger has: asking with it again needs no further record, and no disk. */
   #recordedNonce: Nonce | undefined;
   /** The mailbox: the newest offer that was not looked at yet. */
-  #offer: PolledJob | undefined;
+  #offer: RepeatedOffer | undefined;
   readonly #questions = new Turns();
   /** Two events at once would each move from the state that both saw. */
   readonly #moves = new Turns();
@@ -113,7 +118,7 @@ export class JobInFlight {
   }
 
   /** A poll offered the job once more; what that means is looked at between two calls (`readOffer`). */
-  putOffer(offer: PolledJob): void {
+  putOffer(offer: RepeatedOffer): void {
     this.#offer = offer;
   }
 
@@ -121,7 +126,7 @@ export class JobInFlight {
   readOffer(): void {
     const offer = this.#offer;
     this.#offer = undefined;
-    if (offer) this.learn(offer.job ? nonceEvent(this.#claim, offer.job.nonce) : { type: "offered" });
+    if (offer) this.learn(offer.nonce ? nonceEvent(this.#claim, offer.nonce) : { type: "offered" });
   }
 
   /** Records that the job is asked for with this nonce. Throws LedgerError: then it must not be. */

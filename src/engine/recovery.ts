@@ -54,6 +54,12 @@ export async function recoverOthers(context: EngineContext, runner: Runner, slot
   for await (const jobs of found) await recover(context, runner, jobs);
 }
 
+/** Hears what other replicas were offered of jobs that are only presumed to be ours, as long as results are reported. */
+export async function hearOffers(context: EngineContext, runner: Runner): Promise<void> {
+  const handed = context.deps.ledger.handedOffers?.(context.scopes.report) ?? [];
+  for await (const offers of handed) for (const offer of offers) runner.offered(offer);
+}
+
 /** Recovers jobs of action types that are configured again. A shared ledger is watched all the time anyway. */
 export async function recoverReturned(context: EngineContext, runner: Runner): Promise<void> {
   const { clock, ledger } = context.deps;

@@ -4,14 +4,14 @@ import { GatewayError } from "../codepipeline/gateway.js";
 import { type JobKey, jobKeyName, type PolledJob } from "../job/job.js";
 import { isOwed, isTaken, type JobState } from "../job/lifecycle.js";
 import { failed } from "../job/outcome.js";
-import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
+import { type HandedOffer, LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
 import { Deadline } from "../std/deadline.js";
 import { clearDoubt } from "./claiming.js";
 import type { EngineContext } from "./context.js";
 import { drop, leave, staysOurs } from "./ending.js";
 import { faultOf } from "./events.js";
 import { Flights } from "./flights.js";
-import { JobInFlight } from "./in-flight.js";
+import { JobInFlight, type RepeatedOffer } from "./in-flight.js";
 import { type PollerConfig, pollerKey } from "./poller-config.js";
 import { settle } from "./reporting.js";
 import type { Slot } from "./slot.js";
@@ -67,7 +67,7 @@ export class Runner {
     const { key } = polled;
     try {
       const known = this.#flights.get(key);
-      const lease = known ? undefined : await deps.ledger.lease(key);
+      const lease = known ? undefined : await deps.ledger.lease(key, polled.job?.nonce);
       if (lease) {
         const { ledger } = deps;
         this.#go(new JobInFlight({ config, lease, slot, ledger, emit, polledAtMs }), polled);
@@ -76,13 +76,19 @@ export class Runner {
       emit({ type: "offer-repeated", key });
       // It may have been started while the ledger was asked.
       const flight = known ?? this.#flights.get(key);
-      if (flight) this.#offered(flight, polled);
+      if (flight) this.#offered(flight, polled.job ?? {});
     } catch (error) {
       if (error instanceof LedgerError) emit({ type: "ledger-failed", key, message: error.message });
       else this.#bug(error, key);
     }
     slot.free();
     return false;
+  }
+
+  /** An offer of a job that is in flight here, which another replica got. */
+  offered({ key, nonce }: HandedOffer): void {
+    const flight = this.#flights.get(key);
+    if (flight) this.#offered(flight, { nonce });
   }
 
   /** Starts a job of a previous process, or of another replica; its story waits for a slot by itself. */
@@ -132,8 +138,8 @@ export class Runner {
    * An acknowledged job is never offered: a job that is only presumed ours is acknowledged again, and at once, also while
    * its result waits. The next try to report it may be further away than the offer is good for.
    */
-  #offered(flight: JobInFlight, polled: PolledJob): void {
-    flight.putOffer(polled);
+  #offered(flight: JobInFlight, offer: RepeatedOffer): void {
+    flight.putOffer(offer);
     if (!isTaken(flight.state) || !(flight.claim.is === "presumed" || flight.claim.is === "doubted")) return;
     clearDoubt(this.#context, flight).catch((error: unknown) => {
       if (!(error instanceof GatewayError)) return this.#bug(error, flight.key);

@@ -1,7 +1,7 @@
 // The contract of ledgers: the record of jobs held and outcomes owed, written before what it guards.
 // A ledger never holds a credential, a client token or a handler's secret; details are fetched again.
 import type { Claim } from "../job/claim.js";
-import type { JobId, JobKey, Region } from "../job/job.js";
+import type { JobId, JobKey, Nonce, Region } from "../job/job.js";
 import type { JobEvent, JobState } from "../job/lifecycle.js";
 import type { Outcome } from "../job/outcome.js";
 
@@ -10,9 +10,10 @@ export interface Ledger {
   readonly isDurable: boolean;
   /**
    * The right to work this job. `undefined`: it is in flight here or elsewhere, or ended with a result a short
-   * while ago, so the offer is a repeat. Throws LedgerError when the ledger cannot be used.
+   * while ago, so the offer is a repeat. Throws LedgerError when the ledger cannot be used. A ledger that others share
+   * hands the offer's nonce to whoever has the job, where it tells them whether the job is theirs.
    */
-  lease(key: JobKey): Promise<Lease | undefined>;
+  lease(key: JobKey, nonce?: Nonce): Promise<Lease | undefined>;
   /**
    * Resolves once the event is as durable as this ledger can make it. Throws LedgerError, and then the lease keeps
    * its state: an `acknowledge-sent` that could not be written must not be acted on. For a job that is already
@@ -32,6 +33,11 @@ export interface Ledger {
    * they are found; `isWanted` is asked anew for each look. Ends when the signal aborts. Never throws.
    */
   watch?(isWanted: (job: FoundJob) => boolean, signal: AbortSignal): AsyncIterable<readonly UnfinishedJob[]>;
+  /**
+   * A ledger that others share: offers that other processes got for jobs that are only presumed to be ours, as they
+   * come. Ends when the signal aborts. Never throws.
+   */
+  handedOffers?(signal: AbortSignal): AsyncIterable<readonly HandedOffer[]>;
   /**
    * A ledger that others share: jobs with this id that have no outcome yet, whichever process has them, or none.
    * Throws LedgerError when the ledger cannot be read.
@@ -73,6 +79,12 @@ export interface Lease {
    * clock: a process that stood still sees it aborted before any timer fires, so read it before each call that counts.
    */
   readonly lost?: AbortSignal;
+}
+
+/** A job that is held here, and the nonce of an offer that another process got for it. */
+export interface HandedOffer {
+  readonly key: JobKey;
+  readonly nonce: Nonce;
 }
 
 /** A job whose outcome somebody waits for. */

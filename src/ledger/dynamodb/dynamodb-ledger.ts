@@ -2,13 +2,14 @@
 // whoever lost a job can change nothing of it; leases end with the replica's heartbeat (replicas.ts). What is known of
 // each lease is in job/lease.ts; this file tells it what happens.
 
-import { type JobId, type JobKey, jobKeyName, type Region } from "../../job/job.js";
+import { type JobId, type JobKey, jobKeyName, type Nonce, type Region } from "../../job/job.js";
 import { leasePace, mayWork, mustBeGivenAway } from "../../job/lease.js";
 import { isOwed, type JobEvent } from "../../job/lifecycle.js";
 import { endOrAbort } from "../../std/end-or-abort.js";
 import { valueWithin } from "../../std/ends-within.js";
 import {
   type FoundJob,
+  type HandedOffer,
   type Lease,
   type Ledger,
   LedgerError,
@@ -19,6 +20,7 @@ import {
 import { changeBy, miss, tell } from "../recording.js";
 import { FleetFinder, soonMs, takenAtOnceMax } from "./finder.js";
 import { FleetRows, isBehind } from "./fleet-rows.js";
+import { HandedOffers } from "./handed-offers.js";
 import { FleetHealth, quietly } from "./health.js";
 import { type FleetJob, FleetJobs } from "./jobs.js";
 import type { DynamoLedgerOptions } from "./options.js";
@@ -43,6 +45,7 @@ export class DynamoLedger implements Ledger {
   readonly #jobs: FleetJobs;
   readonly #rows: FleetRows;
   readonly #finder: FleetFinder;
+  readonly #offers: HandedOffers;
   readonly #closing = new AbortController();
   readonly #health: FleetHealth;
   #loops: Promise<unknown> = Promise.resolve();
@@ -68,7 +71,8 @@ export class DynamoLedger implements Ledger {
     const isClosed = () => this.#closed !== undefined;
     const rows = new FleetRows({ table, jobs, replicas, clock, health, recentMs, isClosed, onFault });
     const lookMs = options.lookMs ?? pace.lookMs;
-    this.#finder = new FleetFinder({ table, rows, jobs, replicas, clock, lookMs, onFault });
+    this.#offers = new HandedOffers({ table, jobs, clock });
+    this.#finder = new FleetFinder({ table, rows, jobs, replicas, offers: this.#offers, clock, lookMs, onFault });
     this.#health = health;
     this.#table = table;
     this.#beats = beats;
@@ -91,12 +95,11 @@ export class DynamoLedger implements Ledger {
     return ledger;
   }
 
-  async lease(key: JobKey): Promise<Lease | undefined> {
+  async lease(key: JobKey, nonce?: Nonce): Promise<Lease | undefined> {
     this.#mustBeUsable();
-    const name = rowName(key);
-    if (this.#jobs.has(name)) return undefined;
+    if (this.#jobs.has(rowName(key))) return undefined;
     try {
-      return await this.#finder.claim(key, name, this.#closing.signal);
+      return await this.#finder.claim(key, nonce, this.#closing.signal);
     } catch (error) {
       throw this.#table.fault(error, "unreadable");
     }
@@ -157,15 +160,30 @@ export class DynamoLedger implements Ledger {
     }
   }
 
-  async *watch(isWanted: (job: FoundJob) => boolean, signal: AbortSignal): AsyncGenerator<readonly UnfinishedJob[]> {
+  watch(isWanted: (job: FoundJob) => boolean, signal: AbortSignal): AsyncGenerator<readonly UnfinishedJob[]> {
     const { clock } = this.#options;
+    const rest = (over: AbortSignal) => clock.sleep(this.#isUsable ? this.#finder.restMs : soonMs, over);
+    const look = (over: AbortSignal) => this.#finder.find({ isWanted, max: takenAtOnceMax, isFull: false }, over);
+    return this.#looks(rest, look, signal);
+  }
+
+  handedOffers(signal: AbortSignal): AsyncGenerator<readonly HandedOffer[]> {
+    const rest = (over: AbortSignal) => this.#offers.rest(over);
+    return this.#looks(rest, (over) => this.#offers.look(over), signal);
+  }
+
+  /** What each look finds, if it finds anything; a look that fails is told of, and the next one made. */
+  async *#looks<T>(
+    rest: (over: AbortSignal) => Promise<void>,
+    look: (over: AbortSignal) => Promise<readonly T[]>,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly T[]> {
     const over = AbortSignal.any([signal, this.#closing.signal]);
-    const rest = () => clock.sleep(this.#isUsable ? this.#finder.restMs : soonMs, over);
-    for (await rest(); !over.aborted; await rest()) {
+    for (await rest(over); !over.aborted; await rest(over)) {
       if (!this.#isUsable) continue;
-      let found: readonly UnfinishedJob[] = [];
+      let found: readonly T[] = [];
       try {
-        found = await this.#finder.find({ isWanted, max: takenAtOnceMax, isFull: false }, over);
+        found = await look(over);
       } catch (error) {
         const { message } = this.#table.fault(error, "unreadable");
         if (!over.aborted) quietly(() => this.#options.onFault(message));

@@ -1,16 +1,17 @@
 // How a replica comes to jobs: it claims a job that a poll offered, and finds owed jobs that nobody works on. Both by
 // one conditional write, so that of many replicas one wins. Looks are few while nobody is suspect.
 
-import type { JobKey } from "../../job/job.js";
+import type { JobKey, Nonce } from "../../job/job.js";
 import { mustBeGivenAway } from "../../job/lease.js";
 import { isOwed } from "../../job/lifecycle.js";
 import type { Clock } from "../../std/clock.js";
 import type { FoundJob, Lease, UnfinishedJob } from "../ledger.js";
 import { newRecord } from "../record.js";
 import type { FleetRows } from "./fleet-rows.js";
+import type { HandedOffers } from "./handed-offers.js";
 import type { FleetJobs } from "./jobs.js";
 import type { Replicas } from "./replicas.js";
-import { type Fence, holderIndex, type Item, type JobRow, nobody, text } from "./rows.js";
+import { type Fence, holderIndex, type Item, type JobRow, nobody, rowName, text } from "./rows.js";
 import type { RetryingTable } from "./table.js";
 
 export interface FleetFinderOptions {
@@ -18,6 +19,7 @@ export interface FleetFinderOptions {
   readonly rows: FleetRows;
   readonly jobs: FleetJobs;
   readonly replicas: Replicas;
+  readonly offers: HandedOffers;
   readonly clock: Clock;
   readonly lookMs: number;
   readonly onFault: (message: string) => void;
@@ -60,13 +62,19 @@ export class FleetFinder {
   }
 
   /** A lease on a newly offered job; none when it is another's, owed, or remembered. Rejects as the table does. */
-  async claim(key: JobKey, name: string, signal: AbortSignal): Promise<Lease | undefined> {
-    const { jobs, rows, clock } = this.#options;
+  async claim(key: JobKey, nonce: Nonce | undefined, signal: AbortSignal): Promise<Lease | undefined> {
+    const { jobs, rows, clock, offers } = this.#options;
+    const name = rowName(key);
     const record = newRecord(clock.now());
     const first = jobs.take({ key, record, fence: this.#fence() });
     const row = await rows.take(first, signal);
     if (first.is === "held") return first.lease;
-    if (!row || !(await this.#isFree(row, name, signal)) || jobs.has(name)) return undefined;
+    if (!row) return undefined;
+    if (!(await this.#isFree(row, name, signal))) {
+      if (nonce !== undefined) await offers.leave(row, nonce, signal);
+      return undefined;
+    }
+    if (jobs.has(name)) return undefined;
     const second = jobs.take({ key, record, fence: this.#fence(), before: row.fence });
     await rows.take(second, signal);
     return second.is === "held" ? second.lease : undefined;

@@ -356,8 +356,8 @@ export const mutants = [
   {
     name: "an offer's take throws what the table threw",
     file: "src/ledger/dynamodb/dynamodb-ledger.ts",
-    find: "return await this.#finder.claim(key, name, this.#closing.signal);",
-    replace: "return this.#finder.claim(key, name, this.#closing.signal);",
+    find: "return await this.#finder.claim(key, nonce, this.#closing.signal);",
+    replace: "return this.#finder.claim(key, nonce, this.#closing.signal);",
     tests: [takes],
   },
   {

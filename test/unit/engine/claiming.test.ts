@@ -3,7 +3,7 @@ import { GatewayError } from "../../../src/codepipeline/gateway.js";
 import { claim, clearDoubt } from "../../../src/engine/claiming.js";
 import { Gate } from "../../../src/engine/gate.js";
 import type { Nonce } from "../../../src/job/job.js";
-import { flightOver, key, offer } from "../../support/flight.js";
+import { flightOver, offer } from "../../support/flight.js";
 
 const fault = { operation: "AcknowledgeJob", message: "no" };
 const noAnswer = () => new GatewayError({ ...fault, kind: "unavailable", code: "TimeoutError", isAmbiguous: true });
@@ -16,7 +16,7 @@ async function askedTwice(nonceOfNewOffer: Nonce) {
     acknowledge: async (_, nonce) => {
       sent.push(nonce);
       if (sent.length > 1) throw usedUp();
-      flight.putOffer({ key, job: { ...offer, nonce: nonceOfNewOffer } });
+      flight.putOffer({ nonce: nonceOfNewOffer });
       throw noAnswer();
     },
   });
@@ -53,7 +53,7 @@ it("is not guessed to be ours when it was offered again by the time its nonce wa
       return "InProgress";
     },
     detailsAgain: async (of) => {
-      flight.putOffer({ key: of, job: { ...offer, nonce: newer } });
+      flight.putOffer({ nonce: newer });
       return { key: of, configuration: {}, pipeline: {}, inputs: [], outputs: [] };
     },
   });
@@ -104,7 +104,7 @@ describe("a job that was offered anew after it gave its slot up for an acknowled
     while (flight.slot.isWorking) await clock.advance(0);
     const other = slots.forJob(name);
     await other.work(stop.signal);
-    flight.putOffer({ key, job: { ...offer, nonce: newer } });
+    flight.putOffer({ nonce: newer });
     for (let turn = 0; turn < 5; turn++) await clock.advance(2);
     expect(sent).toEqual([offer.nonce]);
     return { ...made, claiming, other, sent, stop };
@@ -136,7 +136,7 @@ it("takes the answer to an offer of a job that an older partnerd presumed ours w
   const { context, flight, events } = await flightOver({}, { is: "presumed" });
   await flight.note({ type: "details-received" });
   await flight.note({ type: "acknowledge-sent", nonce: offer.nonce });
-  flight.putOffer({ key, job: { ...offer, nonce: "5" as Nonce } });
+  flight.putOffer({ nonce: "5" as Nonce });
   expect(await claim(context, flight)).toEqual({ kind: "work" });
   expect([flight.claim.is, flight.state]).toEqual(["ours", "acknowledging"]);
   expect(events.filter(({ type }) => type !== "job-changed")).toEqual([]);
@@ -147,7 +147,7 @@ it("has it in the ledger when an offer makes a presumed job ours: the next proce
   await flight.note({ type: "details-received" });
   await flight.note({ type: "acknowledge-sent", nonce: offer.nonce });
   await flight.note({ type: "acknowledge-accepted", claim: "presumed" });
-  flight.putOffer({ key, job: { ...offer, nonce: "5" as Nonce } });
+  flight.putOffer({ nonce: "5" as Nonce });
   expect(await clearDoubt(context, flight)).toBe(true);
   const { ledger } = context.deps;
   await ledger.release(flight.lease);

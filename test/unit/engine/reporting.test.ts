@@ -38,7 +38,7 @@ describe("the result of a job that was only presumed to be ours", () => {
     });
     const reported = reporting("unanswered");
     await begun.promise;
-    flight.putOffer({ key, job: offer });
+    flight.putOffer({ nonce: offer.nonce });
     expect(await clearDoubt(context, flight)).toBe(true);
     first.reject(refusal("over"));
     await reported;
@@ -82,7 +82,7 @@ describe("the result of a job that was only presumed to be ours", () => {
     await clock.advance(0);
     expect([flight.slot.isWorking, slots.owed]).toEqual([false, 1]);
     expect(slots.freeFor(name)).toBe(1);
-    flight.putOffer({ key, job: offer });
+    flight.putOffer({ nonce: offer.nonce });
     await clock.advance(10);
     await reported;
     expect(last()).toMatchObject({ type: "job-reported", isPresumed: false });
@@ -122,7 +122,7 @@ describe("an acknowledge that is answered InProgress after the job has left", ()
         return answer.promise;
       },
     });
-    made.flight.putOffer({ key, job: offer });
+    made.flight.putOffer({ nonce: offer.nonce });
     const cleared = clearDoubt(made.context, made.flight);
     await asked.promise;
     return { ...made, cleared, answer: () => answer.resolve("InProgress") };
@@ -167,7 +167,7 @@ it.each([
       return "InProgress";
     },
   });
-  made.flight.putOffer({ key });
+  made.flight.putOffer({});
   const cleared = clearDoubt(made.context, made.flight);
   await fetching.promise;
   await leave(made);

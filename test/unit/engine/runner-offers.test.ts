@@ -1,43 +1,63 @@
+import { Readable } from "node:stream";
 import { expect, it } from "vitest";
 import { GatewayError } from "../../../src/codepipeline/gateway.js";
+import { hearOffers } from "../../../src/engine/recovery.js";
 import { Runner } from "../../../src/engine/runner.js";
 import type { JobId, JobKey, Nonce } from "../../../src/job/job.js";
 import { succeeded } from "../../../src/job/outcome.js";
+import type { Ledger } from "../../../src/ledger/ledger.js";
 import { flightOver, key, offer } from "../../support/flight.js";
 
-it("asks at once for a job whose refused result waits, when it is offered again: its nonce is soon no longer good", async () => {
-  const other: JobKey = { ...key, jobId: "job-2" as JobId };
-  const asked: Nonce[] = [];
-  const refused = () =>
-    new GatewayError({ kind: "over", operation: "PutJobSuccessResult", code: "InvalidJobStateException", message: "" });
-  const { context, flight, slots, config, name, clock, events } = await flightOver({
-    acknowledge: async (_, nonce) => {
-      asked.push(nonce);
-      return "InProgress";
-    },
-    put: () => (asked.length === 0 ? Promise.reject(refused()) : Promise.resolve()),
-  });
-  flight.slot.free();
-  const { ledger } = context.deps;
-  const lease = await ledger.lease(other);
-  if (!lease) throw new Error("no lease");
-  await ledger.record(lease, { type: "details-received" });
-  await ledger.record(lease, { type: "acknowledge-sent", nonce: "1" as Nonce });
-  await ledger.record(lease, { type: "acknowledge-accepted", claim: "presumed" });
-  await ledger.record(lease, { type: "outcome-settled", outcome: succeeded() });
-  await ledger.release(lease);
-  const [found] = await ledger.unfinished();
-  if (!found) throw new Error("nothing is unfinished");
-  const runner = new Runner(context, slots);
-  const resumed = runner.resume(found, config);
-  await clock.advance(0);
-  expect([resumed.claim.is, asked]).toEqual(["doubted", []]);
-  const slot = (await slots.take(name, 1, context.scopes.poll))?.use();
-  if (!slot) throw new Error("no slot");
-  expect(await runner.take({ key: other, job: { ...offer, key: other } }, config, slot, 0)).toBe(false);
-  await clock.advance(0);
-  expect([resumed.claim.is, asked]).toEqual(["ours", [offer.nonce]]);
-  await clock.advance(2);
-  await runner.whenIdle();
-  expect(events.at(-1)).toMatchObject({ type: "job-reported", isPresumed: false });
-});
+it.each(["again here", "to another replica"])(
+  "asks at once for a job whose refused result waits, when it is offered %s: its nonce is soon no longer good",
+  async (where) => {
+    const other: JobKey = { ...key, jobId: "job-2" as JobId };
+    const asked: Nonce[] = [];
+    const refused = () =>
+      new GatewayError({
+        kind: "over",
+        operation: "PutJobSuccessResult",
+        code: "InvalidJobStateException",
+        message: "",
+      });
+    const { context, flight, slots, config, name, clock, events } = await flightOver({
+      acknowledge: async (_, nonce) => {
+        asked.push(nonce);
+        return "InProgress";
+      },
+      put: () => (asked.length === 0 ? Promise.reject(refused()) : Promise.resolve()),
+    });
+    flight.slot.free();
+    const { ledger } = context.deps;
+    const lease = await ledger.lease(other);
+    if (!lease) throw new Error("no lease");
+    await ledger.record(lease, { type: "details-received" });
+    await ledger.record(lease, { type: "acknowledge-sent", nonce: "1" as Nonce });
+    await ledger.record(lease, { type: "acknowledge-accepted", claim: "presumed" });
+    await ledger.record(lease, { type: "outcome-settled", outcome: succeeded() });
+    await ledger.release(lease);
+    const [found] = await ledger.unfinished();
+    if (!found) throw new Error("nothing is unfinished");
+    const runner = new Runner(context, slots);
+    const resumed = runner.resume(found, config);
+    await clock.advance(0);
+    expect([resumed.claim.is, asked]).toEqual(["doubted", []]);
+    if (where === "again here") {
+      const slot = (await slots.take(name, 1, context.scopes.poll))?.use();
+      if (!slot) throw new Error("no slot");
+      expect(await runner.take({ key: other, job: { ...offer, key: other } }, config, slot, 0)).toBe(false);
+    } else {
+      const handed = [
+        [{ key: { ...other, jobId: "job-3" as JobId }, nonce: offer.nonce }],
+        [{ key: other, nonce: offer.nonce }],
+      ];
+      const shared = { ...context.deps.ledger, handedOffers: () => Readable.from(handed) } as unknown as Ledger;
+      await hearOffers({ ...context, deps: { ...context.deps, ledger: shared } }, runner);
+    }
+    await clock.advance(0);
+    expect([resumed.claim.is, asked]).toEqual(["ours", [offer.nonce]]);
+    await clock.advance(2);
+    await runner.whenIdle();
+    expect(events.at(-1)).toMatchObject({ type: "job-reported", isPresumed: false });
+  },
+);

@@ -18,6 +18,7 @@ const story = "test/unit/engine/story.test.ts";
 const lives = "test/unit/ledger/dynamodb/lives.test.ts";
 const takes = "test/unit/ledger/dynamodb/takes.test.ts";
 const lateCopies = "test/unit/ledger/dynamodb/late-copies.test.ts";
+const handedOffers = "test/unit/ledger/dynamodb/handed-offers.test.ts";
 const faults = "test/unit/codepipeline/gateway-faults.test.ts";
 const inFlight = "test/unit/engine/in-flight.test.ts";
 const claiming = "test/unit/engine/claiming.test.ts";
@@ -361,9 +362,30 @@ export const mutants = [
     tests: [takes],
   },
   {
+    name: "a replica keeps an offer of another's doubtful job to itself",
+    file: "src/ledger/dynamodb/finder.ts",
+    find: "if (nonce !== undefined) await offers.leave(row, nonce, signal);",
+    replace: "",
+    tests: [handedOffers],
+  },
+  {
+    name: "a replica hands over the nonce of a job that may be nobody's",
+    file: "src/ledger/dynamodb/handed-offers.ts",
+    find: `if (row.record.claim.is !== "presumed") return;`,
+    replace: "",
+    tests: [handedOffers],
+  },
+  {
+    name: "a replica hears the same offer again and again",
+    file: "src/ledger/dynamodb/handed-offers.ts",
+    find: " || nonce === this.#told.get(name)",
+    replace: "",
+    tests: [handedOffers],
+  },
+  {
     name: "a replica puts its heartbeat behind one that hangs",
     file: "src/ledger/dynamodb/dynamodb-ledger.ts",
-    find: "await Promise.race([this.#beat(signal), tooLong.then(() => false)])",
+    find: "await valueWithin(this.#beat(signal), false, { ms: Math.min(this.#beatMs, answerMs), clock, signal })",
     replace: "await this.#beat(signal)",
     tests: [lives],
   },
@@ -414,7 +436,7 @@ export const mutants = [
   {
     name: "a replica takes an offered job whose take-over is under way",
     file: "src/ledger/dynamodb/dynamodb-ledger.ts",
-    find: "    if (this.#jobs.has(name)) return undefined;\n    try {",
+    find: "    if (this.#jobs.has(rowName(key))) return undefined;\n    try {",
     replace: "    try {",
     tests: [takes],
   },

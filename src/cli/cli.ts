@@ -78,7 +78,7 @@ function addCompletion(root: Command, io: Io): void {
 function addInit(root: Command, io: Io, result: Result): void {
   root
     .command("init")
-    .argument("[dir]", "where to; made if it is not there", ".")
+    .argument("[dir]", "the folder to write to; created if it is missing", ".")
     .description("write a first configuration, a handler, its test and a README; never overwrites")
     .addOption(
       new Option("--handler <kind>", "what does the work").choices(Object.keys(handlerKinds)).default("module"),
@@ -122,9 +122,9 @@ function addDemo(root: Command, result: Result): void {
     .command("demo")
     .description("run emulator, worker, sample handlers and jobs in one process, without an AWS account")
     .addOption(
-      new Option("--jobs <number>", "end after so many jobs")
+      new Option("--jobs <number>", "exit after this many jobs")
         .argParser(countFlag)
-        .default(Number.POSITIVE_INFINITY, "go on until Ctrl-C"),
+        .default(Number.POSITIVE_INFINITY, "run until Ctrl-C"),
     )
     .action(async (flags: { jobs: number }) => {
       const { demoCommand } = await import("./demo.js");
@@ -149,7 +149,7 @@ function addConfigCommands(root: Command, io: Io, result: Result): void {
       result.code = await doctorCommand(loadOptions(flags, io), flags, io);
     });
   withConfig(root.command("healthcheck"))
-    .description("ask the daemon on this machine, by its admin port, whether it is healthy; exit 0 or 1")
+    .description("ask the daemon on this machine whether it is healthy, over its admin port; exit 0 or 1")
     .option("--ready", "ask whether it accepts jobs, not only whether it is alive", false)
     .action(async (flags: ConfigFlags & { ready: boolean }) => {
       const { healthcheck } = await import("./healthcheck.js");

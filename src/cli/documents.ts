@@ -22,7 +22,9 @@ export function addDocuments(root: Command, io: Io, result: { code: number }): v
     });
   root
     .command("schema")
-    .description("print the JSON Schema of configuration files, for editors, or of what handlers get and give")
+    .description(
+      "print a JSON Schema: of configuration files, for editors, or of the documents that handlers receive and return",
+    )
     .addArgument(new Argument("[document]").choices(Object.keys(documentSchemas)).default("configuration"))
     .action(async (document: string) => io.out(json(await documentSchemas[document]?.())));
   withConfig(root.command("iam-policy"))

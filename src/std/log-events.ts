@@ -46,7 +46,7 @@ export const logEvents = {
     levels: ["warn"],
     fields: ["kind", "from", "count"],
     means: "Somebody sent a wrong admin or callback token. At most one line a minute; `count` since the last one.",
-    remedy: "`from` says where it came from. Ten a minute are answered at once, more of them late.",
+    remedy: "`from` says where it came from. The first ten a minute are answered at once, further ones late.",
   },
   "call-retried": {
     levels: ["debug", "warn"],

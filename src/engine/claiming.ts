@@ -1,9 +1,11 @@
 // Acknowledges a job until the claim's table (job/claim.ts) says whether it is ours. Nothing here decides that by
 // itself: it makes the call that the table asks for, and gives the table the answer.
+
 import { GatewayError, isPassing } from "../codepipeline/gateway.js";
 import { type ClaimEvent, mayBeOurs, nextStep, nonceEvent, statusEvent } from "../job/claim.js";
 import type { Nonce } from "../job/job.js";
 import { LedgerError } from "../ledger/ledger.js";
+import { following, whileFollowing } from "../std/following.js";
 import { calling, lostReason, mayComeRight, withRetries } from "./calls.js";
 import type { EngineContext } from "./context.js";
 import type { JobInFlight, Loss } from "./in-flight.js";
@@ -56,7 +58,7 @@ async function untilDecided(context: EngineContext, flight: JobInFlight, words: 
     flight.readOffer();
     if (flight.claim.is === "none" && !flight.slot.isWorking) {
       // Given up while it may have been ours. Now it is surely not, and nothing new is taken without a slot.
-      await flight.slot.work(AbortSignal.any([context.scopes.poll, flight.givenUp]));
+      await whileFollowing([context.scopes.poll, flight.givenUp], (until) => flight.slot.work(until));
       flight.readOffer();
     }
     const step = nextStep(flight.claim);
@@ -83,12 +85,12 @@ async function untilDecided(context: EngineContext, flight: JobInFlight, words: 
 async function mayAsk(context: EngineContext, flight: JobInFlight, words: { last: string }): Promise<boolean> {
   if (isClosed(context, flight, words)) return false;
   if (!flight.start || flight.start.isAdmitted) return true;
-  const { clock } = context.deps;
-  const late = new AbortController();
-  const cancel = clock.after(Math.min(context.limits.retry.details.maxElapsedMs, turnMaxMs), () => late.abort());
-  const until = AbortSignal.any([context.scopes.poll, flight.givenUp, late.signal]);
-  const isAdmitted = await flight.start.admitted(until);
+  const turn = following(context.scopes.poll, flight.givenUp);
+  const maxMs = Math.min(context.limits.retry.details.maxElapsedMs, turnMaxMs);
+  const cancel = context.deps.clock.after(maxMs, () => turn.controller.abort());
+  const isAdmitted = await flight.start.admitted(turn.signal);
   cancel();
+  turn[Symbol.dispose]();
   if (isClosed(context, flight, words)) return false;
   if (isAdmitted) return true;
   const short = context.admission.machine.closedBy();

@@ -1,12 +1,14 @@
 // One job, top to bottom: slot, details, claim, handler, result. The same story for a job that a poll offered, that a
 // previous process left, or that another replica gave up; it begins where the job's state says. Every step may fail
 // without hurting another job; once a job is acknowledged it leaves only by an accepted result, or stays in the ledger.
+
 import { GatewayError, isPassing } from "../codepipeline/gateway.js";
 import { nonceEvent } from "../job/claim.js";
 import type { Job, PolledJob } from "../job/job.js";
 import { failed } from "../job/outcome.js";
 import type { FoundJob } from "../ledger/ledger.js";
 import { Deadline } from "../std/deadline.js";
+import { whileFollowing } from "../std/following.js";
 import { calling, lostReason, mayComeRight, withRetries } from "./calls.js";
 import { claim } from "./claiming.js";
 import type { EngineContext } from "./context.js";
@@ -56,9 +58,8 @@ export async function story(context: EngineContext, flight: JobInFlight, offer?:
 async function begins(context: EngineContext, flight: JobInFlight): Promise<boolean> {
   // An order to fail it needs no slot, once it is ours for certain.
   const orders = flight.state === "running" ? [flight.givenUp, flight.failing] : [flight.givenUp];
-  const until = AbortSignal.any([context.scopes.poll, ...orders]);
   const wait = turnOf(flight, flight.config);
-  const hasTurn = await flight.slot[wait](until);
+  const hasTurn = await whileFollowing([context.scopes.poll, ...orders], (until) => flight.slot[wait](until));
   if (orders.some(({ aborted }) => aborted)) return true;
   const config = configOf(context.pollers, flight.key);
   if (!config) {
@@ -158,9 +159,9 @@ async function isOurs(context: EngineContext, flight: JobInFlight): Promise<bool
   // A service that works on the job needs no slot of ours: its callback may be on its way.
   if (flight.slot.isWorking || flight.callback) return true;
   const { work: scope } = context.scopes;
-  const until = AbortSignal.any([scope, flight.givenUp, flight.failing]);
-  const isOrdered = () => flight.givenUp.aborted || flight.failing.aborted;
-  if ((await flight.slot.work(until)) || isOrdered() || !scope.aborted) return true;
+  const orders = [flight.givenUp, flight.failing];
+  const hasSlot = await whileFollowing([scope, ...orders], (until) => flight.slot.work(until));
+  if (hasSlot || orders.some(({ aborted }) => aborted) || !scope.aborted) return true;
   if (context.deps.ledger.isDurable && turnOf(flight, flight.config) === "work") {
     leave(context, flight, "stopped before it had a slot; it stays in the ledger, and the next start runs its handler");
     return false;

@@ -7,6 +7,19 @@ export interface Following extends Disposable {
   readonly controller: AbortController;
 }
 
+/** Gives a task the signal that follows others, for as long as it runs. */
+export async function whileFollowing<T>(
+  signals: readonly AbortSignal[],
+  task: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const own = following(...signals);
+  try {
+    return await task(own.signal);
+  } finally {
+    own[Symbol.dispose]();
+  }
+}
+
 /** Aborts with the first of the signals, for its reason; hears them until it is disposed of. */
 export function following(...signals: readonly AbortSignal[]): Following {
   const controller = new AbortController();

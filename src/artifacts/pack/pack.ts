@@ -6,6 +6,7 @@ import { Worker } from "node:worker_threads";
 import type { JobFailure } from "../../job/failure.js";
 import type { Clock } from "../../std/clock.js";
 import { endsWithin } from "../../std/ends-within.js";
+import { whileFollowing } from "../../std/following.js";
 import { threadFile } from "../../std/thread-file.js";
 import { failureOfRefusal } from "../refusal.js";
 import { type PackAnswer, type Packed, type PackLimits, type PackOrder, refusalOfFolder } from "./request.js";
@@ -48,7 +49,7 @@ export class Packer {
    * when the file is whole. Throws JobFailure, or the signal's reason; then there is no file.
    */
   pack(request: PackRequest): Promise<Packed> {
-    const work = this.#pack(request, AbortSignal.any([request.signal, this.#closing.signal]));
+    const work = whileFollowing([request.signal, this.#closing.signal], (signal) => this.#pack(request, signal));
     this.#running.add(work);
     const forget = () => this.#running.delete(work);
     work.then(forget, forget);

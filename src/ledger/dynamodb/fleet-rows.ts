@@ -1,8 +1,10 @@
 // The rows of jobs as one replica writes them: takes, what is recorded, and the write that gives a row away. Each moves
 // the job's lease by what the table answered, and only by that.
+
 import { mayWork, mustBeGivenAway } from "../../job/lease.js";
 import { isOver, isOwed } from "../../job/lifecycle.js";
 import type { Clock } from "../../std/clock.js";
+import { whileFollowing } from "../../std/following.js";
 import { LedgerError } from "../ledger.js";
 import { isRemembered, type JobRecord } from "../record.js";
 import type { FleetHealth } from "./health.js";
@@ -116,7 +118,7 @@ export class FleetRows {
     // What was dropped is anybody's; of the others those that are over are remembered.
     const holder = isOver(record.state) && !isRemembered(record) ? nobody : job.fence.holder;
     try {
-      await this.#replace(job, record, holder, AbortSignal.any([closing, job.lost]));
+      await whileFollowing([closing, job.lost], (signal) => this.#replace(job, record, holder, signal));
     } catch (error) {
       if (job.lost.aborted) throw job.lostError();
       // An earlier attempt of ours may have dropped it.

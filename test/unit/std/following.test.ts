@@ -1,7 +1,7 @@
 // One signal for several: the first one's reason, and nothing left on those that live on.
 import { getEventListeners } from "node:events";
 import { expect, it } from "vitest";
-import { following } from "../../../src/std/following.js";
+import { following, whileFollowing } from "../../../src/std/following.js";
 
 it.each([
   ["before", true],
@@ -25,4 +25,22 @@ it("leaves no listener behind, and hears nothing more, once it is disposed of", 
   expect(signals.map((signal) => getEventListeners(signal, "abort").length)).toEqual([0, 0]);
   sources[0]?.abort();
   expect(own.signal.aborted).toBe(false);
+});
+
+it.each(["resolves", "rejects"])("gives a task its signal until the task %s", async (how) => {
+  const source = new AbortController();
+  const listeners = () => getEventListeners(source.signal, "abort").length;
+  const given = Promise.withResolvers<AbortSignal>();
+  const end = Promise.withResolvers<string>();
+  const task = whileFollowing([source.signal], (signal) => {
+    given.resolve(signal);
+    return end.promise;
+  });
+  const signal = await given.promise;
+  expect([signal.aborted, listeners()]).toEqual([false, 1]);
+  if (how === "resolves") end.resolve("done");
+  else end.reject(new Error("done"));
+  expect(await task.catch((error: Error) => error.message)).toBe("done");
+  source.abort();
+  expect([signal.aborted, listeners()]).toEqual([false, 0]);
 });

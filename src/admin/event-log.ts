@@ -2,7 +2,7 @@
 // give it. A lasting fault is one line when it begins, a few while it lasts, and one when it ends.
 
 import type { WorkerEvent } from "../engine/events.js";
-import type { LostReason } from "../job/lifecycle.js";
+import { droppedLevel } from "./drops.js";
 import { type EventLogger, jobFields, pollerFields, remedyFor } from "./log-fields.js";
 import { Refusals } from "./refusals.js";
 import { workerLine } from "./worker-lines.js";
@@ -217,37 +217,6 @@ function reportedLine(log: EventLogger, event: Extract<WorkerEvent, { type: "job
       const { type, message } = outcome;
       return log.warn("job-failed", { ...fields, failureType: type, failure: message }, "job failed");
     }
-  }
-}
-
-function droppedLevel(reason: LostReason, from: string): "debug" | "info" | "warn" | "error" {
-  // An operator's own order.
-  if (reason === "released") return "warn";
-  const isWorked = from === "running" || from === "settled";
-  // Its outcome is not lost: the other replica reports it. Why this one was late is worth a look.
-  if (reason === "taken-over") return isWorked ? "warn" : "info";
-  // A job that is lost after its handler began is a lost outcome.
-  if (isWorked) return "error";
-  switch (reason) {
-    case "not-ours":
-    case "draining":
-    case "paused":
-      return "info";
-    case "gone":
-    case "over":
-    case "no-details":
-    case "unreachable":
-    case "token-rejected":
-    case "ledger-unwritable":
-    case "no-room":
-      return "warn";
-    // The handler and the machine have lines of their own.
-    case "handler-broken":
-    case "machine-short":
-      return "debug";
-    case "denied":
-    case "refused":
-      return "error";
   }
 }
 

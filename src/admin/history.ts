@@ -3,6 +3,7 @@
 
 import type { WorkerEvent } from "../engine/events.js";
 import { actionTypeName, type JobKey, jobKeyName } from "../job/job.js";
+import { needsALook } from "./drops.js";
 
 /** How one job ended, as far as it may be shown. Texts are masked and cut. */
 export interface PastJob {
@@ -13,6 +14,8 @@ export interface PastJob {
   readonly clientId: string | undefined;
   readonly handler: string | undefined;
   readonly end: "succeeded" | "continued" | "failed" | "dropped" | "unfinished";
+  /** Somebody should look at it: not at a drop that is ordinary in a fleet, a drain or a pause. */
+  readonly isTrouble: boolean;
   /** The failure's type, or why it was dropped. */
   readonly reason: string | undefined;
   readonly text: string | undefined;
@@ -85,9 +88,14 @@ export class History {
       case "job-reported":
         return this.#reported(event);
       case "job-dropped":
-        return this.#ended(event, "dropped", event.reason, event.message);
+        return this.#ended(event, {
+          end: "dropped",
+          isTrouble: needsALook(event.reason, event.from),
+          reason: event.reason,
+          text: event.message,
+        });
       case "job-unfinished":
-        return this.#ended(event, "unfinished", event.state, event.message);
+        return this.#ended(event, { end: "unfinished", isTrouble: true, reason: event.state, text: event.message });
       default:
         return;
     }
@@ -115,15 +123,15 @@ export class History {
       if (percent !== undefined) this.#percentByAction.set(action, percent);
       trim(this.#percentByAction, actionsMax);
     }
-    if (outcome.kind === "failed") this.#ended(event, "failed", outcome.type, outcome.message);
-    else this.#ended(event, outcome.kind, undefined, outcome.summary);
+    const end = outcome.kind;
+    const told =
+      end === "failed" ? { reason: outcome.type, text: outcome.message } : { reason: undefined, text: outcome.summary };
+    this.#ended(event, { end, isTrouble: end === "failed", ...told });
   }
 
   #ended(
     event: { readonly atMs: number; readonly key: JobKey },
-    end: PastJob["end"],
-    reason: string | undefined,
-    text: string | undefined,
+    { end, isTrouble, reason, text }: Pick<PastJob, "end" | "isTrouble" | "reason" | "text">,
   ): void {
     const { key, atMs } = event;
     const name = jobKeyName(key);
@@ -138,6 +146,7 @@ export class History {
       clientId: key.clientId,
       handler: begun?.handler,
       end,
+      isTrouble,
       reason,
       text: text === undefined || text.length <= textMax ? text : `${text.slice(0, textMax)}…`,
       tookMs: begun?.tookMs,

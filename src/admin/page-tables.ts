@@ -100,9 +100,9 @@ export function outcomeTable(recent: readonly PastJob[], moment: Moment): Html {
   return table("Recent outcomes", names, rows, "No job has ended yet.");
 }
 
-function toneOf({ end }: PastJob): string {
-  if (end === "succeeded" || end === "continued") return "good";
-  return end === "dropped" ? "quiet" : "bad";
+function toneOf({ end, isTrouble }: PastJob): string {
+  if (isTrouble) return "bad";
+  return end === "dropped" ? "quiet" : "good";
 }
 
 function tookText(ms: number): string {

@@ -3,6 +3,7 @@
 
 import type { Fault, Held } from "../engine/events.js";
 import type { Order } from "../job/order.js";
+import type { RecentDrops } from "./drops.js";
 
 /** One poller, as its last polls left it. Times in ms since the epoch. */
 export interface PollerStatus {
@@ -71,6 +72,8 @@ export interface StatusSnapshot {
   /** Those that are open; none when all is well. */
   readonly breakers: readonly BreakerStatus[];
   readonly jobs: readonly JobStatusLine[];
+  /** Jobs that ended without a result, as far as somebody should look: those of the last minutes, the newest first. */
+  readonly drops: readonly RecentDrops[];
   readonly totals: Totals;
   /** What was held when the worker had stopped; undefined until then. */
   readonly end: Held | undefined;

@@ -3,6 +3,7 @@
 import type { Held, PollerName, WorkerEvent } from "../engine/events.js";
 import { actionTypeName, type JobKey, jobKeyName } from "../job/job.js";
 import type { JobState } from "../job/lifecycle.js";
+import { DropBoard } from "./drops.js";
 import type {
   BreakerStatus,
   JobStatusLine,
@@ -21,6 +22,7 @@ export class StatusBoard {
   readonly #removed = new Set<string>();
   readonly #breakers = new Map<string, BreakerStatus>();
   readonly #jobs = new Map<string, Mutable<JobStatusLine>>();
+  readonly #drops = new DropBoard();
   readonly #totals: Mutable<Totals> = {
     started: 0,
     succeeded: 0,
@@ -54,6 +56,7 @@ export class StatusBoard {
       pollers: [...this.#pollers.values()].map((poller) => ({ ...poller })),
       breakers: [...this.#breakers.values()],
       jobs: [...this.#jobs.values()].map((job) => ({ ...job })),
+      drops: this.#drops.recent(atMs),
       totals: { ...this.#totals },
       end: this.#end,
     };
@@ -90,7 +93,7 @@ export class StatusBoard {
         this.#totals[event.outcome.kind] += 1;
         return;
       case "job-dropped":
-        return this.#dropped(event.key);
+        return this.#dropped(event);
       case "job-unfinished":
         return this.#unfinished(event);
       case "handler-abandoned":
@@ -191,9 +194,10 @@ export class StatusBoard {
   }
 
   /** A job in flight is gone with its last step; one without an active worker has none. */
-  #dropped(key: JobKey): void {
+  #dropped(event: WorkerEvent & { type: "job-dropped" }): void {
     this.#totals.dropped += 1;
-    const name = jobKeyName(key);
+    this.#drops.observe(event);
+    const name = jobKeyName(event.key);
     if (this.#jobs.get(name)?.isUnfinished) this.#jobs.delete(name);
   }
 

@@ -38,6 +38,7 @@ export function verdictOn(status: AdminStatus, ledger: LedgerState): Verdict {
     ...regionTrouble(status),
     ...pollerTrouble(status),
     ...owedTrouble(status),
+    ...dropTrouble(status),
     ...unattendedTrouble(status),
     ...bugTrouble(status),
     ...standing(status),
@@ -152,6 +153,23 @@ function owedTrouble({ atMs, jobs }: AdminStatus): readonly Finding[] {
   const age = `the oldest for ${durationText(atMs - oldestMs)}`;
   return [{ tone: "bad", text: `${what} to CodePipeline, ${age}`, spoken: "Results are owed to CodePipeline" }];
 }
+
+/** Each client's dropped jobs are a finding of their own: a customer waits for them. */
+function dropTrouble({ drops }: AdminStatus): readonly Finding[] {
+  return drops.map(({ kind, count, clientId, actionType, region, firstAtMs }) => {
+    const jobs = count === 1 ? "1 job" : `${count} jobs`;
+    const whose = clientId === undefined ? `for ${actionType}` : `of client ${clientId}`;
+    const what = `${jobs} ${whose} dropped since ${clockText(firstAtMs)} in ${region}`;
+    return { tone: "bad", text: `${what}: ${dropReasons[kind]}`, spoken: `Jobs ${whose} are dropped` };
+  });
+}
+
+const dropReasons = {
+  "token-rejected": "no client token that CodePipeline accepts; correct it in the token source",
+  "lost-outcome":
+    "CodePipeline did not take the result of work that had begun; look at the action in its console, and at job-dropped in the log",
+  refused: "CodePipeline refused the call; see job-dropped in the log",
+} as const;
 
 /** No poller shows them, and no handler ever will. */
 function unattendedTrouble({ unattended, isDraining }: AdminStatus): readonly Finding[] {

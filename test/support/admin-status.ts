@@ -58,6 +58,7 @@ export function statusWith(change: Partial<AdminStatus> = {}): AdminStatus {
     isDraining: false,
     isPaused: false,
     shortOfRoom: undefined,
+    drops: [],
     unattended: 0,
     end: undefined,
     pollers: [pollerWith()],

@@ -60,7 +60,7 @@ describe("recent outcomes", () => {
     see({ type: "job-unfinished", key: keyOf("b"), state: "settled", isOurs: true, message: "stopped" });
     expect(look().recent).toMatchObject([
       { jobId: "b", end: "unfinished", reason: "settled", text: "stopped" },
-      { jobId: "a", end: "dropped", reason: "token-rejected", text: "wrong token", tookMs: undefined },
+      { jobId: "a", end: "dropped", isTrouble: true, reason: "token-rejected", text: "wrong token", tookMs: undefined },
     ]);
   });
 

@@ -35,7 +35,15 @@ describe("the page", () => {
     ];
     const jobs = [jobWith(job), jobWith({ ...job, state: "settled" })];
     const history = new History().view(nowMs);
-    const past = { ...job, atMs: nowMs, end: "failed", reason: hostile, text: hostile, tookMs: 1 } as const;
+    const past = {
+      ...job,
+      atMs: nowMs,
+      end: "failed",
+      isTrouble: true,
+      reason: hostile,
+      text: hostile,
+      tookMs: 1,
+    } as const;
     const view: PageView = {
       status: statusWith({ pollers, jobs }),
       ledger: { writable: false, reason: hostile },

@@ -73,6 +73,7 @@ describe("a new board", () => {
         { region: "eu-west-1", ...untouched },
       ],
       jobs: [],
+      drops: [],
       end: undefined,
       totals: {
         started: 0,

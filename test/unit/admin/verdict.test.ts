@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { LedgerState } from "../../../src/admin/health.js";
 import { verdictOn } from "../../../src/admin/verdict.js";
 import type { AdminStatus } from "../../../src/admin/view.js";
-import { jobWith, nowMs, outage, pollerWith, statusWith } from "../../support/admin-status.js";
+import { jobWith, nowMs, outage, pollerWith, scan, statusWith } from "../../support/admin-status.js";
 
 const down = { failures: 9, failingSinceMs: nowMs - 720_000, lastFault: outage };
 const owed = (ageMs: number) => jobWith({ state: "settled", sinceMs: nowMs - ageMs });
@@ -12,6 +12,8 @@ const denied = {
   sinceMs: nowMs,
   fault: { ...outage, kind: "denied", code: "ExpiredToken" },
 } as const;
+
+const drop = { region: "us-east-1", actionType: scan, firstAtMs: nowMs - 720_000, lastAtMs: nowMs } as const;
 
 describe("the verdict", () => {
   it.each<[string, Partial<AdminStatus>, string, string, LedgerState?]>([
@@ -38,6 +40,18 @@ describe("the verdict", () => {
       },
       "busy",
       "Stopping: 0 jobs running, 1 unfinished, 2 results owed; not accepting jobs",
+    ],
+    [
+      "a client's token is wrong",
+      { drops: [{ ...drop, kind: "token-rejected", clientId: "client-1", count: 349 }] },
+      "bad",
+      "349 jobs of client client-1 dropped since 02:02 UTC in us-east-1: no client token that CodePipeline accepts; correct it in the token source",
+    ],
+    [
+      "a result is lost",
+      { drops: [{ ...drop, kind: "lost-outcome", clientId: undefined, count: 1 }] },
+      "bad",
+      "1 job for ThirdParty/Test/Acme-Scan/1 dropped since 02:02 UTC in us-east-1: CodePipeline did not take the result of work that had begun; look at the action in its console, and at job-dropped in the log",
     ],
     [
       "a Region is silent",

@@ -1,6 +1,6 @@
-# partnerd as an image: built by `docker build -t partnerd:0.1.0 .`, run as described in README.md. At run time there
-# is one process, node, as number 1: no shell, no npm, nothing as root, and nothing that writes outside of /tmp and
-# /var/lib/partnerd.
+# partnerd as an image: built by `docker build -t partnerd:0.1.0 .`, run as described in docs/deploying.md. At run time
+# there is one process, node, as number 1: no shell, no npm, nothing as root, and nothing that writes outside of /tmp
+# and /var/lib/partnerd.
 #
 # The base is pinned by its version tag. To pin the very bytes, give the digest that `docker buildx imagetools inspect
 # node:24-bookworm-slim` prints:  docker build --build-arg NODE_IMAGE=node:24-bookworm-slim@sha256:… .

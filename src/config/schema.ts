@@ -1,6 +1,6 @@
 // Every key of the configuration: one sentence, its format and limits, its default. With entry-schema.ts, its second
 // half, the only place where a key stands: the type Config, the values, the variables, the checks between two keys,
-// the JSON Schema and the table in README.md follow from the two.
+// the JSON Schema and the table in docs/configuration.md follow from the two.
 import type { ClientToken } from "../job/job.js";
 import { actionTypeSchema, artifactsSchema, handlerSchemas, ledgerSchema } from "./entry-schema.js";
 import {

@@ -87,7 +87,7 @@ describe("Dockerfile", () => {
 });
 
 it("an init buries what commands leave behind, wherever an example can have one", () => {
-  expect(text("README.md")).toMatch(/^docker run -d --init /m);
+  expect(text("docs/deploying.md")).toMatch(/^docker run -d --init /m);
   expect(at(parse(text("config/compose.yaml")), "services.partnerd.init")).toBe(true);
   const { containerDefinitions } = JSON.parse(text("config/ecs-task-definition.json")) as Tree;
   expect(at(named(containerDefinitions, "partnerd"), "linuxParameters.initProcessEnabled")).toBe(true);

@@ -1,4 +1,4 @@
-// The effective configuration as it is shown, and the table for the README.
+// The effective configuration as it is shown, and the table for docs/configuration.md.
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { checkFiles } from "../../../src/config/files.js";

@@ -56,16 +56,16 @@ export const schema = withVariables({
     ),
   },
   worker: {
-    maxConcurrentJobs: setting("Jobs worked at once, of all action types together.", integer(1, 10_000), {
+    maxConcurrentJobs: setting("Most jobs that run at once, of all action types together.", integer(1, 10_000), {
       default: 50,
     }),
   },
   polling: {
-    minInterval: setting("Rest between two polls while jobs come.", duration("50ms", "1h"), {
+    minInterval: setting("Interval between two polls while jobs come.", duration("50ms", "1h"), {
       default: "1s",
       atMost: "maxInterval",
     }),
-    maxInterval: setting("Rest between two polls when there has been nothing for a while.", duration("50ms", "1h"), {
+    maxInterval: setting("Interval between two polls when no job has come for a while.", duration("50ms", "1h"), {
       default: "15s",
     }),
   },
@@ -154,7 +154,7 @@ export const schema = withVariables({
       maxElapsed: lastAttempt("a failed transfer of an artifact", "2m"),
     },
     clientCooldown: setting(
-      "How long a client is left alone after CodePipeline refused its token.",
+      "Pause for a client's jobs after CodePipeline rejected its client token.",
       duration("0s", day),
       { default: "60s" },
     ),
@@ -167,12 +167,12 @@ function policy(
   given: { minDelay: string; maxDelay: { default: string } | { derived: string }; factor: number },
 ) {
   return {
-    minDelay: setting(`Longest first wait after ${what}.`, duration("10ms", day), {
+    minDelay: setting(`Initial backoff after ${what}; each wait is random, up to the backoff.`, duration("10ms", day), {
       default: given.minDelay,
       atMost: "maxDelay",
     }),
-    maxDelay: setting(`Longest of all waits after ${what}.`, duration("10ms", day), given.maxDelay),
-    factor: setting(`How much longer each wait after ${what} may be than the one before.`, number(1, 10), {
+    maxDelay: setting(`Maximum backoff after ${what}.`, duration("10ms", day), given.maxDelay),
+    factor: setting(`Backoff multiplier after ${what}.`, number(1, 10), {
       default: given.factor,
     }),
   };
@@ -180,6 +180,6 @@ function policy(
 
 /** When a retry gives up. */
 function lastAttempt(what: string, elapsed: string) {
-  const doc = `How long after the first attempt ${what} is the last; \`none\`: never.`;
+  const doc = `Time limit of retries after ${what}, from the first attempt on; \`none\`: no limit.`;
   return setting(doc, durationOrNone("10ms", day), { default: elapsed });
 }

@@ -72,9 +72,11 @@ it.each([
 async function outputOf(script: string, folder: string, variables: Readonly<Record<string, string>>) {
   const path = [dirname(process.execPath), process.env["PATH"]].join(delimiter);
   const npm = { npm_config_offline: "true", npm_config_cache: join(folder, "npm-cache") };
+  // As on a terminal; without one, Node 22 reports tests in another form.
+  const reporter = { NODE_OPTIONS: "--test-reporter=spec" };
   const shell = spawn("bash", ["-e", "-c", script], {
     cwd: folder,
-    env: { PATH: path, HOME: folder, ...npm, ...variables },
+    env: { PATH: path, HOME: folder, ...npm, ...reporter, ...variables },
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });

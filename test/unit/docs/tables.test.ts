@@ -30,6 +30,16 @@ it("operating.md holds every exit code and no other", () => {
   expect(told).toEqual(Object.values(exitCodes));
 });
 
+it("operating.md holds every reason of the probes, and no other", () => {
+  const source = readFileSync(new URL("../../../src/admin/health.ts", import.meta.url), "utf8");
+  const [, union = ""] = /readonly reason:((?:\s*\|?\s*"[a-z-]+")+);/.exec(source) ?? [];
+  const reasons = [...union.matchAll(/"([a-z-]+)"/g)].map(([, reason]) => reason);
+  expect(reasons.length).toBeGreaterThan(5);
+  const told = [...part(page("operating"), "| reason | means |").matchAll(/^\| `([a-z-]+)`/gm)].map(([, name]) => name);
+  expect([...told, "poller-stuck"].sort()).toEqual(reasons.sort());
+  expect(page("operating")).toContain("503 (`poller-stuck`)");
+});
+
 it("commands.md holds every command and no other", async () => {
   let help = "";
   const hear = (text: string) => {

@@ -180,10 +180,7 @@ async function yamlErrors({ text, place }: Fence): Promise<readonly string[]> {
 /** Checks a configuration, or a part of one, in a folder that has the files that it names. */
 async function saidOfConfiguration(part: Tree): Promise<string> {
   const folder = folderOfTest();
-  const handlers = (part["handlers"] ?? { main: { kind: "module", path: "./main.js" } }) as Tree;
-  const type = { provider: "Acme-Build", category: "Build", owner: "Custom", version: "1" };
-  const actionTypes = Object.keys(handlers).map((handler, index) => ({ ...type, version: `${index + 1}`, handler }));
-  const document = JSON.stringify({ regions: ["us-east-1"], actionTypes, handlers, ...part });
+  const document = JSON.stringify(completed(part));
   const placed = document.replaceAll(/"(\.{1,2}\/|\/)([\w./-]+)"/g, (_, start: string, rest: string) => {
     const path = start === "/" ? join("machine", rest) : join(rest);
     make(join(folder, path));
@@ -202,6 +199,19 @@ async function saidOfConfiguration(part: Tree): Promise<string> {
   };
   await runCli(["check-config", "-c", "partnerd.yaml"], { ...io, out: () => {}, err: hear });
   return said.replaceAll(folder, "");
+}
+
+/** What a part of a configuration leaves out: action types for its handlers, handlers for its action types, tokens. */
+function completed(part: Tree): Tree {
+  const given = (part["actionTypes"] ?? []) as readonly Tree[];
+  const named = given.map((type) => [String(type["handler"]), { kind: "module", path: "./main.js" }]);
+  const main = { kind: "module", path: "./main.js" };
+  const handlers = (part["handlers"] ?? (named.length > 0 ? Object.fromEntries(named) : { main })) as Tree;
+  const type = { provider: "Acme-Build", category: "Build", owner: "Custom" };
+  const actionTypes = Object.keys(handlers).map((handler, index) => ({ ...type, version: `${index + 1}`, handler }));
+  const isThirdParty = given.some((each) => each["owner"] === "ThirdParty");
+  const clientTokens = { tokens: { "00000000-0000-4000-8000-000000000001": "a-token-of-a-customer" } };
+  return { regions: ["us-east-1"], actionTypes, handlers, ...(isThirdParty && { clientTokens }), ...part };
 }
 
 /** A file of a kind that its name tells. */
@@ -234,7 +244,7 @@ describe("YAML", () => {
         "```yaml\nadmin: {port: 9464, port: 9465}\n```",
         "```yaml\nadmin: { prot: 9464 }\n```",
         "```yml\nhandlers:\n  a: { kind: module, path: ./a.js, command: [x] }\n```",
-        '```yaml\nactionTypes:\n  - { provider: A, category: Build, owner: Custom, version: "1", handler: nobody }\n```',
+        '```yaml\nhandlers: { a: { kind: module, path: ./a.js } }\nactionTypes:\n  - { provider: A, category: Build, owner: Custom, version: "1", handler: nobody }\n```',
         "```yaml\napiVersion: v1\nkind: Service\n```",
         "```yaml\nadmin: { port: 9464 }\n```",
       ].join("\n\n"),

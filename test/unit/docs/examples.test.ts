@@ -1,6 +1,7 @@
 // Promise: every fenced example of every document is what it looks like: TypeScript and JavaScript compile against the
 // package's own types, scripts parse, JSON and YAML parse, documents fit their schema, and a configuration passes
-// `partnerd check-config`. A fence marked `fragment` is only looked at by people; there may be few of them.
+// `partnerd check-config` (`…` in it stands for what is left out). A fence marked `fragment` is only looked at by people;
+// there may be few of them.
 import { execFile, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -180,7 +181,7 @@ async function yamlErrors({ text, place }: Fence): Promise<readonly string[]> {
 /** Checks a configuration, or a part of one, in a folder that has the files that it names. */
 async function saidOfConfiguration(part: Tree): Promise<string> {
   const folder = folderOfTest();
-  const document = JSON.stringify(completed(part));
+  const document = JSON.stringify(completed(part), (key, value: unknown) => (key === "…" ? undefined : value));
   const placed = document.replaceAll(/"(\.{1,2}\/|\/)([\w./-]+)"/g, (_, start: string, rest: string) => {
     const path = start === "/" ? join("machine", rest) : join(rest);
     make(join(folder, path));
@@ -203,15 +204,21 @@ async function saidOfConfiguration(part: Tree): Promise<string> {
 
 /** What a part of a configuration leaves out: action types for its handlers, handlers for its action types, tokens. */
 function completed(part: Tree): Tree {
-  const given = (part["actionTypes"] ?? []) as readonly Tree[];
-  const named = given.map((type) => [String(type["handler"]), { kind: "module", path: "./main.js" }]);
+  const type = { provider: "Acme-Build", category: "Build", owner: "Custom", version: "1", handler: "main" };
   const main = { kind: "module", path: "./main.js" };
-  const handlers = (part["handlers"] ?? (named.length > 0 ? Object.fromEntries(named) : { main })) as Tree;
-  const type = { provider: "Acme-Build", category: "Build", owner: "Custom" };
-  const actionTypes = Object.keys(handlers).map((handler, index) => ({ ...type, version: `${index + 1}`, handler }));
+  // `{ provider: Acme-Build, …, weight: 2 }` is any action type with that weight.
+  const given = ((part["actionTypes"] ?? []) as readonly Tree[]).map(({ "…": more, ...each }) =>
+    more === undefined ? each : { ...type, ...each },
+  );
+  const named = given.map((each) => [String(each["handler"]), main]);
+  const handlers = (part["handlers"] ?? (given.length > 0 ? Object.fromEntries(named) : { main })) as Tree;
+  const actionTypes =
+    given.length > 0
+      ? given
+      : Object.keys(handlers).map((handler, index) => ({ ...type, version: `${index}`, handler }));
   const isThirdParty = given.some((each) => each["owner"] === "ThirdParty");
   const clientTokens = { tokens: { "00000000-0000-4000-8000-000000000001": "a-token-of-a-customer" } };
-  return { regions: ["us-east-1"], actionTypes, handlers, ...(isThirdParty && { clientTokens }), ...part };
+  return { regions: ["us-east-1"], handlers, ...(isThirdParty && { clientTokens }), ...part, actionTypes };
 }
 
 /** A file of a kind that its name tells. */
@@ -220,7 +227,10 @@ function make(path: string): void {
   mkdirSync(dirname(path), { recursive: true });
   if (/\.db$/.test(name)) return;
   const contents: readonly (readonly [RegExp, string])[] = [
-    [/^\.[mc]?[jt]s$/, "export const handler = async () => ({ kind: 'succeeded' });\n"],
+    [
+      /^\.[mc]?[jt]s$/,
+      "export const handler = async () => ({ kind: 'succeeded' });\nexport const resolve = () => undefined;\n",
+    ],
     [/^\.(ya?ml|json)$/, '{"00000000-0000-4000-8000-000000000001": "a-token-of-a-customer"}\n'],
     [/^\.(sh|py)$/, "#!/bin/sh\n"],
   ];
@@ -245,12 +255,15 @@ describe("YAML", () => {
         "```yaml\nadmin: { prot: 9464 }\n```",
         "```yml\nhandlers:\n  a: { kind: module, path: ./a.js, command: [x] }\n```",
         '```yaml\nhandlers: { a: { kind: module, path: ./a.js } }\nactionTypes:\n  - { provider: A, category: Build, owner: Custom, version: "1", handler: nobody }\n```',
+        "```yaml\nactionTypes:\n  - { provider: A, …, afterCrash: never }\n```",
+        "```yaml\nactionTypes:\n  - { provider: A, afterCrash: rerun }\n```",
+        "```yaml\nactionTypes:\n  - { provider: A, …, afterCrash: rerun }\n```",
         "```yaml\napiVersion: v1\nkind: Service\n```",
         "```yaml\nadmin: { port: 9464 }\n```",
       ].join("\n\n"),
     );
     const errors = (await Promise.all(fences.map(yamlErrors))).map((each) => each.join("\n"));
-    expect(errors.map((error) => error !== "")).toEqual([true, true, true, true, false, false]);
+    expect(errors.map((error) => error !== "")).toEqual([...Array(6).fill(true), false, false, false]);
     expect(errors[1]).toContain("admin.prot");
   });
 });

@@ -2,6 +2,7 @@
 import type { GatewayError } from "../codepipeline/gateway.js";
 import type { RegionInspection } from "../codepipeline/inspection.js";
 import type { PartsOptions } from "../compose/parts-options.js";
+import { proxiesOf } from "../compose/proxies-of.js";
 import { actionTypeName, type Region } from "../job/job.js";
 import { credentialFileTroubles } from "./credential-files.js";
 import type { Finding } from "./finding.js";
@@ -12,13 +13,15 @@ const skewMaxMs = 300_000;
 const skewWarnMs = 30_000;
 
 /** One finding for the credentials, and for each Region its reach, its clock and its action types. */
-export async function codePipeline({ config, environment, masker }: PartsOptions): Promise<readonly Finding[]> {
+export async function codePipeline(options: PartsOptions): Promise<readonly Finding[]> {
+  const { config, environment, masker } = options;
+  const proxies = proxiesOf(options);
   const { inspectRegion } = await import("../codepipeline/inspection.js");
   const regions = [...new Set(config.actionTypes.flatMap((type) => type.regions))];
   const inspections = await Promise.all(
     regions.map((region) =>
       inspectRegion({
-        client: { region, endpoint: undefined, ...config.aws, mask: (text) => masker.mask(text) },
+        client: { region, endpoint: undefined, ...config.aws, proxies, mask: (text) => masker.mask(text) },
         expected: config.actionTypes
           .filter((type) => type.regions.includes(region))
           .map(

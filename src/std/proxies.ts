@@ -7,7 +7,7 @@ import { hostOf, isLoopback } from "./addresses.js";
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** One proxy. */
-export interface Proxy {
+export interface WebProxy {
   /** Without user and password. */
   readonly url: URL;
   /** The value of Proxy-Authorization; absent without a user. */
@@ -42,7 +42,7 @@ const defaultPorts: Readonly<Record<string, number>> = { "https:": 443, "http:":
 
 /** Knows the way to every URL. Made once, for the environment does not change. */
 export class Proxies {
-  readonly #byProtocol: ReadonlyMap<string, Proxy>;
+  readonly #byProtocol: ReadonlyMap<string, WebProxy>;
   readonly #exceptions: readonly Exception[];
   /** What must not be shown of them, in every form in which it may meet a text. */
   readonly secrets: readonly string[];
@@ -67,7 +67,7 @@ export class Proxies {
   }
 
   /** The proxy for this URL; `undefined` for the direct way. */
-  of(url: URL): Proxy | undefined {
+  of(url: URL): WebProxy | undefined {
     const proxy = this.#byProtocol.get(url.protocol);
     if (!proxy) return undefined;
     const host = hostOf(url).replace(/\.$/, "");
@@ -114,7 +114,7 @@ function urlOf(value: string): URL | undefined {
   return url && url.hostname !== "" ? url : undefined;
 }
 
-function readProxy(variable: string, value: string, secrets: string[]): Proxy | undefined {
+function readProxy(variable: string, value: string, secrets: string[]): WebProxy | undefined {
   const written = urlOf(value);
   if (!written) return undefined;
   const url = new URL(written.origin);

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
 import { openDynamoTable } from "../../../../src/ledger/dynamodb/opening.js";
 import { isConditionFailed, isPassing, NoAnswer } from "../../../../src/ledger/dynamodb/table.js";
+import { Proxies } from "../../../../src/std/proxies.js";
 
 async function tableBehind(listener: RequestListener) {
   const server = createServer(listener);
@@ -14,6 +15,7 @@ async function tableBehind(listener: RequestListener) {
     region: "us-east-1",
     endpoint: `http://127.0.0.1:${port}`,
     appId: "partnerd-test",
+    proxies: Proxies.from({}),
     connectionTimeoutMs: 1_000,
     requestTimeoutMs: 1_000,
   });

@@ -7,6 +7,7 @@ import type { Dispatcher } from "undici";
 import Agent from "undici/lib/dispatcher/agent.js";
 import { hostOf } from "../std/addresses.js";
 import type { Proxies, WebProxy } from "../std/proxies.js";
+import { Connector } from "./connector.js";
 import { faultOf, headerFault, proxyFailure, proxyRefusal, timeout } from "./http-faults.js";
 import { Tunnel } from "./tunnel.js";
 
@@ -54,12 +55,14 @@ export interface AnswerReader {
 /** Sends requests. Its connections are its own. */
 export class HttpClient {
   readonly #options: HttpClientOptions;
+  readonly #connector: Connector;
   readonly #agent: Agent;
   readonly #tunnels = new Map<string, Tunnel>();
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
-    this.#agent = new Agent({ ...limitsOf(options), connect: { timeout: options.connectionTimeoutMs } });
+    this.#connector = new Connector(options.connectionTimeoutMs);
+    this.#agent = new Agent({ ...limitsOf(options), connect: this.#connector.connect });
   }
 
   /** Sends one request; the reader hears how it goes. */
@@ -102,14 +105,16 @@ export class HttpClient {
       host: hostOf(proxy?.url ?? url),
       port: Number(port) || (protocol === "https:" ? 443 : 80),
     });
+    const abort = () => socket.destroy(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) abort();
     try {
       await new Promise<void>((resolve, reject) => {
         socket.once("connect", resolve);
-        socket.once("error", (error) => reject(proxy ? proxyFailure(proxy.url.host, error) : error));
-        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-        if (signal.aborted) reject(signal.reason);
+        socket.once("error", (error) => reject(proxy && !signal.aborted ? proxyFailure(proxy.url.host, error) : error));
       });
     } finally {
+      signal.removeEventListener("abort", abort);
       socket.on("error", () => {});
       socket.destroy();
     }
@@ -118,6 +123,7 @@ export class HttpClient {
   /** Closes every connection; calls under way fail, as do later ones. */
   close(): void {
     void this.#agent.destroy();
+    this.#connector.close();
     for (const tunnel of this.#tunnels.values()) tunnel.close();
   }
 

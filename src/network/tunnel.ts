@@ -1,10 +1,11 @@
 // The way through one proxy to hosts behind TLS: by CONNECT, so that the proxy sees a name and no byte of what is said.
 // What the proxy answers by itself never looks like an answer of whoever is behind it.
 import type { Duplex } from "node:stream";
-import type { Dispatcher, Pool as PoolType } from "undici";
+import type { Dispatcher } from "undici";
 import Pool from "undici/lib/dispatcher/pool.js";
 import ProxyAgent from "undici/lib/dispatcher/proxy-agent.js";
 import type { WebProxy } from "../std/proxies.js";
+import { Connector } from "./connector.js";
 import { proxyFailure, proxyRefusal } from "./http-faults.js";
 
 export interface TunnelOptions {
@@ -19,10 +20,13 @@ const connected = 200;
 /** Connections to the proxy itself. undici would call every refusal of it an abort, and try a broken one for ever. */
 class ProxyPool extends Pool {
   readonly #proxy: string;
+  readonly #connector: Connector;
 
-  constructor(url: URL, options: PoolType.Options) {
-    super(url, options);
+  constructor(url: URL, connectionTimeoutMs: number) {
+    const connector = new Connector(connectionTimeoutMs);
+    super(url, { connect: connector.connect, headersTimeout: connectionTimeoutMs });
     this.#proxy = url.host;
+    this.#connector = connector;
   }
 
   override connect(options: Dispatcher.ConnectOptions): Promise<Dispatcher.ConnectData>;
@@ -35,6 +39,12 @@ class ProxyPool extends Pool {
     endOf(answer.socket);
     throw proxyRefusal(this.#proxy, answer.statusCode);
   }
+
+  /** The tunnels too, with what is still being agreed on in them. */
+  endAll(): void {
+    void this.destroy();
+    this.#connector.close();
+  }
 }
 
 /** One proxy, and the connections through it. */
@@ -45,17 +55,13 @@ export class Tunnel {
 
   constructor({ proxy, connectionTimeoutMs, limits }: TunnelOptions) {
     this.#proxy = proxy;
-    const tls = { timeout: connectionTimeoutMs };
-    const toProxy = (connect: PoolType.Options["connect"]) =>
-      new ProxyPool(proxy.url, { ...(connect ? { connect } : {}), headersTimeout: connectionTimeoutMs });
-    this.#toProxy = toProxy({ timeout: connectionTimeoutMs });
+    this.#toProxy = new ProxyPool(proxy.url, connectionTimeoutMs);
     this.#agent = new ProxyAgent({
       ...limits,
       uri: proxy.url.origin,
       ...(proxy.authorization === undefined ? {} : { token: proxy.authorization }),
-      proxyTls: tls as never,
-      requestTls: tls as never,
-      clientFactory: (_url, options) => toProxy((options as PoolType.Options).connect),
+      requestTls: { timeout: connectionTimeoutMs } as never,
+      clientFactory: () => this.#toProxy,
     });
   }
 
@@ -74,7 +80,7 @@ export class Tunnel {
 
   close(): void {
     void this.#agent.destroy();
-    void this.#toProxy.destroy();
+    this.#toProxy.endAll();
   }
 }
 

@@ -2,6 +2,7 @@
 // What the proxy answers by itself never looks like an answer of whoever is behind it.
 import type { Duplex } from "node:stream";
 import type { Dispatcher } from "undici";
+import apiConnect from "undici/lib/api/api-connect.js";
 import Pool from "undici/lib/dispatcher/pool.js";
 import ProxyAgent from "undici/lib/dispatcher/proxy-agent.js";
 import type { WebProxy } from "../std/proxies.js";
@@ -32,7 +33,8 @@ class ProxyPool extends Pool {
   override connect(options: Dispatcher.ConnectOptions): Promise<Dispatcher.ConnectData>;
   override connect(options: never, callback?: never): never;
   override async connect(options: Dispatcher.ConnectOptions): Promise<Dispatcher.ConnectData> {
-    const answer = await super.connect(options).catch((error: unknown) => {
+    // A pool has its methods from undici's index, which is not loaded.
+    const answer = await apiConnect.call(this, options).catch((error: unknown) => {
       throw proxyFailure(this.#proxy, error);
     });
     if (answer.statusCode === connected) return answer;

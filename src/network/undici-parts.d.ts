@@ -16,3 +16,12 @@ declare module "undici/lib/core/connect.js" {
   import { buildConnector } from "undici";
   export = buildConnector;
 }
+declare module "undici/lib/api/api-connect.js" {
+  import type { Dispatcher } from "undici";
+
+  function connect(
+    this: Dispatcher,
+    options: Omit<Dispatcher.ConnectOptions, "origin">,
+  ): Promise<Dispatcher.ConnectData>;
+  export = connect;
+}

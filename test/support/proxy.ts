@@ -33,6 +33,8 @@ export async function startProxy(
   /** The status it answers by itself, if it does. */
   const refusal = (by: unknown) => state.instead ?? (isGuarded && by !== basic ? 407 : undefined);
   const strike = (socket: Socket, instead: "hang" | "drop" | "garbage") => {
+    // Unread, it would not hear of its own end.
+    if (instead === "hang") socket.resume().on("end", () => socket.destroy());
     if (instead === "drop") socket.destroy();
     if (instead === "garbage") socket.end("220 smtp.test ESMTP\r\n\r\n");
   };

@@ -14,7 +14,10 @@ export interface TestProxy {
   readonly passed: number;
   /** How many connections it has now. */
   readonly connections: number;
-  /** From now on it answers so instead of letting anything through; `hang` for never, `drop` for a closed connection. */
+  /**
+   * From now on it answers so instead of letting anything through; `hang` for never, `drop` for a closed connection. What
+   * it let through before is closed.
+   */
   instead: number | "hang" | "drop" | "garbage" | undefined;
 }
 
@@ -25,7 +28,7 @@ const basic = `Basic ${Buffer.from(`${user}:${proxyPassword}`).toString("base64"
 /** Starts one; it is closed with the test. `portOf` says where a host lies on this machine. */
 export async function startProxy(
   portOf: (host: string) => number,
-  { isGuarded = false }: { readonly isGuarded?: boolean } = {},
+  { isGuarded = false, port = 0 }: { readonly isGuarded?: boolean; readonly port?: number } = {},
 ): Promise<TestProxy> {
   const asked: string[] = [];
   const sockets = new Set<Socket>();
@@ -76,7 +79,7 @@ export async function startProxy(
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   onTestFinished(() => {
     server.close();
     for (const socket of sockets) socket.destroy();
@@ -97,6 +100,7 @@ export async function startProxy(
     },
     set instead(instead) {
       state.instead = instead;
+      for (const socket of sockets) socket.destroy();
     },
   };
 }

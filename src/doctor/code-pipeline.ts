@@ -6,6 +6,7 @@ import { proxiesOf } from "../compose/proxies-of.js";
 import { actionTypeName, type Region } from "../job/job.js";
 import { credentialFileTroubles } from "./credential-files.js";
 import type { Finding } from "./finding.js";
+import { remedyOf } from "./ways-out.js";
 
 const lookLimitMs = 20_000;
 /** Signatures older or younger than this are refused by AWS. */
@@ -73,7 +74,8 @@ function credentialsFinding({ credentials }: RegionInspection, troubles: readonl
   return { subject, verdict: "ok", message: `found, access key …${accessKeyId.slice(-4)}${until}` };
 }
 
-function regionFindings({ region, clockAheadMs, actionTypes, denied }: RegionInspection): readonly Finding[] {
+function regionFindings(inspection: RegionInspection): readonly Finding[] {
+  const { region, clockAheadMs, actionTypes, denied } = inspection;
   const types = actionTypes.flatMap(({ actionType, seen }): readonly Finding[] => {
     const subject = `${actionTypeName(actionType)} in ${region}`;
     switch (seen.kind) {
@@ -99,7 +101,7 @@ function regionFindings({ region, clockAheadMs, actionTypes, denied }: RegionIns
         return [seen satisfies never];
     }
   });
-  return [clockFinding(region, clockAheadMs), ...types, ...permissionFindings(region, clockAheadMs, denied)];
+  return [clockFinding(inspection), ...types, ...permissionFindings(region, clockAheadMs, denied)];
 }
 
 /** Nothing when nothing answers: that is said already. */
@@ -119,10 +121,14 @@ function permissionFindings(
   return [{ subject, verdict: "failed", message: `CodePipeline denies ${names}: ${first.message}`, remedy }];
 }
 
-function clockFinding(region: Region, aheadMs: number | undefined): Finding {
+function clockFinding({ region, clockAheadMs: aheadMs, actionTypes }: RegionInspection): Finding {
   const subject = `CodePipeline in ${region}`;
   if (aheadMs === undefined) {
-    const remedy = `check DNS, proxy and routes; without internet access, an interface endpoint com.amazonaws.${region}.codepipeline`;
+    const fault = actionTypes.map(({ seen }) => (seen.kind === "failed" ? remedyOf(seen.fault.code) : undefined));
+    const special = fault.find((each) => each !== undefined);
+    const remedy =
+      special ??
+      `check DNS, proxy and routes; without internet access, an interface endpoint com.amazonaws.${region}.codepipeline`;
     return { subject, verdict: "failed", message: "nothing answers", remedy };
   }
   if (aheadMs === 0) return { subject, verdict: "ok", message: "answers, and the clocks agree" };
@@ -147,7 +153,11 @@ function explained(fault: GatewayError, region: Region): { readonly message: str
   }
   switch (fault.kind) {
     case "denied":
-      return { message, remedy: "check the credentials, and that they are meant for this partition and Region" };
+      // A proxy denies as CodePipeline does.
+      return {
+        message,
+        remedy: remedyOf(fault.code) ?? "check the credentials, and that they are meant for this partition and Region",
+      };
     case "throttled":
       return { message, remedy: "throttled: try again in a minute" };
     case "misconfigured":
@@ -155,7 +165,9 @@ function explained(fault: GatewayError, region: Region): { readonly message: str
     default:
       return {
         message,
-        remedy: `check the network path to CodePipeline in ${region}: DNS, proxy, routes, aws.endpoint`,
+        remedy:
+          remedyOf(fault.code) ??
+          `check the network path to CodePipeline in ${region}: DNS, proxy, routes, aws.endpoint`,
       };
   }
 }

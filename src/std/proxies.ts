@@ -66,6 +66,11 @@ export class Proxies {
     this.secrets = secrets;
   }
 
+  /** Each of them once for the variable that names it. */
+  get all(): readonly WebProxy[] {
+    return [...this.#byProtocol.values()];
+  }
+
   /** The proxy for this URL; `undefined` for the direct way. */
   of(url: URL): WebProxy | undefined {
     const proxy = this.#byProtocol.get(url.protocol);

@@ -151,10 +151,10 @@ function meaningOf(thrown: Thrown, reach: Reach, operation: string): Meaning {
     case "sent":
       // No header takes the credentials: they are not what they should be.
       if (thrown.code === "ERR_INVALID_CHAR") return { kind: "denied", isAmbiguous: false };
-      return {
-        kind: kindOfStatus(thrown.proxyStatus) ?? "unavailable",
-        isAmbiguous: reach.at === "sent" && !neverSent.has(thrown.code),
-      };
+      if (thrown.proxyStatus !== undefined) {
+        return { kind: kindOfStatus(thrown.proxyStatus) ?? "unavailable", isAmbiguous: false };
+      }
+      return { kind: "unavailable", isAmbiguous: reach.at === "sent" && !neverSent.has(thrown.code) };
     case "answered":
       return answerOf(thrown, reach, operation);
   }

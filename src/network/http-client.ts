@@ -31,7 +31,7 @@ export interface HttpRequest {
   readonly body?: string | Uint8Array | Readable | null;
   /** From the first byte that is sent to the head of the answer. Left out: as long as it takes. */
   readonly answerTimeoutMs?: number;
-  /** Longest wait for the next bytes of an answer that is read. Left out: as long as it takes. */
+  /** Longest silence: before the answer, once all is sent, and within it. Left out: as long as it takes. */
   readonly silenceTimeoutMs?: number;
 }
 
@@ -137,6 +137,16 @@ export class HttpClient {
   }
 }
 
+/** So much goes to the kernel in one. */
+const sentAtOnceBytes = 65_536;
+
+/** While a long body is being sent nobody can tell a silence from a slow network. */
+function answerLimitMs({ body, answerTimeoutMs, silenceTimeoutMs }: HttpRequest): number | undefined {
+  const isLong = body && (typeof body === "object" && "pipe" in body ? true : body.length > sentAtOnceBytes);
+  if (isLong || silenceTimeoutMs === undefined) return answerTimeoutMs;
+  return Math.min(silenceTimeoutMs, answerTimeoutMs ?? silenceTimeoutMs);
+}
+
 /** undici's own time limits go by ticks of half a second, so each exchange has its own. */
 function limitsOf({ idleMs, maxConnections }: HttpClientOptions) {
   return {
@@ -190,7 +200,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     // Whoever was aborted while it waited for a connection is not sent at all.
     if (this.#isOver) return controller.abort(new Error("aborted before it was sent"));
     this.#controller = controller;
-    const { answerTimeoutMs: limitMs } = this.#request;
+    const limitMs = answerLimitMs(this.#request);
     this.#limit(limitMs, () => timeout("no answer", limitMs ?? 0));
     this.#reader.begun?.();
   }

@@ -172,6 +172,15 @@ describe("a limit", () => {
     await server.quiet();
   });
 
+  it("of silence holds before an answer too, unless a long body may still be on its way", async () => {
+    const server = await startRawServer(() => {});
+    const limits = { silenceTimeoutMs: 40, answerTimeoutMs: 5_000 };
+    expect((await send(clientOf(), at(server), limits).end).error).toMatchObject({ code: "ETIMEDOUT" });
+    const body = Buffer.alloc(100_000);
+    const long = await send(clientOf(), at(server), { ...limits, answerTimeoutMs: 150, body }).end;
+    expect(long.error?.message).toContain("150 ms");
+  });
+
   it("of silence holds within an answer, and not for one that drips", async () => {
     const silent = await startRawServer(says("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"));
     const end = await send(clientOf(), at(silent), { silenceTimeoutMs: 50 }).end;

@@ -14,7 +14,7 @@ export interface RawServer {
   /** How many connections were made ever, and how many there are. */
   readonly made: number;
   readonly open: number;
-  /** Resolves once no connection is open. */
+  /** Resolves once no connection is open that a request came by. */
   quiet(): Promise<void>;
 }
 
@@ -22,6 +22,7 @@ export interface RawServer {
 export async function startRawServer(script: Script, { isTls = false } = {}): Promise<RawServer> {
   const heads: string[] = [];
   const sockets = new Set<Socket>();
+  const asking = new Set<Socket>();
   const waiting: (() => void)[] = [];
   let made = 0;
   const onConnection = (socket: Socket) => {
@@ -30,7 +31,8 @@ export async function startRawServer(script: Script, { isTls = false } = {}): Pr
     socket.on("error", () => {});
     socket.on("close", () => {
       sockets.delete(socket);
-      if (sockets.size === 0) for (const resolve of waiting.splice(0)) resolve();
+      asking.delete(socket);
+      if (asking.size === 0) for (const resolve of waiting.splice(0)) resolve();
     });
     let text = "";
     socket.on("data", (chunk) => {
@@ -41,6 +43,7 @@ export async function startRawServer(script: Script, { isTls = false } = {}): Pr
       const head = text.slice(0, end);
       text = "";
       heads.push(head);
+      asking.add(socket);
       script(socket, head, heads.length);
     });
   };
@@ -60,7 +63,7 @@ export async function startRawServer(script: Script, { isTls = false } = {}): Pr
     get open() {
       return sockets.size;
     },
-    quiet: () => (sockets.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+    quiet: () => (asking.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
   };
 }
 

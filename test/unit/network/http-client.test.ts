@@ -230,6 +230,21 @@ describe("an abort", () => {
     expect(steps.filter((step) => step === "failed")).toHaveLength(1);
   });
 
+  it("leaves at most one connection to spare, however many there were", async () => {
+    const server = await startRawServer(() => {});
+    const client = clientOf();
+    for (let n = 0; n < 20; n++) {
+      const sent = send(client, at(server));
+      await sent.begun;
+      sent.abort(new Error("stop"));
+    }
+    await server.quiet();
+    // undici connects anew for what was aborted, sees that there is nothing to send, and has the connection for the next.
+    await expect.poll(() => server.open).toBeLessThanOrEqual(2);
+    client.close();
+    await expect.poll(() => server.open).toBe(0);
+  });
+
   it("of one call leaves the others alone", async () => {
     const server = await startRawServer((socket, head) => {
       if (head.includes("/quick")) socket.write(ok("quick"));

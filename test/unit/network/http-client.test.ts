@@ -230,6 +230,21 @@ describe("an abort", () => {
     expect(steps.filter((step) => step === "failed")).toHaveLength(1);
   });
 
+  it("of a call that waits for a connection sends nothing when there is one", async () => {
+    const server = await startRawServer((socket, head) => {
+      if (!head.includes("/first")) socket.write(ok("x"));
+    });
+    const client = clientOf({ maxConnections: 1 });
+    const first = send(client, at(server), { path: "/first" });
+    await first.begun;
+    const waiting = send(client, at(server), { path: "/waiting" });
+    const last = send(client, at(server), { path: "/last" });
+    waiting.abort(new Error("stop"));
+    first.abort(new Error("stop"));
+    expect((await last.end).body).toBe("x");
+    expect(server.heads.map((head) => head.split(" ")[1])).toEqual(["/first", "/last"]);
+  });
+
   it("leaves at most one connection to spare, however many there were", async () => {
     const server = await startRawServer(() => {});
     const client = clientOf();

@@ -1,5 +1,6 @@
 // Makes connections for undici's pools and has each in hand until it is closed: undici lets go of those that are not
 // made yet, and a host that never completes the handshake would hold the process.
+import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import type { buildConnector } from "undici";
 import connectorOf from "undici/lib/core/connect.js";
@@ -13,9 +14,10 @@ export class Connector {
   }
 
   /** As undici's pools call it. */
-  readonly connect: buildConnector.connector = (options, callback) => {
-    // Its types do not say so.
-    const socket = this.#connect(options, callback) as unknown as Duplex;
+  readonly connect: buildConnector.connector = ({ servername = "", ...options }, callback) => {
+    // TLS names hosts, never addresses; and that a socket comes back its types do not say.
+    const named = isIP(servername) === 0 ? { ...options, servername } : options;
+    const socket = this.#connect(named, callback) as unknown as Duplex;
     this.keep(socket);
   };
 

@@ -6,7 +6,7 @@ import { ProxyFault } from "../../../src/network/http-faults.js";
 import { Proxies } from "../../../src/std/proxies.js";
 import { proxyPassword, startProxy, type TestProxy } from "../../support/proxy.js";
 import { ok, type RawServer, startRawServer } from "../../support/raw-server.js";
-import { believeEveryCertificate } from "../../support/tls-front.js";
+import { believeEveryCertificate, startTlsFront } from "../../support/tls-front.js";
 
 /** By TLS, and so through a tunnel; or in clear, and so given to the proxy as a whole. */
 const ways = ["https", "http"] as const;
@@ -80,6 +80,20 @@ describe.each(ways)("%s by a proxy", (way) => {
     expect((await ask(client, url)).body).toBe("200 of the service");
     expect(proxy.passed).toBe(1);
     expect(service.heads[0]).not.toMatch(/proxy-auth/i);
+  });
+
+  it.each(["localhost", "127.0.0.1"])("may have TLS on its way to a proxy at %s", async (host) => {
+    const { service, proxy, client: plain } = await given(way, { isGuarded: true });
+    plain.close();
+    const { username, password, port } = new URL(proxy.url);
+    const front = await startTlsFront(Number(port));
+    const value = `https://${username}:${password}@${host}:${front}`;
+    const proxies = Proxies.from({ [`${way}_proxy`]: value });
+    const client = new HttpClient({ proxies, connectionTimeoutMs: 5_000, idleMs: 60_000 });
+    onTestFinished(() => client.close());
+    expect((await ask(client, url)).body).toBe("200 of the service");
+    expect(proxy.asked).toEqual([asked]);
+    expect(service.heads[0]).toMatch(/host: scan.test:8443/i);
   });
 
   it.each([undefined, "wrong"])("is refused with the password %s, and says so without it", async (password) => {

@@ -18,13 +18,9 @@ export class Connector {
     // TLS names hosts, never addresses; and that a socket comes back its types do not say.
     const named = isIP(servername) === 0 ? { ...options, servername } : options;
     const socket = this.#connect(named, callback) as unknown as Duplex;
-    this.keep(socket);
-  };
-
-  keep(socket: Duplex): void {
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
-  }
+  };
 
   /** Closes every connection. Those of a pool fail with it; close that first. */
   close(): void {

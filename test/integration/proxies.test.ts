@@ -266,6 +266,34 @@ describe.each(ways)("%s", (protocol, isTls) => {
     expect(rig.count("job-dropped")).toBe(0);
   });
 
+  it.each([407, 503, "drop"] as const)("uploads again what the proxy let not through (%s)", async (instead) => {
+    const world = await startWorld(isTls);
+    const proxy = await startProxy((host) => world.ports[host] ?? 1);
+    const gate = new Gate();
+    const handle = async (job: HandlerJob) => {
+      await job.input("Source");
+      await gate.enter();
+      return copies(job);
+    };
+    await using rig = await startOutside(
+      world,
+      named,
+      { [variable]: proxy.url },
+      { ...withLocalLedger, handle, hasKeys: true },
+    );
+    const [, id = ""] = addJobs(world);
+    await gate.waiting(1);
+    proxy.instead = instead;
+    const before = proxy.asked.length;
+    gate.release();
+    await expect
+      .poll(() => proxy.asked.slice(before).filter((each) => each.includes("s3.test")).length)
+      .toBeGreaterThan(1);
+    proxy.instead = undefined;
+    await allSucceed(rig, [id]);
+    expect(rig.emulator.lastJob(id)?.outputs[0]?.uploaded).toMatchObject({ byJob: id });
+  });
+
   it("waits for a proxy that is down, and says that it is the proxy", async () => {
     const world = await startWorld(isTls);
     const port = await freePort();

@@ -4,6 +4,7 @@ import { CodePipelineClient } from "@aws-sdk/client-codepipeline";
 import { defaultProvider } from "@aws-sdk/credential-provider-node";
 import type { Region } from "../job/job.js";
 import { maskError } from "../std/errors.js";
+import type { Proxies } from "../std/proxies.js";
 import type { GatewayFaultKind } from "./gateway.js";
 import { faultNameOf } from "./gateway-faults.js";
 import { CallAborted, CallFailed, CallTimeout, HttpCall, Transport } from "./transport.js";
@@ -13,6 +14,7 @@ export interface RegionClientOptions {
   /** Unset: AWS_ENDPOINT_URL_CODEPIPELINE, AWS_ENDPOINT_URL, the profile, or the Region's own endpoint. */
   readonly endpoint: string | undefined;
   readonly appId: string;
+  readonly proxies: Proxies;
   readonly connectionTimeoutMs: number;
   readonly socketTimeoutMs: number;
   /** For one whole call, body included. */
@@ -82,8 +84,10 @@ export class RegionClient {
       cacheMiddleware: true,
       requestHandler: this.#transport,
       systemClockOffset,
-      // The SDK's ordinary chain, but one that reads files again: a corrected credentials file must count.
-      credentialDefaultProvider: (init) => defaultProvider({ ...init, ignoreCache: true }),
+      // The SDK's ordinary chain, but one that reads files again: a corrected credentials file must count. Its clients
+      // (STS, SSO) go our way; what it asks of this very machine or container goes by none.
+      credentialDefaultProvider: (init) =>
+        defaultProvider({ ...init, ignoreCache: true, clientConfig: { requestHandler: this.#transport } }),
     });
     client.middlewareStack.add(
       (next) => (args) => {

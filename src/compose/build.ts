@@ -21,6 +21,7 @@ import { MaskedTokens } from "../tokens/masked-tokens.js";
 import type { ClientTokens } from "../tokens/tokens.js";
 import { ledgerOf } from "./ledgers.js";
 import type { PartReaders, PartsOptions } from "./parts-options.js";
+import { proxiesOf } from "./proxies-of.js";
 
 /** The parts, wired. */
 export interface BuiltParts {
@@ -67,7 +68,7 @@ export async function buildParts(
     options.onLedger?.(ledger);
     const mask = (text: string) => masker.mask(text);
     const { openArtifacts } = await import("../artifacts/opening.js");
-    const artifacts = await openArtifacts({ settings: config, clock, log, mask });
+    const artifacts = await openArtifacts({ settings: config, clock, log, mask, proxies: proxiesOf(options) });
     closing.push({ name: "artifact store", close: () => artifacts.close() });
     const regions = [...new Set(pollersOf(config).map(({ region }) => region))];
     const callbacks: Callbacks = new Callbacks({
@@ -138,6 +139,7 @@ export function handlersOf(options: PartsOptions, callbacks: Callbacks, observe:
     masker,
     callbacks,
     retry: config.retry.handler,
+    proxies: proxiesOf(options),
     workDir: config.artifacts.workDir,
     cancelGraceMs: config.shutdown.cancelGraceMs,
     environment,
@@ -164,7 +166,8 @@ async function gatewaysOf({
   const { Gateways } = await import("../codepipeline/gateways.js");
   const { endpoint, ...aws } = config.aws;
   const settings = gatewaySettingsOf(config);
-  return new Gateways({ aws: { endpoint, ...aws, mask, ...(onCall ? { onCall } : {}) }, tokens, clock }, settings);
+  const client = { endpoint, ...aws, mask, proxies: proxiesOf(options), ...(onCall ? { onCall } : {}) };
+  return new Gateways({ aws: client, tokens, clock }, settings);
 }
 
 /** Which gateways the pollers of a configuration need. */

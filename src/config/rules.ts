@@ -2,6 +2,7 @@
 // Rules of two keys that stand side by side are in the schema itself, as `atMost` and `uselessOver`.
 import { leastLeaseMs } from "../job/lease.js";
 import { hostOf, isLoopback } from "../std/addresses.js";
+import { mistakesOfProxies } from "../std/proxies.js";
 import { knownRegions } from "../std/regions.js";
 import { nearest } from "../std/suggest.js";
 import { formatDuration } from "../std/units.js";
@@ -38,7 +39,15 @@ export function checkRules(checked: Checked): void {
   checkHandlers(checked);
   checkCommands(checked);
   checkAwsVariables(checked.environment, checked.findings);
+  checkProxies(checked);
   checkServices(checked);
+}
+
+/** Taken at their word, they would lead nothing anywhere. */
+function checkProxies({ environment, findings }: Checked): void {
+  for (const { variable, what, remedy } of mistakesOfProxies(environment)) {
+    findings.mistake({ kind: "environment", name: variable, directory: "" }, what, remedy);
+  }
 }
 
 /** The action types that could be looked at, by the prefixes of their settings. */

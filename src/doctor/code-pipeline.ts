@@ -2,9 +2,11 @@
 import type { GatewayError } from "../codepipeline/gateway.js";
 import type { RegionInspection } from "../codepipeline/inspection.js";
 import type { PartsOptions } from "../compose/parts-options.js";
+import { proxiesOf } from "../compose/proxies-of.js";
 import { actionTypeName, type Region } from "../job/job.js";
 import { credentialFileTroubles } from "./credential-files.js";
 import type { Finding } from "./finding.js";
+import { remedyOf } from "./ways-out.js";
 
 const lookLimitMs = 20_000;
 /** Signatures older or younger than this are refused by AWS. */
@@ -12,13 +14,15 @@ const skewMaxMs = 300_000;
 const skewWarnMs = 30_000;
 
 /** One finding for the credentials, and for each Region its reach, its clock and its action types. */
-export async function codePipeline({ config, environment, masker }: PartsOptions): Promise<readonly Finding[]> {
+export async function codePipeline(options: PartsOptions): Promise<readonly Finding[]> {
+  const { config, environment, masker } = options;
+  const proxies = proxiesOf(options);
   const { inspectRegion } = await import("../codepipeline/inspection.js");
   const regions = [...new Set(config.actionTypes.flatMap((type) => type.regions))];
   const inspections = await Promise.all(
     regions.map((region) =>
       inspectRegion({
-        client: { region, endpoint: undefined, ...config.aws, mask: (text) => masker.mask(text) },
+        client: { region, endpoint: undefined, ...config.aws, proxies, mask: (text) => masker.mask(text) },
         expected: config.actionTypes
           .filter((type) => type.regions.includes(region))
           .map(
@@ -70,7 +74,8 @@ function credentialsFinding({ credentials }: RegionInspection, troubles: readonl
   return { subject, verdict: "ok", message: `found, access key …${accessKeyId.slice(-4)}${until}` };
 }
 
-function regionFindings({ region, clockAheadMs, actionTypes, denied }: RegionInspection): readonly Finding[] {
+function regionFindings(inspection: RegionInspection): readonly Finding[] {
+  const { region, clockAheadMs, actionTypes, denied } = inspection;
   const types = actionTypes.flatMap(({ actionType, seen }): readonly Finding[] => {
     const subject = `${actionTypeName(actionType)} in ${region}`;
     switch (seen.kind) {
@@ -96,7 +101,7 @@ function regionFindings({ region, clockAheadMs, actionTypes, denied }: RegionIns
         return [seen satisfies never];
     }
   });
-  return [clockFinding(region, clockAheadMs), ...types, ...permissionFindings(region, clockAheadMs, denied)];
+  return [clockFinding(inspection), ...types, ...permissionFindings(region, clockAheadMs, denied)];
 }
 
 /** Nothing when nothing answers: that is said already. */
@@ -116,10 +121,14 @@ function permissionFindings(
   return [{ subject, verdict: "failed", message: `CodePipeline denies ${names}: ${first.message}`, remedy }];
 }
 
-function clockFinding(region: Region, aheadMs: number | undefined): Finding {
+function clockFinding({ region, clockAheadMs: aheadMs, actionTypes }: RegionInspection): Finding {
   const subject = `CodePipeline in ${region}`;
   if (aheadMs === undefined) {
-    const remedy = `check DNS, proxy and routes; without internet access, an interface endpoint com.amazonaws.${region}.codepipeline`;
+    const fault = actionTypes.map(({ seen }) => (seen.kind === "failed" ? remedyOf(seen.fault.code) : undefined));
+    const special = fault.find((each) => each !== undefined);
+    const remedy =
+      special ??
+      `check DNS, proxy and routes; without internet access, an interface endpoint com.amazonaws.${region}.codepipeline`;
     return { subject, verdict: "failed", message: "nothing answers", remedy };
   }
   if (aheadMs === 0) return { subject, verdict: "ok", message: "answers, and the clocks agree" };
@@ -144,7 +153,11 @@ function explained(fault: GatewayError, region: Region): { readonly message: str
   }
   switch (fault.kind) {
     case "denied":
-      return { message, remedy: "check the credentials, and that they are meant for this partition and Region" };
+      // A proxy denies as CodePipeline does.
+      return {
+        message,
+        remedy: remedyOf(fault.code) ?? "check the credentials, and that they are meant for this partition and Region",
+      };
     case "throttled":
       return { message, remedy: "throttled: try again in a minute" };
     case "misconfigured":
@@ -152,7 +165,9 @@ function explained(fault: GatewayError, region: Region): { readonly message: str
     default:
       return {
         message,
-        remedy: `check the network path to CodePipeline in ${region}: DNS, proxy, routes, aws.endpoint`,
+        remedy:
+          remedyOf(fault.code) ??
+          `check the network path to CodePipeline in ${region}: DNS, proxy, routes, aws.endpoint`,
       };
   }
 }

@@ -1,14 +1,15 @@
 // What the daemon talks to besides AWS: the source of client tokens, handlers and the services behind them, and its own
 // admin port.
 
-import { lookup } from "node:dns/promises";
-import { connect } from "node:net";
 import type { PartsOptions } from "../compose/parts-options.js";
-import { hostOf, reachableUrl } from "../std/addresses.js";
+import { proxiesOf } from "../compose/proxies-of.js";
+import { reachableUrl } from "../std/addresses.js";
 import { BoundedBytes } from "../std/bounded.js";
-import { describeError } from "../std/errors.js";
+import { codeOf, describeError } from "../std/errors.js";
+import type { Proxies } from "../std/proxies.js";
 import { checkHandlers, checkTokens } from "./builds.js";
 import type { Finding } from "./finding.js";
+import { reachBy, remedyOf } from "./ways-out.js";
 
 /** Nothing when no action type needs them. */
 export async function tokens(options: PartsOptions): Promise<readonly Finding[]> {
@@ -33,8 +34,9 @@ export async function handlers(options: PartsOptions): Promise<readonly Finding[
   const wrong = mistakes.map(
     (message): Finding => ({ subject: "handlers", verdict: "failed", message, remedy: "see the message" }),
   );
+  const proxies = proxiesOf(options);
   const urls = Object.entries(options.config.handlers).flatMap(([name, handler]) =>
-    handler.kind === "http" ? [urlFinding(name, new URL(handler.url))] : [],
+    handler.kind === "http" ? [urlFinding(name, new URL(handler.url), proxies)] : [],
   );
   const known = Object.entries(options.config.handlers).filter(
     ([name, { kind }]) => kind !== "http" && !mistakes.some((message) => message.includes(JSON.stringify(name))),
@@ -50,34 +52,21 @@ export async function handlers(options: PartsOptions): Promise<readonly Finding[
 }
 
 /** Connects and says nothing: a request would be taken for a job. */
-async function urlFinding(name: string, url: URL): Promise<Finding> {
+async function urlFinding(name: string, url: URL, proxies: Proxies): Promise<Finding> {
   const subject = `handler ${name}`;
-  const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
+  const proxy = proxies.of(url);
+  const by = proxy ? `, by the proxy ${proxy.shown}` : "";
   try {
-    const { address } = await lookup(hostOf(url));
-    await reach(address, port);
-    return { subject, verdict: "ok", message: `${url.host} takes connections` };
+    await reachBy(proxies, url);
+    return { subject, verdict: "ok", message: `${url.host} takes connections${by}` };
   } catch (error) {
-    const message = `${url.host} cannot be reached: ${describeError(error)}`;
-    return { subject, verdict: "failed", message, remedy: "start the service, or correct the handler's url" };
+    const message = `${url.host} cannot be reached${by}: ${describeError(error)}`;
+    const remedy = remedyOf(codeOf(error)) ?? "start the service, or correct the handler's url";
+    return { subject, verdict: "failed", message, remedy };
   }
 }
 
 const connectLimitMs = 5_000;
-
-function reach(host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port });
-    const end = (error?: Error) => {
-      socket.destroy();
-      if (error) reject(error);
-      else resolve();
-    };
-    socket.setTimeout(connectLimitMs, () => end(new Error(`no answer within ${connectLimitMs / 1_000} s`)));
-    socket.once("connect", () => end());
-    socket.once("error", end);
-  });
-}
 
 /** Free, ours already, or taken. */
 export async function adminPort({ config }: PartsOptions): Promise<readonly Finding[]> {

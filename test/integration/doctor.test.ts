@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { afterEach, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Config } from "../../src/config/config.js";
 import { examine } from "../../src/doctor/doctor.js";
 import type { Finding } from "../../src/doctor/finding.js";
@@ -11,7 +11,9 @@ import { systemClock } from "../../src/std/clock.js";
 import { createLog } from "../../src/std/log.js";
 import { Masker } from "../../src/std/masking.js";
 import { moduleHandler } from "../support/module-handler.js";
+import { startProxy, type TestProxy } from "../support/proxy.js";
 import { custom, freePort, type Rig, startRig, thirdParty } from "../support/rig.js";
+import { startTlsFront } from "../support/tls-front.js";
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -237,4 +239,86 @@ it("takes a ledger that a running daemon holds for what it is", async () => {
   expect(about(await examined(rig), "ledger")).toMatchObject([
     { verdict: "ok", message: expect.stringContaining("in use by a running daemon") },
   ]);
+});
+
+describe("by a proxy", () => {
+  const password = "s3cret-of-the-proxy";
+  const endpoint = { endpoint: "http://codepipeline.test/" };
+  const named = (host: string, user = "") => ({ HTTP_PROXY: `http://${user}${host}` });
+
+  it("says which one, for what and for what not, without its password", async () => {
+    await using rig = await startRig({ isHeld: true });
+    const proxy = await startProxy(() => Number(new URL(rig.emulator.url).port));
+    const aws = { ...rig.config.aws, ...endpoint };
+    const handlers = {
+      ...rig.config.handlers,
+      far: { kind: "http", url: "http://scan.test/jobs", requestTimeoutMs: 1_000 },
+      near: { kind: "http", url: rig.emulator.url, requestTimeoutMs: 1_000 },
+    } as const;
+    const findings = await examined(rig, { aws, handlers }, named(proxy.host, `jo:${password}@`));
+    expect(about(findings, "proxy")).toEqual([
+      {
+        subject: `proxy http://jo:[secret]@${proxy.host}`,
+        verdict: "ok",
+        message:
+          "lets through, by HTTP_PROXY: CodePipeline in us-east-1, S3 in us-east-1, handler far; without any: handler near",
+      },
+    ]);
+    expect(about(findings, "CodePipeline in")).toMatchObject([{ verdict: "ok" }]);
+    expect(about(findings, "handler far")).toMatchObject([
+      { verdict: "ok", message: expect.stringContaining(`by the proxy http://jo:[secret]@${proxy.host}`) },
+    ]);
+    expect(about(findings, "handler near")[0]?.message).not.toContain("proxy");
+    expect(JSON.stringify(findings)).not.toContain(password);
+  });
+
+  it("tells a wrong password from wrong credentials of AWS", async () => {
+    await using rig = await startRig({ isHeld: true });
+    const proxy = await startProxy(() => Number(new URL(rig.emulator.url).port), { isGuarded: true });
+    const aws = { ...rig.config.aws, ...endpoint };
+    const findings = await examined(rig, { aws }, named(proxy.host, `jo:${password}@`));
+    const failed = findings.filter(({ verdict }) => verdict === "failed");
+    expect(failed.map(({ subject }) => subject)).toContain("CodePipeline in us-east-1");
+    for (const { subject, remedy } of failed) {
+      if (/CodePipeline|ThirdParty|Custom/.test(subject)) expect(remedy).toMatch(/user and password in HTTPS_PROXY/);
+    }
+    expect(about(findings, "ThirdParty/")[0]?.message).toMatch(/proxy 127.*\(HTTP 407\)/);
+    expect(JSON.stringify(findings)).not.toContain(password);
+  });
+
+  it.each<[string, TestProxy["instead"], RegExp, RegExp]>([
+    ["wants another password", 407, /HTTP 407/, /user and password/],
+    ["does not connect", 403, /HTTP 403/, /allow the host/],
+    ["closes the connection", "drop", /ECONNRESET/, /check the proxy/],
+  ])("says of one that %s what to do", async (_what, instead, message, remedy) => {
+    await using rig = await startRig({ isHeld: true });
+    const proxy = await startProxy(() => 1);
+    proxy.instead = instead;
+    const aws = { ...rig.config.aws, endpoint: "https://codepipeline.test/" };
+    const findings = await examined(rig, { aws }, { HTTPS_PROXY: proxy.url });
+    expect(about(findings, "proxy")).toMatchObject([
+      { verdict: "failed", message: expect.stringMatching(message), remedy: expect.stringMatching(remedy) },
+    ]);
+    expect(about(findings, "CodePipeline in")).toMatchObject([{ verdict: "failed" }]);
+  });
+
+  it("says of one that nobody listens at that it is the proxy", async () => {
+    await using rig = await startRig({ isHeld: true });
+    const aws = { ...rig.config.aws, ...endpoint };
+    const findings = await examined(rig, { aws }, named("127.0.0.1:1"));
+    expect(about(findings, "proxy")).toMatchObject([
+      { verdict: "failed", message: expect.stringMatching(/the proxy 127.0.0.1:1 cannot be used.*ECONNREFUSED/) },
+    ]);
+  });
+
+  it("names a certificate that no CA of ours signed, and the variable for another CA", async () => {
+    await using rig = await startRig({ isHeld: true });
+    const port = await startTlsFront(Number(new URL(rig.emulator.url).port));
+    const aws = { ...rig.config.aws, endpoint: `https://127.0.0.1:${port}/` };
+    const findings = await examined(rig, { aws });
+    expect(about(findings, "CodePipeline in")).toMatchObject([
+      { verdict: "failed", remedy: expect.stringContaining("NODE_EXTRA_CA_CERTS") },
+    ]);
+    expect(about(findings, "ThirdParty/")[0]?.message).toMatch(/UNABLE_TO|SELF_SIGNED/);
+  });
 });

@@ -23,6 +23,11 @@ const faults = "test/unit/codepipeline/gateway-faults.test.ts";
 const inFlight = "test/unit/engine/in-flight.test.ts";
 const claiming = "test/unit/engine/claiming.test.ts";
 const reporting = "test/unit/engine/reporting.test.ts";
+const proxies = "test/unit/std/proxies.test.ts";
+const proxyWays = "test/unit/network/proxy-ways.test.ts";
+const httpClient = "test/unit/network/http-client.test.ts";
+const sdkHandler = "test/unit/network/sdk-handler.test.ts";
+const transport = "test/unit/codepipeline/transport.test.ts";
 
 /** @type {readonly Mutant[]} */
 export const mutants = [
@@ -605,5 +610,61 @@ export const mutants = [
     find: "return this.#questions.next(question);",
     replace: "return question();",
     tests: [inFlight],
+  },
+  {
+    name: "sends loopback through the proxy",
+    file: "src/std/proxies.ts",
+    find: `    if (isLoopback(host) || host.endsWith(".localhost")) return undefined;\n`,
+    replace: "",
+    tests: [proxies],
+  },
+  {
+    name: "takes a proxy's refusal for a tunnel",
+    file: "src/network/tunnel.ts",
+    find: "answer.statusCode === connected",
+    replace: "answer.statusCode > 0",
+    tests: [proxyWays],
+  },
+  {
+    name: "takes a proxy's 407 for the service's answer",
+    file: "src/network/http-client.ts",
+    find: "this.#forwarder && status === 407",
+    replace: "this.#forwarder && status === 0",
+    tests: [proxyWays],
+  },
+  {
+    name: "sends what was aborted while it waited for a connection",
+    file: "src/network/http-client.ts",
+    find: `    if (this.#isOver) return controller.abort(new Error("aborted before it was sent"));\n`,
+    replace: "",
+    tests: [httpClient],
+  },
+  {
+    name: "leaves a connection that is not made yet to itself at the close",
+    file: "src/network/connector.ts",
+    find: "for (const socket of this.#sockets) socket.destroy();",
+    replace: "void this.#sockets;",
+    tests: [httpClient, proxyWays],
+  },
+  {
+    name: "takes a slow reader for a silent service",
+    file: "src/network/http-client.ts",
+    find: `      clearTimeout(this.#timer);\n      controller.pause();`,
+    replace: "      controller.pause();",
+    tests: [sdkHandler],
+  },
+  {
+    name: "reads an answer faster than its reader",
+    file: "src/network/sdk-handler.ts",
+    find: "bytes: (chunk) => body?.push(chunk) ?? true,",
+    replace: "bytes: (chunk) => body?.push(chunk) !== undefined,",
+    tests: [sdkHandler],
+  },
+  {
+    name: "holds a call without a connection for one that may have arrived",
+    file: "src/codepipeline/transport.ts",
+    find: `call.reach = { at: "unconnected" };`,
+    replace: `call.reach = { at: "sent" };`,
+    tests: [transport],
   },
 ];

@@ -11,10 +11,10 @@ import {
   learnSecrets,
   limitsOf,
   pollersOf,
-  tokensOf,
 } from "./build.js";
 import { fingerprints } from "./fingerprint.js";
 import type { PartsOptions } from "./parts-options.js";
+import { tokensOf } from "./token-sources.js";
 
 export interface ReloadOptions {
   readonly options: PartsOptions;

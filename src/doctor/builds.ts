@@ -1,9 +1,10 @@
 // Whether what a configuration names can be built: handlers, the token source and the client of a fleet's ledger, made
 // and closed again.
 
-import { callbackLimits, handlersOf, tokensOf } from "../compose/build.js";
+import { callbackLimits, handlersOf } from "../compose/build.js";
 import { fleetToolsOf } from "../compose/ledgers.js";
 import type { PartsOptions } from "../compose/parts-options.js";
+import { tokensOf } from "../compose/token-sources.js";
 import { Callbacks } from "../handlers/http/callbacks.js";
 import { HandlersError } from "../handlers/registry.js";
 import { LedgerError } from "../ledger/ledger.js";

@@ -44,7 +44,10 @@ export async function loadClient<T>(source: string, packageName: string, load: (
 
 /** What a call that failed says of the store: no answer, no credentials, no permission, throttling. */
 export function awsFault(error: unknown, remedies: Readonly<Record<string, string>> = {}): TokenStoreFault {
-  const name = error instanceof Error ? error.name : "unknown error";
-  const remedy = remedies[name];
-  return new TokenStoreFault("away", `failed: ${name}: ${describeError(error)}${remedy ? ` (${remedy})` : ""}`, error);
+  const { name, $metadata } = (error instanceof Error ? error : new Error(String(error))) as Error & {
+    readonly $metadata?: { readonly httpStatusCode?: number };
+  };
+  const status = $metadata?.httpStatusCode === undefined ? "" : ` (HTTP ${$metadata.httpStatusCode})`;
+  const remedy = remedies[name] === undefined ? "" : `; ${remedies[name]}`;
+  return new TokenStoreFault("away", `failed: ${name}: ${describeError(error)}${status}${remedy}`, error);
 }

@@ -111,6 +111,14 @@ export class CachedTokens implements ClientTokens {
     if (running) running.isOld = true;
   }
 
+  /** They are too old: each is looked up before it is given, and given all the same while the store is away. */
+  adopt(known: Iterable<readonly [ClientId, Secret<ClientToken>]>): void {
+    for (const [clientId, token] of known) {
+      const id = clientId.toLowerCase() as ClientId;
+      this.#known.set(id, { token, atMs: Number.NEGATIVE_INFINITY, isRefused: false });
+    }
+  }
+
   async close(): Promise<void> {
     await this.#lookups.close();
     await this.#options.store.close();

@@ -3,7 +3,8 @@
 import { inspect } from "node:util";
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { ClientId } from "../../../src/job/job.js";
+import type { ClientId, ClientToken } from "../../../src/job/job.js";
+import { Secret } from "../../../src/job/secret.js";
 import { CachedTokens, type CachedTokensOptions } from "../../../src/tokens/cached-tokens.js";
 import { lookupTimeoutMs } from "../../../src/tokens/lookups.js";
 import { storeRetry } from "../../../src/tokens/store-health.js";
@@ -383,6 +384,26 @@ describe("an outage", () => {
     expect(inspect(error)).not.toContain("hunter2");
     expect((error as Error).message).toMatch(/the fake store failed: no way: {1,2}\[31m \[secret\] x+ …$/);
     expect((error as Error).message.length).toBeLessThan(500);
+  });
+});
+
+describe("tokens that another source gave", () => {
+  const first = new Secret("first" as ClientToken);
+
+  it("are looked up before they are given", async () => {
+    tokens.adopt([[one.toUpperCase() as ClientId, first]]);
+    store.tokens.set(one, "second");
+    expect(await tokenOf(one)).toBe("second");
+    tokens.adopt([[two, first]]);
+    expect(await seen(two)).toBe("unknown-client");
+  });
+
+  it("are given while the store is away, until they are refused", async () => {
+    tokens.adopt([[one, first]]);
+    store.instead = away;
+    expect(await tokenOf(one)).toBe("first");
+    tokens.forget(one);
+    expect(await seen(one)).toBe("source-unavailable");
   });
 });
 

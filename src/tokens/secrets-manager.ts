@@ -26,14 +26,14 @@ export async function openSecretsManager(options: SecretsManagerOptions): Promis
     "@aws-sdk/client-secrets-manager",
     () => import("@aws-sdk/client-secrets-manager"),
   );
+  const isOneEach = secretId.includes(clientIdMark);
   const client = new sdk.SecretsManagerClient(clientSettings(options));
   const secret = async (id: string, signal?: AbortSignal): Promise<string> => {
     const sent = client.send(new sdk.GetSecretValueCommand({ SecretId: id }), signal ? { abortSignal: signal } : {});
     const { SecretString: text } = await sent;
-    if (text === undefined) throw new TokenStoreFault("unusable", `has bytes instead of a text in the secret ${id}`);
-    return text;
+    if (text !== undefined) return text;
+    throw new TokenStoreFault(isOneEach ? "unusable" : "away", `has bytes instead of a text in the secret ${id}`);
   };
-  const isOneEach = secretId.includes(clientIdMark);
   return {
     name: `the secret ${secretId}`,
     find: isOneEach ? ownSecret(secretId, secret) : ofMap(new SharedMap(clock, () => secret(secretId))),

@@ -209,33 +209,41 @@ export async function startTokenService(tokens: Tokens = {}): Promise<TokenServi
   };
 }
 
+export interface FakeSecrets {
+  readonly url: string;
+  /** Texts, or bytes. */
+  readonly secrets: Map<string, string | Buffer>;
+  /** `error`: the body of every answer. */
+  readonly state: { isDown: boolean; calls: number; error?: object };
+  readonly close: () => Promise<void>;
+}
+
 /** Secrets Manager as far as GetSecretValue goes: AWS JSON 1.1 over HTTP. Takes any signature. */
-async function startFakeSecrets(): Promise<{
-  url: string;
-  secrets: Map<string, string>;
-  state: { isDown: boolean };
-  close: () => Promise<void>;
-}> {
-  const secrets = new Map<string, string>();
-  const state = { isDown: false };
+export async function startFakeSecrets(): Promise<FakeSecrets> {
+  const secrets: FakeSecrets["secrets"] = new Map();
+  const state: FakeSecrets["state"] = { isDown: false, calls: 0 };
+  const answerTo = (id: string): readonly [status: number, body: object] => {
+    if (state.isDown) return [500, { __type: "InternalServiceError", Message: "An error occurred" }];
+    if (state.error) return [400, state.error];
+    const secret = secrets.get(id);
+    if (secret === undefined) {
+      return [
+        400,
+        { __type: "ResourceNotFoundException", Message: "Secrets Manager can't find the specified secret." },
+      ];
+    }
+    const value = typeof secret === "string" ? { SecretString: secret } : { SecretBinary: secret.toString("base64") };
+    return [200, { ARN: `arn:aws:secretsmanager:us-east-1:1:secret:${id}`, Name: id, ...value }];
+  };
   const server = createServer(async (incoming, outgoing) => {
     let text = "";
     for await (const chunk of incoming) text += String(chunk);
     const { SecretId: id } = JSON.parse(text) as { SecretId: string };
-    const answer = (status: number, body: object) => {
-      outgoing.writeHead(status, { "content-type": "application/x-amz-json-1.1", "x-amzn-requestid": "1" });
-      outgoing.end(JSON.stringify(body));
-    };
-    const secret = secrets.get(id);
-    if (incoming.headers["x-amz-target"] !== "secretsmanager.GetSecretValue")
-      answer(400, { __type: "ValidationException" });
-    else if (state.isDown) answer(500, { __type: "InternalServiceError", Message: "An error occurred" });
-    else if (secret === undefined) {
-      answer(400, {
-        __type: "ResourceNotFoundException",
-        Message: "Secrets Manager can't find the specified secret.",
-      });
-    } else answer(200, { ARN: `arn:aws:secretsmanager:us-east-1:1:secret:${id}`, Name: id, SecretString: secret });
+    state.calls += 1;
+    const isKnown = incoming.headers["x-amz-target"] === "secretsmanager.GetSecretValue";
+    const [status, body] = isKnown ? answerTo(id) : [400, { __type: "ValidationException" }];
+    outgoing.writeHead(status, { "content-type": "application/x-amz-json-1.1", "x-amzn-requestid": "1" });
+    outgoing.end(JSON.stringify(body));
   });
   return { url: await listening(server), secrets, state, close: () => closed(server) };
 }

@@ -4,6 +4,7 @@ import { inspect } from "node:util";
 import { CreateTableCommand, type DynamoDBClient, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import type { ClientId } from "../../../src/job/job.js";
+import { loadClient } from "../../../src/tokens/aws-client.js";
 import { openTokenTable } from "../../../src/tokens/dynamodb.js";
 import { openSecretsManager } from "../../../src/tokens/secrets-manager.js";
 import type { TokenStore } from "../../../src/tokens/token-store.js";
@@ -159,5 +160,16 @@ describe("a table", () => {
     ["has another key", { key: "id" }, /^failed: ValidationException: .*correct clientTokens\.key/],
   ])("that %s makes nobody unknown", async (_, where, message) => {
     expect(await (await tableOf(where))()).toMatchObject({ kind: "away", message: expect.stringMatching(message) });
+  });
+});
+
+it("names the package of a client that is not installed", async () => {
+  const missing = Object.assign(new Error("Cannot find package '@aws-sdk/client-any' imported from here"), {
+    code: "ERR_MODULE_NOT_FOUND",
+  });
+  await expect(loadClient("any", "@aws-sdk/client-any", () => Promise.reject(missing))).rejects.toMatchObject({
+    name: "TokenError",
+    code: "source-unavailable",
+    message: "the token source any needs the package @aws-sdk/client-any: npm install @aws-sdk/client-any",
   });
 });

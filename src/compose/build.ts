@@ -22,6 +22,7 @@ import type { ClientTokens } from "../tokens/tokens.js";
 import { ledgerOf } from "./ledgers.js";
 import type { PartReaders, PartsOptions } from "./parts-options.js";
 import { proxiesOf } from "./proxies-of.js";
+import { tokensOf } from "./token-sources.js";
 
 /** The parts, wired. */
 export interface BuiltParts {
@@ -39,8 +40,6 @@ export interface BuiltParts {
 
 /** How long an ended callback is remembered, to answer repeats; how long a delivery waits to be recorded. */
 export const callbackLimits = { endedKept: 10_000, recordWaitMs: 10_000 };
-/** How often the client token file is checked; a client that is not in it has it checked at once. */
-const tokenFileCheckMs = 2_000;
 /** Nothing fails by it: it is asked so that nobody has to name every secret. */
 const secretsUnknown =
   "could not ask which properties the action types mark as secret; masking those that secretProperties names or that " +
@@ -104,29 +103,6 @@ export async function buildParts(
   } catch (error) {
     for (const part of closing.toReversed()) await closeQuietly(part, log);
     throw error;
-  }
-}
-
-/** Opens the configured token source. Throws TokenError. */
-export async function tokensOf({ config, clock, log }: PartsOptions): Promise<ClientTokens> {
-  const { clientTokens } = config;
-  switch (clientTokens.source) {
-    case "static": {
-      const { StaticClientTokens } = await import("../tokens/static.js");
-      return new StaticClientTokens({ tokens: clientTokens.tokens });
-    }
-    case "file": {
-      const [{ openFileTokens }, { tokenFileLine }] = await Promise.all([
-        import("../tokens/token-file.js"),
-        import("../tokens/file-lines.js"),
-      ]);
-      return openFileTokens({
-        path: clientTokens.path,
-        clock,
-        checkIntervalMs: tokenFileCheckMs,
-        onEvent: (event) => tokenFileLine(log, event),
-      });
-    }
   }
 }
 

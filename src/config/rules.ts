@@ -14,7 +14,7 @@ import type { Findings } from "./mistakes.js";
 import { quote } from "./mistakes.js";
 import { schema } from "./schema.js";
 import { checkServices } from "./service-rules.js";
-import { fileFormOf, settingsOf } from "./setting.js";
+import { fileFormOf, isFor, settingsOf } from "./setting.js";
 import type { Settings } from "./settings.js";
 
 /** All that the rules look at. */
@@ -96,35 +96,48 @@ function checkAdmin({ draft: { admin }, settings, findings }: Checked): void {
 function checkChoices({ settings, findings }: Checked): void {
   let deciding = "";
   let isMistake = false;
-  for (const [path, { decides, only }] of settingsOf(schema)) {
+  for (const [path, setting] of settingsOf(schema)) {
+    const { decides, only } = setting;
     const name = path.join(".");
     if (decides) [deciding, isMistake] = [name, decides === "strictly"];
     if (only === undefined || !settings.isSound(deciding) || !settings.isGiven(name)) continue;
     const [word, value] = [settings.get(deciding), settings.get(name)];
-    if (word === only || (value instanceof Map && value.size === 0)) continue;
+    if (isFor(setting, word) || (value instanceof Map && value.size === 0)) continue;
+    // As `print-config` writes it.
+    if (isMistake && value === setting.default) continue;
     const place = settings.place(name);
     // Whoever changes the word from outside may leave in the file what it was written for.
     if (place.kind === "file" && !["file", "default"].includes(settings.place(deciding).kind)) continue;
     const key = deciding.replace(/^.*\./, "");
     const what = `${name} is not used by the ${key} ${word}`;
-    const mend = `write ${key}: ${only}, or remove it`;
+    const mend = `write ${key}: ${[only].flat().join(" or ")}, or remove it`;
     if (isMistake) findings.mistake(place, what, mend);
     else findings.warn(place, what, mend);
   }
 }
 
+/** What each source cannot do without, and how it is written. */
+const sourceNeeds: Readonly<Record<Draft["clientTokens"]["source"], readonly [key: string, mend: string]>> = {
+  static: ["tokens", "write tokens: {CLIENT-ID: TOKEN}"],
+  file: ["path", "name the client token file"],
+  http: ["url", 'write url: "http://127.0.0.1:9000/tokens/{clientId}"'],
+  command: ["command", "write command: [./token.sh]"],
+  module: ["path", "name the module"],
+  "secrets-manager": ["secretId", 'write secretId: "partnerd/{clientId}"'],
+  dynamodb: ["table", "name the table"],
+};
+
 function checkClientTokens({ draft: { clientTokens, actionTypes }, settings, findings }: Checked): void {
-  const isFile = clientTokens.source === "file";
-  const [source, wanted] = ["clientTokens.source", isFile ? "clientTokens.path" : "clientTokens.tokens"];
+  const [key, mend] = sourceNeeds[clientTokens.source];
+  const [source, wanted] = ["clientTokens.source", `clientTokens.${key}`];
   if (!settings.isSound(source, wanted)) return;
   if (settings.isGiven(source) && !settings.isGiven(wanted)) {
-    const mend = isFile ? "name the client token file" : "write tokens: {CLIENT-ID: TOKEN}";
     findings.mistake(settings.place(source), `${wanted} is missing for the source ${clientTokens.source}`, mend);
     return;
   }
   const thirdParty = actionTypes.findIndex(({ owner }) => owner === "ThirdParty");
   // A path that is given alone is told of already.
-  if (thirdParty < 0 || isFile || settings.isGiven("clientTokens.path")) return;
+  if (thirdParty < 0 || clientTokens.source !== "static" || settings.isGiven("clientTokens.path")) return;
   if (Object.keys(clientTokens.tokens).length > 0) return;
   const place = settings.place(`${settings.entries("actionTypes")[thirdParty]?.path}.owner`);
   const what = "third-party action types need client tokens, and there are none";

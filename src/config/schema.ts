@@ -17,8 +17,19 @@ import {
   text,
   textMap,
 } from "./formats.js";
-import { setting, withVariables } from "./setting.js";
-import { actionTypesFormat, clientIdFormat, handlersFormat, listenHostFormat, regionListFormat } from "./shapes.js";
+import { onlyFor, setting, withVariables } from "./setting.js";
+import {
+  actionTypesFormat,
+  clientIdFormat,
+  clientUrlFormat,
+  handlersFormat,
+  listenHostFormat,
+  regionListFormat,
+  tokenCommandFormat,
+} from "./shapes.js";
+
+/** Sources outside of this process; they have a cache. */
+const remoteSources = ["http", "command", "module", "secrets-manager", "dynamodb"] as const;
 
 /** Longest wait that makes sense anywhere: CodePipeline ends custom actions after a day. */
 const day = "24h";
@@ -36,14 +47,14 @@ export const schema = withVariables({
   handlers: setting("The code that does the work, by name.", handlersFormat, { required: true, kinds: handlerSchemas }),
   clientTokens: {
     source: setting(
-      "Where client tokens come from; needed for third-party action types.",
-      oneOf(["static", "file"], ["http", "command", "module", "secrets-manager", "dynamodb"]),
+      "Where client tokens come from; needed for third-party action types. docs/client-tokens.md describes each source.",
+      oneOf(["static", "file", ...remoteSources]),
       { default: "static", decides: "strictly" },
     ),
     path: setting(
-      "The client token file, `{clientId: token}` as YAML or JSON, for the source `file`; it is re-read when it changes.",
+      "For the source `file`, the client token file: `{clientId: token}` as YAML or JSON, re-read when it changes; for `module`, an ES module that exports `resolve(clientId, { signal })`.",
       path(),
-      { required: true, only: "file" },
+      { required: true, only: ["file", "module"] },
     ),
     tokens: setting(
       "Tokens by client id, for the source `static`.",
@@ -54,6 +65,62 @@ export const schema = withVariables({
       }),
       { default: new Map(), only: "static" },
     ),
+    url: setting(
+      'For the source `http`: where a client\'s token is asked for, with `{clientId}` in it; 200 and `{"token": "…"}`, or 404.',
+      clientUrlFormat,
+      { required: true, only: "http" },
+    ),
+    token: setting(
+      "Bearer token for the source `http`; `clientTokens.tokenFile` names a file that holds it.",
+      secret(hiddenText({ min: 1, max: 4_096, form: /^[\x21-\x7e]+$/, says: "a bearer token" })),
+      { only: "http" },
+    ),
+    command: setting(
+      "For the source `command`: program and arguments, to which the client id is added; prints the token, or exits with 3 for an unknown client.",
+      tokenCommandFormat,
+      { required: true, only: "command", isHandedOn: true },
+    ),
+    secretId: setting(
+      "For the source `secrets-manager`: name or ARN of each client's secret, with `{clientId}` in it; without, of one secret with a JSON map.",
+      text({
+        max: 2_048,
+        form: /^(?:[A-Za-z0-9/_+=.@:-]|\{clientId\})+$/,
+        says: "the name or ARN of a secret, such as partnerd/{clientId}",
+      }),
+      { required: true, only: "secrets-manager" },
+    ),
+    table: setting(
+      "For the source `dynamodb`: the table with one item for each client.",
+      text({ max: 255, form: /^[A-Za-z0-9_.-]{3,255}$/, says: "3 or more letters, digits and - _ ." }),
+      { required: true, only: "dynamodb" },
+    ),
+    key: setting("The table's partition key, a String, for the source `dynamodb`.", text({ max: 255 }), {
+      default: "clientId",
+      only: "dynamodb",
+    }),
+    attribute: setting("The attribute with the token, a String, for the source `dynamodb`.", text({ max: 255 }), {
+      default: "token",
+      only: "dynamodb",
+    }),
+    region: setting(
+      "Region of the secret or the table, for the sources `secrets-manager` and `dynamodb`.",
+      text({ max: 64, form: /^[a-z0-9-]+$/, says: "a Region such as us-east-1" }),
+      { unset: "the AWS SDK's own rules", only: ["secrets-manager", "dynamodb"] },
+    ),
+    cache: {
+      [onlyFor]: remoteSources,
+      maxAge: setting(
+        "A token that is older is looked up again; it stays in use while the source does not answer.",
+        duration("1s", day),
+        { default: "5m" },
+      ),
+      unknownMaxAge: setting(
+        "How long a client counts as unknown while the source does not answer; while it does, a new job of such a client looks the token up again after a quarter of this.",
+        duration("100ms", "1h"),
+        { default: "10s" },
+      ),
+      maxEntries: setting("Most clients whose tokens are kept.", integer(1, 1_000_000), { default: 10_000 }),
+    },
   },
   worker: {
     maxConcurrentJobs: setting("Most jobs that run at once, of all action types together.", integer(1, 10_000), {

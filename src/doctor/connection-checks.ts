@@ -7,7 +7,7 @@ import { reachableUrl } from "../std/addresses.js";
 import { BoundedBytes } from "../std/bounded.js";
 import { codeOf, describeError } from "../std/errors.js";
 import type { Proxies } from "../std/proxies.js";
-import { checkHandlers, checkTokens } from "./builds.js";
+import { askTokens, checkHandlers } from "./builds.js";
 import type { Finding } from "./finding.js";
 import { reachBy, remedyOf } from "./ways-out.js";
 
@@ -16,7 +16,7 @@ export async function tokens(options: PartsOptions): Promise<readonly Finding[]>
   const { actionTypes, clientTokens } = options.config;
   if (!actionTypes.some(({ owner }) => owner === "ThirdParty")) return [];
   const subject = "client tokens";
-  const mistakes = await checkTokens(options);
+  const mistakes = await askTokens(options);
   if (mistakes.length > 0) {
     const remedy = "fix the source; without its token, not even a failure can be reported for a client's job";
     return mistakes.map((message) => ({ subject, verdict: "failed", message, remedy }));

@@ -5,6 +5,7 @@ import type { EngineDeps, EngineLimits, Scopes } from "./deps.js";
 import type { Emit } from "./events.js";
 import type { Gate } from "./gate.js";
 import type { PollerConfig } from "./poller-config.js";
+import type { TokenWaits } from "./token-waits.js";
 
 export interface EngineContext {
   /** What must hold before a job is taken. */
@@ -13,6 +14,8 @@ export interface EngineContext {
   readonly admission: Admission;
   /** Which calls CodePipeline denies us. */
   readonly breakers: Breakers;
+  /** Jobs that wait for a token source. */
+  readonly tokenWaits: TokenWaits;
   readonly deps: EngineDeps;
   readonly limits: EngineLimits;
   readonly scopes: Scopes;

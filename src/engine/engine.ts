@@ -19,6 +19,7 @@ import { Pollers } from "./pollers.js";
 import { hearOffers, recover, recoverOthers, recoverReturned } from "./recovery.js";
 import { Runner } from "./runner.js";
 import { Slots } from "./slots.js";
+import { TokenWaits } from "./token-waits.js";
 
 export interface WorkerOptions {
   readonly deps: EngineDeps;
@@ -77,6 +78,7 @@ export class Worker {
       emit,
       breakers: new Breakers({ emit, mask: options.deps.mask, monotonic: () => clock.monotonic() }),
       pollers: configsByKey(options.pollers),
+      tokenWaits: new TokenWaits(),
     };
     const whole = Object.assign(context, { admission: new Admission(context) });
     this.#context = Object.assign(whole, { gate: new Gate(whole) });
@@ -153,6 +155,7 @@ export class Worker {
    * waits for the jobs in flight. Call stop() afterwards all the same.
    */
   async once(pass: { readonly idleEndMs: number; readonly maxJobs: number }): Promise<void> {
+    this.#context.tokenWaits.turnOff();
     this.#beginning = this.#begin({ left: pass.maxJobs, promised: 0 }, pass.idleEndMs);
     await this.#beginning;
     await this.#loopsEnd();

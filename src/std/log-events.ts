@@ -65,6 +65,17 @@ export const logEvents = {
     means: "The ledger could not record that the job waits for a callback. Only a crash now would interrupt the job.",
     remedy: "Look for `ledger-not-writable`.",
   },
+  "client-token-unusable": {
+    levels: ["warn"],
+    fields: ["clientId"],
+    means: "The token source's answer for this client cannot be used. Other clients are not affected.",
+    remedy: "Correct the client's entry as the line says.",
+  },
+  "client-tokens-available": {
+    levels: ["info"],
+    fields: ["awayMs"],
+    means: "The token source answers again.",
+  },
   "client-tokens-missing": {
     levels: ["error"],
     fields: [],
@@ -92,6 +103,12 @@ export const logEvents = {
     levels: ["info"],
     fields: [],
     means: "The client token file is back.",
+  },
+  "client-tokens-unavailable": {
+    levels: ["error"],
+    fields: [],
+    means: "The token source does not answer. Known clients use their cached tokens; jobs of other clients wait.",
+    remedy: "Restore the source; the line says what it failed with. See docs/client-tokens.md.",
   },
   "close-failed": {
     levels: ["error"],

@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Config } from "../../src/config/config.js";
 import { examine } from "../../src/doctor/doctor.js";
 import type { Finding } from "../../src/doctor/finding.js";
+import { Secret } from "../../src/job/secret.js";
 import { systemClock } from "../../src/std/clock.js";
 import { createLog } from "../../src/std/log.js";
 import { Masker } from "../../src/std/masking.js";
@@ -14,6 +15,7 @@ import { moduleHandler } from "../support/module-handler.js";
 import { startProxy, type TestProxy } from "../support/proxy.js";
 import { custom, freePort, type Rig, startRig, thirdParty } from "../support/rig.js";
 import { startTlsFront } from "../support/tls-front.js";
+import { bearer, startTokenService } from "../support/token-sources.js";
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -321,4 +323,63 @@ describe("by a proxy", () => {
     ]);
     expect(about(findings, "ThirdParty/")[0]?.message).toMatch(/UNABLE_TO|SELF_SIGNED/);
   });
+});
+
+const cache = { maxAgeMs: 300_000, unknownMaxAgeMs: 10_000, maxEntries: 10_000 };
+
+/** Sources that answer and sources that do not, by what stands in the rig's folder. */
+const tokenSources: Readonly<
+  Record<string, readonly [source: (folder: string, url: string) => object, verdict: "ok" | RegExp]>
+> = {
+  "an http service": [(_, url) => ({ source: "http", url, token: new Secret(bearer) }), "ok"],
+  "an http service that wants another bearer token": [
+    (_, url) => ({ source: "http", url, token: new Secret("wrong-bearer-token") }),
+    /answered 401: look at clientTokens\.token$/,
+  ],
+  "an http service that is not there": [
+    () => ({ source: "http", url: "http://127.0.0.1:1/{clientId}" }),
+    /the token service http:\/\/127\.0\.0\.1:1\/\{clientId\} cannot be reached \(ECONNREFUSED\)$/,
+  ],
+  "a command": [() => ({ source: "command", command: ["sh", "-c", "exit 3"] }), "ok"],
+  "a command that fails": [
+    () => ({ source: "command", command: ["sh", "-c", "echo sealed >&2; exit 1"] }),
+    /the token command sh exited with 1: sealed$/,
+  ],
+  "a command that does not exist": [
+    (folder) => ({ source: "command", command: [join(folder, "none.sh")] }),
+    /none\.sh cannot be run: .*ENOENT.*correct clientTokens\.command$/,
+  ],
+  "a module": [(folder) => ({ source: "module", path: join(folder, "good.mjs") }), "ok"],
+  "a module that throws": [
+    (folder) => ({ source: "module", path: join(folder, "throws.mjs") }),
+    /throws\.mjs threw: sealed$/,
+  ],
+  "a module without resolve": [
+    (folder) => ({ source: "module", path: join(folder, "none.mjs") }),
+    /exports no function called resolve \(it exports find\)/,
+  ],
+  "a secret that nobody can read": [
+    () => ({ source: "secrets-manager", secretId: "partnerd/{clientId}", region: "us-east-1" }),
+    /the secret partnerd\/\{clientId\} failed: /,
+  ],
+  "a table that nobody can read": [
+    () => ({ source: "dynamodb", table: "tokens", key: "id", attribute: "token", region: "us-east-1" }),
+    /the token table tokens failed: /,
+  ],
+};
+
+it.each(Object.entries(tokenSources))("asks the token source once: %s", async (_, [source, verdict]) => {
+  await using rig = await startRig({ isHeld: true });
+  const service = await startTokenService();
+  for (const service of ["SECRETS_MANAGER", "DYNAMODB"])
+    vi.stubEnv(`AWS_ENDPOINT_URL_${service}`, "http://127.0.0.1:1");
+  writeFileSync(join(rig.folder, "good.mjs"), "export const resolve = () => undefined;");
+  writeFileSync(join(rig.folder, "throws.mjs"), "export const resolve = () => { throw new Error('sealed'); };");
+  writeFileSync(join(rig.folder, "none.mjs"), "export const find = 1;");
+  const clientTokens = { ...source(rig.folder, service.template), cache } as Config["clientTokens"];
+  const [finding] = about(await examined(rig, { clientTokens }), "client tokens").filter(Boolean);
+  await service.close();
+  if (verdict === "ok") {
+    expect(finding).toMatchObject({ verdict: "ok", message: `the ${clientTokens.source} source answers` });
+  } else expect(finding).toMatchObject({ verdict: "failed", message: expect.stringMatching(verdict) });
 });

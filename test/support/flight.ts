@@ -8,6 +8,7 @@ import { Gate } from "../../src/engine/gate.js";
 import { JobInFlight } from "../../src/engine/in-flight.js";
 import { type PollerConfig, pollerKey } from "../../src/engine/poller-config.js";
 import { Slots } from "../../src/engine/slots.js";
+import { TokenWaits } from "../../src/engine/token-waits.js";
 import type { Claim } from "../../src/job/claim.js";
 import type { JobId, JobKey, Nonce, OfferedJob, Region } from "../../src/job/job.js";
 import { MemoryLedger } from "../../src/ledger/memory.js";
@@ -58,6 +59,7 @@ export async function flightOver(gateway: Partial<JobGateway>, claim?: Claim) {
     ...gateway,
   };
   const parts: Omit<EngineContext, "gate" | "admission"> = {
+    tokenWaits: new TokenWaits(),
     breakers: new Breakers({ emit: () => {}, mask: (text) => text, monotonic: () => clock.monotonic() }),
     deps: {
       gateway: () => whole,

@@ -92,6 +92,7 @@ const sdkPlaces = [
   "artifacts/s3",
   "tokens/secrets-manager.ts",
   "tokens/dynamodb.ts",
+  "tokens/aws-client.ts",
   "ledger/dynamodb/opening.ts",
 ];
 const sdkPackage = /^@(?:aws-sdk|smithy|aws-crypto)\//;
@@ -99,6 +100,7 @@ const sdkPackage = /^@(?:aws-sdk|smithy|aws-crypto)\//;
 /** Imports whose target is known only at run time, and why. */
 const computedImports: Readonly<Record<string, string>> = {
   "handlers/module/loading.ts": "loads the partner's own module",
+  "tokens/token-thread.ts": "loads the partner's own module",
   "cli/demo.ts": "loads the sample service that a newcomer is given to read",
 };
 

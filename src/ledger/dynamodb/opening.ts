@@ -2,6 +2,7 @@
 // asked for: who keeps jobs elsewhere need not install it. Its retries are off; table.ts has ours.
 import { leasePace } from "../../job/lease.js";
 import type { Proxies } from "../../std/proxies.js";
+import { loadOptional, MissingPackage } from "../../std/optional-package.js";
 import { type LedgerCommit, LedgerError } from "../ledger.js";
 import { findingsOf, refusalFinding, type TableFinding } from "./check.js";
 import { DynamoLedger } from "./dynamodb-ledger.js";
@@ -32,7 +33,6 @@ const idleMs = 60_000;
 const maxConnections = 50;
 /** No answer comes later than that. */
 const beatTimeoutMaxMs = 30_000;
-const packageName = "@aws-sdk/client-dynamodb";
 
 /** Opens the table as one replica of a fleet. Throws LedgerError, also when AWS's client is not installed. */
 export async function openDynamoLedger(options: DynamoOptions): Promise<DynamoLedger> {
@@ -133,13 +133,14 @@ async function counted<T>(sent: Promise<T>, onCommit: (commit: LedgerCommit) => 
 
 async function loadSdk(): Promise<typeof import("@aws-sdk/client-dynamodb")> {
   try {
-    return await import("@aws-sdk/client-dynamodb");
+    return await loadOptional(
+      "the ledger's store dynamodb",
+      "@aws-sdk/client-dynamodb",
+      () => import("@aws-sdk/client-dynamodb"),
+    );
   } catch (error) {
-    // A package of its own that is missing has another name in the text, which comes from Node.
-    const isMissing = error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND";
-    if (!isMissing || !error.message.includes(`'${packageName}'`)) throw error;
-    const message = `the ledger's store dynamodb needs the package ${packageName}: npm install ${packageName}`;
-    throw new LedgerError("unreadable", message, error);
+    if (error instanceof MissingPackage) throw new LedgerError("unreadable", error.message, error);
+    throw error;
   }
 }
 

@@ -28,6 +28,7 @@ const proxyWays = "test/unit/network/proxy-ways.test.ts";
 const httpClient = "test/unit/network/http-client.test.ts";
 const sdkHandler = "test/unit/network/sdk-handler.test.ts";
 const transport = "test/unit/codepipeline/transport.test.ts";
+const cachedTokens = "test/unit/tokens/cached-tokens.test.ts";
 
 /** @type {readonly Mutant[]} */
 export const mutants = [
@@ -666,5 +667,54 @@ export const mutants = [
     find: `call.reach = { at: "unconnected" };`,
     replace: `call.reach = { at: "sent" };`,
     tests: [transport],
+  },
+  {
+    name: "client tokens: gives a refused token while the store is away",
+    file: "src/tokens/cached-tokens.ts",
+    find: "if (known && !known.isRefused) {",
+    replace: "if (known) {",
+    tests: [cachedTokens],
+  },
+  {
+    name: "client tokens: takes the answer of a look-up that began before the refusal",
+    file: "src/tokens/cached-tokens.ts",
+    find: "if (isSame && before?.isRefused && isOld) return;",
+    replace: "",
+    tests: [cachedTokens],
+  },
+  {
+    name: "client tokens: calls a client unknown for ever",
+    file: "src/tokens/cached-tokens.ts",
+    find: "return unknownAtMs !== undefined && nowMs - unknownAtMs < this.#againMs;",
+    replace: "return unknownAtMs !== undefined;",
+    tests: [cachedTokens],
+  },
+  {
+    name: "client tokens: asks a store that is away for everybody who comes",
+    file: "src/tokens/store-health.ts",
+    find: "if (this.#probe !== undefined || this.#options.clock.monotonic() < this.#nextProbeMs) return false;",
+    replace: "",
+    tests: [cachedTokens],
+  },
+  {
+    name: "client tokens: lets one client whose look-ups fail have every turn",
+    file: "src/tokens/store-health.ts",
+    find: "if (clientId === this.#lastProbe && this.#hasOthersWaiting) {",
+    replace: "if (clientId === this.#lastProbe && !this.#hasOthersWaiting) {",
+    tests: [cachedTokens],
+  },
+  {
+    name: "client tokens: takes an answer for one client that cannot be used for an outage of all",
+    file: "src/tokens/cached-tokens.ts",
+    find: `if (!(error instanceof TokenStoreFault) || error.kind === "away") return this.#health.failed(id, message);`,
+    replace: "return this.#health.failed(id, message);",
+    tests: [cachedTokens],
+  },
+  {
+    name: "client tokens: keeps the slot while a job waits for a token source",
+    file: "src/engine/story.ts",
+    find: "    if (isWaiting) flight.slot.yield();\n",
+    replace: "",
+    tests: [story],
   },
 ];

@@ -482,6 +482,7 @@ export const logEvents = {
       "lastFault",
       "polls",
       "taken",
+      "mayHaveMore",
     ],
     means: "One poller, after a `status` line.",
   },

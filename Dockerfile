@@ -48,6 +48,8 @@ COPY --from=build /app/dist /app/dist
 COPY config/demo /app/config/demo
 # What `partnerd init` writes: docker run --rm -v "$PWD:/work" -w /work --user "$(id -u)" partnerd init
 COPY config/init /app/config/init
+# A container beside partnerd on Amazon ECS: docs/deployment-kit.md.
+COPY config/ecs/task-protection.mjs /app/config/ecs/
 # Where the ledger is unless a configuration says otherwise; a new volume mounted here takes over the owner.
 COPY --from=build --chown=1000:1000 /state /var/lib/partnerd
 WORKDIR /var/lib/partnerd

@@ -30,12 +30,12 @@ describe("ARCHITECTURE.md", () => {
 
 const pages = ["README.md", ...globSync(["docs/*.md", ".github/*.md"], { cwd: root })];
 
-it.each(["CHANGELOG.md", ...pages])("%s names only files that exist", (document) => {
+it.each(["CHANGELOG.md", "llms.txt", ...pages])("%s names only files that exist", (document) => {
   const named = [...textOf(document).matchAll(/`((?:config|docs|scripts|src|test)\/[^`\s]*|[A-Z]+\.md)`/g)];
   expect(named.flatMap(([, path = ""]) => (isThere(path) ? [] : [path]))).toEqual([]);
 });
 
-it.each(["ARCHITECTURE.md", ...pages])("%s links only to files that exist", (document) => {
+it.each(["ARCHITECTURE.md", "llms.txt", ...pages])("%s links only to files that exist", (document) => {
   const links = [...textOf(document).matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)];
   expect(links.length).toBeGreaterThan(0);
   const linked = links.map(([, path = ""]) => join(dirname(document), path));

@@ -42,7 +42,7 @@ async function expositionOfSample(): Promise<string> {
   const actionType: ActionType = { category: "Build", owner: "Custom", provider: "Acme-Build", version: "1" };
   const pollers = [{ region: "us-east-1" as Region, actionType }];
   const board = new StatusBoard({ startedAtMs: 0, pollers });
-  const group = { group: "Custom/Build/Acme-Build/1", busy: 0, max: 1, working: 0, owed: 0, pollers: [] };
+  const group = { group: "Custom/Build/Acme-Build/1", busy: 0, max: 1, working: 0, owed: 0, waiting: 0, pollers: [] };
   const slots = { busy: 0, max: 1, working: 0, owed: 0, groups: [group] };
   const handlers = [{ handler: "main", state: "closed", pollers: [] }] as const;
   const look = (): MetricsView => ({

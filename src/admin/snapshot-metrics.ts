@@ -4,7 +4,7 @@
 import type { Family, Sample } from "./exposition.js";
 import type { LedgerState } from "./health.js";
 import { regionsOf } from "./health.js";
-import { type AdminStatus, slotsHeld } from "./view.js";
+import { type AdminStatus, slotsHeld, slotsWanted } from "./view.js";
 
 export interface MetricsView {
   readonly status: AdminStatus;
@@ -78,6 +78,12 @@ function slotFamilies(status: AdminStatus): readonly Family[] {
     gauge("partnerd_slots_free", "Slots that no job uses; polls may have reserved some of them.", [
       sample({}, Math.max(0, slots.max - held)),
     ]),
+    gauge(
+      "partnerd_slots_wanted",
+      "Slots that jobs hold or wait for, plus 1 for each action type whose last slot was filled by a full poll: " +
+        "CodePipeline may have more jobs, and does not say how many. Scale by its sum over all processes.",
+      [sample({}, slotsWanted(status))],
+    ),
     gauge("partnerd_slots_parked", "Jobs without a slot whose results CodePipeline has not accepted yet.", [
       sample({}, slots.owed),
     ]),

@@ -18,6 +18,8 @@ export interface PollerStatus {
   readonly lastFault: Fault | undefined;
   readonly polls: number;
   readonly taken: number;
+  /** The last poll brought as many jobs as it asked for: CodePipeline may have more. */
+  readonly mayHaveMore: boolean;
 }
 
 /** One job that is in flight, or left while CodePipeline waits for it. */

@@ -149,9 +149,11 @@ export class StatusBoard {
       poller.failures = event.failures;
       poller.failingSinceMs ??= event.atMs;
       poller.lastFault = event.fault;
+      poller.mayHaveMore = false;
       return;
     }
     poller.taken += event.taken;
+    poller.mayHaveMore = event.offered >= event.limit;
     poller.failures = 0;
     poller.failingSinceMs = undefined;
     poller.lastGoodPollAtMs = event.atMs;
@@ -250,6 +252,7 @@ export class StatusBoard {
       lastFault: undefined,
       polls: 0,
       taken: 0,
+      mayHaveMore: false,
     };
     this.#pollers.set(key, poller);
     return poller;

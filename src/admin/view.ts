@@ -33,6 +33,19 @@ interface Place {
   readonly actionType: string;
 }
 
+/**
+ * Slots that the jobs here could use, for whoever decides how many processes there should be. CodePipeline tells no length
+ * of its queue: that it has more is known only where a full poll took the last slot, and then only that, not how many.
+ */
+export function slotsWanted(status: AdminStatus): number {
+  const { slots, pollers, isDraining, isPaused } = status;
+  const waiting = slots.groups.reduce((sum, group) => sum + group.waiting, 0);
+  const isFull = (group: SlotCount) => slots.working >= slots.max || group.working >= group.max;
+  const full = pollers.filter(({ mayHaveMore }) => mayHaveMore).map((poller) => slotGroupOf(slots, poller));
+  const more = isDraining || isPaused ? [] : slots.groups.filter((group) => full.includes(group) && isFull(group));
+  return slots.working + waiting + more.length;
+}
+
 /** Slots that jobs hold, without those that polls have reserved for a moment; of one group or of all. */
 export function slotsHeld({ slots }: AdminStatus, group?: SlotCount): number {
   return (group ?? slots).working;

@@ -9,13 +9,17 @@ export interface SlotUser {
   readonly group: string;
 }
 
-/** One group's slots. `busy`: in use by jobs and polls; `working`: by jobs; `owed`: jobs that wait without a slot. */
+/**
+ * One group's slots. `busy`: in use by jobs and polls; `working`: by jobs; `owed`: jobs that wait without a slot for
+ * CodePipeline; `waiting`: jobs that wait for a slot.
+ */
 export interface SlotCount {
   readonly group: string;
   readonly busy: number;
   readonly max: number;
   readonly working: number;
   readonly owed: number;
+  readonly waiting: number;
   /** Names of the pollers that share it. */
   readonly pollers: readonly string[];
 }
@@ -125,7 +129,7 @@ export class Slots {
   /** The same for each group that has an open poller or jobs, by its name. */
   get groups(): readonly SlotCount[] {
     return [...this.#groups].flatMap(([group, { busy, max }]) => {
-      let [working, owed] = [0, 0];
+      let [working, owed, waiting] = [0, 0, 0];
       let isOpen = false;
       const pollers: string[] = [];
       for (const count of this.#pollers.values()) {
@@ -133,9 +137,10 @@ export class Slots {
         pollers.push(count.poller.name);
         working += count.working;
         owed += count.owed;
+        waiting += count.lines.work.size;
         isOpen ||= count.isOpen;
       }
-      return isOpen || busy > 0 || owed > 0 ? [{ group, busy, max, working, owed, pollers }] : [];
+      return isOpen || busy > 0 || owed > 0 ? [{ group, busy, max, working, owed, waiting, pollers }] : [];
     });
   }
 

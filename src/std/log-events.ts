@@ -499,6 +499,7 @@ export const logEvents = {
       "lastFault",
       "polls",
       "taken",
+      "mayHaveMore",
     ],
     means: "One poller, after a `status` line.",
   },

@@ -206,7 +206,9 @@ it("comes back after a crash with its ledger, and pays the result that it owed",
 });
 
 it("turns unhealthy when its loop is dead", async () => {
-  const { name, health } = await start("partnerd-dead");
+  // In a thread of its own the handler could block nothing but itself.
+  const handlers = { only: { kind: "module", path: "./handler.mjs", isolation: "none" } };
+  const { name, health } = await start("partnerd-dead", { handlers });
   await until(name, health, "healthy");
   job("block");
   await gate.arrived();

@@ -31,7 +31,7 @@ describe("ARCHITECTURE.md", () => {
 
 const pages = ["README.md", ...globSync(["docs/**/*.md", ".github/*.md"], { cwd: root })];
 
-it.each(["CHANGELOG.md", ...pages])("%s names only files that exist", (document) => {
+it.each(["CHANGELOG.md", "llms.txt", ...pages])("%s names only files that exist", (document) => {
   const named = [...textOf(document).matchAll(/`((?:config|docs|scripts|src|test)\/[^`\s]*|[A-Z]+\.md)`/g)];
   expect(named.flatMap(([, path = ""]) => (isThere(path) ? [] : [path]))).toEqual([]);
 });

@@ -717,4 +717,25 @@ export const mutants = [
     replace: "",
     tests: [story],
   },
+  {
+    name: "wants no slot for jobs that CodePipeline may have beyond the slots",
+    file: "src/admin/view.ts",
+    find: "return slots.working + waiting + more.length;",
+    replace: "return slots.working + waiting;",
+    tests: ["test/unit/admin/view.test.ts"],
+  },
+  {
+    name: "forgets that an older ledger only presumed a job to be ours",
+    file: "src/ledger/sqlite/sqlite-schema.ts",
+    find: "WHEN length(nonce) > 50 THEN 'presumed' ",
+    replace: "",
+    tests: ["test/integration/upgrade.test.ts"],
+  },
+  {
+    name: "lets a text of an action type begin a template of Terraform",
+    file: "src/cli/action-type-formats.ts",
+    find: `.replaceAll(/[$%](?=\\{)/g, "$&$&")`,
+    replace: "",
+    tests: ["test/unit/cli/action-type-formats.test.ts"],
+  },
 ];

@@ -17,7 +17,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const scan = { provider: "Acme-Scan", category: "Test", owner: "ThirdParty", version: "1", handler: "scan" };
 const build = { provider: "Acme-Build", category: "Build", owner: "Custom", version: "1", handler: "scan" };
 
-async function asked(command: string, more: object = {}, ...flags: readonly string[]) {
+function configured(more: object = {}): void {
   const config = {
     regions: ["us-east-1", "eu-west-1"],
     actionTypes: [scan, build],
@@ -26,6 +26,10 @@ async function asked(command: string, more: object = {}, ...flags: readonly stri
     ...more,
   };
   writeFileSync(join(folder, "partnerd.yaml"), JSON.stringify(config));
+}
+
+async function asked(command: string, more: object = {}, ...flags: readonly string[]) {
+  configured(more);
   const ran = await cli([...command.split(" "), "-c", join(folder, "partnerd.yaml"), ...flags], folder);
   return { ...ran, document: ran.code === 0 ? JSON.parse(ran.out) : undefined };
 }
@@ -155,6 +159,19 @@ describe("action-type", () => {
       { name: "Key", secret: true, key: false },
     ]);
     expect(await accepted("CreateCustomActionType", input)).toBe(200);
+  });
+
+  it.each([
+    ["cloudformation", 'Type: "AWS::CodePipeline::CustomActionType"'],
+    ["terraform", 'resource "aws_codepipeline_custom_action_type" "acme_build_1" {'],
+    ["cdk", "return new CfnCustomActionType("],
+  ])("prints a custom type for %s, and no partner's type", async (format, line) => {
+    configured();
+    const printed = (provider: string, ...flags: readonly string[]) =>
+      cli(["action-type", provider, "-c", "partnerd.yaml", "--format", format, ...flags], folder);
+    expect(await printed("Acme-Build")).toMatchObject({ code: 0, out: expect.stringContaining(line) });
+    const partners = await printed("Acme-Scan", "--account", "123456789012");
+    expect(partners).toMatchObject({ code: 64, out: "", err: expect.stringContaining("leave out --format") });
   });
 
   it("prints of a partner's type only what is to be merged, which CodePipeline takes from nobody", async () => {

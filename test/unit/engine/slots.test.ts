@@ -303,6 +303,21 @@ describe("a wait that is aborted", () => {
   });
 });
 
+it("counts jobs that wait for a slot until they have it or give up", async () => {
+  const slots = given(1, { a: ["g", 1] });
+  const held = await hold(slots, "a");
+  const waiting = () => slots.groups[0]?.waiting;
+  const end = new AbortController();
+  const [first, second] = [slots.forJob("a").work(never), slots.forJob("a").work(end.signal)];
+  expect(waiting()).toBe(2);
+  end.abort();
+  expect(await second).toBe(false);
+  expect(waiting()).toBe(1);
+  held.free();
+  expect(await first).toBe(true);
+  expect(waiting()).toBe(0);
+});
+
 describe("a lane that goes over to another group", () => {
   it("takes what it holds with it: neither group counts it twice, and both limits hold", async () => {
     const slots = given(10, { a: ["g", 4], b: ["g", 4] });
@@ -312,17 +327,21 @@ describe("a lane that goes over to another group", () => {
     slots.open({ name: "a", group: "g in a" }, 3);
     slots.open({ name: "b", group: "g in b" }, 2);
     expect(slots.groups).toEqual([
-      { group: "g in a", busy: 3, max: 3, working: 2, owed: 0, pollers: ["a"] },
-      { group: "g in b", busy: 1, max: 2, working: 1, owed: 0, pollers: ["b"] },
+      { group: "g in a", busy: 3, max: 3, working: 2, owed: 0, waiting: 0, pollers: ["a"] },
+      { group: "g in b", busy: 1, max: 2, working: 1, owed: 0, waiting: 0, pollers: ["b"] },
     ]);
     expect([slots.freeFor("a"), slots.freeFor("b")]).toEqual([0, 1]);
     park(second);
     slots.open({ name: "a", group: "g" }, 4);
     slots.open({ name: "b", group: "g" }, 4);
-    expect(slots.groups).toEqual([{ group: "g", busy: 3, max: 4, working: 2, owed: 1, pollers: ["a", "b"] }]);
+    expect(slots.groups).toEqual([
+      { group: "g", busy: 3, max: 4, working: 2, owed: 1, waiting: 0, pollers: ["a", "b"] },
+    ]);
     for (const slot of [first, second, other]) slot.free();
     asked?.giveBack();
-    expect(slots.groups).toEqual([{ group: "g", busy: 0, max: 4, working: 0, owed: 0, pollers: ["a", "b"] }]);
+    expect(slots.groups).toEqual([
+      { group: "g", busy: 0, max: 4, working: 0, owed: 0, waiting: 0, pollers: ["a", "b"] },
+    ]);
     expect(slots.busy).toBe(0);
   });
 });
@@ -341,7 +360,7 @@ describe("a lane that is closed", () => {
     owed.free();
     expect(groups()).toEqual([]);
     slots.open({ name: "a", group: "g" }, 3);
-    expect(slots.groups).toEqual([{ group: "g", busy: 0, max: 3, working: 0, owed: 0, pollers: ["a"] }]);
+    expect(slots.groups).toEqual([{ group: "g", busy: 0, max: 3, working: 0, owed: 0, waiting: 0, pollers: ["a"] }]);
   });
 });
 

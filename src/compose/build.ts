@@ -208,6 +208,7 @@ export function pollersOf(config: Config): readonly PollerConfig[] {
       group: groupOf(type),
       handler: type.handler,
       maxConcurrentJobs: type.maxConcurrentJobs,
+      weight: type.weight,
       jobTimeoutMs: type.jobTimeoutMs,
       afterCrash: type.afterCrash,
       secretProperties: type.secretProperties,

@@ -100,6 +100,12 @@ export const actionTypeSchema = {
     integer(1, 10_000),
     { derived: "`worker.maxConcurrentJobs`" },
   ),
+  weight: setting(
+    "Share of the slots while they are short: an entry with 2 gets twice as many as one with 1.",
+    // A hundredth is one slot of a hundred; more apart is a limit, and `maxConcurrentJobs` says that better.
+    number(0.1, 100),
+    { default: 1 },
+  ),
   jobTimeout: setting(
     "Longest time for one job; then its handler is aborted and the job fails.",
     duration("1s", "24h"),

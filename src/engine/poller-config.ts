@@ -10,6 +10,8 @@ export interface PollerConfig {
   /** The handler's name in the configuration. */
   readonly handler: string;
   readonly maxConcurrentJobs: number;
+  /** Its group's share of the slots while they are short; absent: 1. */
+  readonly weight?: number;
   readonly jobTimeoutMs: number;
   readonly afterCrash: "fail" | "rerun";
   /** Configuration properties whose values are secret. */

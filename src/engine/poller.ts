@@ -11,7 +11,7 @@ import type { Slots } from "./slots.js";
 
 /** What a polling loop does now, and whether it is about time that it did something else. */
 export interface PollerStep {
-  readonly doing: "starting" | "at-gate" | "waiting-for-slot" | "polling" | "resting" | "ended";
+  readonly doing: "starting" | "at-gate" | "waiting-for-slot" | "gathering-slots" | "polling" | "resting" | "ended";
   /** How long its next step has been due, in ms of the monotonic clock; negative: it is not due yet. */
   readonly overdueMs: number;
 }
@@ -153,8 +153,9 @@ export class Poller {
       await context.gate.pass(signal, () => this.#begins("at-gate"), config);
       if (signal.aborted) return undefined;
       this.#begins("waiting-for-slot");
-      if (slots.freeFor(name) === 0) await this.#gather(name, signal);
-      const reservation = await slots.take(name, this.#want(), signal);
+      const isFull = slots.freeFor(name) === 0;
+      const reservation = await slots.take(name, isFull ? 1 : this.#want(), signal);
+      if (reservation && isFull) await this.#gather(reservation, signal);
       // The gate may have closed while a slot was waited for.
       if (!signal.aborted && !context.gate.closedBy(config)) return reservation;
       reservation?.giveBack();
@@ -257,11 +258,10 @@ export class Poller {
     return isProbing ? 1 : Math.min(config.maxConcurrentJobs, budget.left, context.admission.mostFor(config.handler));
   }
 
-  /** Waits for one slot to be free, then a moment for others to join it. */
-  async #gather(name: string, signal: AbortSignal): Promise<void> {
-    const first = await this.#options.slots.take(name, 1, signal);
-    this.#begins("waiting-for-slot");
-    first?.giveBack();
-    if (first) await this.#options.context.deps.clock.sleep(gatherMs, signal);
+  /** Waits a moment for other slots to join the first. It is held meanwhile: given back it would lose its turn. */
+  async #gather(reservation: Reservation, signal: AbortSignal): Promise<void> {
+    this.#begins("gathering-slots");
+    await this.#options.context.deps.clock.sleep(gatherMs, signal);
+    reservation.grow(this.#want());
   }
 }

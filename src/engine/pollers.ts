@@ -100,7 +100,8 @@ export class Pollers {
   }
 
   #open(config: PollerConfig): void {
-    this.#options.slots.open({ name: pollerKey(config), group: config.group }, config.maxConcurrentJobs);
+    const { group, weight, maxConcurrentJobs } = config;
+    this.#options.slots.open({ name: pollerKey(config), group, weight }, maxConcurrentJobs);
   }
 
   /** Starts the poller, unless it polls already, or nothing polls yet or any more. */

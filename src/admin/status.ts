@@ -195,6 +195,8 @@ export class StatusBoard {
 
   /** A job in flight is gone with its last step; one without an active worker has none. */
   #dropped(event: WorkerEvent & { type: "job-dropped" }): void {
+    // It was put back: it is taken once the job before it has its result.
+    if (event.reason === "not-its-turn") return;
     this.#totals.dropped += 1;
     this.#drops.observe(event);
     const name = jobKeyName(event.key);

@@ -10,6 +10,7 @@ import { Breakers, type Denial } from "./breakers.js";
 import type { EngineContext } from "./context.js";
 import type { EngineDeps, EngineLimits } from "./deps.js";
 import type { Emit, Held, Observe, OrderAnswer } from "./events.js";
+import { Flights } from "./flights.js";
 import { Gate } from "./gate.js";
 import { HeldAtEnd } from "./held-at-end.js";
 import { giveOrder, refusedBy } from "./orders.js";
@@ -19,6 +20,7 @@ import { Pollers } from "./pollers.js";
 import { hearOffers, recover, recoverOthers, recoverReturned } from "./recovery.js";
 import { Runner } from "./runner.js";
 import { Slots } from "./slots.js";
+import { Turns } from "./turns.js";
 
 export interface WorkerOptions {
   readonly deps: EngineDeps;
@@ -77,8 +79,9 @@ export class Worker {
       emit,
       breakers: new Breakers({ emit, mask: options.deps.mask, monotonic: () => clock.monotonic() }),
       pollers: configsByKey(options.pollers),
+      flights: new Flights(),
     };
-    const whole = Object.assign(context, { admission: new Admission(context) });
+    const whole = Object.assign(context, { admission: new Admission(context), turns: new Turns(context) });
     this.#context = Object.assign(whole, { gate: new Gate(whole) });
     this.#slots = new Slots({ max: options.limits.maxConcurrentJobs });
     this.#runner = new Runner(this.#context, this.#slots);

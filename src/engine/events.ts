@@ -66,13 +66,18 @@ export interface OrderAnswer {
 
 export type WorkerEvent = { readonly atMs: number } & (
   | { readonly type: "worker-started"; readonly pollers: number; readonly slots: number }
-  /** A poll answered. `taken`: jobs that were new to us; the rest were repeats, or could not be read. */
+  /**
+   * A poll answered. `taken`: jobs that are in work now; the rest were repeats, could not be read, or are among the
+   * poller's `waiting` offers, whose turn has not come.
+   */
   | {
       readonly type: "poll-finished";
       readonly poller: PollerName;
       readonly limit: number;
       readonly offered: number;
       readonly taken: number;
+      /** Absent: none. */
+      readonly waiting?: number;
       readonly unreadable: readonly string[];
       readonly durationMs: number;
       readonly restMs: number;

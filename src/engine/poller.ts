@@ -1,6 +1,7 @@
 // One loop per action type and Region: take slots, poll for that many, set the jobs going, rest. It ends only when
 // its signal aborts, or, in a single pass, when nothing is waiting any more. It never ends by an error.
 import { GatewayError } from "../codepipeline/gateway.js";
+import { jobKeyName, type PolledJob } from "../job/job.js";
 import { type BackoffPolicy, type BackoffState, next, type PollResult, rested } from "./backoff.js";
 import type { EngineContext } from "./context.js";
 import { faultOf } from "./events.js";
@@ -44,6 +45,18 @@ export interface Budget {
  * slots instead of one for each costs a quarter less per job and delays none that is running.
  */
 const gatherMs = 10;
+/** CodePipeline's own cap is not documented; 100 custom jobs of 100 KB each are still read. */
+const batchMax = 100;
+
+/** What a poll's offers are taken by. */
+interface PollTake {
+  /** There are as many as were asked for, so there may be more. */
+  readonly isFull: boolean;
+  /** Slots for them. */
+  readonly limit: number;
+  readonly use: () => Slot | undefined;
+  readonly answeredMs: number;
+}
 
 export class Poller {
   readonly #options: PollerOptions;
@@ -54,6 +67,8 @@ export class Poller {
   /** True when the last poll failed: the next one holds a single slot. */
   #isProbing = false;
   #failures = 0;
+  /** How many of the last poll's offers were kept already. */
+  #again = 0;
   #doing: PollerStep["doing"] = "starting";
   #dueMs: number;
   /** Ends the waiting between polls, but no poll that is under way: what it brings is worked. */
@@ -97,11 +112,12 @@ export class Poller {
     const onStop = () => this.wake();
     signal.addEventListener("abort", onStop, { once: true });
     while (!signal.aborted && budget.left + budget.promised > 0) {
+      // Whoever wakes it during the turn ends the rest after it.
+      this.#wake = new AbortController();
       // Another poll holds what is left of a single pass: it may give some of it back.
       const restMs = budget.left > 0 ? await this.#turn(signal) : this.#backoff.minIntervalMs;
       if (restMs === "end") break;
       if (restMs > 0 && !signal.aborted) {
-        this.#wake = new AbortController();
         this.#begins("resting", restMs);
         await clock.sleep(restMs, this.#wake.signal);
       }
@@ -169,34 +185,77 @@ export class Poller {
     startedMs: number,
     signal: AbortSignal,
   ): Promise<number | "end"> {
-    const { config, context, runner, budget, idleEndMs } = this.#options;
-    const { clock } = context.deps;
-    const gateway = context.deps.gateway(config.region, config.actionType.owner);
-    const answer = await gateway.poll(config.actionType, limit, signal);
+    const { config, context, budget, idleEndMs } = this.#options;
+    const { turns, deps } = context;
+    const { clock } = deps;
+    const gateway = deps.gateway(config.region, config.actionType.owner);
+    const asked = limit + this.#behind(limit);
+    const answer = await gateway.poll(config.actionType, asked, signal);
     const answeredMs = clock.monotonic();
     this.#recovered();
-    // A service that answers more than was asked for does not get more slots than are free.
-    const takes = answer.jobs.slice(0, limit).map((polled) => {
-      const slot = use();
-      return slot ? runner.take(polled, config, slot, answeredMs) : Promise.resolve(false);
-    });
-    const taken = (await Promise.all(takes)).filter(Boolean).length;
+    // A service that answers more than was asked for is believed no more than that.
+    const isFull = answer.jobs.length >= asked;
+    const { taken, hasMore } = await this.#take(answer.jobs.slice(0, asked), { isFull, limit, use, answeredMs });
     budget.left += limit - taken;
-    const result: PollResult = { kind: taken === 0 ? "empty" : taken >= limit ? "full" : "some" };
+    const result: PollResult = {
+      kind:
+        taken >= limit || (isFull && (hasMore || this.#behind(limit) > asked - limit))
+          ? "full"
+          : taken === 0
+            ? "empty"
+            : "some",
+    };
     const restMs = this.#rest(result);
+    const waiting = turns.waiting(config);
     context.emit({
       type: "poll-finished",
       poller: { region: config.region, actionType: config.actionType },
-      limit,
+      limit: asked,
       offered: answer.jobs.length + answer.unreadable.length,
       taken,
+      ...(waiting > 0 ? { waiting } : {}),
       unreadable: answer.unreadable.map(context.deps.mask),
       durationMs: answeredMs - startedMs,
       restMs,
     });
     if (taken > 0) this.#lastWorkMs = clock.monotonic();
-    if (idleEndMs !== undefined && taken === 0 && clock.monotonic() - this.#lastWorkMs >= idleEndMs) return "end";
+    const isIdle = taken === 0 && waiting === 0;
+    if (idleEndMs !== undefined && isIdle && clock.monotonic() - this.#lastWorkMs >= idleEndMs) return "end";
     return restMs;
+  }
+
+  /** Takes those of the offers, and of earlier ones, whose turn it is. `hasMore`: some were new, and wait. */
+  async #take(
+    jobs: readonly PolledJob[],
+    { isFull, limit, use, answeredMs }: PollTake,
+  ): Promise<{ readonly taken: number; readonly hasMore: boolean }> {
+    const { config, context, runner } = this.#options;
+    const { turns } = context;
+    const offers = jobs.filter((polled) => !runner.repeated(polled));
+    const { fresh, again } = turns.offered(config, offers);
+    this.#again = again;
+    const whole = new Map(offers.map((polled) => [jobKeyName(polled.key), polled]));
+    // The gate may have closed during the poll. What waited for its turn waits on; CodePipeline was promised nothing.
+    const most = context.gate.closedBy(config) ? 0 : limit;
+    const takes = turns.take(config, most, isFull && fresh.length > 0).map(async (offer) => {
+      const { key, nonce } = offer;
+      const slot = use();
+      const polled = whole.get(jobKeyName(key)) ?? { key, nonce };
+      const isTaken = slot !== undefined && (await runner.take(polled, config, slot, answeredMs, offer));
+      turns.leased(offer);
+      return isTaken;
+    });
+    const hasMore = fresh.some((offer) => turns.isWaiting(config, offer));
+    return { taken: (await Promise.all(takes)).filter(Boolean).length, hasMore };
+  }
+
+  /**
+   * Jobs that a poll may ask for besides those that it has slots for: as many as it would be given again although they
+   * wait for their turn, since they must not hide those behind them. None while CodePipeline does not offer them again.
+   */
+  #behind(limit: number): number {
+    if (this.#again === 0) return 0;
+    return Math.max(0, Math.min(this.#options.context.turns.waiting(this.#options.config), batchMax - limit));
   }
 
   #failed(error: unknown, limit: number, startedMs: number, signal: AbortSignal): number | "end" {

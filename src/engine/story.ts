@@ -42,6 +42,7 @@ export async function story(context: EngineContext, flight: JobInFlight, offer?:
   const job = await detailsOf(context, flight, offer);
   if (!job) return;
   flight.pipeline = job.pipeline;
+  if (!context.turns.mayBegin(flight, job)) return putBack(context, flight, job);
   const unmask = maskSecretsOf(context, flight.config, job);
   const start = context.admission.start(flight.config.handler);
   flight.start = start;
@@ -80,6 +81,15 @@ async function begins(context: EngineContext, flight: JobInFlight): Promise<bool
 export function turnOf({ state, hasCallback }: Omit<FoundJob, "key">, { afterCrash }: PollerConfig): JobWait {
   if (state === "running") return hasCallback || afterCrash === "rerun" ? "work" : "owe";
   return state === "settled" ? "owe" : "work";
+}
+
+/** It was not acknowledged: its slot is free again, and its offer waits until the job before it has its result. */
+async function putBack(context: EngineContext, flight: JobInFlight, job: Job): Promise<void> {
+  const { serialBy } = flight.config;
+  const message = `a job with the same ${serialBy} is in work; it waits for that one's result`;
+  await drop(context, flight, { reason: "not-its-turn", message });
+  // Once it has ended here, or its own offer would count as a repeat.
+  context.turns.putBack(flight, job);
 }
 
 async function detailsOf(

@@ -369,8 +369,8 @@ export const logEvents = {
   },
   "poll-finished": {
     levels: ["debug"],
-    fields: [...poller, "limit", "offered", "taken", "durationMs", "nextPollMs"],
-    means: "A poll was answered. `taken` counts the jobs that are new.",
+    fields: [...poller, "limit", "offered", "taken", "waiting", "durationMs", "nextPollMs"],
+    means: "A poll was answered. `taken` counts the jobs that were started, `waiting` those whose turn has not come.",
   },
   "poll-recovered": {
     levels: ["debug", "info"],

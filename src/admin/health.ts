@@ -109,6 +109,9 @@ function mayStandStill({ doing }: PollerLoop, status: LoopsStatus, ledger: Ledge
     case "waiting-for-slot":
       // Jobs hold slots, or polls do, which have limits of their own.
       return status.inFlight > 0 || status.loops.some((loop) => holdsSlots.has(loop.doing));
+    case "waiting-for-rate":
+      // CodePipeline throttles; each call has its turn.
+      return true;
     case "starting":
     case "polling":
       // What was left is read from the ledger, and what a poll brings is written to it.

@@ -4,6 +4,7 @@ import type { Held, PollerName, WorkerEvent } from "../engine/events.js";
 import { actionTypeName, type JobKey, jobKeyName } from "../job/job.js";
 import type { JobState } from "../job/lifecycle.js";
 import { DropBoard } from "./drops.js";
+import { PollRate } from "./poll-rate.js";
 import type {
   BreakerStatus,
   JobStatusLine,
@@ -21,6 +22,7 @@ export class StatusBoard {
   /** Their last poll may still be answered; that does not bring them back. */
   readonly #removed = new Set<string>();
   readonly #breakers = new Map<string, BreakerStatus>();
+  readonly #pollRates = new Map<string, PollRate>();
   readonly #jobs = new Map<string, Mutable<JobStatusLine>>();
   readonly #drops = new DropBoard();
   readonly #totals: Mutable<Totals> = {
@@ -55,6 +57,7 @@ export class StatusBoard {
       shortage: this.#shortage,
       pollers: [...this.#pollers.values()].map((poller) => ({ ...poller })),
       breakers: [...this.#breakers.values()],
+      pollRates: [...this.#pollRates].map(([region, rate]) => ({ region, perMinute: rate.perMinute(atMs) })),
       jobs: [...this.#jobs.values()].map((job) => ({ ...job })),
       drops: this.#drops.recent(atMs),
       totals: { ...this.#totals },
@@ -140,6 +143,10 @@ export class StatusBoard {
   }
 
   #polled(event: WorkerEvent & { type: "poll-finished" | "poll-failed" }): void {
+    const { region } = event.poller;
+    const rate = this.#pollRates.get(region) ?? new PollRate();
+    this.#pollRates.set(region, rate);
+    rate.add(event.atMs);
     if (this.#removed.has(pollerKey(event.poller))) return;
     const poller = this.#poller(event.poller);
     poller.polls += 1;
@@ -152,6 +159,7 @@ export class StatusBoard {
       return;
     }
     poller.taken += event.taken;
+    poller.waiting = event.waiting ?? 0;
     poller.failures = 0;
     poller.failingSinceMs = undefined;
     poller.lastGoodPollAtMs = event.atMs;
@@ -252,6 +260,7 @@ export class StatusBoard {
       lastFault: undefined,
       polls: 0,
       taken: 0,
+      waiting: 0,
     };
     this.#pollers.set(key, poller);
     return poller;

@@ -1,6 +1,7 @@
 // What the engine's parts share.
 import type { Admission } from "./admission.js";
 import type { Breakers } from "./breakers.js";
+import type { CallBudgets } from "./call-budget.js";
 import type { EngineDeps, EngineLimits, Scopes } from "./deps.js";
 import type { Emit } from "./events.js";
 import type { Flights } from "./flights.js";
@@ -17,6 +18,8 @@ export interface EngineContext {
   readonly flights: Flights;
   /** Which offers are taken now, as far as their customers are concerned. */
   readonly turns: Turns;
+  /** How fast CodePipeline may be called while it throttles. */
+  readonly budgets: CallBudgets;
   /** Which calls CodePipeline denies us. */
   readonly breakers: Breakers;
   readonly deps: EngineDeps;

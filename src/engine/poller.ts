@@ -12,7 +12,15 @@ import type { Slots } from "./slots.js";
 
 /** What a polling loop does now, and whether it is about time that it did something else. */
 export interface PollerStep {
-  readonly doing: "starting" | "at-gate" | "waiting-for-slot" | "gathering-slots" | "polling" | "resting" | "ended";
+  readonly doing:
+    | "starting"
+    | "at-gate"
+    | "waiting-for-slot"
+    | "gathering-slots"
+    | "waiting-for-rate"
+    | "polling"
+    | "resting"
+    | "ended";
   /** How long its next step has been due, in ms of the monotonic clock; negative: it is not due yet. */
   readonly overdueMs: number;
 }
@@ -165,6 +173,8 @@ export class Poller {
   async #admission(signal: AbortSignal): Promise<Reservation | undefined> {
     const { config, context, slots } = this.#options;
     const name = pollerKey(config);
+    const budget = context.budgets.of(config);
+    let hasTurn = false;
     while (!signal.aborted) {
       await context.gate.pass(signal, () => this.#begins("at-gate"), config);
       if (signal.aborted) return undefined;
@@ -173,8 +183,13 @@ export class Poller {
       const reservation = await slots.take(name, isFull ? 1 : this.#want(), signal);
       if (reservation && isFull) await this.#gather(reservation, signal);
       // The gate may have closed while a slot was waited for.
-      if (!signal.aborted && !context.gate.closedBy(config)) return reservation;
+      const isOpen = !signal.aborted && !context.gate.closedBy(config);
+      if (isOpen && (hasTurn || budget.perSecond === undefined)) return reservation;
       reservation?.giveBack();
+      if (!isOpen) continue;
+      // Without slots: they may serve another Region meanwhile.
+      this.#begins("waiting-for-rate");
+      hasTurn = (await budget.enter("poll", signal)) ?? true;
     }
     return undefined;
   }
@@ -191,6 +206,7 @@ export class Poller {
     const gateway = deps.gateway(config.region, config.actionType.owner);
     const asked = limit + this.#behind(limit);
     const answer = await gateway.poll(config.actionType, asked, signal);
+    context.budgets.of(config).ended(false);
     const answeredMs = clock.monotonic();
     this.#recovered();
     // A service that answers more than was asked for is believed no more than that.
@@ -276,6 +292,7 @@ export class Poller {
     if (!this.#end.signal.aborted) {
       context.breakers.failed(config, "poll", fault);
     }
+    context.budgets.of(config).ended(fault.kind === "throttled");
     context.admission.machine.notice(error, "a poll failed");
     const durationMs = context.deps.clock.monotonic() - startedMs;
     const { kind, retryAfterMs } = fault;
@@ -314,7 +331,9 @@ export class Poller {
     const { config, context, budget } = this.#options;
     // While a call for its jobs is denied, or its handler is in doubt, the poller gets one job at a time.
     const isProbing = this.#isProbing || context.breakers.isOpenFor(config);
-    return isProbing ? 1 : Math.min(config.maxConcurrentJobs, budget.left, context.admission.mostFor(config.handler));
+    if (isProbing) return 1;
+    const { mostJobs } = context.budgets.of(config);
+    return Math.min(config.maxConcurrentJobs, budget.left, context.admission.mostFor(config.handler), mostJobs);
   }
 
   /** Waits a moment for other slots to join the first. It is held meanwhile: given back it would lose its turn. */

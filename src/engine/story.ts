@@ -109,7 +109,7 @@ async function detailsOf(
         // A token source that fails may still have the tokens of other clients, whose jobs need the slot.
         isWorthIt: ({ kind }) => isPassing(kind) && kind !== "token-unavailable",
       },
-      () => calling(context, flight.key, "details", (gateway) => gateway.details(offer, scopes.poll)),
+      () => calling(context, flight.key, "details", scopes.poll, (gateway) => gateway.details(offer, scopes.poll)),
     );
     flight.learn(nonceEvent(flight.claim, job.nonce));
     await flight.note({ type: "details-received" });
@@ -140,7 +140,10 @@ async function detailsOfOurs(context: EngineContext, flight: JobInFlight): Promi
         isOutsideSlot: () => true,
         alsoEndedBy,
       },
-      () => calling(context, flight.key, "details", (gateway) => gateway.detailsAgain(flight.key, scopes.work)),
+      () =>
+        calling(context, flight.key, "details", scopes.work, (gateway) =>
+          gateway.detailsAgain(flight.key, scopes.work),
+        ),
     );
   } catch (error) {
     if (flight.loss) await drop(context, flight, flight.loss);

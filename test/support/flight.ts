@@ -2,6 +2,7 @@
 import type { JobGateway } from "../../src/codepipeline/gateway.js";
 import { Admission } from "../../src/engine/admission.js";
 import { Breakers } from "../../src/engine/breakers.js";
+import { CallBudgets } from "../../src/engine/call-budget.js";
 import type { EngineContext } from "../../src/engine/context.js";
 import type { UntimedEvent } from "../../src/engine/events.js";
 import { Flights } from "../../src/engine/flights.js";
@@ -81,6 +82,7 @@ export async function flightOver(gateway: Partial<JobGateway>, claim?: Claim) {
     scopes: { poll: signal, work: signal, report: signal },
     emit,
     pollers: new Map([[name, config]]),
+    budgets: new CallBudgets({ clock, onLimit: () => {} }),
     flights: new Flights(),
   };
   const base = Object.assign(parts, { admission: new Admission(parts), turns: new Turns(parts) });

@@ -60,10 +60,12 @@ describe("a new board", () => {
       lastFault: undefined,
       polls: 0,
       taken: 0,
+      waiting: 0,
     };
     expect(look()).toEqual({
       atMs: startMs + 60_000,
       startedAtMs: startMs,
+      pollRates: [],
       breakers: [],
       isDraining: false,
       isPaused: false,
@@ -109,6 +111,7 @@ describe("pollers", () => {
       actionType: "ThirdParty/Test/Acme-Scan/1",
       polls: 3,
       taken: 1,
+      waiting: 0,
       failures: 2,
       failingSinceMs: startMs + 200,
       lastFault: fault,

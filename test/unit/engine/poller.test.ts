@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { GatewayError, type JobGateway } from "../../../src/codepipeline/gateway.js";
 import { Breakers } from "../../../src/engine/breakers.js";
+import { CallBudgets } from "../../../src/engine/call-budget.js";
 import type { EngineContext } from "../../../src/engine/context.js";
 import type { UntimedEvent } from "../../../src/engine/events.js";
 import { Flights } from "../../../src/engine/flights.js";
@@ -81,6 +82,7 @@ function given(options: { pollers: readonly PollerConfig[]; waiting: number; max
       mask: (text) => text,
       monotonic: () => clock.monotonic(),
     }),
+    budgets: new CallBudgets({ clock, onLimit: () => {} }),
     flights: new Flights(),
   } as unknown as EngineContext;
   Object.assign(context, { turns: new Turns(context) });

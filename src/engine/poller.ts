@@ -248,12 +248,12 @@ export class Poller {
     const { config, context, runner } = this.#options;
     const { turns } = context;
     const offers = jobs.filter((polled) => !runner.repeated(polled));
-    const { fresh, again } = turns.offered(config, offers);
+    const { fresh, again, names } = turns.offered(config, offers);
     this.#again = again;
     const whole = new Map(offers.map((polled) => [jobKeyName(polled.key), polled]));
     // The gate may have closed during the poll. What waited for its turn waits on; CodePipeline was promised nothing.
     const most = context.gate.closedBy(config) ? 0 : limit;
-    const takes = turns.take(config, most, isFull && fresh.length > 0).map(async (offer) => {
+    const takes = turns.take(config, most, isFull && fresh.length > 0, names).map(async (offer) => {
       const { key, nonce } = offer;
       const slot = use();
       const polled = whole.get(jobKeyName(key)) ?? { key, nonce };

@@ -2,7 +2,7 @@
 // Decides only which offers are taken now; a job that was taken is no business of this file any more. What is in work it
 // reads off the jobs in flight, so that nothing here can disagree with them.
 import { createHmac, randomBytes } from "node:crypto";
-import type { Job, PolledJob } from "../job/job.js";
+import { type Job, jobKeyName, type PolledJob } from "../job/job.js";
 import { isOver } from "../job/lifecycle.js";
 import type { Clock } from "../std/clock.js";
 import type { EngineLimits } from "./deps.js";
@@ -21,6 +21,8 @@ export interface TurnsContext {
 export interface Seen {
   /** Those that are kept and were not before. */
   readonly fresh: readonly KeptOffer[];
+  /** Names of all of them: they are surely still offered to us. */
+  readonly names: ReadonlySet<string>;
   /** Jobs that were kept already: CodePipeline offers them again although they were never taken. */
   readonly again: number;
 }
@@ -91,17 +93,23 @@ export class Turns {
       if (isKnown) again += 1;
       else if (isKept) fresh.push(offer);
     }
-    return { fresh, again };
+    return { fresh, again, names: new Set(offers.map(({ key }) => jobKeyName(key))) };
   }
 
   /**
    * Up to `most` offers whose turn it is, of whichever customer has the fewest jobs in work first. They are kept no more,
    * and count as in work until `leased`. `isMore`: CodePipeline has others, so customers that have their share wait a
-   * moment until these have been looked at.
+   * moment until these have been looked at. Jobs in `names` come first of their customer's: what was offered a while ago
+   * may be back in CodePipeline's queue by now.
    */
-  take(config: PollerConfig, most: number, isMore: boolean): readonly KeptOffer[] {
+  take(
+    config: PollerConfig,
+    most: number,
+    isMore: boolean,
+    names: ReadonlySet<string> = new Set(),
+  ): readonly KeptOffer[] {
     const poller = pollerKey(config);
-    const next = this.#next(config, most, this.#mayLook(config, isMore));
+    const next = this.#next(config, most, this.#mayLook(config, isMore), names);
     for (const offer of next) {
       this.#kept.remove(poller, offer);
       this.#leasing.set(offer, config.group);
@@ -151,7 +159,7 @@ export class Turns {
     this.#looks.delete(pollerKey(config));
   }
 
-  #next(config: PollerConfig, most: number, isLooking: boolean): readonly KeptOffer[] {
+  #next(config: PollerConfig, most: number, isLooking: boolean, names?: ReadonlySet<string>): readonly KeptOffer[] {
     const kept = this.#kept.of(pollerKey(config));
     if (kept.size === 0) return [];
     const work = this.#inWork(config);
@@ -161,7 +169,7 @@ export class Turns {
     const lines = [...kept].map(([client, offers]) => {
       const counts = { ...(work.byClient.get(client) ?? none) };
       const mayHaveMore = () => counts.here < share && (client === "" || (counts.here < here && counts.all < all));
-      return { offers: offers.values(), counts, mayHaveMore };
+      return { offers: inOrder(offers, names), counts, mayHaveMore };
     });
     const found: KeptOffer[] = [];
     while (found.length < most) {
@@ -265,6 +273,15 @@ function leastOf<T extends { readonly counts: Counts }>(lines: readonly T[]): T 
   let least: T | undefined;
   for (const line of lines) if (!least || line.counts.here < least.counts.here) least = line;
   return least;
+}
+
+/** Those that were named first, then the others, each in the order of their offers. */
+function* inOrder(
+  offers: ReadonlyMap<string, KeptOffer>,
+  names: ReadonlySet<string> = new Set(),
+): Generator<KeptOffer> {
+  for (const [name, offer] of offers) if (names.has(name)) yield offer;
+  for (const [name, offer] of offers) if (!names.has(name)) yield offer;
 }
 
 /** The first whose value is free; those before it wait on. */

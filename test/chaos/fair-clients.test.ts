@@ -34,7 +34,7 @@ async function floodOf({ isShared, settings = {}, offersAtOnce = false, before =
       return { kind: "succeeded" };
     },
   });
-  Object.assign(service, { latencyMs, offersAtOnce });
+  Object.assign(service, { latencyMs, offersAtOnce, queuesAgain: true });
   let working = 0;
   service.onCall = () => {
     working = Math.max(working, service.jobs.filter(({ state }) => state === "in-progress").length);
@@ -80,6 +80,7 @@ async function floodOf({ isShared, settings = {}, offersAtOnce = false, before =
     p95: waits[Math.floor(waits.length * 0.95)] ?? 0,
     polls: polls.length,
     details: service.calls.filter(({ operation }) => operation === "details").length,
+    lost: events.filter(({ type }) => type === "job-dropped").length,
     largest: Math.max(...polls.map(({ limit }) => limit ?? 0)),
     working,
     held: Math.max(...service.calls.map(({ held }) => held)),
@@ -155,7 +156,7 @@ describe("serialBy", () => {
         return { kind: "succeeded" };
       },
     });
-    service.latencyMs = latencyMs;
+    Object.assign(service, { latencyMs, queuesAgain: true });
     await worker.start();
     for (let index = 0; index < 80; index++) {
       service.addJob(scan, `job-${index}`, { client: "a", configuration: { Project: `p-${index % values}` } });

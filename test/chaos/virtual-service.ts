@@ -69,6 +69,8 @@ export class VirtualService implements JobGateway {
   outage: OutageKind | undefined;
   /** The other reading of the API: a job that nobody acknowledged is offered by every poll. */
   offersAtOnce = false;
+  /** A job that is to be offered again is in the queue until a poll gets it: till then nobody's acknowledge counts. */
+  queuesAgain = false;
   /** Of each call, in ms. */
   latencyMs = 0;
   /** Calls a second that are let through, in a bucket of one second; the rest is throttled. */
@@ -145,7 +147,9 @@ export class VirtualService implements JobGateway {
     return this.#serve({ operation: "acknowledge", actionType: key.actionType, key }, signal, () => {
       const job = this.#job(key, "acknowledge");
       // The harder reading of the API: a nonce is used up by the first acknowledge that arrives.
-      if (job.state !== "dispatched" || nonce !== String(job.nonce)) throw refusal("not-ours", "acknowledge", key);
+      const isQueued = this.queuesAgain && !this.offersAtOnce && job.offerAgainAtMs <= this.#clock.monotonic();
+      if (isQueued || job.state !== "dispatched" || nonce !== String(job.nonce))
+        throw refusal("not-ours", "acknowledge", key);
       job.state = "in-progress";
       return "InProgress";
     });

@@ -80,6 +80,15 @@ describe("a customer's cap", () => {
     expect(idsOf(take(capped, 10))).toEqual(["a-0", "b-0", "a-1"]);
   });
 
+  it("takes what was offered just now before what waits: that may be back in the queue", () => {
+    const { turns, take, end } = given();
+    turns.offered(capped, offers("a", 5));
+    const [first] = take(capped, 10);
+    if (first) end(first);
+    const { names } = turns.offered(capped, [offer("a", "a-4"), offer("a", "new")]);
+    expect(idsOf(turns.take(capped, 1, false, names))).toEqual(["a-4"]);
+  });
+
   it("counts a job that waits only for its result to be accepted no more", () => {
     const { turns, take } = given();
     turns.offered(capped, offers("a", 3));

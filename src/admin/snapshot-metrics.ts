@@ -48,10 +48,20 @@ export function snapshotFamilies({ status, ledger }: MetricsView): readonly Fami
   ];
 }
 
-function regionFamilies({ pollers, breakers }: AdminStatus): readonly Family[] {
+function regionFamilies({ pollers, breakers, pollRates = [], callLimits = [] }: AdminStatus): readonly Family[] {
   const regions = regionsOf(pollers);
   const isOpen = (region: string) => breakers.some((breaker) => breaker.region === region);
   return [
+    gauge(
+      "partnerd_polls_per_minute",
+      "Polls of the last minute.",
+      pollRates.map(({ region, perMinute }) => sample({ region }, perMinute)),
+    ),
+    gauge(
+      "partnerd_call_limit_per_second",
+      "Calls a second at most while CodePipeline throttles. No sample: not limited.",
+      callLimits.map(({ scope, perSecond }) => sample({ scope }, perSecond)),
+    ),
     gauge(
       "partnerd_breaker_state",
       "1 for the state of each Region's breaker. open: CodePipeline denies access (credentials, policy or clock).",
@@ -117,6 +127,11 @@ function pollerFamilies({ pollers }: AdminStatus): readonly Family[] {
       "partnerd_poller_last_answer_timestamp_seconds",
       "Time of the last answered poll, in seconds since the epoch; 0: never.",
       pollers.map((poller) => sample(labels(poller), (poller.lastGoodPollAtMs ?? 0) / 1_000)),
+    ),
+    gauge(
+      "partnerd_offers_waiting",
+      "Offers that wait for their customer's turn: not acknowledged.",
+      pollers.map((poller) => sample(labels(poller), poller.waiting ?? 0)),
     ),
   ];
 }

@@ -17,6 +17,8 @@ export interface AdminStatus extends StatusSnapshot {
   readonly denials: readonly DeniedCall[];
   /** Absent: nobody watches them. */
   readonly handlers?: readonly HandlerHealth[];
+  /** Calls a second at most, where CodePipeline throttles; none while it does not. */
+  readonly callLimits?: readonly { readonly scope: string; readonly perSecond: number }[];
   /** Jobs in hand, those included whose details are still on their way. */
   readonly inFlight: number;
   /** Jobs in the ledger that CodePipeline waits for and that have no active worker here. */

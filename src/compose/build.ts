@@ -167,7 +167,7 @@ export function limitsOf({ worker, polling, shutdown, retry, handlers }: Config)
   const handlerBreakers = new Map(
     Object.entries(handlers).flatMap(([name, { breaker }]) => (breaker ? [[name, breaker] as const] : [])),
   );
-  return { maxConcurrentJobs: worker.maxConcurrentJobs, polling, shutdown, retry, handlerBreakers };
+  return { ...worker, polling, shutdown, retry, handlerBreakers };
 }
 
 /**
@@ -187,6 +187,9 @@ export function pollersOf(config: Config): readonly PollerConfig[] {
       group: groupOf(type),
       handler: type.handler,
       maxConcurrentJobs: type.maxConcurrentJobs,
+      maxConcurrentJobsPerClient: type.maxConcurrentJobsPerClient,
+      serialBy: type.serialBy,
+      weight: type.weight,
       jobTimeoutMs: type.jobTimeoutMs,
       afterCrash: type.afterCrash,
       secretProperties: type.secretProperties,

@@ -106,7 +106,7 @@ export class Daemon {
   }
 
   status(): AdminStatus {
-    const { slots, inFlight, unattended } = this.worker;
+    const { slots, inFlight, unattended, callLimits } = this.worker;
     const denials = this.worker.denials.map(({ poller, fault }) => {
       const { operation, message } = fault;
       return { region: poller.region, actionType: actionTypeName(poller.actionType), operation, message };
@@ -118,7 +118,7 @@ export class Daemon {
       }));
       return { ...each, pollers };
     });
-    return { ...this.#board.snapshot(this.#clock.now()), slots, inFlight, unattended, denials, handlers };
+    return { ...this.#board.snapshot(this.#clock.now()), slots, inFlight, unattended, callLimits, denials, handlers };
   }
 
   /** Whether the polling loops turn: the answer of /livez, and the condition of systemd's watchdog notification. */

@@ -100,6 +100,21 @@ export const actionTypeSchema = {
     integer(1, 10_000),
     { derived: "`worker.maxConcurrentJobs`" },
   ),
+  maxConcurrentJobsPerClient: setting(
+    "Jobs of this entry worked at once for one customer, within `worker.maxConcurrentJobsPerClient`; further ones wait at CodePipeline.",
+    integer(1, 10_000),
+    { unset: "`worker.maxConcurrentJobsPerClient`" },
+  ),
+  serialBy: setting(
+    "One job of this entry at a time for each value: `client`, or `configuration.NAME` for a property of the action's configuration. Jobs without that property do not wait for each other.",
+    text({ max: 64, form: /^(?:client|configuration\..{1,50})$/, says: "client or configuration.NAME" }),
+  ),
+  weight: setting(
+    "Share of the slots while they are short: an entry with 2 gets twice as many as one with 1.",
+    // A hundredth is one slot of a hundred; more apart is a limit, and `maxConcurrentJobs` says that better.
+    number(0.1, 100),
+    { default: 1 },
+  ),
   jobTimeout: setting(
     "Time limit of one job; then its handler is aborted and the job fails.",
     duration("1s", "24h"),

@@ -218,12 +218,13 @@ function checkActionType(path: string, type: ActionTypeConfig, { draft, settings
     findings.warn(settings.place(`${path}.jobTimeout`), what, "use continuations for longer work");
   }
   checkSecretProperties(path, type, { settings, findings });
-  const limit = `${path}.maxConcurrentJobs`;
-  if (!settings.isGiven(limit) || !settings.isSound("worker.maxConcurrentJobs")) return;
-  const { maxConcurrentJobs } = draft.worker;
-  if (type.maxConcurrentJobs <= maxConcurrentJobs) return;
-  const what = `${limit} is over worker.maxConcurrentJobs (${maxConcurrentJobs}) and never comes to bear`;
-  findings.warn(settings.place(limit), what, "raise that one, or lower this");
+  for (const limit of ["maxConcurrentJobs", "maxConcurrentJobsPerClient"] as const) {
+    if (!settings.isGiven(`${path}.${limit}`) || !settings.isSound(`worker.${limit}`)) continue;
+    const [own, over] = [type[limit], draft.worker[limit]];
+    if (own === undefined || over === undefined || own <= over) continue;
+    const what = `${path}.${limit} is over worker.${limit} (${over}) and never comes to bear`;
+    findings.warn(settings.place(`${path}.${limit}`), what, "raise that one, or lower this");
+  }
 }
 
 /** One property cannot be masked and shown; and what is queried for is no secret to CodePipeline, nor is it here. */

@@ -126,6 +126,11 @@ export const schema = withVariables({
     maxConcurrentJobs: setting("Most jobs that run at once, of all action types together.", integer(1, 10_000), {
       default: 50,
     }),
+    maxConcurrentJobsPerClient: setting(
+      "Jobs of one customer worked at once, of all action types together: of a client id, or of the account of a custom job. Each replica of a fleet counts its own.",
+      integer(1, 10_000),
+      { unset: "no cap" },
+    ),
   },
   polling: {
     minInterval: setting("Interval between two polls while jobs come.", duration("50ms", "1h"), {

@@ -2,6 +2,8 @@
 /** Slots that one poll may fill. */
 export interface Reservation {
   readonly size: number;
+  /** Adds what is free now, up to so many together. */
+  grow(want: number): void;
   /** Makes one of them a job's slot. `undefined`: all are used. */
   use(): Slot | undefined;
   /** Gives back those that were not used. Idempotent. */

@@ -43,6 +43,7 @@ export async function story(context: EngineContext, flight: JobInFlight, offer?:
   const job = await detailsOf(context, flight, offer);
   if (!job) return;
   flight.pipeline = job.pipeline;
+  if (!context.turns.mayBegin(flight, job)) return putBack(context, flight, job);
   const unmask = maskSecretsOf(context, flight.config, job);
   const start = context.admission.start(flight.config.handler);
   flight.start = start;
@@ -81,6 +82,15 @@ async function begins(context: EngineContext, flight: JobInFlight): Promise<bool
 export function turnOf({ state, hasCallback }: Omit<FoundJob, "key">, { afterCrash }: PollerConfig): JobWait {
   if (state === "running") return hasCallback || afterCrash === "rerun" ? "work" : "owe";
   return state === "settled" ? "owe" : "work";
+}
+
+/** It was not acknowledged: its slot is free again, and its offer waits until the job before it has its result. */
+async function putBack(context: EngineContext, flight: JobInFlight, job: Job): Promise<void> {
+  const { serialBy } = flight.config;
+  const message = `a job with the same ${serialBy} is in work; it waits for that one's result`;
+  await drop(context, flight, { reason: "not-its-turn", message });
+  // Once it has ended here, or its own offer would count as a repeat.
+  context.turns.putBack(flight, job);
 }
 
 async function detailsOf(
@@ -146,7 +156,7 @@ function offeredDetails(context: EngineContext, flight: JobInFlight, offer: Poll
       // A token source that fails may still have the tokens of other clients, whose jobs need the slot.
       isWorthIt: ({ kind }) => isPassing(kind) && kind !== "token-unavailable",
     },
-    () => calling(context, flight.key, "details", (gateway) => gateway.details(offer, scopes.poll)),
+    () => calling(context, flight.key, "details", scopes.poll, (gateway) => gateway.details(offer, scopes.poll)),
   );
 }
 
@@ -166,7 +176,10 @@ async function detailsOfOurs(context: EngineContext, flight: JobInFlight): Promi
         isOutsideSlot: () => true,
         alsoEndedBy,
       },
-      () => calling(context, flight.key, "details", (gateway) => gateway.detailsAgain(flight.key, scopes.work)),
+      () =>
+        calling(context, flight.key, "details", scopes.work, (gateway) =>
+          gateway.detailsAgain(flight.key, scopes.work),
+        ),
     );
   } catch (error) {
     if (flight.loss) await drop(context, flight, flight.loss);

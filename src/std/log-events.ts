@@ -48,6 +48,19 @@ export const logEvents = {
     means: "Somebody sent a wrong admin or callback token. At most one line a minute; `count` since the last one.",
     remedy: "`from` says where it came from. The first ten a minute are answered at once, further ones late.",
   },
+  "calls-throttled": {
+    levels: ["warn"],
+    fields: ["scope", "callsPerSecond"],
+    means:
+      "CodePipeline throttles calls in this Region. Calls are made in turn: results, acknowledges, details, polls.",
+    remedy:
+      "None, if it passes. If it lasts: raise `polling.minInterval`, poll fewer action types, or ask AWS for more.",
+  },
+  "calls-unthrottled": {
+    levels: ["info"],
+    fields: ["scope", "limitedMs"],
+    means: "For a minute no call was throttled and none had to wait.",
+  },
   "call-retried": {
     levels: ["debug", "warn"],
     fields: [...job, "code", "attempt", "delayMs"],
@@ -386,8 +399,8 @@ export const logEvents = {
   },
   "poll-finished": {
     levels: ["debug"],
-    fields: [...poller, "limit", "offered", "taken", "durationMs", "nextPollMs"],
-    means: "A poll was answered. `taken` counts the jobs that are new.",
+    fields: [...poller, "limit", "offered", "taken", "waiting", "durationMs", "nextPollMs"],
+    means: "A poll was answered. `taken` counts the jobs that were started, `waiting` those whose turn has not come.",
   },
   "poll-recovered": {
     levels: ["debug", "info"],
@@ -500,6 +513,7 @@ export const logEvents = {
       "polls",
       "taken",
       "mayHaveMore",
+      "waiting",
     ],
     means: "One poller, after a `status` line.",
   },

@@ -1,8 +1,8 @@
 // Opens the DynamoDB ledger with AWS's own client, the only place that knows it here. The client is loaded when it is
 // asked for: who keeps jobs elsewhere need not install it. Its retries are off; table.ts has ours.
 import { leasePace } from "../../job/lease.js";
-import type { Proxies } from "../../std/proxies.js";
 import { loadOptional, MissingPackage } from "../../std/optional-package.js";
+import type { Proxies } from "../../std/proxies.js";
 import { type LedgerCommit, LedgerError } from "../ledger.js";
 import { findingsOf, refusalFinding, type TableFinding } from "./check.js";
 import { DynamoLedger } from "./dynamodb-ledger.js";

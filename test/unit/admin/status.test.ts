@@ -61,10 +61,12 @@ describe("a new board", () => {
       polls: 0,
       taken: 0,
       mayHaveMore: false,
+      waiting: 0,
     };
     expect(look()).toEqual({
       atMs: startMs + 60_000,
       startedAtMs: startMs,
+      pollRates: [],
       breakers: [],
       isDraining: false,
       isPaused: false,
@@ -125,6 +127,7 @@ describe("pollers", () => {
       polls: 3,
       taken: 1,
       mayHaveMore: false,
+      waiting: 0,
       failures: 2,
       failingSinceMs: startMs + 200,
       lastFault: fault,

@@ -335,6 +335,8 @@ describe("action types", () => {
       named("afterCrash: retry"),
       [`3: actionTypes[0].afterCrash is "retry", not one of the known words; choose fail or rerun`],
     ],
+    [named("serialBy: Project"), [`3: actionTypes[0].serialBy is "Project"; write client or configuration.NAME`]],
+    [named("weight: 0"), ["3: actionTypes[0].weight is 0; write a number from 0.1 to 100"]],
     [named("queryParam: { A: b, C: d }"), ["3: actionTypes[0].queryParam has 2 entries; 1 is the most"]],
     [
       named("queryParam: { A: 'b c' }"),

@@ -108,7 +108,7 @@ describe("configurationTable", () => {
       "| `polling.minInterval` | duration | `1s` | `PARTNERD_POLLING_MIN_INTERVAL` | Interval between two polls while jobs come. |",
     );
     expect(rows.filter((row) => row.startsWith("| `handlers.NAME."))).toHaveLength(15);
-    expect(rows.filter((row) => row.startsWith("| `actionTypes[]."))).toHaveLength(12);
+    expect(rows.filter((row) => row.startsWith("| `actionTypes[]."))).toHaveLength(15);
   });
 });
 

@@ -130,7 +130,8 @@ describe("a job that a poll brought", () => {
     });
     Object.assign(context.limits.retry, { details: { ...context.limits.retry.details, maxElapsedMs: 20 } });
     const ended = run();
-    await clock.advance(100);
+    // A call after a throttled one waits for its turn.
+    await clock.advance(2_000);
     await ended;
     expect(events.at(-1)).toMatchObject({ type: "job-dropped", from: "polled", reason });
     expect([calls, put, clock.pending]).toEqual([[], [], 0]);

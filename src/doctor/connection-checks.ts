@@ -58,6 +58,10 @@ async function urlFinding(name: string, url: URL, proxies: Proxies): Promise<Fin
   const by = proxy ? `, by the proxy ${proxy.shown}` : "";
   try {
     await reachBy(proxies, url);
+    if (proxy && url.protocol === "http:") {
+      const message = `not tried: only the proxy ${proxy.shown} knows ${url.host}, and a request would be taken for a job`;
+      return { subject, verdict: "ok", message };
+    }
     return { subject, verdict: "ok", message: `${url.host} takes connections${by}` };
   } catch (error) {
     const message = `${url.host} cannot be reached${by}: ${describeError(error)}`;

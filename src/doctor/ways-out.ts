@@ -33,7 +33,9 @@ async function proxyFinding(proxy: WebProxy, proxies: Proxies, targets: readonly
   if (!first) return { subject, verdict: "ok", message: `${proxy.variable} is set, and nothing goes by it${others}` };
   try {
     await reachBy(proxies, first.url);
-    return { subject, verdict: "ok", message: `lets through, by ${proxy.variable}: ${namesOf(by)}${others}` };
+    // A whole request cannot be tried without a request: only its connection is.
+    const does = first.url.protocol === "https:" ? "lets through" : "takes connections for";
+    return { subject, verdict: "ok", message: `${does}, by ${proxy.variable}: ${namesOf(by)}${others}` };
   } catch (error) {
     const message = `does not let through, by ${proxy.variable}, ${namesOf(by)}: ${describeError(error)}`;
     return { subject, verdict: "failed", message, remedy: remedyOf(codeOf(error)) ?? "check the proxy" };

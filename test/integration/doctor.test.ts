@@ -263,12 +263,15 @@ describe("by a proxy", () => {
         subject: `proxy http://jo:[secret]@${proxy.host}`,
         verdict: "ok",
         message:
-          "lets through, by HTTP_PROXY: CodePipeline in us-east-1, S3 in us-east-1, handler far; without any: handler near",
+          "takes connections for, by HTTP_PROXY: CodePipeline in us-east-1, S3 in us-east-1, handler far; without any: handler near",
       },
     ]);
     expect(about(findings, "CodePipeline in")).toMatchObject([{ verdict: "ok" }]);
     expect(about(findings, "handler far")).toMatchObject([
-      { verdict: "ok", message: expect.stringContaining(`by the proxy http://jo:[secret]@${proxy.host}`) },
+      {
+        verdict: "ok",
+        message: expect.stringContaining(`only the proxy http://jo:[secret]@${proxy.host} knows scan.test`),
+      },
     ]);
     expect(about(findings, "handler near")[0]?.message).not.toContain("proxy");
     expect(JSON.stringify(findings)).not.toContain(password);

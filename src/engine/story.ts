@@ -105,7 +105,7 @@ async function detailsOf(
     const ask = () => offeredDetails(context, flight, offer);
     let job = await onceTokenIsKnown(context, flight, ask);
     if (!flight.slot.isWorking) {
-      if (!(await flight.slot.work(scopes.poll))) {
+      if (!(await whileFollowing([scopes.poll, flight.givenUp], (until) => flight.slot.work(until)))) {
         await drop(context, flight, flight.loss ?? drained);
         return undefined;
       }

@@ -171,6 +171,21 @@ describe("a job that a poll brought", () => {
     expect(flight.state).toBe("reported");
   });
 
+  it("is released by an operator while it waits for a slot", async () => {
+    let isAway = true;
+    const { run, clock, slots, flight, events } = await given({
+      gateway: { details: () => (isAway ? Promise.reject(fault("token-unavailable")) : Promise.resolve(offer)) },
+    });
+    const ended = run();
+    await clock.advance(1_000);
+    await slots.take(pollerKey(flight.config), 1, new AbortController().signal);
+    isAway = false;
+    await clock.advance(1_000);
+    flight.apply({ kind: "release" });
+    await ended;
+    expect(events.at(-1)).toMatchObject({ type: "job-dropped", reason: "released" });
+  });
+
   it.each([
     ["as many wait as may", (waits: TokenWaits) => Array.from({ length: tokenWaitsMax }, () => waits.begin())],
     ["the daemon makes a single pass", (waits: TokenWaits) => waits.turnOff()],

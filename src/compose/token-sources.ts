@@ -3,6 +3,7 @@ import type { Config } from "../config/config.js";
 import type { TokenStore } from "../tokens/token-store.js";
 import type { ClientTokens } from "../tokens/tokens.js";
 import type { PartsOptions } from "./parts-options.js";
+import { proxiesOf } from "./proxies-of.js";
 
 /** How often the client token file is checked; a client that is not in it has it checked at once. */
 const tokenFileCheckMs = 2_000;
@@ -65,11 +66,12 @@ function withName(store: TokenStore): Pick<TokenStore, "name" | "find"> {
 async function storeOf(options: PartsOptions, settings: RemoteConfig): Promise<TokenStore> {
   const { clock, environment, config } = options;
   const { appId, connectionTimeoutMs, requestTimeoutMs } = config.aws;
-  const aws = { appId, connectionTimeoutMs, requestTimeoutMs };
+  const proxies = proxiesOf(options);
+  const aws = { appId, proxies, connectionTimeoutMs, requestTimeoutMs };
   switch (settings.source) {
     case "http": {
       const { openHttpStore } = await import("../tokens/http-store.js");
-      return openHttpStore({ url: settings.url, token: settings.token });
+      return openHttpStore({ url: settings.url, token: settings.token, proxies, connectionTimeoutMs });
     }
     case "command": {
       const { openCommandStore } = await import("../tokens/command-store.js");

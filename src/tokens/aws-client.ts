@@ -1,8 +1,10 @@
 // What the clients of AWS's stores have in common: where they call, how long they wait, and what their faults say. Their
 // retries are off: a store that does not answer is asked again by the cache, which counts.
-import { NodeHttpHandler } from "@smithy/node-http-handler";
+import { defaultProvider } from "@aws-sdk/credential-provider-node";
+import { SdkHandler } from "../network/sdk-handler.js";
 import { describeError } from "../std/errors.js";
 import { loadOptional, MissingPackage } from "../std/optional-package.js";
+import type { Proxies } from "../std/proxies.js";
 import { TokenStoreFault } from "./token-store.js";
 import { TokenError } from "./tokens.js";
 
@@ -12,23 +14,26 @@ export interface AwsStoreOptions {
   /** Unset: the SDK's own rules decide. */
   readonly endpoint?: string | undefined;
   readonly appId: string;
+  readonly proxies: Proxies;
   readonly connectionTimeoutMs: number;
   readonly requestTimeoutMs: number;
 }
 
-/** The settings of a client. */
+/** A look-up comes now and then; the connection is made anew after so long. */
+const idleMs = 60_000;
+
+/** The settings of a client. The clients of its credentials go the same way. */
 export function clientSettings(options: AwsStoreOptions) {
-  const { region, endpoint, appId, connectionTimeoutMs, requestTimeoutMs } = options;
+  const { region, endpoint, appId, proxies, connectionTimeoutMs, requestTimeoutMs } = options;
+  const requestHandler = new SdkHandler({ proxies, connectionTimeoutMs, requestTimeoutMs, idleMs });
   return {
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
     userAgentAppId: appId,
     maxAttempts: 1,
-    requestHandler: new NodeHttpHandler({
-      connectionTimeout: connectionTimeoutMs,
-      requestTimeout: requestTimeoutMs,
-      throwOnRequestTimeout: true,
-    }),
+    requestHandler,
+    credentialDefaultProvider: (init?: Parameters<typeof defaultProvider>[0]) =>
+      defaultProvider({ ...init, clientConfig: { requestHandler } }),
   };
 }
 

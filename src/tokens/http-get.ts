@@ -1,14 +1,6 @@
-// One GET and its answer over node:http or node:https: no redirects, no second try, a limit on the size of the answer.
-// The only place of this folder that knows how requests are made.
-import type * as http from "node:http";
+// One GET and its answer over the one HTTP client: no redirects, no second try, a limit on the size of the answer.
+import type { HttpClient } from "../network/http-client.js";
 import { BoundedBytes } from "../std/bounded.js";
-
-/** Makes requests to one host by connections that it keeps. */
-export interface HttpGetter {
-  /** Rejects with the system's error, or with the signal's reason. */
-  get(url: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<HttpGot>;
-  close(): void;
-}
 
 export interface HttpGot {
   readonly status: number;
@@ -16,35 +8,46 @@ export interface HttpGot {
   readonly body: Buffer | undefined;
 }
 
-/** An idle connection is closed before the usual proxy or server closes it first. */
-const idleConnectionMs = 4_000;
+export interface HttpGetOptions {
+  readonly client: HttpClient;
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly maxBytes: number;
+  readonly signal: AbortSignal;
+}
 
-/** A getter for URLs of this protocol, `http:` or `https:`. */
-export async function openGetter(protocol: string, maxBytes: number): Promise<HttpGetter> {
-  const transport: Pick<typeof http, "request" | "Agent"> =
-    protocol === "https:" ? await import("node:https") : await import("node:http");
-  const agent = new transport.Agent({ keepAlive: true, timeout: idleConnectionMs });
-  return {
-    get: (url, headers, signal) =>
-      new Promise((resolve, reject) => {
-        // Its error, when the signal ends it, is the abort's and not the signal's reason.
-        const request = transport.request(url, { agent, headers, signal });
-        request.on("error", (error) => reject(signal.aborted ? signal.reason : error));
-        request.on("response", (response) => {
-          const { statusCode: status = 0 } = response;
-          const bytes = new BoundedBytes(maxBytes);
-          const end = (body: Buffer | undefined) => resolve({ status, body });
-          response.on("error", () => end(undefined));
-          response.on("close", () => end(undefined));
-          response.on("end", () => end(response.complete ? bytes.whole() : undefined));
-          response.on("data", (chunk: Buffer) => {
-            if (bytes.add(chunk)) return;
+/** Rejects with the network's error, or with the signal's reason. */
+export function httpGet({ client, url, headers, maxBytes, signal }: HttpGetOptions): Promise<HttpGot> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const bytes = new BoundedBytes(maxBytes);
+    let status: number | undefined;
+    const aborted = () => exchange.abort(signal.reason);
+    const end = (body: Buffer | undefined) => {
+      signal.removeEventListener("abort", aborted);
+      if (status !== undefined) resolve({ status, body });
+    };
+    signal.addEventListener("abort", aborted, { once: true });
+    const exchange = client.send(
+      { url, method: "GET", headers },
+      {
+        answered: (head) => {
+          status = head.status;
+        },
+        bytes: (chunk) => {
+          if (!bytes.add(chunk)) {
             end(undefined);
-            request.destroy();
-          });
-        });
-        request.end();
-      }),
-    close: () => agent.destroy(),
-  };
+            exchange.abort(new Error(`more than ${maxBytes} bytes`));
+          }
+          return true;
+        },
+        ended: () => end(bytes.whole()),
+        failed: (error) => {
+          if (signal.aborted) reject(signal.reason);
+          end(undefined);
+          reject(error);
+        },
+      },
+    );
+  });
 }

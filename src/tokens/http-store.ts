@@ -2,8 +2,10 @@
 // know. Whatever else comes is an outage. Asks the configured host alone, and no message shows what it answered.
 import type { ClientId } from "../job/job.js";
 import type { Secret } from "../job/secret.js";
+import { HttpClient } from "../network/http-client.js";
 import { codeOf } from "../std/errors.js";
-import { type HttpGetter, openGetter } from "./http-get.js";
+import type { Proxies } from "../std/proxies.js";
+import { type HttpGetOptions, type HttpGot, httpGet } from "./http-get.js";
 import { clientIdMark, type TokenStore, TokenStoreFault, tokenOfJson } from "./token-store.js";
 
 /** A token has at most 256 characters; the rest is room for members that nobody here reads. */
@@ -14,12 +16,17 @@ export interface HttpStoreOptions {
   readonly url: string;
   /** Sent as a bearer token. */
   readonly token?: Secret<string> | undefined;
+  readonly proxies: Proxies;
+  readonly connectionTimeoutMs: number;
 }
 
+/** An idle connection is closed before the usual proxy or server closes it first. */
+const idleMs = 4_000;
+
 /** Opens no connection yet: the service may be down when the daemon starts. */
-export async function openHttpStore({ url, token }: HttpStoreOptions): Promise<TokenStore> {
-  const { protocol } = new URL(url);
-  const getter = await openGetter(protocol, answerMaxBytes);
+export async function openHttpStore(options: HttpStoreOptions): Promise<TokenStore> {
+  const { url, token, proxies, connectionTimeoutMs } = options;
+  const client = new HttpClient({ proxies, connectionTimeoutMs, idleMs });
   const headers = {
     accept: "application/json",
     ...(token ? { authorization: `Bearer ${token.reveal()}` } : {}),
@@ -27,8 +34,9 @@ export async function openHttpStore({ url, token }: HttpStoreOptions): Promise<T
   return {
     // A query may hold a key.
     name: `the token service ${url.replace(/\?.*$/s, "")}`,
-    find: async (clientId, signal) => tokenIn(await answerOf(getter, urlOf(url, clientId), headers, signal)),
-    close: async () => getter.close(),
+    find: async (clientId, signal) =>
+      tokenIn(await answerOf({ client, url: urlOf(url, clientId), headers, maxBytes: answerMaxBytes, signal })),
+    close: async () => client.close(),
   };
 }
 
@@ -36,9 +44,9 @@ function urlOf(template: string, clientId: ClientId): URL {
   return new URL(template.replaceAll(clientIdMark, encodeURIComponent(clientId)));
 }
 
-async function answerOf(getter: HttpGetter, url: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal) {
+async function answerOf(request: HttpGetOptions): Promise<HttpGot> {
   try {
-    return await getter.get(url, headers, signal);
+    return await httpGet(request);
   } catch (error) {
     // Not its message: the request with its headers is part of some.
     throw new TokenStoreFault("away", `cannot be reached (${codeOf(error) ?? "unknown error"})`);

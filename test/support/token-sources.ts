@@ -1,5 +1,6 @@
 // Every source of client tokens with a store behind it that a test changes, takes away and brings back: what the contract
 // suite and the integration tests run over. The stores are real: files, processes, threads, HTTP.
+
 import { existsSync } from "node:fs";
 import { chmod, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { createServer, request, type Server } from "node:http";
@@ -16,6 +17,7 @@ import {
 import type { ClientToken } from "../../src/job/job.js";
 import { Secret } from "../../src/job/secret.js";
 import { systemClock } from "../../src/std/clock.js";
+import { Proxies } from "../../src/std/proxies.js";
 import { CachedTokens } from "../../src/tokens/cached-tokens.js";
 import { openCommandStore } from "../../src/tokens/command-store.js";
 import { openTokenTable } from "../../src/tokens/dynamodb.js";
@@ -44,7 +46,9 @@ export type Tokens = Readonly<Record<string, string>>;
 export type OpenRig = (tokens: Tokens) => Promise<TokenRig>;
 
 const cache = { maxAgeMs: 300_000, unknownMaxAgeMs: 10_000, maxEntries: 10_000 };
+export const proxies = Proxies.from({});
 export const aws = {
+  proxies,
   region: "us-east-1",
   appId: "partnerd-test",
   connectionTimeoutMs: 5_000,
@@ -74,7 +78,12 @@ export const tokenRigs: Readonly<Record<string, OpenRig>> = {
     ),
   http: async (tokens) => {
     const service = await startTokenService(tokens);
-    const store = await openHttpStore({ url: service.template, token: new Secret(bearer) });
+    const store = await openHttpStore({
+      url: service.template,
+      token: new Secret(bearer),
+      proxies,
+      connectionTimeoutMs: 2_000,
+    });
     return rigOver(store, { ...service, close: service.close });
   },
   command: async (tokens) => {

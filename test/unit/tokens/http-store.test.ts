@@ -1,12 +1,16 @@
 // The token service over HTTP, hostile answers included: what each means, and that none of it is ever shown.
+
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { inspect } from "node:util";
 import { expect, it, onTestFinished } from "vitest";
 import type { ClientId } from "../../../src/job/job.js";
 import { Secret } from "../../../src/job/secret.js";
+import { Proxies } from "../../../src/std/proxies.js";
 import { openHttpStore } from "../../../src/tokens/http-store.js";
 import type { TokenStoreFault } from "../../../src/tokens/token-store.js";
+
+const way = { proxies: Proxies.from({}), connectionTimeoutMs: 2_000 };
 
 const client = "0a1b2c3d-0000-4000-8000-00000000000a" as ClientId;
 const json = (value: unknown) => (_: IncomingMessage, answer: ServerResponse) => void answer.end(JSON.stringify(value));
@@ -25,6 +29,7 @@ async function serve(answer: (request: IncomingMessage, answer: ServerResponse) 
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const store = await openHttpStore({
+    ...way,
     url: `${url}/t/{clientId}?again={clientId}&key=hunter2`,
     token: new Secret("hunter2"),
   });
@@ -113,7 +118,7 @@ it("ends with its signal, whatever the service is at", async () => {
 it("names the service without its query, and nobody who is not there", async () => {
   const { store, url } = await serve(status(404));
   expect(store.name).toBe(`the token service ${url}/t/{clientId}`);
-  const gone = await openHttpStore({ url: "http://127.0.0.1:1/{clientId}" });
+  const gone = await openHttpStore({ ...way, url: "http://127.0.0.1:1/{clientId}" });
   const fault = await gone.find(client, AbortSignal.timeout(20_000)).catch((error: unknown) => error as Error);
   expect(fault).toMatchObject({ kind: "away", message: "cannot be reached (ECONNREFUSED)" });
   await gone.close();

@@ -91,8 +91,8 @@ export const mutants = [
   {
     name: "grants slots over the limit",
     file: "src/engine/slots.ts",
-    find: "const size = Math.min(this.#grantable(count, kind), want);",
-    replace: "const size = Math.max(1, Math.min(this.#grantable(count, kind), want));",
+    find: "const more = Math.min(this.#grantable(count), want - size);",
+    replace: "const more = want - size;",
     tests: ["test/unit/engine/slots.test.ts"],
   },
   {
@@ -218,10 +218,10 @@ export const mutants = [
   {
     name: "drops the job that the last poll of a removed action type brings",
     file: "src/engine/poller.ts",
-    find: "return slot ? runner.take(polled, config, slot, answeredMs) : Promise.resolve(false);",
+    find: "const isTaken = slot !== undefined && (await runner.take(polled, config, slot, answeredMs, offer));",
     replace: `const wanted = context.pollers.get(pollerKey(config));
       if (!wanted) slot?.free();
-      return slot && wanted ? runner.take(polled, wanted, slot, answeredMs) : Promise.resolve(false);`,
+      const isTaken = slot !== undefined && wanted !== undefined && (await runner.take(polled, wanted, slot, answeredMs, offer));`,
     tests: ["test/integration/reload.test.ts"],
   },
   {
@@ -505,8 +505,8 @@ export const mutants = [
   {
     name: "asks the gate no more after the wait for a slot",
     file: "src/engine/poller.ts",
-    find: "if (!signal.aborted && !context.gate.closedBy(config)) return reservation;",
-    replace: "if (!signal.aborted) return reservation;",
+    find: "const isOpen = !signal.aborted && !context.gate.closedBy(config);",
+    replace: "const isOpen = !signal.aborted;",
     tests: ["test/unit/engine/poller.test.ts"],
   },
   {

@@ -237,6 +237,7 @@ export class Slots {
   #reservation(count: PollerCount, counted: number): Reservation {
     let size = counted;
     let left = counted;
+    let isGivenBack = counted === 0;
     return {
       get size() {
         return size;
@@ -244,7 +245,7 @@ export class Slots {
       grow: (want) => {
         // Whoever waits cannot have what is free, or he would not wait.
         const more = Math.min(this.#grantable(count), want - size);
-        if (size === 0 || more <= 0) return;
+        if (isGivenBack || more <= 0) return;
         this.#count(count, more);
         size += more;
         left += more;
@@ -257,6 +258,7 @@ export class Slots {
       giveBack: () => {
         const unused = left;
         left = 0;
+        isGivenBack = true;
         if (unused > 0) this.#release(count, unused);
       },
     };

@@ -91,6 +91,13 @@ export const mutants = [
   {
     name: "grants slots over the limit",
     file: "src/engine/slots.ts",
+    find: "while (this.#all.busy < this.#all.max) {",
+    replace: "while (this.#all.busy <= this.#all.max) {",
+    tests: ["test/unit/engine/slots.test.ts"],
+  },
+  {
+    name: "a reservation grows beyond what is free",
+    file: "src/engine/slots.ts",
     find: "const more = Math.min(this.#grantable(count), want - size);",
     replace: "const more = want - size;",
     tests: ["test/unit/engine/slots.test.ts"],

@@ -42,6 +42,24 @@ async function owe(slots: Slots, lane: string, signal: AbortSignal): Promise<Slo
   return (await slot.owe(signal)) ? slot : undefined;
 }
 
+describe("a reservation that grows", () => {
+  it.each<[string, number, readonly [string, number], number]>([
+    ["what is free of all slots", 3, ["g", 10], 2],
+    ["what is free of its group's", 10, ["g", 3], 3],
+    ["what it wants", 10, ["g", 10], 4],
+  ])("has at most %s", async (_what, max, group, size) => {
+    const slots = given(max, { a: group, b: ["other", 1] });
+    await hold(slots, "b");
+    const reservation = await reserve(slots, "a", 1);
+    // Half of what is free at a time.
+    for (let turn = 0; turn < 5; turn++) reservation.grow(4);
+    expect([reservation.size, slots.busy]).toEqual([size, size + 1]);
+    reservation.giveBack();
+    reservation.grow(4);
+    expect(slots.busy).toBe(1);
+  });
+});
+
 describe("a single lane", () => {
   it("gets all that is free, and never more than it wants", async () => {
     const slots = given(10, { a: ["g", 10] });

@@ -54,20 +54,20 @@ test("takes no job from anybody else, no old or huge one, and nothing at another
 
 test("delivers the outcome of longer work to the callback, again when it was not taken", async () => {
   const deliveries: { authorization?: string | undefined; outcome: { kind: string } }[] = [];
-  const taken = Promise.withResolvers<void>();
   const partnerd = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     const { authorization } = request.headers;
     deliveries.push({ authorization, outcome: JSON.parse(Buffer.concat(chunks).toString()) });
     response.writeHead(deliveries.length === 1 ? 503 : 200).end();
-    if (deliveries.length === 2) taken.resolve();
+    if (deliveries.length === 2) partnerd.emit("taken");
   }).listen(0, "127.0.0.1");
   await once(partnerd, "listening");
+  const taken = once(partnerd, "taken");
   const callback = { url: urlOf(partnerd), token: "a-token" };
   const answer = await post({ jobId: "long", configuration: { Target: "main", Depth: "full" }, callback });
   assert.equal(answer.status, 202);
-  await taken.promise;
+  await taken;
   partnerd.close();
   for (const { authorization, outcome } of deliveries) {
     assert.deepEqual([authorization, outcome.kind], ["Bearer a-token", "succeeded"]);

@@ -2,7 +2,7 @@
 // and check-config) pass in a copy that stands alone, and a daemon with its partnerd.yaml brings the jobs of its
 // scenario.yaml to the ends they are meant for, successes and failures.
 import { execFile, spawn, spawnSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, delimiter, dirname, join } from "node:path";
@@ -25,11 +25,24 @@ const text = (...path: readonly string[]) => readFileSync(join(examples, ...path
 const hasPython = spawnSync("python3", ["--version"]).status === 0;
 const runsTypeScript = Boolean((process.features as { typescript?: unknown }).typescript);
 
+/** The folder of the customer 11111111-…, by its hash. */
+const firstCustomer = createHash("sha256").update("11111111-1111-4111-8111-111111111111").digest("hex").slice(0, 16);
+
 /** A job's end: a success, or the type of its failure. */
 type End = "succeeded" | "JobFailed" | "ConfigurationError";
 
+/** What stands beside an example's daemon. */
+interface Beside {
+  /** Variables of the daemon. */
+  readonly environment?: Vars;
+  /** What is otherwise in its configuration. */
+  readonly config?: object;
+  /** Lets go of what the handler waits for. */
+  readonly release?: () => void;
+}
+
 /** An example at work, in a copy of its folder. */
-interface Scene {
+interface Scene extends Beside {
   readonly folder: string;
   readonly emulator: Emulator;
   readonly daemon: Program;
@@ -40,8 +53,8 @@ interface Example {
   readonly needs?: "python3" | "TypeScript";
   /** How the jobs of each entry of scenario.yaml end, in its order. */
   readonly ends: readonly End[];
-  /** Starts what the handler talks to; gives variables of the daemon, and what stands otherwise in its configuration. */
-  readonly beside?: (folder: string) => Promise<{ readonly environment?: Vars; readonly config?: object }>;
+  /** Starts what the handler meets. */
+  readonly beside?: (folder: string) => Promise<Beside>;
   /** Does what a person does meanwhile, for the job of an entry. */
   readonly meanwhile?: (scene: Scene, id: string, end: End) => Promise<void>;
   /** What else is to be seen when all have ended: the last job of each one that was added. */
@@ -85,12 +98,22 @@ const table: Readonly<Record<string, Example>> = {
   "deploy-per-customer": {
     needs: "python3",
     ends: ["succeeded", "succeeded", "ConfigurationError"],
+    // Another deployment of the first customer is under way.
+    beside: async (folder) => ({
+      release: await held(join(folder, "deployed", firstCustomer, "lock")),
+      config: { handlers: { deploy: { env: { WAIT_SECONDS: "0" } } } },
+    }),
+    meanwhile: async ({ emulator, release }, id) => {
+      if (id !== emulator.jobs()[0]?.id) return;
+      const waits = () => emulator.lastJob(id)?.continuationToken === "again";
+      await emulator.waitFor(waits, { what: "a job that waits for its customer's turn" });
+      release?.();
+    },
     expect: async ({ folder }, jobs) => {
       expect(jobs).toHaveLength(5);
-      const files = readdirSync(join(folder, "deployed"), { recursive: true }).map(String);
-      const done = files.filter((file) => file.endsWith(".done")).map((file) => file.split("/").slice(0, 2).join("/"));
-      expect(done.filter((place) => place.endsWith("/production"))).toHaveLength(3);
-      expect(new Set(done).size).toBe(2);
+      expect(readdirSync(join(folder, "deployed"))).toHaveLength(2);
+      const releases = readdirSync(join(folder, "deployed", firstCustomer, "production", "releases"));
+      expect(releases.filter((file) => file.endsWith(".done"))).toHaveLength(3);
     },
   },
   "wait-for-approval": {
@@ -143,14 +166,14 @@ describe.each(Object.entries(table))("%s", (name, example) => {
     skip(needs === "TypeScript" && !runsTypeScript, `Node ${process.versions.node} runs no TypeScript`);
     // Both at once, each in a copy of its own: most of either is waiting.
     await Promise.all([commandsOfReadme(name), worksScenario(name, example)]);
-  });
+  }, 60_000);
 });
 
 /** Runs what a reader is told to run first: what the example needs, its own test, and check-config. */
 async function commandsOfReadme(name: string): Promise<void> {
   const folder = copyOf(name);
   const commands = /```sh\n(.*?)```/s.exec(text(name, "README.md"))?.[1] ?? "";
-  const options = { cwd: folder, env: variables(folder), timeout: 25_000 };
+  const options = { cwd: folder, env: variables(folder), timeout: 55_000 };
   const { stdout, stderr } = await promisify(execFile)("sh", ["-eu", "-c", commands], options);
   expect(stdout).toMatch(/^ok: 1 action type .*$/m);
   expect(stderr).not.toContain("warning:");
@@ -203,17 +226,22 @@ async function atWork(folder: string, example: Example): Promise<Scene> {
   const emulator = await startEmulator({ scenario: { ...scenarioOf(basename(folder)), jobs: [] } });
   onTestFinished(() => emulator.close());
   emulator.configure({ continuationDelayMs: 20 });
-  const { environment = {}, config = {} } = (await example.beside?.(folder)) ?? {};
+  const beside = (await example.beside?.(folder)) ?? {};
   const quick = {
     polling: { minInterval: "50ms", maxInterval: "100ms" },
     admin: { port: 0 },
     log: { format: "json" },
     aws: { endpoint: emulator.url },
-    ...config,
+    ...beside.config,
   };
   writeFileSync(join(folder, "quick.json"), JSON.stringify(quick));
-  const options = { folder, environment: { ...variables(folder), ...environment } };
-  return { folder, emulator, daemon: startProgram(["run", "-c", "partnerd.yaml", "-c", "quick.json"], options) };
+  const options = { folder, environment: { ...variables(folder), ...beside.environment } };
+  return {
+    ...beside,
+    folder,
+    emulator,
+    daemon: startProgram(["run", "-c", "partnerd.yaml", "-c", "quick.json"], options),
+  };
 }
 
 /** Starts a service of the example on a free port, and gives the address that it tells. */
@@ -223,6 +251,16 @@ async function service(folder: string, file: string, environment: Vars = {}): Pr
   onTestFinished(() => void child.kill("SIGKILL"));
   const [line] = (await once(createInterface(child.stdout), "line")) as [string];
   return line.replace("listening on ", "");
+}
+
+/** Holds a lock of the kernel until the returned function is called. */
+async function held(lock: string): Promise<() => void> {
+  mkdirSync(dirname(lock), { recursive: true });
+  const script = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print('held', flush=True); input()";
+  const holder = spawn("python3", ["-c", script, lock], { stdio: ["pipe", "pipe", "ignore"] });
+  onTestFinished(() => void holder.kill("SIGKILL"));
+  await once(createInterface(holder.stdout), "line");
+  return () => void holder.kill("SIGKILL");
 }
 
 function scenarioOf(name: string): ScenarioDocument & { readonly jobs: readonly JobsDocument[] } {

@@ -5,6 +5,7 @@ import type { Continued, Failed, Handler, HandlerJob, Outcome } from "partnerd";
 
 const { RUNS_URL = "http://127.0.0.1:9100", RUNS_TOKEN, RUNS_LOOK_MS = "5000", RUNS_FOLLOW_MS = "50000" } = process.env;
 const [lookMs, followMs] = [Number(RUNS_LOOK_MS), Number(RUNS_FOLLOW_MS)];
+if (!(lookMs >= 1 && followMs >= 0)) throw new Error("RUNS_LOOK_MS and RUNS_FOLLOW_MS must be milliseconds");
 const startAttempts = 4;
 
 export const handler: Handler = (job) =>

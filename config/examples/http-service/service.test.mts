@@ -44,6 +44,13 @@ test("tells the customer what is missing, and what was found", async () => {
   assert.equal(await typeOf({ jobId: "bad", configuration: { Target: "infected" } }), "JobFailed");
 });
 
+test("works a job once, however often it comes", async () => {
+  const summaryOf = async (Target: string) =>
+    ((await (await post({ jobId: "twice", configuration: { Target } })).json()) as { summary: string }).summary;
+  assert.equal(await summaryOf("main"), "main: nothing found");
+  assert.equal(await summaryOf("other"), "main: nothing found");
+});
+
 test("takes no job from anybody else, no old or huge one, and nothing at another path", async () => {
   const job = { jobId: "foreign", configuration: { Target: "main" } };
   assert.equal((await post(job, { by: Buffer.alloc(32, 1) })).status, 401);

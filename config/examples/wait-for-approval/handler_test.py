@@ -88,7 +88,12 @@ class HandlerTest(unittest.TestCase):
         self.assertNotIn("a-secret", said)
 
     def test_ends_when_nobody_decides_or_the_request_is_gone(self):
-        for name, hours in ((self.asked(), "0"), ("0123456789ab", "1"), ("../desk", "1")):
+        # Files that lie elsewhere are nobody's decision.
+        for what, document in (("request", {"askedAt": 0}), ("decision", {"verdict": "approved", "by": "me", "note": ""})):
+            os.makedirs(self.env["DESK"], exist_ok=True)
+            with open(os.path.join(self.env["DESK"], f"../outside.{what}.json"), "w", encoding="utf-8") as file:
+                json.dump(document, file)
+        for name, hours in ((self.asked(), "0"), ("0123456789ab", "1"), ("../outside", "1")):
             self.assertEqual(self.outcome_of(self.start(name, VALID_HOURS=hours))["type"], "JobFailed")
 
     def test_gives_up_its_slot_when_partnerd_stops_it(self):

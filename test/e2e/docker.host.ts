@@ -155,12 +155,12 @@ it("shows itself to a newcomer, without a network", async () => {
 it("works the jobs of the service beside it, locked down, and is healthy", async () => {
   const secret = `whsec_${Buffer.alloc(32, 5).toString("base64")}`;
   const port = await freePort();
-  const service = fileURLToPath(new URL("../../config/examples/http-service.js", import.meta.url));
+  const service = fileURLToPath(new URL("../../config/examples/http-service/service.mts", import.meta.url));
   onTestFinished(async () => void (await run("rm", "--force", "partnerd-scan")));
   await run(
     ...["run", "--detach", "--name", "partnerd-scan", "--network", "host", "--user", "1000:1000", ...locked],
-    ...["--env", `WEBHOOK_SECRET=${secret}`, "--env", `PORT=${port}`, "--volume", `${service}:/srv/service.js:ro`],
-    ...[base, "node", "/srv/service.js"],
+    ...["--env", `WEBHOOK_SECRET=${secret}`, "--env", `PORT=${port}`, "--volume", `${service}:/srv/service.mts:ro`],
+    ...[base, "node", "/srv/service.mts"],
   );
   const handlers = { only: { kind: "http", url: `http://127.0.0.1:${port}/jobs`, secret } };
   const { name, health } = await start("partnerd-beside", { handlers });

@@ -1,7 +1,7 @@
 // Promise: npm publishes from a fresh clone what an empty project needs, and nothing else: types that compile wherever
 // they are resolved, every export, the program, its schemas, and the templates that `partnerd init` writes from.
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,13 +10,20 @@ import { documentSchemas } from "../../src/cli/schemas.js";
 import { installInto, type Packed, packClone } from "../support/packed.js";
 
 const tsc = fileURLToPath(new URL("../../node_modules/.bin/tsc", import.meta.url));
+const runsTypeScript = Boolean((process.features as { typescript?: unknown }).typescript);
+/** What the examples leave in a clone where somebody tries them. */
+const leftByTrying = [
+  ...["http-service/webhook-secret", "remote-run/partnerd.db", "remote-run/partnerd.db-wal"],
+  ...["build-and-publish/store/app.tar.gz", "deploy-per-customer/deployed/app.js"],
+  ...["wait-for-approval/approvals/a.request.json", "wait-for-approval/__pycache__/desk.pyc"],
+].map((name) => `config/examples/${name}`);
 let folder: string;
 let project: string;
 let packed: Packed;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "partnerd-package-"));
   project = join(folder, "project");
-  packed = packClone(folder);
+  packed = packClone(folder, leftByTrying);
   // What npm installs for the peer dependency on Node's types.
   await installInto(project, packed, ["@types/node", "undici-types"]);
 }, 120_000);
@@ -47,6 +54,14 @@ describe("the tarball", () => {
     expect(packed.files.filter((name) => !known.test(name))).toEqual([]);
     const inDist = packed.files.filter((name) => name.startsWith("dist/"));
     expect(inDist.filter((name) => !/\.(d\.ts|js)$|^dist\/schemas\/[\w.-]+\.json$/.test(name))).toEqual([]);
+  });
+
+  it("holds every example whole, and nothing that trying one leaves behind", () => {
+    const examples = fileURLToPath(new URL("../../config/examples/", import.meta.url));
+    const tracked = execFileSync("git", ["ls-files"], { cwd: examples, encoding: "utf8" }).trim().split("\n");
+    const wanted = tracked.filter((name) => name !== ".gitignore").map((name) => `config/examples/${name}`);
+    expect(wanted.length).toBeGreaterThan(30);
+    expect(packed.files.filter((name) => name.startsWith("config/examples/")).sort()).toEqual(wanted.sort());
   });
 
   it("names no source map that is not there", () => {
@@ -134,6 +149,21 @@ export const read: [string, string] = [configuration.title, manifest.version];
       expect(initial.err).toContain("22.18");
       return;
     }
+    expect(compiled(`ts-${kind}`)).toEqual({ code: 0, out: "", err: "" });
+  });
+
+  it.each([
+    ["remote-run", "handler.test.mts"],
+    ["http-service", "service.test.mts"],
+  ])("the example %s compiles, and its test runs, once it is copied out of the package", (name, test) => {
+    cpSync(join(project, "node_modules/partnerd/config/examples", name), join(project, name), { recursive: true });
+    expect(compiled(name)).toEqual({ code: 0, out: "", err: "" });
+    // Older ones run no TypeScript, as its README says.
+    if (runsTypeScript) expect(run(process.execPath, "--test", join(name, test))).toMatchObject({ code: 0 });
+  });
+
+  /** What the compiler says of a folder of TypeScript as Node runs it. */
+  function compiled(name: string) {
     const compilerOptions = {
       module: "nodenext",
       target: "es2023",
@@ -145,9 +175,9 @@ export const read: [string, string] = [configuration.title, manifest.version];
       erasableSyntaxOnly: true,
       noEmit: true,
     };
-    writeFileSync(join(project, `ts-${kind}/tsconfig.json`), JSON.stringify({ compilerOptions }));
-    expect(run(process.execPath, tsc, "-p", join(project, `ts-${kind}`))).toEqual({ code: 0, out: "", err: "" });
-  });
+    writeFileSync(join(project, name, "tsconfig.json"), JSON.stringify({ compilerOptions }));
+    return run(process.execPath, tsc, "-p", join(project, name));
+  }
 });
 
 it("on an older Node says what to do, and loads nothing that needs a newer one", () => {

@@ -16,10 +16,14 @@ export interface Packed {
   readonly files: readonly string[];
 }
 
-/** Packs a copy of this clone that was never built, below the folder. */
-export function packClone(folder: string): Packed {
+/** Packs a copy of this clone that was never built, below the folder; `also`: files that somebody left in it. */
+export function packClone(folder: string, also: readonly string[] = []): Packed {
   const clone = join(folder, "clone");
   cpSync(root, clone, { recursive: true, preserveTimestamps: true, filter: (path) => !untracked.has(basename(path)) });
+  for (const name of also) {
+    mkdirSync(dirname(join(clone, name)), { recursive: true });
+    writeFileSync(join(clone, name), "left here\n");
+  }
   // Entry by entry: whatever npm does to this folder stays in it.
   const modules = join(clone, "node_modules");
   mkdirSync(modules);

@@ -51,11 +51,20 @@ async function importWithin(path: string, clock: Clock): Promise<Record<string, 
 /** What Node throws at code that is not made for threads: native addons, and calls that change the whole process. */
 const needsMainThread: ReadonlySet<unknown> = new Set(["ERR_DLOPEN_FAILED", "ERR_WORKER_UNSUPPORTED_OPERATION"]);
 
+/** What Node throws at TypeScript that it does not run: an older one anywhere, a newer one below node_modules. */
+const runsNoTypeScript: ReadonlySet<unknown> = new Set([
+  "ERR_UNKNOWN_FILE_EXTENSION",
+  "ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING",
+]);
+
 function mendOf(error: unknown, path: string): string {
   // A syntax error does not tell its place to who catches it, only to the terminal.
   if (error instanceof SyntaxError) return `\`node ${path}\` shows the place`;
   if (!isMainThread && needsMainThread.has(codeOf(error))) {
     return "it may not be made for worker threads: set `isolation: none` for this handler";
+  }
+  if (/\.[mc]?ts$/.test(path) && runsNoTypeScript.has(codeOf(error))) {
+    return "Node runs TypeScript from 22.18 on, and not below node_modules: copy the module elsewhere, or compile it";
   }
   return "fix the module";
 }

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -167,6 +167,18 @@ describe("a module", () => {
     await writeFile(path, "export async function handler(job) {\n  return { kind: \n}\n");
     expect(await loadedInNode(path)).toMatchObject({
       mistake: expect.stringMatching(/Unexpected token.*`node .*broken\.mjs` shows the place/),
+    });
+  });
+
+  it("in TypeScript that this Node does not run there is refused with where it would", async () => {
+    const modules = join(folder, "node_modules");
+    await mkdir(modules);
+    const path = join(modules, "handler.mts");
+    await writeFile(path, "export const handler = async (): Promise<unknown> => ({ kind: 'succeeded' });");
+    expect(await loadedInNode(path)).toMatchObject({
+      mistake: expect.stringMatching(
+        /handler\.mts cannot be imported: .*TypeScript from 22\.18 on.*not below node_modules/,
+      ),
     });
   });
 

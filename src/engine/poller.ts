@@ -104,6 +104,11 @@ export class Poller {
     this.#wake.abort();
   }
 
+  /** An offer's turn has come: polls now, unless polls fail, which have rests of their own. */
+  turnCame(): void {
+    if (this.#failures === 0) this.wake();
+  }
+
   /** Makes no further poll; `run` resolves when the one under way, if any, has been answered and its jobs are going. */
   end(): void {
     this.#end.abort();

@@ -153,6 +153,8 @@ export class Runner {
       .catch((error: unknown) => this.#bug(error, flight.key))
       .finally(() => {
         this.#flights.remove(flight);
+        // Not before: until then its own offer is a repeat.
+        if (flight.again) this.#context.turns.putBack(flight.config, flight.again);
         this.#callTurns();
       });
   }

@@ -153,6 +153,11 @@ export class Turns {
     return { key, client, serial: this.#serialOf(config, client, job), nonce };
   }
 
+  /** What is kept of a job that was offered once more while it was begun, should it be dropped. */
+  offerAgain({ client = "", serial }: JobInFlight, { key, job }: PolledJob): KeptOffer {
+    return { key, client, serial, nonce: job?.nonce };
+  }
+
   /** The job waits again. */
   putBack(config: PollerConfig, offer: KeptOffer): void {
     this.#kept.keep(pollerKey(config), offer);

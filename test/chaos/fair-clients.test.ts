@@ -110,6 +110,8 @@ describe("a customer who floods", () => {
       show(`${what}: alone `, alone);
       show(`${what}: shared`, shared);
       expect(shared.p95).toBeLessThanOrEqual(inTimeMs);
+      // A slot works a job in 5 s: nine tenths of what the cap allows, the last jobs of the flood included.
+      expect(alone.perSecond).toBeGreaterThanOrEqual((0.9 * (day.settings?.maxConcurrentJobsPerClient ?? 50)) / 5);
       // The other one's jobs take slots as well: so many of 50, all the time.
       const others = (day.otherMs ?? jobMs) / 1_000;
       const left = (day.settings?.maxConcurrentJobsPerClient ?? 50) <= 25 ? 1 : (50 - others) / 50;

@@ -15,6 +15,10 @@ const order: readonly Deed[] = ["put", "acknowledge", "details", "poll"];
 
 /** Calls a second that are always tried: a service that throttles everything is asked as often as this. */
 const leastPerSecond = 1;
+/** A limit begins with so much at least: a single throttled call among few says little about what is let through. */
+const firstPerSecond = 10;
+/** Calls that were not made count for so long: a job's details and its acknowledge belong together. */
+const burstMs = 1_000;
 /** A second without throttling adds this part for each such second in a row: little near the limit, much far below it. */
 const stepPart = 0.05;
 const mostStepPart = 0.25;
@@ -97,7 +101,7 @@ export class CallBudget {
   }
 
   #begin(nowMs: number): void {
-    const perSecond = Math.max(leastPerSecond, this.#window.answered);
+    const perSecond = Math.max(firstPerSecond, this.#window.answered);
     this.#limit = { perSecond, sinceMs: nowMs, quietSinceMs: nowMs, calm: 0 };
     // A bucket that is empty now fills no faster than that.
     this.#nextMs = nowMs + windowMs / perSecond;
@@ -151,7 +155,7 @@ export class CallBudget {
         this.#cancelTimer = clock.after(this.#nextMs - nowMs, () => this.#serve());
         return;
       }
-      if (this.#limit) this.#nextMs = Math.max(nowMs, this.#nextMs) + 1_000 / this.#limit.perSecond;
+      if (this.#limit) this.#nextMs = Math.max(nowMs - burstMs, this.#nextMs) + 1_000 / this.#limit.perSecond;
       next.go(true);
     }
   }

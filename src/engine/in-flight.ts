@@ -9,6 +9,7 @@ import type { Lease, Ledger, UnfinishedJob } from "../ledger/ledger.js";
 import type { Deadline } from "../std/deadline.js";
 import type { Emit, EndCause } from "./events.js";
 import type { JobStart } from "./job-start.js";
+import type { KeptOffer } from "./kept-offers.js";
 import type { PollerConfig } from "./poller-config.js";
 import type { Slot } from "./slot.js";
 
@@ -56,6 +57,8 @@ export class JobInFlight {
   client: string | undefined;
   /** The value that it alone may have in work, where `serialBy` names one; set once that is known. */
   serial: string | undefined;
+  /** What is kept of it once it has ended here, because its turn has not come. */
+  again: KeptOffer | undefined;
   /** How long its handler ran here, in ms; set once its outcome is fixed. */
   durationMs: number | undefined;
   /** What ended the job's work: the first cause wins. */

@@ -75,6 +75,13 @@ export class Poller {
   /** True when the last poll failed: the next one holds a single slot. */
   #isProbing = false;
   #failures = 0;
+  /**
+   * The wait for the next poll's first slot, begun during a poll that is likely not the last: slots that are freed
+   * meanwhile would go to whoever stands in the queue, and weights come to nothing.
+   */
+  #ahead: { readonly slot: Promise<Reservation | undefined>; readonly stop: AbortController } | undefined;
+  /** True when the last poll filled all its slots. */
+  #isHungry = false;
   /** How many of the last poll's offers were kept already. */
   #again = 0;
   #doing: PollerStep["doing"] = "starting";
@@ -104,6 +111,11 @@ export class Poller {
     this.#wake.abort();
   }
 
+  /** An offer's turn has come: polls now, unless polls fail, which have rests of their own. */
+  turnCame(): void {
+    if (this.#failures === 0) this.wake();
+  }
+
   /** Makes no further poll; `run` resolves when the one under way, if any, has been answered and its jobs are going. */
   end(): void {
     this.#end.abort();
@@ -117,7 +129,10 @@ export class Poller {
     const { clock } = this.#options.context.deps;
     const signal = AbortSignal.any([this.#options.context.scopes.poll, this.#end.signal]);
     const { budget } = this.#options;
-    const onStop = () => this.wake();
+    const onStop = () => {
+      this.wake();
+      this.#letGo();
+    };
     signal.addEventListener("abort", onStop, { once: true });
     while (!signal.aborted && budget.left + budget.promised > 0) {
       // Whoever wakes it during the turn ends the rest after it.
@@ -131,6 +146,7 @@ export class Poller {
       }
     }
     signal.removeEventListener("abort", onStop);
+    this.#letGo();
     this.#begins("ended");
   }
 
@@ -157,6 +173,7 @@ export class Poller {
     budget.left -= limit;
     budget.promised += limit;
     this.#begins("polling");
+    if (this.#isHungry && !signal.aborted) this.#takeAhead();
     const startedMs = context.deps.clock.monotonic();
     const { poll: scope } = context.scopes;
     try {
@@ -176,11 +193,14 @@ export class Poller {
     const budget = context.budgets.of(config);
     let hasTurn = false;
     while (!signal.aborted) {
+      if (context.gate.closedBy(config)) this.#letGo();
       await context.gate.pass(signal, () => this.#begins("at-gate"), config);
       if (signal.aborted) return undefined;
       this.#begins("waiting-for-slot");
-      const isFull = slots.freeFor(name) === 0;
-      const reservation = await slots.take(name, isFull ? 1 : this.#want(), signal);
+      const ahead = this.#ahead?.slot;
+      const isFull = ahead !== undefined || slots.freeFor(name) === 0;
+      const reservation = await (ahead ?? slots.take(name, isFull ? 1 : this.#want(), signal));
+      this.#ahead = undefined;
       if (reservation && isFull) await this.#gather(reservation, signal);
       // The gate may have closed while a slot was waited for.
       const isOpen = !signal.aborted && !context.gate.closedBy(config);
@@ -221,6 +241,8 @@ export class Poller {
             ? "empty"
             : "some",
     };
+    this.#isHungry = result.kind === "full";
+    if (!this.#isHungry) this.#letGo();
     const restMs = this.#rest(result);
     const waiting = turns.waiting(config);
     context.emit({
@@ -287,6 +309,8 @@ export class Poller {
       context.emit({ type: "bug", key: undefined, message: String(error), stack });
     }
     this.#isProbing = true;
+    this.#isHungry = false;
+    this.#letGo();
     this.#failures += 1;
     // The last poll of a removed or replaced poller says nothing about the next one.
     if (!this.#end.signal.aborted) {
@@ -334,6 +358,22 @@ export class Poller {
     if (isProbing) return 1;
     const { mostJobs } = context.budgets.of(config);
     return Math.min(config.maxConcurrentJobs, budget.left, context.admission.mostFor(config.handler), mostJobs);
+  }
+
+  #takeAhead(): void {
+    const { config, slots, budget } = this.#options;
+    // What is left of a single pass is another's as well.
+    if (this.#ahead || budget.left !== Number.POSITIVE_INFINITY) return;
+    const stop = new AbortController();
+    this.#ahead = { slot: slots.take(pollerKey(config), 1, stop.signal), stop };
+  }
+
+  /** Gives back what was taken ahead, or waits for it no more. */
+  #letGo(): void {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    ahead?.stop.abort();
+    void ahead?.slot.then((reservation) => reservation?.giveBack());
   }
 
   /** Waits a moment for other slots to join the first. It is held meanwhile: given back it would lose its turn. */

@@ -47,7 +47,7 @@ export class Pollers {
   constructor(options: PollersOptions) {
     this.#options = options;
     this.#pollers = options.context.pollers;
-    options.runner.onTurn = (name) => this.#running.get(name)?.poller.wake();
+    options.runner.onTurn = (name) => this.#running.get(name)?.poller.turnCame();
     this.#madeMs = options.context.deps.clock.monotonic();
     for (const config of this.#pollers.values()) this.#open(config);
   }
@@ -77,18 +77,17 @@ export class Pollers {
     const { context, slots } = this.#options;
     const [before, after] = [this.#pollers, context.pollers];
     this.#pollers = after;
-    const ending = [...this.#running].filter(
-      ([name, { config }]) => isNewPace || JSON.stringify(config) !== JSON.stringify(after.get(name)),
-    );
-    for (const [name, { poller }] of ending) {
+    const isOther = (name: string, config: PollerConfig) => JSON.stringify(config) !== JSON.stringify(after.get(name));
+    const ending = [...this.#running].filter(([name, { config }]) => isNewPace || isOther(name, config));
+    for (const [name, { poller, config }] of ending) {
       poller.end();
+      if (isOther(name, config)) context.turns.forget(config);
       this.#running.delete(name);
     }
     const removed = [...before].filter(([name]) => !after.has(name)).map(([, config]) => config);
     for (const config of removed) {
       slots.close(pollerKey(config));
       context.breakers.forget(config);
-      context.turns.forget(config);
     }
     for (const config of after.values()) {
       this.#open(config);

@@ -73,6 +73,8 @@ export class Runner {
     if (!flight) return false;
     this.#context.emit({ type: "offer-repeated", key: polled.key });
     this.#offered(flight, polled.job ?? {});
+    // Should it be dropped all the same, this offer of it is still good: the next one may be a minute away.
+    if (!isTaken(flight.state)) flight.again = this.#context.turns.offerAgain(flight, polled);
     return true;
   }
 
@@ -153,6 +155,9 @@ export class Runner {
       .catch((error: unknown) => this.#bug(error, flight.key))
       .finally(() => {
         this.#flights.remove(flight);
+        // Not before: until then its own offer is a repeat.
+        if (flight.again && flight.state === "dropped" && !flight.loss)
+          this.#context.turns.putBack(flight.config, flight.again);
         this.#callTurns();
       });
   }

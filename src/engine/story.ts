@@ -88,9 +88,8 @@ export function turnOf({ state, hasCallback }: Omit<FoundJob, "key">, { afterCra
 async function putBack(context: EngineContext, flight: JobInFlight, job: Job): Promise<void> {
   const { serialBy } = flight.config;
   const message = `a job with the same ${serialBy} is in work; it waits for that one's result`;
+  flight.again = context.turns.offerOf(flight, job);
   await drop(context, flight, { reason: "not-its-turn", message });
-  // Once it has ended here, or its own offer would count as a repeat.
-  context.turns.putBack(flight, job);
 }
 
 async function detailsOf(

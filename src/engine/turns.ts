@@ -145,15 +145,25 @@ export class Turns {
     return true;
   }
 
-  /** A job that was begun too early waits again. */
-  putBack(flight: JobInFlight, job: Job): void {
+  /** What is kept of a job that was begun too early, once it has ended here. */
+  offerOf(flight: JobInFlight, job: Job): KeptOffer {
+    const { key, claim, config } = flight;
     const client = flight.client ?? "";
-    const serial = this.#serialOf(flight.config, client, job);
-    const nonce = "nonce" in flight.claim && flight.key.clientId === undefined ? flight.claim.nonce : undefined;
-    this.#kept.keep(pollerKey(flight.config), { key: flight.key, client, serial, nonce });
+    const nonce = "nonce" in claim && key.clientId === undefined ? claim.nonce : undefined;
+    return { key, client, serial: this.#serialOf(config, client, job), nonce };
   }
 
-  /** There is no such poller any more. */
+  /** What is kept of a job that was offered once more while it was begun, should it be dropped. */
+  offerAgain({ client = "", serial }: JobInFlight, { key, job }: PolledJob): KeptOffer {
+    return { key, client, serial, nonce: job?.nonce };
+  }
+
+  /** The job waits again. */
+  putBack(config: PollerConfig, offer: KeptOffer): void {
+    this.#kept.keep(pollerKey(config), offer);
+  }
+
+  /** There is no such poller any more, or its settings are others. */
   forget(config: PollerConfig): void {
     this.#kept.forget(pollerKey(config));
     this.#looks.delete(pollerKey(config));

@@ -3,7 +3,7 @@
 // what it saw.
 import { describe, expect, it } from "vitest";
 import type { PollerConfig } from "../../src/engine/poller-config.js";
-import { scan, virtualWorker } from "./virtual-worker.js";
+import { build, scan, virtualWorker } from "./virtual-worker.js";
 
 const seed = Number(process.env["PARTNERD_SEED"] ?? 20_260_101);
 const jobMs = 5_000;
@@ -110,6 +110,8 @@ describe("a customer who floods", () => {
       show(`${what}: alone `, alone);
       show(`${what}: shared`, shared);
       expect(shared.p95).toBeLessThanOrEqual(inTimeMs);
+      // A slot works a job in 5 s: nine tenths of what the cap allows, the last jobs of the flood included.
+      expect(alone.perSecond).toBeGreaterThanOrEqual((0.9 * (day.settings?.maxConcurrentJobsPerClient ?? 50)) / 5);
       // The other one's jobs take slots as well: so many of 50, all the time.
       const others = (day.otherMs ?? jobMs) / 1_000;
       const left = (day.settings?.maxConcurrentJobsPerClient ?? 50) <= 25 ? 1 : (50 - others) / 50;
@@ -135,6 +137,43 @@ describe("a customer who floods", () => {
     120_000,
   );
 });
+
+it("weights share the slots between action types while both have jobs, and one gets all when the other has none", async () => {
+  const running = new Map<string, number>();
+  let turn = 0;
+  const { clock, service, worker, stop } = virtualWorker({
+    seed,
+    maxConcurrentJobs: 40,
+    weights: { [scan.provider]: 3 },
+    handle: async ({ job }) => {
+      const { provider } = job.key.actionType;
+      running.set(provider, (running.get(provider) ?? 0) + 1);
+      await clock.sleep(jobMs * (0.8 + ((turn++ * 977) % 400) / 1_000));
+      running.set(provider, (running.get(provider) ?? 0) - 1);
+      return { kind: "succeeded" };
+    },
+  });
+  service.latencyMs = latencyMs;
+  for (let index = 0; index < 400; index++) service.addJob(build, `build-${index}`);
+  await worker.start();
+  await clock.advance(20_000);
+  const alone = running.get(build.provider) ?? 0;
+  for (let index = 0; index < 1_000; index++) service.addJob(scan, `scan-${index}`);
+  await clock.advance(25_000);
+  const seen = { heavy: 0, light: 0 };
+  for (let second = 0; second < 60; second++) {
+    seen.heavy += running.get(scan.provider) ?? 0;
+    seen.light += running.get(build.provider) ?? 0;
+    await clock.advance(1_000);
+  }
+  console.log(
+    `alone ${alone} of 40; weights 3 and 1: ${(seen.heavy / 60).toFixed(1)} and ${(seen.light / 60).toFixed(1)}`,
+  );
+  expect(alone).toBeGreaterThanOrEqual(36);
+  expect(seen.heavy / seen.light).toBeGreaterThan(2.6);
+  expect(seen.heavy / seen.light).toBeLessThan(3.4);
+  await stop();
+}, 120_000);
 
 describe("serialBy", () => {
   it("runs one job of each value at a time, and keeps the slots for the others", async () => {

@@ -47,6 +47,8 @@ export interface VirtualOptions {
   readonly maxConcurrentJobs?: number;
   /** What the pollers' settings are besides the ordinary ones. */
   readonly settings?: Partial<PollerConfig>;
+  /** By provider. */
+  readonly weights?: Readonly<Record<string, number>>;
   readonly handle?: (call: HandlerCall) => Promise<unknown>;
 }
 
@@ -88,6 +90,7 @@ export function virtualWorker(options: VirtualOptions) {
       jobTimeoutMs: 1_800_000,
       afterCrash: "fail" as const,
       secretProperties: [],
+      weight: options.weights?.[actionType.provider] ?? 1,
       ...options.settings,
     })),
     limits,

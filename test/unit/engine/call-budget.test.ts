@@ -96,24 +96,35 @@ describe("once a call is throttled", () => {
     expect(order.length).toBeGreaterThanOrEqual(58);
   });
 
+  it("lets a few calls after a quiet second go together", async () => {
+    const { budget, clock, order, enter } = given();
+    budget.ended(true);
+    await clock.advance(5_000);
+    for (let index = 0; index < 30; index++) void enter("details");
+    await clock.advance(0);
+    expect(order.length).toBe(11);
+    await clock.advance(1_000);
+    expect(order.length).toBe(21);
+  });
+
   it("says so once, and again when it is over for a minute", async () => {
     const { budget, clock, changes } = given();
     budget.ended(true);
     budget.ended(true);
-    expect(changes).toEqual([{ perSecond: 1 }]);
+    expect(changes).toEqual([{ perSecond: 10 }]);
     for (let second = 0; second < 61; second++) {
       await clock.advance(1_001);
       budget.ended(false);
     }
-    expect(changes).toMatchObject([{ perSecond: 1 }, { limitedMs: expect.any(Number) }]);
+    expect(changes).toMatchObject([{ perSecond: 10 }, { limitedMs: expect.any(Number) }]);
     expect(budget.enter("poll", never)).toBeUndefined();
   });
 
   it("has polls ask for no more jobs than can be claimed before their offers grow old", () => {
     const { budget } = given();
-    for (let call = 0; call < 6; call++) budget.ended(false);
+    for (let call = 0; call < 12; call++) budget.ended(false);
     budget.ended(true);
-    expect([budget.perSecond, budget.mostJobs]).toEqual([6, 40]);
+    expect([budget.perSecond, budget.mostJobs]).toEqual([12, 80]);
   });
 });
 
@@ -150,7 +161,7 @@ it("keeps a budget for each Region", () => {
   const budgets = new CallBudgets({ clock: new FakeClock(), onLimit: (scope) => limits.push(scope) });
   const [us, eu] = ["us-east-1", "eu-west-1"].map((region) => budgets.of({ region: region as Region }));
   us?.ended(true);
-  expect([us?.perSecond, eu?.perSecond, limits]).toEqual([1, undefined, ["us-east-1"]]);
-  expect(budgets.limits).toEqual([{ scope: "us-east-1", perSecond: 1 }]);
+  expect([us?.perSecond, eu?.perSecond, limits]).toEqual([10, undefined, ["us-east-1"]]);
+  expect(budgets.limits).toEqual([{ scope: "us-east-1", perSecond: 10 }]);
   expect(budgets.of({ region: "us-east-1" as Region })).toBe(us);
 });

@@ -104,6 +104,7 @@ function given(options: { pollers: readonly PollerConfig[]; waiting: number; max
   });
   return {
     clock,
+    context,
     limits,
     events,
     slots,
@@ -221,4 +222,40 @@ it("opens no breaker by the last poll of a lane that is gone, for nothing would 
   whilePolling(() => pollers[0]?.end());
   await pollers[0]?.run();
   expect(events.map(({ type }) => type)).toEqual(["poll-failed"]);
+});
+
+it("polls at once when the turn of an offer has come, but not while polls fail", async () => {
+  const { pollers, limits, clock, stop, fail } = given({ pollers: [config("A", 5)], waiting: 0 });
+  const running = pollers[0]?.run();
+  await clock.advance(0);
+  expect(limits).toHaveLength(1);
+  pollers[0]?.turnCame();
+  await clock.advance(0);
+  expect(limits).toHaveLength(2);
+  fail(new GatewayError({ kind: "unavailable", operation: "PollForThirdPartyJobs", code: "x", message: "no" }));
+  pollers[0]?.turnCame();
+  await clock.advance(0);
+  expect(limits).toHaveLength(3);
+  pollers[0]?.turnCame();
+  await clock.advance(0);
+  expect(limits).toHaveLength(3);
+  stop.abort();
+  await running;
+});
+
+it("waits for its turn without slots while CodePipeline throttles, and asks the gate again after that", async () => {
+  const { pollers, limits, clock, stop, slots, context, close } = given({ pollers: [config("A", 5)], waiting: 100 });
+  const budget = context.budgets.of(config("A", 5));
+  budget.ended(true);
+  const running = pollers[0]?.run();
+  await clock.advance(50);
+  expect([pollers[0]?.step.doing, slots.busy, limits]).toEqual(["waiting-for-rate", 0, []]);
+  close({ reason: "paused", message: "an operator paused the daemon" });
+  await clock.advance(10_000);
+  expect([limits, slots.busy]).toEqual([[], 0]);
+  close(undefined);
+  await clock.advance(2_000);
+  expect(limits).toEqual([5]);
+  stop.abort();
+  await running;
 });

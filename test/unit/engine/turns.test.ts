@@ -195,7 +195,7 @@ describe("serialBy", () => {
     expect(turns.mayBegin(first, job(first.key))).toBe(true);
     expect(turns.mayBegin(second, job(second.key))).toBe(false);
     end(second);
-    turns.putBack(second, job(second.key));
+    turns.putBack(serial, turns.offerOf(second, job(second.key)));
     expect([turns.waiting(serial), turns.isNext(serial)]).toEqual([1, false]);
     end(first);
     expect(idsOf(take(serial, 10))).toEqual(["a-1"]);

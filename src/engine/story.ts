@@ -240,6 +240,7 @@ async function work(context: EngineContext, flight: JobInFlight, job: Job): Prom
     deadlineMs: deadline.wallMs(),
     isContinuation: job.continuationToken !== undefined,
     pipelineName: job.pipeline.pipelineName,
+    stageName: job.pipeline.stageName,
     actionName: job.pipeline.actionName,
     actionExecutionId: job.pipeline.actionExecutionId,
   });

@@ -10,7 +10,7 @@ export type {
   WorkerConfig,
   WorkerEnd,
   WorkerOptions,
-} from "./embed/worker.js";
+} from "./embed/partnerd-worker.js";
 export { type ConfigurationMistake, WorkerConfigError, WorkerStartError } from "./embed/worker-errors.js";
 export type { FailedCall, JobName, PartnerdEvent, PartnerdEventType } from "./embed/worker-events.js";
 export {

@@ -1,6 +1,6 @@
 // Makes a worker in somebody else's process. Loads nothing of the daemon before one is wanted: handlers import this package
 // too, for its helpers alone.
-import type { PartnerdWorker, WorkerConfig, WorkerOptions } from "./worker.js";
+import type { PartnerdWorker, WorkerConfig, WorkerOptions } from "./partnerd-worker.js";
 
 /**
  * Makes a worker from a configuration, which is checked at once: an object, or the path of a file. A file is read as

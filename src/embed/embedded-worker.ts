@@ -9,7 +9,7 @@ import { systemClock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
 import { createLog, type RootLog } from "../std/log.js";
 import { Masker } from "../std/masking.js";
-import type { PartnerdWorker, StopOptions, WorkerConfig, WorkerEnd, WorkerOptions } from "./worker.js";
+import type { PartnerdWorker, StopOptions, WorkerConfig, WorkerEnd, WorkerOptions } from "./partnerd-worker.js";
 import { WorkerConfigError, WorkerStartError } from "./worker-errors.js";
 import { type PartnerdEvent, partnerdEvent } from "./worker-events.js";
 

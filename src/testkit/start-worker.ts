@@ -3,7 +3,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { PartnerdWorker, WorkerConfig, WorkerOptions } from "../embed/worker.js";
+import type { PartnerdWorker, WorkerConfig, WorkerOptions } from "../embed/partnerd-worker.js";
 import type { Emulator } from "../emulator/emulator.js";
 
 /**

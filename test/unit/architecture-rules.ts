@@ -91,7 +91,7 @@ export const rows: readonly Row[] = [
   },
   {
     area: "cli",
-    may: ["compose", "doctor", "config", "emulator", "std", "handlers/job-document.ts"],
+    may: ["compose", "doctor", "config", "emulator", "std", "handlers/job-document.ts", "admin/job-story.ts"],
     // What the daemon's own interface is made of: the events it tells, and how it ended.
     types: ["engine/events.ts", "engine/engine.ts"],
     packages: "any",

@@ -5,7 +5,7 @@ import { actionTypeName, type JobKey, jobKeyName } from "../job/job.js";
 import type { JobState } from "../job/lifecycle.js";
 import type { Outcome } from "../job/outcome.js";
 import { closeLink, type JobChain, JobChains } from "./job-chains.js";
-import { cutText, type JobStory, type StoryLine, type StoryRetry, type StoryState, storyOutcome } from "./job-story.js";
+import { cutText, type JobStory, type StoryLine, type StoryRetry, storyOutcome } from "./job-story.js";
 import { jobFields } from "./log-fields.js";
 
 /** What is kept at most. */
@@ -18,7 +18,10 @@ export interface StoryLimits {
 
 /** About 10 MiB of memory at their most, and a few hundred KiB as long as jobs say little. */
 const ordinaryLimits: StoryLimits = { stories: 1_000, linesOfOne: 200, characters: 4_000_000 };
-const lineMaxCharacters = 2_000;
+const lineMaxCharacters = 3_000;
+const textMaxCharacters = 2_000;
+/** A tenth is forgotten at once. */
+const lot = 10;
 const fieldsMaxCharacters = 500;
 const messageMaxCharacters = 1_000;
 /** An acknowledge that is asked again and again makes no states, so there are few. */
@@ -28,9 +31,12 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 interface Kept {
   readonly key: JobKey;
-  readonly story: Mutable<Omit<JobStory, "states" | "chain" | "log">>;
-  readonly states: (Mutable<Omit<StoryState, "retries">> & { readonly retries: Mutable<StoryRetry>[] })[];
-  readonly lines: { readonly line: StoryLine; readonly characters: number }[];
+  readonly story: Mutable<Omit<JobStory, "since" | "states" | "chain" | "log">>;
+  /** Times as numbers: to write them all out would cost more than all the rest. */
+  readonly states: { readonly state: string; readonly atMs: number; readonly retries: Mutable<StoryRetry>[] }[];
+  sinceMs: number;
+  /** As they were logged: most are never read. */
+  readonly lines: string[];
   leftOut: number;
   characters: number;
   chain: JobChain;
@@ -69,12 +75,17 @@ export class JobStories {
   story(key: JobKey): JobStory | undefined {
     const kept = this.#byName.get(jobKeyName(key));
     if (!kept) return undefined;
-    const { story, states, lines, leftOut, chain } = kept;
+    const { story, sinceMs, states, lines, leftOut, chain } = kept;
     return {
       ...story,
-      states: states.map((state) => ({ ...state, retries: state.retries.map((retry) => ({ ...retry })) })),
+      since: timeOf(sinceMs),
+      states: states.map(({ state, atMs, retries }) => ({
+        state,
+        at: timeOf(atMs),
+        retries: retries.map((retry) => ({ ...retry })),
+      })),
       chain: chain.map((link) => ({ ...link })),
-      log: { lines: lines.map(({ line }) => line), leftOut },
+      log: { lines: lines.map((json) => lineOf(parsed(json) ?? {})), leftOut },
     };
   }
 
@@ -110,15 +121,11 @@ export class JobStories {
 
   /** Takes in one finished log line, masked: JSON. Never throws. */
   hear(json: string): void {
-    // Most lines of a busy daemon are of jobs, those of others need not be taken apart.
-    if (!json.includes('"jobId":')) return;
-    const fields = parsed(json);
-    const kept = fields && this.#byLine.get(lineName(fields));
-    if (!fields || !kept) return;
-    const line = lineOf(fields);
-    const characters = line.text.length + (line.fields ? JSON.stringify(line.fields).length : 0);
-    kept.lines.push({ line, characters });
-    this.#count(kept, characters);
+    const kept = this.#byLine.get(lineName(json));
+    if (!kept) return;
+    const line = json.length <= lineMaxCharacters ? json : shortened(json);
+    kept.lines.push(line);
+    this.#count(kept, line.length);
     if (kept.lines.length > this.#limits.linesOfOne) this.#dropLine(kept);
     this.#trim();
   }
@@ -132,8 +139,8 @@ export class JobStories {
 
   #enter(kept: Kept, state: JobState, atMs: number): void {
     kept.story.state = state;
-    kept.story.since = timeOf(atMs);
-    if (kept.states.length < statesMax) kept.states.push({ state, at: timeOf(atMs), retries: [] });
+    kept.sinceMs = atMs;
+    if (kept.states.length < statesMax) kept.states.push({ state, atMs, retries: [] });
     if (state !== "running") delete kept.story.callbackUntil;
     if (state === "reported" || state === "dropped") return this.#over(kept);
     // It may have been dropped, and offered again.
@@ -157,7 +164,7 @@ export class JobStories {
     // Nothing is told of the poll itself; the handler began so long after it.
     const [first] = kept.states;
     if (first?.state === "detailed") {
-      kept.states.unshift({ state: "polled", at: timeOf(event.atMs - pickupMs), retries: [] });
+      kept.states.unshift({ state: "polled", atMs: event.atMs - pickupMs, retries: [] });
     }
     kept.chain = this.#chains.started(event);
   }
@@ -166,7 +173,7 @@ export class JobStories {
     const kept = this.#of(event);
     const { operation, code, message } = event.fault;
     const shown = { code, message: this.#shown(message), at: timeOf(event.atMs) };
-    if (kept.states.length === 0) kept.states.push({ state: kept.story.state, at: shown.at, retries: [] });
+    if (kept.states.length === 0) kept.states.push({ state: kept.story.state, atMs: event.atMs, retries: [] });
     const retries = kept.states.at(-1)?.retries ?? [];
     const known = retries.find((retry) => retry.operation === operation);
     if (known) Object.assign(known, shown, { failures: known.failures + 1 });
@@ -234,8 +241,8 @@ export class JobStories {
         actionType: actionTypeName(key.actionType),
         ...(clientId === undefined ? {} : { clientId }),
         state: "polled",
-        since: timeOf(atMs),
       },
+      sinceMs: atMs,
       states: [],
       lines: [],
       leftOut: 0,
@@ -245,7 +252,7 @@ export class JobStories {
       isKnown: false,
     };
     this.#byName.set(name, kept);
-    this.#byLine.set(lineName(jobFields(key)), kept);
+    this.#byLine.set(lineName(JSON.stringify(jobFields(key))), kept);
     this.#trim();
     return kept;
   }
@@ -256,9 +263,9 @@ export class JobStories {
 
   #dropLine(kept: Kept): void {
     const first = kept.lines.shift();
-    if (!first) return;
+    if (first === undefined) return;
     kept.leftOut += 1;
-    this.#count(kept, -first.characters);
+    this.#count(kept, -first.length);
   }
 
   #count(kept: Kept, characters: number): void {
@@ -266,26 +273,24 @@ export class JobStories {
     this.#characters += characters;
   }
 
-  /** Forgets whole stories, ended ones first, then the log lines of those that run, the oldest job's first. */
+  /** Forgets ended stories, then log lines of jobs that run, the oldest job's first, then whatever there is. */
   #trim(): void {
-    while (this.#byName.size > this.#limits.stories) this.#forget(this.#first(({ isOver }) => isOver) ?? this.#first());
-    while (this.#characters > this.#limits.characters && this.#byName.size > 0) {
-      const running = this.#first(({ isOver }) => isOver) ? undefined : this.#first(({ lines }) => lines.length > 0);
-      if (running) this.#dropLine(running);
-      else this.#forget(this.#first(({ isOver }) => isOver) ?? this.#first());
+    const { stories, characters } = this.#limits;
+    if (this.#byName.size <= stories && this.#characters <= characters) return;
+    // In lots, because a Map whose first entries are gone is slow to begin with.
+    const least = { stories: stories - Math.floor(stories / lot), characters: characters - characters / lot };
+    const isMuch = () => this.#byName.size > least.stories || this.#characters > least.characters;
+    for (const kept of this.#byName.values()) if (kept.isOver && isMuch()) this.#forget(kept);
+    for (const kept of this.#byName.values()) {
+      while (kept.lines.length > 0 && this.#characters > least.characters) this.#dropLine(kept);
     }
+    for (const kept of this.#byName.values()) if (isMuch()) this.#forget(kept);
   }
 
-  #first(isIt: (kept: Kept) => boolean = () => true): Kept | undefined {
-    for (const kept of this.#byName.values()) if (isIt(kept)) return kept;
-    return undefined;
-  }
-
-  #forget(kept: Kept | undefined): void {
-    if (!kept) return;
+  #forget(kept: Kept): void {
     this.#count(kept, -kept.characters);
     this.#byName.delete(jobKeyName(kept.key));
-    this.#byLine.delete(lineName(jobFields(kept.key)));
+    this.#byLine.delete(lineName(JSON.stringify(jobFields(kept.key))));
   }
 }
 
@@ -305,8 +310,35 @@ function parsed(json: string): Fields | undefined {
 const ofJob = ["jobId", "region", "actionType", "clientId", "account"] as const;
 const ofLine = new Set<string>(["time", "level", "event", "msg", ...ofJob]);
 
-function lineName(fields: Fields): string {
-  return JSON.stringify(ofJob.map((name) => fields[name] ?? null));
+/**
+ * The job of a line, found without taking the line apart: there may be thousands a second. The log writes a job's own
+ * fields before those of a handler, and within a text no quote stands alone.
+ */
+function lineName(json: string): string {
+  return `${after(json, '"region":"')} ${after(json, '"jobId":"')}`;
+}
+
+/** Up to the quote that ends the text, as it is written. */
+function after(json: string, name: string): string {
+  const at = json.indexOf(name);
+  if (at < 0) return "";
+  const from = at + name.length;
+  let to = json.indexOf('"', from);
+  while (to > 0 && isEscaped(json, to)) to = json.indexOf('"', to + 1);
+  return to < 0 ? "" : json.slice(from, to);
+}
+
+function isEscaped(json: string, at: number): boolean {
+  let from = at;
+  while (json[from - 1] === "\\") from -= 1;
+  return (at - from) % 2 === 1;
+}
+
+/** A long line as a shorter one. */
+function shortened(json: string): string {
+  const fields = parsed(json) ?? {};
+  const { at: time, level, event, text: msg, fields: rest } = lineOf(fields);
+  return JSON.stringify({ time, level, event, msg, ...rest });
 }
 
 function lineOf(fields: Fields): StoryLine {
@@ -317,7 +349,7 @@ function lineOf(fields: Fields): StoryLine {
     at: String(time),
     level: String(level),
     event: String(event),
-    text: cutText(String(msg ?? ""), lineMaxCharacters),
+    text: cutText(String(msg ?? ""), textMaxCharacters),
     ...(json === "{}" ? {} : json.length <= fieldsMaxCharacters ? { fields: rest } : { fields: { leftOut: true } }),
   };
 }

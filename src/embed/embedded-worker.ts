@@ -100,6 +100,7 @@ class EmbeddedWorker implements PartnerdWorker {
   readonly #afterwards: () => Promise<void>;
   readonly #listeners = new Set<Listener>();
   readonly #ended = Promise.withResolvers<WorkerEnd>();
+  readonly #tooLate = Promise.withResolvers<undefined>();
   #building: Promise<Daemon> | undefined;
   #daemon: Daemon | undefined;
   #starting: Promise<void> | undefined;
@@ -171,8 +172,13 @@ class EmbeddedWorker implements PartnerdWorker {
   }
 
   async #drained(): Promise<WorkerEnd> {
-    const daemon = await this.#building?.catch(() => undefined);
-    if (!daemon) return { owed: 0, results: 0, isBroken: false };
+    const building = this.#building?.catch(() => undefined);
+    const daemon = await Promise.race([building, this.#tooLate.promise]);
+    if (!daemon) {
+      // A start that hangs is closed when it ends after all.
+      void building?.then((late) => late?.close());
+      return { owed: 0, results: 0, isBroken: false };
+    }
     const { owed, results, isBroken } = await daemon.worker.stop();
     await daemon.close();
     // What an abandoned handler still says is heard by nobody.
@@ -187,7 +193,10 @@ class EmbeddedWorker implements PartnerdWorker {
     const hurryMs = Math.max(0, lastMs - reportReserveMs - config.shutdown.cancelGraceMs);
     const cancels = [
       clock.after(hurryMs, () => this.#daemon?.worker.hurry("the deadline of the stop is near")),
-      clock.after(lastMs, () => this.#daemon?.stopNow("the deadline of the stop has come")),
+      clock.after(lastMs, () => {
+        this.#daemon?.stopNow("the deadline of the stop has come");
+        this.#tooLate.resolve(undefined);
+      }),
     ];
     return {
       cancel: () => {

@@ -129,6 +129,21 @@ it("can be stopped at any time, and started once", async () => {
   await Promise.all([twice.stop(), twice.stop(), twice[Symbol.asyncDispose]()]);
 });
 
+it("stops by its deadline while it still starts", async () => {
+  await using emulator = await startEmulator();
+  const module = join(folder(), "hangs.mjs");
+  writeFileSync(
+    module,
+    "await new Promise((resolve) => setTimeout(resolve, 3_000));\nexport const handler = () => {};\n",
+  );
+  const config = configFor(emulator, () => succeeded(), { handlers: { build: { kind: "module", path: module } } });
+  const worker = await createWorker(config);
+  const start = expect(worker.start()).rejects.toMatchObject({ code: "start-failed" });
+  expect(await worker.stop({ deadlineMs: 100 })).toEqual({ owed: 0, results: 0, isBroken: false });
+  // Its own thread goes on until then; what it comes to is closed.
+  await start;
+});
+
 it("finishes a running job before it stops", async () => {
   await using emulator = await startEmulator();
   const { handler, begun, end } = held();

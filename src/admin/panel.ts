@@ -1,10 +1,11 @@
-// What the admin port shows of a running worker besides the probes: metrics, and the status page with its stream. A
-// reader of events and of the parts' calls; the daemon hands it the present and knows nothing of what becomes of it.
+// What the admin port shows of a running worker besides the probes: metrics, the status page with its stream, and the
+// stories of jobs. A reader of events and of the parts' calls; the daemon hands it the present and knows nothing of what becomes of it.
 
 import type { PollerName, WorkerEvent } from "../engine/events.js";
 import type { Clock } from "../std/clock.js";
 import type { LedgerState } from "./health.js";
 import { History } from "./history.js";
+import { JobStories } from "./job-stories.js";
 import { Metrics } from "./metrics.js";
 import { type PageView, pagePolicy, pageText, sectionsOf } from "./page.js";
 import { pageIcon, pageScript, pageStyle } from "./page-assets.js";
@@ -21,11 +22,14 @@ export interface PanelOptions {
   /** The present. */
   readonly look: () => { readonly status: AdminStatus; readonly ledger: LedgerState };
   readonly onFault: (error: unknown) => void;
+  /** Masks what events do not mask. */
+  readonly mask: (text: string) => string;
 }
 
 /** Reads what happens and makes the pages of it. */
 export class Panel {
   readonly metrics: Metrics;
+  readonly stories: JobStories;
   readonly #options: PanelOptions;
   readonly #history = new History();
   readonly #streams: Streams;
@@ -34,6 +38,7 @@ export class Panel {
     const { clock, version, onFault } = options;
     this.#options = options;
     this.metrics = new Metrics(options);
+    this.stories = new JobStories(options);
     const look = () => {
       const view = this.#view();
       return { atMs: view.status.atMs, sections: sectionsOf(view, true) };

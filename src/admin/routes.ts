@@ -35,6 +35,12 @@ export interface AdminStream {
   readonly open: (response: ServerResponse) => void;
 }
 
+/** Whose story was asked for; `one` is any JSON. */
+export type StoryAnswer =
+  | { readonly kind: "one"; readonly story: unknown }
+  | { readonly kind: "none" }
+  | { readonly kind: "several"; readonly message: string };
+
 /** What the routes do, by injected functions. */
 export interface RouteOptions {
   /**
@@ -58,6 +64,8 @@ export interface RouteOptions {
   readonly wake: () => void;
   /** Carries out what an operator decides about one job, named by its id or the beginning of it. */
   readonly order: (job: { readonly jobId: string; readonly region?: string }, order: Order) => Promise<OrderAnswer>;
+  /** Tells of one job, named by its id or the beginning of it. Absent: nobody keeps stories. */
+  readonly story?: (job: { readonly jobId: string; readonly region?: string }) => StoryAnswer;
   /** More pages by path. */
   readonly pages?: Readonly<Record<string, AdminPageRoute>>;
   /** Streams by path. */
@@ -130,13 +138,26 @@ export class Routes {
     if (read) return method === "GET" || method === "HEAD" ? read(request) : wrongMethod("GET, HEAD");
     const control = this.#controls.get(path);
     if (control) return method === "POST" ? this.#control(request, control) : wrongMethod("POST");
-    const [, encodedId, verb] = /^\/jobs\/([^/]*)\/(outcome|release|fail)$/.exec(path) ?? [];
+    const [, encodedId, verb] = /^\/jobs\/([^/]*)(?:\/(outcome|release|fail))?$/.exec(path) ?? [];
     if (encodedId === undefined) return refusal(404, "there is nothing at this path");
-    if (method !== "POST") return wrongMethod("POST");
+    const isRead = method === "GET" || method === "HEAD";
+    if (verb === undefined && !isRead) return wrongMethod("GET, HEAD");
+    if (verb !== undefined && method !== "POST") return wrongMethod("POST");
     const jobId = decoded(encodedId);
+    if (verb === undefined) return this.#guarded((asked) => this.#story(asked, jobId))(request);
     if (jobId === undefined) return refusal(400, "the job id in the path is not percent-encoded, or not 1 to 512 long");
     if (verb === "outcome") return this.#deliver(request, jobId, askForBody);
     return this.#order(request, { jobId, verb: verb === "fail" ? "fail" : "release" }, askForBody);
+  }
+
+  #story(request: IncomingMessage, jobId: string | undefined): Answer {
+    const { story } = this.#options;
+    if (!story || jobId === undefined) return unknownJob;
+    const region = new URLSearchParams((request.url ?? "").split("?")[1] ?? "").get("region");
+    const found = story({ jobId, ...(region === null ? {} : { region }) });
+    if (found.kind === "one") return { status: 200, body: found.story };
+    if (found.kind === "none") return unknownJob;
+    return { status: 409, body: { kind: "ambiguous", error: found.message } };
   }
 
   #guarded(read: Read): Read {
@@ -197,6 +218,11 @@ export class Routes {
     return deliveryAnswer(await this.#options.deliver({ jobId, bearer, body: read.value }));
   }
 }
+
+const unknownJob: Answer = {
+  status: 404,
+  body: { kind: "unknown-job", error: "this daemon knows no job with that id, or no longer" },
+};
 
 /** ThirdPartyJobId has up to 512 characters. */
 const jobIdMaxLength = 512;

@@ -18,9 +18,9 @@ export interface PackRequest {
 }
 
 export interface JobOutputsOptions {
-  readonly job: Job;
-  readonly folder: JobFolder;
-  readonly transfers: () => Promise<Transfers>;
+  readonly job: Pick<Job, "inputs" | "outputs">;
+  readonly folder: Pick<JobFolder, "path" | "newFile">;
+  readonly transfers: () => Promise<Pick<Transfers, "upload">>;
   /** Packs a folder as a zip file. Throws JobFailure, what the disk says, or the reason. */
   readonly pack: (request: PackRequest) => Promise<void>;
   readonly signal: AbortSignal;

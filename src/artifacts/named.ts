@@ -6,7 +6,11 @@ import { isArtifactName } from "../job/limits.js";
 import type { PlacedArtifact } from "./s3/transfers.js";
 
 /** The declared artifact by this name. Throws JobFailure. */
-export function placed(job: Job, direction: "input" | "output", name: string): PlacedArtifact {
+export function placed(
+  job: Pick<Job, "inputs" | "outputs">,
+  direction: "input" | "output",
+  name: string,
+): PlacedArtifact {
   const declared = direction === "input" ? job.inputs : job.outputs;
   const found = declared.find((each) => each.name === name);
   if (!found || !isArtifactName(found.name)) throw undeclared(direction, name, declared);

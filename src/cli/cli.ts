@@ -6,7 +6,16 @@ import { ownVersion } from "../std/version.js";
 import type { Shell } from "./completion.js";
 import { addDocuments } from "./documents.js";
 import { exitCodes } from "./exit-codes.js";
-import { type ConfigFlags, countFlag, durationFlag, loadOptions, overridesOf, withConfig, wordsFlag } from "./flags.js";
+import {
+  type ConfigFlags,
+  countFlag,
+  durationFlag,
+  loadOptions,
+  overridesOf,
+  uptimeFlag,
+  withConfig,
+  wordsFlag,
+} from "./flags.js";
 import { handlerKinds, type InitKind, type InitLanguage, initLanguages } from "./init-choices.js";
 import { type Io, isWithoutDirectory } from "./io.js";
 
@@ -93,9 +102,16 @@ function addInit(root: Command, io: Io, result: Result): void {
 function addWork(root: Command, result: Result): void {
   withConfig(root.command("run"))
     .description("run the daemon: poll, run and report jobs until stopped")
-    .action(async (flags: ConfigFlags) => {
+    .addOption(
+      new Option("--exit-after-uptime <duration>", "drain and exit 0 after this long, such as 12h").argParser(
+        uptimeFlag,
+      ),
+    )
+    .action(async (flags: ConfigFlags & { exitAfterUptime?: number }) => {
       const { runCommand } = await import("./run.js");
-      result.code = await runCommand({ config: flags.config, overrides: overridesOf(flags) });
+      const { config, exitAfterUptime } = flags;
+      const uptime = exitAfterUptime === undefined ? {} : { exitAfterMs: exitAfterUptime };
+      result.code = await runCommand({ config, overrides: overridesOf(flags), ...uptime });
     });
   withConfig(root.command("once"))
     .description("process the waiting jobs of every action type, then exit")
@@ -164,6 +180,16 @@ function addJobs(root: Command, io: Io, result: Result): void {
     .action(async (flags: ConfigFlags & { json: boolean }) => {
       const { jobsCommand } = await import("./jobs-command.js");
       result.code = await jobsCommand(loadOptions(flags, io), flags, io);
+    });
+  jobs
+    .command("show")
+    .argument("<id>", idHelp)
+    .description("show one job: its states with times, its chain, its last log lines, its outcome")
+    .option("--region <region>", "the job's Region, if several have a job with this id")
+    .action(async (id: string, flags: { region?: string }) => {
+      const { showJobCommand } = await import("./show-job.js");
+      const { json, ...config } = jobs.opts<ConfigFlags & { json: boolean }>();
+      result.code = await showJobCommand(loadOptions(config, io), { id, ...flags, json }, io);
     });
   jobs
     .command("release")

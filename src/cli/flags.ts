@@ -62,8 +62,18 @@ function setFlag(value: string, earlier: readonly Override[]): readonly Override
 
 /** In ms, at most a day. Throws what commander shows. */
 export function durationFlag(value: string): number {
+  return durationWithin(value, 86_400_000);
+}
+
+/** In ms, from a second to 24 days, the longest that a timer holds. Throws what commander shows. */
+export function uptimeFlag(value: string): number {
+  const ms = durationWithin(value, 576 * 3_600_000);
+  if (ms < 1_000) throw new InvalidArgumentError("1s is the minimum.");
+  return ms;
+}
+
+function durationWithin(value: string, max: number): number {
   const ms = parseDuration(value);
-  const max = 86_400_000;
   if (ms === undefined) throw new InvalidArgumentError(`Write ${likelyDuration(value) ?? "30s"}, with the unit.`);
   if (ms > max) throw new InvalidArgumentError(`${formatDuration(max)} is the maximum.`);
   return ms;

@@ -39,7 +39,7 @@ export async function orFailed(io: Pick<Io, "err">, act: () => Promise<void>): P
 }
 
 /** A job as it is shown, wherever it was read. */
-interface ShownJob extends Omit<ListedJob, "key" | "takenAtMs" | "state"> {
+interface ShownJob extends Omit<ListedJob, "key" | "takenAtMs" | "state" | "owed"> {
   readonly jobId: string;
   readonly region: string;
   readonly actionType: string;
@@ -50,7 +50,7 @@ interface ShownJob extends Omit<ListedJob, "key" | "takenAtMs" | "state"> {
 
 async function jobsInLedger(config: Config, io: Io): Promise<readonly ShownJob[]> {
   const { heldJobs } = await import("../compose/offline-jobs.js");
-  return (await heldJobs(await ledgerParts(config, io))).map(({ key, ...job }) => {
+  return (await heldJobs(await ledgerParts(config, io))).map(({ key, owed: _, ...job }) => {
     const { owner, category, provider, version } = key.actionType;
     const { jobId, region, clientId } = key;
     const client = clientId === undefined ? {} : { clientId };
@@ -162,7 +162,7 @@ function holderOf({ heldBy }: ShownJob, nowMs: number): string {
 }
 
 /** Two units at most, such as `2h 5m`. */
-function ageOf(ms: number): string {
+export function ageOf(ms: number): string {
   if (Number.isNaN(ms)) return "-";
   const seconds = Math.max(0, Math.floor(ms / 1_000));
   const [days, hours, minutes] = [

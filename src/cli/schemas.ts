@@ -5,5 +5,6 @@
 export const documentSchemas: Readonly<Record<string, () => Promise<object>>> = {
   configuration: async () => (await import("../config/json-schema.js")).configurationSchema(),
   "job-document.v1": async () => (await import("../handlers/job-document.js")).jobDocumentSchema,
+  "job-story.v1": async () => (await import("../admin/job-story.js")).jobStorySchema,
   "outcome-document.v1": async () => (await import("../handlers/job-document.js")).outcomeDocumentSchema,
 };

@@ -22,9 +22,21 @@ export interface RunOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** Runs until it is stopped. The exit code: 0, 1, 70 or 75. */
-export async function run(options: RunOptions): Promise<number> {
-  return withDaemon(options, 1, (daemon) => daemon.run());
+/** Runs until it is stopped, or for so long. The exit code: 0, 1, 70 or 75. */
+export async function run(options: RunOptions, exitAfterMs?: number): Promise<number> {
+  return withDaemon(options, 1, async (daemon, log) => {
+    if (exitAfterMs === undefined) return daemon.run();
+    const cancel = systemClock.after(exitAfterMs, () => {
+      const uptimeMs = exitAfterMs;
+      log.info("uptime-reached", { uptimeMs }, "the time of --exit-after-uptime has passed: stopping");
+      void daemon.worker.stop();
+    });
+    try {
+      return await daemon.run();
+    } finally {
+      cancel();
+    }
+  });
 }
 
 export interface OnceOptions extends RunOptions {
@@ -65,10 +77,12 @@ export async function once(options: OnceOptions): Promise<number> {
   return options.jobOutcomeStatus && failed > 0 ? exitCodes.jobFailed : exitCodes.ok;
 }
 
+type Work = (daemon: Daemon, log: Log) => Promise<WorkerEnd>;
+
 async function withDaemon(
   options: RunOptions,
   logTo: 1 | 2,
-  work: (daemon: Daemon) => Promise<WorkerEnd>,
+  work: Work,
   observers: readonly ((event: WorkerEvent) => void)[] = [],
 ): Promise<number> {
   const { config } = options;
@@ -86,7 +100,7 @@ async function wired(
   options: RunOptions,
   log: RootLog,
   masker: Masker,
-  work: (daemon: Daemon) => Promise<WorkerEnd>,
+  work: Work,
   observers: readonly ((event: WorkerEvent) => void)[],
 ): Promise<number> {
   const { config, environment } = options;
@@ -115,7 +129,7 @@ interface Attended {
 async function attended(
   options: RunOptions,
   { log, daemon, systemd, starting }: Attended,
-  work: (daemon: Daemon) => Promise<WorkerEnd>,
+  work: Work,
 ): Promise<number> {
   const strays = catchStrays(options.config, log, daemon);
   process.once("exit", notEndedInOrder);
@@ -146,7 +160,7 @@ async function attended(
   starting.close();
   systemd.begin(daemon);
   try {
-    const working = work(daemon);
+    const working = work(daemon, log);
     if (starting.isReloadWanted()) reload();
     const end = await Promise.race([working, atOnce.promise.then(() => daemon.worker.stop())]);
     await daemon.close();

@@ -19,6 +19,8 @@ export interface RegionClientOptions {
   readonly socketTimeoutMs: number;
   /** For one whole call, body included. */
   readonly requestTimeoutMs: number;
+  /** Left out: the SDK's ordinary chain finds some. */
+  readonly credentials?: GivenCredentials | undefined;
   /** For what errors say; left out: they say it as it came. */
   readonly mask?: (text: string) => string;
   /** Told of the service's clock with every answer, ms since the epoch; must not throw. */
@@ -26,6 +28,18 @@ export interface RegionClientOptions {
   /** Told of every call's end; must not throw. */
   readonly onCall?: (call: ApiCall) => void;
 }
+
+/** Credentials of AWS. */
+export interface AwsCredentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+  /** When they end; they are asked for again shortly before. Absent: never. */
+  readonly expiration?: Date;
+}
+
+/** Credentials, or who gives them: asked at the first call, before they end, and after CodePipeline refused them. */
+export type GivenCredentials = AwsCredentials | (() => Promise<AwsCredentials>);
 
 /** One call as it ended: what is counted of it. It holds no id and no text of the answer. */
 export interface ApiCall {
@@ -74,11 +88,12 @@ export class RegionClient {
   }
 
   #build(systemClockOffset: number): CodePipelineClient {
-    const { region, endpoint, appId } = this.#options;
+    const { region, endpoint, appId, credentials } = this.#options;
     const client = new CodePipelineClient({
       region,
       ...(endpoint === undefined ? {} : { endpoint }),
       userAgentAppId: appId,
+      ...(credentials === undefined ? {} : { credentials }),
       maxAttempts: 1,
       // A good part of the SDK's cost per call. It works only for calls without options, so the abort goes another way.
       cacheMiddleware: true,

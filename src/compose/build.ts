@@ -108,9 +108,10 @@ export async function buildParts(
 
 /** Builds every configured handler. Throws HandlersError. */
 export function handlersOf(options: PartsOptions, callbacks: Callbacks, observe: Observe): Promise<HandlerRegistry> {
-  const { config, clock, masker, environment, log } = options;
+  const { config, clock, masker, environment, log, functions } = options;
   return buildHandlers({
     handlers: config.handlers,
+    ...(functions ? { functions } : {}),
     clock,
     masker,
     callbacks,
@@ -137,12 +138,12 @@ async function gatewaysOf({
   readonly readers: PartReaders;
   readonly mask: (text: string) => string;
 }): Promise<Gateways> {
-  const { config, clock } = options;
+  const { config, clock, credentials } = options;
   const { onCall } = readers;
   const { Gateways } = await import("../codepipeline/gateways.js");
   const { endpoint, ...aws } = config.aws;
   const settings = gatewaySettingsOf(config);
-  const client = { endpoint, ...aws, mask, proxies: proxiesOf(options), ...(onCall ? { onCall } : {}) };
+  const client = { endpoint, ...aws, mask, credentials, proxies: proxiesOf(options), ...(onCall ? { onCall } : {}) };
   return new Gateways({ aws: client, tokens, clock }, settings);
 }
 

@@ -4,6 +4,7 @@ import { eventLog } from "../admin/event-log.js";
 import { type Liveness, live, ready } from "../admin/health.js";
 import { jobFields } from "../admin/log-fields.js";
 import type { Panel } from "../admin/panel.js";
+import type { StoryAnswer } from "../admin/routes.js";
 import type { AdminServer } from "../admin/server.js";
 import { StatusBoard } from "../admin/status.js";
 import type { AdminStatus } from "../admin/view.js";
@@ -11,6 +12,7 @@ import type { Config } from "../config/config.js";
 import { Worker, type WorkerEnd } from "../engine/engine.js";
 import type { Observe, UntimedEvent, WorkerEvent } from "../engine/events.js";
 import { actionTypeName } from "../job/job.js";
+import { type GivenJob, jobMeant } from "../job/meant.js";
 import type { Clock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
 import type { Log } from "../std/log.js";
@@ -41,6 +43,7 @@ export class Daemon {
   readonly worker: Worker;
   #admin: AdminServer | undefined;
   readonly #atOnce = new AbortController();
+  readonly #deafen: () => void;
   #isClosing = false;
   #reloading = Promise.resolve();
 
@@ -57,6 +60,9 @@ export class Daemon {
     this.#board = new StatusBoard({ startedAtMs: options.clock.now(), pollers });
     observers.unshift(eventLog(options.log), (event) => this.#board.observe(event));
     if (panel) observers.push((event) => panel.observe(event));
+    // Before the log, whose lines belong to the stories.
+    if (panel) observers.unshift((event) => panel.stories.observe(event));
+    this.#deafen = panel ? options.log.listen((line) => panel.stories.hear(line)) : () => {};
     // First of all: a handler that begins at this very event asks for its span.
     if (tracing) observers.unshift((event) => tracing.observe(event));
     const { masker, clock } = options;
@@ -193,6 +199,7 @@ export class Daemon {
   async close(): Promise<void> {
     this.#isClosing = true;
     void this.#closeHandlers();
+    this.#deafen();
     this.#readers.panel?.close();
     this.#readers.tracing?.close();
     await this.#admin?.close(this.#atOnce.signal.aborted ? atOnceMs : undefined);
@@ -249,7 +256,7 @@ export class Daemon {
       },
       ready: () => ready(this.status(), this.#parts.ledger.health()),
       status: () => this.status(),
-      ...(panel ? { pages: panel.pages, streams: panel.streams } : {}),
+      ...(panel ? { pages: panel.pages, streams: panel.streams, story: (job) => storyOf(panel, job) } : {}),
       deliver: async (delivery) => {
         const end = await this.#parts.callbacks.deliver(delivery);
         // Right after a restart a promised callback is asked to come again; its job is not unknown.
@@ -285,7 +292,7 @@ async function tracingIfRegistered(): Promise<Tracing | undefined> {
 
 /** The pages of the admin port, loaded only when it is on. */
 async function panelOf(options: DaemonOptions, look: ConstructorParameters<typeof Panel>[0]["look"]) {
-  const { config, clock, log } = options;
+  const { config, clock, log, masker } = options;
   if (config.admin.port === 0) return undefined;
   const { Panel } = await import("../admin/panel.js");
   return new Panel({
@@ -294,8 +301,15 @@ async function panelOf(options: DaemonOptions, look: ConstructorParameters<typeo
     store: config.ledger.store,
     pollers: pollersOf(config),
     look,
+    mask: (text) => masker.mask(text),
     onFault: (error) => log.error("status-page-failed", { err: error }, "the status page cannot be rendered"),
   });
+}
+
+/** The story of the job that is meant by an id or the beginning of one. */
+function storyOf({ stories }: Panel, given: GivenJob): StoryAnswer {
+  const meant = jobMeant(stories.keys(), (key) => key, given);
+  return meant.kind === "one" ? { kind: "one", story: stories.story(meant.held) } : meant;
 }
 
 function readersOf(panel: Panel | undefined): PartReaders {

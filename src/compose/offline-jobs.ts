@@ -1,6 +1,8 @@
-// What the command line does with the configured ledger without asking a daemon: lists the jobs that are held, and
-// releases or fails one. A part of the composition root: it picks the ledger's implementation.
+// What the command line does with the configured ledger without asking a daemon: lists the jobs that are held, tells of
+// one, and releases or fails one. A part of the composition root: it picks the ledger's implementation.
 
+import { type JobStory, storyOutcome } from "../admin/job-story.js";
+import { actionTypeName } from "../job/job.js";
 import type { JobEvent, JobState } from "../job/lifecycle.js";
 import { type GivenJob, jobMeant } from "../job/meant.js";
 import { type Order, orderFor } from "../job/order.js";
@@ -33,6 +35,41 @@ export async function heldJob(options: PartsOptions, given: GivenJob): Promise<L
   if (meant.kind === "several") throw new Error(meant.message);
   const where = given.region === undefined ? "" : ` of ${given.region}`;
   throw new Error(`the ledger holds no job ${given.jobId}${where}`);
+}
+
+/** As much of a job's story as its ledger knows. */
+export function ledgerStory({ key, state, owed, heldBy, ...job }: ListedJob): JobStory {
+  const { jobId, region, clientId } = key;
+  const since = timeOf(job.sinceMs);
+  const takenAt = timeOf(job.takenAtMs);
+  const callbackUntil = timeOf(job.callbackDeadlineMs);
+  return {
+    version: 1,
+    source: "ledger",
+    jobId,
+    region,
+    actionType: actionTypeName(key.actionType),
+    ...(clientId === undefined ? {} : { clientId }),
+    state,
+    ...(since === undefined ? {} : { since }),
+    ...(takenAt === undefined ? {} : { takenAt }),
+    ...(callbackUntil === undefined ? {} : { callbackUntil }),
+    states: since === undefined ? [] : [{ state, at: since, retries: [] }],
+    chain: [],
+    // Its secrets are known to nobody here.
+    ...(owed === undefined ? {} : { outcome: storyOutcome(owed) }),
+    ...(heldBy === undefined ? {} : { heldBy: holderOf(heldBy) }),
+    log: { lines: [], leftOut: 0 },
+  };
+}
+
+function holderOf({ replica, host, pid }: NonNullable<ListedJob["heldBy"]>): NonNullable<JobStory["heldBy"]> {
+  return { replica, ...(host === undefined ? {} : { host }), ...(pid === undefined ? {} : { pid }) };
+}
+
+function timeOf(ms: number | undefined): string | undefined {
+  const time = new Date(ms ?? Number.NaN);
+  return Number.isNaN(time.getTime()) ? undefined : time.toISOString();
 }
 
 /**

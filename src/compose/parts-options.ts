@@ -1,6 +1,7 @@
 // What the parts of a daemon are built from, and who hears what they do.
-import type { ApiCall } from "../codepipeline/client.js";
+import type { ApiCall, GivenCredentials } from "../codepipeline/client.js";
 import type { Config } from "../config/config.js";
+import type { Handler } from "../handlers/handler.js";
 import type { Ledger, LedgerCommit } from "../ledger/ledger.js";
 import type { Clock } from "../std/clock.js";
 import type { RootLog } from "../std/log.js";
@@ -14,6 +15,10 @@ export interface PartsOptions {
   readonly masker: Masker;
   readonly clock: Clock;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The code of handlers that a program gives as functions, by name; the configuration has them as modules. */
+  readonly functions?: Readonly<Record<string, Handler>>;
+  /** For CodePipeline; absent: the AWS SDK's ordinary chain finds some. */
+  readonly credentials?: GivenCredentials;
   /** Called with the ledger as soon as it is open, long before there may be a daemon. */
   readonly onLedger?: (ledger: Ledger) => void;
 }

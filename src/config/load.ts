@@ -9,6 +9,7 @@ import { configOf } from "./config.js";
 import type { Environment, Override } from "./environment.js";
 import { withEnvironment, withOverrides } from "./environment.js";
 import { readConfigFile } from "./file.js";
+import { treeOfObject, withFunctions } from "./given.js";
 import type { Mistake } from "./mistakes.js";
 import { ConfigError, Findings } from "./mistakes.js";
 import { readSection } from "./reader.js";
@@ -28,6 +29,10 @@ export interface LoadOptions {
   /** The working directory. */
   readonly directory: string;
   readonly overrides: readonly Override[];
+  /** A program's own: instead of files. */
+  readonly object?: unknown;
+  /** Names of handlers that a program gives as functions, over those of files or object. */
+  readonly functions?: readonly string[];
 }
 
 /** A configuration that can be used. */
@@ -75,19 +80,23 @@ async function readAll(options: LoadOptions): Promise<Read> {
   const { directory, environment, overrides } = options;
   const findings = new Findings();
   const settings = new Settings();
-  const files = await filesOf(options, findings);
-  const { tree: written, isWhole } = await readFiles(files, directory, findings);
+  const isObject = options.object !== undefined;
+  const files = isObject ? [] : await filesOf(options, findings);
+  const { tree: read, isWhole } = isObject
+    ? readObject(options.object, directory, findings)
+    : await readFiles(files, directory, findings);
+  const written = withFunctions(read, options.functions ?? [], directory, specialKeys(schema));
   const withVariables = withEnvironment(written, schema, { environment, directory, findings });
   const tree = withOverrides(withVariables, schema, { overrides, directory, findings });
-  const read = { settings, findings, files, isWhole };
+  const found = { settings, findings, files, isWhole };
   // With a file missing or unreadable, all that it holds would be called missing too: such findings help nobody.
-  const canGoOn = isWhole && files.length > 0;
+  const canGoOn = isWhole && (isObject || files.length > 0);
   await readSection(schema, tree, "", { settings, directory, findings: canGoOn ? findings : new Findings() });
-  if (!canGoOn) return read;
+  if (!canGoOn) return found;
   settleDefaults(settings, environment);
   const draft = valuesOf(schema, "", settings);
   checkRules({ draft, settings, findings, environment });
-  return findings.mistakes.length > 0 ? read : { ...read, config: configOf(draft) };
+  return findings.mistakes.length > 0 ? found : { ...found, config: configOf(draft) };
 }
 
 /** The files to read; none, and a mistake, when there is no configuration anywhere. */
@@ -101,13 +110,24 @@ async function filesOf(options: LoadOptions, findings: Findings): Promise<readon
   return [];
 }
 
+/** What was written; not whole when a part of it cannot be read. */
+interface WrittenTree {
+  readonly tree: Branch;
+  readonly isWhole: boolean;
+}
+
+function emptyTree(): Branch {
+  return { kind: "map", entries: new Map(), place: { kind: "default" } };
+}
+
+function readObject(object: unknown, directory: string, findings: Findings): WrittenTree {
+  const tree = treeOfObject(object, directory, findings);
+  return { tree: tree ?? emptyTree(), isWhole: tree !== undefined };
+}
+
 /** All files laid over one another, in order. */
-async function readFiles(
-  files: readonly string[],
-  directory: string,
-  findings: Findings,
-): Promise<{ readonly tree: Branch; readonly isWhole: boolean }> {
-  let tree: Branch = { kind: "map", entries: new Map(), place: { kind: "default" } };
+async function readFiles(files: readonly string[], directory: string, findings: Findings): Promise<WrittenTree> {
+  let tree = emptyTree();
   let isWhole = true;
   const special = specialKeys(schema);
   for (const file of files) {

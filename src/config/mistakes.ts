@@ -6,6 +6,8 @@ export type Place =
   | FilePlace
   | { readonly kind: "environment"; readonly name: string; readonly directory: string }
   | { readonly kind: "flag"; readonly name: string; readonly directory: string }
+  /** Given by a program as an object; `directory` is where relative names of files start. */
+  | { readonly kind: "object"; readonly directory: string }
   | { readonly kind: "default" };
 
 /** `file` as the user named it, `directory` absolute: relative paths start there. Lines and columns count from 1. */
@@ -101,6 +103,7 @@ export function describePlace(place: Place | undefined): string {
   switch (place?.kind) {
     case undefined:
     case "default":
+    case "object":
       return "";
     case "file":
       return `${place.file}:${place.line}`;

@@ -282,6 +282,11 @@ export class Emulator {
     await this.artifacts.close();
   }
 
+  /** The same as `close()`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   #wait<Value>(probe: (event?: EmulatorEvent) => Value | undefined | false, options: WaitOptions): Promise<Value> {
     const describe = () => `jobs: ${JSON.stringify(this.counts())}, calls: ${JSON.stringify(this.calls())}`;
     return waitUntil(probe, { events: this.#events, closing: this.#closing.signal, options, describe });

@@ -120,6 +120,7 @@ export type WorkerEvent = { readonly atMs: number } & (
       readonly deadlineMs: number;
       readonly isContinuation: boolean;
       readonly pipelineName: string | undefined;
+      readonly stageName?: string | undefined;
       readonly actionName: string | undefined;
       readonly actionExecutionId: string | undefined;
     }

@@ -3,6 +3,7 @@
 
 import type { Workspace } from "../artifacts/artifacts.js";
 import type { HandlerCall, JobHandler } from "../handlers/handler.js";
+import { limitInWords, stoppedText, timedOutText } from "../job/end-texts.js";
 import { failureFrom } from "../job/failure.js";
 import type { Job } from "../job/job.js";
 import { failed, type Outcome, outcomeFrom } from "../job/outcome.js";
@@ -23,9 +24,6 @@ export type Ending =
   | { readonly kind: "unfinished" }
   /** The flight's `loss` says why. */
   | { readonly kind: "given-up" };
-
-/** What the customer reads of a job that a stop ended. */
-export const stopped = "partnerd was stopped before the job ended; run the action again";
 
 /** An aborted handler gets this much longer than its grace, then it is abandoned. */
 const abandonMarginMs = 2_000;
@@ -51,7 +49,7 @@ export async function handle(
     abort.abort(new Error(reason));
   };
   const cancelDeadline = clock.after(deadline.leftMs(), () => {
-    end("timed-out", `the job's time limit of ${seconds(flight.config.jobTimeoutMs)} has passed`);
+    end("timed-out", `the job's time limit of ${limitInWords(flight.config.jobTimeoutMs)} has passed`);
   });
   const stopListening = listen([
     [context.scopes.work, () => end("stopped", "partnerd is stopping")],
@@ -97,13 +95,12 @@ async function afterStop(
   if (cause === "given-up") return { kind: "given-up" };
   if (cause === "operator") return { kind: "ended", outcome: failed(flight.failure ?? ""), cause };
   if (cause === "timed-out") {
-    const message = `the job took longer than its limit of ${seconds(flight.config.jobTimeoutMs)} (jobTimeout) and was stopped`;
-    return { kind: "ended", outcome: failed(message), cause };
+    return { kind: "ended", outcome: failed(timedOutText(flight.config.jobTimeoutMs)), cause };
   }
   // An outcome that comes within the grace counts: `continued` saves the handler's work.
   if (late?.kind === "gave") return { kind: "ended", ...endOf(late, job, context) };
   if (flight.callback && context.deps.ledger.isDurable) return { kind: "unfinished" };
-  return { kind: "ended", outcome: failed(stopped, { type: "SystemUnavailable" }), cause };
+  return { kind: "ended", outcome: failed(stoppedText, { type: "SystemUnavailable" }), cause };
 }
 
 async function start(
@@ -208,8 +205,4 @@ function once<T>() {
       resolve(value);
     },
   };
-}
-
-function seconds(ms: number): string {
-  return ms % 60_000 === 0 ? `${ms / 60_000} min` : `${ms / 1_000} s`;
 }

@@ -4,6 +4,7 @@
 
 import { GatewayError, isPassing } from "../codepipeline/gateway.js";
 import { nonceEvent } from "../job/claim.js";
+import { stoppedText } from "../job/end-texts.js";
 import type { Job, OfferedJob, PolledJob } from "../job/job.js";
 import { failed } from "../job/outcome.js";
 import type { FoundJob } from "../ledger/ledger.js";
@@ -13,7 +14,7 @@ import { calling, lostReason, mayComeRight, withRetries } from "./calls.js";
 import { claim } from "./claiming.js";
 import type { EngineContext } from "./context.js";
 import { drop, leave } from "./ending.js";
-import { handle, stopped } from "./handling.js";
+import { handle } from "./handling.js";
 import type { JobInFlight, Loss } from "./in-flight.js";
 import { maskSecretsOf } from "./job-secrets.js";
 import { configOf, type PollerConfig } from "./poller-config.js";
@@ -214,7 +215,7 @@ async function isOurs(context: EngineContext, flight: JobInFlight): Promise<bool
     leave(context, flight, "stopped before it had a slot; it stays in the ledger, and the next start runs its handler");
     return false;
   }
-  await settle(context, flight, { outcome: failed(stopped, { type: "SystemUnavailable" }), cause: "stopped" });
+  await settle(context, flight, { outcome: failed(stoppedText, { type: "SystemUnavailable" }), cause: "stopped" });
   return false;
 }
 
@@ -239,6 +240,7 @@ async function work(context: EngineContext, flight: JobInFlight, job: Job): Prom
     deadlineMs: deadline.wallMs(),
     isContinuation: job.continuationToken !== undefined,
     pipelineName: job.pipeline.pipelineName,
+    stageName: job.pipeline.stageName,
     actionName: job.pipeline.actionName,
     actionExecutionId: job.pipeline.actionExecutionId,
   });

@@ -8,7 +8,7 @@ import type { Proxies } from "../std/proxies.js";
 import type { RetryPolicyMs } from "../std/retry.js";
 import type { Account, AccountNames } from "./command/account.js";
 import { outcomeVariable } from "./command/outcome-file.js";
-import type { HandlerCall, HandlerRegistry, JobHandler } from "./handler.js";
+import type { Handler, HandlerCall, HandlerRegistry, JobHandler } from "./handler.js";
 import type { Callbacks } from "./http/callbacks.js";
 import type { JobMasker } from "./masker.js";
 import type { ThreadDeath } from "./module/thread-handler.js";
@@ -51,6 +51,8 @@ export interface HttpSettings {
 /** What handlers of all kinds are built from. */
 export interface HandlersOptions {
   readonly handlers: Readonly<Record<string, HandlerSettings>>;
+  /** The code of modules that a program gives as functions: their files are not looked for. */
+  readonly functions?: Readonly<Record<string, Handler>>;
   readonly clock: Clock;
   readonly masker: JobMasker;
   /** Where http handlers wait for later outcomes; the admin server delivers to the same object. */
@@ -120,8 +122,13 @@ function buildHandler(name: string, settings: HandlerSettings, options: Shared):
 
 async function buildModule(name: string, settings: ModuleSettings, options: HandlersOptions): Promise<JobHandler> {
   const { path, isolation, maxMemoryBytes } = settings;
-  const { clock, cancelGraceMs, onAbandoned, onThreadEnded, masker, log } = options;
+  const { clock, cancelGraceMs, onAbandoned, onThreadEnded, masker, log, functions = {} } = options;
   const common = { clock, cancelGraceMs, onAbandoned: onAbandoned && ((call: HandlerCall) => onAbandoned(name, call)) };
+  const handler = Object.hasOwn(functions, name) ? functions[name] : undefined;
+  if (handler) {
+    const { ModuleHandler } = await import("./module/module.js");
+    return new ModuleHandler({ ...common, description: `function ${name}`, handler });
+  }
   if (isolation === "thread") {
     const { ThreadHandler } = await import("./module/thread-handler.js");
     return ThreadHandler.open({

@@ -1,6 +1,7 @@
 // One job of any ledger, as `partnerd jobs` shows it: how it stands and since when, never its outcome's texts.
 import type { ActionType, JobId, JobKey, Region } from "../job/job.js";
 import type { JobState } from "../job/lifecycle.js";
+import type { Outcome } from "../job/outcome.js";
 import type { JobRecord } from "./record.js";
 
 /** One job that a ledger holds; times in ms since the epoch. */
@@ -20,6 +21,8 @@ export interface ListedJob {
   readonly callbackDeadlineMs?: number;
   /** Set when the outcome is fixed. */
   readonly outcome?: "succeeded" | "continued" | "failed";
+  /** The whole of it, for who asks for this one job. */
+  readonly owed?: Outcome;
   /** In a ledger that a fleet shares: who has it. Absent: nobody, until a replica finds it. */
   readonly heldBy?: JobHolder;
 }
@@ -43,7 +46,7 @@ export function listedJob(key: JobKey, record: JobRecord, heldBy?: JobHolder): L
     takenAtMs,
     standing: standingOf(state, callback !== undefined),
     ...(callback === undefined ? {} : { callbackDeadlineMs: callback.deadlineMs }),
-    ...(outcome === undefined ? {} : { outcome: outcome.kind }),
+    ...(outcome === undefined ? {} : { outcome: outcome.kind, owed: outcome }),
     ...(heldBy === undefined ? {} : { heldBy }),
   };
 }

@@ -563,6 +563,11 @@ export const logEvents = {
     means: "A multipart upload that failed could not be aborted. Its parts stay in the customer's bucket.",
     remedy: "The bucket's owner can abort it; a lifecycle rule for incomplete uploads does so too.",
   },
+  "uptime-reached": {
+    levels: ["info"],
+    fields: ["uptimeMs"],
+    means: "partnerd ran for the time of `--exit-after-uptime` and drains; it exits 0.",
+  },
   "watchdog-withheld": {
     levels: ["error"],
     fields: [],

@@ -36,6 +36,8 @@ export interface Log {
 export interface RootLog extends Log {
   /** Below it nothing is logged; `silent`: nothing at all. */
   setLevel(level: LogLevel | "silent"): void;
+  /** Calls back with every line that is logged, as JSON without its newline, masked; must not throw. Until the returned function is called. */
+  listen(reader: (json: string) => void): () => void;
 }
 
 /** Takes finished lines, each with its newline; LogOutput is one. Must not throw. */
@@ -70,12 +72,14 @@ export function createLog(options: LogOptions): RootLog {
   const { masker, destination } = options;
   const isPretty = options.format === "pretty";
   const mask = (text: string) => masker.mask(text);
+  const readers = new Set<(json: string) => void>();
   const stream = {
     // Asks pino for the level of each line.
     [symbols.needsMetadataGsym]: true,
     lastLevel: infoLevel,
     write: (line: string): void => {
       const safe = safeJson(line.slice(0, -1), mask);
+      for (const reader of readers) reader(safe);
       const shown = isPretty ? prettyLine(safe, destination.isColored ?? false) : `${safe}\n`;
       destination.write(shown, levelOf(stream.lastLevel));
     },
@@ -100,6 +104,10 @@ export function createLog(options: LogOptions): RootLog {
     ...log,
     setLevel: (level) => {
       logger.level = level;
+    },
+    listen: (reader) => {
+      readers.add(reader);
+      return () => void readers.delete(reader);
     },
   };
 }

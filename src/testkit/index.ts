@@ -1,5 +1,5 @@
-// The package export ./testkit, for the tests of handlers: one job in process, and the emulator, a real HTTP API in the
-// test's own process, artifacts included.
+// The package export ./testkit, for the tests of handlers: one job in process; the emulator, a real HTTP API in the test's
+// own process, artifacts included; and a worker for its jobs.
 /// <reference types="node" preserve="true" />
 
 export type {
@@ -31,3 +31,4 @@ export type {
 export { Mistakes } from "../emulator/scenario-documents.js";
 export type { WaitOptions } from "../emulator/waiting.js";
 export * from "./run-handler.js";
+export { startWorker } from "./start-worker.js";

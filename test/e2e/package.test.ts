@@ -83,8 +83,8 @@ describe("in an empty project", () => {
   const consumer = `
 import configuration from "partnerd/schemas/configuration.json" with { type: "json" };
 import manifest from "partnerd/package.json" with { type: "json" };
-import { continued, failed, type Handler, JobFailure, type Outcome, succeeded } from "partnerd";
-import { type Emulator, startEmulator } from "partnerd/testkit";
+import { continued, createWorker, failed, type Handler, JobFailure, type Outcome, succeeded, type WorkerConfig } from "partnerd";
+import { type Emulator, runHandler, startEmulator, startWorker } from "partnerd/testkit";
 
 export const handler: Handler = async (job) => {
   if (job.continuationToken) return succeeded({ summary: job.jobId });
@@ -93,6 +93,18 @@ export const handler: Handler = async (job) => {
 };
 export const outcome: Outcome = { kind: "succeeded" };
 export const emulator: Promise<Emulator> = startEmulator();
+export const config: WorkerConfig = {
+  actionTypes: [{ category: "Test", owner: "Custom", provider: "Acme", version: "1", handler: "scan" }],
+  handlers: { scan: handler, other: { kind: "command", command: ["./other.sh"] } },
+  polling: { minInterval: "2s" },
+};
+export async function works(): Promise<number> {
+  await using worker = await createWorker(config);
+  worker.on("job-reported", (event) => void event.outcome.kind);
+  await using tested = await startWorker(await emulator, config);
+  const { isAbandoned } = await runHandler(handler);
+  return (await tested.stop({ deadlineMs: isAbandoned ? 1 : 2 })).owed;
+}
 export const read: [string, string] = [configuration.title, manifest.version];
 `;
 
@@ -105,7 +117,8 @@ export const read: [string, string] = [configuration.title, manifest.version];
       module,
       moduleResolution,
       target: "es2023",
-      lib: ["es2023"],
+      // With what `await using` is in.
+      lib: ["es2023", "esnext.disposable"],
       types: [],
       strict: true,
       exactOptionalPropertyTypes: true,

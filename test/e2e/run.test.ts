@@ -312,3 +312,22 @@ it("takes up after a kill what it owed, and reports it once", async () => {
   expect(second.logs().some((line) => line["event"] === "job-recovered")).toBe(true);
   expect(emulator.violations()).toEqual([]);
 });
+
+it("drains and ends in 0 after --exit-after-uptime", async () => {
+  const emulator = await startTestEmulator();
+  const files = { "partnerd.yaml": configFor(emulator, module), "handler.mjs": succeeds };
+  const id = emulator.addJob({ actionType: thirdParty });
+  const program = startProgram(["run", "--exit-after-uptime", "2s"], { files });
+  expect(await program.ended).toMatchObject({ code: 0, signal: null, err: "" });
+  const events = program.logs().map((line) => line["event"]);
+  expect(events.slice(events.indexOf("uptime-reached"))).toEqual(["uptime-reached", "drain-started", "stopped"]);
+  expect(emulator.job(id)?.status).toBe("Succeeded");
+  for (const [value, why] of [
+    ["0s", "1s is the minimum"],
+    ["577h", "576h is the maximum"],
+    ["12", "Write 12s"],
+  ] as const) {
+    const { code, err } = await startProgram(["run", "--exit-after-uptime", value], { files }).ended;
+    expect([code, err]).toEqual([64, expect.stringContaining(why)]);
+  }
+});

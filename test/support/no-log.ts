@@ -9,4 +9,5 @@ export const noLog: RootLog = {
   at: () => {},
   with: () => noLog,
   setLevel: () => {},
+  listen: () => () => {},
 };

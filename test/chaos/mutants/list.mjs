@@ -773,4 +773,25 @@ export const mutants = [
     replace: "",
     tests: ["test/unit/cli/action-type-formats.test.ts"],
   },
+  {
+    name: "shows of an outcome what nobody could mask",
+    file: "src/admin/job-stories.ts",
+    find: "storyOutcome(outcome, kept.isKnown ? this.#mask : undefined)",
+    replace: "storyOutcome(outcome, kept.isKnown ? this.#mask : (text) => text)",
+    tests: ["test/unit/admin/job-stories.test.ts"],
+  },
+  {
+    name: "lets the variables of the environment change a configuration that a program gives as an object",
+    file: "src/embed/embedded-worker.ts",
+    find: 'filter(([name]) => !name.startsWith("PARTNERD_"))',
+    replace: "filter(([name]) => name.length > 0)",
+    tests: ["test/integration/embedded-worker.test.ts"],
+  },
+  {
+    name: "takes a handler's word for a job whose time is over, in a test",
+    file: "src/testkit/run-handler.ts",
+    find: 'if (this.#cause === "timed-out") return',
+    replace: 'if (this.#cause === "timed-out" && end === "abandoned") return',
+    tests: ["test/unit/testkit/run-handler.test.ts"],
+  },
 ];

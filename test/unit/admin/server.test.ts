@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { Agent, type IncomingHttpHeaders, type RequestOptions, request, type ServerResponse } from "node:http";
 import { connect, createServer, type Socket } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { DeliveryEnd } from "../../../src/admin/routes.js";
 import {
   AdminError,
@@ -218,7 +218,10 @@ describe("what is not there", () => {
     ["GET", "/livez/", 404, undefined],
     ["GET", "//livez", 404, undefined],
     ["GET", "/__proto__", 404, undefined],
-    ["POST", "/jobs/outcome", 404, undefined],
+    ["POST", "/jobs/outcome", 405, "GET, HEAD"],
+    ["GET", "/jobs/", 404, undefined],
+    ["GET", "/jobs/job-1", 404, undefined],
+    ["GET", "/jobs/job-1/release", 405, "POST"],
     ["POST", "/jobs/a/b/outcome", 404, undefined],
     ["POST", "/livez", 405, "GET, HEAD"],
     ["DELETE", "/status", 405, "GET, HEAD"],
@@ -531,6 +534,41 @@ describe("the control routes", () => {
       expect((await ask(admin, "POST", "/pause", { headers })).status).toBe(403);
     }
     expect(called.controls).toHaveLength(3);
+  });
+});
+
+describe("the story of one job", () => {
+  const story = vi.fn<NonNullable<AdminOptions["story"]>>();
+  const one = { kind: "one", story: { jobId: "a b" } } as const;
+
+  it.each([
+    ["/jobs/a%20b", { jobId: "a b" }, one, 200, { jobId: "a b" }],
+    ["/jobs/a?region=eu-west-1&x=1", { jobId: "a", region: "eu-west-1" }, one, 200, { jobId: "a b" }],
+    ["/jobs/a", { jobId: "a" }, { kind: "none" } as const, 404, { kind: "unknown-job", error: expect.any(String) }],
+    [
+      "/jobs/a",
+      { jobId: "a" },
+      { kind: "several", message: "a1 or a2" } as const,
+      409,
+      { kind: "ambiguous", error: "a1 or a2" },
+    ],
+  ])("answers GET %s", async (path, asked, answered, status, body) => {
+    const { admin } = await started({ story: story.mockReset().mockReturnValue(answered) });
+    const answer = await ask(admin, "GET", path);
+    expect([answer.status, answer.json()]).toEqual([status, body]);
+    expect(story).toHaveBeenCalledExactlyOnceWith(asked);
+    expect((await ask(admin, "HEAD", path)).status).toBe(status);
+  });
+
+  it("is told only to who may see jobs, and asks nobody before", async () => {
+    const options = { token: new Secret("the-admin-token-of-tests"), host: "0.0.0.0", story: story.mockReset() };
+    const { admin } = await started(options);
+    const headers = { "x-forwarded-for": "10.0.0.9" };
+    expect((await ask(admin, "GET", "/jobs/a", { headers })).status).toBe(401);
+    expect((await ask(admin, "GET", "/jobs/a%zz", { headers })).status).toBe(401);
+    const foreign = await started({ story: story.mockReset() });
+    expect((await ask(foreign.admin, "GET", "/jobs/a", { headers })).status).toBe(403);
+    expect(story).not.toHaveBeenCalled();
   });
 });
 

@@ -67,7 +67,9 @@ async function compileErrors(fences: readonly Fence[]): Promise<readonly string[
     },
   };
   writeFileSync(join(folder, "package.json"), '{"type": "module"}');
-  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["example-*"] }));
+  // createWorker leads to all of the daemon, and so to what only sources need.
+  const include = ["example-*", join(root, "src/**/*.d.ts")];
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include }));
   const tsc = join(root, "node_modules/typescript/bin/tsc");
   const said = await promisify(execFile)(process.execPath, [tsc, "-p", folder], { cwd: folder }).then(
     () => "",

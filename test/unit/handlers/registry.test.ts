@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { HandlerRegistry } from "../../../src/handlers/handler.js";
+import type { Handler, HandlerRegistry } from "../../../src/handlers/handler.js";
 import { Callbacks } from "../../../src/handlers/http/callbacks.js";
 import { buildHandlers, type HandlerSettings, HandlersError } from "../../../src/handlers/registry.js";
 import { Secret } from "../../../src/job/secret.js";
@@ -27,7 +27,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-function given(handlers: Record<string, HandlerSettings>, workDir = folder) {
+function given(handlers: Record<string, HandlerSettings>, workDir = folder, functions: Record<string, Handler> = {}) {
   const clock = new FakeClock();
   const masker = new Masker();
   const callbacks = new Callbacks({ baseUrl: () => undefined, endedKept: 1, recordWaitMs: 1, clock });
@@ -35,6 +35,7 @@ function given(handlers: Record<string, HandlerSettings>, workDir = folder) {
   const registry = buildHandlers({
     proxies: Proxies.from({}),
     handlers,
+    functions,
     clock,
     masker,
     callbacks,
@@ -264,4 +265,12 @@ describe("an http handler", () => {
     expect(text).toContain("openssl rand");
     expect(text).not.toContain("hunter2");
   });
+});
+
+it("takes a program's function for a module, and looks for no file", async () => {
+  const functions = { fn: () => ({ kind: "succeeded", summary: "by a function" }) as const };
+  const registry = await given({ fn: moduleHandler("/nowhere.mjs") }, folder, functions).registry;
+  const handler = registry.get("fn");
+  expect(handler).toMatchObject({ kind: "module", description: "function fn" });
+  expect(await handler?.run(aCall())).toEqual({ kind: "succeeded", summary: "by a function" });
 });

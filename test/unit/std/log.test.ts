@@ -1,7 +1,7 @@
 // The log: every line is one JSON document (or one pretty line), no secret is in it, and nobody can forge one.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createLog, type Log, type LogDestination, textLog } from "../../../src/std/log.js";
+import { createLog, type Log, type LogDestination, type RootLog, textLog } from "../../../src/std/log.js";
 import type { LostLines } from "../../../src/std/log-output.js";
 import { type LogLevel, logLevels } from "../../../src/std/log-queue.js";
 import { Masker } from "../../../src/std/masking.js";
@@ -14,7 +14,8 @@ function recorded(
   masker.keep(secrets);
   const lines: string[] = [];
   const destination: LogDestination = { write: (line) => lines.push(line), isColored: false };
-  const log: Log = createLog({ level: options.level ?? "info", format: options.format ?? "json", masker, destination });
+  const { level = "info", format = "json" } = options;
+  const log: RootLog = createLog({ level, format, masker, destination });
   return { log, lines, document: (at = 0) => JSON.parse(lines[at] ?? "") as Record<string, unknown> };
 }
 
@@ -32,6 +33,18 @@ describe("createLog", () => {
     const { time, ...rest } = document();
     expect(new Date(String(time)).toISOString()).toBe(time);
     expect(rest).toEqual({ level: "info", event: "handler-output", jobId: "j-1", msg: "job started" });
+  });
+
+  it.each(["json", "pretty"] as const)("lets readers listen to its lines as masked JSON, written %s", (format) => {
+    const { log, lines } = recorded(["hunter2"], { format });
+    const heard: string[] = [];
+    const stop = log.listen((line) => heard.push(line));
+    log.with({ jobId: "j-1" }).info("handler-output", {}, "my hunter2");
+    log.debug("reload-started", {}, "quiet");
+    stop();
+    log.info("handler-output", {}, "unheard");
+    expect(heard.map((line) => JSON.parse(line))).toMatchObject([{ jobId: "j-1", msg: "my [secret]" }]);
+    expect(lines).toHaveLength(2);
   });
 
   it("leaves out what is below its level", () => {

@@ -1,0 +1,77 @@
+// From a configuration that a program gives as an object to the tree that files become, and handlers that it gives as
+// functions. Knows no key but `handlers`.
+import type { Findings, Place } from "./mistakes.js";
+import type { SpecialKeys, Tree } from "./tree.js";
+import { type Branch, type Entry, overlay } from "./tree.js";
+
+/** Deepest real nesting is 4; an object may hold itself. */
+const depthMax = 20;
+/** As in a file. */
+const valuesMax = 50_000;
+
+/** The object as a tree, or `undefined` and at least one mistake. `directory` is where relative names of files start. */
+export function treeOfObject(given: unknown, directory: string, findings: Findings): Branch | undefined {
+  const tree = new ObjectReader({ kind: "object", directory }, findings).read(given, "the configuration", 0);
+  if (tree === undefined || tree.kind === "map") return tree;
+  findings.mistake(tree.place, "the configuration is not an object", "give { actionTypes, handlers, … }");
+  return undefined;
+}
+
+/** The tree with handlers that are functions. In the configuration each is a module without a file, in this thread. */
+export function withFunctions(tree: Branch, names: readonly string[], directory: string, special: SpecialKeys): Branch {
+  const place: Place = { kind: "object", directory };
+  const leaf = (value: string): Tree => ({ kind: "leaf", value, text: value, place });
+  const map = (entries: Readonly<Record<string, Tree>>): Branch => ({
+    kind: "map",
+    entries: new Map(Object.entries(entries).map(([key, each]) => [key, { place, tree: each }])),
+    place,
+  });
+  const handler = () => map({ kind: leaf("module"), path: leaf("<function>"), isolation: leaf("none") });
+  if (names.length === 0) return tree;
+  return overlay(tree, map({ handlers: map(Object.fromEntries(names.map((name) => [name, handler()]))) }), special);
+}
+
+class ObjectReader {
+  readonly #place: Place;
+  readonly #findings: Findings;
+  #values = 0;
+
+  constructor(place: Place, findings: Findings) {
+    this.#place = place;
+    this.#findings = findings;
+  }
+
+  read(value: unknown, name: string, depth: number): Tree | undefined {
+    const place = this.#place;
+    this.#values += 1;
+    if (depth > depthMax || this.#values > valuesMax) {
+      const what = depth > depthMax ? "is nested too deeply" : "holds too many values";
+      // Once: whatever comes after it is the same mistake.
+      if (this.#values <= valuesMax + 1) this.#findings.mistake(place, `${name} ${what}`, "is it the right object?");
+      return undefined;
+    }
+    if (Array.isArray(value)) {
+      const items = value.map((item, at) => this.read(item, `${name}[${at}]`, depth + 1));
+      return { kind: "list", items: items.filter((item) => item !== undefined), place };
+    }
+    const isScalar = value === null || !["object", "function", "symbol"].includes(typeof value);
+    if (isScalar) return { kind: "leaf", value, text: String(value), place };
+    if (typeof value !== "object" || !isPlain(value)) {
+      this.#findings.mistake(place, `${name} is no plain value`, "write texts, numbers, lists and plain objects");
+      return undefined;
+    }
+    const entries = new Map<string, Entry>();
+    for (const [key, each] of Object.entries(value)) {
+      // As if the key were not there: whoever builds an object may leave a value out so.
+      const tree = each === undefined ? undefined : this.read(each, depth === 0 ? key : `${name}.${key}`, depth + 1);
+      if (tree) entries.set(key, { place, tree });
+    }
+    return { kind: "map", entries, place };
+  }
+}
+
+/** An object of `{}`, of whatever realm: test runners bring their own. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}

@@ -8,7 +8,7 @@ import { durationText } from "./times.js";
 export interface HealthStatus extends Pick<StatusSnapshot, "isDraining" | "isPaused" | "shortOfRoom" | "shortage"> {
   readonly pollers: readonly Pick<
     StatusSnapshot["pollers"][number],
-    "region" | "actionType" | "lastPollAtMs" | "lastGoodPollAtMs" | "failures" | "lastFault"
+    "region" | "actionType" | "query" | "lastPollAtMs" | "lastGoodPollAtMs" | "failures" | "lastFault"
   >[];
   readonly denials: readonly DeniedCall[];
   /** Absent: nobody watches them. */
@@ -22,13 +22,18 @@ export interface HandlerHealth {
   /** Since when it is not closed, in ms since the epoch, and why. */
   readonly broken?: { readonly sinceMs: number; readonly code: string; readonly message: string } | undefined;
   /** Those whose jobs need it. */
-  readonly pollers: readonly { readonly region: string; readonly actionType: string }[];
+  readonly pollers: readonly PollerPlace[];
+}
+
+/** Names a poller; without `query`, all pollers of the action type that ask for something. */
+export interface PollerPlace {
+  readonly region: string;
+  readonly actionType: string;
+  readonly query?: string | undefined;
 }
 
 /** A call of a poller, or of its jobs, that CodePipeline denies now. */
-export interface DeniedCall {
-  readonly region: string;
-  readonly actionType: string;
+export interface DeniedCall extends PollerPlace {
   readonly operation: string;
   readonly message: string;
 }
@@ -172,18 +177,12 @@ function cutOff(troubles: readonly Trouble[]): readonly HealthReason[] {
 
 /** Why no job of the poller can be worked now; `undefined`: nothing is known to stop them. */
 function troubleOf(poller: PollerHealth, { denials, handlers = [] }: HealthStatus): Trouble | undefined {
-  const denied = denials.filter(
-    ({ region, actionType }) => region === poller.region && actionType === poller.actionType,
-  );
+  const denied = denials.filter((denial) => isFor(denial, poller));
   if (denied.length > 0) {
     const why = denied.map(({ operation, message }) => `CodePipeline denied ${operation} (${message})`).join("; ");
     return { poller, note: "call-denied", why } as const;
   }
-  const broken = handlers.find(
-    ({ state, pollers }) =>
-      state === "open" &&
-      pollers.some(({ region, actionType }) => region === poller.region && actionType === poller.actionType),
-  );
+  const broken = handlers.find(({ state, pollers }) => state === "open" && pollers.some((each) => isFor(each, poller)));
   if (broken) {
     const why = `handler ${broken.handler} is broken (${broken.broken?.message ?? "no reason is known"})`;
     return { poller, note: "handler-broken", why };
@@ -218,6 +217,12 @@ export function regionsOf(pollers: HealthStatus["pollers"]): readonly RegionHeal
   }));
 }
 
-function nameOf(poller: { readonly actionType: string; readonly region: string }): string {
-  return `${poller.actionType} in ${poller.region}`;
+/** True when what is said of the one holds for the other. */
+function isFor(said: PollerPlace, poller: PollerPlace): boolean {
+  const isSameType = said.region === poller.region && said.actionType === poller.actionType;
+  return isSameType && (said.query === undefined || said.query === poller.query);
+}
+
+function nameOf({ actionType, query, region }: PollerPlace): string {
+  return `${actionType}${query === undefined ? "" : ` (${query})`} in ${region}`;
 }

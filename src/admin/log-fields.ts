@@ -20,7 +20,8 @@ export function jobFields(key: JobKey) {
 
 /** The fields by which every line of one poller is found. */
 export function pollerFields(poller: PollerName) {
-  return { actionType: actionTypeName(poller.actionType), region: poller.region };
+  const { actionType, region, query } = poller;
+  return { actionType: actionTypeName(actionType), region, ...(query === undefined ? {} : { query }) };
 }
 
 /** What to do about a fault of this kind, in half a sentence. */

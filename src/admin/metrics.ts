@@ -152,8 +152,9 @@ export class Metrics {
   #polled(event: WorkerEvent & { type: "poll-finished" | "poll-failed" }): void {
     const { polls, offers } = this.#counters;
     const labels = this.#labels(event.poller);
-    if (event.type === "poll-failed") return polls.inc({ ...labels, end: event.fault.kind });
-    polls.inc({ ...labels, end: event.taken > 0 ? "jobs" : "empty" });
+    const poller = { ...labels, ...queryLabel(event.poller) };
+    if (event.type === "poll-failed") return polls.inc({ ...poller, end: event.fault.kind });
+    polls.inc({ ...poller, end: event.taken > 0 ? "jobs" : "empty" });
     if (event.taken > 0) offers.inc({ ...labels, end: "taken" }, event.taken);
     if (event.unreadable.length > 0) offers.inc({ ...labels, end: "unreadable" }, event.unreadable.length);
   }
@@ -194,7 +195,8 @@ export class Metrics {
     for (const poller of pollers) {
       this.#places.add(actionTypeName(poller.actionType));
       const labels = this.#labels(poller);
-      for (const end of ["jobs", "empty", "throttled", "unavailable", "denied"]) polls.inc({ ...labels, end }, 0);
+      const ofPoller = { ...labels, ...queryLabel(poller) };
+      for (const end of ["jobs", "empty", "throttled", "unavailable", "denied"]) polls.inc({ ...ofPoller, end }, 0);
       for (const kind of ["succeeded", "continued"]) results.inc({ ...labels, kind, failure_type: "none" }, 0);
       results.inc({ ...labels, kind: "failed", failure_type: "JobFailed" }, 0);
       for (const reason of ["token-rejected", "over"]) dropped.inc({ ...labels, reason }, 0);
@@ -211,11 +213,16 @@ function reloadEndOf(event: WorkerEvent & { type: "reload-finished" }): (typeof 
 
 const place = ["action_type", "region"] as const;
 
+/** Tells pollers of one action type apart by what they ask for. */
+function queryLabel({ query }: PollerName): { readonly query?: string } {
+  return query === undefined ? {} : { query };
+}
+
 function countersIn(registry: Registry) {
   const counter = <const Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
     new Counter({ name: `partnerd_${name}_total`, help, labelNames: [...labelNames], registers: [registry] });
   return {
-    polls: counter("polls", "Polls by result: jobs, empty, or the kind of fault.", [...place, "end"]),
+    polls: counter("polls", "Polls by result: jobs, empty, or the kind of fault.", [...place, "query", "end"]),
     offers: counter("offers", "Jobs that polls offered: taken, repeated or unreadable.", [...place, "end"]),
     started: counter("jobs_started", "Jobs whose handler started.", [...place, "continuation"]),
     jobs: counter("jobs_settled", "Jobs whose outcome was decided, by why the handler ended.", [...place, "cause"]),

@@ -19,8 +19,9 @@ export function pollerTable(status: AdminStatus, moment: Moment): Html {
     const isFull = slotsHeld(status) >= slots.max || (group && slotsHeld(status, group) >= group.max);
     return isFull ? "when a slot is free" : "now";
   };
+  const hasQueries = pollers.some(({ query }) => query !== undefined);
   const rows = pollers.map((poller) => {
-    const { actionType, region, failures, lastFault, lastGoodPollAtMs, nextPollAtMs, taken } = poller;
+    const { actionType, region, query, failures, lastFault, lastGoodPollAtMs, nextPollAtMs, taken } = poller;
     const isFailing = failures > 0;
     const group = slotGroupOf(slots, poller);
     const state = isFailing
@@ -30,6 +31,7 @@ export function pollerTable(status: AdminStatus, moment: Moment): Html {
         }</span>`;
     return [
       html`<span class="strong">${type(actionType)}</span>`,
+      ...(hasQueries ? [query === undefined ? "–" : whole(query)] : []),
       whole(region),
       state,
       timeHtml(lastGoodPollAtMs, "ago", moment),
@@ -38,7 +40,16 @@ export function pollerTable(status: AdminStatus, moment: Moment): Html {
       taken,
     ];
   });
-  const names = ["Action type", "Region", "Polls", "Last answer", "Next poll", "Slots", "Jobs taken"];
+  const names = [
+    "Action type",
+    ...(hasQueries ? ["Asks for"] : []),
+    "Region",
+    "Polls",
+    "Last answer",
+    "Next poll",
+    "Slots",
+    "Jobs taken",
+  ];
   return table("Pollers", names, rows, "No action type is polled.");
 }
 

@@ -2,7 +2,7 @@
 // ends, and what follows from it for polls and jobs is not logged again.
 
 import type { PollerName, WorkerEvent } from "../engine/events.js";
-import { actionTypeName } from "../job/job.js";
+import { pollerName } from "../job/job.js";
 
 /** Which Regions deny access, and which pollers were denied last: a reader of events. */
 export class Refusals {
@@ -13,7 +13,7 @@ export class Refusals {
     if (event.type === "breaker-opened") this.#regions.add(event.poller.region);
     if (event.type === "breaker-closed") this.#regions.delete(event.region);
     if (event.type !== "poll-failed") return;
-    const name = nameOf(event.poller);
+    const name = pollerName(event.poller);
     if (event.fault.kind === "denied") this.#pollers.add(name);
     else this.#pollers.delete(name);
   }
@@ -25,10 +25,6 @@ export class Refusals {
 
   /** True, once, for a poller whose last failure was denied access. */
   wasRefused(poller: PollerName): boolean {
-    return this.#pollers.delete(nameOf(poller));
+    return this.#pollers.delete(pollerName(poller));
   }
-}
-
-function nameOf({ region, actionType }: PollerName): string {
-  return `${region} ${actionTypeName(actionType)}`;
 }

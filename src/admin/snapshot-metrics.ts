@@ -100,7 +100,11 @@ function slotFamilies(status: AdminStatus): readonly Family[] {
 }
 
 function pollerFamilies({ pollers }: AdminStatus): readonly Family[] {
-  const labels = ({ actionType, region }: (typeof pollers)[number]) => ({ action_type: actionType, region });
+  const labels = ({ actionType, region, query }: (typeof pollers)[number]) => ({
+    action_type: actionType,
+    region,
+    ...(query === undefined ? {} : { query }),
+  });
   return [
     gauge(
       "partnerd_poller_failures",

@@ -9,6 +9,8 @@ import type { RecentDrops } from "./drops.js";
 export interface PollerStatus {
   readonly region: string;
   readonly actionType: string;
+  /** What it asks for, such as `Project=shop`; absent: for every job of the type. */
+  readonly query?: string;
   readonly lastPollAtMs: number | undefined;
   readonly lastGoodPollAtMs: number | undefined;
   readonly nextPollAtMs: number | undefined;

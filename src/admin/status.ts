@@ -1,7 +1,7 @@
 // What the engine is doing now: a fold over its events. Health, the status document and the page read it.
 
 import type { Held, PollerName, WorkerEvent } from "../engine/events.js";
-import { actionTypeName, type JobKey, jobKeyName } from "../job/job.js";
+import { actionTypeName, type JobKey, jobKeyName, pollerName } from "../job/job.js";
 import type { JobState } from "../job/lifecycle.js";
 import { DropBoard } from "./drops.js";
 import type {
@@ -130,17 +130,17 @@ export class StatusBoard {
 
   #pollersChanged(event: WorkerEvent & { type: "pollers-changed" }): void {
     for (const poller of event.removed) {
-      this.#removed.add(pollerKey(poller));
-      this.#pollers.delete(pollerKey(poller));
+      this.#removed.add(pollerName(poller));
+      this.#pollers.delete(pollerName(poller));
     }
     for (const poller of event.added) {
-      this.#removed.delete(pollerKey(poller));
+      this.#removed.delete(pollerName(poller));
       this.#poller(poller).nextPollAtMs = event.atMs;
     }
   }
 
   #polled(event: WorkerEvent & { type: "poll-finished" | "poll-failed" }): void {
-    if (this.#removed.has(pollerKey(event.poller))) return;
+    if (this.#removed.has(pollerName(event.poller))) return;
     const poller = this.#poller(event.poller);
     poller.polls += 1;
     poller.lastPollAtMs = event.atMs;
@@ -236,12 +236,13 @@ export class StatusBoard {
   }
 
   #poller(name: PollerName): Mutable<PollerStatus> {
-    const key = pollerKey(name);
+    const key = pollerName(name);
     const known = this.#pollers.get(key);
     if (known) return known;
     const poller: Mutable<PollerStatus> = {
       region: name.region,
       actionType: actionTypeName(name.actionType),
+      ...(name.query === undefined ? {} : { query: name.query }),
       lastPollAtMs: undefined,
       lastGoodPollAtMs: undefined,
       nextPollAtMs: undefined,
@@ -254,8 +255,4 @@ export class StatusBoard {
     this.#pollers.set(key, poller);
     return poller;
   }
-}
-
-function pollerKey({ region, actionType }: PollerName): string {
-  return `${region} ${actionTypeName(actionType)}`;
 }

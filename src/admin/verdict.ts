@@ -133,15 +133,14 @@ function silentRegions(pollers: AdminStatus["pollers"], breakers: AdminStatus["b
 function pollerTrouble({ pollers, breakers }: AdminStatus): readonly Finding[] {
   const regions = regionsOf(pollers);
   return pollers.flatMap((poller): readonly Finding[] => {
-    const { region, failures, failingSinceMs, actionType, lastFault } = poller;
+    const { region, failures, failingSinceMs, actionType, query, lastFault } = poller;
     const isTold =
       regions.some((each) => each.region === region && each.isCutOff) ||
       breakers.some((breaker) => breaker.region === region);
     if (isTold || failures < pollerFailures || failingSinceMs === undefined) return [];
     const code = lastFault === undefined ? "" : ` (${lastFault.code})`;
-    return [
-      { tone: "bad", text: `Polls for ${actionType} fail in ${region} since ${clockText(failingSinceMs)}${code}` },
-    ];
+    const what = query === undefined ? actionType : `${actionType} (${query})`;
+    return [{ tone: "bad", text: `Polls for ${what} fail in ${region} since ${clockText(failingSinceMs)}${code}` }];
   });
 }
 

@@ -25,12 +25,14 @@ export interface AdminStatus extends StatusSnapshot {
 
 /** A poller's slots, or a job's; none while no poller has begun. */
 export function slotGroupOf({ groups }: AdminSlots, of: Place): SlotCount | undefined {
-  return groups.find(({ pollers }) => pollers.includes(`${of.region} ${of.actionType}`));
+  const name = `${of.region} ${of.actionType}${of.query === undefined ? "" : ` ${of.query}`}`;
+  return groups.find(({ pollers }) => pollers.includes(name));
 }
 
 interface Place {
   readonly region: string;
   readonly actionType: string;
+  readonly query?: string | undefined;
 }
 
 /** Slots that jobs hold, without those that polls have reserved for a moment; of one group or of all. */

@@ -32,7 +32,10 @@ export async function checkConfig(
 /** What a configuration stands for, in one line. */
 function summary(config: Config): string {
   const regions = new Set(config.actionTypes.flatMap((type) => type.regions));
-  const loops = config.actionTypes.reduce((sum, type) => sum + type.regions.length, 0);
+  const loops = config.actionTypes.reduce(
+    (sum, type) => sum + type.regions.length * (type.queryParams?.length ?? 1),
+    0,
+  );
   const { ledger, admin } = config;
   return [
     `${count(config.actionTypes.length, "action type")} in ${count(regions.size, "Region")} (${count(loops, "poller")})`,

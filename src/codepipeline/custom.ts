@@ -9,17 +9,7 @@ import {
   PutJobFailureResultCommand,
   PutJobSuccessResultCommand,
 } from "@aws-sdk/client-codepipeline";
-import {
-  type ActionType,
-  actionTypeName,
-  type Job,
-  type JobId,
-  type JobKey,
-  type Nonce,
-  type OfferedJob,
-  type PolledJob,
-  type Region,
-} from "../job/job.js";
+import type { ActionType, Job, JobId, JobKey, Nonce, OfferedJob, PolledJob, Region } from "../job/job.js";
 import { limits } from "../job/limits.js";
 import type { Outcome } from "../job/outcome.js";
 import { readJobData, readNonce, readPoll, requiredText } from "./answers.js";
@@ -31,26 +21,26 @@ import { failureMembers, successMembers } from "./results.js";
 export interface CustomGatewayOptions {
   readonly region: Region;
   readonly client: RegionClient;
-  /** By action type name: the queryable property that PollForJobs must be given, if the type has one. */
-  readonly queryParams: ReadonlyMap<string, Readonly<Record<string, string>>>;
 }
 
 /** JobGateway over PollForJobs and its kin. */
 export class CustomGateway implements JobGateway {
   readonly #region: Region;
   readonly #client: RegionClient;
-  readonly #queryParams: ReadonlyMap<string, Readonly<Record<string, string>>>;
 
   constructor(options: CustomGatewayOptions) {
     this.#region = options.region;
     this.#client = options.client;
-    this.#queryParams = options.queryParams;
   }
 
-  async poll(actionType: ActionType, limit: number, signal: AbortSignal): Promise<PollAnswer> {
+  async poll(
+    actionType: ActionType,
+    limit: number,
+    signal: AbortSignal,
+    queryParam?: Readonly<Record<string, string>>,
+  ): Promise<PollAnswer> {
     try {
       const { category, owner, provider, version } = actionType;
-      const queryParam = this.#queryParams.get(actionTypeName(actionType));
       const command = new PollForJobsCommand({
         actionTypeId: { category, owner, provider, version },
         maxBatchSize: limit,

@@ -17,8 +17,6 @@ export interface GatewaysOptions {
 /** What the gateways are built for. */
 export interface GatewaySettings {
   readonly regions: ReadonlySet<Region>;
-  /** By Region and action type name: the queryable property that PollForJobs must be given. */
-  readonly queryParams: ReadonlyMap<Region, ReadonlyMap<string, Readonly<Record<string, string>>>>;
   readonly clientCooldownMs: number;
 }
 
@@ -57,7 +55,6 @@ export class Gateways {
     const isNewCooldown = settings.clientCooldownMs !== this.#clientCooldownMs;
     this.#clientCooldownMs = settings.clientCooldownMs;
     for (const region of settings.regions) {
-      const queryParams = settings.queryParams.get(region) ?? new Map();
       const known = this.#regions.get(region);
       const client = known?.client ?? new RegionClient({ ...this.#options.aws, region });
       const { tokens, clock } = this.#options;
@@ -68,7 +65,7 @@ export class Gateways {
           known && !isNewCooldown
             ? known.flavours.ThirdParty
             : new ThirdPartyGateway({ region, client, tokens, clock, clientCooldownMs }),
-        Custom: new CustomGateway({ region, client, queryParams }),
+        Custom: known?.flavours.Custom ?? new CustomGateway({ region, client }),
       };
       this.#regions.set(region, { client, flavours });
     }

@@ -12,7 +12,7 @@ import type { HandlerRegistry } from "../handlers/handler.js";
 import { Callbacks } from "../handlers/http/callbacks.js";
 import { buildHandlers } from "../handlers/registry.js";
 import { SwappableHandlers } from "../handlers/swappable.js";
-import { actionTypeName, type JobId, type Region } from "../job/job.js";
+import { actionTypeName, type JobId } from "../job/job.js";
 import type { Ledger } from "../ledger/ledger.js";
 import type { Clock } from "../std/clock.js";
 import { valueWithin } from "../std/ends-within.js";
@@ -170,17 +170,7 @@ async function gatewaysOf({
 /** Which gateways the pollers of a configuration need. */
 export function gatewaySettingsOf(config: Config): GatewaySettings {
   const regions = new Set(pollersOf(config).map(({ region }) => region));
-  return {
-    regions,
-    queryParams: new Map([...regions].map((region) => [region, queryParamsOf(config, region)])),
-    clientCooldownMs: config.retry.clientCooldownMs,
-  };
-}
-
-/** By action type name; one type may be asked for different values in different Regions. */
-function queryParamsOf(config: Config, region: Region): ReadonlyMap<string, Readonly<Record<string, string>>> {
-  const here = config.actionTypes.filter((type) => type.regions.includes(region));
-  return new Map(here.flatMap((type) => (type.queryParam ? [[actionTypeName(type), type.queryParam] as const] : [])));
+  return { regions, clientCooldownMs: config.retry.clientCooldownMs };
 }
 
 /** The engine's limits. */
@@ -192,7 +182,7 @@ export function limitsOf({ worker, polling, shutdown, retry, handlers }: Config)
 }
 
 /**
- * One poller for each action type in each of its Regions. Those of one entry are a group, named after the action type,
+ * One poller for each action type in each of its Regions, and for each value that is queried for. Those of one entry are a group, named after the action type,
  * and after its Regions too where other entries have the same action type in others.
  */
 export function pollersOf(config: Config): readonly PollerConfig[] {
@@ -201,20 +191,23 @@ export function pollersOf(config: Config): readonly PollerConfig[] {
     const name = actionTypeName(type);
     return entries.get(name)?.length === 1 ? name : `${name} in ${type.regions.join(", ")}`;
   };
-  return config.actionTypes.flatMap((type) =>
-    type.regions.map((region) => ({
-      region,
+  return config.actionTypes.flatMap((type) => {
+    const { queryParams: queries = [] } = type;
+    const { handler, maxConcurrentJobs, jobTimeoutMs, afterCrash, secretProperties } = type;
+    const shared = {
       actionType: { category: type.category, owner: type.owner, provider: type.provider, version: type.version },
       group: groupOf(type),
-      handler: type.handler,
-      maxConcurrentJobs: type.maxConcurrentJobs,
-      jobTimeoutMs: type.jobTimeoutMs,
-      afterCrash: type.afterCrash,
-      secretProperties: type.secretProperties,
+      handler,
+      maxConcurrentJobs,
+      jobTimeoutMs,
+      afterCrash,
+      secretProperties,
       // What is queried for stands in the configuration in clear.
-      notSecretProperties: [...(type.notSecretProperties ?? []), ...Object.keys(type.queryParam ?? {})],
-    })),
-  );
+      notSecretProperties: [...(type.notSecretProperties ?? []), ...new Set(queries.flatMap(Object.keys))],
+    };
+    const asked = queries.length === 0 ? [{}] : queries.map((queryParam) => ({ queryParam }));
+    return type.regions.flatMap((region) => asked.map((query) => ({ region, ...shared, ...query })));
+  });
 }
 
 /** A job is not begun before its secrets are known, unless that takes longer. */

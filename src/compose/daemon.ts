@@ -9,7 +9,8 @@ import { StatusBoard } from "../admin/status.js";
 import type { AdminStatus } from "../admin/view.js";
 import type { Config } from "../config/config.js";
 import { Worker, type WorkerEnd } from "../engine/engine.js";
-import type { Observe, UntimedEvent, WorkerEvent } from "../engine/events.js";
+import type { Observe, PollerName, UntimedEvent, WorkerEvent } from "../engine/events.js";
+import { pollerNameOf } from "../engine/poller-config.js";
 import { actionTypeName } from "../job/job.js";
 import type { Clock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
@@ -54,7 +55,7 @@ export class Daemon {
     this.#observers = observers;
     this.#readers = readers;
     const pollers = pollersOf(options.config);
-    this.#board = new StatusBoard({ startedAtMs: options.clock.now(), pollers });
+    this.#board = new StatusBoard({ startedAtMs: options.clock.now(), pollers: pollers.map(pollerNameOf) });
     observers.unshift(eventLog(options.log), (event) => this.#board.observe(event));
     if (panel) observers.push((event) => panel.observe(event));
     // First of all: a handler that begins at this very event asks for its span.
@@ -109,15 +110,9 @@ export class Daemon {
     const { slots, inFlight, unattended } = this.worker;
     const denials = this.worker.denials.map(({ poller, fault }) => {
       const { operation, message } = fault;
-      return { region: poller.region, actionType: actionTypeName(poller.actionType), operation, message };
+      return { ...shownPoller(poller), operation, message };
     });
-    const handlers = this.worker.handlers.map((each) => {
-      const pollers = each.pollers.map(({ region, actionType }) => ({
-        region,
-        actionType: actionTypeName(actionType),
-      }));
-      return { ...each, pollers };
-    });
+    const handlers = this.worker.handlers.map((each) => ({ ...each, pollers: each.pollers.map(shownPoller) }));
     return { ...this.#board.snapshot(this.#clock.now()), slots, inFlight, unattended, denials, handlers };
   }
 
@@ -265,6 +260,11 @@ export class Daemon {
   }
 }
 
+/** A poller with its action type as it is written. */
+function shownPoller(poller: PollerName) {
+  return { ...poller, actionType: actionTypeName(poller.actionType) };
+}
+
 /** Longest time for closing one part; each has shorter limits of its own, as long as no disk hangs. */
 const partCloseMaxMs = 15_000;
 /** After the third signal. */
@@ -292,7 +292,7 @@ async function panelOf(options: DaemonOptions, look: ConstructorParameters<typeo
     clock,
     version: ownVersion(),
     store: config.ledger.store,
-    pollers: pollersOf(config),
+    pollers: pollersOf(config).map(pollerNameOf),
     look,
     onFault: (error) => log.error("status-page-failed", { err: error }, "the status page cannot be rendered"),
   });

@@ -1,7 +1,15 @@
 // The second half of schema.ts: the keys of `ledger`, of `artifacts`, of one entry of `actionTypes` and of `handlers`.
 import { duration, hiddenText, httpUrl, integer, list, number, oneOf, path, size, text, textMap } from "./formats.js";
 import { setting } from "./setting.js";
-import { accountFormat, commandFormat, envNameFormat, regionListFormat, webhookSecret } from "./shapes.js";
+import {
+  accountFormat,
+  commandFormat,
+  envNameFormat,
+  queryParamFormat,
+  queryParamsFormat,
+  regionListFormat,
+  webhookSecret,
+} from "./shapes.js";
 
 /** The keys of `ledger`. */
 export const ledgerSchema = {
@@ -96,7 +104,7 @@ export const actionTypeSchema = {
   handler: setting("A name in `handlers`.", text({ max: 64 }), { required: true }),
   regions: setting("Regions in which this type is polled.", regionListFormat, { derived: "`regions`" }),
   maxConcurrentJobs: setting(
-    "Jobs of this entry worked at once, in all its Regions together, within `worker.maxConcurrentJobs`.",
+    "Jobs of this entry worked at once, by all its pollers together, within `worker.maxConcurrentJobs`.",
     integer(1, 10_000),
     { derived: "`worker.maxConcurrentJobs`" },
   ),
@@ -111,13 +119,10 @@ export const actionTypeSchema = {
     oneOf(["fail", "rerun"]),
     { default: "fail" },
   ),
-  queryParam: setting(
-    "The queryable property and its value, for Custom types that have one.",
-    textMap({
-      key: text({ max: 50 }),
-      value: text({ max: 50, form: /^[a-zA-Z0-9_-]+$/, says: "letters, digits, - and _ only" }),
-      max: 1,
-    }),
+  queryParam: setting("The queryable property and its value, for Custom types that have one.", queryParamFormat),
+  queryParams: setting(
+    "The same for several values, `[{ Project: shop }, { Project: blog }]`: one poller each.",
+    queryParamsFormat,
   ),
   secretProperties: setting(
     "Configuration properties whose values are masked wherever they turn up, in addition to those that the action type marks as secret and those with a name such as `ApiKey` or `db_password`.",

@@ -41,13 +41,16 @@ function valueNode(setting: Setting, path: string, settings: Settings): Node {
   return node as Node;
 }
 
-function shownValue({ sensitive, kind }: Setting, value: unknown): unknown {
+function shownValue({ sensitive, kind }: Pick<Setting, "sensitive" | "kind">, value: unknown): unknown {
   if (value === null) return null;
   if (value instanceof Map) {
     const entries = [...(value as Map<string, unknown>)];
     return Object.fromEntries(
       entries.map(([key, each]) => [key, sensitive || hasSecretName(key) ? masked : shownText(String(each))]),
     );
+  }
+  if (Array.isArray(value) && value.some((each) => each instanceof Map)) {
+    return value.map((each) => shownValue({ sensitive, kind }, each));
   }
   if (Array.isArray(value)) return sensitive ? value.map(() => masked) : shownArguments(value.map(String));
   if (sensitive) return masked;

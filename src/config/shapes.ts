@@ -6,12 +6,14 @@ import type { ClientId, Region } from "../job/job.js";
 import { likelyHost } from "../std/likely.js";
 import { regionPattern } from "../std/regions.js";
 import type { Format, Problem } from "./formats.js";
-import { list, notA, secret, single, text } from "./formats.js";
+import { list, meaningOf, notA, secret, single, text, textMap } from "./formats.js";
 import { quote } from "./mistakes.js";
 
 /** Each action type is polled in each of its Regions by a loop of its own: more would be another kind of worker. */
 const actionTypesMax = 200;
 const handlersMax = 200;
+/** Each value has a poller of its own. */
+const queriesMax = 200;
 /** What useradd takes, and names of directories; or a number in quotes. */
 const accountPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\$?$/;
 /** The last one means "nobody in particular" to the system. */
@@ -103,6 +105,34 @@ export const listenHostFormat: Format<string, ""> = single(
   },
   { type: "string", examples: ["127.0.0.1", "::1", "0.0.0.0"] },
 );
+
+/** A queryable property with the value that is asked for: PollForJobs takes one. */
+export const queryParamFormat = textMap({
+  key: text({ max: 50 }),
+  value: text({ max: 50, form: /^[a-zA-Z0-9_-]+$/, says: "letters, digits, - and _ only" }),
+  max: 1,
+});
+
+/** Several of them. */
+export const queryParamsFormat: Format<readonly Readonly<Record<string, string>>[], ""> = {
+  name: "list of maps",
+  json: { type: "array", items: { ...queryParamFormat.json, minProperties: 1 }, minItems: 1, maxItems: queriesMax },
+  problems(value) {
+    const mend = "write [{ Project: shop }, { Project: blog }]";
+    if (!Array.isArray(value)) return [{ what: value instanceof Map ? "is a map, not a list" : "is not a list", mend }];
+    if (value.length === 0) return [{ what: "is empty", mend }];
+    if (value.length > queriesMax) return [{ what: `has ${value.length} items`, mend: `${queriesMax} is the most` }];
+    return value.flatMap((each: unknown, index): Problem[] => {
+      if (each instanceof Map && each.size === 0) return [{ at: index, what: "names no property", mend }];
+      return queryParamFormat.problems(each).map((problem) => ({
+        at: index,
+        what: problem.at === undefined ? problem.what : `has ${quote(problem.at)}, which ${problem.what}`,
+        mend: problem.mend,
+      }));
+    });
+  },
+  meaning: (value) => (value as unknown[]).map((each) => meaningOf(queryParamFormat, each)),
+};
 
 /** A user or group of this machine: its name, or its number. */
 export const accountFormat: Format<string, ""> = {

@@ -1,7 +1,8 @@
 // How CodePipeline sees us: credentials, reach and clock in each Region, and each action type there.
 import type { GatewayError } from "../codepipeline/gateway.js";
-import type { RegionInspection } from "../codepipeline/inspection.js";
+import type { ExpectedActionType, RegionInspection } from "../codepipeline/inspection.js";
 import type { PartsOptions } from "../compose/parts-options.js";
+import type { ActionTypeConfig } from "../config/config.js";
 import { actionTypeName, type Region } from "../job/job.js";
 import { credentialFileTroubles } from "./credential-files.js";
 import type { Finding } from "./finding.js";
@@ -19,26 +20,7 @@ export async function codePipeline({ config, environment, masker }: PartsOptions
     regions.map((region) =>
       inspectRegion({
         client: { region, endpoint: undefined, ...config.aws, mask: (text) => masker.mask(text) },
-        expected: config.actionTypes
-          .filter((type) => type.regions.includes(region))
-          .map(
-            ({
-              category,
-              owner,
-              provider,
-              version,
-              jobTimeoutMs,
-              secretProperties,
-              notSecretProperties,
-              queryParam,
-            }) => ({
-              actionType: { category, owner, provider, version },
-              jobTimeoutMs,
-              secretProperties,
-              ...(notSecretProperties ? { notSecretProperties } : {}),
-              queryParam,
-            }),
-          ),
+        expected: config.actionTypes.filter((type) => type.regions.includes(region)).map((type) => expectedOf(type)),
         now: Date.now,
         signal: AbortSignal.timeout(lookLimitMs),
       }),
@@ -49,6 +31,17 @@ export async function codePipeline({ config, environment, masker }: PartsOptions
   const credentials = credentialsFinding(first, await credentialFileTroubles(environment));
   // Without credentials nothing can be asked, and every further line would only repeat it.
   return credentials.verdict === "failed" ? [credentials] : [credentials, ...inspections.flatMap(regionFindings)];
+}
+
+function expectedOf(type: ActionTypeConfig): ExpectedActionType {
+  const { category, owner, provider, version, jobTimeoutMs, secretProperties, notSecretProperties } = type;
+  return {
+    actionType: { category, owner, provider, version },
+    jobTimeoutMs,
+    secretProperties,
+    ...(notSecretProperties ? { notSecretProperties } : {}),
+    queried: [...new Set((type.queryParams ?? []).flatMap(Object.keys))],
+  };
 }
 
 function credentialsFinding({ credentials }: RegionInspection, troubles: readonly string[]): Finding {

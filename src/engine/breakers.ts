@@ -2,9 +2,8 @@
 // Every call of a poller and of its jobs counts. A breaker changes no job; calls are retried, so it closes by
 // itself.
 import type { GatewayError } from "../codepipeline/gateway.js";
-import type { Region } from "../job/job.js";
+import { pollerName, type Region, typeKey } from "../job/job.js";
 import { type Emit, type Fault, faultOf, type PollerName } from "./events.js";
-import { pollerKey } from "./poller-config.js";
 
 export interface BreakersOptions {
   readonly emit: Emit;
@@ -49,18 +48,20 @@ export class Breakers {
   /** True while a call of the poller or of its jobs is denied. */
   isOpenFor(poller: PollerName): boolean {
     if (this.#open.size === 0) return false;
-    const name = pollerKey(poller);
-    return this.denials.some((denial) => pollerKey(denial.poller) === name);
+    const names = [pollerName(poller), typeKey(poller)];
+    return this.denials.some((denial) => names.includes(pollerName(denial.poller)));
   }
 
   /** A call failed. Opens the Region's breaker when it was denied. */
   failed(poller: PollerName, deed: Deed, error: GatewayError): void {
     if (error.kind !== "denied") return;
     const { emit, mask, monotonic } = this.#options;
-    const { region, actionType } = poller;
+    const { region, actionType, query } = poller;
     const lastMs = monotonic();
-    const denial = { poller: { region, actionType }, deed, fault: faultOf(error, mask), lastMs };
-    const name = `${pollerKey(poller)} ${deed}`;
+    // A job's key is taken for the pollers of its type: a job does not say by which of them it came.
+    const named = { region, actionType, ...(query === undefined ? {} : { query }) };
+    const denial = { poller: named, deed, fault: faultOf(error, mask), lastMs };
+    const name = `${pollerName(poller)} ${deed}`;
     const known = this.#open.get(region);
     if (known) {
       known.denials.set(name, denial);
@@ -76,16 +77,13 @@ export class Breakers {
     if (!breaker) return;
     const staleMs = this.#options.monotonic() - forgottenMs;
     const stale = [...breaker.denials].flatMap(([name, { lastMs }]) => (lastMs < staleMs ? [name] : []));
-    this.#remove(poller.region, [`${pollerKey(poller)} ${deed}`, ...stale]);
+    this.#remove(poller.region, [`${pollerName(poller)} ${deed}`, ...stale]);
   }
 
-  /** There is no such poller any more. */
-  forget(poller: PollerName): void {
-    const name = pollerKey(poller);
-    this.#remove(
-      poller.region,
-      deeds.map((deed) => `${name} ${deed}`),
-    );
+  /** There is no such poller any more. Calls for jobs count for all pollers of the type. */
+  forget(poller: PollerName, which: "others-stay" | "last-of-type" = "last-of-type"): void {
+    const ofType = which === "others-stay" ? [] : deeds.map((deed) => `${typeKey(poller)} ${deed}`);
+    this.#remove(poller.region, [`${pollerName(poller)} poll`, ...ofType]);
   }
 
   #remove(region: Region, names: readonly string[]): void {

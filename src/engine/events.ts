@@ -10,6 +10,8 @@ import type { Outcome } from "../job/outcome.js";
 export interface PollerName {
   readonly region: Region;
   readonly actionType: ActionType;
+  /** What it asks for, such as `Project=shop`; absent: for every job of the type. */
+  readonly query?: string;
 }
 
 /** A failed call, as much of it as may be shown. */

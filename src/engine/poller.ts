@@ -1,10 +1,10 @@
-// One loop per action type and Region: take slots, poll for that many, set the jobs going, rest. It ends only when
-// its signal aborts, or, in a single pass, when nothing is waiting any more. It never ends by an error.
+// One loop per action type, Region and query value: take slots, poll for that many, set the jobs going, rest. It ends
+// only when its signal aborts, or, in a single pass, when nothing is waiting any more. It never ends by an error.
 import { GatewayError } from "../codepipeline/gateway.js";
 import { type BackoffPolicy, type BackoffState, next, type PollResult, rested } from "./backoff.js";
 import type { EngineContext } from "./context.js";
-import { faultOf } from "./events.js";
-import { type PollerConfig, pollerKey } from "./poller-config.js";
+import { faultOf, type PollerName } from "./events.js";
+import { type PollerConfig, pollerKey, pollerNameOf } from "./poller-config.js";
 import type { Runner } from "./runner.js";
 import type { Reservation, Slot } from "./slot.js";
 import type { Slots } from "./slots.js";
@@ -20,6 +20,7 @@ export interface PollerStep {
 export interface PollerLoop extends PollerStep {
   readonly region: string;
   readonly actionType: string;
+  readonly query?: string;
 }
 
 export interface PollerOptions {
@@ -47,6 +48,7 @@ const gatherMs = 10;
 
 export class Poller {
   readonly #options: PollerOptions;
+  readonly #name: PollerName;
   readonly #backoff: BackoffPolicy;
   #state: BackoffState = rested;
   #wake = new AbortController();
@@ -61,6 +63,7 @@ export class Poller {
 
   constructor(options: PollerOptions) {
     this.#options = options;
+    this.#name = pollerNameOf(options.config);
     const { limits, deps } = options.context;
     this.#backoff = {
       minIntervalMs: limits.polling.minIntervalMs,
@@ -171,7 +174,7 @@ export class Poller {
     const { config, context, runner, budget, idleEndMs } = this.#options;
     const { clock } = context.deps;
     const gateway = context.deps.gateway(config.region, config.actionType.owner);
-    const answer = await gateway.poll(config.actionType, limit, signal);
+    const answer = await gateway.poll(config.actionType, limit, signal, config.queryParam);
     const answeredMs = clock.monotonic();
     this.#recovered();
     // A service that answers more than was asked for does not get more slots than are free.
@@ -185,7 +188,7 @@ export class Poller {
     const restMs = this.#rest(result);
     context.emit({
       type: "poll-finished",
-      poller: { region: config.region, actionType: config.actionType },
+      poller: this.#name,
       limit,
       offered: answer.jobs.length + answer.unreadable.length,
       taken,
@@ -199,7 +202,7 @@ export class Poller {
   }
 
   #failed(error: unknown, limit: number, startedMs: number, signal: AbortSignal): number | "end" {
-    const { config, context, budget, idleEndMs } = this.#options;
+    const { context, budget, idleEndMs } = this.#options;
     budget.left += limit;
     if (signal.aborted) return 0;
     const fault =
@@ -214,7 +217,7 @@ export class Poller {
     this.#failures += 1;
     // The last poll of a removed or replaced poller says nothing about the next one.
     if (!this.#end.signal.aborted) {
-      context.breakers.failed(config, "poll", fault);
+      context.breakers.failed(this.#name, "poll", fault);
     }
     context.admission.machine.notice(error, "a poll failed");
     const durationMs = context.deps.clock.monotonic() - startedMs;
@@ -222,7 +225,7 @@ export class Poller {
     const restMs = this.#rest({ kind: "failed", fault: kind, retryAfterMs, tookMs: durationMs });
     context.emit({
       type: "poll-failed",
-      poller: { region: config.region, actionType: config.actionType },
+      poller: this.#name,
       fault: faultOf(fault, context.deps.mask),
       failures: this.#failures,
       durationMs,
@@ -234,13 +237,12 @@ export class Poller {
   }
 
   #recovered(): void {
-    const { config, context } = this.#options;
-    const poller = { region: config.region, actionType: config.actionType };
+    const { context } = this.#options;
     this.#isProbing = false;
     // The denial may have met the poller that this one replaced.
-    context.breakers.passed(poller, "poll");
+    context.breakers.passed(this.#name, "poll");
     if (this.#failures === 0) return;
-    context.emit({ type: "poll-recovered", poller, failures: this.#failures });
+    context.emit({ type: "poll-recovered", poller: this.#name, failures: this.#failures });
     this.#failures = 0;
   }
 
@@ -253,7 +255,7 @@ export class Poller {
   #want(): number {
     const { config, context, budget } = this.#options;
     // While a call for its jobs is denied, or its handler is in doubt, the poller gets one job at a time.
-    const isProbing = this.#isProbing || context.breakers.isOpenFor(config);
+    const isProbing = this.#isProbing || context.breakers.isOpenFor(this.#name);
     return isProbing ? 1 : Math.min(config.maxConcurrentJobs, budget.left, context.admission.mostFor(config.handler));
   }
 

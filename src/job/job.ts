@@ -111,6 +111,18 @@ export function actionTypeName(actionType: ActionType): string {
   return `${actionType.owner}/${actionType.category}/${actionType.provider}/${actionType.version}`;
 }
 
+/** Names what CodePipeline tells one job from another by, but for the id: where it is, and of which type. */
+export function typeKey({ region, actionType }: Pick<JobKey, "region" | "actionType">): string {
+  return `${region} ${actionTypeName(actionType)}`;
+}
+
+/** Names a poller; `query` is what it asks for, such as `Project=shop`, where it does not poll for every job. */
+export function pollerName(
+  poller: Pick<JobKey, "region" | "actionType"> & { readonly query?: string | undefined },
+): string {
+  return poller.query === undefined ? typeKey(poller) : `${typeKey(poller)} ${poller.query}`;
+}
+
 /** One string for a job within one fleet: a job id is unique within its Region. */
 export function jobKeyName(key: JobKey): string {
   return `${key.region}/${key.jobId}`;

@@ -15,7 +15,8 @@ interface LogEventEntry {
 
 /** Every line about one job has these; `clientId` only for third-party jobs. */
 const job = ["jobId", "actionType", "region", "clientId"] as const;
-const poller = ["actionType", "region"] as const;
+/** `query` only where a queryable property is asked for. */
+const poller = ["actionType", "region", "query"] as const;
 const work = ["handler", "pipeline", "action", "durationMs"] as const;
 const result = ["outcome", "owedMs", "attempts", "presumed", "externalExecutionId", "summary"] as const;
 

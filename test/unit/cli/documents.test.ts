@@ -110,7 +110,9 @@ describe("iam-policy", () => {
 
 describe("action-type", () => {
   it("prints what CodePipeline takes for a custom type", async () => {
-    const more = { actionTypes: [{ ...build, secretProperties: ["Key"], queryParam: { Project: "shop" } }] };
+    const more = {
+      actionTypes: [{ ...build, secretProperties: ["Key"], queryParams: [{ Project: "shop" }, { Project: "blog" }] }],
+    };
     const { document } = await asked("action-type Acme-Build", more);
     const input: CreateCustomActionTypeCommandInput = document;
     expect(input.configurationProperties).toMatchObject([

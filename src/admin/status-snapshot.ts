@@ -7,6 +7,8 @@ import type { RecentDrops } from "./drops.js";
 
 /** One poller, as its last polls left it. Times in ms since the epoch. */
 export interface PollerStatus {
+  /** Absent, here and below: the account `default`. */
+  readonly account?: string;
   readonly region: string;
   readonly actionType: string;
   /** What it asks for, such as `Project=shop`; absent: for every job of the type. */
@@ -25,6 +27,7 @@ export interface PollerStatus {
 /** One job that is in flight, or left while CodePipeline waits for it. */
 export interface JobStatusLine {
   readonly jobId: string;
+  readonly account?: string;
   readonly region: string;
   readonly actionType: string;
   readonly clientId: string | undefined;
@@ -46,8 +49,9 @@ export interface JobStatusLine {
   readonly lastFault: Fault | undefined;
 }
 
-/** A Region that refuses us: credentials, permissions or the clock. */
+/** An account and Region that refuse us: credentials, permissions or the clock. */
 export interface BreakerStatus {
+  readonly account?: string;
   readonly region: string;
   readonly sinceMs: number;
   readonly fault: Fault;

@@ -1,7 +1,7 @@
 // What the engine is doing now: a fold over its events. Health, the status document and the page read it.
 
 import type { Held, PollerName, WorkerEvent } from "../engine/events.js";
-import { actionTypeName, type JobKey, jobKeyName, pollerName } from "../job/job.js";
+import { actionTypeName, type JobKey, jobKeyName, placeName, placeOf, pollerName } from "../job/job.js";
 import type { JobState } from "../job/lifecycle.js";
 import { DropBoard } from "./drops.js";
 import type {
@@ -69,12 +69,12 @@ export class StatusBoard {
       case "poll-failed":
         return this.#polled(event);
       case "breaker-opened": {
-        const { region } = event.poller;
-        this.#breakers.set(region, { region, sinceMs: event.atMs, fault: event.fault });
+        const place = placeOf(event.poller);
+        this.#breakers.set(placeName(place), { ...place, sinceMs: event.atMs, fault: event.fault });
         return;
       }
       case "breaker-closed":
-        this.#breakers.delete(event.region);
+        this.#breakers.delete(placeName(event));
         return;
       case "pollers-changed":
         return this.#pollersChanged(event);
@@ -218,7 +218,7 @@ export class StatusBoard {
   #add(key: JobKey, state: JobState, sinceMs: number): void {
     this.#jobs.set(jobKeyName(key), {
       jobId: key.jobId,
-      region: key.region,
+      ...placeOf(key),
       actionType: actionTypeName(key.actionType),
       clientId: key.clientId,
       state,
@@ -240,7 +240,7 @@ export class StatusBoard {
     const known = this.#pollers.get(key);
     if (known) return known;
     const poller: Mutable<PollerStatus> = {
-      region: name.region,
+      ...placeOf(name),
       actionType: actionTypeName(name.actionType),
       ...(name.query === undefined ? {} : { query: name.query }),
       lastPollAtMs: undefined,

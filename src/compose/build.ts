@@ -12,7 +12,7 @@ import type { HandlerRegistry } from "../handlers/handler.js";
 import { Callbacks } from "../handlers/http/callbacks.js";
 import { buildHandlers } from "../handlers/registry.js";
 import { SwappableHandlers } from "../handlers/swappable.js";
-import { actionTypeName, type JobId } from "../job/job.js";
+import { actionTypeName, type JobId, type Place, placeName, placeOf } from "../job/job.js";
 import type { Ledger } from "../ledger/ledger.js";
 import type { Clock } from "../std/clock.js";
 import { valueWithin } from "../std/ends-within.js";
@@ -69,12 +69,12 @@ export async function buildParts(
     const { openArtifacts } = await import("../artifacts/opening.js");
     const artifacts = await openArtifacts({ settings: config, clock, log, mask });
     closing.push({ name: "artifact store", close: () => artifacts.close() });
-    const regions = [...new Set(pollersOf(config).map(({ region }) => region))];
+    const places = placesOf(config);
     const callbacks: Callbacks = new Callbacks({
       ...callbackLimits,
       baseUrl: () => built.adminUrl,
       clock,
-      elsewhere: ledger.promised && (async (jobId) => (await ledger.promised?.(jobId as JobId, regions)) ?? []),
+      elsewhere: ledger.promised && (async (jobId) => (await ledger.promised?.(jobId as JobId, places)) ?? []),
     });
     const handlers = new SwappableHandlers(await handlersOf(options, callbacks, observe));
     closing.push({ name: "handlers", close: () => handlers.close() });
@@ -82,10 +82,10 @@ export async function buildParts(
     closing.push({ name: "clients", close: () => gateways.close() });
     const { SecretMarks } = await import("../codepipeline/secret-marks.js");
     const secretMarks = new SecretMarks({
-      client: (region) => gateways.client(region),
+      client: (place) => gateways.client(place),
       clock,
-      onUnknown: (region, { message }) =>
-        log.info("secret-properties-unknown", { region }, `${secretsUnknown}: ${message}`),
+      onUnknown: (place, { message }) =>
+        log.info("secret-properties-unknown", { ...place }, `${secretsUnknown}: ${message}`),
     });
     closing.push({ name: "secret marks", close: () => secretMarks.close() });
     const built: BuiltParts = {
@@ -169,8 +169,13 @@ async function gatewaysOf({
 
 /** Which gateways the pollers of a configuration need. */
 export function gatewaySettingsOf(config: Config): GatewaySettings {
-  const regions = new Set(pollersOf(config).map(({ region }) => region));
-  return { regions, clientCooldownMs: config.retry.clientCooldownMs };
+  return { places: placesOf(config), clientCooldownMs: config.retry.clientCooldownMs };
+}
+
+/** Where a configuration's action types are polled, each place once. */
+function placesOf(config: Config): readonly Place[] {
+  const places = new Map(pollersOf(config).map((poller) => [placeName(poller), placeOf(poller)]));
+  return [...places.values()];
 }
 
 /** The engine's limits. */

@@ -63,7 +63,7 @@ export class Daemon {
     const { masker, clock } = options;
     this.worker = new Worker({
       deps: {
-        gateway: (region, owner) => parts.gateways.get(region, owner),
+        gateway: (place, owner) => parts.gateways.get(place, owner),
         handlers: parts.handlers,
         ledger: parts.ledger,
         artifacts: parts.artifacts,

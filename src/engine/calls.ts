@@ -59,7 +59,7 @@ export async function calling<T>(
   call: (gateway: JobGateway) => Promise<T>,
 ): Promise<T> {
   try {
-    const answer = await call(context.deps.gateway(key.region, key.actionType.owner));
+    const answer = await call(context.deps.gateway(key, key.actionType.owner));
     context.breakers.passed(key, deed);
     return answer;
   } catch (error) {

@@ -1,14 +1,13 @@
 // What the engine says happened, once, as typed events; logs, metrics and the status page only read them.
 // An event holds no secret: ids, counts, times, and texts that were masked before.
 import type { GatewayError, GatewayFaultKind } from "../codepipeline/gateway.js";
-import type { ActionType, JobKey, Region } from "../job/job.js";
+import type { ActionType, JobKey, Place } from "../job/job.js";
 import type { JobEventType, JobState, LostReason } from "../job/lifecycle.js";
 import type { Order } from "../job/order.js";
 import type { Outcome } from "../job/outcome.js";
 
 /** Names one polling loop. */
-export interface PollerName {
-  readonly region: Region;
+export interface PollerName extends Place {
   readonly actionType: ActionType;
   /** What it asks for, such as `Project=shop`; absent: for every job of the type. */
   readonly query?: string;
@@ -90,10 +89,10 @@ export type WorkerEvent = { readonly atMs: number } & (
     }
   /** The first good poll after failures. */
   | { readonly type: "poll-recovered"; readonly poller: PollerName; readonly failures: number }
-  /** CodePipeline began to deny calls of a Region: credentials, permissions or clock. Once, however many it denies. */
+  /** CodePipeline began to deny an account's calls in a Region: credentials, permissions or clock. Once, however many. */
   | { readonly type: "breaker-opened"; readonly poller: PollerName; readonly fault: Fault }
-  /** No call of the Region is denied any more. */
-  | { readonly type: "breaker-closed"; readonly region: Region; readonly openMs: number }
+  /** No call of the account in the Region is denied any more. */
+  | ({ readonly type: "breaker-closed"; readonly openMs: number } & Place)
   /** A poll offered a job that is in flight here or ended a short while ago. */
   | { readonly type: "offer-repeated"; readonly key: JobKey }
   /** Every step of the reducer, in order. */

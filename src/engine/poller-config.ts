@@ -1,9 +1,8 @@
-// One configured action type in one Region, and one value of its queryable property, as the engine sees it.
-import { type ActionType, type JobKey, pollerName, type Region, typeKey } from "../job/job.js";
+// One configured action type in one account and Region, with one value of its queryable property, as the engine sees it.
+import { type ActionType, type JobKey, type Place, placeOf, pollerName, typeKey } from "../job/job.js";
 import type { PollerName } from "./events.js";
 
-export interface PollerConfig {
-  readonly region: Region;
+export interface PollerConfig extends Place {
   readonly actionType: ActionType;
   /** The queryable property and its value, for a type that has one: only such jobs are offered. */
   readonly queryParam?: Readonly<Record<string, string>>;
@@ -41,9 +40,9 @@ export function pollerKey(config: PollerConfig): string {
 }
 
 /** What events call the poller. */
-export function pollerNameOf({ region, actionType, queryParam }: PollerConfig): PollerName {
+export function pollerNameOf({ actionType, queryParam, ...place }: PollerConfig): PollerName {
   const query = queryParam && queryText(queryParam);
-  return { region, actionType, ...(query === undefined ? {} : { query }) };
+  return { ...placeOf(place), actionType, ...(query === undefined ? {} : { query }) };
 }
 
 /** Such as `Project=shop`. */

@@ -18,6 +18,7 @@ export interface PollerStep {
 
 /** One polling loop, as /livez judges it. */
 export interface PollerLoop extends PollerStep {
+  readonly account?: string;
   readonly region: string;
   readonly actionType: string;
   readonly query?: string;
@@ -173,7 +174,7 @@ export class Poller {
   ): Promise<number | "end"> {
     const { config, context, runner, budget, idleEndMs } = this.#options;
     const { clock } = context.deps;
-    const gateway = context.deps.gateway(config.region, config.actionType.owner);
+    const gateway = context.deps.gateway(config, config.actionType.owner);
     const answer = await gateway.poll(config.actionType, limit, signal, config.queryParam);
     const answeredMs = clock.monotonic();
     this.#recovered();

@@ -26,6 +26,7 @@ export interface RunHandlerOptions {
   readonly pipeline?: JobDocument["pipeline"];
   readonly jobId?: string;
   readonly region?: string;
+  readonly account?: string;
   readonly clientId?: string;
   readonly accountId?: string;
   /** In ms from now, as the job document says it; nothing waits for it. 30 minutes by default. */
@@ -193,11 +194,12 @@ class Run {
 function documentOf(options: RunHandlerOptions): JobDocument {
   const { configuration = {}, inputs = {}, outputs = [], pipeline = {}, timeoutMs = defaultTimeoutMs } = options;
   const { jobId = "11111111-2222-4333-8444-555555555555", region = "us-east-1" } = options;
-  const { clientId, accountId, continuationToken } = options;
+  const { account, clientId, accountId, continuationToken } = options;
   return {
     version: 1,
     jobId,
     region,
+    ...(account === undefined ? {} : { account }),
     ...(clientId === undefined ? {} : { clientId }),
     ...(accountId === undefined ? {} : { accountId }),
     actionType: { category: "Build", owner: "Custom", provider: "Test", version: "1", ...options.actionType },

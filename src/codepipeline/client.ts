@@ -1,15 +1,17 @@
 // One SDK client per Region: its own retries off, every wait limited, middleware cached, connections shared.
 // It knows nothing of jobs; it never gets a logger, since the SDK's logging shows tokens and configuration values.
 import { CodePipelineClient } from "@aws-sdk/client-codepipeline";
-import { defaultProvider } from "@aws-sdk/credential-provider-node";
 import type { Region } from "../job/job.js";
 import { maskError } from "../std/errors.js";
+import { type AccountAccess, credentialsOf } from "./account-credentials.js";
 import type { GatewayFaultKind } from "./gateway.js";
 import { faultNameOf } from "./gateway-faults.js";
 import { CallAborted, CallFailed, CallTimeout, HttpCall, Transport } from "./transport.js";
 
 export interface RegionClientOptions {
   readonly region: Region;
+  /** Whose credentials; absent: those of the SDK's ordinary chain. */
+  readonly account?: AccountAccess;
   /** Unset: AWS_ENDPOINT_URL_CODEPIPELINE, AWS_ENDPOINT_URL, the profile, or the Region's own endpoint. */
   readonly endpoint: string | undefined;
   readonly appId: string;
@@ -82,8 +84,7 @@ export class RegionClient {
       cacheMiddleware: true,
       requestHandler: this.#transport,
       systemClockOffset,
-      // The SDK's ordinary chain, but one that reads files again: a corrected credentials file must count.
-      credentialDefaultProvider: (init) => defaultProvider({ ...init, ignoreCache: true }),
+      ...credentialsOf(this.#options.account),
     });
     client.middlewareStack.add(
       (next) => (args) => {

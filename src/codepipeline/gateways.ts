@@ -1,16 +1,17 @@
 // The gateways of every place that is polled, an account in a Region: one SDK client and both flavours of the job API for
 // each. A changed configuration keeps the clients that it still needs, with their connections and what they learned of
 // the clock.
-import { type ActionOwner, type Place, placeName, placeText } from "../job/job.js";
+import { type ActionOwner, defaultAccount, type Place, placeName, placeText } from "../job/job.js";
 import type { Clock } from "../std/clock.js";
 import type { ClientTokens } from "../tokens/tokens.js";
+import type { AccountAccess } from "./account-credentials.js";
 import { type ApiCall, RegionClient, type RegionClientOptions } from "./client.js";
 import { CustomGateway } from "./custom.js";
 import type { JobGateway } from "./gateway.js";
 import { ThirdPartyGateway } from "./third-party.js";
 
 export interface GatewaysOptions {
-  readonly aws: Omit<RegionClientOptions, "region" | "onCall"> & {
+  readonly aws: Omit<RegionClientOptions, "region" | "account" | "onCall"> & {
     /** Told of every call's end; must not throw. */
     readonly onCall?: (call: ApiCall & Place) => void;
   };
@@ -21,10 +22,13 @@ export interface GatewaysOptions {
 /** What the gateways are built for. */
 export interface GatewaySettings {
   readonly places: readonly Place[];
+  /** By name; one that is not there is reached by the SDK's ordinary chain. */
+  readonly accounts: Readonly<Record<string, AccountAccess>>;
   readonly clientCooldownMs: number;
 }
 
 interface PlaceParts {
+  readonly access: string;
   readonly client: RegionClient;
   flavours: Readonly<Record<ActionOwner, JobGateway>>;
 }
@@ -32,6 +36,8 @@ interface PlaceParts {
 export class Gateways {
   readonly #options: GatewaysOptions;
   readonly #places = new Map<string, PlaceParts>();
+  /** Of accounts that are reached in another way now. */
+  readonly #replaced: RegionClient[] = [];
   #clientCooldownMs: number;
 
   constructor(options: GatewaysOptions, settings: GatewaySettings) {
@@ -59,8 +65,13 @@ export class Gateways {
     const isNewCooldown = settings.clientCooldownMs !== this.#clientCooldownMs;
     this.#clientCooldownMs = settings.clientCooldownMs;
     for (const place of settings.places) {
-      const known = this.#places.get(placeName(place));
-      const client = known?.client ?? this.#client(place);
+      const account = settings.accounts[place.account ?? defaultAccount] ?? {};
+      const access = JSON.stringify(account);
+      const before = this.#places.get(placeName(place));
+      // Calls that are under way end as they began.
+      if (before && before.access !== access) this.#replaced.push(before.client);
+      const known = before?.access === access ? before : undefined;
+      const client = known?.client ?? this.#client(place, account);
       const { tokens, clock } = this.#options;
       const { clientCooldownMs } = settings;
       const flavours = {
@@ -71,17 +82,18 @@ export class Gateways {
             : new ThirdPartyGateway({ place, client, tokens, clock, clientCooldownMs }),
         Custom: known?.flavours.Custom ?? new CustomGateway({ place, client }),
       };
-      this.#places.set(placeName(place), { client, flavours });
+      this.#places.set(placeName(place), { access, client, flavours });
     }
   }
 
   close(): void {
-    for (const { client } of this.#places.values()) client.close();
+    const clients = [...this.#replaced, ...[...this.#places.values()].map(({ client }) => client)];
+    for (const client of clients) client.close();
   }
 
-  #client(place: Place): RegionClient {
+  #client(place: Place, account: AccountAccess): RegionClient {
     const { onCall, ...aws } = this.#options.aws;
     const told = onCall ? { onCall: (call: ApiCall) => onCall({ ...call, ...place }) } : {};
-    return new RegionClient({ ...aws, ...told, region: place.region });
+    return new RegionClient({ ...aws, ...told, account, region: place.region });
   }
 }

@@ -12,7 +12,7 @@ import type { HandlerRegistry } from "../handlers/handler.js";
 import { Callbacks } from "../handlers/http/callbacks.js";
 import { buildHandlers } from "../handlers/registry.js";
 import { SwappableHandlers } from "../handlers/swappable.js";
-import { actionTypeName, type JobId, type Place, placeName, placeOf } from "../job/job.js";
+import { actionTypeName, defaultAccount, type JobId, type Place, placeName, placeOf } from "../job/job.js";
 import type { Ledger } from "../ledger/ledger.js";
 import type { Clock } from "../std/clock.js";
 import { valueWithin } from "../std/ends-within.js";
@@ -169,7 +169,7 @@ async function gatewaysOf({
 
 /** Which gateways the pollers of a configuration need. */
 export function gatewaySettingsOf(config: Config): GatewaySettings {
-  return { places: placesOf(config), clientCooldownMs: config.retry.clientCooldownMs };
+  return { places: placesOf(config), accounts: config.accounts ?? {}, clientCooldownMs: config.retry.clientCooldownMs };
 }
 
 /** Where a configuration's action types are polled, each place once. */
@@ -186,15 +186,21 @@ export function limitsOf({ worker, polling, shutdown, retry, handlers }: Config)
   return { maxConcurrentJobs: worker.maxConcurrentJobs, polling, shutdown, retry, handlerBreakers };
 }
 
+/** In which accounts an action type is polled, by name. */
+export function accountsOf({ accounts }: ActionTypeConfig, config: Pick<Config, "accounts">): readonly string[] {
+  return accounts ?? (config.accounts ? Object.keys(config.accounts) : [defaultAccount]);
+}
+
 /**
- * One poller for each action type in each of its Regions, and for each value that is queried for. Those of one entry are a group, named after the action type,
- * and after its Regions too where other entries have the same action type in others.
+ * One poller for each action type in each of its accounts and Regions, and for each value that is queried for. Those of one entry are a group, named after the action type,
+ * and after its Regions and accounts too where other entries have the same action type in others.
  */
 export function pollersOf(config: Config): readonly PollerConfig[] {
   const entries = Map.groupBy(config.actionTypes, actionTypeName);
   const groupOf = (type: ActionTypeConfig) => {
     const name = actionTypeName(type);
-    return entries.get(name)?.length === 1 ? name : `${name} in ${type.regions.join(", ")}`;
+    const accounts = type.accounts ? ` for ${type.accounts.join(", ")}` : "";
+    return entries.get(name)?.length === 1 ? name : `${name} in ${type.regions.join(", ")}${accounts}`;
   };
   return config.actionTypes.flatMap((type) => {
     const { queryParams: queries = [] } = type;
@@ -211,7 +217,10 @@ export function pollersOf(config: Config): readonly PollerConfig[] {
       notSecretProperties: [...(type.notSecretProperties ?? []), ...new Set(queries.flatMap(Object.keys))],
     };
     const asked = queries.length === 0 ? [{}] : queries.map((queryParam) => ({ queryParam }));
-    return type.regions.flatMap((region) => asked.map((query) => ({ region, ...shared, ...query })));
+    const places = accountsOf(type, config).flatMap((account) =>
+      type.regions.map((region) => placeOf({ account, region })),
+    );
+    return places.flatMap((place) => asked.map((query) => ({ ...place, ...shared, ...query })));
   });
 }
 

@@ -3,6 +3,7 @@ import { duration, hiddenText, httpUrl, integer, list, number, oneOf, path, size
 import { setting } from "./setting.js";
 import {
   accountFormat,
+  accountListFormat,
   commandFormat,
   envNameFormat,
   queryParamFormat,
@@ -103,6 +104,9 @@ export const actionTypeSchema = {
   version: setting("CodePipeline's version, in quotes.", text({ max: 9, ...idForm }), { required: true }),
   handler: setting("A name in `handlers`.", text({ max: 64 }), { required: true }),
   regions: setting("Regions in which this type is polled.", regionListFormat, { derived: "`regions`" }),
+  accounts: setting("Accounts in which this type is polled, by their names in `accounts`.", accountListFormat, {
+    unset: "every account",
+  }),
   maxConcurrentJobs: setting(
     "Jobs of this entry worked at once, by all its pollers together, within `worker.maxConcurrentJobs`.",
     integer(1, 10_000),
@@ -133,6 +137,31 @@ export const actionTypeSchema = {
     "Properties that are shown although their names look secret or the action type marks them.",
     propertyNames,
     { default: [] },
+  ),
+};
+
+/** The keys of one entry of `accounts`. Without any: the SDK's ordinary chain. */
+export const accountSchema = {
+  roleArn: setting(
+    "The role that is assumed, with the credentials of the SDK's ordinary chain.",
+    text({
+      max: 2_048,
+      form: /^arn:aws[a-z-]{0,20}:iam::\d{12}:role\/[\w+=,.@/-]{1,1024}$/,
+      says: "arn:aws:iam::111111111111:role/partnerd",
+    }),
+  ),
+  externalId: setting(
+    "What the role's trust policy asks for besides, as `sts:ExternalId`.",
+    text({ max: 1_224, form: /^[\w+=,.@:/-]{2,1224}$/, says: "2 or more letters, digits and _ + = , . @ : / -" }),
+  ),
+  sessionName: setting(
+    "Names partnerd in the role's sessions, for CloudTrail.",
+    text({ max: 64, form: /^[\w+=,.@-]{2,64}$/, says: "2 to 64 letters, digits and _ + = , . @ -" }),
+    { unset: "`partnerd`" },
+  ),
+  profile: setting(
+    "A profile of the AWS configuration files, instead of a role.",
+    text({ max: 128, form: /^[^\0\r\n[\]]+$/, says: "a profile's name" }),
   ),
 };
 

@@ -5,6 +5,7 @@ import { hostOf, isLoopback } from "../std/addresses.js";
 import { knownRegions } from "../std/regions.js";
 import { nearest } from "../std/suggest.js";
 import { formatDuration } from "../std/units.js";
+import { accountNamesOf, checkAccounts } from "./account-rules.js";
 import { checkAwsVariables } from "./aws-variables.js";
 import type { Draft } from "./config.js";
 import type { Environment } from "./environment.js";
@@ -36,6 +37,7 @@ export function checkRules(checked: Checked): void {
   checkLease(checked);
   checkRegions(checked);
   checkDuplicates(checked);
+  checkAccounts({ ...checked, types: actionTypesOf(checked) });
   for (const [path, type] of actionTypesOf(checked)) checkActionType(path, type, checked);
   checkHandlers(checked);
   checkCommands(checked);
@@ -161,15 +163,17 @@ function checkRegions(checked: Checked): void {
 
 /** Two loops that poll the same jobs would take them from each other. */
 function checkDuplicates(checked: Checked): void {
-  const { settings, findings } = checked;
+  const { draft, settings, findings } = checked;
   const seen = new Map<string, string>();
   for (const [path, type] of actionTypesOf(checked)) {
     if (!["category", "owner", "provider", "version"].every((key) => settings.isGiven(`${path}.${key}`))) continue;
-    for (const region of type.regions) {
-      const name = [region, type.category, type.owner, type.provider, type.version].join("/");
+    const places = accountNamesOf(type, draft).flatMap((account) => type.regions.map((region) => [account, region]));
+    for (const [account, region] of places) {
+      const name = [account, region, type.category, type.owner, type.provider, type.version].join("/");
       const earlier = seen.get(name);
       if (earlier !== undefined && earlier !== path) {
-        const what = `${path} is the same action type as ${earlier} in ${region}`;
+        const where = draft.accounts ? `${region} (account ${account})` : region;
+        const what = `${path} is the same action type as ${earlier} in ${where}`;
         findings.mistake(settings.place(`${path}.provider`), what, "keep one of them");
         break;
       }

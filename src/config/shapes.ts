@@ -12,6 +12,8 @@ import { quote } from "./mistakes.js";
 /** Each action type is polled in each of its Regions by a loop of its own: more would be another kind of worker. */
 const actionTypesMax = 200;
 const handlersMax = 200;
+/** Each has clients and pollers of its own. */
+const accountsMax = 200;
 /** Each value has a poller of its own. */
 const queriesMax = 200;
 /** What useradd takes, and names of directories; or a number in quotes. */
@@ -43,16 +45,34 @@ export const actionTypesFormat: Format<unknown, ""> = single(
   { type: "array", minItems: 1, maxItems: actionTypesMax },
 );
 
-/** A name of a handler: what is safe in logs, metrics and file names. */
-export const handlerName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+/** A name of a handler or an account: what is safe in logs, metrics and file names. */
+export const entryName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
 /** `handlers`: a map. */
 export const handlersFormat: Format<unknown, ""> = single(
   "map",
   (value) =>
     value instanceof Map ? tooMany(value.size, handlersMax) : { what: "is not a map", mend: "write `NAME: {kind: …}`" },
-  { type: "object", maxProperties: handlersMax, propertyNames: { pattern: handlerName.source } },
+  { type: "object", maxProperties: handlersMax, propertyNames: { pattern: entryName.source } },
 );
+
+/** `accounts`: a map. */
+export const accountsFormat: Format<unknown, ""> = single(
+  "map",
+  (value) => {
+    const mend = "write `NAME: { roleArn: … }`";
+    if (!(value instanceof Map)) return { what: "is not a map", mend };
+    if (value.size === 0) return { what: "names no account", mend: `${mend}, or remove the key` };
+    return tooMany(value.size, accountsMax);
+  },
+  { type: "object", minProperties: 1, maxProperties: accountsMax, propertyNames: { pattern: entryName.source } },
+);
+
+/** Names of accounts; whether they exist is looked at later. */
+export const accountListFormat = list(text({ max: 64, form: entryName, says: "a name in accounts" }), {
+  name: "list of accounts",
+  max: accountsMax,
+});
 
 function tooMany(entries: number, max: number): Problem | undefined {
   return entries > max ? { what: `has ${entries} entries`, mend: `${max} is the most` } : undefined;

@@ -1,9 +1,11 @@
 // How CodePipeline sees us: credentials, reach and clock in each Region, and each action type there.
+import type { AccountAccess } from "../codepipeline/account-credentials.js";
 import type { GatewayError } from "../codepipeline/gateway.js";
 import type { ExpectedActionType, RegionInspection } from "../codepipeline/inspection.js";
+import { accountsOf } from "../compose/build.js";
 import type { PartsOptions } from "../compose/parts-options.js";
 import type { ActionTypeConfig } from "../config/config.js";
-import { actionTypeName, type Region } from "../job/job.js";
+import { actionTypeName, placeOf, placeText, type Region } from "../job/job.js";
 import { credentialFileTroubles } from "./credential-files.js";
 import type { Finding } from "./finding.js";
 
@@ -12,15 +14,28 @@ const lookLimitMs = 20_000;
 const skewMaxMs = 300_000;
 const skewWarnMs = 30_000;
 
-/** One finding for the credentials, and for each Region its reach, its clock and its action types. */
-export async function codePipeline({ config, environment, masker }: PartsOptions): Promise<readonly Finding[]> {
+/** For each account one finding for its credentials, and for each of its Regions reach, clock and action types. */
+export async function codePipeline(options: PartsOptions): Promise<readonly Finding[]> {
+  const { config } = options;
+  const names = [...new Set(config.actionTypes.flatMap((type) => accountsOf(type, config)))];
+  const troubles = await credentialFileTroubles(options.environment);
+  return (await Promise.all(names.map((name) => accountFindings(name, options, troubles)))).flat();
+}
+
+async function accountFindings(
+  name: string,
+  { config, masker }: PartsOptions,
+  troubles: readonly string[],
+): Promise<readonly Finding[]> {
   const { inspectRegion } = await import("../codepipeline/inspection.js");
-  const regions = [...new Set(config.actionTypes.flatMap((type) => type.regions))];
+  const types = config.actionTypes.filter((type) => accountsOf(type, config).includes(name));
+  const regions = [...new Set(types.flatMap((type) => type.regions))];
+  const account = config.accounts?.[name] ?? {};
   const inspections = await Promise.all(
     regions.map((region) =>
       inspectRegion({
-        client: { region, endpoint: undefined, ...config.aws, mask: (text) => masker.mask(text) },
-        expected: config.actionTypes.filter((type) => type.regions.includes(region)).map((type) => expectedOf(type)),
+        client: { region, endpoint: undefined, ...config.aws, account, mask: (text) => masker.mask(text) },
+        expected: types.filter((type) => type.regions.includes(region)).map((type) => expectedOf(type)),
         now: Date.now,
         signal: AbortSignal.timeout(lookLimitMs),
       }),
@@ -28,9 +43,12 @@ export async function codePipeline({ config, environment, masker }: PartsOptions
   );
   const [first] = inspections;
   if (!first) return [];
-  const credentials = credentialsFinding(first, await credentialFileTroubles(environment));
+  const subject = config.accounts ? `credentials of the account ${name}` : "credentials";
+  const credentials = credentialsFinding(subject, first, account, troubles);
   // Without credentials nothing can be asked, and every further line would only repeat it.
-  return credentials.verdict === "failed" ? [credentials] : [credentials, ...inspections.flatMap(regionFindings)];
+  if (credentials.verdict === "failed") return [credentials];
+  const where = (region: Region) => placeText(placeOf({ account: name, region }));
+  return [credentials, ...inspections.flatMap((one) => regionFindings(one, where(one.region)))];
 }
 
 function expectedOf(type: ActionTypeConfig): ExpectedActionType {
@@ -44,13 +62,15 @@ function expectedOf(type: ActionTypeConfig): ExpectedActionType {
   };
 }
 
-function credentialsFinding({ credentials }: RegionInspection, troubles: readonly string[]): Finding {
-  const subject = "credentials";
+function credentialsFinding(
+  subject: string,
+  { credentials }: RegionInspection,
+  account: AccountAccess,
+  troubles: readonly string[],
+): Finding {
   if ("kind" in credentials) {
     const remedy =
-      troubles.length > 0
-        ? `fix what the SDK ignores silently: ${troubles.join("; ")}`
-        : "give the process a role (task, instance, web identity) or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+      troubles.length > 0 ? `fix what the SDK ignores silently: ${troubles.join("; ")}` : remedyFor(account);
     return {
       subject,
       verdict: "failed",
@@ -60,12 +80,26 @@ function credentialsFinding({ credentials }: RegionInspection, troubles: readonl
   }
   const { accessKeyId, expiresAtMs } = credentials;
   const until = expiresAtMs === undefined ? "" : `, renewed before ${new Date(expiresAtMs).toISOString()}`;
-  return { subject, verdict: "ok", message: `found, access key …${accessKeyId.slice(-4)}${until}` };
+  const { roleArn, profile } = account;
+  const how = roleArn !== undefined ? `assumed ${roleArn}` : profile !== undefined ? `profile ${profile}` : "found";
+  return { subject, verdict: "ok", message: `${how}, access key …${accessKeyId.slice(-4)}${until}` };
 }
 
-function regionFindings({ region, clockAheadMs, actionTypes, denied }: RegionInspection): readonly Finding[] {
+/** What to do where an account's credentials cannot be had. */
+function remedyFor({ roleArn, profile }: AccountAccess): string {
+  if (roleArn !== undefined) {
+    return `let ${roleArn} trust partnerd's own identity, with this external id: partnerd iam-policy prints both sides`;
+  }
+  if (profile !== undefined) return `check the profile ${profile} in the AWS configuration files`;
+  return "give the process a role (task, instance, web identity) or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+}
+
+function regionFindings(
+  { region, clockAheadMs, actionTypes, denied }: RegionInspection,
+  where: string,
+): readonly Finding[] {
   const types = actionTypes.flatMap(({ actionType, seen }): readonly Finding[] => {
-    const subject = `${actionTypeName(actionType)} in ${region}`;
+    const subject = `${actionTypeName(actionType)} in ${where}`;
     switch (seen.kind) {
       case "failed":
         return [{ subject, verdict: isForbidden(seen.fault) ? "warning" : "failed", ...explained(seen.fault, region) }];
@@ -89,16 +123,16 @@ function regionFindings({ region, clockAheadMs, actionTypes, denied }: RegionIns
         return [seen satisfies never];
     }
   });
-  return [clockFinding(region, clockAheadMs), ...types, ...permissionFindings(region, clockAheadMs, denied)];
+  return [clockFinding(region, where, clockAheadMs), ...types, ...permissionFindings(where, clockAheadMs, denied)];
 }
 
 /** Nothing when nothing answers: that is said already. */
 function permissionFindings(
-  region: Region,
+  where: string,
   clockAheadMs: number | undefined,
   denied: readonly GatewayError[],
 ): readonly Finding[] {
-  const subject = `job operations in ${region}`;
+  const subject = `job operations in ${where}`;
   const [first] = denied;
   if (clockAheadMs === undefined) return [];
   if (!first) return [{ subject, verdict: "ok", message: "allowed" }];
@@ -109,8 +143,8 @@ function permissionFindings(
   return [{ subject, verdict: "failed", message: `CodePipeline denies ${names}: ${first.message}`, remedy }];
 }
 
-function clockFinding(region: Region, aheadMs: number | undefined): Finding {
-  const subject = `CodePipeline in ${region}`;
+function clockFinding(region: Region, where: string, aheadMs: number | undefined): Finding {
+  const subject = `CodePipeline in ${where}`;
   if (aheadMs === undefined) {
     const remedy = `check DNS, proxy and routes; without internet access, an interface endpoint com.amazonaws.${region}.codepipeline`;
     return { subject, verdict: "failed", message: "nothing answers", remedy };

@@ -89,7 +89,7 @@ async function recordOnly(
   runner.setAside(key, "settled");
   return {
     kind: "taken",
-    message: "failed in the ledger; the result is reported once its action type is configured here again",
+    message: "failed in the ledger; the result is reported once its action type and account are configured here again",
   };
 }
 

@@ -1,5 +1,5 @@
 // One configured action type in one account and Region, with one value of its queryable property, as the engine sees it.
-import { type ActionType, type JobKey, type Place, placeOf, pollerName, typeKey } from "../job/job.js";
+import { type ActionType, defaultAccount, type JobKey, type Place, placeOf, pollerName, typeKey } from "../job/job.js";
 import type { PollerName } from "./events.js";
 
 export interface PollerConfig extends Place {
@@ -27,6 +27,13 @@ export function configOf(pollers: ReadonlyMap<string, PollerConfig>, key: JobKey
   // No name of an action type has a space.
   for (const [each, config] of pollers) if (each.startsWith(`${name} `)) return config;
   return undefined;
+}
+
+/** Why there is no poller of the job's type. */
+export function notConfigured(pollers: ReadonlyMap<string, PollerConfig>, { account }: JobKey): string {
+  const isThere = [...pollers.values()].some((config) => config.account === account);
+  const what = isThere ? "its action type" : `its account, ${account ?? defaultAccount},`;
+  return `${what} is no longer configured here`;
 }
 
 /** Pollers by their keys. */

@@ -18,6 +18,7 @@ handlers:
   scan.v2: { kind: http, url: "http://127.0.0.1:9000/jobs", requestTimeout: 1500ms }
   build: { kind: command, command: [./build.sh, "--level", "2", "null", "#x"], env: { LEVEL: "2", YES: "true" } }
 clientTokens: { source: file, path: ./tokens.yaml }
+accounts: { default: {}, shop: { roleArn: "arn:aws:iam::111111111111:role/p", externalId: "a:b" }, blog: { profile: blog } }
 polling: { minInterval: 100ms }
 retry: { details: { maxElapsed: none } }
 `;
@@ -41,7 +42,7 @@ describe("printConfig", () => {
     );
     expect(text).toContain("level: debug # PARTNERD_LOG_LEVEL\n");
     expect(text).toContain("port: 0 # --set\n");
-    expect(text).toContain("minInterval: 100ms # partnerd.yaml:10\n");
+    expect(text).toContain("minInterval: 100ms # partnerd.yaml:11\n");
     expect(text).toContain("maxInterval: 15s # default\n");
     expect(text).toContain("requestTimeout: 1500ms # partnerd.yaml:7\n");
     const values = text.split("\n").filter((line) => /: \S/.test(line));
@@ -109,7 +110,8 @@ describe("configurationTable", () => {
       "| `polling.minInterval` | duration | `1s` | `PARTNERD_POLLING_MIN_INTERVAL` | Rest between two polls while jobs come. |",
     );
     expect(rows.filter((row) => row.startsWith("| `handlers.NAME."))).toHaveLength(15);
-    expect(rows.filter((row) => row.startsWith("| `actionTypes[]."))).toHaveLength(13);
+    expect(rows.filter((row) => row.startsWith("| `actionTypes[]."))).toHaveLength(14);
+    expect(rows.filter((row) => row.startsWith("| `accounts.NAME."))).toHaveLength(4);
   });
 });
 

@@ -1,6 +1,6 @@
 // How the credentials of an account are found: by the SDK's own providers, loaded when one is used. An assumed role is
 // asked for with what the ordinary chain finds, at the Security Token Service of the Region that is called, by the
-// connections of the client that asks. The SDK renews them before they end.
+// connections of the client that asks. The SDK renews them before they end; a refused call has them looked for anew.
 import { defaultProvider } from "@aws-sdk/credential-provider-node";
 
 /** One account of the configuration; without any key it is reached by the SDK's ordinary chain. */
@@ -57,11 +57,24 @@ async function profileOf(profile: string): Promise<Credentials> {
   return fromIni({ profile, ignoreCache: true, clientConfig });
 }
 
-/** A provider that is made when it is asked first. */
+/** Credentials that end so soon are of no use for a call. */
+const spareMs = 10_000;
+
+/**
+ * A provider that is made when it is asked first. The SDK asks for new credentials from five minutes before their end: a
+ * token service that fails then costs nothing, since those that there are stay good until it.
+ */
 function once(make: (asking: Asking) => Promise<Credentials>): Credentials {
   let made: Promise<Credentials> | undefined;
+  let last: Awaited<ReturnType<Credentials>> | undefined;
   return async (asking) => {
-    made ??= make(asking);
-    return (await made)(asking);
+    try {
+      made ??= make(asking);
+      last = await (await made)(asking);
+      return last;
+    } catch (error) {
+      if (last?.expiration && last.expiration.getTime() > Date.now() + spareMs) return last;
+      throw error;
+    }
   };
 }

@@ -166,6 +166,19 @@ it("renews a role's credentials before they end, without a failed call", async (
   expect(rig.count("poll-failed")).toBe(0);
 });
 
+it("works on with what it has while the token service fails before their end", async () => {
+  await using aws = await startAwsAccounts({ shop: { ...shop, lifetimeMs: 200_000 }, blog });
+  await using rig = await rigOver(aws, { first: "shop" });
+  await rig.event("poll-finished", ({ poller }) => poller.account === "shop");
+  aws.failSts(true);
+  await expect
+    .poll(() => aws.assumed.filter(({ answer }) => answer === "ServiceUnavailable").length)
+    .toBeGreaterThan(3);
+  const id = aws.emulators.shop.addJob({ actionType: custom });
+  expect((await aws.emulators.shop.waitForJob(id, "over")).status).toBe("Succeeded");
+  expect([rig.count("poll-failed"), rig.count("breaker-opened")]).toEqual([0, 0]);
+});
+
 it("keeps the jobs of an account that is no longer configured, says so, and works them once it is back", async () => {
   const gate = new Gate();
   await using aws = await startAwsAccounts({ shop, blog });

@@ -34,6 +34,8 @@ export interface AwsAccounts<Name extends string> extends AsyncDisposable {
   /** No new session is lent, and those that were are refused. */
   revoke(name: Name): void;
   restore(name: Name): void;
+  /** The token service answers every call with HTTP 503 from now on, or no longer. */
+  failSts(isFailing: boolean): void;
 }
 
 /** Starts them; the account `default` is reached by the keys of the tests' environment. */
@@ -47,6 +49,7 @@ export async function startAwsAccounts<Name extends string>(
   const sessions = new Map<string, Name>();
   const revoked = new Set<Name>();
   const assumed: Assumed[] = [];
+  let isStsFailing = false;
 
   const sts = await serve(async (incoming, outgoing) => {
     const asked = new URLSearchParams(await textOf(incoming));
@@ -54,9 +57,10 @@ export async function startAwsAccounts<Name extends string>(
     const [roleArn, externalId] = [asked.get("RoleArn") ?? "", asked.get("ExternalId") ?? undefined];
     const name = names.find((each) => roleOf(each) === roleArn);
     const isAllowed = name !== undefined && !revoked.has(name) && accounts[name].externalId === externalId;
-    const answer = isAllowed && by !== "" ? "ok" : "AccessDenied";
+    const answer = isStsFailing ? "ServiceUnavailable" : isAllowed && by !== "" ? "ok" : "AccessDenied";
     const sessionName = asked.get("RoleSessionName") ?? undefined;
     assumed.push({ roleArn, externalId, sessionName, region, by, answer });
+    if (isStsFailing) return xml(outgoing, 503, "<html>service unavailable</html>");
     if (answer !== "ok" || name === undefined) return xml(outgoing, 403, refusal(by, roleArn));
     const accessKeyId = `ASIA${randomUUID().replaceAll("-", "").slice(0, 16).toUpperCase()}`;
     sessions.set(accessKeyId, name);
@@ -91,6 +95,9 @@ export async function startAwsAccounts<Name extends string>(
     roleOf,
     revoke: (name) => void revoked.add(name),
     restore: (name) => void revoked.delete(name),
+    failSts: (isFailing) => {
+      isStsFailing = isFailing;
+    },
     async [Symbol.asyncDispose]() {
       for (const server of [front, sts]) {
         server.closeAllConnections();

@@ -1,7 +1,7 @@
 // The gateways of every place that is polled, an account in a Region: one SDK client and both flavours of the job API for
 // each. A changed configuration keeps the clients that it still needs, with their connections and what they learned of
 // the clock.
-import { type ActionOwner, defaultAccount, type Place, placeName, placeText } from "../job/job.js";
+import { type ActionOwner, defaultAccount, type Place, placeFrom, placeName, placeText } from "../job/job.js";
 import type { Clock } from "../std/clock.js";
 import type { ClientTokens } from "../tokens/tokens.js";
 import type { AccountAccess } from "./account-credentials.js";
@@ -44,6 +44,11 @@ export class Gateways {
     this.#options = options;
     this.#clientCooldownMs = settings.clientCooldownMs;
     this.apply(settings);
+  }
+
+  /** Every place that is, or was, configured. */
+  get places(): readonly Place[] {
+    return [...this.#places.keys()].map(placeFrom);
   }
 
   /** The gateway of a place that is, or was, configured. Throws for any other: a bug. */

@@ -69,12 +69,12 @@ export async function buildParts(
     const { openArtifacts } = await import("../artifacts/opening.js");
     const artifacts = await openArtifacts({ settings: config, clock, log, mask });
     closing.push({ name: "artifact store", close: () => artifacts.close() });
-    const places = placesOf(config);
     const callbacks: Callbacks = new Callbacks({
       ...callbackLimits,
       baseUrl: () => built.adminUrl,
       clock,
-      elsewhere: ledger.promised && (async (jobId) => (await ledger.promised?.(jobId as JobId, places)) ?? []),
+      elsewhere:
+        ledger.promised && (async (jobId) => (await ledger.promised?.(jobId as JobId, built.gateways.places)) ?? []),
     });
     const handlers = new SwappableHandlers(await handlersOf(options, callbacks, observe));
     closing.push({ name: "handlers", close: () => handlers.close() });

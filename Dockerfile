@@ -1,4 +1,4 @@
-# partnerd as an image: built by `docker build -t partnerd:0.1.0 .`, run as described in README.md. At run time there
+# partnerd as an image: built by `docker build -t partnerd .`, run as described in docs/deploying.md. At run time there
 # is one process, node, as number 1: no shell, no npm, nothing as root, and nothing that writes outside of /tmp and
 # /var/lib/partnerd.
 #
@@ -6,7 +6,8 @@
 # node:24-bookworm-slim` prints:  docker build --build-arg NODE_IMAGE=node:24-bookworm-slim@sha256:… .
 ARG NODE_IMAGE=node:24-bookworm-slim
 
-FROM ${NODE_IMAGE} AS build
+# On the machine's own architecture, whatever the image is for: no package of production has native code.
+FROM --platform=$BUILDPLATFORM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # Install scripts only fetch what development needs, such as another Node.
@@ -28,7 +29,8 @@ RUN find node_modules -type d -name dist-types -prune -exec rm -rf {} + \
   && mkdir /state
 
 FROM ${NODE_IMAGE}
-ARG VERSION=0.1.0
+# What a release gives; the program itself reads package.json.
+ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="partnerd" \
       org.opencontainers.image.description="Works the jobs of AWS CodePipeline action types with handlers of your own." \
@@ -42,10 +44,12 @@ ENV NODE_ENV=production \
 COPY package.json LICENSE /app/
 COPY --from=build /app/node_modules /app/node_modules
 COPY --from=build /app/dist /app/dist
-# What `partnerd demo` shows: docker run --rm partnerd:0.1.0 demo
+# What `partnerd demo` shows: docker run --rm partnerd demo
 COPY config/demo /app/config/demo
-# What `partnerd init` writes: docker run --rm -v "$PWD:/work" -w /work --user "$(id -u)" partnerd:0.1.0 init
+# What `partnerd init` writes: docker run --rm -v "$PWD:/work" -w /work --user "$(id -u)" partnerd init
 COPY config/init /app/config/init
+# A container beside partnerd on Amazon ECS: docs/deployment-kit.md.
+COPY config/ecs/task-protection.mjs /app/config/ecs/
 # Where the ledger is unless a configuration says otherwise; a new volume mounted here takes over the owner.
 COPY --from=build --chown=1000:1000 /state /var/lib/partnerd
 WORKDIR /var/lib/partnerd

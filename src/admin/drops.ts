@@ -84,6 +84,8 @@ export function droppedLevel(reason: LostReason, from: string): "debug" | "info"
     case "ledger-unwritable":
     case "no-room":
       return "warn";
+    // It is taken as soon as the job before it has its result.
+    case "not-its-turn":
     // The handler and the machine have lines of their own.
     case "handler-broken":
     case "machine-short":

@@ -69,6 +69,7 @@ function pollLine(log: EventLogger, event: PollEvent, refusals: Refusals): void 
       limit: event.limit,
       offered: event.offered,
       taken: event.taken,
+      waiting: event.waiting,
       durationMs: Math.round(event.durationMs),
       nextPollMs: Math.round(event.restMs),
     },

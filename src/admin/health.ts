@@ -104,6 +104,8 @@ export function live(status: LoopsStatus, ledger: LedgerState): Liveness {
   return { live: reasons.length === 0, reasons };
 }
 
+const holdsSlots: ReadonlySet<PollerLoop["doing"]> = new Set(["gathering-slots", "polling"]);
+
 /** True when a restart would only hurt: what keeps the loop is known, and has its own end. */
 function mayStandStill({ doing }: PollerLoop, status: LoopsStatus, ledger: LedgerState): boolean {
   if (status.isDraining) return true;
@@ -113,11 +115,15 @@ function mayStandStill({ doing }: PollerLoop, status: LoopsStatus, ledger: Ledge
       return status.isPaused;
     case "waiting-for-slot":
       // Jobs hold slots, or polls do, which have limits of their own.
-      return status.inFlight > 0 || status.loops.some((loop) => loop.doing === "polling");
+      return status.inFlight > 0 || status.loops.some((loop) => holdsSlots.has(loop.doing));
+    case "waiting-for-rate":
+      // CodePipeline throttles; each call has its turn.
+      return true;
     case "starting":
     case "polling":
       // What was left is read from the ledger, and what a poll brings is written to it.
       return !ledger.writable;
+    case "gathering-slots":
     case "resting":
       return false;
     case "ended":

@@ -221,7 +221,8 @@ function queryLabel({ query }: PollerName): { readonly query?: string } {
   return query === undefined ? {} : { query };
 }
 
-function countersIn(registry: Registry) {
+/** Every counter; the table of docs/metrics.md reads their labels, too. */
+export function countersIn(registry: Registry) {
   const counter = <const Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
     new Counter({ name: `partnerd_${name}_total`, help, labelNames: [...labelNames], registers: [registry] });
   return {
@@ -247,7 +248,8 @@ function countersIn(registry: Registry) {
   };
 }
 
-function histogramsIn(registry: Registry) {
+/** Every histogram. */
+export function histogramsIn(registry: Registry) {
   const histogram = <const Label extends string>(
     name: string,
     help: string,

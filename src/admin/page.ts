@@ -92,8 +92,11 @@ function figuresHtml(status: AdminStatus, { hour }: HistoryView, moment: Moment)
   const figure = (name: string, value: Piece, note: Piece) =>
     html`<div><dt>${name}</dt><dd>${value}</dd><dd class="note">${note}</dd></div>`;
   const used = html`<meter min="0" max="${slots.max}" value="${held}" aria-label="slots in use">${held}</meter>`;
+  const polls = (status.pollRates ?? []).reduce((total, { perMinute }) => total + perMinute, 0);
+  const limited = (status.callLimits ?? []).map(({ scope, perSecond }) => `${scope}: ${perSecond.toFixed(1)} calls/s`);
   return html`<dl class="figures">
 ${figure("Slots in use", html`${held} <span class="of">of ${slots.max}</span>`, used)}
+${figure("Polls a minute", polls, limited.length === 0 ? "" : html`<span class="bad">throttled: ${limited.join(", ")}</span>`)}
 ${figure("Jobs running", jobs.filter(({ state, isUnfinished }) => state !== "settled" && !isUnfinished).length, "")}
 ${figure("Results owed", owed.length, oldestMs === undefined ? "" : html`the oldest for ${timeHtml(oldestMs, "age", moment)}`)}
 ${figure(

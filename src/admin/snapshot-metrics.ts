@@ -5,7 +5,7 @@ import { placeName } from "../job/job.js";
 import type { Family, Sample } from "./exposition.js";
 import type { LedgerState } from "./health.js";
 import { placesOf } from "./health.js";
-import { type AdminStatus, slotsHeld } from "./view.js";
+import { type AdminStatus, slotsHeld, slotsWanted } from "./view.js";
 
 export interface MetricsView {
   readonly status: AdminStatus;
@@ -54,10 +54,20 @@ export function placeLabels({ account, region }: { readonly account?: string | u
   return { region, ...(account === undefined ? {} : { account }) };
 }
 
-function regionFamilies({ pollers, breakers }: AdminStatus): readonly Family[] {
+function regionFamilies({ pollers, breakers, pollRates = [], callLimits = [] }: AdminStatus): readonly Family[] {
   const places = placesOf(pollers);
   const open = new Set(breakers.map(placeName));
   return [
+    gauge(
+      "partnerd_polls_per_minute",
+      "Polls of the last minute.",
+      pollRates.map(({ perMinute, ...place }) => sample(placeLabels(place), perMinute)),
+    ),
+    gauge(
+      "partnerd_call_limit_per_second",
+      "Calls a second at most while CodePipeline throttles. No sample: not limited.",
+      callLimits.map(({ scope, perSecond }) => sample({ scope }, perSecond)),
+    ),
     gauge(
       "partnerd_breaker_state",
       "1 for the state of each account's breaker in each Region. open: CodePipeline denies access (credentials, policy or clock).",
@@ -86,6 +96,12 @@ function slotFamilies(status: AdminStatus): readonly Family[] {
     gauge("partnerd_slots_free", "Slots that no job uses; polls may have reserved some of them.", [
       sample({}, Math.max(0, slots.max - held)),
     ]),
+    gauge(
+      "partnerd_slots_wanted",
+      "Slots that jobs hold or wait for, plus 1 for each action type whose last slot was filled by a full poll: " +
+        "CodePipeline may have more jobs, and does not say how many. Scale by its sum over all processes.",
+      [sample({}, slotsWanted(status))],
+    ),
     gauge("partnerd_slots_parked", "Jobs without a slot whose results CodePipeline has not accepted yet.", [
       sample({}, slots.owed),
     ]),
@@ -123,6 +139,11 @@ function pollerFamilies({ pollers }: AdminStatus): readonly Family[] {
       "partnerd_poller_last_answer_timestamp_seconds",
       "Time of the last answered poll, in seconds since the epoch; 0: never.",
       pollers.map((poller) => sample(labels(poller), (poller.lastGoodPollAtMs ?? 0) / 1_000)),
+    ),
+    gauge(
+      "partnerd_offers_waiting",
+      "Offers that wait for their customer's turn: not acknowledged.",
+      pollers.map((poller) => sample(labels(poller), poller.waiting ?? 0)),
     ),
   ];
 }

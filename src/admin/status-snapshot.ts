@@ -22,6 +22,10 @@ export interface PollerStatus {
   readonly lastFault: Fault | undefined;
   readonly polls: number;
   readonly taken: number;
+  /** The last poll brought as many jobs as it asked for: CodePipeline may have more. */
+  readonly mayHaveMore: boolean;
+  /** Offers that waited for their turn after the last poll: not acknowledged, not ours. */
+  readonly waiting?: number;
 }
 
 /** One job that is in flight, or left while CodePipeline waits for it. */
@@ -77,6 +81,8 @@ export interface StatusSnapshot {
   readonly pollers: readonly PollerStatus[];
   /** Those that are open; none when all is well. */
   readonly breakers: readonly BreakerStatus[];
+  /** Polls of the last minute. Absent: nobody counts them. */
+  readonly pollRates?: readonly { readonly account?: string; readonly region: string; readonly perMinute: number }[];
   readonly jobs: readonly JobStatusLine[];
   /** Jobs that ended without a result, as far as somebody should look: those of the last minutes, the newest first. */
   readonly drops: readonly RecentDrops[];

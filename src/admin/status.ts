@@ -1,9 +1,10 @@
 // What the engine is doing now: a fold over its events. Health, the status document and the page read it.
 
 import type { Held, PollerName, WorkerEvent } from "../engine/events.js";
-import { actionTypeName, type JobKey, jobKeyName, placeName, placeOf, pollerName } from "../job/job.js";
+import { actionTypeName, type JobKey, jobKeyName, placeFrom, placeName, placeOf, pollerName } from "../job/job.js";
 import type { JobState } from "../job/lifecycle.js";
 import { DropBoard } from "./drops.js";
+import { PollRate } from "./poll-rate.js";
 import type {
   BreakerStatus,
   JobStatusLine,
@@ -21,6 +22,7 @@ export class StatusBoard {
   /** Their last poll may still be answered; that does not bring them back. */
   readonly #removed = new Set<string>();
   readonly #breakers = new Map<string, BreakerStatus>();
+  readonly #pollRates = new Map<string, PollRate>();
   readonly #jobs = new Map<string, Mutable<JobStatusLine>>();
   readonly #drops = new DropBoard();
   readonly #totals: Mutable<Totals> = {
@@ -55,6 +57,7 @@ export class StatusBoard {
       shortage: this.#shortage,
       pollers: [...this.#pollers.values()].map((poller) => ({ ...poller })),
       breakers: [...this.#breakers.values()],
+      pollRates: [...this.#pollRates].map(([name, rate]) => ({ ...placeFrom(name), perMinute: rate.perMinute(atMs) })),
       jobs: [...this.#jobs.values()].map((job) => ({ ...job })),
       drops: this.#drops.recent(atMs),
       totals: { ...this.#totals },
@@ -140,6 +143,10 @@ export class StatusBoard {
   }
 
   #polled(event: WorkerEvent & { type: "poll-finished" | "poll-failed" }): void {
+    const place = placeName(event.poller);
+    const rate = this.#pollRates.get(place) ?? new PollRate();
+    this.#pollRates.set(place, rate);
+    rate.add(event.atMs);
     if (this.#removed.has(pollerName(event.poller))) return;
     const poller = this.#poller(event.poller);
     poller.polls += 1;
@@ -149,9 +156,12 @@ export class StatusBoard {
       poller.failures = event.failures;
       poller.failingSinceMs ??= event.atMs;
       poller.lastFault = event.fault;
+      poller.mayHaveMore = false;
       return;
     }
     poller.taken += event.taken;
+    poller.mayHaveMore = event.offered >= event.limit;
+    poller.waiting = event.waiting ?? 0;
     poller.failures = 0;
     poller.failingSinceMs = undefined;
     poller.lastGoodPollAtMs = event.atMs;
@@ -195,6 +205,8 @@ export class StatusBoard {
 
   /** A job in flight is gone with its last step; one without an active worker has none. */
   #dropped(event: WorkerEvent & { type: "job-dropped" }): void {
+    // It was put back: it is taken once the job before it has its result.
+    if (event.reason === "not-its-turn") return;
     this.#totals.dropped += 1;
     this.#drops.observe(event);
     const name = jobKeyName(event.key);
@@ -251,6 +263,8 @@ export class StatusBoard {
       lastFault: undefined,
       polls: 0,
       taken: 0,
+      mayHaveMore: false,
+      waiting: 0,
     };
     this.#pollers.set(key, poller);
     return poller;

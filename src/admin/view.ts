@@ -18,6 +18,8 @@ export interface AdminStatus extends StatusSnapshot {
   readonly denials: readonly DeniedCall[];
   /** Absent: nobody watches them. */
   readonly handlers?: readonly HandlerHealth[];
+  /** Calls a second at most, where CodePipeline throttles; none while it does not. */
+  readonly callLimits?: readonly { readonly scope: string; readonly perSecond: number }[];
   /** Jobs in hand, those included whose details are still on their way. */
   readonly inFlight: number;
   /** Jobs in the ledger that CodePipeline waits for and that have no active worker here. */
@@ -35,6 +37,19 @@ interface PollerPlace {
   readonly region: string;
   readonly actionType: string;
   readonly query?: string | undefined;
+}
+
+/**
+ * Slots that the jobs here could use, for whoever decides how many processes there should be. CodePipeline tells no length
+ * of its queue: that it has more is known only where a full poll took the last slot, and then only that, not how many.
+ */
+export function slotsWanted(status: AdminStatus): number {
+  const { slots, pollers, isDraining, isPaused } = status;
+  const waiting = slots.groups.reduce((sum, group) => sum + group.waiting, 0);
+  const isFull = (group: SlotCount) => slots.working >= slots.max || group.working >= group.max;
+  const full = pollers.filter(({ mayHaveMore }) => mayHaveMore).map((poller) => slotGroupOf(slots, poller));
+  const more = isDraining || isPaused ? [] : slots.groups.filter((group) => full.includes(group) && isFull(group));
+  return slots.working + waiting + more.length;
 }
 
 /** Slots that jobs hold, without those that polls have reserved for a moment; of one group or of all. */

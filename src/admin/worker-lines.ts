@@ -11,6 +11,8 @@ type WorkerLineEvent = Extract<
       | "worker-started"
       | "breaker-opened"
       | "breaker-closed"
+      | "calls-limited"
+      | "calls-unlimited"
       | "handler-thread-ended"
       | "room-short"
       | "room-regained"
@@ -44,6 +46,16 @@ export function workerLine(log: EventLogger, event: WorkerLineEvent): void {
     case "breaker-closed": {
       const fields = { ...placeFields(event), deniedMs: Math.round(event.openMs) };
       return log.info("access-restored", fields, `CodePipeline grants access in ${placeText(event)} again`);
+    }
+    case "calls-limited": {
+      const { scope, perSecond } = event;
+      const fields = { scope, callsPerSecond: Math.round(perSecond) };
+      const text = `CodePipeline throttles calls in ${scope}: making them in turn, results first; no action needed unless it lasts`;
+      return log.warn("calls-throttled", fields, text);
+    }
+    case "calls-unlimited": {
+      const fields = { scope: event.scope, limitedMs: Math.round(event.limitedMs) };
+      return log.info("calls-unthrottled", fields, `CodePipeline no longer throttles calls in ${event.scope}`);
     }
     case "pollers-changed":
       for (const poller of event.removed)

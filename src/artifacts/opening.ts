@@ -2,6 +2,7 @@
 import type { Clock } from "../std/clock.js";
 import type { Log } from "../std/log.js";
 import { isAwsHost } from "../std/partitions.js";
+import type { Proxies } from "../std/proxies.js";
 import type { RetryPolicyMs } from "../std/retry.js";
 import type { ArtifactStore } from "./artifacts.js";
 import { type DiskSpace, diskSpace, FreeSpace } from "./free-space.js";
@@ -39,9 +40,10 @@ export async function openArtifacts(options: {
   readonly settings: ArtifactSettings;
   readonly clock: Clock;
   readonly log: Log;
+  readonly proxies: Proxies;
   readonly mask?: (text: string) => string;
 }): Promise<ArtifactStore> {
-  const { settings, clock, log, mask } = options;
+  const { settings, clock, log, proxies, mask } = options;
   const { artifacts, aws, retry } = settings;
   const { workDir, minFreeBytes, endpoint, requestTimeoutMs, ...limits } = artifacts;
   const folders = await JobFolders.open({
@@ -71,6 +73,7 @@ export async function openArtifacts(options: {
     folders,
     space,
     appId: aws.appId,
+    proxies,
     ...(mask ? { mask } : {}),
     connectionTimeoutMs: aws.connectionTimeoutMs,
     socketTimeoutMs: aws.socketTimeoutMs,

@@ -3,6 +3,7 @@
 import type { Job } from "../job/job.js";
 import { machineFault, shortageWait } from "../job/worker-fault.js";
 import type { Clock } from "../std/clock.js";
+import type { Proxies } from "../std/proxies.js";
 import type { RetryPolicyMs } from "../std/retry.js";
 import { tryAgain } from "../std/try-again.js";
 import type { ArtifactStore, Room, Workspace, WorkspaceCall } from "./artifacts.js";
@@ -27,6 +28,7 @@ export interface S3StoreOptions {
   /** Another S3, addressed path-style; unset: each Region's own. */
   readonly endpoint: string | undefined;
   readonly appId: string;
+  readonly proxies: Proxies;
   /** For what errors of S3 say; left out: they say it as it came. */
   readonly mask?: (text: string) => string;
   readonly connectionTimeoutMs: number;

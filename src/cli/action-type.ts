@@ -2,12 +2,15 @@
 // UpdateActionType replaces a partner's type as a whole, so that for one of those there is only what partnerd knows of it,
 // to be merged into GetActionType's answer. Pure.
 import type { ActionTypeConfig, Config } from "../config/config.js";
+import type { ActionTypeFormat } from "./action-type-choices.js";
+import type { CustomActionTypeInput } from "./action-type-formats.js";
 
 export interface WantedActionType {
   readonly provider: string;
   readonly version: string | undefined;
   /** Who polls: only the accounts that are named may. */
   readonly accountId: string | undefined;
+  readonly format: ActionTypeFormat;
   /** GetActionType's answer, parsed; for a third-party type. */
   readonly current: unknown;
 }
@@ -17,8 +20,11 @@ const jobTimeoutS = { min: 60, max: 43_200 };
 /** CodePipeline must not give up before our own limit has failed the job with its reason. */
 const marginS = 300;
 
-/** The operation's input, with `isPart` only a part of it; or what is wrong with the question. */
-export type ActionTypeInput = { readonly input: object; readonly isPart: boolean } | { readonly mistake: string };
+/** The operation's input, for a partner's type with `isPart` only a part of it; or what is wrong with the question. */
+export type ActionTypeInput =
+  | { readonly custom: CustomActionTypeInput }
+  | { readonly partner: object; readonly isPart: boolean }
+  | { readonly mistake: string };
 
 export function actionTypeInput(config: Config, wanted: WantedActionType): ActionTypeInput {
   const { provider, version } = wanted;
@@ -37,13 +43,16 @@ export function actionTypeInput(config: Config, wanted: WantedActionType): Actio
   const type = joined(first, found);
   if (type.owner === "Custom") {
     if (wanted.current !== undefined) return { mistake: `${provider} is a custom type: --merge is for a partner's` };
-    return { input: customInput(type), isPart: false };
+    return { custom: customInput(type) };
+  }
+  if (wanted.format !== "json") {
+    return { mistake: `${provider} is a partner's type, which only UpdateActionType changes: leave out --format` };
   }
   if (wanted.accountId === undefined) {
     return { mistake: "a third-party action type names the account that polls: add --account with its 12 digits" };
   }
   const part = thirdPartyPart(type, wanted.accountId);
-  if (wanted.current === undefined) return { input: { actionType: part }, isPart: true };
+  if (wanted.current === undefined) return { partner: { actionType: part }, isPart: true };
   return merged(wanted.current, part);
 }
 
@@ -60,7 +69,7 @@ function joined(first: ActionTypeConfig, found: readonly ActionTypeConfig[]): Ac
 }
 
 /** For `aws codepipeline create-custom-action-type --cli-input-json`. */
-function customInput(type: ActionTypeConfig): object {
+function customInput(type: ActionTypeConfig): CustomActionTypeInput {
   const { category, provider, version } = type;
   return {
     category,
@@ -128,7 +137,7 @@ function merged(answer: unknown, part: ThirdPartyPart): ActionTypeInput {
   const missing = part.properties.find(({ name }) => !known.some((each) => each.name === name));
   if (missing) return { mistake: `${ours} has no property ${missing.name}: correct secretProperties` };
   return {
-    input: { actionType: { ...current, executor: executorOf(current, part), properties: known } },
+    partner: { actionType: { ...current, executor: executorOf(current, part), properties: known } },
     isPart: false,
   };
 }

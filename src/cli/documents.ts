@@ -1,7 +1,8 @@
 // The commands that print a document made from the configuration, for other tools to read: data on stdout, nothing else.
 import { resolve } from "node:path";
-import { Argument, type Command, InvalidArgumentError } from "commander";
+import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import { describeMistake } from "../config/mistakes.js";
+import { type ActionTypeFormat, actionTypeFormats } from "./action-type-choices.js";
 import { exitCodes } from "./exit-codes.js";
 import { type ConfigFlags, loadOptions, withConfig } from "./flags.js";
 import type { Io } from "./io.js";
@@ -49,6 +50,9 @@ export function addDocuments(root: Command, io: Io, result: { code: number }): v
     });
   withConfig(root.command("action-type <provider>"))
     .description("print the input of CreateCustomActionType, or what a partner's type needs of UpdateActionType")
+    .addOption(
+      new Option("--format <format>", "how a custom type is declared").choices(actionTypeFormats).default("json"),
+    )
     .option("--account <id>", "the AWS account that polls; needed for a third-party type", accountFlag)
     .option("--type-version <version>", "the version, if several of the provider are configured")
     .option(
@@ -67,33 +71,40 @@ export function addDocuments(root: Command, io: Io, result: { code: number }): v
 }
 
 interface ActionTypeFlags {
+  readonly format: ActionTypeFormat;
   readonly account?: string;
   readonly typeVersion?: string;
   readonly merge?: string;
 }
 
 async function printActionType(provider: string, flags: ConfigFlags & ActionTypeFlags, io: Io): Promise<number> {
-  const [{ loadConfig }, { readTextFile }, { configFileMaxBytes }, { actionTypeInput }] = await Promise.all([
-    import("../config/load.js"),
-    import("../std/text-file.js"),
-    import("../config/file.js"),
-    import("./action-type.js"),
-  ]);
+  const [{ loadConfig }, { readTextFile }, { configFileMaxBytes }, { actionTypeInput }, { customActionTypeAs }] =
+    await Promise.all([
+      import("../config/load.js"),
+      import("../std/text-file.js"),
+      import("../config/file.js"),
+      import("./action-type.js"),
+      import("./action-type-formats.js"),
+    ]);
   const mistaken = (mistake: string) => {
     io.err(`${mistake}\n`);
     return exitCodes.usage;
   };
   const { config } = await loadConfig(loadOptions(flags, io));
-  const { account: accountId, typeVersion: version, merge } = flags;
+  const { account: accountId, typeVersion: version, format, merge } = flags;
   let current: unknown;
   if (merge !== undefined) {
     const text = await readTextFile(resolve(io.directory, merge), configFileMaxBytes);
     if (typeof text !== "string") return mistaken(`the file ${merge} of --merge ${text.problem}; ${text.mend}`);
     current = parsed(text) ?? null;
   }
-  const made = actionTypeInput(config, { provider, version, accountId, current });
+  const made = actionTypeInput(config, { provider, version, accountId, format, current });
   if ("mistake" in made) return mistaken(made.mistake);
-  io.out(json(made.input));
+  if ("custom" in made) {
+    io.out(customActionTypeAs[format](made.custom));
+    return exitCodes.ok;
+  }
+  io.out(json(made.partner));
   if (made.isPart) io.err(partOnly);
   return exitCodes.ok;
 }

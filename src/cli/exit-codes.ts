@@ -1,4 +1,4 @@
-// What the process says with its exit code; the same table as in the README.
+// What the process says with its exit code; the same table as in docs/operating.md.
 
 export const exitCodes = {
   /** Stopped; all results reported. */

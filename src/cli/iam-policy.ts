@@ -108,6 +108,7 @@ export function iamPolicy(
     Statement: [
       ...thirdParty(config),
       ...custom(config, options),
+      ...clientTokens(config, options),
       ...ledger(config, options),
       ...doctor(config, options),
     ],
@@ -149,17 +150,52 @@ function custom(config: Config, { accountId }: IamPolicyOptions): readonly State
   ];
 }
 
+/** What looks client tokens up. A secret under a key of one's own needs `kms:Decrypt` on that key as well. */
+function clientTokens({ clientTokens: tokens, ...config }: Config, options: IamPolicyOptions): readonly Statement[] {
+  if (regionsOf(config, "ThirdParty").length === 0) return [];
+  const statementOf = (Action: string, Resource: string): readonly Statement[] => [
+    { Sid: "PartnerdClientTokens", Effect: "Allow", Action: [Action], Resource },
+  ];
+  switch (tokens.source) {
+    case "secrets-manager": {
+      const id = tokens.secretId.replaceAll("{clientId}", "*");
+      // Six random characters end each secret's ARN. An ARN that is configured may have them, or not.
+      if (id.startsWith("arn:")) return statementOf("secretsmanager:GetSecretValue", `${id}*`);
+      const secret = { service: "secretsmanager", region: tokens.region, resource: `secret:${id}-??????` };
+      return statementOf("secretsmanager:GetSecretValue", arnOf(secret, config, options));
+    }
+    case "dynamodb": {
+      const table = { service: "dynamodb", region: tokens.region, resource: `table/${tokens.table}` };
+      return statementOf("dynamodb:GetItem", arnOf(table, config, options));
+    }
+    default:
+      return [];
+  }
+}
+
+/** Something in a Region of its own, which may be left to the SDK's rules. */
+interface Elsewhere {
+  readonly service: string;
+  readonly region: string | undefined;
+  readonly resource: string;
+}
+
+function arnOf(
+  { service, region, resource }: Elsewhere,
+  { actionTypes }: Pick<Config, "actionTypes">,
+  { accountId }: IamPolicyOptions,
+): string {
+  const partition = partitionOf(region ?? actionTypes[0]?.regions[0] ?? "us-east-1");
+  return `arn:${partition}:${service}:${region ?? "*"}:${accountId ?? "*"}:${resource}`;
+}
+
 /** What the DynamoDB ledger calls; the table itself is made by somebody else. */
-function ledger(
-  { ledger: { ...ledger }, actionTypes }: Config,
-  { accountId, forDoctor }: IamPolicyOptions,
-): readonly Statement[] {
+function ledger({ ledger: { ...ledger }, ...config }: Config, options: IamPolicyOptions): readonly Statement[] {
   if (ledger.store !== "dynamodb") return [];
   const operations = ["GetItem", "PutItem", "DeleteItem", "Query", "Scan"];
-  if (forDoctor) operations.push("DescribeTable", "DescribeTimeToLive");
-  const region = ledger.region ?? "*";
-  const partition = ledger.region ?? actionTypes[0]?.regions[0] ?? "us-east-1";
-  const table = `arn:${partitionOf(partition)}:dynamodb:${region}:${accountId ?? "*"}:table/${ledger.table}`;
+  if (options.forDoctor) operations.push("DescribeTable", "DescribeTimeToLive");
+  const { region } = ledger;
+  const table = arnOf({ service: "dynamodb", region, resource: `table/${ledger.table}` }, config, options);
   return [
     {
       Sid: "PartnerdLedger",
@@ -195,7 +231,7 @@ function statement(
   };
 }
 
-function regionsOf(config: Config, owner: "ThirdParty" | "Custom"): readonly string[] {
+function regionsOf(config: Pick<Config, "actionTypes">, owner: "ThirdParty" | "Custom"): readonly string[] {
   return unique(config.actionTypes.filter((type) => type.owner === owner).flatMap(({ regions }) => regions));
 }
 

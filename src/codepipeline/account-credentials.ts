@@ -18,25 +18,37 @@ type Init = Parameters<Ordinary>[0];
 type Asking = Parameters<Credentials>[0];
 
 /** What an SDK client is given to find the account's credentials. */
-export function credentialsOf(access: AccountAccess = {}): {
+export function credentialsOf(
+  access: AccountAccess = {},
+  requestHandler?: Handler,
+): {
   /** The SDK's ordinary chain, but one that reads files again: a corrected credentials file must count. */
   readonly credentialDefaultProvider: (init?: Init) => Credentials;
   readonly credentials?: Credentials;
 } {
-  const credentialDefaultProvider = (init?: Init) => defaultProvider({ ...init, ignoreCache: true });
+  const config = { ...clientConfig, ...(requestHandler ? { requestHandler } : {}) };
+  const credentialDefaultProvider = (init?: Init) =>
+    defaultProvider({ ...init, ignoreCache: true, clientConfig: config });
   const { roleArn, profile } = access;
   if (roleArn !== undefined) {
-    return { credentialDefaultProvider, credentials: once((asking) => assumedRole({ ...access, roleArn }, asking)) };
+    return {
+      credentialDefaultProvider,
+      credentials: once((asking) => assumedRole({ ...access, roleArn }, config, asking)),
+    };
   }
-  if (profile !== undefined) return { credentialDefaultProvider, credentials: once(() => profileOf(profile)) };
+  if (profile !== undefined) return { credentialDefaultProvider, credentials: once(() => profileOf(profile, config)) };
   return { credentialDefaultProvider };
 }
+
+type Handler = NonNullable<NonNullable<NonNullable<Init>["clientConfig"]>["requestHandler"]>;
+type ClientConfig = typeof clientConfig & { readonly requestHandler?: Handler };
 
 /** Retries are the caller's: a call that waits for credentials has a limit of its own. */
 const clientConfig = { maxAttempts: 1 };
 
 async function assumedRole(
   { roleArn, externalId, sessionName = "partnerd" }: AccountAccess & { readonly roleArn: string },
+  config: ClientConfig,
   asking: Asking,
 ): Promise<Credentials> {
   const { fromTemporaryCredentials } = await import("@aws-sdk/credential-providers");
@@ -47,14 +59,18 @@ async function assumedRole(
       RoleSessionName: sessionName,
       ...(externalId === undefined ? {} : { ExternalId: externalId }),
     },
-    masterCredentials: defaultProvider({ ignoreCache: true, ...(parentClientConfig ? { parentClientConfig } : {}) }),
-    clientConfig,
+    masterCredentials: defaultProvider({
+      ignoreCache: true,
+      clientConfig: config,
+      ...(parentClientConfig ? { parentClientConfig } : {}),
+    }),
+    clientConfig: config,
   });
 }
 
-async function profileOf(profile: string): Promise<Credentials> {
+async function profileOf(profile: string, config: ClientConfig): Promise<Credentials> {
   const { fromIni } = await import("@aws-sdk/credential-providers");
-  return fromIni({ profile, ignoreCache: true, clientConfig });
+  return fromIni({ profile, ignoreCache: true, clientConfig: config });
 }
 
 /** Credentials that end so soon are of no use for a call. */

@@ -3,6 +3,7 @@
 import { CodePipelineClient } from "@aws-sdk/client-codepipeline";
 import type { Region } from "../job/job.js";
 import { maskError } from "../std/errors.js";
+import type { Proxies } from "../std/proxies.js";
 import { type AccountAccess, credentialsOf } from "./account-credentials.js";
 import type { GatewayFaultKind } from "./gateway.js";
 import { faultNameOf } from "./gateway-faults.js";
@@ -15,6 +16,7 @@ export interface RegionClientOptions {
   /** Unset: AWS_ENDPOINT_URL_CODEPIPELINE, AWS_ENDPOINT_URL, the profile, or the Region's own endpoint. */
   readonly endpoint: string | undefined;
   readonly appId: string;
+  readonly proxies: Proxies;
   readonly connectionTimeoutMs: number;
   readonly socketTimeoutMs: number;
   /** For one whole call, body included. */
@@ -84,7 +86,8 @@ export class RegionClient {
       cacheMiddleware: true,
       requestHandler: this.#transport,
       systemClockOffset,
-      ...credentialsOf(this.#options.account),
+      // The clients that find credentials (STS, SSO) go our way; what they ask of this machine or container goes by none.
+      ...credentialsOf(this.#options.account, this.#transport),
     });
     client.middlewareStack.add(
       (next) => (args) => {

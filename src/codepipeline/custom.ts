@@ -57,8 +57,10 @@ export class CustomGateway implements JobGateway {
     }
   }
 
-  async details(polled: PolledJob): Promise<OfferedJob> {
+  async details(polled: PolledJob, signal: AbortSignal): Promise<OfferedJob> {
     if (polled.job) return polled.job;
+    const { key, nonce } = polled;
+    if (nonce !== undefined) return { ...(await this.detailsAgain(key, signal)), nonce };
     // A custom job is acknowledged with the poll's nonce, which GetJobDetails does not know.
     throw new GatewayError({
       kind: "rejected",

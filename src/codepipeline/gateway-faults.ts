@@ -4,6 +4,7 @@
 // Nothing of the SDK's error is kept but its name and message: its hidden fields hold whole answers.
 import type { JobKey } from "../job/job.js";
 import { cut } from "../job/limits.js";
+import { ProxyFault } from "../network/http-faults.js";
 import { oneLine } from "../std/one-line.js";
 import { retryAfterMs } from "../std/retry-after.js";
 import { GatewayError, type GatewayFaultKind } from "./gateway.js";
@@ -142,14 +143,18 @@ interface Meaning {
 }
 
 function meaningOf(thrown: Thrown, reach: Reach, operation: string): Meaning {
-  if (thrown.isAbort) return { kind: "aborted", isAmbiguous: reach.at !== "unsent" };
+  if (thrown.isAbort) return { kind: "aborted", isAmbiguous: reach.at === "sent" || reach.at === "answered" };
   switch (reach.at) {
     case "unsent":
       return { kind: unsentKind(thrown), isAmbiguous: false };
+    case "unconnected":
     case "sent":
-      // Node's HTTP client refuses the headers, before it connects: the credentials in them are not what they should be.
+      // No header takes the credentials: they are not what they should be.
       if (thrown.code === "ERR_INVALID_CHAR") return { kind: "denied", isAmbiguous: false };
-      return { kind: "unavailable", isAmbiguous: !neverSent.has(thrown.code) };
+      if (thrown.proxyStatus !== undefined) {
+        return { kind: kindOfStatus(thrown.proxyStatus) ?? "unavailable", isAmbiguous: false };
+      }
+      return { kind: "unavailable", isAmbiguous: reach.at === "sent" && !neverSent.has(thrown.code) };
     case "answered":
       return answerOf(thrown, reach, operation);
   }
@@ -166,11 +171,17 @@ function answerOf(thrown: Thrown, { status, requestId }: Reach & { at: "answered
   if (own && requestId) return { kind: modelled[own], isAmbiguous: false };
   const common = Object.hasOwn(puttingOff, thrown.name) ? puttingOff[thrown.name] : undefined;
   if (common) return { kind: common, isAmbiguous: common === "unavailable" };
-  if (status === 429) return { kind: "throttled", isAmbiguous: false };
-  if (status === 401 || status === 403 || status === 407) return { kind: "denied", isAmbiguous: false };
+  const kind = kindOfStatus(status);
+  if (kind) return { kind, isAmbiguous: false };
   // Whoever turned it away did not pass it on. Anything else may have come from behind a service that did the deed.
   const isTurnedAway = status >= 300 && status < 500 && status !== 408;
   return { kind: "unavailable", isAmbiguous: !isTurnedAway };
+}
+
+/** What a status says by itself, whoever gave it. */
+function kindOfStatus(status: number | undefined): "throttled" | "denied" | undefined {
+  if (status === 429) return "throttled";
+  return status === 401 || status === 403 || status === 407 ? "denied" : undefined;
 }
 
 interface Thrown {
@@ -179,10 +190,12 @@ interface Thrown {
   readonly message: string;
   readonly isAbort: boolean;
   readonly retryAfterMs: number | undefined;
+  /** What a proxy answered in place of connecting. */
+  readonly proxyStatus: number | undefined;
 }
 
 function readThrown(error: unknown): Thrown {
-  const unknown = { name: "unknown", code: "unknown", isAbort: false, retryAfterMs: undefined };
+  const unknown = { name: "unknown", code: "unknown", isAbort: false, retryAfterMs: undefined, proxyStatus: undefined };
   try {
     return error instanceof Error ? readError(error) : { ...unknown, message: String(error) };
   } catch {
@@ -207,6 +220,7 @@ function readError(error: Error): Thrown {
     // A credential provider may be aborted by itself, which is no wish of ours.
     isAbort: error instanceof CallAborted || (error.name === "AbortError" && error instanceof DOMException),
     retryAfterMs: retryAfter(member(member(error, "$response"), "headers")),
+    proxyStatus: error instanceof ProxyFault ? error.status : undefined,
   };
 }
 

@@ -14,7 +14,10 @@ export interface JobGateway {
     signal: AbortSignal,
     queryParam?: Readonly<Record<string, string>>,
   ): Promise<PollAnswer>;
-  /** GetThirdPartyJobDetails; a custom job's details came with the poll. Throws GatewayError. */
+  /**
+   * GetThirdPartyJobDetails; a custom job's details came with the poll, or are fetched by GetJobDetails where the offer
+   * waited and only its nonce was kept. Throws GatewayError.
+   */
   details(polled: PolledJob, signal: AbortSignal): Promise<OfferedJob>;
   /**
    * Fresh details of a job that may already be ours: GetThirdPartyJobDetails, or GetJobDetails, which knows no

@@ -1,15 +1,20 @@
-// One call's way over HTTP: the SDK's own handler, ended with its call, with answers read whole within a limit of bytes.
+// One call's way over HTTP: ended with its call, its answer read whole within a limit of bytes, and how far it came.
 // It knows nothing of what is asked or answered.
 
-import type { IncomingMessage } from "node:http";
-import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { messageOf } from "../job/failure.js";
+import { type Exchange, HttpClient } from "../network/http-client.js";
+import { httpRequestOf, type SdkAnswer, type SdkRequest, sdkHeadersOf, unchangeable } from "../network/sdk-handler.js";
 import { BoundedBytes } from "../std/bounded.js";
+import type { Proxies } from "../std/proxies.js";
 
 /** Most bytes of an answer that are read; a full custom poll of 50 jobs of 100 KB stays far below. */
 const answerMaxBytes = 16 * 1024 * 1024;
 
+/** The pause between two polls may be long, and a new connection costs more than the poll. */
+const idleMs = 120_000;
+
 export interface TransportOptions {
+  readonly proxies: Proxies;
   readonly connectionTimeoutMs: number;
   readonly socketTimeoutMs: number;
   readonly requestTimeoutMs: number;
@@ -20,6 +25,8 @@ export interface TransportOptions {
 export type Reach =
   /** Credentials, endpoint or signing failed: no byte of it left this process. */
   | { readonly at: "unsent" }
+  /** There was no connection to what would have answered: no name, no route, no proxy, no TLS. */
+  | { readonly at: "unconnected" }
   /** It left, and no answer began. */
   | { readonly at: "sent" }
   /** Something answered: CodePipeline, or a proxy, a portal, a balancer. `requestId`: AWS's mark on every answer. */
@@ -36,15 +43,12 @@ export class CallFailed extends Error {
   }
 }
 
-/** One call under way: what an abort or the limit ends. To the SDK's handler it looks like an old abort signal. */
+/** One call under way: what an abort or the limit ends. */
 export class HttpCall {
   reach: Reach = { at: "unsent" };
-  aborted = false;
   reason: Error | undefined;
-  /** Set by the SDK's handler, to destroy the request. */
-  onabort: (() => void) | null = null;
-  /** Set once the answer begins. */
-  body: IncomingMessage | undefined;
+  /** Set once there is something to end. */
+  exchange: Exchange | undefined;
   readonly #reject: (error: Error) => void;
 
   constructor(reject: (error: Error) => void) {
@@ -52,11 +56,9 @@ export class HttpCall {
   }
 
   end(reason: Error): void {
-    this.aborted = true;
     this.reason = reason;
     this.#reject(reason);
-    this.onabort?.();
-    this.body?.destroy(reason);
+    this.exchange?.abort(reason);
   }
 }
 
@@ -87,76 +89,60 @@ export class AnswerTooLong extends Error {
   }
 }
 
-type Handled = Awaited<ReturnType<NodeHttpHandler["handle"]>>;
-type Request = Parameters<NodeHttpHandler["handle"]>[0];
-
-/** The SDK's own handler, ended with its call, and with answers read whole within a limit of bytes. */
+/** Sends the calls of a client of the SDK, and those of its credential providers. */
 export class Transport {
-  readonly metadata = { handlerProtocol: "http/1.1" };
-  readonly #inner: NodeHttpHandler;
-  readonly #onServerTime: ((serverMs: number) => void) | undefined;
+  readonly metadata = unchangeable.metadata;
+  readonly httpHandlerConfigs = unchangeable.httpHandlerConfigs;
+  readonly updateHttpClientConfig = unchangeable.updateHttpClientConfig;
+  readonly #options: TransportOptions;
+  readonly #client: HttpClient;
   readonly #calls = new WeakMap<object, HttpCall>();
 
   constructor(options: TransportOptions) {
-    this.#onServerTime = options.onServerTime;
+    this.#options = options;
+    const { proxies, connectionTimeoutMs } = options;
     // Slots and pollers bound how many calls there are, and their number may change while this lives.
-    const agent = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY };
-    this.#inner = new NodeHttpHandler({
-      connectionTimeout: options.connectionTimeoutMs,
-      socketTimeout: options.socketTimeoutMs,
-      requestTimeout: options.requestTimeoutMs,
-      // Without it a request that takes too long is only logged, and continues.
-      throwOnRequestTimeout: true,
-      httpAgent: agent,
-      httpsAgent: agent,
-    });
+    this.#client = new HttpClient({ proxies, connectionTimeoutMs, idleMs });
   }
 
   attach(request: object, call: HttpCall): void {
     this.#calls.set(request, call);
   }
 
-  async handle(request: Request): Promise<Handled> {
-    const call = this.#calls.get(request);
-    if (call) call.reach = { at: "sent" };
-    const handled = await this.#inner.handle(request, call ? { abortSignal: call as never } : {});
-    const serverMs = Date.parse(String(handled.response.headers["date"]));
-    if (Number.isFinite(serverMs)) this.#onServerTime?.(serverMs);
-    if (call) {
-      const { statusCode: status, headers } = handled.response;
-      call.reach = { at: "answered", status, requestId: headers["x-amzn-requestid"] };
-    }
-    handled.response.body = await readWhole(handled.response.body as IncomingMessage, call);
-    return handled;
-  }
-
-  httpHandlerConfigs() {
-    return this.#inner.httpHandlerConfigs();
-  }
-
-  updateHttpClientConfig(...change: Parameters<NodeHttpHandler["updateHttpClientConfig"]>): void {
-    this.#inner.updateHttpClientConfig(...change);
+  /** The answer, its body in one; rejects when it is cut off or too long, and its connection is closed then. */
+  handle(request: SdkRequest): Promise<SdkAnswer<Uint8Array>> {
+    const { requestTimeoutMs: answerTimeoutMs, socketTimeoutMs: silenceTimeoutMs, onServerTime } = this.#options;
+    const call = this.#calls.get(request) ?? new HttpCall(() => {});
+    return new Promise((resolve, reject) => {
+      if (call.reason) return reject(call.reason);
+      const bytes = new BoundedBytes(answerMaxBytes);
+      let response: Omit<SdkAnswer<Uint8Array>["response"], "body">;
+      call.reach = { at: "unconnected" };
+      const exchange: Exchange = this.#client.send(
+        { ...httpRequestOf(request), answerTimeoutMs, silenceTimeoutMs },
+        {
+          begun: () => {
+            call.reach = { at: "sent" };
+          },
+          answered: ({ status, headers }) => {
+            const serverMs = Date.parse(String(headers["date"]));
+            if (Number.isFinite(serverMs)) onServerTime?.(serverMs);
+            response = { statusCode: status, headers: sdkHeadersOf(headers) };
+            call.reach = { at: "answered", status, requestId: response.headers["x-amzn-requestid"] };
+          },
+          bytes: (chunk) => {
+            if (!bytes.add(chunk)) exchange.abort(new AnswerTooLong());
+            return true;
+          },
+          ended: () => resolve({ response: { ...response, body: bytes.whole() } }),
+          failed: reject,
+        },
+      );
+      call.exchange = exchange;
+    });
   }
 
   destroy(): void {
-    this.#inner.destroy();
+    this.#client.close();
   }
-}
-
-/** The body as one buffer; one that is cut off or too long rejects, and its connection is closed. */
-function readWhole(body: IncomingMessage, call: HttpCall | undefined): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    const bytes = new BoundedBytes(answerMaxBytes);
-    if (call) call.body = body;
-    if (call?.reason) body.destroy(call.reason);
-    body.on("data", (chunk: Buffer) => {
-      if (!bytes.add(chunk)) body.destroy(new AnswerTooLong());
-    });
-    body.once("end", () => resolve(bytes.whole()));
-    body.once("error", reject);
-    body.once("close", () => {
-      // After `end` this changes nothing; without it the answer was cut off.
-      if (!body.complete) reject(Object.assign(new Error("the answer was cut off"), { code: "ECONNRESET" }));
-    });
-  });
 }

@@ -21,6 +21,8 @@ import { MaskedTokens } from "../tokens/masked-tokens.js";
 import type { ClientTokens } from "../tokens/tokens.js";
 import { ledgerOf } from "./ledgers.js";
 import type { PartReaders, PartsOptions } from "./parts-options.js";
+import { proxiesOf } from "./proxies-of.js";
+import { tokensOf } from "./token-sources.js";
 
 /** The parts, wired. */
 export interface BuiltParts {
@@ -38,8 +40,6 @@ export interface BuiltParts {
 
 /** How long an ended callback is remembered, to answer repeats; how long a delivery waits to be recorded. */
 export const callbackLimits = { endedKept: 10_000, recordWaitMs: 10_000 };
-/** How often the client token file is checked; a client that is not in it has it checked at once. */
-const tokenFileCheckMs = 2_000;
 /** Nothing fails by it: it is asked so that nobody has to name every secret. */
 const secretsUnknown =
   "could not ask which properties the action types mark as secret; masking those that secretProperties names or that " +
@@ -67,7 +67,7 @@ export async function buildParts(
     options.onLedger?.(ledger);
     const mask = (text: string) => masker.mask(text);
     const { openArtifacts } = await import("../artifacts/opening.js");
-    const artifacts = await openArtifacts({ settings: config, clock, log, mask });
+    const artifacts = await openArtifacts({ settings: config, clock, log, mask, proxies: proxiesOf(options) });
     closing.push({ name: "artifact store", close: () => artifacts.close() });
     const callbacks: Callbacks = new Callbacks({
       ...callbackLimits,
@@ -106,29 +106,6 @@ export async function buildParts(
   }
 }
 
-/** Opens the configured token source. Throws TokenError. */
-export async function tokensOf({ config, clock, log }: PartsOptions): Promise<ClientTokens> {
-  const { clientTokens } = config;
-  switch (clientTokens.source) {
-    case "static": {
-      const { StaticClientTokens } = await import("../tokens/static.js");
-      return new StaticClientTokens({ tokens: clientTokens.tokens });
-    }
-    case "file": {
-      const [{ openFileTokens }, { tokenFileLine }] = await Promise.all([
-        import("../tokens/token-file.js"),
-        import("../tokens/file-lines.js"),
-      ]);
-      return openFileTokens({
-        path: clientTokens.path,
-        clock,
-        checkIntervalMs: tokenFileCheckMs,
-        onEvent: (event) => tokenFileLine(log, event),
-      });
-    }
-  }
-}
-
 /** Builds every configured handler. Throws HandlersError. */
 export function handlersOf(options: PartsOptions, callbacks: Callbacks, observe: Observe): Promise<HandlerRegistry> {
   const { config, clock, masker, environment, log } = options;
@@ -138,6 +115,7 @@ export function handlersOf(options: PartsOptions, callbacks: Callbacks, observe:
     masker,
     callbacks,
     retry: config.retry.handler,
+    proxies: proxiesOf(options),
     workDir: config.artifacts.workDir,
     cancelGraceMs: config.shutdown.cancelGraceMs,
     environment,
@@ -164,7 +142,8 @@ async function gatewaysOf({
   const { Gateways } = await import("../codepipeline/gateways.js");
   const { endpoint, ...aws } = config.aws;
   const settings = gatewaySettingsOf(config);
-  return new Gateways({ aws: { endpoint, ...aws, mask, ...(onCall ? { onCall } : {}) }, tokens, clock }, settings);
+  const client = { endpoint, ...aws, mask, proxies: proxiesOf(options), ...(onCall ? { onCall } : {}) };
+  return new Gateways({ aws: client, tokens, clock }, settings);
 }
 
 /** Which gateways the pollers of a configuration need. */
@@ -183,7 +162,7 @@ export function limitsOf({ worker, polling, shutdown, retry, handlers }: Config)
   const handlerBreakers = new Map(
     Object.entries(handlers).flatMap(([name, { breaker }]) => (breaker ? [[name, breaker] as const] : [])),
   );
-  return { maxConcurrentJobs: worker.maxConcurrentJobs, polling, shutdown, retry, handlerBreakers };
+  return { ...worker, polling, shutdown, retry, handlerBreakers };
 }
 
 /** In which accounts an action type is polled, by name. */
@@ -192,8 +171,9 @@ export function accountsOf({ accounts }: ActionTypeConfig, config: Pick<Config, 
 }
 
 /**
- * One poller for each action type in each of its accounts and Regions, and for each value that is queried for. Those of one entry are a group, named after the action type,
- * and after its Regions and accounts too where other entries have the same action type in others.
+ * One poller for each action type in each of its accounts and Regions, and for each value that is queried for. Those of
+ * one entry are a group, named after the action type, and after its Regions and accounts too where other entries have the
+ * same action type in others.
  */
 export function pollersOf(config: Config): readonly PollerConfig[] {
   const entries = Map.groupBy(config.actionTypes, actionTypeName);
@@ -204,15 +184,17 @@ export function pollersOf(config: Config): readonly PollerConfig[] {
   };
   return config.actionTypes.flatMap((type) => {
     const { queryParams: queries = [] } = type;
-    const { handler, maxConcurrentJobs, jobTimeoutMs, afterCrash, secretProperties } = type;
     const shared = {
       actionType: { category: type.category, owner: type.owner, provider: type.provider, version: type.version },
       group: groupOf(type),
-      handler,
-      maxConcurrentJobs,
-      jobTimeoutMs,
-      afterCrash,
-      secretProperties,
+      handler: type.handler,
+      maxConcurrentJobs: type.maxConcurrentJobs,
+      maxConcurrentJobsPerClient: type.maxConcurrentJobsPerClient,
+      serialBy: type.serialBy,
+      weight: type.weight,
+      jobTimeoutMs: type.jobTimeoutMs,
+      afterCrash: type.afterCrash,
+      secretProperties: type.secretProperties,
       // What is queried for stands in the configuration in clear.
       notSecretProperties: [...(type.notSecretProperties ?? []), ...new Set(queries.flatMap(Object.keys))],
     };

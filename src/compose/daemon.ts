@@ -107,13 +107,13 @@ export class Daemon {
   }
 
   status(): AdminStatus {
-    const { slots, inFlight, unattended } = this.worker;
+    const { slots, inFlight, unattended, callLimits } = this.worker;
     const denials = this.worker.denials.map(({ poller, fault }) => {
       const { operation, message } = fault;
       return { ...shownPoller(poller), operation, message };
     });
     const handlers = this.worker.handlers.map((each) => ({ ...each, pollers: each.pollers.map(shownPoller) }));
-    return { ...this.#board.snapshot(this.#clock.now()), slots, inFlight, unattended, denials, handlers };
+    return { ...this.#board.snapshot(this.#clock.now()), slots, inFlight, unattended, callLimits, denials, handlers };
   }
 
   /** Whether the polling loops turn: the answer of /livez, and the condition of systemd's watchdog notification. */

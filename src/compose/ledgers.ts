@@ -6,6 +6,7 @@ import type { FleetOperator } from "../ledger/dynamodb/operator.js";
 import type { Ledger, LedgerHealth } from "../ledger/ledger.js";
 import type { Log } from "../std/log.js";
 import type { PartReaders, PartsOptions } from "./parts-options.js";
+import { proxiesOf } from "./proxies-of.js";
 
 /** Jobs that ended are remembered for so long, since polls may repeat them; and so many at most. */
 const recentLimits = { recentMs: 3_600_000, recentMax: 20_000 };
@@ -19,7 +20,8 @@ const dynamoPace = { probeIntervalMs: 1_000, connectionTimeoutMs: 1_000, request
 const dynamoRetry = { minDelayMs: 50, maxDelayMs: 1_000, factor: 2, maxElapsedMs: 5_000 };
 
 /** The configured ledger, opened. Throws LedgerError. */
-export async function ledgerOf({ config, clock, log }: PartsOptions, readers: PartReaders = {}): Promise<Ledger> {
+export async function ledgerOf(options: PartsOptions, readers: PartReaders = {}): Promise<Ledger> {
+  const { config, clock, log } = options;
   const onCommit = readers.onCommit ? { onCommit: readers.onCommit } : {};
   const onHealth = (health: LedgerHealth) =>
     health.writable
@@ -53,6 +55,7 @@ export async function ledgerOf({ config, clock, log }: PartsOptions, readers: Pa
         graceMs: config.shutdown.cancelGraceMs,
         clock,
         appId: config.aws.appId,
+        proxies: proxiesOf(options),
         recentMs: recentLimits.recentMs,
         ...dynamoPace,
         retry: dynamoRetry,
@@ -83,7 +86,8 @@ export interface FleetTools {
 }
 
 /** Opens the configured DynamoDB table for an operator. Throws LedgerError. */
-export async function fleetToolsOf({ config, clock, log }: PartsOptions): Promise<FleetTools> {
+export async function fleetToolsOf(options: PartsOptions): Promise<FleetTools> {
+  const { config, clock, log } = options;
   const { ledger } = config;
   if (ledger.store !== "dynamodb") throw new Error(`bug: a ledger in ${ledger.store} has no table`);
   const [{ checkDynamoTable, openDynamoTable }, { FleetOperator }, { RetryingTable }] = await Promise.all([
@@ -96,6 +100,7 @@ export async function fleetToolsOf({ config, clock, log }: PartsOptions): Promis
     region: ledger.region,
     endpoint: ledger.endpoint,
     appId: config.aws.appId,
+    proxies: proxiesOf(options),
     ...dynamoPace,
   };
   const { table: name } = ledger;

@@ -11,10 +11,10 @@ import {
   learnSecrets,
   limitsOf,
   pollersOf,
-  tokensOf,
 } from "./build.js";
 import { fingerprints } from "./fingerprint.js";
 import type { PartsOptions } from "./parts-options.js";
+import { tokensOf } from "./token-sources.js";
 
 export interface ReloadOptions {
   readonly options: PartsOptions;
@@ -56,7 +56,10 @@ export async function reload(given: ReloadOptions, current: Config, next: Config
   const { options, parts, worker, observe } = given;
   const changed = changedParts(current, next);
   const config = inForce(current, next);
-  const tokens = changed.includes("clientTokens") ? await tokensOf({ ...options, config }) : undefined;
+  // A module's thread loads what lies on the disk now, as those of handlers do.
+  const isTokenCodeReloaded = config.clientTokens.source === "module";
+  const areTokensNew = changed.includes("clientTokens") || isTokenCodeReloaded;
+  const tokens = areTokensNew ? await tokensOf({ ...options, config }) : undefined;
   let letGo = async () => {};
   const isCodeReloaded = hasThreads(config);
   if (isCodeReloaded || needsHandlers(current, config)) {
@@ -76,7 +79,11 @@ export async function reload(given: ReloadOptions, current: Config, next: Config
   const isLive = (name: string) => live.has(name) || (name === "shutdown.cancelGrace" && !isGraceLeased(current));
   return {
     config,
-    applied: [...changed.filter(isLive), ...(isCodeReloaded ? ["handler modules"] : [])],
+    applied: [
+      ...changed.filter(isLive),
+      ...(isCodeReloaded ? ["handler modules"] : []),
+      ...(isTokenCodeReloaded ? ["token module"] : []),
+    ],
     needsRestart: changed.filter((name) => !isLive(name)),
     settled: over.then(() => closeQuietly({ name: "handlers", close: letGo }, options.log)),
   };

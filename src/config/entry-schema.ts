@@ -44,7 +44,7 @@ export const ledgerSchema = {
 /** The keys of `artifacts`. */
 export const artifactsSchema = {
   workDir: setting(
-    "Folder for the private folders of running jobs, made if need be; others may not write to it, so name one below a volume.",
+    "Folder for the private folders of running jobs; created if it is missing. Other users must not be able to write to it: name a folder below a volume, not the volume itself.",
     path(),
     { derived: "`partnerd` in the system's folder for temporary files" },
   ),
@@ -65,7 +65,7 @@ export const artifactsSchema = {
   // Their targets are held in memory.
   maxLinks: setting("Most symbolic links in one artifact.", integer(0, 200_000), { default: 10_000 }),
   badLinks: setting(
-    "What becomes of an artifact's symbolic links that are absolute, lead out of it or go round in a circle: `refuse` fails the job, `skip` leaves them out, with a warning.",
+    "What happens to an artifact's symbolic links that are absolute, lead out of it or form a circle: `refuse` fails the job, `skip` leaves them out, with a warning.",
     oneOf(["refuse", "skip"]),
     { default: "refuse" },
   ),
@@ -108,12 +108,27 @@ export const actionTypeSchema = {
     unset: "every account",
   }),
   maxConcurrentJobs: setting(
-    "Jobs of this entry worked at once, by all its pollers together, within `worker.maxConcurrentJobs`.",
+    "Most jobs of this entry that run at once, by all its pollers together, within `worker.maxConcurrentJobs`.",
     integer(1, 10_000),
     { derived: "`worker.maxConcurrentJobs`" },
   ),
+  maxConcurrentJobsPerClient: setting(
+    "Jobs of this entry worked at once for one customer, within `worker.maxConcurrentJobsPerClient`; further ones wait at CodePipeline.",
+    integer(1, 10_000),
+    { unset: "`worker.maxConcurrentJobsPerClient`" },
+  ),
+  serialBy: setting(
+    "One job of this entry at a time for each value: `client`, or `configuration.NAME` for a property of the action's configuration. Jobs without that property do not wait for each other.",
+    text({ max: 64, form: /^(?:client|configuration\..{1,50})$/, says: "client or configuration.NAME" }),
+  ),
+  weight: setting(
+    "Share of the slots while they are short: an entry with 2 gets twice as many as one with 1.",
+    // A hundredth is one slot of a hundred; more apart is a limit, and `maxConcurrentJobs` says that better.
+    number(0.1, 100),
+    { default: 1 },
+  ),
   jobTimeout: setting(
-    "Longest time for one job; then its handler is aborted and the job fails.",
+    "Time limit of one job; then its handler is aborted and the job fails.",
     duration("1s", "24h"),
     // CodePipeline gives third-party actions an hour by default: an end of our own has to come well before.
     { default: "30m" },
@@ -171,7 +186,7 @@ const secretList = list(webhookSecret, { name: "list of texts", max: 5 });
 /** The keys of `breaker` in one entry of `handlers`, of whatever kind. */
 export const breakerSchema = {
   failures: setting(
-    "So many failures of the handler itself in a row (it cannot be loaded or started, its service refuses connections), and none of its jobs is taken until it works again.",
+    "After this many failures in a row of the handler itself (it cannot be loaded or started, its service refuses connections), none of its jobs is accepted until it works again.",
     integer(1, 1_000),
     { default: 5 },
   ),
@@ -215,9 +230,13 @@ export const handlerSchemas = {
       textMap({ key: envNameFormat, value: hiddenText({ max: 32_768, form: /^[^\0]*$/ }), max: 100 }),
       { default: new Map(), isHandedOn: true },
     ),
-    user: setting("Whom the program runs as; the daemon must be root or may change its user.", accountFormat, {
-      unset: "the daemon's",
-    }),
+    user: setting(
+      "User that the program runs as; the daemon must be root or be allowed to change its user.",
+      accountFormat,
+      {
+        unset: "the daemon's",
+      },
+    ),
     group: setting("Its group, for a `user`.", accountFormat, { unset: "the user's" }),
     breaker: breakerSchema,
   },
@@ -229,17 +248,13 @@ export const handlerSchemas = {
       webhookSecret,
     ),
     secrets: setting(
-      "More of them, for the time of a rotation: each signs every request, with spaces between the signatures.",
+      "More secrets, during a rotation: each signs every request, with spaces between the signatures.",
       secretList,
     ),
     secretFiles: setting("The same as names of files that hold one each.", secretList, { filesOf: "secrets" }),
-    requestTimeout: setting(
-      "Longest wait for one answer; the job's deadline holds besides.",
-      duration("100ms", "24h"),
-      {
-        default: "30s",
-      },
-    ),
+    requestTimeout: setting("Time limit of one answer; the job's deadline applies as well.", duration("100ms", "24h"), {
+      default: "30s",
+    }),
     breaker: breakerSchema,
   },
 };

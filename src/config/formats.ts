@@ -91,14 +91,13 @@ export function boolean(): Format<boolean, ""> {
   return { ...single("true or false", problemOf, { type: "boolean" }), written: "switch" };
 }
 
-/** One word of a list. `later` are words that a reader of the design may try, but this version does not know. */
-export function oneOf<const W extends string>(words: readonly W[], later: readonly string[] = []): Format<W, ""> {
+/** One word of a list. */
+export function oneOf<const W extends string>(words: readonly W[]): Format<W, ""> {
   return single(
     words.join(" \\| "),
     (value) => {
       if (words.includes(value as W)) return undefined;
       const known = `choose ${words.join(", ").replace(/, ([^,]*)$/, " or $1")}`;
-      if (later.includes(value as string)) return { what: `is ${quote(value)}, not in this version`, mend: known };
       const likely = typeof value === "string" ? likelyWord(value, words) : undefined;
       return { what: notA(value, "one of the known words"), mend: likely ? `write ${likely} (${known})` : known };
     },

@@ -2,6 +2,7 @@
 // Rules of two keys that stand side by side are in the schema itself, as `atMost` and `uselessOver`.
 import { leastLeaseMs } from "../job/lease.js";
 import { hostOf, isLoopback } from "../std/addresses.js";
+import { mistakesOfProxies } from "../std/proxies.js";
 import { knownRegions } from "../std/regions.js";
 import { nearest } from "../std/suggest.js";
 import { formatDuration } from "../std/units.js";
@@ -14,7 +15,7 @@ import type { Findings } from "./mistakes.js";
 import { quote } from "./mistakes.js";
 import { schema } from "./schema.js";
 import { checkServices } from "./service-rules.js";
-import { fileFormOf, settingsOf } from "./setting.js";
+import { fileFormOf, isFor, settingsOf } from "./setting.js";
 import type { Settings } from "./settings.js";
 
 type ActionType = Draft["actionTypes"][number];
@@ -42,7 +43,15 @@ export function checkRules(checked: Checked): void {
   checkHandlers(checked);
   checkCommands(checked);
   checkAwsVariables(checked.environment, checked.findings);
+  checkProxies(checked);
   checkServices(checked);
+}
+
+/** Taken at their word, they would lead nothing anywhere. */
+function checkProxies({ environment, findings }: Checked): void {
+  for (const { variable, what, remedy } of mistakesOfProxies(environment)) {
+    findings.mistake({ kind: "environment", name: variable, directory: "" }, what, remedy);
+  }
 }
 
 /** The action types that could be looked at, by the prefixes of their settings. */
@@ -91,35 +100,48 @@ function checkAdmin({ draft: { admin }, settings, findings }: Checked): void {
 function checkChoices({ settings, findings }: Checked): void {
   let deciding = "";
   let isMistake = false;
-  for (const [path, { decides, only }] of settingsOf(schema)) {
+  for (const [path, setting] of settingsOf(schema)) {
+    const { decides, only } = setting;
     const name = path.join(".");
     if (decides) [deciding, isMistake] = [name, decides === "strictly"];
     if (only === undefined || !settings.isSound(deciding) || !settings.isGiven(name)) continue;
     const [word, value] = [settings.get(deciding), settings.get(name)];
-    if (word === only || (value instanceof Map && value.size === 0)) continue;
+    if (isFor(setting, word) || (value instanceof Map && value.size === 0)) continue;
+    // As `print-config` writes it.
+    if (isMistake && value === setting.default) continue;
     const place = settings.place(name);
     // Whoever changes the word from outside may leave in the file what it was written for.
     if (place.kind === "file" && !["file", "default"].includes(settings.place(deciding).kind)) continue;
     const key = deciding.replace(/^.*\./, "");
     const what = `${name} is not used by the ${key} ${word}`;
-    const mend = `write ${key}: ${only}, or remove it`;
+    const mend = `write ${key}: ${[only].flat().join(" or ")}, or remove it`;
     if (isMistake) findings.mistake(place, what, mend);
     else findings.warn(place, what, mend);
   }
 }
 
+/** What each source cannot do without, and how it is written. */
+const sourceNeeds: Readonly<Record<Draft["clientTokens"]["source"], readonly [key: string, mend: string]>> = {
+  static: ["tokens", "write tokens: {CLIENT-ID: TOKEN}"],
+  file: ["path", "name the client token file"],
+  http: ["url", 'write url: "http://127.0.0.1:9000/tokens/{clientId}"'],
+  command: ["command", "write command: [./token.sh]"],
+  module: ["path", "name the module"],
+  "secrets-manager": ["secretId", 'write secretId: "partnerd/{clientId}"'],
+  dynamodb: ["table", "name the table"],
+};
+
 function checkClientTokens({ draft: { clientTokens, actionTypes }, settings, findings }: Checked): void {
-  const isFile = clientTokens.source === "file";
-  const [source, wanted] = ["clientTokens.source", isFile ? "clientTokens.path" : "clientTokens.tokens"];
+  const [key, mend] = sourceNeeds[clientTokens.source];
+  const [source, wanted] = ["clientTokens.source", `clientTokens.${key}`];
   if (!settings.isSound(source, wanted)) return;
   if (settings.isGiven(source) && !settings.isGiven(wanted)) {
-    const mend = isFile ? "name the client token file" : "write tokens: {CLIENT-ID: TOKEN}";
     findings.mistake(settings.place(source), `${wanted} is missing for the source ${clientTokens.source}`, mend);
     return;
   }
   const thirdParty = actionTypes.findIndex(({ owner }) => owner === "ThirdParty");
   // A path that is given alone is told of already.
-  if (thirdParty < 0 || isFile || settings.isGiven("clientTokens.path")) return;
+  if (thirdParty < 0 || clientTokens.source !== "static" || settings.isGiven("clientTokens.path")) return;
   if (Object.keys(clientTokens.tokens).length > 0) return;
   const place = settings.place(`${settings.entries("actionTypes")[thirdParty]?.path}.owner`);
   const what = "third-party action types need client tokens, and there are none";
@@ -199,12 +221,13 @@ function checkActionType(path: string, type: ActionType, { draft, settings, find
     findings.warn(settings.place(`${path}.jobTimeout`), what, "use continuations for longer work");
   }
   checkSecretProperties(path, type, { settings, findings });
-  const limit = `${path}.maxConcurrentJobs`;
-  if (!settings.isGiven(limit) || !settings.isSound("worker.maxConcurrentJobs")) return;
-  const { maxConcurrentJobs } = draft.worker;
-  if (type.maxConcurrentJobs <= maxConcurrentJobs) return;
-  const what = `${limit} is over worker.maxConcurrentJobs (${maxConcurrentJobs}) and never comes to bear`;
-  findings.warn(settings.place(limit), what, "raise that one, or lower this");
+  for (const limit of ["maxConcurrentJobs", "maxConcurrentJobsPerClient"] as const) {
+    if (!settings.isGiven(`${path}.${limit}`) || !settings.isSound(`worker.${limit}`)) continue;
+    const [own, over] = [type[limit], draft.worker[limit]];
+    if (own === undefined || over === undefined || own <= over) continue;
+    const what = `${path}.${limit} is over worker.${limit} (${over}) and never comes to bear`;
+    findings.warn(settings.place(`${path}.${limit}`), what, "raise that one, or lower this");
+  }
 }
 
 /** What PollForJobs can be asked for: one queryable property, and each of its values once. */

@@ -1,6 +1,6 @@
 // Every key of the configuration: one sentence, its format and limits, its default. With entry-schema.ts, its second
 // half, the only place where a key stands: the type Config, the values, the variables, the checks between two keys,
-// the JSON Schema and the table in README.md follow from the two.
+// the JSON Schema and the table in docs/configuration.md follow from the two.
 import type { ClientToken } from "../job/job.js";
 import { accountSchema, actionTypeSchema, artifactsSchema, handlerSchemas, ledgerSchema } from "./entry-schema.js";
 import {
@@ -17,15 +17,20 @@ import {
   text,
   textMap,
 } from "./formats.js";
-import { setting, withVariables } from "./setting.js";
+import { onlyFor, setting, withVariables } from "./setting.js";
 import {
   accountsFormat,
   actionTypesFormat,
   clientIdFormat,
+  clientUrlFormat,
   handlersFormat,
   listenHostFormat,
   regionListFormat,
+  tokenCommandFormat,
 } from "./shapes.js";
+
+/** Sources outside of this process; they have a cache. */
+const remoteSources = ["http", "command", "module", "secrets-manager", "dynamodb"] as const;
 
 /** Longest wait that makes sense anywhere: CodePipeline ends custom actions after a day. */
 const day = "24h";
@@ -48,14 +53,14 @@ export const schema = withVariables({
   handlers: setting("The code that does the work, by name.", handlersFormat, { required: true, kinds: handlerSchemas }),
   clientTokens: {
     source: setting(
-      "Where client tokens come from; needed for third-party action types.",
-      oneOf(["static", "file"], ["http", "command", "module", "secrets-manager", "dynamodb"]),
+      "Where client tokens come from; needed for third-party action types. docs/client-tokens.md describes each source.",
+      oneOf(["static", "file", ...remoteSources]),
       { default: "static", decides: "strictly" },
     ),
     path: setting(
-      "The client token file, `{clientId: token}` as YAML or JSON, for the source `file`; it is re-read when it changes.",
+      "For the source `file`, the client token file: `{clientId: token}` as YAML or JSON, re-read when it changes; for `module`, an ES module that exports `resolve(clientId, { signal })`.",
       path(),
-      { required: true, only: "file" },
+      { required: true, only: ["file", "module"] },
     ),
     tokens: setting(
       "Tokens by client id, for the source `static`.",
@@ -66,18 +71,79 @@ export const schema = withVariables({
       }),
       { default: new Map(), only: "static" },
     ),
+    url: setting(
+      'For the source `http`: where a client\'s token is asked for, with `{clientId}` in it; 200 and `{"token": "…"}`, or 404.',
+      clientUrlFormat,
+      { required: true, only: "http" },
+    ),
+    token: setting(
+      "Bearer token for the source `http`; `clientTokens.tokenFile` names a file that holds it.",
+      secret(hiddenText({ min: 1, max: 4_096, form: /^[\x21-\x7e]+$/, says: "a bearer token" })),
+      { only: "http" },
+    ),
+    command: setting(
+      "For the source `command`: program and arguments, to which the client id is added; prints the token, or exits with 3 for an unknown client.",
+      tokenCommandFormat,
+      { required: true, only: "command", isHandedOn: true },
+    ),
+    secretId: setting(
+      "For the source `secrets-manager`: name or ARN of each client's secret, with `{clientId}` in it; without, of one secret with a JSON map.",
+      text({
+        max: 2_048,
+        form: /^(?:[A-Za-z0-9/_+=.@:-]|\{clientId\})+$/,
+        says: "the name or ARN of a secret, such as partnerd/{clientId}",
+      }),
+      { required: true, only: "secrets-manager" },
+    ),
+    table: setting(
+      "For the source `dynamodb`: the table with one item for each client.",
+      text({ max: 255, form: /^[A-Za-z0-9_.-]{3,255}$/, says: "3 or more letters, digits and - _ ." }),
+      { required: true, only: "dynamodb" },
+    ),
+    key: setting("The table's partition key, a String, for the source `dynamodb`.", text({ max: 255 }), {
+      default: "clientId",
+      only: "dynamodb",
+    }),
+    attribute: setting("The attribute with the token, a String, for the source `dynamodb`.", text({ max: 255 }), {
+      default: "token",
+      only: "dynamodb",
+    }),
+    region: setting(
+      "Region of the secret or the table, for the sources `secrets-manager` and `dynamodb`.",
+      text({ max: 64, form: /^[a-z0-9-]+$/, says: "a Region such as us-east-1" }),
+      { unset: "the AWS SDK's own rules", only: ["secrets-manager", "dynamodb"] },
+    ),
+    cache: {
+      [onlyFor]: remoteSources,
+      maxAge: setting(
+        "A token that is older is looked up again; it stays in use while the source does not answer.",
+        duration("1s", day),
+        { default: "5m" },
+      ),
+      unknownMaxAge: setting(
+        "How long a client counts as unknown while the source does not answer; while it does, a new job of such a client looks the token up again after a quarter of this.",
+        duration("100ms", "1h"),
+        { default: "10s" },
+      ),
+      maxEntries: setting("Most clients whose tokens are kept.", integer(1, 1_000_000), { default: 10_000 }),
+    },
   },
   worker: {
-    maxConcurrentJobs: setting("Jobs worked at once, of all action types together.", integer(1, 10_000), {
+    maxConcurrentJobs: setting("Most jobs that run at once, of all action types together.", integer(1, 10_000), {
       default: 50,
     }),
+    maxConcurrentJobsPerClient: setting(
+      "Jobs of one customer worked at once, of all action types together: of a client id, or of the account of a custom job. Each replica of a fleet counts its own.",
+      integer(1, 10_000),
+      { unset: "no cap" },
+    ),
   },
   polling: {
-    minInterval: setting("Rest between two polls while jobs come.", duration("50ms", "1h"), {
+    minInterval: setting("Interval between two polls while jobs come.", duration("50ms", "1h"), {
       default: "1s",
       atMost: "maxInterval",
     }),
-    maxInterval: setting("Rest between two polls when there has been nothing for a while.", duration("50ms", "1h"), {
+    maxInterval: setting("Interval between two polls when no job has come for a while.", duration("50ms", "1h"), {
       default: "15s",
     }),
   },
@@ -166,7 +232,7 @@ export const schema = withVariables({
       maxElapsed: lastAttempt("a failed transfer of an artifact", "2m"),
     },
     clientCooldown: setting(
-      "How long a client is left alone after CodePipeline refused its token.",
+      "Pause for a client's jobs after CodePipeline rejected its client token.",
       duration("0s", day),
       { default: "60s" },
     ),
@@ -179,12 +245,12 @@ function policy(
   given: { minDelay: string; maxDelay: { default: string } | { derived: string }; factor: number },
 ) {
   return {
-    minDelay: setting(`Longest first wait after ${what}.`, duration("10ms", day), {
+    minDelay: setting(`Initial backoff after ${what}; each wait is random, up to the backoff.`, duration("10ms", day), {
       default: given.minDelay,
       atMost: "maxDelay",
     }),
-    maxDelay: setting(`Longest of all waits after ${what}.`, duration("10ms", day), given.maxDelay),
-    factor: setting(`How much longer each wait after ${what} may be than the one before.`, number(1, 10), {
+    maxDelay: setting(`Maximum backoff after ${what}.`, duration("10ms", day), given.maxDelay),
+    factor: setting(`Backoff multiplier after ${what}.`, number(1, 10), {
       default: given.factor,
     }),
   };
@@ -192,6 +258,6 @@ function policy(
 
 /** When a retry gives up. */
 function lastAttempt(what: string, elapsed: string) {
-  const doc = `How long after the first attempt ${what} is the last; \`none\`: never.`;
+  const doc = `Time limit of retries after ${what}, from the first attempt on; \`none\`: no limit.`;
   return setting(doc, durationOrNone("10ms", day), { default: elapsed });
 }

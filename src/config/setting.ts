@@ -18,8 +18,8 @@ export interface SettingOptions {
    * another word begins the section anew. Leniently: any other is worth a warning.
    */
   readonly decides?: "strictly" | "leniently";
-  /** It counts only when the deciding key beside it is this word. */
-  readonly only?: string;
+  /** It counts only when the deciding key beside it is this word, or one of these. */
+  readonly only?: string | readonly string[];
   /** A key beside it that it may not be over. */
   readonly atMost?: string;
   /** A key beside it that makes it useless when it is over. */
@@ -50,9 +50,13 @@ export interface Setting<F extends Format = Format> extends SettingOptions {
   readonly env?: string;
 }
 
+/** On a section: its keys count only when the deciding key beside it is one of these words. */
+export const onlyFor = Symbol("onlyFor");
+
 /** Keys, and sections of keys. */
 export interface Section {
   readonly [key: string]: Setting | Section;
+  readonly [onlyFor]?: readonly string[];
 }
 
 /** One key; without `default`, `required` or `derived` it may stay unset. */
@@ -101,6 +105,12 @@ export function isSetting(part: Setting | Section): part is Setting {
   return typeof part.format === "string";
 }
 
+/** It counts for this word of the deciding key. */
+export function isFor(part: Setting | Section, word: unknown): boolean {
+  const only = isSetting(part) ? part.only : part[onlyFor];
+  return only === undefined || [only].flat().includes(word as string);
+}
+
 /** Nothing stands in for it, whatever else is set. */
 export function isAlwaysRequired({ required, only }: Setting): boolean {
   return required === true && only === undefined;
@@ -113,8 +123,9 @@ export function fileFormOf(key: string, part: Setting | Section | undefined): st
 
 /** Every setting below a section with its path, in the order of the schema. */
 export function* settingsOf(section: Section, path: readonly string[] = []): Generator<[string[], Setting]> {
+  const only = section[onlyFor];
   for (const [key, part] of Object.entries(section)) {
-    if (isSetting(part)) yield [[...path, key], part];
+    if (isSetting(part)) yield [[...path, key], only ? { ...part, only } : part];
     else yield* settingsOf(part, [...path, key]);
   }
 }

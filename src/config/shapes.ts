@@ -6,7 +6,7 @@ import type { ClientId, Region } from "../job/job.js";
 import { likelyHost } from "../std/likely.js";
 import { regionPattern } from "../std/regions.js";
 import type { Format, Problem } from "./formats.js";
-import { list, meaningOf, notA, secret, single, text, textMap } from "./formats.js";
+import { httpUrl, list, meaningOf, notA, secret, single, text, textMap } from "./formats.js";
 import { quote } from "./mistakes.js";
 
 /** Each action type is polled in each of its Regions by a loop of its own: more would be another kind of worker. */
@@ -98,6 +98,34 @@ export const commandFormat: Format<readonly [string, ...string[]], ""> = {
   located(value, directory) {
     const [program = "", ...parameters] = value as readonly string[];
     return [/^\.|\//.test(program) ? resolve(directory, program) : program, ...parameters];
+  },
+};
+
+/** The same, of a program that is nobody's handler; the environment gives it with commas. */
+export const tokenCommandFormat: typeof commandFormat = {
+  ...commandFormat,
+  written: "list",
+  problems(value) {
+    const problems = commandFormat.problems(value);
+    if (problems.length > 0 || !Array.isArray(value)) return problems;
+    // It runs in / wherever the daemon was started.
+    return value.flatMap((part: unknown, at): Problem[] =>
+      at > 0 && typeof part === "string" && /^\.\.?\//.test(part)
+        ? [{ at, what: "is a relative path, and the program runs in /", mend: "write the path from / on" }]
+        : [],
+    );
+  },
+};
+
+/** A URL with `{clientId}` in its path or its query: the host is the configured one, whoever the client is. */
+export const clientUrlFormat: Format<string, ""> = {
+  ...httpUrl(),
+  json: { type: "string", pattern: "^[hH][tT][tT][pP][sS]?://[^/?#{}]+[/?][^#]*\\{clientId\\}", maxLength: 2_048 },
+  problems(value) {
+    const problems = httpUrl().problems(value);
+    if (problems.length > 0) return problems;
+    if (/^[A-Za-z]+:\/\/[^/?#{}]+[/?].*\{clientId\}/s.test(value as string)) return [];
+    return [{ what: "has no {clientId} behind its host", mend: `write "http://127.0.0.1:9000/tokens/{clientId}"` }];
   },
 };
 

@@ -1,4 +1,4 @@
-// The configuration table of README.md, made from the schema so that the two cannot disagree.
+// The configuration table of docs/configuration.md, made from the schema so that the two cannot disagree.
 import { schema } from "./schema.js";
 import type { Section, Setting } from "./setting.js";
 import { isAlwaysRequired, settingsOf } from "./setting.js";

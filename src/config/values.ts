@@ -2,7 +2,7 @@
 // means, under its name with the unit behind it (`minInterval` is `minIntervalMs`). Knows no key by name.
 import { type Format, meaningOf, record } from "./formats.js";
 import type { Section, Setting } from "./setting.js";
-import { decidingKey, isSetting, joined } from "./setting.js";
+import { decidingKey, isFor, isSetting, joined, type onlyFor } from "./setting.js";
 import type { Settings } from "./settings.js";
 
 /** What a section becomes; with a deciding key, one of several by its word. */
@@ -31,8 +31,14 @@ type OneOf<S> = S extends unknown ? Values<S> : never;
 
 /** The keys that count for a word. */
 type Counting<S, W> = {
-  [K in keyof S as S[K] extends { readonly only: infer O } ? (O extends W ? K : never) : K]: S[K];
+  [K in keyof S as S[K] extends { readonly only: infer O } | { readonly [onlyFor]: infer O }
+    ? W extends WordsOf<O>
+      ? K
+      : never
+    : K]: S[K];
 };
+
+type WordsOf<O> = O extends readonly (infer W)[] ? W : O;
 
 type Plain<S> = {
   readonly [K in keyof S as MayBeUnset<S[K]> extends false ? NameOf<K, S[K]> : never]: ValueOf<S[K]>;
@@ -64,11 +70,12 @@ export function valuesOf<S extends Section>(section: S, prefix: string, settings
   const values: Record<string, unknown> = {};
   for (const [key, part] of Object.entries(section)) {
     const path = joined(prefix, key);
+    if (!isFor(part, word)) continue;
     if (!isSetting(part)) {
       values[key] = valuesOf(part, path, settings);
       continue;
     }
-    const value = part.only === undefined || part.only === word ? settingValue(part, path, settings) : undefined;
+    const value = settingValue(part, path, settings);
     if (value === undefined) continue;
     if (part.filesOf === undefined) values[withUnit(key, part.kind.unit)] = value;
     else values[part.filesOf] = [values[part.filesOf] ?? [], value].flat();

@@ -1,11 +1,13 @@
 // Whether what a configuration names can be built: handlers, the token source and the client of a fleet's ledger, made
 // and closed again.
 
-import { callbackLimits, handlersOf, tokensOf } from "../compose/build.js";
+import { callbackLimits, handlersOf } from "../compose/build.js";
 import { fleetToolsOf } from "../compose/ledgers.js";
 import type { PartsOptions } from "../compose/parts-options.js";
+import { tokensOf } from "../compose/token-sources.js";
 import { Callbacks } from "../handlers/http/callbacks.js";
 import { HandlersError } from "../handlers/registry.js";
+import type { ClientId } from "../job/job.js";
 import { LedgerError } from "../ledger/ledger.js";
 import { TokenError } from "../tokens/tokens.js";
 
@@ -24,9 +26,34 @@ export async function checkHandlers(options: PartsOptions): Promise<readonly str
 
 /** Opens the token source and closes it again; the line that says what is wrong with it, none if all is well. */
 export async function checkTokens(options: PartsOptions): Promise<readonly string[]> {
-  try {
+  return mistakesOf(async () => {
     const tokens = await tokensOf(options);
     await tokens.close();
+  });
+}
+
+/** Nobody's: every source that answers says that it does not know this client. */
+const nobody = "00000000-0000-4000-8000-000000000000" as ClientId;
+/** A look-up has a shorter limit of its own. */
+const askLimitMs = 15_000;
+
+/** The same, and asks the source for a client that does not exist. */
+export async function askTokens(options: PartsOptions): Promise<readonly string[]> {
+  return mistakesOf(async () => {
+    const tokens = await tokensOf(options);
+    try {
+      await tokens.resolve(nobody, AbortSignal.timeout(askLimitMs));
+    } catch (error) {
+      if (!(error instanceof TokenError) || error.code !== "unknown-client") throw error;
+    } finally {
+      await tokens.close();
+    }
+  });
+}
+
+async function mistakesOf(work: () => Promise<void>): Promise<readonly string[]> {
+  try {
+    await work();
     return [];
   } catch (error) {
     if (error instanceof TokenError) return [error.message];

@@ -4,10 +4,12 @@ import type { GatewayError } from "../codepipeline/gateway.js";
 import type { ExpectedActionType, RegionInspection } from "../codepipeline/inspection.js";
 import { accountsOf } from "../compose/build.js";
 import type { PartsOptions } from "../compose/parts-options.js";
+import { proxiesOf } from "../compose/proxies-of.js";
 import type { ActionTypeConfig } from "../config/config.js";
 import { actionTypeName, placeOf, placeText, type Region } from "../job/job.js";
 import { credentialFileTroubles } from "./credential-files.js";
 import type { Finding } from "./finding.js";
+import { remedyOf } from "./ways-out.js";
 
 const lookLimitMs = 20_000;
 /** Signatures older or younger than this are refused by AWS. */
@@ -24,9 +26,11 @@ export async function codePipeline(options: PartsOptions): Promise<readonly Find
 
 async function accountFindings(
   name: string,
-  { config, masker }: PartsOptions,
+  options: PartsOptions,
   troubles: readonly string[],
 ): Promise<readonly Finding[]> {
+  const { config, masker } = options;
+  const proxies = proxiesOf(options);
   const { inspectRegion } = await import("../codepipeline/inspection.js");
   const types = config.actionTypes.filter((type) => accountsOf(type, config).includes(name));
   const regions = [...new Set(types.flatMap((type) => type.regions))];
@@ -34,7 +38,7 @@ async function accountFindings(
   const inspections = await Promise.all(
     regions.map((region) =>
       inspectRegion({
-        client: { region, endpoint: undefined, ...config.aws, account, mask: (text) => masker.mask(text) },
+        client: { region, endpoint: undefined, ...config.aws, account, proxies, mask: (text) => masker.mask(text) },
         expected: types.filter((type) => type.regions.includes(region)).map((type) => expectedOf(type)),
         now: Date.now,
         signal: AbortSignal.timeout(lookLimitMs),
@@ -94,10 +98,8 @@ function remedyFor({ roleArn, profile }: AccountAccess): string {
   return "give the process a role (task, instance, web identity) or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
 }
 
-function regionFindings(
-  { region, clockAheadMs, actionTypes, denied }: RegionInspection,
-  where: string,
-): readonly Finding[] {
+function regionFindings(inspection: RegionInspection, where: string): readonly Finding[] {
+  const { region, clockAheadMs, actionTypes, denied } = inspection;
   const types = actionTypes.flatMap(({ actionType, seen }): readonly Finding[] => {
     const subject = `${actionTypeName(actionType)} in ${where}`;
     switch (seen.kind) {
@@ -123,7 +125,7 @@ function regionFindings(
         return [seen satisfies never];
     }
   });
-  return [clockFinding(region, where, clockAheadMs), ...types, ...permissionFindings(where, clockAheadMs, denied)];
+  return [clockFinding(inspection, where), ...types, ...permissionFindings(where, clockAheadMs, denied)];
 }
 
 /** Nothing when nothing answers: that is said already. */
@@ -143,10 +145,14 @@ function permissionFindings(
   return [{ subject, verdict: "failed", message: `CodePipeline denies ${names}: ${first.message}`, remedy }];
 }
 
-function clockFinding(region: Region, where: string, aheadMs: number | undefined): Finding {
+function clockFinding({ region, clockAheadMs: aheadMs, actionTypes }: RegionInspection, where: string): Finding {
   const subject = `CodePipeline in ${where}`;
   if (aheadMs === undefined) {
-    const remedy = `check DNS, proxy and routes; without internet access, an interface endpoint com.amazonaws.${region}.codepipeline`;
+    const fault = actionTypes.map(({ seen }) => (seen.kind === "failed" ? remedyOf(seen.fault.code) : undefined));
+    const special = fault.find((each) => each !== undefined);
+    const remedy =
+      special ??
+      `check DNS, proxy and routes; without internet access, an interface endpoint com.amazonaws.${region}.codepipeline`;
     return { subject, verdict: "failed", message: "nothing answers", remedy };
   }
   if (aheadMs === 0) return { subject, verdict: "ok", message: "answers, and the clocks agree" };
@@ -171,7 +177,11 @@ function explained(fault: GatewayError, region: Region): { readonly message: str
   }
   switch (fault.kind) {
     case "denied":
-      return { message, remedy: "check the credentials, and that they are meant for this partition and Region" };
+      // A proxy denies as CodePipeline does.
+      return {
+        message,
+        remedy: remedyOf(fault.code) ?? "check the credentials, and that they are meant for this partition and Region",
+      };
     case "throttled":
       return { message, remedy: "throttled: try again in a minute" };
     case "misconfigured":
@@ -179,7 +189,9 @@ function explained(fault: GatewayError, region: Region): { readonly message: str
     default:
       return {
         message,
-        remedy: `check the network path to CodePipeline in ${region}: DNS, proxy, routes, aws.endpoint`,
+        remedy:
+          remedyOf(fault.code) ??
+          `check the network path to CodePipeline in ${region}: DNS, proxy, routes, aws.endpoint`,
       };
   }
 }

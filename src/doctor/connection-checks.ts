@@ -1,21 +1,22 @@
 // What the daemon talks to besides AWS: the source of client tokens, handlers and the services behind them, and its own
 // admin port.
 
-import { lookup } from "node:dns/promises";
-import { connect } from "node:net";
 import type { PartsOptions } from "../compose/parts-options.js";
-import { hostOf, reachableUrl } from "../std/addresses.js";
+import { proxiesOf } from "../compose/proxies-of.js";
+import { reachableUrl } from "../std/addresses.js";
 import { BoundedBytes } from "../std/bounded.js";
-import { describeError } from "../std/errors.js";
-import { checkHandlers, checkTokens } from "./builds.js";
+import { codeOf, describeError } from "../std/errors.js";
+import type { Proxies } from "../std/proxies.js";
+import { askTokens, checkHandlers } from "./builds.js";
 import type { Finding } from "./finding.js";
+import { reachBy, remedyOf } from "./ways-out.js";
 
 /** Nothing when no action type needs them. */
 export async function tokens(options: PartsOptions): Promise<readonly Finding[]> {
   const { actionTypes, clientTokens } = options.config;
   if (!actionTypes.some(({ owner }) => owner === "ThirdParty")) return [];
   const subject = "client tokens";
-  const mistakes = await checkTokens(options);
+  const mistakes = await askTokens(options);
   if (mistakes.length > 0) {
     const remedy = "fix the source; without its token, not even a failure can be reported for a client's job";
     return mistakes.map((message) => ({ subject, verdict: "failed", message, remedy }));
@@ -33,8 +34,9 @@ export async function handlers(options: PartsOptions): Promise<readonly Finding[
   const wrong = mistakes.map(
     (message): Finding => ({ subject: "handlers", verdict: "failed", message, remedy: "see the message" }),
   );
+  const proxies = proxiesOf(options);
   const urls = Object.entries(options.config.handlers).flatMap(([name, handler]) =>
-    handler.kind === "http" ? [urlFinding(name, new URL(handler.url))] : [],
+    handler.kind === "http" ? [urlFinding(name, new URL(handler.url), proxies)] : [],
   );
   const known = Object.entries(options.config.handlers).filter(
     ([name, { kind }]) => kind !== "http" && !mistakes.some((message) => message.includes(JSON.stringify(name))),
@@ -50,34 +52,25 @@ export async function handlers(options: PartsOptions): Promise<readonly Finding[
 }
 
 /** Connects and says nothing: a request would be taken for a job. */
-async function urlFinding(name: string, url: URL): Promise<Finding> {
+async function urlFinding(name: string, url: URL, proxies: Proxies): Promise<Finding> {
   const subject = `handler ${name}`;
-  const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
+  const proxy = proxies.of(url);
+  const by = proxy ? `, by the proxy ${proxy.shown}` : "";
   try {
-    const { address } = await lookup(hostOf(url));
-    await reach(address, port);
-    return { subject, verdict: "ok", message: `${url.host} takes connections` };
+    await reachBy(proxies, url);
+    if (proxy && url.protocol === "http:") {
+      const message = `not tried: only the proxy ${proxy.shown} knows ${url.host}, and a request would be taken for a job`;
+      return { subject, verdict: "ok", message };
+    }
+    return { subject, verdict: "ok", message: `${url.host} takes connections${by}` };
   } catch (error) {
-    const message = `${url.host} cannot be reached: ${describeError(error)}`;
-    return { subject, verdict: "failed", message, remedy: "start the service, or correct the handler's url" };
+    const message = `${url.host} cannot be reached${by}: ${describeError(error)}`;
+    const remedy = remedyOf(codeOf(error)) ?? "start the service, or correct the handler's url";
+    return { subject, verdict: "failed", message, remedy };
   }
 }
 
 const connectLimitMs = 5_000;
-
-function reach(host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port });
-    const end = (error?: Error) => {
-      socket.destroy();
-      if (error) reject(error);
-      else resolve();
-    };
-    socket.setTimeout(connectLimitMs, () => end(new Error(`no answer within ${connectLimitMs / 1_000} s`)));
-    socket.once("connect", () => end());
-    socket.once("error", end);
-  });
-}
 
 /** Free, ours already, or taken. */
 export async function adminPort({ config }: PartsOptions): Promise<readonly Finding[]> {

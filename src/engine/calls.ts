@@ -51,18 +51,29 @@ export async function withRetries<T>(
   }
 }
 
-/** One call for a job; the breakers learn whether CodePipeline denied it. */
+/**
+ * One call for a job, in its turn where CodePipeline throttles; the breakers learn whether CodePipeline denied it.
+ * Rejects as aborted, and was not made, when the signal aborts before its turn.
+ */
 export async function calling<T>(
   context: EngineContext,
   key: JobKey,
   deed: Deed,
+  signal: AbortSignal,
   call: (gateway: JobGateway) => Promise<T>,
 ): Promise<T> {
+  const budget = context.budgets.of(key);
+  if ((await budget.enter(deed, signal)) === false) {
+    const message = `${deed} of job ${key.jobId} not called: stopped before its turn`;
+    throw new GatewayError({ kind: "aborted", operation: deed, code: "aborted", message });
+  }
   try {
     const answer = await call(context.deps.gateway(key, key.actionType.owner));
+    budget.ended(false);
     context.breakers.passed(key, deed);
     return answer;
   } catch (error) {
+    budget.ended(error instanceof GatewayError && error.kind === "throttled");
     if (error instanceof GatewayError) context.breakers.failed(key, deed, error);
     context.admission.machine.notice(error, "a call to CodePipeline failed");
     throw error;

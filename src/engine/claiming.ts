@@ -124,7 +124,9 @@ async function ask(context: EngineContext, flight: JobInFlight, nonce: Nonce, wo
   if (asked.is === "asked" && isClosed(context, flight, words)) return;
   try {
     const signal = asked.is === "doubted" ? context.scopes.report : context.scopes.work;
-    const status = await calling(context, key, "acknowledge", (gateway) => gateway.acknowledge(key, nonce, signal));
+    const status = await calling(context, key, "acknowledge", signal, (gateway) =>
+      gateway.acknowledge(key, nonce, signal),
+    );
     words.last = `the acknowledge was answered ${status ?? "without a status"}, not InProgress`;
     flight.learn(statusEvent(status));
   } catch (error) {
@@ -156,7 +158,7 @@ async function fetchNonce(context: EngineContext, flight: JobInFlight, words: { 
   const { key, claim: before } = flight;
   const signal = before.is === "doubted" ? context.scopes.report : context.scopes.work;
   try {
-    const fresh = await calling(context, key, "details", (gateway) => gateway.detailsAgain(key, signal));
+    const fresh = await calling(context, key, "details", signal, (gateway) => gateway.detailsAgain(key, signal));
     // An offer that came meanwhile is newer than these details.
     flight.readOffer();
     if (flight.claim === before) flight.learn(nonceEvent(before, fresh.nonce));

@@ -38,6 +38,8 @@ export interface EngineDeps {
 /** The engine's limits. */
 export interface EngineLimits {
   readonly maxConcurrentJobs: number;
+  /** Of all action types together; absent: no cap. */
+  readonly maxConcurrentJobsPerClient?: number;
   readonly polling: { readonly minIntervalMs: number; readonly maxIntervalMs: number };
   readonly shutdown: {
     readonly drainTimeoutMs: number;

@@ -3,13 +3,16 @@
 import { isOver } from "../job/lifecycle.js";
 import type { GivenJob } from "../job/meant.js";
 import type { Order } from "../job/order.js";
+import type { Clock } from "../std/clock.js";
 import { endOrAbort } from "../std/end-or-abort.js";
 import { endsWithin } from "../std/ends-within.js";
 import { Admission, type HandlerState } from "./admission.js";
 import { Breakers, type Denial } from "./breakers.js";
+import { CallBudgets } from "./call-budget.js";
 import type { EngineContext } from "./context.js";
 import type { EngineDeps, EngineLimits } from "./deps.js";
 import type { Emit, Held, Observe, OrderAnswer } from "./events.js";
+import { Flights } from "./flights.js";
 import { Gate } from "./gate.js";
 import { HeldAtEnd } from "./held-at-end.js";
 import { giveOrder, refusedBy } from "./orders.js";
@@ -19,6 +22,8 @@ import { Pollers } from "./pollers.js";
 import { hearOffers, recover, recoverOthers, recoverReturned } from "./recovery.js";
 import { Runner } from "./runner.js";
 import { Slots } from "./slots.js";
+import { TokenWaits } from "./token-waits.js";
+import { Turns } from "./turns.js";
 
 export interface WorkerOptions {
   readonly deps: EngineDeps;
@@ -77,8 +82,11 @@ export class Worker {
       emit,
       breakers: new Breakers({ emit, mask: options.deps.mask, monotonic: () => clock.monotonic() }),
       pollers: configsByKey(options.pollers),
+      tokenWaits: new TokenWaits(),
+      budgets: budgetsOf(clock, emit),
+      flights: new Flights(),
     };
-    const whole = Object.assign(context, { admission: new Admission(context) });
+    const whole = Object.assign(context, { admission: new Admission(context), turns: new Turns(context) });
     this.#context = Object.assign(whole, { gate: new Gate(whole) });
     this.#slots = new Slots({ max: options.limits.maxConcurrentJobs });
     this.#runner = new Runner(this.#context, this.#slots);
@@ -119,6 +127,11 @@ export class Worker {
     return this.#context.breakers.denials;
   }
 
+  /** Calls a second, where CodePipeline throttles; none while it does not. */
+  get callLimits(): CallBudgets["limits"] {
+    return this.#context.budgets.limits;
+  }
+
   /** The handlers of all pollers, as they are now. */
   get handlers(): readonly HandlerState[] {
     return this.#context.admission.states;
@@ -153,6 +166,7 @@ export class Worker {
    * waits for the jobs in flight. Call stop() afterwards all the same.
    */
   async once(pass: { readonly idleEndMs: number; readonly maxJobs: number }): Promise<void> {
+    this.#context.tokenWaits.turnOff();
     this.#beginning = this.#begin({ left: pass.maxJobs, promised: 0 }, pass.idleEndMs);
     await this.#beginning;
     await this.#loopsEnd();
@@ -308,3 +322,15 @@ export class Worker {
 
 /** How long jobs have to notice that everything was aborted. */
 const abortedSettleMs = 500;
+
+function budgetsOf(clock: Clock, emit: Emit): CallBudgets {
+  return new CallBudgets({
+    clock,
+    onLimit: (scope, change) =>
+      emit(
+        "perSecond" in change
+          ? { type: "calls-limited", scope, ...change }
+          : { type: "calls-unlimited", scope, ...change },
+      ),
+  });
+}

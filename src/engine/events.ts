@@ -67,13 +67,18 @@ export interface OrderAnswer {
 
 export type WorkerEvent = { readonly atMs: number } & (
   | { readonly type: "worker-started"; readonly pollers: number; readonly slots: number }
-  /** A poll answered. `taken`: jobs that were new to us; the rest were repeats, or could not be read. */
+  /**
+   * A poll answered. `taken`: jobs that are in work now; the rest were repeats, could not be read, or are among the
+   * poller's `waiting` offers, whose turn has not come.
+   */
   | {
       readonly type: "poll-finished";
       readonly poller: PollerName;
       readonly limit: number;
       readonly offered: number;
       readonly taken: number;
+      /** Absent: none. */
+      readonly waiting?: number;
       readonly unreadable: readonly string[];
       readonly durationMs: number;
       readonly restMs: number;
@@ -93,6 +98,10 @@ export type WorkerEvent = { readonly atMs: number } & (
   | { readonly type: "breaker-opened"; readonly poller: PollerName; readonly fault: Fault }
   /** No call of the account in the Region is denied any more. */
   | ({ readonly type: "breaker-closed"; readonly openMs: number } & Place)
+  /** CodePipeline throttles calls of an account in a Region: they are made in turn, so many a second at first. */
+  | { readonly type: "calls-limited"; readonly scope: string; readonly perSecond: number }
+  /** Nobody was throttled, and no call had to wait, for a minute. */
+  | { readonly type: "calls-unlimited"; readonly scope: string; readonly limitedMs: number }
   /** A poll offered a job that is in flight here or ended a short while ago. */
   | { readonly type: "offer-repeated"; readonly key: JobKey }
   /** Every step of the reducer, in order. */

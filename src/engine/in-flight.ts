@@ -52,6 +52,10 @@ export class JobInFlight {
   start: JobStart | undefined;
   /** The pipeline and action that it belongs to; set once its details arrived. */
   pipeline: Job["pipeline"] | undefined;
+  /** The customer, by client id or account id, as far as CodePipeline said. */
+  client: string | undefined;
+  /** The value that it alone may have in work, where `serialBy` names one; set once that is known. */
+  serial: string | undefined;
   /** How long its handler ran here, in ms; set once its outcome is fixed. */
   durationMs: number | undefined;
   /** What ended the job's work: the first cause wins. */
@@ -80,6 +84,7 @@ export class JobInFlight {
 
   constructor({ config, lease, slot, ledger, emit, polledAtMs, found, deadline }: JobInFlightOptions) {
     this.key = lease.key;
+    this.client = lease.key.clientId;
     this.config = config;
     this.lease = lease;
     this.slot = slot;

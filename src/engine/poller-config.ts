@@ -11,6 +11,12 @@ export interface PollerConfig extends Place {
   /** The handler's name in the configuration. */
   readonly handler: string;
   readonly maxConcurrentJobs: number;
+  /** Of the group's, in work at once for one customer; absent: no cap. */
+  readonly maxConcurrentJobsPerClient?: number | undefined;
+  /** `client` or `configuration.NAME`: one job at a time for each value. */
+  readonly serialBy?: string | undefined;
+  /** Its group's share of the slots while they are short; absent: 1. */
+  readonly weight?: number;
   readonly jobTimeoutMs: number;
   readonly afterCrash: "fail" | "rerun";
   /** Configuration properties whose values are secret. */

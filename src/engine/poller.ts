@@ -1,6 +1,7 @@
 // One loop per action type, Region and query value: take slots, poll for that many, set the jobs going, rest. It ends
 // only when its signal aborts, or, in a single pass, when nothing is waiting any more. It never ends by an error.
 import { GatewayError } from "../codepipeline/gateway.js";
+import { jobKeyName, type PolledJob } from "../job/job.js";
 import { type BackoffPolicy, type BackoffState, next, type PollResult, rested } from "./backoff.js";
 import type { EngineContext } from "./context.js";
 import { faultOf, type PollerName } from "./events.js";
@@ -11,7 +12,15 @@ import type { Slots } from "./slots.js";
 
 /** What a polling loop does now, and whether it is about time that it did something else. */
 export interface PollerStep {
-  readonly doing: "starting" | "at-gate" | "waiting-for-slot" | "polling" | "resting" | "ended";
+  readonly doing:
+    | "starting"
+    | "at-gate"
+    | "waiting-for-slot"
+    | "gathering-slots"
+    | "waiting-for-rate"
+    | "polling"
+    | "resting"
+    | "ended";
   /** How long its next step has been due, in ms of the monotonic clock; negative: it is not due yet. */
   readonly overdueMs: number;
 }
@@ -46,6 +55,18 @@ export interface Budget {
  * slots instead of one for each costs a quarter less per job and delays none that is running.
  */
 const gatherMs = 10;
+/** CodePipeline's own cap is not documented; 100 custom jobs of 100 KB each are still read. */
+const batchMax = 100;
+
+/** What a poll's offers are taken by. */
+interface PollTake {
+  /** There are as many as were asked for, so there may be more. */
+  readonly isFull: boolean;
+  /** Slots for them. */
+  readonly limit: number;
+  readonly use: () => Slot | undefined;
+  readonly answeredMs: number;
+}
 
 export class Poller {
   readonly #options: PollerOptions;
@@ -57,6 +78,8 @@ export class Poller {
   /** True when the last poll failed: the next one holds a single slot. */
   #isProbing = false;
   #failures = 0;
+  /** How many of the last poll's offers were kept already. */
+  #again = 0;
   #doing: PollerStep["doing"] = "starting";
   #dueMs: number;
   /** Ends the waiting between polls, but no poll that is under way: what it brings is worked. */
@@ -101,11 +124,12 @@ export class Poller {
     const onStop = () => this.wake();
     signal.addEventListener("abort", onStop, { once: true });
     while (!signal.aborted && budget.left + budget.promised > 0) {
+      // Whoever wakes it during the turn ends the rest after it.
+      this.#wake = new AbortController();
       // Another poll holds what is left of a single pass: it may give some of it back.
       const restMs = budget.left > 0 ? await this.#turn(signal) : this.#backoff.minIntervalMs;
       if (restMs === "end") break;
       if (restMs > 0 && !signal.aborted) {
-        this.#wake = new AbortController();
         this.#begins("resting", restMs);
         await clock.sleep(restMs, this.#wake.signal);
       }
@@ -153,15 +177,23 @@ export class Poller {
   async #admission(signal: AbortSignal): Promise<Reservation | undefined> {
     const { config, context, slots } = this.#options;
     const name = pollerKey(config);
+    const budget = context.budgets.of(config);
+    let hasTurn = false;
     while (!signal.aborted) {
       await context.gate.pass(signal, () => this.#begins("at-gate"), config);
       if (signal.aborted) return undefined;
       this.#begins("waiting-for-slot");
-      if (slots.freeFor(name) === 0) await this.#gather(name, signal);
-      const reservation = await slots.take(name, this.#want(), signal);
+      const isFull = slots.freeFor(name) === 0;
+      const reservation = await slots.take(name, isFull ? 1 : this.#want(), signal);
+      if (reservation && isFull) await this.#gather(reservation, signal);
       // The gate may have closed while a slot was waited for.
-      if (!signal.aborted && !context.gate.closedBy(config)) return reservation;
+      const isOpen = !signal.aborted && !context.gate.closedBy(config);
+      if (isOpen && (hasTurn || budget.perSecond === undefined)) return reservation;
       reservation?.giveBack();
+      if (!isOpen) continue;
+      // Without slots: they may serve another Region meanwhile.
+      this.#begins("waiting-for-rate");
+      hasTurn = (await budget.enter("poll", signal)) ?? true;
     }
     return undefined;
   }
@@ -172,38 +204,82 @@ export class Poller {
     startedMs: number,
     signal: AbortSignal,
   ): Promise<number | "end"> {
-    const { config, context, runner, budget, idleEndMs } = this.#options;
-    const { clock } = context.deps;
-    const gateway = context.deps.gateway(config, config.actionType.owner);
-    const answer = await gateway.poll(config.actionType, limit, signal, config.queryParam);
+    const { config, context, budget, idleEndMs } = this.#options;
+    const { turns, deps } = context;
+    const { clock } = deps;
+    const gateway = deps.gateway(config, config.actionType.owner);
+    const asked = limit + this.#behind(limit);
+    const answer = await gateway.poll(config.actionType, asked, signal, config.queryParam);
+    context.budgets.of(config).ended(false);
     const answeredMs = clock.monotonic();
     this.#recovered();
-    // A service that answers more than was asked for does not get more slots than are free.
-    const takes = answer.jobs.slice(0, limit).map((polled) => {
-      const slot = use();
-      return slot ? runner.take(polled, config, slot, answeredMs) : Promise.resolve(false);
-    });
-    const taken = (await Promise.all(takes)).filter(Boolean).length;
+    // A service that answers more than was asked for is believed no more than that.
+    const isFull = answer.jobs.length >= asked;
+    const { taken, hasMore } = await this.#take(answer.jobs.slice(0, asked), { isFull, limit, use, answeredMs });
     budget.left += limit - taken;
-    const result: PollResult = { kind: taken === 0 ? "empty" : taken >= limit ? "full" : "some" };
+    const result: PollResult = {
+      kind:
+        taken >= limit || (isFull && (hasMore || this.#behind(limit) > asked - limit))
+          ? "full"
+          : taken === 0
+            ? "empty"
+            : "some",
+    };
     const restMs = this.#rest(result);
+    const waiting = turns.waiting(config);
     context.emit({
       type: "poll-finished",
       poller: this.#name,
-      limit,
+      limit: asked,
       offered: answer.jobs.length + answer.unreadable.length,
       taken,
+      ...(waiting > 0 ? { waiting } : {}),
       unreadable: answer.unreadable.map(context.deps.mask),
       durationMs: answeredMs - startedMs,
       restMs,
     });
     if (taken > 0) this.#lastWorkMs = clock.monotonic();
-    if (idleEndMs !== undefined && taken === 0 && clock.monotonic() - this.#lastWorkMs >= idleEndMs) return "end";
+    const isIdle = taken === 0 && waiting === 0;
+    if (idleEndMs !== undefined && isIdle && clock.monotonic() - this.#lastWorkMs >= idleEndMs) return "end";
     return restMs;
   }
 
+  /** Takes those of the offers, and of earlier ones, whose turn it is. `hasMore`: some were new, and wait. */
+  async #take(
+    jobs: readonly PolledJob[],
+    { isFull, limit, use, answeredMs }: PollTake,
+  ): Promise<{ readonly taken: number; readonly hasMore: boolean }> {
+    const { config, context, runner } = this.#options;
+    const { turns } = context;
+    const offers = jobs.filter((polled) => !runner.repeated(polled));
+    const { fresh, again, names } = turns.offered(config, offers);
+    this.#again = again;
+    const whole = new Map(offers.map((polled) => [jobKeyName(polled.key), polled]));
+    // The gate may have closed during the poll. What waited for its turn waits on; CodePipeline was promised nothing.
+    const most = context.gate.closedBy(config) ? 0 : limit;
+    const takes = turns.take(config, most, isFull && fresh.length > 0, names).map(async (offer) => {
+      const { key, nonce } = offer;
+      const slot = use();
+      const polled = whole.get(jobKeyName(key)) ?? { key, nonce };
+      const isTaken = slot !== undefined && (await runner.take(polled, config, slot, answeredMs, offer));
+      turns.leased(offer);
+      return isTaken;
+    });
+    const hasMore = fresh.some((offer) => turns.isWaiting(config, offer));
+    return { taken: (await Promise.all(takes)).filter(Boolean).length, hasMore };
+  }
+
+  /**
+   * Jobs that a poll may ask for besides those that it has slots for: as many as it would be given again although they
+   * wait for their turn, since they must not hide those behind them. None while CodePipeline does not offer them again.
+   */
+  #behind(limit: number): number {
+    if (this.#again === 0) return 0;
+    return Math.max(0, Math.min(this.#options.context.turns.waiting(this.#options.config), batchMax - limit));
+  }
+
   #failed(error: unknown, limit: number, startedMs: number, signal: AbortSignal): number | "end" {
-    const { context, budget, idleEndMs } = this.#options;
+    const { config, context, budget, idleEndMs } = this.#options;
     budget.left += limit;
     if (signal.aborted) return 0;
     const fault =
@@ -220,6 +296,7 @@ export class Poller {
     if (!this.#end.signal.aborted) {
       context.breakers.failed(this.#name, "poll", fault);
     }
+    context.budgets.of(config).ended(fault.kind === "throttled");
     context.admission.machine.notice(error, "a poll failed");
     const durationMs = context.deps.clock.monotonic() - startedMs;
     const { kind, retryAfterMs } = fault;
@@ -257,14 +334,15 @@ export class Poller {
     const { config, context, budget } = this.#options;
     // While a call for its jobs is denied, or its handler is in doubt, the poller gets one job at a time.
     const isProbing = this.#isProbing || context.breakers.isOpenFor(this.#name);
-    return isProbing ? 1 : Math.min(config.maxConcurrentJobs, budget.left, context.admission.mostFor(config.handler));
+    if (isProbing) return 1;
+    const { mostJobs } = context.budgets.of(config);
+    return Math.min(config.maxConcurrentJobs, budget.left, context.admission.mostFor(config.handler), mostJobs);
   }
 
-  /** Waits for one slot to be free, then a moment for others to join it. */
-  async #gather(name: string, signal: AbortSignal): Promise<void> {
-    const first = await this.#options.slots.take(name, 1, signal);
-    this.#begins("waiting-for-slot");
-    first?.giveBack();
-    if (first) await this.#options.context.deps.clock.sleep(gatherMs, signal);
+  /** Waits a moment for other slots to join the first. It is held meanwhile: given back it would lose its turn. */
+  async #gather(reservation: Reservation, signal: AbortSignal): Promise<void> {
+    this.#begins("gathering-slots");
+    await this.#options.context.deps.clock.sleep(gatherMs, signal);
+    reservation.grow(this.#want());
   }
 }

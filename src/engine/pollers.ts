@@ -47,6 +47,7 @@ export class Pollers {
   constructor(options: PollersOptions) {
     this.#options = options;
     this.#pollers = options.context.pollers;
+    options.runner.onTurn = (name) => this.#running.get(name)?.poller.wake();
     this.#madeMs = options.context.deps.clock.monotonic();
     for (const config of this.#pollers.values()) this.#open(config);
   }
@@ -88,6 +89,7 @@ export class Pollers {
     for (const config of removed) {
       slots.close(pollerKey(config));
       context.breakers.forget(pollerNameOf(config), types.has(typeKey(config)) ? "others-stay" : "last-of-type");
+      context.turns.forget(config);
     }
     for (const config of after.values()) {
       this.#open(config);
@@ -101,7 +103,8 @@ export class Pollers {
   }
 
   #open(config: PollerConfig): void {
-    this.#options.slots.open({ name: pollerKey(config), group: config.group }, config.maxConcurrentJobs);
+    const { group, weight, maxConcurrentJobs } = config;
+    this.#options.slots.open({ name: pollerKey(config), group, weight }, maxConcurrentJobs);
   }
 
   /** Starts the poller, unless it polls already, or nothing polls yet or any more. */

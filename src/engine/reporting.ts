@@ -108,7 +108,8 @@ async function putOnce(context: EngineContext, flight: JobInFlight, owed: Owed):
   // As of now: an offer may make it ours while the put is under way, and that put is refused all the same.
   const wasOurs = flight.claim.is === "ours";
   try {
-    await calling(context, key, "put", (gateway) => gateway.put(key, owed.outcome, context.scopes.report));
+    const { report: signal } = context.scopes;
+    await calling(context, key, "put", signal, (gateway) => gateway.put(key, owed.outcome, signal));
     return "put-accepted";
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;

@@ -10,7 +10,7 @@ import { clearDoubt } from "./claiming.js";
 import type { EngineContext } from "./context.js";
 import { drop, leave, staysOurs } from "./ending.js";
 import { faultOf } from "./events.js";
-import { Flights } from "./flights.js";
+import type { Flights } from "./flights.js";
 import { JobInFlight, type RepeatedOffer } from "./in-flight.js";
 import { type PollerConfig, pollerKey } from "./poller-config.js";
 import { settle } from "./reporting.js";
@@ -18,16 +18,25 @@ import type { Slot } from "./slot.js";
 import type { Slots } from "./slots.js";
 import { story } from "./story.js";
 
+/** What an offer said of whose job it is: `Turns` counts by it. */
+export interface Whose {
+  readonly client: string;
+  readonly serial?: string | undefined;
+}
+
 /** Runs jobs and knows which are in flight. */
 export class Runner {
   readonly #context: EngineContext;
   readonly #slots: Slots;
-  readonly #flights = new Flights();
+  readonly #flights: Flights;
+  /** Told of each poller whose offers wait for their turn when that may have come. */
+  onTurn: (poller: string) => void = () => {};
   /** Jobs by name that CodePipeline waits for and that have no active worker here. */
   readonly unfinished = new Map<string, JobState>();
 
   constructor(context: EngineContext, slots: Slots) {
     this.#context = context;
+    this.#flights = context.flights;
     this.#slots = slots;
   }
 
@@ -58,25 +67,34 @@ export class Runner {
     return this.#flights.whenTheseEnd();
   }
 
+  /** An offer of a job that is in flight here goes to its mailbox. False: there is no such job. */
+  repeated(polled: PolledJob): boolean {
+    const flight = this.#flights.get(polled.key);
+    if (!flight) return false;
+    this.#context.emit({ type: "offer-repeated", key: polled.key });
+    this.#offered(flight, polled.job ?? {});
+    return true;
+  }
+
   /**
    * Leases a polled job and starts it. Resolves true once it is leased, false when the offer is a repeat or the
    * ledger cannot be used; then the slot is free again. Never rejects.
    */
-  async take(polled: PolledJob, config: PollerConfig, slot: Slot, polledAtMs: number): Promise<boolean> {
+  async take(polled: PolledJob, config: PollerConfig, slot: Slot, polledAtMs: number, whose?: Whose): Promise<boolean> {
     const { emit, deps } = this.#context;
     const { key } = polled;
     try {
-      const known = this.#flights.get(key);
-      const lease = known ? undefined : await deps.ledger.lease(key, polled.job?.nonce);
+      const lease = this.#flights.get(key) ? undefined : await deps.ledger.lease(key, polled.job?.nonce);
       if (lease) {
         const { ledger } = deps;
-        this.#go(new JobInFlight({ config, lease, slot, ledger, emit, polledAtMs }), polled);
+        const flight = new JobInFlight({ config, lease, slot, ledger, emit, polledAtMs });
+        flight.client ??= whose?.client;
+        flight.serial = whose?.serial;
+        this.#go(flight, polled);
         return true;
       }
-      emit({ type: "offer-repeated", key });
-      // It may have been started while the ledger was asked.
-      const flight = known ?? this.#flights.get(key);
-      if (flight) this.#offered(flight, polled.job ?? {});
+      // It may have been started while the ledger was asked; else another replica has it, or it has ended.
+      if (!this.repeated(polled)) emit({ type: "offer-repeated", key });
     } catch (error) {
       if (error instanceof LedgerError) emit({ type: "ledger-failed", key, message: error.message });
       else this.#bug(error, key);
@@ -131,7 +149,21 @@ export class Runner {
         if (isOwed(flight.state)) this.setAside(flight.key, flight.state);
         await this.#context.deps.ledger.release(flight.lease);
       });
-    void finished.catch((error: unknown) => this.#bug(error, flight.key)).finally(() => this.#flights.remove(flight));
+    void finished
+      .catch((error: unknown) => this.#bug(error, flight.key))
+      .finally(() => {
+        this.#flights.remove(flight);
+        this.#callTurns();
+      });
+  }
+
+  /** A job ended, so another one of its customer may be taken: by a poll, which may bring somebody else's as well. */
+  #callTurns(): void {
+    const { turns, pollers } = this.#context;
+    for (const name of turns.pollers()) {
+      const config = pollers.get(name);
+      if (config && turns.isNext(config)) this.onTurn(name);
+    }
   }
 
   /**

@@ -2,6 +2,8 @@
 /** Slots that one poll may fill. */
 export interface Reservation {
   readonly size: number;
+  /** Adds what is free now, up to so many together. */
+  grow(want: number): void;
   /** Makes one of them a job's slot. `undefined`: all are used. */
   use(): Slot | undefined;
   /** Gives back those that were not used. Idempotent. */
@@ -16,6 +18,8 @@ export interface Slot {
    * of their own poller. A job that is to run afterwards asks for `work`.
    */
   whileWaiting<T>(wait: () => Promise<T>): Promise<T>;
+  /** Gives the slot up and holds nothing: the job waits for something that holds up no other, and asks for `work` again. */
+  yield(): void;
   /**
    * The owed job waits to be offered again, which only a poll can do: from now on its poller keeps one slot for polls.
    * Idempotent.
@@ -64,6 +68,9 @@ export function slotOf({ count, wait, release, serve }: SlotBase, first: "workin
     whileWaiting: (again) => {
       if (is === "working" || is === "none") become("owed");
       return again();
+    },
+    yield: () => {
+      if (is === "working") become("none");
     },
     awaitOffer: () => {
       if (is === "freed" || isAwaiting) return;

@@ -1,21 +1,27 @@
 // The right to run jobs: slots are taken first, polls come second. One limit for the worker, one for each group of
-// pollers. Pollers wait in one queue, so that none starves.
-
+// pollers. While they are short, fair-share.ts says whose turn it is.
+import { nextInTurn } from "./fair-share.js";
 import { type Reservation, type Slot, slotOf } from "./slot.js";
 
-/** One poller's limits. Pollers of the same `group` share its limit. */
+/** One poller's limits. Pollers of the same `group` share its limit, and its `weight` while slots are short. */
 export interface SlotUser {
   readonly name: string;
   readonly group: string;
+  /** Absent: 1. */
+  readonly weight?: number | undefined;
 }
 
-/** One group's slots. `busy`: in use by jobs and polls; `working`: by jobs; `owed`: jobs that wait without a slot. */
+/**
+ * One group's slots. `busy`: in use by jobs and polls; `working`: by jobs; `owed`: jobs that wait without a slot for
+ * CodePipeline; `waiting`: jobs that wait for a slot.
+ */
 export interface SlotCount {
   readonly group: string;
   readonly busy: number;
   readonly max: number;
   readonly working: number;
   readonly owed: number;
+  readonly waiting: number;
   /** Names of the pollers that share it. */
   readonly pollers: readonly string[];
 }
@@ -25,9 +31,13 @@ interface Counted {
   max: number;
 }
 
+interface Group extends Counted {
+  weight: number;
+}
+
 interface PollerCount {
   poller: SlotUser;
-  group: Counted;
+  group: Group;
   /** Of the group's. */
   busy: number;
   working: number;
@@ -52,9 +62,10 @@ interface Waiter {
 
 export class Slots {
   readonly #all: Counted;
-  readonly #groups = new Map<string, Counted>();
+  readonly #groups = new Map<string, Group>();
   readonly #pollers = new Map<string, PollerCount>();
   readonly #waiters = new Set<Waiter>();
+  #openPollers = 0;
 
   constructor(options: { readonly max: number }) {
     this.#all = { busy: 0, max: options.max };
@@ -62,10 +73,11 @@ export class Slots {
 
   /** Opens a poller, or an open one's group gets another limit. */
   open(poller: SlotUser, max: number): void {
-    const group = this.#groups.get(poller.group) ?? { busy: 0, max };
-    group.max = max;
+    const { weight = 1 } = poller;
+    const group = Object.assign(this.#groups.get(poller.group) ?? { busy: 0 }, { max, weight });
     this.#groups.set(poller.group, group);
     const known = this.#pollers.get(poller.name);
+    if (!known?.isOpen) this.#openPollers += 1;
     if (known) {
       // What it holds goes with it, when a reload gives it to another group.
       known.group.busy -= known.busy;
@@ -88,7 +100,9 @@ export class Slots {
 
   /** The poller takes no more slots; its jobs keep theirs. */
   close(pollerKey: string): void {
-    this.#poller(pollerKey).isOpen = false;
+    const count = this.#poller(pollerKey);
+    if (count.isOpen) this.#openPollers -= 1;
+    count.isOpen = false;
   }
 
   /** Another limit for all together. If more are in use, none is taken away; freed ones are not given out again. */
@@ -125,7 +139,7 @@ export class Slots {
   /** The same for each group that has an open poller or jobs, by its name. */
   get groups(): readonly SlotCount[] {
     return [...this.#groups].flatMap(([group, { busy, max }]) => {
-      let [working, owed] = [0, 0];
+      let [working, owed, waiting] = [0, 0, 0];
       let isOpen = false;
       const pollers: string[] = [];
       for (const count of this.#pollers.values()) {
@@ -133,9 +147,10 @@ export class Slots {
         pollers.push(count.poller.name);
         working += count.working;
         owed += count.owed;
+        waiting += count.lines.work.size;
         isOpen ||= count.isOpen;
       }
-      return isOpen || busy > 0 || owed > 0 ? [{ group, busy, max, working, owed, pollers }] : [];
+      return isOpen || busy > 0 || owed > 0 ? [{ group, busy, max, working, owed, waiting, pollers }] : [];
     });
   }
 
@@ -202,28 +217,39 @@ export class Slots {
     return count;
   }
 
-  #grantable(count: PollerCount, kind: Waiter["kind"] = "poll"): number {
-    const { group } = count;
-    const leastForPolls = count.awaiting > 0 ? 1 : 0;
-    const allowed = kind === "work" ? group.max : Math.max(leastForPolls, group.max - count.owed);
+  #grantable(count: PollerCount): number {
     const free = this.#all.max - this.#all.busy;
-    const share = this.#openPollers() > 1 ? Math.ceil(free / 2) : free;
-    return Math.max(0, Math.min(share, group.max - group.busy, allowed));
+    return Math.max(0, Math.min(this.#mostAtOnce(free), count.group.max - count.group.busy, allowed(count, "poll")));
   }
 
-  #openPollers(): number {
-    let open = 0;
-    for (const count of this.#pollers.values()) if (count.isOpen) open += 1;
-    return open;
+  /** Of so many that are free. */
+  #mostAtOnce(free: number): number {
+    return this.#openPollers > 1 ? Math.ceil(free / 2) : free;
   }
 
-  #reserve(count: PollerCount, size: number): Reservation {
-    this.#all.busy += size;
-    count.group.busy += size;
-    count.busy += size;
-    let left = size;
+  #count(count: PollerCount, change: number): void {
+    this.#all.busy += change;
+    count.group.busy += change;
+    count.busy += change;
+  }
+
+  /** Of slots that are counted already. */
+  #reservation(count: PollerCount, counted: number): Reservation {
+    let size = counted;
+    let left = counted;
+    let isGivenBack = counted === 0;
     return {
-      size,
+      get size() {
+        return size;
+      },
+      grow: (want) => {
+        // Whoever waits cannot have what is free, or he would not wait.
+        const more = Math.min(this.#grantable(count), want - size);
+        if (isGivenBack || more <= 0) return;
+        this.#count(count, more);
+        size += more;
+        left += more;
+      },
       use: () => {
         if (left === 0) return undefined;
         left -= 1;
@@ -232,6 +258,7 @@ export class Slots {
       giveBack: () => {
         const unused = left;
         left = 0;
+        isGivenBack = true;
         if (unused > 0) this.#release(count, unused);
       },
     };
@@ -250,24 +277,77 @@ export class Slots {
   }
 
   #release(count: PollerCount, size: number): void {
-    this.#all.busy -= size;
-    count.group.busy -= size;
-    count.busy -= size;
+    this.#count(count, -size);
     this.#serve();
   }
 
-  /** Serves waiters in their order; one that cannot be served yet does not delay those behind it. */
+  /** Serves whoever can be served; one that cannot yet does not delay the others. */
   #serve(): void {
-    for (const waiter of this.#waiters) {
-      const { count, kind, want } = waiter;
-      if (kind === "owe") {
-        if (count.owed >= count.group.max) continue;
-        count.owed += 1;
-        waiter.grant(this.#reserve(count, 0));
-        continue;
-      }
-      const size = Math.min(this.#grantable(count, kind), want);
-      if (size > 0) waiter.grant(this.#reserve(count, size));
-    }
+    // A job that leaves the line lets the next one join.
+    while (this.#serveOwing() || this.#deal());
   }
+
+  #serveOwing(): boolean {
+    for (const waiter of this.#waiters) {
+      const { count, kind } = waiter;
+      if (kind !== "owe" || count.owed >= count.group.max) continue;
+      count.owed += 1;
+      waiter.grant(this.#reservation(count, 0));
+      return true;
+    }
+    return false;
+  }
+
+  /** Deals what is free, slot by slot, to those whose turn it is. False: nobody can have any. */
+  #deal(): boolean {
+    if (this.#all.busy >= this.#all.max || this.#waiters.size === 0) return false;
+    const most = this.#mostAtOnce(this.#all.max - this.#all.busy);
+    const dealt = [...this.#waiters].flatMap((waiter) =>
+      waiter.kind === "owe" ? [] : [new Hand(waiter, Math.min(most, waiter.want, allowed(waiter.count, waiter.kind)))],
+    );
+    while (this.#all.busy < this.#all.max) {
+      const next = nextInTurn(dealt.filter((each) => each.mayHaveMore));
+      if (!next) break;
+      next.size += 1;
+      this.#count(next.waiter.count, 1);
+    }
+    const served = dealt.filter(({ size }) => size > 0);
+    for (const { waiter, size } of served) waiter.grant(this.#reservation(waiter.count, size));
+    return served.length > 0;
+  }
+}
+
+/** What one that waits is dealt. */
+class Hand {
+  size = 0;
+  readonly waiter: Waiter;
+  readonly #most: number;
+
+  constructor(waiter: Waiter, most: number) {
+    this.waiter = waiter;
+    this.#most = most;
+  }
+
+  get mayHaveMore(): boolean {
+    const { group } = this.waiter.count;
+    return this.size < this.#most && group.busy < group.max;
+  }
+
+  get held(): number {
+    return this.waiter.count.group.busy;
+  }
+
+  get weight(): number {
+    return this.waiter.count.group.weight;
+  }
+
+  get own(): number {
+    return this.waiter.count.busy;
+  }
+}
+
+/** How many the poller, or a job of it, may be given at once, whatever is free. */
+function allowed({ group, owed, awaiting }: PollerCount, kind: "poll" | "work"): number {
+  const leastForPolls = awaiting > 0 ? 1 : 0;
+  return kind === "work" ? group.max : Math.max(leastForPolls, group.max - owed);
 }

@@ -4,7 +4,7 @@
 
 import { GatewayError, isPassing } from "../codepipeline/gateway.js";
 import { nonceEvent } from "../job/claim.js";
-import type { Job, PolledJob } from "../job/job.js";
+import type { Job, OfferedJob, PolledJob } from "../job/job.js";
 import { failed } from "../job/outcome.js";
 import type { FoundJob } from "../ledger/ledger.js";
 import { Deadline } from "../std/deadline.js";
@@ -14,11 +14,12 @@ import { claim } from "./claiming.js";
 import type { EngineContext } from "./context.js";
 import { drop, leave } from "./ending.js";
 import { handle, stopped } from "./handling.js";
-import type { JobInFlight } from "./in-flight.js";
+import type { JobInFlight, Loss } from "./in-flight.js";
 import { maskSecretsOf } from "./job-secrets.js";
 import { configOf, notConfigured, type PollerConfig } from "./poller-config.js";
 import { report, settle } from "./reporting.js";
 import type { JobWait } from "./slots.js";
+import { tokenWaitMaxMs } from "./token-waits.js";
 
 const interrupted =
   "partnerd was terminated while this job was running, so its outcome is unknown; run the action again";
@@ -42,6 +43,7 @@ export async function story(context: EngineContext, flight: JobInFlight, offer?:
   const job = await detailsOf(context, flight, offer);
   if (!job) return;
   flight.pipeline = job.pipeline;
+  if (!context.turns.mayBegin(flight, job)) return putBack(context, flight, job);
   const unmask = maskSecretsOf(context, flight.config, job);
   const start = context.admission.start(flight.config.handler);
   flight.start = start;
@@ -82,36 +84,80 @@ export function turnOf({ state, hasCallback }: Omit<FoundJob, "key">, { afterCra
   return state === "settled" ? "owe" : "work";
 }
 
+/** It was not acknowledged: its slot is free again, and its offer waits until the job before it has its result. */
+async function putBack(context: EngineContext, flight: JobInFlight, job: Job): Promise<void> {
+  const { serialBy } = flight.config;
+  const message = `a job with the same ${serialBy} is in work; it waits for that one's result`;
+  await drop(context, flight, { reason: "not-its-turn", message });
+  // Once it has ended here, or its own offer would count as a repeat.
+  context.turns.putBack(flight, job);
+}
+
 async function detailsOf(
   context: EngineContext,
   flight: JobInFlight,
   offer: PolledJob | undefined,
 ): Promise<Job | undefined> {
   if (!offer) return detailsOfOurs(context, flight);
-  const { limits, scopes, deps } = context;
+  const { scopes, deps } = context;
+  const drained: Loss = { reason: "draining", message: "a drain began before its details arrived" };
   try {
-    const job = await withRetries(
-      context,
-      flight,
-      {
-        policy: limits.retry.details,
-        signal: scopes.poll,
-        // A token source that fails may still have the tokens of other clients, whose jobs need the slot.
-        isWorthIt: ({ kind }) => isPassing(kind) && kind !== "token-unavailable",
-      },
-      () => calling(context, flight.key, "details", (gateway) => gateway.details(offer, scopes.poll)),
-    );
+    const ask = () => offeredDetails(context, flight, offer);
+    let job = await onceTokenIsKnown(context, flight, ask);
+    if (!flight.slot.isWorking) {
+      if (!(await whileFollowing([scopes.poll, flight.givenUp], (until) => flight.slot.work(until)))) {
+        await drop(context, flight, flight.loss ?? drained);
+        return undefined;
+      }
+      // Offered again while it waited for the slot, it has another nonce by now.
+      job = await ask();
+    }
     flight.learn(nonceEvent(flight.claim, job.nonce));
     await flight.note({ type: "details-received" });
     return job;
   } catch (error) {
     if (flight.loss) await drop(context, flight, flight.loss);
-    else if (scopes.poll.aborted)
-      await drop(context, flight, { reason: "draining", message: "a drain began before its details arrived" });
+    else if (scopes.poll.aborted) await drop(context, flight, drained);
     else if (!(error instanceof GatewayError)) throw error;
     else await drop(context, flight, { reason: lostReason(error, "no-details"), message: deps.mask(error.message) });
     return undefined;
   }
+}
+
+/**
+ * What the call gives, as soon as the token source can tell the client's token; the job gives up its slot for that wait.
+ * Rejects with the last fault, also when too many jobs wait.
+ */
+async function onceTokenIsKnown<T>(context: EngineContext, flight: JobInFlight, call: () => Promise<T>): Promise<T> {
+  const { tokenWaits, limits, scopes } = context;
+  let isWaiting = false;
+  const isWorthIt = ({ kind }: GatewayError) => {
+    if (kind !== "token-unavailable") return false;
+    isWaiting ||= tokenWaits.begin();
+    if (isWaiting) flight.slot.yield();
+    return isWaiting;
+  };
+  const policy = { ...limits.retry.details, maxElapsedMs: tokenWaitMaxMs };
+  try {
+    return await withRetries(context, flight, { policy, signal: scopes.poll, isWorthIt }, call);
+  } finally {
+    if (isWaiting) tokenWaits.end();
+  }
+}
+
+function offeredDetails(context: EngineContext, flight: JobInFlight, offer: PolledJob): Promise<OfferedJob> {
+  const { limits, scopes } = context;
+  return withRetries(
+    context,
+    flight,
+    {
+      policy: limits.retry.details,
+      signal: scopes.poll,
+      // A token source that fails may still have the tokens of other clients, whose jobs need the slot.
+      isWorthIt: ({ kind }) => isPassing(kind) && kind !== "token-unavailable",
+    },
+    () => calling(context, flight.key, "details", scopes.poll, (gateway) => gateway.details(offer, scopes.poll)),
+  );
 }
 
 /** Details of a job that may be ours. Only CodePipeline's word that it is gone ends it. */
@@ -130,7 +176,10 @@ async function detailsOfOurs(context: EngineContext, flight: JobInFlight): Promi
         isOutsideSlot: () => true,
         alsoEndedBy,
       },
-      () => calling(context, flight.key, "details", (gateway) => gateway.detailsAgain(flight.key, scopes.work)),
+      () =>
+        calling(context, flight.key, "details", scopes.work, (gateway) =>
+          gateway.detailsAgain(flight.key, scopes.work),
+        ),
     );
   } catch (error) {
     if (flight.loss) await drop(context, flight, flight.loss);

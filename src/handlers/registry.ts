@@ -4,6 +4,7 @@ import type { Secret } from "../job/secret.js";
 import type { Clock } from "../std/clock.js";
 import { Leftovers } from "../std/leftovers.js";
 import type { Log } from "../std/log.js";
+import type { Proxies } from "../std/proxies.js";
 import type { RetryPolicyMs } from "../std/retry.js";
 import type { Account, AccountNames } from "./command/account.js";
 import { outcomeVariable } from "./command/outcome-file.js";
@@ -54,8 +55,9 @@ export interface HandlersOptions {
   readonly masker: JobMasker;
   /** Where http handlers wait for later outcomes; the admin server delivers to the same object. */
   readonly callbacks: Callbacks;
-  /** Of http handlers. */
+  /** Of http handlers, as is the way to their services. */
   readonly retry: RetryPolicyMs;
+  readonly proxies: Proxies;
   /** Holds the folders of commands' jobs. */
   readonly workDir: string;
   /** How long a handler may take to stop once it is asked to. */
@@ -174,10 +176,9 @@ async function buildHttp(settings: HttpSettings, options: HandlersOptions): Prom
   ]);
   const url = checkedUrl(settings.url);
   const signer = await signerOf(secretsOf(settings));
-  const transport = url.protocol === "https:" ? await import("node:https") : await import("node:http");
-  const { clock, callbacks, masker, retry } = options;
+  const { clock, callbacks, masker, retry, proxies } = options;
   const { requestTimeoutMs } = settings;
-  return new HttpHandler({ url, signer, transport, clock, callbacks, masker, retry, requestTimeoutMs });
+  return new HttpHandler({ url, signer, proxies, clock, callbacks, masker, retry, requestTimeoutMs });
 }
 
 function secretsOf({ secret, secrets = [] }: HttpSettings): readonly Secret<string>[] {

@@ -53,6 +53,8 @@ export interface PolledJob {
   readonly key: JobKey;
   /** Custom jobs only: PollForJobs answers the details with the offer. */
   readonly job?: OfferedJob;
+  /** Custom jobs whose offer waited for its turn: the nonce is kept, the details are fetched anew. */
+  readonly nonce?: Nonce | undefined;
 }
 
 /** Where an artifact lies. CodePipeline knows only S3. */

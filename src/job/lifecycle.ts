@@ -39,6 +39,8 @@ export type LostReason =
   | "no-room"
   /** Its handler does no job now (its breaker is open), or did not begin those before it in time. */
   | "handler-broken"
+  /** `serialBy`: a job with the same value is in work; it was not acknowledged, and is taken when that one has its result. */
+  | "not-its-turn"
   /** The machine is out of files, processes, memory or disk space; CodePipeline offers it again. */
   | "machine-short"
   /** The service refused the request itself (ValidationException, AccessDenied). */

@@ -52,6 +52,19 @@ export const logEvents = {
     means: "Somebody sent a wrong admin or callback token. At most one line a minute; `count` since the last one.",
     remedy: "`from` says where it came from. The first ten a minute are answered at once, further ones late.",
   },
+  "calls-throttled": {
+    levels: ["warn"],
+    fields: ["scope", "callsPerSecond"],
+    means:
+      "CodePipeline throttles calls in this Region. Calls are made in turn: results, acknowledges, details, polls.",
+    remedy:
+      "None, if it passes. If it lasts: raise `polling.minInterval`, poll fewer action types, or ask AWS for more.",
+  },
+  "calls-unthrottled": {
+    levels: ["info"],
+    fields: ["scope", "limitedMs"],
+    means: "For a minute no call was throttled and none had to wait.",
+  },
   "call-retried": {
     levels: ["debug", "warn"],
     fields: [...job, "code", "attempt", "delayMs"],
@@ -68,6 +81,17 @@ export const logEvents = {
     fields: [...job, "err"],
     means: "The ledger could not record that the job waits for a callback. Only a crash now would interrupt the job.",
     remedy: "Look for `ledger-not-writable`.",
+  },
+  "client-token-unusable": {
+    levels: ["warn"],
+    fields: ["clientId"],
+    means: "The token source's answer for this client cannot be used. Other clients are not affected.",
+    remedy: "Correct the client's entry as the line says.",
+  },
+  "client-tokens-available": {
+    levels: ["info"],
+    fields: ["awayMs"],
+    means: "The token source answers again.",
   },
   "client-tokens-missing": {
     levels: ["error"],
@@ -96,6 +120,12 @@ export const logEvents = {
     levels: ["info"],
     fields: [],
     means: "The client token file is back.",
+  },
+  "client-tokens-unavailable": {
+    levels: ["error"],
+    fields: [],
+    means: "The token source does not answer. Known clients use their cached tokens; jobs of other clients wait.",
+    remedy: "Restore the source; the line says what it failed with. See docs/client-tokens.md.",
   },
   "close-failed": {
     levels: ["error"],
@@ -373,8 +403,8 @@ export const logEvents = {
   },
   "poll-finished": {
     levels: ["debug"],
-    fields: [...poller, "limit", "offered", "taken", "durationMs", "nextPollMs"],
-    means: "A poll was answered. `taken` counts the jobs that are new.",
+    fields: [...poller, "limit", "offered", "taken", "waiting", "durationMs", "nextPollMs"],
+    means: "A poll was answered. `taken` counts the jobs that were started, `waiting` those whose turn has not come.",
   },
   "poll-recovered": {
     levels: ["debug", "info"],
@@ -486,6 +516,8 @@ export const logEvents = {
       "lastFault",
       "polls",
       "taken",
+      "mayHaveMore",
+      "waiting",
     ],
     means: "One poller, after a `status` line.",
   },

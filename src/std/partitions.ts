@@ -23,6 +23,12 @@ export function partitionOf(region: string): string {
   return partitions.find(({ regions }) => regions.some((start) => region.startsWith(`${start}-`)))?.id ?? "aws";
 }
 
+/** How the names of a Region's endpoints end. */
+export function dnsSuffixOf(region: string): string {
+  const id = partitionOf(region);
+  return partitions.find((each) => each.id === id)?.domains[0] ?? "amazonaws.com";
+}
+
 /** True for a host name of AWS's own, in any partition. */
 export function isAwsHost(hostname: string): boolean {
   const name = hostname.toLowerCase();

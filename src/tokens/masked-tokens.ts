@@ -60,6 +60,7 @@ export class MaskedTokens implements ClientTokens {
   /** Looks tokens up in another source from now on and closes the one before; tokens already given stay masked. */
   async replace(source: ClientTokens): Promise<void> {
     const old = this.#source;
+    source.adopt?.([...this.#kept].map(([clientId, { token }]) => [clientId, token]));
     this.#source = source;
     await old.close();
   }

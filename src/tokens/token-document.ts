@@ -1,17 +1,14 @@
 // What stands in a client token file: `{clientId: token}` as YAML or JSON, checked. No message ever quotes the
 // file: what looks like a client id may be a token in the wrong place.
 import type { ClientId, ClientToken } from "../job/job.js";
-import { limits } from "../job/limits.js";
 import { Secret } from "../job/secret.js";
-import { isPlaceholder } from "../std/placeholder.js";
+import { isClientId, tokenMistake } from "./token-value.js";
 
 export type TokenMap = ReadonlyMap<ClientId, Secret<ClientToken>>;
 
 /** The file cannot be used; the message says where and why, without a word of its content. */
 export class TokenDocumentError extends Error {}
 
-/** CodePipeline's ClientId. */
-const clientIdPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** One line of plain YAML, which means the same to every reader; nearly all files consist of such lines. */
 const plainLine =
   /^(["']?)([0-9A-Fa-f-]{36})\1:[ \t]+(?:"([^"\\]*)"|'([^']*)'|([A-Za-z0-9][A-Za-z0-9+/=_.~-]*))[ \t]*(?:[ \t]#.*)?$/;
@@ -75,11 +72,7 @@ function checked(entries: readonly Entry[]): TokenMap {
   const mistakes: string[] = [];
   for (const [at, [id, token]] of entries.entries()) {
     const clientId = typeof id === "string" ? id.toLowerCase() : "";
-    const mistake = clientIdPattern.test(clientId)
-      ? tokens.has(clientId as ClientId)
-        ? "its client id is a duplicate"
-        : tokenMistake(token)
-      : "its key is not a client id (a UUID)";
+    const mistake = entryMistake(clientId, token, tokens);
     if (mistake !== undefined) mistakes.push(`entry ${at + 1}: ${mistake}`);
     else tokens.set(clientId as ClientId, new Secret(token as ClientToken));
   }
@@ -88,15 +81,9 @@ function checked(entries: readonly Entry[]): TokenMap {
   throw new TokenDocumentError([...mistakes.slice(0, shownMax), ...more].join("; "));
 }
 
-/** GetThirdPartyJobDetails takes tokens of 1 to 256 characters; space around one is a slip of whoever wrote it. */
-function tokenMistake(token: unknown): string | undefined {
-  if (typeof token !== "string") return "its token is not a text";
-  if (token === "") return "its token is empty";
-  if (token.length > limits.clientToken) {
-    return `its token has ${token.length} characters, the limit is ${limits.clientToken}`;
-  }
-  if (token.trim() !== token || /\p{Cc}/u.test(token))
-    return "its token has white space around it or control characters";
-  if (isPlaceholder(token)) return "its token is a placeholder, and nothing is filled in here";
-  return undefined;
+function entryMistake(clientId: string, token: unknown, earlier: TokenMap): string | undefined {
+  if (!isClientId(clientId)) return "its key is not a client id (a UUID)";
+  if (earlier.has(clientId as ClientId)) return "its client id is a duplicate";
+  const mistake = tokenMistake(token);
+  return mistake && `its token ${mistake}`;
 }

@@ -8,6 +8,11 @@ export interface ClientTokens {
   resolve(clientId: ClientId, signal: AbortSignal): Promise<Secret<ClientToken>>;
   /** CodePipeline refused the token last given for this client: look it up again next time. */
   forget(clientId: ClientId): void;
+  /**
+   * Takes over tokens that another source gave, before the first look-up: a source that may be away has them to go on
+   * with. Absent: it needs none.
+   */
+  adopt?(known: Iterable<readonly [ClientId, Secret<ClientToken>]>): void;
   /** Ends watching and connections. Idempotent. */
   close(): Promise<void>;
 }

@@ -47,6 +47,7 @@ export async function fetchInput(call: {
   const { S3Store } = (await dist("artifacts/store.js")) as typeof import("../../src/artifacts/store.ts");
   const { Secret } = (await dist("job/secret.js")) as typeof import("../../src/job/secret.ts");
   const { systemClock: clock } = (await dist("std/clock.js")) as typeof import("../../src/std/clock.ts");
+  const { Proxies } = (await dist("std/proxies.js")) as typeof import("../../src/std/proxies.ts");
   mkdirSync(call.target, { recursive: true });
   const store = new S3Store({
     folders: {
@@ -61,6 +62,7 @@ export async function fetchInput(call: {
     },
     endpoint: call.url,
     appId: "bench",
+    proxies: Proxies.from({}),
     connectionTimeoutMs: 5_000,
     socketTimeoutMs: 20_000,
     requestTimeoutMs: 20_000,

@@ -110,6 +110,7 @@ function configOf(order: ChildOrder): Config {
       ...type,
       regions: ["us-east-1" as Region],
       maxConcurrentJobs: 8,
+      weight: 1,
       // Longer than any run: an outcome that does not come is no deadline's doing.
       jobTimeoutMs: order.fleet?.jobTimeoutMs ?? 600_000,
       secretProperties: [],

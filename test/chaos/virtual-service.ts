@@ -4,7 +4,7 @@
 import { GatewayError, type JobGateway, type PollAnswer } from "../../src/codepipeline/gateway.js";
 import { faultFrom } from "../../src/codepipeline/gateway-faults.js";
 import { CallAborted, CallFailed } from "../../src/codepipeline/transport.js";
-import type { ActionType, JobId, JobKey, Nonce, OfferedJob, PolledJob, Region } from "../../src/job/job.js";
+import type { ActionType, ClientId, JobId, JobKey, Nonce, OfferedJob, PolledJob, Region } from "../../src/job/job.js";
 import { actionTypeName } from "../../src/job/job.js";
 import type { Outcome } from "../../src/job/outcome.js";
 import type { Clock } from "../../src/std/clock.js";
@@ -40,8 +40,16 @@ export interface Call {
 
 type Writable = { -readonly [Name in keyof Call]: Call[Name] };
 
+/** What may be told of a job besides its name. */
+export interface JobMore {
+  readonly client?: string;
+  readonly configuration?: Readonly<Record<string, string>>;
+}
+
 interface Served {
   readonly key: JobKey;
+  readonly configuration: Readonly<Record<string, string>>;
+  readonly addedAtMs: number;
   nonce: number;
   state: "queued" | "dispatched" | "in-progress" | "over";
   offerAgainAtMs: number;
@@ -59,6 +67,16 @@ export class VirtualService implements JobGateway {
   readonly #jobs = new Map<string, Served>();
   readonly #calls: Writable[] = [];
   outage: OutageKind | undefined;
+  /** The other reading of the API: a job that nobody acknowledged is offered by every poll. */
+  offersAtOnce = false;
+  /** A job that is to be offered again is in the queue until a poll gets it: till then nobody's acknowledge counts. */
+  queuesAgain = false;
+  /** Of each call, in ms. */
+  latencyMs = 0;
+  /** Calls a second that are let through, in a bucket of one second; the rest is throttled. */
+  callsPerSecond = Number.POSITIVE_INFINITY;
+  #tokens = 0;
+  #tokensAtMs = 0;
   /** Told of each call before it is served. */
   onCall: (call: Call) => void = () => {};
 
@@ -78,10 +96,20 @@ export class VirtualService implements JobGateway {
     return this.jobs.every((job) => job.state === "over");
   }
 
-  addJob(actionType: ActionType, name: string): JobId {
+  addJob(actionType: ActionType, name: string, { client, configuration = {} }: JobMore = {}): JobId {
     const jobId = name as JobId;
-    const key: JobKey = { region: "us-east-1" as Region, actionType, jobId };
-    this.#jobs.set(name, { key, nonce: 0, state: "queued", offerAgainAtMs: 0, results: [] });
+    const whose = client === undefined ? {} : { clientId: client as ClientId };
+    const key: JobKey = { region: "us-east-1" as Region, actionType, jobId, ...whose };
+    const addedAtMs = this.#clock.monotonic();
+    this.#jobs.set(name, {
+      key,
+      configuration,
+      addedAtMs,
+      nonce: 0,
+      state: "queued",
+      offerAgainAtMs: addedAtMs,
+      results: [],
+    });
     return jobId;
   }
 
@@ -92,12 +120,15 @@ export class VirtualService implements JobGateway {
       const free = this.jobs.filter(
         (job) =>
           actionTypeName(job.key.actionType) === type &&
-          (job.state === "queued" || (job.state === "dispatched" && job.offerAgainAtMs <= nowMs)),
+          (job.state === "queued" ||
+            (job.state === "dispatched" && (this.offersAtOnce || job.offerAgainAtMs <= nowMs))),
       );
+      // In the order in which they came to be offered.
+      free.sort((one, other) => one.offerAgainAtMs - other.offerAgainAtMs);
       const jobs = free.slice(0, limit).map((job): PolledJob => {
+        if (job.state === "queued" || !this.offersAtOnce) job.nonce += 1;
         job.state = "dispatched";
-        job.nonce += 1;
-        job.offerAgainAtMs = nowMs + redeliveryMs;
+        if (!this.offersAtOnce) job.offerAgainAtMs = nowMs + redeliveryMs;
         return { key: job.key };
       });
       return { jobs, unreadable: [] };
@@ -116,7 +147,9 @@ export class VirtualService implements JobGateway {
     return this.#serve({ operation: "acknowledge", actionType: key.actionType, key }, signal, () => {
       const job = this.#job(key, "acknowledge");
       // The harder reading of the API: a nonce is used up by the first acknowledge that arrives.
-      if (job.state !== "dispatched" || nonce !== String(job.nonce)) throw refusal("not-ours", "acknowledge", key);
+      const isQueued = this.queuesAgain && !this.offersAtOnce && job.offerAgainAtMs <= this.#clock.monotonic();
+      if (isQueued || job.state !== "dispatched" || nonce !== String(job.nonce))
+        throw refusal("not-ours", "acknowledge", key);
       job.state = "in-progress";
       return "InProgress";
     });
@@ -134,7 +167,14 @@ export class VirtualService implements JobGateway {
   async #details(key: JobKey, signal: AbortSignal): Promise<OfferedJob> {
     return this.#serve({ operation: "details", actionType: key.actionType, key }, signal, () => {
       const job = this.#job(key, "details");
-      return { key, nonce: String(job.nonce) as Nonce, configuration: {}, pipeline: {}, inputs: [], outputs: [] };
+      return {
+        key,
+        nonce: String(job.nonce) as Nonce,
+        configuration: job.configuration,
+        pipeline: {},
+        inputs: [],
+        outputs: [],
+      };
     });
   }
 
@@ -166,6 +206,8 @@ export class VirtualService implements JobGateway {
     // Without a token nothing is sent.
     if (!tokenless) this.#calls.push(call);
     try {
+      if (this.latencyMs > 0) await this.#clock.sleep(this.latencyMs, signal);
+      if (!this.#isLetThrough()) throw faultFrom(thrown("ThrottlingException", { status: 400 }), operation, key);
       const answer = await this.#struck(operation, key, signal, deed);
       call.answer = "answered";
       return answer;
@@ -173,6 +215,17 @@ export class VirtualService implements JobGateway {
       call.answer = "failed";
       throw error;
     }
+  }
+
+  #isLetThrough(): boolean {
+    if (this.callsPerSecond === Number.POSITIVE_INFINITY) return true;
+    const nowMs = this.#clock.monotonic();
+    const earned = ((nowMs - this.#tokensAtMs) / 1_000) * this.callsPerSecond;
+    this.#tokens = Math.min(this.callsPerSecond, this.#tokens + earned);
+    this.#tokensAtMs = nowMs;
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
   }
 
   /** The call as the outage lets it be: whether the deed is done, and what the client sees of it. */

@@ -4,6 +4,7 @@
 import type { EngineLimits } from "../../src/engine/deps.js";
 import { Worker } from "../../src/engine/engine.js";
 import type { WorkerEvent } from "../../src/engine/events.js";
+import type { PollerConfig } from "../../src/engine/poller-config.js";
 import type { HandlerCall, JobHandler } from "../../src/handlers/handler.js";
 import type { ActionType, Region } from "../../src/job/job.js";
 import { MemoryLedger } from "../../src/ledger/memory.js";
@@ -44,6 +45,8 @@ export interface VirtualOptions {
   readonly seed: number;
   readonly actionTypes?: readonly ActionType[];
   readonly maxConcurrentJobs?: number;
+  /** What the pollers' settings are besides the ordinary ones. */
+  readonly settings?: Partial<PollerConfig>;
   readonly handle?: (call: HandlerCall) => Promise<unknown>;
 }
 
@@ -85,6 +88,7 @@ export function virtualWorker(options: VirtualOptions) {
       jobTimeoutMs: 1_800_000,
       afterCrash: "fail" as const,
       secretProperties: [],
+      ...options.settings,
     })),
     limits,
     observe: (event) => void events.push(event),

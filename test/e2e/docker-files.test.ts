@@ -1,23 +1,14 @@
-// Promise: the Dockerfile and the examples to copy (Compose, Kubernetes, ECS) say the same thing as the program: its
+// Promise: the Dockerfile and the examples to copy (Compose, ECS) say the same thing as the program: its
 // ports, paths, limits and user; and nothing of them is left to chance. `.ci/docker` runs the image itself.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { validate } from "dockerfile-utils";
-import { describe, expect, it, onTestFinished } from "vitest";
-import { parse, parseAllDocuments } from "yaml";
-import { loadConfig } from "../../src/config/load.js";
+import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { loadedInContainer } from "../support/container-config.js";
+import { at, list, named, type Tree } from "../support/kubernetes.js";
 
 const root = new URL("../../", import.meta.url);
 const text = (path: string) => readFileSync(new URL(path, root), "utf8");
-const version = (JSON.parse(text("package.json")) as { version: string }).version;
-
-type Tree = Readonly<Record<string, unknown>>;
-/** Whatever stands at a path such as `spec.template`; undefined where there is nothing. */
-const at = (tree: unknown, path: string): unknown =>
-  path.split(".").reduce<unknown>((node, key) => (node as Tree | undefined)?.[key], tree);
-const list = (value: unknown) => (value ?? []) as readonly Tree[];
-const named = (items: unknown, name: string) => list(items).find((item) => item["name"] === name);
 
 const dockerfile = text("Dockerfile");
 /** The instructions of the last stage, on one line each. */
@@ -26,19 +17,8 @@ const finalStage = dockerfile
   .split(/^FROM /m)
   .at(-1);
 const healthcheck = ["node", "/app/dist/main.js", "healthcheck"];
-const drainLimitsMs = ({ shutdown }: Awaited<ReturnType<typeof loaded>>["config"]) =>
+const drainLimitsMs = ({ shutdown }: Awaited<ReturnType<typeof loadedInContainer>>["config"]) =>
   shutdown.drainTimeoutMs + shutdown.cancelGraceMs + shutdown.reportTimeoutMs;
-
-/** Loads a configuration as it would be in its container: secrets where it looks for them. */
-function loaded(configuration: string, environment: Readonly<Record<string, string>> = {}) {
-  const folder = mkdtempSync(join(tmpdir(), "partnerd-examples-"));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  writeFileSync(join(folder, "webhook-secret"), `whsec_${Buffer.alloc(32, 7).toString("base64")}\n`);
-  writeFileSync(join(folder, "admin-token"), `${"a".repeat(32)}\n`);
-  writeFileSync(join(folder, "client-tokens.yaml"), "{one: a-token-of-a-customer}");
-  writeFileSync(join(folder, "partnerd.yaml"), configuration.replaceAll("/run/secrets", folder));
-  return loadConfig({ files: [join(folder, "partnerd.yaml")], environment, directory: folder, overrides: [] });
-}
 
 describe("Dockerfile", () => {
   it("is free of what a linter knows", () => {
@@ -49,7 +29,7 @@ describe("Dockerfile", () => {
   it("needs no other frontend, and pins its base by version", () => {
     expect(dockerfile).not.toMatch(/^# *syntax=/m);
     const images = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, image]) => image);
-    expect(images).toEqual([`\${NODE_IMAGE}`, `\${NODE_IMAGE}`]);
+    expect(images).toEqual(["--platform=$BUILDPLATFORM", `\${NODE_IMAGE}`]);
     expect(/^ARG NODE_IMAGE=(\S+)$/m.exec(dockerfile)?.[1]).toMatch(/^node:\d+-\w+-slim$/);
   });
 
@@ -64,10 +44,20 @@ describe("Dockerfile", () => {
     expect(finalStage).not.toMatch(/^RUN /m);
   });
 
-  it("is called by the version of the package", () => {
-    expect(finalStage).toContain(`ARG VERSION=${version}`);
+  it("says its version and revision, which whoever builds it gives", () => {
+    expect(finalStage).toMatch(/^ARG VERSION=unknown$/m);
+    expect(finalStage).toMatch(/^ARG REVISION=unknown$/m);
     for (const label of ["title", "description", "licenses", "version", "revision", "base.name"])
       expect(finalStage).toContain(`org.opencontainers.image.${label}=`);
+  });
+
+  it("is built once for all architectures: no package of production has native code", () => {
+    const { packages } = JSON.parse(text("package-lock.json")) as { packages: Record<string, Record<string, unknown>> };
+    const native = Object.entries(packages).filter(
+      ([, each]) => each["dev"] !== true && ["os", "cpu", "libc", "hasInstallScript"].some((key) => key in each),
+    );
+    expect(native.map(([path]) => path)).toEqual([]);
+    expect(dockerfile.split(/^FROM /m).at(-1)).not.toMatch(/^RUN /m);
   });
 
   it("takes in only what it names", () => {
@@ -86,8 +76,8 @@ describe("Dockerfile", () => {
   });
 });
 
-it("an init buries what commands leave behind, wherever an example can have one", () => {
-  expect(text("README.md")).toMatch(/^docker run -d --init /m);
+it("an init reaps what commands leave behind, wherever an example can have one", () => {
+  expect(text("docs/deploying.md")).toMatch(/^docker run -d --init /m);
   expect(at(parse(text("config/compose.yaml")), "services.partnerd.init")).toBe(true);
   const { containerDefinitions } = JSON.parse(text("config/ecs-task-definition.json")) as Tree;
   expect(at(named(containerDefinitions, "partnerd"), "linuxParameters.initProcessEnabled")).toBe(true);
@@ -98,7 +88,7 @@ describe("container.yaml and compose.yaml", () => {
   const [service, scan] = [at(compose, "services.partnerd") as Tree, at(compose, "services.scan") as Tree];
 
   it("is a configuration without a mistake or a warning", async () => {
-    const { config, warnings } = await loaded(text("config/container.yaml"));
+    const { config, warnings } = await loadedInContainer(text("config/container.yaml"));
     expect(warnings).toEqual([]);
     expect(config).toMatchObject({
       ledger: { store: "sqlite", path: expect.stringMatching(/\/partnerd\.db$/) },
@@ -107,7 +97,7 @@ describe("container.yaml and compose.yaml", () => {
   });
 
   it("waits longer than a drain may take", async () => {
-    const { config } = await loaded(text("config/container.yaml"));
+    const { config } = await loadedInContainer(text("config/container.yaml"));
     expect(Number.parseInt(String(service["stop_grace_period"]), 10) * 1_000).toBeGreaterThan(drainLimitsMs(config));
   });
 
@@ -127,98 +117,9 @@ describe("container.yaml and compose.yaml", () => {
   it("gives neither more than it needs", () => {
     for (const each of [service, scan]) {
       expect(each).toMatchObject({ read_only: true, cap_drop: ["ALL"], security_opt: ["no-new-privileges:true"] });
-      expect(each["image"]).toMatch(/:[\w.-]*\d/);
       expect(each["mem_limit"]).toMatch(/^\d+m$/);
     }
-    expect(service["image"]).toBe(`partnerd:${version}`);
     expect(JSON.stringify(scan)).not.toContain("AWS_");
-  });
-});
-
-describe("kubernetes.yaml", () => {
-  it("leads callbacks to a pod that is not ready", () => {
-    const services = parseAllDocuments(text("config/kubernetes.yaml"))
-      .map((each) => each.toJS() as { kind: string; spec: { publishNotReadyAddresses?: boolean } })
-      .filter(({ kind }) => kind === "Service");
-    expect(services.map(({ spec }) => spec.publishNotReadyAddresses)).toEqual([true]);
-  });
-
-  const documents = parseAllDocuments(text("config/kubernetes.yaml")).map((each) => {
-    expect(each.errors).toEqual([]);
-    return each.toJS() as Tree;
-  });
-  const ofKind = (kind: string) => documents.find((each) => each["kind"] === kind);
-  const pod = at(ofKind("StatefulSet"), "spec.template.spec") as Tree;
-  const partnerd = named(pod["containers"], "partnerd") as Tree;
-  const scan = named(pod["initContainers"], "scan") as Tree;
-  const configuration = String(
-    at(ofKind("ConfigMap"), "data") && (at(ofKind("ConfigMap"), "data") as Tree)["partnerd.yaml"],
-  );
-
-  it("holds a configuration without a mistake or a warning, and waits longer than a drain may take", async () => {
-    const { config, warnings } = await loaded(configuration);
-    expect(warnings).toEqual([]);
-    expect(Number(pod["terminationGracePeriodSeconds"]) * 1_000).toBeGreaterThan(drainLimitsMs(config));
-    expect(config.admin.host).toBe("0.0.0.0");
-    expect(list(partnerd["ports"])).toEqual([{ name: "admin", containerPort: config.admin.port }]);
-    expect(list(at(ofKind("Service"), "spec.ports"))[0]).toMatchObject({
-      port: config.admin.port,
-      targetPort: "admin",
-    });
-  });
-
-  it("asks whether it lives, and whether it takes jobs, at the right paths", () => {
-    for (const probe of ["startupProbe", "livenessProbe"])
-      expect(at(partnerd, `${probe}.httpGet`)).toEqual({ path: "/livez", port: "admin" });
-    expect(at(partnerd, "readinessProbe.httpGet")).toEqual({ path: "/readyz", port: "admin" });
-  });
-
-  it("lets neither container do more than it needs", () => {
-    expect(pod).toMatchObject({
-      automountServiceAccountToken: false,
-      securityContext: {
-        runAsNonRoot: true,
-        runAsUser: 1000,
-        fsGroup: 1000,
-        seccompProfile: { type: "RuntimeDefault" },
-      },
-    });
-    for (const each of [partnerd, scan]) {
-      expect(each["securityContext"]).toEqual({
-        allowPrivilegeEscalation: false,
-        readOnlyRootFilesystem: true,
-        capabilities: { drop: ["ALL"] },
-      });
-      expect(each["image"]).toMatch(/:\d+\.\d+\.\d+$/);
-      expect(at(each, "resources.limits.memory")).toMatch(/^\d+Mi$/);
-      expect(at(each, "resources.requests.memory")).toMatch(/^\d+Mi$/);
-    }
-    expect(partnerd["image"]).toMatch(new RegExp(`:${version}$`));
-  });
-
-  it("keeps the service until partnerd has drained", () => {
-    expect(scan["restartPolicy"]).toBe("Always");
-    expect(list(pod["containers"]).map(({ name }) => name)).toEqual(["partnerd"]);
-  });
-
-  it("names only volumes, selectors and accounts that there are", () => {
-    const claims = list(at(ofKind("StatefulSet"), "spec.volumeClaimTemplates")).map((each) =>
-      at(each, "metadata.name"),
-    );
-    const volumes = [...list(pod["volumes"]).map(({ name }) => name), ...claims];
-    const mounts = list(partnerd["volumeMounts"]);
-    expect(mounts.map(({ name }) => name).toSorted()).toEqual(volumes.toSorted());
-    expect(mounts.map(({ mountPath }) => mountPath)).toEqual([
-      "/etc/partnerd",
-      "/run/secrets",
-      "/var/lib/partnerd",
-      "/tmp",
-    ]);
-    expect(pod["serviceAccountName"]).toBe(at(ofKind("ServiceAccount"), "metadata.name"));
-    expect(at(ofKind("StatefulSet"), "spec.serviceName")).toBe(at(ofKind("Service"), "metadata.name"));
-    const labels = at(ofKind("StatefulSet"), "spec.template.metadata.labels");
-    expect(at(ofKind("StatefulSet"), "spec.selector.matchLabels")).toEqual(labels);
-    expect(at(ofKind("Service"), "spec.selector")).toEqual(labels);
   });
 });
 
@@ -259,7 +160,7 @@ describe("ecs-task-definition.json", () => {
   });
 
   it("waits longer than a drain may take by default, and no longer than Fargate allows", async () => {
-    const { config } = await loaded(text("config/container.yaml"));
+    const { config } = await loadedInContainer(text("config/container.yaml"));
     expect(Number(partnerd["stopTimeout"]) * 1_000).toBeGreaterThan(drainLimitsMs(config));
     expect(partnerd["stopTimeout"]).toBeLessThanOrEqual(120);
   });
@@ -276,7 +177,7 @@ describe("ecs-task-definition.json", () => {
     const tokens = "/run/partnerd/client-tokens.yaml";
     expect(Object.fromEntries(entries)["PARTNERD_CLIENT_TOKENS_PATH"]).toBe(tokens);
     const configuration = text("config/container.yaml").replace(/^clientTokens:.*$/m, "");
-    const { config, warnings } = await loaded(configuration, Object.fromEntries(entries));
+    const { config, warnings } = await loadedInContainer(configuration, Object.fromEntries(entries));
     expect(warnings).toEqual([]);
     expect(config).toMatchObject({ ledger: { store: "dynamodb" }, clientTokens: { source: "file", path: tokens } });
     // The preparing container, run: what it writes is what partnerd reads, and what the service signs with.

@@ -42,7 +42,8 @@ describe("the tarball", () => {
   });
 
   it("holds nothing else than the program, its documents and its templates", () => {
-    const known = /^(dist|config|docs)\/|^(README|CHANGELOG|ARCHITECTURE)\.md$|^LICENSE$|^package\.json$/;
+    const known =
+      /^(dist|config|docs)\/|^(README|CHANGELOG|ARCHITECTURE|\.github\/(CONTRIBUTING|SECURITY))\.md$|^LICENSE$|^package\.json$|^llms\.txt$/;
     expect(packed.files.filter((name) => !known.test(name))).toEqual([]);
     const inDist = packed.files.filter((name) => name.startsWith("dist/"));
     expect(inDist.filter((name) => !/\.(d\.ts|js)$|^dist\/schemas\/[\w.-]+\.json$/.test(name))).toEqual([]);

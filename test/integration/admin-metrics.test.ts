@@ -56,6 +56,28 @@ it("counts what came of jobs, and every call as CodePipeline saw it", async () =
   for (const secret of Object.values(rig.emulator.defaultClient)) expect(text).not.toContain(secret);
 });
 
+it("wants one slot more while CodePipeline may have more jobs than there are slots, and none once all are done", async () => {
+  const gate = new Gate();
+  await using rig = await withAdmin({
+    config: { worker: { maxConcurrentJobs: 2 } },
+    handle: async () => {
+      await gate.enter();
+      return { kind: "succeeded" };
+    },
+  });
+  const wanted = async () => (await scrape(rig)).sum("partnerd_slots_wanted");
+  await rig.event("poll-finished");
+  expect(await wanted()).toBe(0);
+  rig.emulator.addJobs({ actionType: thirdParty, count: 3 });
+  await gate.waiting(2);
+  await expect.poll(wanted).toBe(3);
+  gate.release(2);
+  await gate.waiting(1);
+  gate.release();
+  await rig.event("job-reported", () => rig.count("job-reported") === 3);
+  await expect.poll(wanted).toBe(0);
+});
+
 it("shows an outage: the Region cut off, and the owed result with its age", async () => {
   const gate = new Gate();
   await using rig = await withAdmin({

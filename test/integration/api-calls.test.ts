@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import { type ApiCall, RegionClient } from "../../src/codepipeline/client.js";
 import { type Emulator, startEmulator } from "../../src/emulator/emulator.js";
 import type { Region } from "../../src/job/job.js";
+import { Proxies } from "../../src/std/proxies.js";
 import { custom } from "../support/rig.js";
 
 const command = () => new PollForJobsCommand({ actionTypeId: custom, maxBatchSize: 1 });
@@ -16,6 +17,7 @@ async function given(requestTimeoutMs = 5_000) {
     region: "us-east-1" as Region,
     endpoint: emulator.url,
     appId: "partnerd-test",
+    proxies: Proxies.from({}),
     connectionTimeoutMs: 100,
     socketTimeoutMs: requestTimeoutMs,
     requestTimeoutMs,

@@ -3,15 +3,19 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { afterEach, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Config } from "../../src/config/config.js";
 import { examine } from "../../src/doctor/doctor.js";
 import type { Finding } from "../../src/doctor/finding.js";
+import { Secret } from "../../src/job/secret.js";
 import { systemClock } from "../../src/std/clock.js";
 import { createLog } from "../../src/std/log.js";
 import { Masker } from "../../src/std/masking.js";
 import { moduleHandler } from "../support/module-handler.js";
+import { startProxy, type TestProxy } from "../support/proxy.js";
 import { custom, freePort, type Rig, startRig, thirdParty } from "../support/rig.js";
+import { startTlsFront } from "../support/tls-front.js";
+import { bearer, startTokenService } from "../support/token-sources.js";
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -241,4 +245,148 @@ it("takes a ledger that a running daemon holds for what it is", async () => {
   expect(about(await examined(rig), "ledger")).toMatchObject([
     { verdict: "ok", message: expect.stringContaining("in use by a running daemon") },
   ]);
+});
+
+describe("by a proxy", () => {
+  const password = "s3cret-of-the-proxy";
+  const endpoint = { endpoint: "http://codepipeline.test/" };
+  const named = (host: string, user = "") => ({ HTTP_PROXY: `http://${user}${host}` });
+
+  it("says which one, for what and for what not, without its password", async () => {
+    await using rig = await startRig({ isHeld: true });
+    const proxy = await startProxy(() => Number(new URL(rig.emulator.url).port));
+    const aws = { ...rig.config.aws, ...endpoint };
+    const handlers = {
+      ...rig.config.handlers,
+      far: { kind: "http", url: "http://scan.test/jobs", requestTimeoutMs: 1_000 },
+      near: { kind: "http", url: rig.emulator.url, requestTimeoutMs: 1_000 },
+    } as const;
+    const findings = await examined(rig, { aws, handlers }, named(proxy.host, `jo:${password}@`));
+    expect(about(findings, "proxy")).toEqual([
+      {
+        subject: `proxy http://jo:[secret]@${proxy.host}`,
+        verdict: "ok",
+        message:
+          "takes connections for, by HTTP_PROXY: CodePipeline in us-east-1, S3 in us-east-1, handler far; without any: handler near",
+      },
+    ]);
+    expect(about(findings, "CodePipeline in")).toMatchObject([{ verdict: "ok" }]);
+    expect(about(findings, "handler far")).toMatchObject([
+      {
+        verdict: "ok",
+        message: expect.stringContaining(`only the proxy http://jo:[secret]@${proxy.host} knows scan.test`),
+      },
+    ]);
+    expect(about(findings, "handler near")[0]?.message).not.toContain("proxy");
+    expect(JSON.stringify(findings)).not.toContain(password);
+  });
+
+  it("tells a wrong password from wrong credentials of AWS", async () => {
+    await using rig = await startRig({ isHeld: true });
+    const proxy = await startProxy(() => Number(new URL(rig.emulator.url).port), { isGuarded: true });
+    const aws = { ...rig.config.aws, ...endpoint };
+    const findings = await examined(rig, { aws }, named(proxy.host, `jo:${password}@`));
+    const failed = findings.filter(({ verdict }) => verdict === "failed");
+    expect(failed.map(({ subject }) => subject)).toContain("CodePipeline in us-east-1");
+    for (const { subject, remedy } of failed) {
+      if (/CodePipeline|ThirdParty|Custom/.test(subject)) expect(remedy).toMatch(/user and password in HTTPS_PROXY/);
+    }
+    expect(about(findings, "ThirdParty/")[0]?.message).toMatch(/proxy 127.*\(HTTP 407\)/);
+    expect(JSON.stringify(findings)).not.toContain(password);
+  });
+
+  it.each<[string, TestProxy["instead"], RegExp, RegExp]>([
+    ["wants another password", 407, /HTTP 407/, /user and password/],
+    ["does not connect", 403, /HTTP 403/, /allow the host/],
+    ["closes the connection", "drop", /ECONNRESET/, /check the proxy/],
+  ])("says of one that %s what to do", async (_what, instead, message, remedy) => {
+    await using rig = await startRig({ isHeld: true });
+    const proxy = await startProxy(() => 1);
+    proxy.instead = instead;
+    const aws = { ...rig.config.aws, endpoint: "https://codepipeline.test/" };
+    const findings = await examined(rig, { aws }, { HTTPS_PROXY: proxy.url });
+    expect(about(findings, "proxy")).toMatchObject([
+      { verdict: "failed", message: expect.stringMatching(message), remedy: expect.stringMatching(remedy) },
+    ]);
+    expect(about(findings, "CodePipeline in")).toMatchObject([{ verdict: "failed" }]);
+  });
+
+  it("says of one that nobody listens at that it is the proxy", async () => {
+    await using rig = await startRig({ isHeld: true });
+    const aws = { ...rig.config.aws, ...endpoint };
+    const findings = await examined(rig, { aws }, named("127.0.0.1:1"));
+    expect(about(findings, "proxy")).toMatchObject([
+      { verdict: "failed", message: expect.stringMatching(/the proxy 127.0.0.1:1 cannot be used.*ECONNREFUSED/) },
+    ]);
+  });
+
+  it("names a certificate that no CA of ours signed, and the variable for another CA", async () => {
+    await using rig = await startRig({ isHeld: true });
+    const port = await startTlsFront(Number(new URL(rig.emulator.url).port));
+    const aws = { ...rig.config.aws, endpoint: `https://127.0.0.1:${port}/` };
+    const findings = await examined(rig, { aws });
+    expect(about(findings, "CodePipeline in")).toMatchObject([
+      { verdict: "failed", remedy: expect.stringContaining("NODE_EXTRA_CA_CERTS") },
+    ]);
+    expect(about(findings, "ThirdParty/")[0]?.message).toMatch(/UNABLE_TO|SELF_SIGNED/);
+  });
+});
+
+const cache = { maxAgeMs: 300_000, unknownMaxAgeMs: 10_000, maxEntries: 10_000 };
+
+/** Sources that answer and sources that do not, by what stands in the rig's folder. */
+const tokenSources: Readonly<
+  Record<string, readonly [source: (folder: string, url: string) => object, verdict: "ok" | RegExp]>
+> = {
+  "an http service": [(_, url) => ({ source: "http", url, token: new Secret(bearer) }), "ok"],
+  "an http service that wants another bearer token": [
+    (_, url) => ({ source: "http", url, token: new Secret("wrong-bearer-token") }),
+    /answered 401: look at clientTokens\.token$/,
+  ],
+  "an http service that is not there": [
+    () => ({ source: "http", url: "http://127.0.0.1:1/{clientId}" }),
+    /the token service http:\/\/127\.0\.0\.1:1\/\{clientId\} cannot be reached \(ECONNREFUSED\)$/,
+  ],
+  "a command": [() => ({ source: "command", command: ["sh", "-c", "exit 3"] }), "ok"],
+  "a command that fails": [
+    () => ({ source: "command", command: ["sh", "-c", "echo sealed >&2; exit 1"] }),
+    /the token command sh exited with 1: sealed$/,
+  ],
+  "a command that does not exist": [
+    (folder) => ({ source: "command", command: [join(folder, "none.sh")] }),
+    /none\.sh cannot be run: .*ENOENT.*correct clientTokens\.command$/,
+  ],
+  "a module": [(folder) => ({ source: "module", path: join(folder, "good.mjs") }), "ok"],
+  "a module that throws": [
+    (folder) => ({ source: "module", path: join(folder, "throws.mjs") }),
+    /throws\.mjs threw: sealed$/,
+  ],
+  "a module without resolve": [
+    (folder) => ({ source: "module", path: join(folder, "none.mjs") }),
+    /exports no function called resolve \(it exports find\)/,
+  ],
+  "a secret that nobody can read": [
+    () => ({ source: "secrets-manager", secretId: "partnerd/{clientId}", region: "us-east-1" }),
+    /the secret partnerd\/\{clientId\} failed: /,
+  ],
+  "a table that nobody can read": [
+    () => ({ source: "dynamodb", table: "tokens", key: "id", attribute: "token", region: "us-east-1" }),
+    /the token table tokens failed: /,
+  ],
+};
+
+it.each(Object.entries(tokenSources))("asks the token source once: %s", async (_, [source, verdict]) => {
+  await using rig = await startRig({ isHeld: true });
+  const service = await startTokenService();
+  for (const service of ["SECRETS_MANAGER", "DYNAMODB"])
+    vi.stubEnv(`AWS_ENDPOINT_URL_${service}`, "http://127.0.0.1:1");
+  writeFileSync(join(rig.folder, "good.mjs"), "export const resolve = () => undefined;");
+  writeFileSync(join(rig.folder, "throws.mjs"), "export const resolve = () => { throw new Error('sealed'); };");
+  writeFileSync(join(rig.folder, "none.mjs"), "export const find = 1;");
+  const clientTokens = { ...source(rig.folder, service.template), cache } as Config["clientTokens"];
+  const [finding] = about(await examined(rig, { clientTokens }), "client tokens").filter(Boolean);
+  await service.close();
+  if (verdict === "ok") {
+    expect(finding).toMatchObject({ verdict: "ok", message: `the ${clientTokens.source} source answers` });
+  } else expect(finding).toMatchObject({ verdict: "failed", message: expect.stringMatching(verdict) });
 });

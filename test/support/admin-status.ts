@@ -26,6 +26,7 @@ export function pollerWith(change: Partial<Poller> = {}): Poller {
     lastFault: undefined,
     polls: 10,
     taken: 3,
+    mayHaveMore: false,
     ...change,
   };
 }
@@ -80,7 +81,15 @@ export function statusWith(change: Partial<AdminStatus> = {}): AdminStatus {
       working: change.jobs?.length ?? 0,
       owed: 0,
       groups: [
-        { group: scan, busy: 0, max: 5, working: change.jobs?.length ?? 0, owed: 0, pollers: [`us-east-1 ${scan}`] },
+        {
+          group: scan,
+          busy: 0,
+          max: 5,
+          working: change.jobs?.length ?? 0,
+          owed: 0,
+          waiting: 0,
+          pollers: [`us-east-1 ${scan}`],
+        },
       ],
     },
     denials: [],

@@ -16,6 +16,7 @@ import type { DynamoLedger } from "../../src/ledger/dynamodb/dynamodb-ledger.js"
 import { type DynamoOptions, openDynamoLedger } from "../../src/ledger/dynamodb/opening.js";
 import { replicasPartition, rowKey } from "../../src/ledger/dynamodb/rows.js";
 import { tableDefinition } from "../../src/ledger/dynamodb/table.js";
+import { Proxies } from "../../src/std/proxies.js";
 import { startMoto } from "./moto.js";
 
 export interface Dynamo {
@@ -74,6 +75,7 @@ function dynamoAt(endpoint: string, close: () => Promise<void>): Dynamo {
         region: dynamoRegion,
         endpoint,
         appId: "partnerd-test",
+        proxies: Proxies.from({}),
         connectionTimeoutMs: 5_000,
         requestTimeoutMs: 10_000,
         recentMs: 60_000,

@@ -2,12 +2,16 @@
 import type { JobGateway } from "../../src/codepipeline/gateway.js";
 import { Admission } from "../../src/engine/admission.js";
 import { Breakers } from "../../src/engine/breakers.js";
+import { CallBudgets } from "../../src/engine/call-budget.js";
 import type { EngineContext } from "../../src/engine/context.js";
 import type { UntimedEvent } from "../../src/engine/events.js";
+import { Flights } from "../../src/engine/flights.js";
 import { Gate } from "../../src/engine/gate.js";
 import { JobInFlight } from "../../src/engine/in-flight.js";
 import { type PollerConfig, pollerKey } from "../../src/engine/poller-config.js";
 import { Slots } from "../../src/engine/slots.js";
+import { TokenWaits } from "../../src/engine/token-waits.js";
+import { Turns } from "../../src/engine/turns.js";
 import type { Claim } from "../../src/job/claim.js";
 import type { JobId, JobKey, Nonce, OfferedJob, Region } from "../../src/job/job.js";
 import { MemoryLedger } from "../../src/ledger/memory.js";
@@ -57,7 +61,8 @@ export async function flightOver(gateway: Partial<JobGateway>, claim?: Claim) {
     put: async () => {},
     ...gateway,
   };
-  const parts: Omit<EngineContext, "gate" | "admission"> = {
+  const parts: Omit<EngineContext, "gate" | "admission" | "turns"> = {
+    tokenWaits: new TokenWaits(),
     breakers: new Breakers({ emit: () => {}, mask: (text) => text, monotonic: () => clock.monotonic() }),
     deps: {
       gateway: () => whole,
@@ -79,8 +84,10 @@ export async function flightOver(gateway: Partial<JobGateway>, claim?: Claim) {
     scopes: { poll: signal, work: signal, report: signal },
     emit,
     pollers: new Map([[name, config]]),
+    budgets: new CallBudgets({ clock, onLimit: () => {} }),
+    flights: new Flights(),
   };
-  const base = Object.assign(parts, { admission: new Admission(parts) });
+  const base = Object.assign(parts, { admission: new Admission(parts), turns: new Turns(parts) });
   const context: EngineContext = Object.assign(base, { gate: new Gate(base) });
   return { context, flight, clock, slots, config, name, events };
 }

@@ -236,6 +236,7 @@ function configOf(options: RigOptions, emulator: Emulator, regions: readonly str
       handler: "scripted",
       regions: regions as readonly Region[],
       maxConcurrentJobs: options.config?.worker?.maxConcurrentJobs ?? 10,
+      weight: 1,
       jobTimeoutMs: 60_000,
       afterCrash: "fail",
       secretProperties: [],

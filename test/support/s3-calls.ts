@@ -6,12 +6,18 @@ import { S3Calls, S3Transport } from "../../src/artifacts/s3/s3.js";
 import type { Region } from "../../src/job/job.js";
 import { Secret } from "../../src/job/secret.js";
 import { systemClock } from "../../src/std/clock.js";
+import { Proxies } from "../../src/std/proxies.js";
 
 const { signal } = new AbortController();
 
 /** Calls to this endpoint; without one, to the hosts that the SDK's rules say. */
 export function callsTo(endpoint: string | undefined): { readonly calls: S3Calls; readonly close: () => void } {
-  const transport = new S3Transport({ connectionTimeoutMs: 5_000, socketTimeoutMs: 5_000, requestTimeoutMs: 5_000 });
+  const transport = new S3Transport({
+    proxies: Proxies.from({}),
+    connectionTimeoutMs: 5_000,
+    socketTimeoutMs: 5_000,
+    requestTimeoutMs: 5_000,
+  });
   const calls = new S3Calls({
     transport,
     endpoint,

@@ -10,7 +10,7 @@ import {
   succeeded,
 } from "../../src/index.js";
 
-// Plain objects, as README shows them.
+// Plain objects, as docs/handlers.md shows them.
 export const plain: Handler = async (job) => {
   const { OpensAt } = job.configuration;
   if (!OpensAt) return { kind: "failed", type: "ConfigurationError", message: "OpensAt is missing" };

@@ -27,11 +27,13 @@ const underCompose = ["tokens", "ledger", "artifacts", "codepipeline", "handlers
 export const rows: readonly Row[] = [
   { area: "std", may: [], packages: ["pino", "p-retry"], node: true },
   { area: "job", may: [], packages: [], node: false },
-  { area: "tokens", may: ["job", "std"], packages: "any", node: true },
-  { area: "ledger", may: ["job", "std"], packages: "any", node: true },
-  { area: "artifacts", may: ["job", "std"], packages: "any", node: true },
-  { area: "codepipeline", may: ["job", "std"], types: ["tokens/tokens.ts"], packages: "any", node: true },
-  { area: "handlers", may: ["job", "std"], types: ["artifacts/artifacts.ts"], packages: "any", node: true },
+  // The one HTTP client; only it knows undici.
+  { area: "network", may: ["std"], packages: ["undici", "@smithy/core"], node: true },
+  { area: "tokens", may: ["job", "std", "network"], packages: "any", node: true },
+  { area: "ledger", may: ["job", "std", "network"], packages: "any", node: true },
+  { area: "artifacts", may: ["job", "std", "network"], packages: "any", node: true },
+  { area: "codepipeline", may: ["job", "std", "network"], types: ["tokens/tokens.ts"], packages: "any", node: true },
+  { area: "handlers", may: ["job", "std", "network"], types: ["artifacts/artifacts.ts"], packages: "any", node: true },
   // The engine knows contracts, never an implementation, a configuration or a log.
   { area: "engine", may: ["job", "std", ...contracts], packages: [], node: true },
   {
@@ -67,7 +69,7 @@ export const rows: readonly Row[] = [
   // Looks at what the composition root would build.
   {
     area: "doctor",
-    may: ["compose", "job", "std", ...underCompose],
+    may: ["compose", "job", "std", "network", ...underCompose],
     types: ["config/config.ts"],
     packages: [],
     node: true,
@@ -87,9 +89,11 @@ export const rows: readonly Row[] = [
 /** The only places that may know an SDK. */
 const sdkPlaces = [
   "codepipeline/",
+  "network/sdk-handler.ts",
   "artifacts/s3",
   "tokens/secrets-manager.ts",
   "tokens/dynamodb.ts",
+  "tokens/aws-client.ts",
   "ledger/dynamodb/opening.ts",
 ];
 const sdkPackage = /^@(?:aws-sdk|smithy|aws-crypto)\//;
@@ -97,6 +101,7 @@ const sdkPackage = /^@(?:aws-sdk|smithy|aws-crypto)\//;
 /** Imports whose target is known only at run time, and why. */
 const computedImports: Readonly<Record<string, string>> = {
   "handlers/module/loading.ts": "loads the partner's own module",
+  "tokens/token-thread.ts": "loads the partner's own module",
   "cli/demo.ts": "loads the sample service that a newcomer is given to read",
 };
 

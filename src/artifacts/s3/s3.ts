@@ -1,15 +1,17 @@
 // S3 for one job: its own credentials and Region, one way to try again, every wait limited. The SDK's retries are off,
 // because a try after `ExpiredToken` needs other credentials, and it gets no logger, which would write them down.
 import { S3Client } from "@aws-sdk/client-s3";
-import { NodeHttpHandler } from "@smithy/node-http-handler";
 import type { Region } from "../../job/job.js";
+import { SdkHandler } from "../../network/sdk-handler.js";
 import type { Clock } from "../../std/clock.js";
 import { maskError } from "../../std/errors.js";
+import type { Proxies } from "../../std/proxies.js";
 import { type RetryPolicyMs, retrying } from "../../std/retry.js";
 import { TransferFault, transferFault } from "../faults.js";
 import type { HeldAccess, JobAccess } from "./access.js";
 
 export interface S3TransportOptions {
+  readonly proxies: Proxies;
   readonly connectionTimeoutMs: number;
   /** Longest silence on a connection. */
   readonly socketTimeoutMs: number;
@@ -17,22 +19,16 @@ export interface S3TransportOptions {
   readonly requestTimeoutMs: number;
 }
 
+/** Jobs follow one another; a connection to the same bucket may be wanted again soon. */
+const idleMs = 60_000;
+
 /** The connections of all jobs; credentials are no part of a connection. */
 export class S3Transport {
-  readonly handler: NodeHttpHandler;
+  readonly handler: SdkHandler;
 
-  constructor(options: S3TransportOptions) {
+  constructor({ proxies, connectionTimeoutMs, socketTimeoutMs, requestTimeoutMs }: S3TransportOptions) {
     // The slots bound the jobs and each job its transfers, so sockets need no further bound.
-    const agent = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY };
-    this.handler = new NodeHttpHandler({
-      connectionTimeout: options.connectionTimeoutMs,
-      socketTimeout: options.socketTimeoutMs,
-      requestTimeout: options.requestTimeoutMs,
-      // Without it a request that takes too long is only complained of, and goes on.
-      throwOnRequestTimeout: true,
-      httpAgent: agent,
-      httpsAgent: agent,
-    });
+    this.handler = new SdkHandler({ proxies, connectionTimeoutMs, socketTimeoutMs, requestTimeoutMs, idleMs });
   }
 
   close(): void {
@@ -132,6 +128,8 @@ export class S3Calls {
       // Uploads bring their own checksum, and downloads ask for one; a pre-signed URL must hold none.
       requestChecksumCalculation: "WHEN_REQUIRED",
       responseChecksumValidation: "WHEN_REQUIRED",
+      // undici cannot wait for S3's leave to send a body: what is refused was sent in vain, 16 MiB at most.
+      expectContinueHeader: false,
       credentials: {
         accessKeyId: accessKeyId.reveal(),
         secretAccessKey: secretAccessKey.reveal(),

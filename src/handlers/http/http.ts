@@ -1,18 +1,19 @@
 // A handler that is somebody's HTTP service: the job document is POSTed, signed, and the outcome comes back at once
 // (200) or later by callback (202). Knows the job document, never a client token or the artifact credentials.
-import type { Agent } from "node:http";
 import { JobFailure, messageOf } from "../../job/failure.js";
 import { machineFault, WorkerFault } from "../../job/worker-fault.js";
+import { HttpClient } from "../../network/http-client.js";
 import type { Clock } from "../../std/clock.js";
 import type { Deadline } from "../../std/deadline.js";
 import { following } from "../../std/following.js";
+import type { Proxies } from "../../std/proxies.js";
 import { type RetryPolicyMs, retrying } from "../../std/retry.js";
 import type { HandlerCall, JobHandler } from "../handler.js";
 import type { JobMasker } from "../masker.js";
 import { OpenCalls } from "../open-calls.js";
 import { type AnswerVerdict, answerMaxBytes, Unanswered, verdictOf, WrongAnswers } from "./answer-verdict.js";
 import type { Callbacks, Expectation } from "./callbacks.js";
-import { type NodeHttp, NoServiceAnswer, post, reach } from "./exchange.js";
+import { NoServiceAnswer, post } from "./exchange.js";
 import { HttpJobBody } from "./job-body.js";
 
 /** Signs a request; made from the configured secrets by the Standard Webhooks library. */
@@ -32,8 +33,7 @@ export interface HttpHandlerOptions {
   readonly clock: Clock;
   readonly callbacks: Callbacks;
   readonly masker: JobMasker;
-  /** `node:http` or `node:https`, as the URL needs. */
-  readonly transport: NodeHttp;
+  readonly proxies: Proxies;
 }
 
 /** An idle connection is closed before the usual proxy or server closes it first. */
@@ -51,13 +51,14 @@ export class HttpHandler implements JobHandler {
   readonly saysBegun = true;
   readonly description: string;
   readonly #options: HttpHandlerOptions;
-  readonly #agent: Agent;
+  readonly #client: HttpClient;
   readonly #calls = new OpenCalls();
 
   constructor(options: HttpHandlerOptions) {
     this.#options = options;
     this.description = options.url.origin + options.url.pathname;
-    this.#agent = new options.transport.Agent({ keepAlive: true, timeout: idleConnectionMs });
+    const { proxies, requestTimeoutMs: connectionTimeoutMs } = options;
+    this.#client = new HttpClient({ proxies, connectionTimeoutMs, idleMs: idleConnectionMs });
   }
 
   run(call: HandlerCall): Promise<unknown> {
@@ -75,12 +76,12 @@ export class HttpHandler implements JobHandler {
 
   /** Rejects when no connection to the service can be had. */
   check(signal: AbortSignal): Promise<void> {
-    return reach(this.#options.url, signal);
+    return this.#client.reach(this.#options.url, signal);
   }
 
   async close(): Promise<void> {
     await this.#calls.close();
-    this.#agent.destroy();
+    this.#client.close();
   }
 
   async #run(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
@@ -185,13 +186,12 @@ export class HttpHandler implements JobHandler {
     readonly body: Buffer;
     readonly timeLeftMs: number;
   }): Promise<AnswerVerdict> {
-    const { url, transport, clock, requestTimeoutMs } = this.#options;
+    const { url, clock, requestTimeoutMs } = this.#options;
     const { call, signal, body, timeLeftMs } = attempt;
     if (timeLeftMs <= 0) throw new Unanswered("could not be called in the time left");
     try {
       const answer = await post({
-        transport,
-        agent: this.#agent,
+        client: this.#client,
         url,
         headers: this.#headers(call, body),
         body,

@@ -1,6 +1,8 @@
 // Opens the DynamoDB ledger with AWS's own client, the only place that knows it here. The client is loaded when it is
 // asked for: who keeps jobs elsewhere need not install it. Its retries are off; table.ts has ours.
 import { leasePace } from "../../job/lease.js";
+import { loadOptional, MissingPackage } from "../../std/optional-package.js";
+import type { Proxies } from "../../std/proxies.js";
 import { type LedgerCommit, LedgerError } from "../ledger.js";
 import { findingsOf, refusalFinding, type TableFinding } from "./check.js";
 import { DynamoLedger } from "./dynamodb-ledger.js";
@@ -15,6 +17,7 @@ export interface DynamoTableOptions {
   /** Unset: the SDK's own rules decide. */
   readonly endpoint: string | undefined;
   readonly appId: string;
+  readonly proxies: Proxies;
   readonly connectionTimeoutMs: number;
   /** For one whole call. */
   readonly requestTimeoutMs: number;
@@ -24,9 +27,12 @@ export interface DynamoTableOptions {
 
 export type DynamoOptions = Omit<DynamoLedgerOptions, "table" | "beats" | "name"> & DynamoTableOptions;
 
+/** A heartbeat comes sooner than that. */
+const idleMs = 60_000;
+/** Calls beyond wait for a connection, within the time for one. */
+const maxConnections = 50;
 /** No answer comes later than that. */
 const beatTimeoutMaxMs = 30_000;
-const packageName = "@aws-sdk/client-dynamodb";
 
 /** Opens the table as one replica of a fleet. Throws LedgerError, also when AWS's client is not installed. */
 export async function openDynamoLedger(options: DynamoOptions): Promise<DynamoLedger> {
@@ -93,19 +99,20 @@ export async function checkDynamoTable(options: DynamoTableOptions): Promise<rea
 }
 
 async function clientOf(options: DynamoTableOptions) {
-  const { region, endpoint, appId, connectionTimeoutMs, requestTimeoutMs } = options;
+  const { region, endpoint, appId, proxies, connectionTimeoutMs, requestTimeoutMs } = options;
   const sdk = await loadSdk();
-  const { NodeHttpHandler } = await import("@smithy/node-http-handler");
+  const [{ SdkHandler }, { defaultProvider }] = await Promise.all([
+    import("../../network/sdk-handler.js"),
+    import("@aws-sdk/credential-provider-node"),
+  ]);
+  const requestHandler = new SdkHandler({ proxies, connectionTimeoutMs, requestTimeoutMs, idleMs, maxConnections });
   const client = new sdk.DynamoDBClient({
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
     userAgentAppId: appId,
     maxAttempts: 1,
-    requestHandler: new NodeHttpHandler({
-      connectionTimeout: connectionTimeoutMs,
-      requestTimeout: requestTimeoutMs,
-      throwOnRequestTimeout: true,
-    }),
+    requestHandler,
+    credentialDefaultProvider: (init) => defaultProvider({ ...init, clientConfig: { requestHandler } }),
   });
   return { sdk, client };
 }
@@ -126,13 +133,14 @@ async function counted<T>(sent: Promise<T>, onCommit: (commit: LedgerCommit) => 
 
 async function loadSdk(): Promise<typeof import("@aws-sdk/client-dynamodb")> {
   try {
-    return await import("@aws-sdk/client-dynamodb");
+    return await loadOptional(
+      "the ledger's store dynamodb",
+      "@aws-sdk/client-dynamodb",
+      () => import("@aws-sdk/client-dynamodb"),
+    );
   } catch (error) {
-    // A package of its own that is missing has another name in the text, which comes from Node.
-    const isMissing = error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND";
-    if (!isMissing || !error.message.includes(`'${packageName}'`)) throw error;
-    const message = `the ledger's store dynamodb needs the package ${packageName}: npm install ${packageName}`;
-    throw new LedgerError("unreadable", message, error);
+    if (error instanceof MissingPackage) throw new LedgerError("unreadable", error.message, error);
+    throw error;
   }
 }
 

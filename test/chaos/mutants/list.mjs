@@ -23,6 +23,12 @@ const faults = "test/unit/codepipeline/gateway-faults.test.ts";
 const inFlight = "test/unit/engine/in-flight.test.ts";
 const claiming = "test/unit/engine/claiming.test.ts";
 const reporting = "test/unit/engine/reporting.test.ts";
+const proxies = "test/unit/std/proxies.test.ts";
+const proxyWays = "test/unit/network/proxy-ways.test.ts";
+const httpClient = "test/unit/network/http-client.test.ts";
+const sdkHandler = "test/unit/network/sdk-handler.test.ts";
+const transport = "test/unit/codepipeline/transport.test.ts";
+const cachedTokens = "test/unit/tokens/cached-tokens.test.ts";
 
 /** @type {readonly Mutant[]} */
 export const mutants = [
@@ -85,8 +91,15 @@ export const mutants = [
   {
     name: "grants slots over the limit",
     file: "src/engine/slots.ts",
-    find: "const size = Math.min(this.#grantable(count, kind), want);",
-    replace: "const size = Math.max(1, Math.min(this.#grantable(count, kind), want));",
+    find: "while (this.#all.busy < this.#all.max) {",
+    replace: "while (this.#all.busy <= this.#all.max) {",
+    tests: ["test/unit/engine/slots.test.ts"],
+  },
+  {
+    name: "a reservation grows beyond what is free",
+    file: "src/engine/slots.ts",
+    find: "const more = Math.min(this.#grantable(count), want - size);",
+    replace: "const more = want - size;",
     tests: ["test/unit/engine/slots.test.ts"],
   },
   {
@@ -212,10 +225,10 @@ export const mutants = [
   {
     name: "drops the job that the last poll of a removed action type brings",
     file: "src/engine/poller.ts",
-    find: "return slot ? runner.take(polled, config, slot, answeredMs) : Promise.resolve(false);",
+    find: "const isTaken = slot !== undefined && (await runner.take(polled, config, slot, answeredMs, offer));",
     replace: `const wanted = context.pollers.get(pollerKey(config));
       if (!wanted) slot?.free();
-      return slot && wanted ? runner.take(polled, wanted, slot, answeredMs) : Promise.resolve(false);`,
+      const isTaken = slot !== undefined && wanted !== undefined && (await runner.take(polled, wanted, slot, answeredMs, offer));`,
     tests: ["test/integration/reload.test.ts"],
   },
   {
@@ -499,8 +512,8 @@ export const mutants = [
   {
     name: "asks the gate no more after the wait for a slot",
     file: "src/engine/poller.ts",
-    find: "if (!signal.aborted && !context.gate.closedBy(config)) return reservation;",
-    replace: "if (!signal.aborted) return reservation;",
+    find: "const isOpen = !signal.aborted && !context.gate.closedBy(config);",
+    replace: "const isOpen = !signal.aborted;",
     tests: ["test/unit/engine/poller.test.ts"],
   },
   {
@@ -661,5 +674,129 @@ export const mutants = [
     find: 'which === "others-stay" ? [] :',
     replace: "",
     tests: ["test/unit/engine/breakers.test.ts"],
+    name: "sends loopback through the proxy",
+    file: "src/std/proxies.ts",
+    find: `    if (isLoopback(host) || host.endsWith(".localhost")) return undefined;\n`,
+    replace: "",
+    tests: [proxies],
+  },
+  {
+    name: "takes a proxy's refusal for a tunnel",
+    file: "src/network/tunnel.ts",
+    find: "answer.statusCode === connected",
+    replace: "answer.statusCode > 0",
+    tests: [proxyWays],
+  },
+  {
+    name: "takes a proxy's 407 for the service's answer",
+    file: "src/network/http-client.ts",
+    find: "this.#forwarder && status === 407",
+    replace: "this.#forwarder && status === 0",
+    tests: [proxyWays],
+  },
+  {
+    name: "sends what was aborted while it waited for a connection",
+    file: "src/network/http-client.ts",
+    find: `    if (this.#isOver) return controller.abort(new Error("aborted before it was sent"));\n`,
+    replace: "",
+    tests: [httpClient],
+  },
+  {
+    name: "leaves a connection that is not made yet to itself at the close",
+    file: "src/network/connector.ts",
+    find: "for (const socket of this.#sockets) socket.destroy();",
+    replace: "void this.#sockets;",
+    tests: [httpClient, proxyWays],
+  },
+  {
+    name: "takes a slow reader for a silent service",
+    file: "src/network/http-client.ts",
+    find: `      clearTimeout(this.#timer);\n      controller.pause();`,
+    replace: "      controller.pause();",
+    tests: [sdkHandler],
+  },
+  {
+    name: "reads an answer faster than its reader",
+    file: "src/network/sdk-handler.ts",
+    find: "bytes: (chunk) => body?.push(chunk) ?? true,",
+    replace: "bytes: (chunk) => body?.push(chunk) !== undefined,",
+    tests: [sdkHandler],
+  },
+  {
+    name: "holds a call without a connection for one that may have arrived",
+    file: "src/codepipeline/transport.ts",
+    find: `call.reach = { at: "unconnected" };`,
+    replace: `call.reach = { at: "sent" };`,
+    tests: [transport],
+  },
+  {
+    name: "client tokens: gives a refused token while the store is away",
+    file: "src/tokens/cached-tokens.ts",
+    find: "if (known && !known.isRefused) {",
+    replace: "if (known) {",
+    tests: [cachedTokens],
+  },
+  {
+    name: "client tokens: takes the answer of a look-up that began before the refusal",
+    file: "src/tokens/cached-tokens.ts",
+    find: "if (isSame && before?.isRefused && isOld) return;",
+    replace: "",
+    tests: [cachedTokens],
+  },
+  {
+    name: "client tokens: calls a client unknown for ever",
+    file: "src/tokens/cached-tokens.ts",
+    find: "return unknownAtMs !== undefined && nowMs - unknownAtMs < this.#againMs;",
+    replace: "return unknownAtMs !== undefined;",
+    tests: [cachedTokens],
+  },
+  {
+    name: "client tokens: asks a store that is away for everybody who comes",
+    file: "src/tokens/store-health.ts",
+    find: "if (this.#probe !== undefined || this.#options.clock.monotonic() < this.#nextProbeMs) return false;",
+    replace: "",
+    tests: [cachedTokens],
+  },
+  {
+    name: "client tokens: lets one client whose look-ups fail have every turn",
+    file: "src/tokens/store-health.ts",
+    find: "if (clientId === this.#lastProbe && this.#hasOthersWaiting) {",
+    replace: "if (clientId === this.#lastProbe && !this.#hasOthersWaiting) {",
+    tests: [cachedTokens],
+  },
+  {
+    name: "client tokens: takes an answer for one client that cannot be used for an outage of all",
+    file: "src/tokens/cached-tokens.ts",
+    find: `if (!(error instanceof TokenStoreFault) || error.kind === "away") return this.#health.failed(id, message);`,
+    replace: "return this.#health.failed(id, message);",
+    tests: [cachedTokens],
+  },
+  {
+    name: "client tokens: keeps the slot while a job waits for a token source",
+    file: "src/engine/story.ts",
+    find: "    if (isWaiting) flight.slot.yield();\n",
+    replace: "",
+    tests: [story],
+  },
+  {
+    name: "wants no slot for jobs that CodePipeline may have beyond the slots",
+    file: "src/admin/view.ts",
+    find: "return slots.working + waiting + more.length;",
+    replace: "return slots.working + waiting;",
+    tests: ["test/unit/admin/view.test.ts"],
+  },
+  {
+    name: "forgets that an older ledger only presumed a job to be ours",
+    file: "src/ledger/sqlite/sqlite-schema.ts",
+    find: "WHEN length(nonce) > 50 THEN 'presumed' ",
+    replace: "",
+    tests: ["test/integration/upgrade.test.ts"],
+  },
+  {
+    name: "lets a text of an action type begin a template of Terraform",
+    file: "src/cli/action-type-formats.ts",
+    find: `.replaceAll(/[$%](?=\\{)/g, "$&$&")`,
+    replace: "",
+    tests: ["test/unit/cli/action-type-formats.test.ts"],
   },
 ];

@@ -123,6 +123,8 @@ export const oneOfEach: Readonly<Record<UntimedEvent["type"], UntimedEvent>> = {
   "handler-recovered": { type: "handler-recovered", handler: "scan", openMs: 65_000 },
   "machine-short": { type: "machine-short", code: "EMFILE", reason: "the machine is out of open files (EMFILE)" },
   "machine-regained": { type: "machine-regained", shortMs: 6_000 },
+  "calls-limited": { type: "calls-limited", scope: "us-east-1", perSecond: 4.7 },
+  "calls-unlimited": { type: "calls-unlimited", scope: "us-east-1", limitedMs: 61_000.4 },
   paused: { type: "paused" },
   resumed: { type: "resumed" },
   "drain-started": { type: "drain-started", inFlight: 2, timeoutMs: 25_000 },

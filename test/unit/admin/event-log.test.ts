@@ -212,6 +212,7 @@ describe("a dropped job", () => {
     "no-room": "warn",
     "machine-short": "debug",
     "handler-broken": "debug",
+    "not-its-turn": "debug",
     denied: "error",
     refused: "error",
   };

@@ -37,7 +37,7 @@ function given() {
       max: 10,
       working: 2,
       owed: 1,
-      groups: [{ group: scan, busy: 3, max: 5, working: 2, owed: 1, pollers: [`us-east-1 ${scan}`] }],
+      groups: [{ group: scan, busy: 3, max: 5, working: 2, owed: 1, waiting: 0, pollers: [`us-east-1 ${scan}`] }],
     };
     const status: AdminStatus = { ...board.snapshot(startMs + 60_000), slots, inFlight: 0, unattended: 2, denials: [] };
     return { status, ledger: { writable: true } };

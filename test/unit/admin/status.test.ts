@@ -27,12 +27,12 @@ function given() {
   return { see, move, look };
 }
 
-function polled(poller: PollerName, taken = 0): UntimedEvent {
+function polled(poller: PollerName, taken = 0, offered = taken): UntimedEvent {
   return {
     type: "poll-finished",
     poller,
     limit: 5,
-    offered: taken,
+    offered,
     taken,
     unreadable: [],
     durationMs: 9,
@@ -60,10 +60,13 @@ describe("a new board", () => {
       lastFault: undefined,
       polls: 0,
       taken: 0,
+      mayHaveMore: false,
+      waiting: 0,
     };
     expect(look()).toEqual({
       atMs: startMs + 60_000,
       startedAtMs: startMs,
+      pollRates: [],
       breakers: [],
       isDraining: false,
       isPaused: false,
@@ -99,6 +102,20 @@ describe("pollers", () => {
     ]);
   });
 
+  it("may have more jobs exactly while the last poll brought all that it asked for", () => {
+    const { see, look } = given();
+    const mayHaveMore = () => look().pollers[0]?.mayHaveMore;
+    for (const [event, expected] of [
+      [polled(us, 5), true],
+      [polled(us, 4), false],
+      [polled(us, 3, 5), true],
+      [pollFailed(us, 1), false],
+    ] as const) {
+      see(event, 100);
+      expect(mayHaveMore()).toBe(expected);
+    }
+  });
+
   it("show the last good poll, the failures since and when the next poll is due", () => {
     const { see, look } = given();
     see(polled(us, 1), 100);
@@ -109,6 +126,8 @@ describe("pollers", () => {
       actionType: "ThirdParty/Test/Acme-Scan/1",
       polls: 3,
       taken: 1,
+      mayHaveMore: false,
+      waiting: 0,
       failures: 2,
       failingSinceMs: startMs + 200,
       lastFault: fault,

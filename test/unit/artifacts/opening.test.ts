@@ -5,6 +5,7 @@ import { expect, it } from "vitest";
 import { artifactEndpoint, openArtifacts } from "../../../src/artifacts/opening.js";
 import { createLog } from "../../../src/std/log.js";
 import { Masker } from "../../../src/std/masking.js";
+import { Proxies } from "../../../src/std/proxies.js";
 import { otherLimits } from "../../support/artifact-limits.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
@@ -32,6 +33,7 @@ it("the work folder that somebody removed is made anew for us alone, and there i
   const retry = { minDelayMs: 1, maxDelayMs: 1, factor: 1, maxElapsedMs: 1 };
   const limits = { maxArchiveBytes: 1, maxExtractedBytes: 1, maxEntries: 1, ...otherLimits, minFreeBytes: 1 };
   const store = await openArtifacts({
+    proxies: Proxies.from({}),
     settings: {
       artifacts: { workDir, ...limits, requestTimeoutMs: 1 },
       aws: { appId: "test", connectionTimeoutMs: 1, socketTimeoutMs: 1 },

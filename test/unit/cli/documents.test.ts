@@ -17,7 +17,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const scan = { provider: "Acme-Scan", category: "Test", owner: "ThirdParty", version: "1", handler: "scan" };
 const build = { provider: "Acme-Build", category: "Build", owner: "Custom", version: "1", handler: "scan" };
 
-async function asked(command: string, more: object = {}, ...flags: readonly string[]) {
+function configured(more: object = {}): void {
   const config = {
     regions: ["us-east-1", "eu-west-1"],
     actionTypes: [scan, build],
@@ -26,6 +26,10 @@ async function asked(command: string, more: object = {}, ...flags: readonly stri
     ...more,
   };
   writeFileSync(join(folder, "partnerd.yaml"), JSON.stringify(config));
+}
+
+async function asked(command: string, more: object = {}, ...flags: readonly string[]) {
+  configured(more);
   const ran = await cli([...command.split(" "), "-c", join(folder, "partnerd.yaml"), ...flags], folder);
   return { ...ran, document: ran.code === 0 ? JSON.parse(ran.out) : undefined };
 }
@@ -134,14 +138,51 @@ describe("iam-policy", () => {
     expect(err).toContain("--account");
   });
 
-  it("knows every operation that the gateways and the ledger make", async () => {
-    const allowed = await statements({ ledger: { store: "dynamodb", table: "jobs", region: "eu-west-1" } }, "--doctor");
-    const names = allowed.flatMap(({ Action }) => Action.map((action) => action.replace(/^.*:/, "")));
-    for (const area of ["codepipeline", "ledger"]) {
-      const sources = new URL(`../../../src/${area}/`, import.meta.url);
-      for (const file of readdirSync(sources, { recursive: true, encoding: "utf8" })) {
+  it.each([
+    [
+      { source: "secrets-manager", secretId: "partnerd/{clientId}", region: "eu-west-1" },
+      "secretsmanager:GetSecretValue",
+      "arn:aws:secretsmanager:eu-west-1:123456789012:secret:partnerd/*-??????",
+    ],
+    [
+      { source: "secrets-manager", secretId: "partnerd-tokens" },
+      "secretsmanager:GetSecretValue",
+      "arn:aws:secretsmanager:*:123456789012:secret:partnerd-tokens-??????",
+    ],
+    [
+      { source: "secrets-manager", secretId: "arn:aws:secretsmanager:eu-west-1:1:secret:partnerd/{clientId}" },
+      "secretsmanager:GetSecretValue",
+      "arn:aws:secretsmanager:eu-west-1:1:secret:partnerd/**",
+    ],
+    [
+      { source: "dynamodb", table: "customers", region: "eu-west-1" },
+      "dynamodb:GetItem",
+      "arn:aws:dynamodb:eu-west-1:123456789012:table/customers",
+    ],
+    [{ source: "http", url: "http://127.0.0.1:9000/{clientId}" }, undefined, undefined],
+  ])("grants what the token source %j needs, and no more", async (clientTokens, action, resource) => {
+    const found = await statements({ clientTokens }, "--account", "123456789012");
+    const ours = found.filter(({ Sid }) => Sid === "PartnerdClientTokens");
+    expect(ours.map(({ Action, Resource }) => [Action, Resource])).toEqual(action ? [[[action], resource]] : []);
+    const custom = await statements({ clientTokens, actionTypes: [build] });
+    expect(custom.filter(({ Sid }) => Sid === "PartnerdClientTokens")).toEqual([]);
+  });
+
+  it("knows every operation that the gateways, the ledger and the token sources make", async () => {
+    const ledger = { store: "dynamodb", table: "jobs", region: "eu-west-1" };
+    const allowed = await statements({ ledger }, "--doctor");
+    const sources = ["dynamodb", "secrets-manager"].map((source) => ({ source, table: "tokens", secretId: "tokens" }));
+    const more = sources.map(({ source, table, secretId }) =>
+      statements({ clientTokens: source === "dynamodb" ? { source, table } : { source, secretId } }),
+    );
+    const names = [allowed, ...(await Promise.all(more))]
+      .flat()
+      .flatMap(({ Action }) => Action.map((action) => action.replace(/^.*:/, "")));
+    for (const area of ["codepipeline", "ledger", "tokens"]) {
+      const folder = new URL(`../../../src/${area}/`, import.meta.url);
+      for (const file of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
         if (!file.endsWith(".ts")) continue;
-        const made = readFileSync(new URL(file, sources), "utf8").matchAll(/new (?:sdk\.)?([A-Z]\w+)Command\(/g);
+        const made = readFileSync(new URL(file, folder), "utf8").matchAll(/new (?:sdk\.)?([A-Z]\w+)Command\(/g);
         for (const [, operation] of made) expect(names, `${area}/${file}`).toContain(operation);
       }
     }
@@ -164,6 +205,19 @@ describe("action-type", () => {
       { name: "Key", secret: true, key: false },
     ]);
     expect(await accepted("CreateCustomActionType", input)).toBe(200);
+  });
+
+  it.each([
+    ["cloudformation", 'Type: "AWS::CodePipeline::CustomActionType"'],
+    ["terraform", 'resource "aws_codepipeline_custom_action_type" "acme_build_1" {'],
+    ["cdk", "return new CfnCustomActionType("],
+  ])("prints a custom type for %s, and no partner's type", async (format, line) => {
+    configured();
+    const printed = (provider: string, ...flags: readonly string[]) =>
+      cli(["action-type", provider, "-c", "partnerd.yaml", "--format", format, ...flags], folder);
+    expect(await printed("Acme-Build")).toMatchObject({ code: 0, out: expect.stringContaining(line) });
+    const partners = await printed("Acme-Scan", "--account", "123456789012");
+    expect(partners).toMatchObject({ code: 64, out: "", err: expect.stringContaining("leave out --format") });
   });
 
   it("prints of a partner's type only what is to be merged, which CodePipeline takes from nobody", async () => {

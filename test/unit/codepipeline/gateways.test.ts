@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { type GatewaySettings, Gateways } from "../../../src/codepipeline/gateways.js";
 import type { Place } from "../../../src/job/job.js";
 import { placeOf } from "../../../src/job/job.js";
+import { Proxies } from "../../../src/std/proxies.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
 const role = (account: string) => ({ roleArn: `arn:aws:iam::${account}:role/partnerd` });
@@ -17,7 +18,11 @@ function given(settings: Partial<GatewaySettings>) {
   const limits = { connectionTimeoutMs: 1_000, socketTimeoutMs: 1_000, requestTimeoutMs: 1_000 };
   const tokens = { resolve: () => Promise.reject(new Error("none")), forget: () => {}, close: async () => {} };
   const gateways = new Gateways(
-    { aws: { endpoint: "http://127.0.0.1:9", appId: "partnerd", ...limits }, tokens, clock: new FakeClock() },
+    {
+      aws: { endpoint: "http://127.0.0.1:9", appId: "partnerd", proxies: Proxies.from({}), ...limits },
+      tokens,
+      clock: new FakeClock(),
+    },
     whole(settings),
   );
   onTestFinished(() => gateways.close());

@@ -406,6 +406,13 @@ describe("warnings", () => {
       ],
     ],
     [
+      "more jobs of one customer than the worker takes of him",
+      `worker: { maxConcurrentJobsPerClient: 5 }\n${least.replace("handler: h", "handler: h, maxConcurrentJobsPerClient: 6")}`,
+      [
+        "partnerd.yaml:3: actionTypes[0].maxConcurrentJobsPerClient is over worker.maxConcurrentJobsPerClient (5) and never comes to bear; raise that one, or lower this",
+      ],
+    ],
+    [
       "a timeout that another one hides",
       `aws: { socketTimeout: 20s }\n${least}`,
       ["partnerd.yaml:1: aws.socketTimeout is longer than aws.requestTimeout and never comes to bear; lower it"],

@@ -85,10 +85,7 @@ const rows: Readonly<Record<string, readonly (readonly [lines: string, mistakes:
     ],
     [`log: { "a\\u001b[31mb": 1 }`, [`1: the key log."a\\u001b[31mb" is unknown; known here: level, format`]],
     ["log: { <<: { level: debug } }", ['1: log."<<" is a merge key; write the keys out; aliases do work']],
-    [
-      "clientTokens: { tokensFile: x }",
-      ["1: the key clientTokens.tokensFile is unknown; known here: source, path, tokens"],
-    ],
+    ["clientTokens: { tokensFile: x }", ["1: the key clientTokens.tokensFile is unknown; did you mean tokenFile?"]],
   ],
   "wrong types": [
     ["worker: 5", ["1: worker is a number, not a map; write its keys below it, indented"]],
@@ -186,15 +183,69 @@ const rows: Readonly<Record<string, readonly (readonly [lines: string, mistakes:
     ],
     [
       "clientTokens: { path: ./tokens.yaml }",
-      ["1: clientTokens.path is not used by the source static; write source: file, or remove it"],
+      ["1: clientTokens.path is not used by the source static; write source: file or module, or remove it"],
     ],
     [
       "clientTokens: { source: vault }",
-      [`1: clientTokens.source is "vault", not one of the known words; choose static or file`],
+      [`1: clientTokens.source is "vault", not one of the known words; choose static, …`],
     ],
     [
       "clientTokens: { source: dynamodb }",
-      [`1: clientTokens.source is "dynamodb", not in this version; choose static or file`],
+      ["1: clientTokens.table is missing for the source dynamodb; name the table"],
+    ],
+    [
+      "clientTokens: { source: http }",
+      [`1: clientTokens.url is missing for the source http; write url: "http://127.0.0.1:9000/tokens/{clientId}"`],
+    ],
+    [
+      "clientTokens: { source: command }",
+      ["1: clientTokens.command is missing for the source command; write command: [./token.sh]"],
+    ],
+    ["clientTokens: { source: module }", ["1: clientTokens.path is missing for the source module; name the module"]],
+    [
+      "clientTokens: { source: secrets-manager }",
+      [`1: clientTokens.secretId is missing for the source secrets-manager; write secretId: "partnerd/{clientId}"`],
+    ],
+    ...["http://127.0.0.1:9000/tokens", "http://{clientId}.example.com/", "http://127.0.0.1:9000/{clientid}"].map(
+      (url): [string, string[]] => [
+        `clientTokens: { source: http, url: "${url}" }`,
+        [`1: clientTokens.url has no {clientId} behind its host; write "http://127.0.0.1:9000/tokens/{clientId}"`],
+      ],
+    ),
+    [
+      'clientTokens: { source: http, url: "http://me:pw@127.0.0.1/{clientId}" }',
+      ["1: clientTokens.url carries a user name or a password; take it out; it would show up in logs"],
+    ],
+    [
+      'clientTokens: { source: http, url: "http://127.0.0.1/{clientId}", token: "a b" }',
+      ["1: clientTokens.token does not look like a bearer token; look at how it was copied"],
+    ],
+    [
+      "clientTokens: { source: command, command: [node, ./token.js] }",
+      ["1: clientTokens.command[1] is a relative path, and the program runs in /; write the path from / on"],
+    ],
+    [
+      "clientTokens: { source: command, command: ./token.sh }",
+      ["1: clientTokens.command is one text, not a list; write [program, argument, …]: no shell reads it"],
+    ],
+    [
+      'clientTokens: { source: secrets-manager, secretId: "a b" }',
+      [`1: clientTokens.secretId is "a b"; write the name or ARN of a secret, such as partnerd/{clientId}`],
+    ],
+    [
+      "clientTokens: { source: file, path: ./t.yaml, cache: { maxAge: 1m } }",
+      ["1: clientTokens.cache.maxAge is not used by the source file; write source: http or command …"],
+    ],
+    [
+      "clientTokens: { source: module, path: ./t.js, table: tokens }",
+      ["1: clientTokens.table is not used by the source module; write source: dynamodb, or remove it"],
+    ],
+    [
+      "clientTokens: { source: module, path: ./t.js, cache: { maxAge: 0s, maxEntries: 0 } }",
+      [
+        "1: clientTokens.cache.maxAge is 0s; choose from 1s to 24h",
+        "1: clientTokens.cache.maxEntries is 0; write a whole number from 1 to 1000000",
+      ],
     ],
     [
       "clientTokens: { source: static }",
@@ -284,6 +335,8 @@ describe("action types", () => {
       named("afterCrash: retry"),
       [`3: actionTypes[0].afterCrash is "retry", not one of the known words; choose fail or rerun`],
     ],
+    [named("serialBy: Project"), [`3: actionTypes[0].serialBy is "Project"; write client or configuration.NAME`]],
+    [named("weight: 0"), ["3: actionTypes[0].weight is 0; write a number from 0.1 to 100"]],
     [named("queryParam: { A: b, C: d }"), ["3: actionTypes[0].queryParam has 2 entries; 1 is the most"]],
     [
       named("queryParam: { A: 'b c' }"),

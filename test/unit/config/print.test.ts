@@ -1,4 +1,4 @@
-// The effective configuration as it is shown, and the table for the README.
+// The effective configuration as it is shown, and the table for docs/configuration.md.
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { checkFiles } from "../../../src/config/files.js";
@@ -107,10 +107,10 @@ describe("configurationTable", () => {
     for (const [path] of settingsOf(schema))
       expect(rows.some((row) => row.startsWith(`| \`${path.join(".")}\` |`))).toBe(true);
     expect(rows).toContain(
-      "| `polling.minInterval` | duration | `1s` | `PARTNERD_POLLING_MIN_INTERVAL` | Rest between two polls while jobs come. |",
+      "| `polling.minInterval` | duration | `1s` | `PARTNERD_POLLING_MIN_INTERVAL` | Interval between two polls while jobs come. |",
     );
     expect(rows.filter((row) => row.startsWith("| `handlers.NAME."))).toHaveLength(15);
-    expect(rows.filter((row) => row.startsWith("| `actionTypes[]."))).toHaveLength(14);
+    expect(rows.filter((row) => row.startsWith("| `actionTypes[]."))).toHaveLength(17);
     expect(rows.filter((row) => row.startsWith("| `accounts.NAME."))).toHaveLength(4);
   });
 });

@@ -45,6 +45,7 @@ describe("plain http to another machine is warned of", () => {
     ["admin.publicUrl", `${least}admin: { publicUrl: 'http://jobs.example.com', ${token} }\n`],
     ["aws.endpoint", `${least}aws: { endpoint: 'http://10.0.0.5:4599' }\n`],
     ["artifacts.endpoint", `${least}artifacts: { endpoint: 'http://[fd00::5]' }\n`],
+    ["clientTokens.url", `${least}clientTokens: { source: http, url: 'http://tokens.example.com/{clientId}' }\n`],
     ["ledger.endpoint", `${least}ledger: { store: dynamodb, endpoint: 'http://db.example.com' }\n`],
   ])("in %s", async (path, text) => {
     expect(await warningsOf(text)).toEqual([

@@ -75,8 +75,9 @@ it("tells the breakers of each call's end", async () => {
       return "InProgress";
     },
   });
+  const { work: signal } = context.scopes;
   const call = () =>
-    calling(context, key, "acknowledge", (gateway) => gateway.acknowledge(key, "1" as never, context.scopes.work));
+    calling(context, key, "acknowledge", signal, (gateway) => gateway.acknowledge(key, "1" as never, signal));
   await expect(call()).rejects.toMatchObject({ kind: "denied" });
   expect(context.breakers.denials).toMatchObject([{ deed: "acknowledge" }]);
   isDenied = false;

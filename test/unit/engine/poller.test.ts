@@ -1,14 +1,17 @@
 import { expect, it } from "vitest";
 import { GatewayError, type JobGateway } from "../../../src/codepipeline/gateway.js";
 import { Breakers } from "../../../src/engine/breakers.js";
+import { CallBudgets } from "../../../src/engine/call-budget.js";
 import type { EngineContext } from "../../../src/engine/context.js";
 import type { UntimedEvent } from "../../../src/engine/events.js";
+import { Flights } from "../../../src/engine/flights.js";
 import type { Closed } from "../../../src/engine/gate.js";
 import { Poller } from "../../../src/engine/poller.js";
 import { type PollerConfig, pollerKey } from "../../../src/engine/poller-config.js";
 import type { Runner } from "../../../src/engine/runner.js";
 import type { Slot } from "../../../src/engine/slot.js";
 import { Slots } from "../../../src/engine/slots.js";
+import { Turns } from "../../../src/engine/turns.js";
 import type { ClientId, JobId, Region } from "../../../src/job/job.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
@@ -79,10 +82,14 @@ function given(options: { pollers: readonly PollerConfig[]; waiting: number; max
       mask: (text) => text,
       monotonic: () => clock.monotonic(),
     }),
+    budgets: new CallBudgets({ clock, onLimit: () => {} }),
+    flights: new Flights(),
   } as unknown as EngineContext;
+  Object.assign(context, { turns: new Turns(context) });
   const slots = new Slots({ max: options.slots ?? 10 });
   const held: Slot[] = [];
   const runner = {
+    repeated: () => false,
     take: async (_polled: unknown, _lane: unknown, slot: Slot) => {
       held.push(slot);
       return true;

@@ -14,7 +14,7 @@ function given(first: "working" | "none", isGranted = true) {
     if (!isGranted) return undefined;
     if (kind === "work") held += 1;
     else count.owed += 1;
-    return { size: 1, use: () => undefined, giveBack };
+    return { size: 1, grow: () => {}, use: () => undefined, giveBack };
   };
   const slot = slotOf({ count, wait, release: giveBack, serve: () => {} }, first);
   return { slot, count, held: () => held };

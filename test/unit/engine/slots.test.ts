@@ -42,6 +42,24 @@ async function owe(slots: Slots, lane: string, signal: AbortSignal): Promise<Slo
   return (await slot.owe(signal)) ? slot : undefined;
 }
 
+describe("a reservation that grows", () => {
+  it.each<[string, number, readonly [string, number], number]>([
+    ["what is free of all slots", 3, ["g", 10], 2],
+    ["what is free of its group's", 10, ["g", 3], 3],
+    ["what it wants", 10, ["g", 10], 4],
+  ])("has at most %s", async (_what, max, group, size) => {
+    const slots = given(max, { a: group, b: ["other", 1] });
+    await hold(slots, "b");
+    const reservation = await reserve(slots, "a", 1);
+    // Half of what is free at a time.
+    for (let turn = 0; turn < 5; turn++) reservation.grow(4);
+    expect([reservation.size, slots.busy]).toEqual([size, size + 1]);
+    reservation.giveBack();
+    reservation.grow(4);
+    expect(slots.busy).toBe(1);
+  });
+});
+
 describe("a single lane", () => {
   it("gets all that is free, and never more than it wants", async () => {
     const slots = given(10, { a: ["g", 10] });
@@ -303,6 +321,21 @@ describe("a wait that is aborted", () => {
   });
 });
 
+it("counts jobs that wait for a slot until they have it or give up", async () => {
+  const slots = given(1, { a: ["g", 1] });
+  const held = await hold(slots, "a");
+  const waiting = () => slots.groups[0]?.waiting;
+  const end = new AbortController();
+  const [first, second] = [slots.forJob("a").work(never), slots.forJob("a").work(end.signal)];
+  expect(waiting()).toBe(2);
+  end.abort();
+  expect(await second).toBe(false);
+  expect(waiting()).toBe(1);
+  held.free();
+  expect(await first).toBe(true);
+  expect(waiting()).toBe(0);
+});
+
 describe("a lane that goes over to another group", () => {
   it("takes what it holds with it: neither group counts it twice, and both limits hold", async () => {
     const slots = given(10, { a: ["g", 4], b: ["g", 4] });
@@ -312,17 +345,21 @@ describe("a lane that goes over to another group", () => {
     slots.open({ name: "a", group: "g in a" }, 3);
     slots.open({ name: "b", group: "g in b" }, 2);
     expect(slots.groups).toEqual([
-      { group: "g in a", busy: 3, max: 3, working: 2, owed: 0, pollers: ["a"] },
-      { group: "g in b", busy: 1, max: 2, working: 1, owed: 0, pollers: ["b"] },
+      { group: "g in a", busy: 3, max: 3, working: 2, owed: 0, waiting: 0, pollers: ["a"] },
+      { group: "g in b", busy: 1, max: 2, working: 1, owed: 0, waiting: 0, pollers: ["b"] },
     ]);
     expect([slots.freeFor("a"), slots.freeFor("b")]).toEqual([0, 1]);
     park(second);
     slots.open({ name: "a", group: "g" }, 4);
     slots.open({ name: "b", group: "g" }, 4);
-    expect(slots.groups).toEqual([{ group: "g", busy: 3, max: 4, working: 2, owed: 1, pollers: ["a", "b"] }]);
+    expect(slots.groups).toEqual([
+      { group: "g", busy: 3, max: 4, working: 2, owed: 1, waiting: 0, pollers: ["a", "b"] },
+    ]);
     for (const slot of [first, second, other]) slot.free();
     asked?.giveBack();
-    expect(slots.groups).toEqual([{ group: "g", busy: 0, max: 4, working: 0, owed: 0, pollers: ["a", "b"] }]);
+    expect(slots.groups).toEqual([
+      { group: "g", busy: 0, max: 4, working: 0, owed: 0, waiting: 0, pollers: ["a", "b"] },
+    ]);
     expect(slots.busy).toBe(0);
   });
 });
@@ -341,7 +378,7 @@ describe("a lane that is closed", () => {
     owed.free();
     expect(groups()).toEqual([]);
     slots.open({ name: "a", group: "g" }, 3);
-    expect(slots.groups).toEqual([{ group: "g", busy: 0, max: 3, working: 0, owed: 0, pollers: ["a"] }]);
+    expect(slots.groups).toEqual([{ group: "g", busy: 0, max: 3, working: 0, owed: 0, waiting: 0, pollers: ["a"] }]);
   });
 });
 

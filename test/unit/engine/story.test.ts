@@ -3,7 +3,9 @@ import { describe, expect, it } from "vitest";
 import { GatewayError, type GatewayFaultKind, type JobGateway } from "../../../src/codepipeline/gateway.js";
 import type { EngineContext } from "../../../src/engine/context.js";
 import { JobInFlight } from "../../../src/engine/in-flight.js";
+import { pollerKey } from "../../../src/engine/poller-config.js";
 import { story } from "../../../src/engine/story.js";
+import { type TokenWaits, tokenWaitsMax } from "../../../src/engine/token-waits.js";
 import type { JobHandler } from "../../../src/handlers/handler.js";
 import type { Claim } from "../../../src/job/claim.js";
 import type { JobId, JobKey } from "../../../src/job/job.js";
@@ -117,7 +119,6 @@ describe("a job that a poll brought", () => {
     ["over", "over"],
     ["not-ours", "not-ours"],
     ["token-rejected", "token-rejected"],
-    ["token-unavailable", "no-details"],
     ["rejected", "refused"],
     ["misconfigured", "refused"],
     ["throttled", "no-details"],
@@ -129,10 +130,91 @@ describe("a job that a poll brought", () => {
     });
     Object.assign(context.limits.retry, { details: { ...context.limits.retry.details, maxElapsedMs: 20 } });
     const ended = run();
-    await clock.advance(100);
+    // A call after a throttled one waits for its turn.
+    await clock.advance(2_000);
     await ended;
     expect(events.at(-1)).toMatchObject({ type: "job-dropped", from: "polled", reason });
     expect([calls, put, clock.pending]).toEqual([[], [], 0]);
+  });
+
+  it("waits without a slot while the token source does not answer, and is worked once it does", async () => {
+    let isAway = true;
+    const { run, clock, slots, context, flight, events, put } = await given({
+      gateway: { details: () => (isAway ? Promise.reject(fault("token-unavailable")) : Promise.resolve(offer)) },
+    });
+    const slow = { ...context.limits.retry.details, minDelayMs: 1_000, maxDelayMs: 5_000 };
+    Object.assign(context.limits.retry, { details: slow });
+    const ended = run();
+    await clock.advance(600_000);
+    expect([slots.busy, slots.owed, context.tokenWaits.waiting, flight.state]).toEqual([0, 0, 1, "polled"]);
+    isAway = false;
+    await clock.advance(5_000);
+    await ended;
+    expect(put).toHaveLength(1);
+    expect(events.some(({ type }) => type === "job-dropped")).toBe(false);
+    expect([context.tokenWaits.waiting, clock.pending]).toEqual([0, 0]);
+  });
+
+  it("waits for a slot when all are taken as its token becomes known, and begins with that", async () => {
+    let isAway = true;
+    const { run, clock, slots, flight } = await given({
+      gateway: { details: () => (isAway ? Promise.reject(fault("token-unavailable")) : Promise.resolve(offer)) },
+    });
+    const ended = run();
+    await clock.advance(1_000);
+    const other = await slots.take(pollerKey(flight.config), 1, new AbortController().signal);
+    isAway = false;
+    await clock.advance(1_000);
+    expect([flight.state, slots.working]).toEqual(["polled", 0]);
+    other?.giveBack();
+    await ended;
+    expect(flight.state).toBe("reported");
+  });
+
+  it("is released by an operator while it waits for a slot", async () => {
+    let isAway = true;
+    const { run, clock, slots, flight, events } = await given({
+      gateway: { details: () => (isAway ? Promise.reject(fault("token-unavailable")) : Promise.resolve(offer)) },
+    });
+    const ended = run();
+    await clock.advance(1_000);
+    await slots.take(pollerKey(flight.config), 1, new AbortController().signal);
+    isAway = false;
+    await clock.advance(1_000);
+    flight.apply({ kind: "release" });
+    await ended;
+    expect(events.at(-1)).toMatchObject({ type: "job-dropped", reason: "released" });
+  });
+
+  it.each([
+    ["as many wait as may", (waits: TokenWaits) => Array.from({ length: tokenWaitsMax }, () => waits.begin())],
+    ["the daemon makes a single pass", (waits: TokenWaits) => waits.turnOff()],
+  ])("is dropped, to be offered again, when the token source does not answer and %s", async (_, prepare) => {
+    const { run, context, clock, events } = await given({
+      gateway: { details: () => Promise.reject(fault("token-unavailable")) },
+    });
+    prepare(context.tokenWaits);
+    const ended = run();
+    await clock.advance(100);
+    await ended;
+    expect(events.at(-1)).toMatchObject({ type: "job-dropped", from: "polled", reason: "no-details" });
+  });
+
+  it.each([
+    ["a drain", "draining"],
+    ["the end of an hour", "no-details"],
+  ] as const)("that waits for the token source is dropped by %s: %s", async (what, reason) => {
+    const { run, scopes, context, clock, events } = await given({
+      gateway: { details: () => Promise.reject(fault("token-unavailable")) },
+    });
+    const slow = { ...context.limits.retry.details, minDelayMs: 5_000, maxDelayMs: 5_000 };
+    Object.assign(context.limits.retry, { details: slow });
+    const ended = run();
+    await clock.advance(what === "a drain" ? 60_000 : 3_700_000);
+    if (what === "a drain") scopes.poll.abort();
+    await ended;
+    expect(events.at(-1)).toMatchObject({ type: "job-dropped", from: "polled", reason });
+    expect([context.tokenWaits.waiting, clock.pending]).toEqual([0, 0]);
   });
 
   it("is dropped when a drain begins before its details come", async () => {

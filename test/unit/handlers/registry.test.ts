@@ -9,6 +9,7 @@ import { Callbacks } from "../../../src/handlers/http/callbacks.js";
 import { buildHandlers, type HandlerSettings, HandlersError } from "../../../src/handlers/registry.js";
 import { Secret } from "../../../src/job/secret.js";
 import { Masker } from "../../../src/std/masking.js";
+import { Proxies } from "../../../src/std/proxies.js";
 import { fixture, outcomeOf, retry } from "../../fixtures/handlers/build.js";
 import { aCall } from "../../fixtures/handlers/call.js";
 import { FakeClock } from "../../support/fake-clock.js";
@@ -32,6 +33,7 @@ function given(handlers: Record<string, HandlerSettings>, workDir = folder) {
   const callbacks = new Callbacks({ baseUrl: () => undefined, endedKept: 1, recordWaitMs: 1, clock });
   const environment = { PATH: process.env["PATH"] };
   const registry = buildHandlers({
+    proxies: Proxies.from({}),
     handlers,
     clock,
     masker,

@@ -13,6 +13,7 @@ import { type PartsLeft, upload } from "../../../../src/artifacts/s3/upload.js";
 import type { Region } from "../../../../src/job/job.js";
 import { Secret } from "../../../../src/job/secret.js";
 import { systemClock } from "../../../../src/std/clock.js";
+import { Proxies } from "../../../../src/std/proxies.js";
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -59,7 +60,12 @@ async function startS3(own: Partial<Record<"complete" | "part" | "abort", readon
     response.end(kind === "complete" ? xml("CompleteMultipartUploadResult", "<ETag>&quot;all&quot;</ETag>") : "");
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const transport = new S3Transport({ connectionTimeoutMs: 5_000, socketTimeoutMs: 5_000, requestTimeoutMs: 5_000 });
+  const transport = new S3Transport({
+    proxies: Proxies.from({}),
+    connectionTimeoutMs: 5_000,
+    socketTimeoutMs: 5_000,
+    requestTimeoutMs: 5_000,
+  });
   close = async () => {
     transport.close();
     server.closeAllConnections();

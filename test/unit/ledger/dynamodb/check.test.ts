@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findingsOf, refusalFinding, type TableDescription } from "../../../../src/ledger/dynamodb/check.js";
 import { checkDynamoTable } from "../../../../src/ledger/dynamodb/opening.js";
 import { tableDefinition } from "../../../../src/ledger/dynamodb/table.js";
+import { Proxies } from "../../../../src/std/proxies.js";
 import { type Dynamo, dynamoRegion, startDynamo } from "../../../support/dynamo.js";
 
 const good = { ...tableDefinition("jobs"), TableStatus: "ACTIVE" } as TableDescription;
@@ -86,7 +87,8 @@ describe("a table that is asked for", () => {
   const check = (table: string) => {
     const { endpoint } = dynamo;
     const times = { connectionTimeoutMs: 5_000, requestTimeoutMs: 10_000 };
-    return checkDynamoTable({ table, region: dynamoRegion, endpoint, appId: "test", ...times });
+    const proxies = Proxies.from({});
+    return checkDynamoTable({ table, region: dynamoRegion, endpoint, appId: "test", proxies, ...times });
   };
 
   it("is as partnerd ledger-table prints it, which cannot set the time to live", async () => {

@@ -4,6 +4,8 @@ import type { AddressInfo } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
 import { openDynamoTable } from "../../../../src/ledger/dynamodb/opening.js";
 import { isConditionFailed, isPassing, NoAnswer } from "../../../../src/ledger/dynamodb/table.js";
+import { Proxies } from "../../../../src/std/proxies.js";
+import { startProxy } from "../../../support/proxy.js";
 
 async function tableBehind(listener: RequestListener) {
   const server = createServer(listener);
@@ -14,6 +16,7 @@ async function tableBehind(listener: RequestListener) {
     region: "us-east-1",
     endpoint: `http://127.0.0.1:${port}`,
     appId: "partnerd-test",
+    proxies: Proxies.from({}),
     connectionTimeoutMs: 1_000,
     requestTimeoutMs: 1_000,
   });
@@ -42,6 +45,29 @@ it.each([
   expect(isConditionFailed(error)).toBe(!isNoAnswer);
   expect(isPassing(error)).toBe(isNoAnswer);
 });
+
+it.each([407, 403, 429, 502, "drop"] as const)(
+  "takes what a proxy says by itself (%s) for no answer",
+  async (instead) => {
+    const proxy = await startProxy(() => 1);
+    proxy.instead = instead;
+    for (const protocol of ["http", "https"]) {
+      const table = await openDynamoTable({
+        table: "ledger",
+        region: "us-east-1",
+        endpoint: `${protocol}://dynamodb.test`,
+        appId: "partnerd-test",
+        proxies: Proxies.from({ HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url }),
+        connectionTimeoutMs: 1_000,
+        requestTimeoutMs: 1_000,
+      });
+      onTestFinished(() => table.close());
+      const error = await table.call("PutItem", { Item: { pk: { S: "a" }, sk: { S: "job" } } }).catch((each) => each);
+      expect(error).toBeInstanceOf(NoAnswer);
+      expect(isPassing(error)).toBe(true);
+    }
+  },
+);
 
 it("takes a broken connection for no answer, and knows it for one", async () => {
   const table = await tableBehind((request) => request.socket.destroy());

@@ -1,6 +1,7 @@
 // Live and ready, judged from the engine's status: pure, so that every case is a line in a table of tests.
 // Live never depends on AWS; ready says whether this process takes jobs now, and if not, why.
 import type { PollerLoop } from "../engine/poller.js";
+import { placeName, placeOf, placeText } from "../job/job.js";
 import type { StatusSnapshot } from "./status-snapshot.js";
 import { durationText } from "./times.js";
 
@@ -8,7 +9,7 @@ import { durationText } from "./times.js";
 export interface HealthStatus extends Pick<StatusSnapshot, "isDraining" | "isPaused" | "shortOfRoom" | "shortage"> {
   readonly pollers: readonly Pick<
     StatusSnapshot["pollers"][number],
-    "region" | "actionType" | "lastPollAtMs" | "lastGoodPollAtMs" | "failures" | "lastFault"
+    "account" | "region" | "actionType" | "query" | "lastPollAtMs" | "lastGoodPollAtMs" | "failures" | "lastFault"
   >[];
   readonly denials: readonly DeniedCall[];
   /** Absent: nobody watches them. */
@@ -22,13 +23,19 @@ export interface HandlerHealth {
   /** Since when it is not closed, in ms since the epoch, and why. */
   readonly broken?: { readonly sinceMs: number; readonly code: string; readonly message: string } | undefined;
   /** Those whose jobs need it. */
-  readonly pollers: readonly { readonly region: string; readonly actionType: string }[];
+  readonly pollers: readonly PollerPlace[];
+}
+
+/** Names a poller; without `query`, all pollers of the action type that ask for something. */
+export interface PollerPlace {
+  readonly account?: string | undefined;
+  readonly region: string;
+  readonly actionType: string;
+  readonly query?: string | undefined;
 }
 
 /** A call of a poller, or of its jobs, that CodePipeline denies now. */
-export interface DeniedCall {
-  readonly region: string;
-  readonly actionType: string;
+export interface DeniedCall extends PollerPlace {
   readonly operation: string;
   readonly message: string;
 }
@@ -125,8 +132,8 @@ function mayStandStill({ doing }: PollerLoop, status: LoopsStatus, ledger: Ledge
 }
 
 /**
- * Ready when every poller has polled, whatever came of it, and not all of them fail now: one Region or action type in
- * trouble does not make the others' work undone. It is noted.
+ * Ready when every poller has polled, whatever came of it, and not all of them fail now: one account, Region or action type
+ * in trouble does not make the others' work undone. It is noted.
  */
 export function ready(status: HealthStatus, ledger: LedgerState): Readiness {
   const reasons: HealthReason[] = [];
@@ -178,18 +185,12 @@ function cutOff(troubles: readonly Trouble[]): readonly HealthReason[] {
 
 /** Why no job of the poller can be worked now; `undefined`: nothing is known to stop them. */
 function troubleOf(poller: PollerHealth, { denials, handlers = [] }: HealthStatus): Trouble | undefined {
-  const denied = denials.filter(
-    ({ region, actionType }) => region === poller.region && actionType === poller.actionType,
-  );
+  const denied = denials.filter((denial) => isFor(denial, poller));
   if (denied.length > 0) {
     const why = denied.map(({ operation, message }) => `CodePipeline denied ${operation} (${message})`).join("; ");
     return { poller, note: "call-denied", why } as const;
   }
-  const broken = handlers.find(
-    ({ state, pollers }) =>
-      state === "open" &&
-      pollers.some(({ region, actionType }) => region === poller.region && actionType === poller.actionType),
-  );
+  const broken = handlers.find(({ state, pollers }) => state === "open" && pollers.some((each) => isFor(each, poller)));
   if (broken) {
     const why = `handler ${broken.handler} is broken (${broken.broken?.message ?? "no reason is known"})`;
     return { poller, note: "handler-broken", why };
@@ -209,21 +210,27 @@ function isBroken({ failures, lastFault }: PollerHealth): boolean {
   return failures >= breakerFailures || (failures > 0 && lastFault?.kind === "denied");
 }
 
-/** How one Region's polls fare, all action types together. */
-export interface RegionHealth {
+/** How one account's polls of one Region fare, all action types together. */
+export interface PlaceHealth {
+  readonly account?: string;
   readonly region: string;
   /** None of its pollers is answered: refused, or without an answer several times in a row. */
   readonly isCutOff: boolean;
 }
 
-/** One line for each Region that is polled. */
-export function regionsOf(pollers: HealthStatus["pollers"]): readonly RegionHealth[] {
-  return [...new Set(pollers.map(({ region }) => region))].map((region) => ({
-    region,
-    isCutOff: pollers.every((poller) => poller.region !== region || isBroken(poller)),
-  }));
+/** One line for each place that is polled. */
+export function placesOf(pollers: HealthStatus["pollers"]): readonly PlaceHealth[] {
+  return [...Map.groupBy(pollers, placeName).values()].flatMap((here) =>
+    here.slice(0, 1).map((poller) => ({ ...placeOf(poller), isCutOff: here.every(isBroken) })),
+  );
 }
 
-function nameOf(poller: { readonly actionType: string; readonly region: string }): string {
-  return `${poller.actionType} in ${poller.region}`;
+/** True when what is said of the one holds for the other. */
+function isFor(said: PollerPlace, poller: PollerPlace): boolean {
+  const isSameType = placeName(said) === placeName(poller) && said.actionType === poller.actionType;
+  return isSameType && (said.query === undefined || said.query === poller.query);
+}
+
+function nameOf({ actionType, query, ...place }: PollerPlace): string {
+  return `${actionType}${query === undefined ? "" : ` (${query})`} in ${placeText(place)}`;
 }

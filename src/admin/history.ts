@@ -37,7 +37,7 @@ export interface HistoryView {
   readonly recent: readonly PastJob[];
   /** Sixty, oldest first; minutes in which nothing happened are there too. */
   readonly hour: readonly Minute[];
-  /** How far the action of a running job had come with its earlier jobs, by Region and job id. */
+  /** How far the action of a running job had come with its earlier jobs, by place and job id. */
   readonly percent: ReadonlyMap<string, number>;
 }
 

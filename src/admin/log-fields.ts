@@ -2,7 +2,7 @@
 // about a fault.
 
 import type { PollerName } from "../engine/events.js";
-import { actionTypeName, type JobKey } from "../job/job.js";
+import { actionTypeName, type JobKey, type Place } from "../job/job.js";
 import type { Log } from "../std/log.js";
 
 /** The part of a log that is used here. */
@@ -13,14 +13,20 @@ export function jobFields(key: JobKey) {
   return {
     jobId: key.jobId,
     actionType: actionTypeName(key.actionType),
-    region: key.region,
+    ...placeFields(key),
     ...(key.clientId ? { clientId: key.clientId } : {}),
   };
 }
 
 /** The fields by which every line of one poller is found. */
 export function pollerFields(poller: PollerName) {
-  return { actionType: actionTypeName(poller.actionType), region: poller.region };
+  const { actionType, query } = poller;
+  return { actionType: actionTypeName(actionType), ...placeFields(poller), ...(query === undefined ? {} : { query }) };
+}
+
+/** A line without `account` is of the account `default`. */
+export function placeFields({ account, region }: Place) {
+  return { region, ...(account === undefined ? {} : { account }) };
 }
 
 /** What to do about a fault of this kind, in half a sentence. */

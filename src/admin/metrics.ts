@@ -2,11 +2,11 @@
 // label, a text of a job or a secret; what CodePipeline names freely (error codes) counts by a bounded list of names.
 import { Counter, Histogram, Registry } from "prom-client";
 import type { PollerName, WorkerEvent } from "../engine/events.js";
-import { actionTypeName, type JobKey } from "../job/job.js";
+import { actionTypeName, type JobKey, type Place } from "../job/job.js";
 import type { Clock } from "../std/clock.js";
 import { type Exposition, exposed, type Family, type Sample } from "./exposition.js";
 import { ProcessMetrics } from "./process-metrics.js";
-import { type MetricsView, snapshotFamilies } from "./snapshot-metrics.js";
+import { type MetricsView, placeLabels, snapshotFamilies } from "./snapshot-metrics.js";
 
 export interface MetricsOptions {
   readonly clock: Clock;
@@ -115,15 +115,17 @@ export class Metrics {
 
   /** Takes in one call to CodePipeline. */
   onCall(call: {
+    readonly account?: string;
     readonly region: string;
     readonly operation: string;
     readonly end: string;
     readonly code: string;
     readonly durationMs: number;
   }): void {
-    const { region, operation } = call;
-    this.#counters.calls.inc({ region, operation, code: this.#code(call.code) });
-    if (call.end === "throttled") this.#counters.throttles.inc({ region, operation });
+    const { operation } = call;
+    const place = placeLabels(call);
+    this.#counters.calls.inc({ ...place, operation, code: this.#code(call.code) });
+    if (call.end === "throttled") this.#counters.throttles.inc({ ...place, operation });
     this.#histograms.calls.observe({ operation }, call.durationMs / 1_000);
   }
 
@@ -152,8 +154,9 @@ export class Metrics {
   #polled(event: WorkerEvent & { type: "poll-finished" | "poll-failed" }): void {
     const { polls, offers } = this.#counters;
     const labels = this.#labels(event.poller);
-    if (event.type === "poll-failed") return polls.inc({ ...labels, end: event.fault.kind });
-    polls.inc({ ...labels, end: event.taken > 0 ? "jobs" : "empty" });
+    const poller = { ...labels, ...queryLabel(event.poller) };
+    if (event.type === "poll-failed") return polls.inc({ ...poller, end: event.fault.kind });
+    polls.inc({ ...poller, end: event.taken > 0 ? "jobs" : "empty" });
     if (event.taken > 0) offers.inc({ ...labels, end: "taken" }, event.taken);
     if (event.unreadable.length > 0) offers.inc({ ...labels, end: "unreadable" }, event.unreadable.length);
   }
@@ -166,9 +169,9 @@ export class Metrics {
   }
 
   /** A job of an earlier configuration may name an action type that is not configured any more. */
-  #labels({ region, actionType }: Pick<JobKey, "region" | "actionType">) {
+  #labels({ actionType, ...place }: Place & Pick<JobKey, "actionType">) {
     const name = actionTypeName(actionType);
-    return { action_type: this.#places.has(name) ? name : "other", region };
+    return { action_type: this.#places.has(name) ? name : "other", ...placeLabels(place) };
   }
 
   #code(code: string): string {
@@ -194,7 +197,8 @@ export class Metrics {
     for (const poller of pollers) {
       this.#places.add(actionTypeName(poller.actionType));
       const labels = this.#labels(poller);
-      for (const end of ["jobs", "empty", "throttled", "unavailable", "denied"]) polls.inc({ ...labels, end }, 0);
+      const ofPoller = { ...labels, ...queryLabel(poller) };
+      for (const end of ["jobs", "empty", "throttled", "unavailable", "denied"]) polls.inc({ ...ofPoller, end }, 0);
       for (const kind of ["succeeded", "continued"]) results.inc({ ...labels, kind, failure_type: "none" }, 0);
       results.inc({ ...labels, kind: "failed", failure_type: "JobFailed" }, 0);
       for (const reason of ["token-rejected", "over"]) dropped.inc({ ...labels, reason }, 0);
@@ -209,14 +213,20 @@ function reloadEndOf(event: WorkerEvent & { type: "reload-finished" }): (typeof 
   return event.applied.length > 0 ? "applied" : "unchanged";
 }
 
-const place = ["action_type", "region"] as const;
+/** `account` only where it has a name. */
+const place = ["action_type", "region", "account"] as const;
+
+/** Tells pollers of one action type apart by what they ask for. */
+function queryLabel({ query }: PollerName): { readonly query?: string } {
+  return query === undefined ? {} : { query };
+}
 
 /** Every counter; the table of docs/metrics.md reads their labels, too. */
 export function countersIn(registry: Registry) {
   const counter = <const Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
     new Counter({ name: `partnerd_${name}_total`, help, labelNames: [...labelNames], registers: [registry] });
   return {
-    polls: counter("polls", "Polls by result: jobs, empty, or the kind of fault.", [...place, "end"]),
+    polls: counter("polls", "Polls by result: jobs, empty, or the kind of fault.", [...place, "query", "end"]),
     offers: counter("offers", "Jobs that polls offered: taken, repeated or unreadable.", [...place, "end"]),
     started: counter("jobs_started", "Jobs whose handler started.", [...place, "continuation"]),
     jobs: counter("jobs_settled", "Jobs whose outcome was decided, by why the handler ended.", [...place, "cause"]),
@@ -228,8 +238,8 @@ export function countersIn(registry: Registry) {
     abandoned: counter("handlers_abandoned", "Handlers that did not stop in time."),
     threadsEnded: counter("handler_threads_ended", "Threads of module handlers that ended unexpectedly.", ["handler"]),
     retries: counter("call_retries", "Calls for one job that were retried.", ["operation", "code"]),
-    calls: counter("api_calls", "Calls to CodePipeline.", ["region", "operation", "code"]),
-    throttles: counter("throttles", "Calls that CodePipeline throttled.", ["region", "operation"]),
+    calls: counter("api_calls", "Calls to CodePipeline.", ["region", "account", "operation", "code"]),
+    throttles: counter("throttles", "Calls that CodePipeline throttled.", ["region", "account", "operation"]),
     lookups: counter("token_lookups", "Look-ups of client tokens.", ["end"]),
     commits: counter("ledger_commits", "Writes to the ledger's store.", ["store", "end"]),
     reloads: counter("config_reloads", "Reloads of the configuration.", ["end"]),

@@ -1,6 +1,7 @@
 // The tables of the status page. Each cell carries its column's name, so that a narrow screen can show rows as cards;
 // the roles are written out, since such a layout takes them from the elements.
 import type { SlotCount } from "../engine/slots.js";
+import { defaultAccount, placeName } from "../job/job.js";
 import type { PastJob } from "./history.js";
 import { type Html, html, type Piece } from "./html.js";
 import { durationText, type Moment, timeHtml } from "./times.js";
@@ -9,6 +10,20 @@ import { type AdminStatus, slotGroupOf, slotsHeld } from "./view.js";
 /** Rows shown at most; the rest is counted. */
 const rowsMax = 100;
 const idMax = 60;
+
+/** The columns that tell places apart: none where all is in one. */
+function placeColumns({ pollers, jobs }: AdminStatus) {
+  const all = [...pollers, ...jobs];
+  const hasAccounts = new Set(all.map(({ account }) => account)).size > 1;
+  const hasRegions = new Set(all.map(({ region }) => region)).size > 1;
+  return {
+    names: [...(hasAccounts ? ["Account"] : []), ...(hasRegions ? ["Region"] : [])],
+    cells: ({ account = defaultAccount, region }: { readonly account?: string; readonly region: string }): Piece[] => [
+      ...(hasAccounts ? [whole(account)] : []),
+      ...(hasRegions ? [whole(region)] : []),
+    ],
+  };
+}
 
 /** The pollers, with their last answer and their next poll. */
 export function pollerTable(status: AdminStatus, moment: Moment): Html {
@@ -19,8 +34,10 @@ export function pollerTable(status: AdminStatus, moment: Moment): Html {
     const isFull = slotsHeld(status) >= slots.max || (group && slotsHeld(status, group) >= group.max);
     return isFull ? "when a slot is free" : "now";
   };
+  const places = placeColumns(status);
+  const hasQueries = pollers.some(({ query }) => query !== undefined);
   const rows = pollers.map((poller) => {
-    const { actionType, region, failures, lastFault, lastGoodPollAtMs, nextPollAtMs, taken } = poller;
+    const { actionType, query, failures, lastFault, lastGoodPollAtMs, nextPollAtMs, taken } = poller;
     const isFailing = failures > 0;
     const group = slotGroupOf(slots, poller);
     const state = isFailing
@@ -30,7 +47,8 @@ export function pollerTable(status: AdminStatus, moment: Moment): Html {
         }</span>`;
     return [
       html`<span class="strong">${type(actionType)}</span>`,
-      whole(region),
+      ...(hasQueries ? [query === undefined ? "–" : whole(query)] : []),
+      ...places.cells(poller),
       state,
       timeHtml(lastGoodPollAtMs, "ago", moment),
       timeHtml(isDraining ? undefined : nextPollAtMs, "next", moment, late(group)),
@@ -38,22 +56,32 @@ export function pollerTable(status: AdminStatus, moment: Moment): Html {
       taken,
     ];
   });
-  const names = ["Action type", "Region", "Polls", "Last answer", "Next poll", "Slots", "Jobs taken"];
+  const names = [
+    "Action type",
+    ...(hasQueries ? ["Asks for"] : []),
+    ...places.names,
+    "Polls",
+    "Last answer",
+    "Next poll",
+    "Slots",
+    "Jobs taken",
+  ];
   return table("Pollers", names, rows, "No action type is polled.");
 }
 
 /** Jobs in flight whose outcome is not fixed yet, oldest first. */
 export function jobTable(status: AdminStatus, percent: ReadonlyMap<string, number>, moment: Moment): Html {
   const jobs = status.jobs.filter(({ state }) => state !== "settled").toSorted((a, b) => a.sinceMs - b.sinceMs);
+  const places = placeColumns(status);
   const rows = jobs.slice(0, rowsMax).map((job) => {
-    const progress = percent.get(`${job.region}/${job.jobId}`);
+    const progress = percent.get(`${placeName(job)}/${job.jobId}`);
     const step = job.isAwaitingCallback ? "waits for its service's callback" : job.state;
     const work = job.isUnfinished ? `unfinished: ${step}` : step;
     const so = job.order === undefined ? work : `${work}; operator's order: ${job.order}`;
     return [
       id(job.jobId),
       type(job.actionType),
-      whole(job.region),
+      ...places.cells(job),
       id(job.clientId),
       job.handler ?? "–",
       so,
@@ -64,24 +92,25 @@ export function jobTable(status: AdminStatus, percent: ReadonlyMap<string, numbe
         : html`<span class="whole"><progress max="100" value="${progress}">${progress} %</progress> ${progress} %</span>`,
     ];
   });
-  const names = ["Job", "Action type", "Region", "Client", "Handler", "State", "For", "Time limit", "Progress"];
+  const names = ["Job", "Action type", ...places.names, "Client", "Handler", "State", "For", "Time limit", "Progress"];
   return table("Running jobs", names, rows, "No job is running.", jobs.length);
 }
 
 /** Results that CodePipeline has not taken yet, oldest first. */
 export function owedTable(status: AdminStatus, moment: Moment): Html {
   const owed = status.jobs.filter(({ state }) => state === "settled").toSorted((a, b) => a.sinceMs - b.sinceMs);
+  const places = placeColumns(status);
   const rows = owed
     .slice(0, rowsMax)
     .map((job) => [
       id(job.jobId),
       type(job.actionType),
-      whole(job.region),
+      ...places.cells(job),
       id(job.clientId),
       html`<span class="strong">${timeHtml(job.sinceMs, "age", moment)}</span>`,
       html`<span class="text">${job.lastFault?.message ?? "–"}</span>`,
     ]);
-  const names = ["Job", "Action type", "Region", "Client", "Owed for", "Why"];
+  const names = ["Job", "Action type", ...places.names, "Client", "Owed for", "Why"];
   return table("Owed results", names, rows, "Nothing is owed to CodePipeline.", owed.length);
 }
 

@@ -2,6 +2,7 @@
 // in; this file knows only HTTP, trusts no client, and sees no secret but the tokens that prove a caller.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { OrderAnswer } from "../engine/events.js";
+import type { GivenJob } from "../job/meant.js";
 import type { Order } from "../job/order.js";
 import type { Secret } from "../job/secret.js";
 import { bearerOf, isSameSecret, mayBeForeign, mayRead, visibleTo } from "./callers.js";
@@ -63,9 +64,9 @@ export interface RouteOptions {
   readonly resume: () => void;
   readonly wake: () => void;
   /** Carries out what an operator decides about one job, named by its id or the beginning of it. */
-  readonly order: (job: { readonly jobId: string; readonly region?: string }, order: Order) => Promise<OrderAnswer>;
+  readonly order: (job: GivenJob, order: Order) => Promise<OrderAnswer>;
   /** Tells of one job, named by its id or the beginning of it. Absent: nobody keeps stories. */
-  readonly story?: (job: { readonly jobId: string; readonly region?: string }) => StoryAnswer;
+  readonly story?: (job: GivenJob) => StoryAnswer;
   /** More pages by path. */
   readonly pages?: Readonly<Record<string, AdminPageRoute>>;
   /** Streams by path. */
@@ -200,9 +201,11 @@ export class Routes {
     if (refused) return refused;
     const read = await readJson(request, { maxBytes: this.#bodyMaxBytes, askForBody, mayBeEmpty: true });
     if (!read.ok) return refusal(read.status, read.error);
-    const { region, message } = read.value as Readonly<Record<string, unknown>>;
+    const { region, account, message } = read.value as Readonly<Record<string, unknown>>;
     if (region !== undefined && typeof region !== "string") return refusal(400, "region is not a text");
-    const job = { jobId, ...(region === undefined ? {} : { region }) };
+    if (account !== undefined && typeof account !== "string") return refusal(400, "account is not a text");
+    const place = { ...(region === undefined ? {} : { region }), ...(account === undefined ? {} : { account }) };
+    const job = { jobId, ...place };
     if (verb === "release") return orderAnswer(await this.#options.order(job, { kind: "release" }));
     if (typeof message !== "string" || message.trim() === "") {
       return refusal(400, "message is missing: what the customer reads in the pipeline");

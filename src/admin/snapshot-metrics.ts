@@ -1,9 +1,10 @@
 // The part of the metrics that is read off the present: slots, pollers, jobs in flight, what is owed, health. Pure.
 // A label is a Region, an action type or a word of ours; never the id of a job or a client.
 
+import { placeName } from "../job/job.js";
 import type { Family, Sample } from "./exposition.js";
 import type { LedgerState } from "./health.js";
-import { regionsOf } from "./health.js";
+import { placesOf } from "./health.js";
 import { type AdminStatus, slotsHeld, slotsWanted } from "./view.js";
 
 export interface MetricsView {
@@ -48,14 +49,19 @@ export function snapshotFamilies({ status, ledger }: MetricsView): readonly Fami
   ];
 }
 
+/** A series without `account` is of the account `default`. */
+export function placeLabels({ account, region }: { readonly account?: string | undefined; readonly region: string }) {
+  return { region, ...(account === undefined ? {} : { account }) };
+}
+
 function regionFamilies({ pollers, breakers, pollRates = [], callLimits = [] }: AdminStatus): readonly Family[] {
-  const regions = regionsOf(pollers);
-  const isOpen = (region: string) => breakers.some((breaker) => breaker.region === region);
+  const places = placesOf(pollers);
+  const open = new Set(breakers.map(placeName));
   return [
     gauge(
       "partnerd_polls_per_minute",
       "Polls of the last minute.",
-      pollRates.map(({ region, perMinute }) => sample({ region }, perMinute)),
+      pollRates.map(({ perMinute, ...place }) => sample(placeLabels(place), perMinute)),
     ),
     gauge(
       "partnerd_call_limit_per_second",
@@ -64,15 +70,17 @@ function regionFamilies({ pollers, breakers, pollRates = [], callLimits = [] }: 
     ),
     gauge(
       "partnerd_breaker_state",
-      "1 for the state of each Region's breaker. open: CodePipeline denies access (credentials, policy or clock).",
-      regions.flatMap(({ region }) =>
-        breakerStates.map((state) => sample({ region, state }, (state === "open") === isOpen(region) ? 1 : 0)),
+      "1 for the state of each account's breaker in each Region. open: CodePipeline denies access (credentials, policy or clock).",
+      places.flatMap((place) =>
+        breakerStates.map((state) =>
+          sample({ ...placeLabels(place), state }, (state === "open") === open.has(placeName(place)) ? 1 : 0),
+        ),
       ),
     ),
     gauge(
       "partnerd_region_answers",
-      "1 while CodePipeline answers at least one poller of the Region.",
-      regions.map(({ region, isCutOff }) => sample({ region }, isCutOff ? 0 : 1)),
+      "1 while CodePipeline answers at least one poller of the account in the Region.",
+      places.map(({ isCutOff, ...place }) => sample(placeLabels(place), isCutOff ? 0 : 1)),
     ),
   ];
 }
@@ -116,7 +124,11 @@ function slotFamilies(status: AdminStatus): readonly Family[] {
 }
 
 function pollerFamilies({ pollers }: AdminStatus): readonly Family[] {
-  const labels = ({ actionType, region }: (typeof pollers)[number]) => ({ action_type: actionType, region });
+  const labels = ({ actionType, query, ...place }: (typeof pollers)[number]) => ({
+    action_type: actionType,
+    ...placeLabels(place),
+    ...(query === undefined ? {} : { query }),
+  });
   return [
     gauge(
       "partnerd_poller_failures",

@@ -7,8 +7,12 @@ import type { RecentDrops } from "./drops.js";
 
 /** One poller, as its last polls left it. Times in ms since the epoch. */
 export interface PollerStatus {
+  /** Absent, here and below: the account `default`. */
+  readonly account?: string;
   readonly region: string;
   readonly actionType: string;
+  /** What it asks for, such as `Project=shop`; absent: for every job of the type. */
+  readonly query?: string;
   readonly lastPollAtMs: number | undefined;
   readonly lastGoodPollAtMs: number | undefined;
   readonly nextPollAtMs: number | undefined;
@@ -27,6 +31,7 @@ export interface PollerStatus {
 /** One job that is in flight, or left while CodePipeline waits for it. */
 export interface JobStatusLine {
   readonly jobId: string;
+  readonly account?: string;
   readonly region: string;
   readonly actionType: string;
   readonly clientId: string | undefined;
@@ -48,8 +53,9 @@ export interface JobStatusLine {
   readonly lastFault: Fault | undefined;
 }
 
-/** A Region that refuses us: credentials, permissions or the clock. */
+/** An account and Region that refuse us: credentials, permissions or the clock. */
 export interface BreakerStatus {
+  readonly account?: string;
   readonly region: string;
   readonly sinceMs: number;
   readonly fault: Fault;
@@ -76,7 +82,7 @@ export interface StatusSnapshot {
   /** Those that are open; none when all is well. */
   readonly breakers: readonly BreakerStatus[];
   /** Polls of the last minute. Absent: nobody counts them. */
-  readonly pollRates?: readonly { readonly region: string; readonly perMinute: number }[];
+  readonly pollRates?: readonly { readonly account?: string; readonly region: string; readonly perMinute: number }[];
   readonly jobs: readonly JobStatusLine[];
   /** Jobs that ended without a result, as far as somebody should look: those of the last minutes, the newest first. */
   readonly drops: readonly RecentDrops[];

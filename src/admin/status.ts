@@ -1,7 +1,7 @@
 // What the engine is doing now: a fold over its events. Health, the status document and the page read it.
 
 import type { Held, PollerName, WorkerEvent } from "../engine/events.js";
-import { actionTypeName, type JobKey, jobKeyName } from "../job/job.js";
+import { actionTypeName, type JobKey, jobKeyName, placeFrom, placeName, placeOf, pollerName } from "../job/job.js";
 import type { JobState } from "../job/lifecycle.js";
 import { DropBoard } from "./drops.js";
 import { PollRate } from "./poll-rate.js";
@@ -57,7 +57,7 @@ export class StatusBoard {
       shortage: this.#shortage,
       pollers: [...this.#pollers.values()].map((poller) => ({ ...poller })),
       breakers: [...this.#breakers.values()],
-      pollRates: [...this.#pollRates].map(([region, rate]) => ({ region, perMinute: rate.perMinute(atMs) })),
+      pollRates: [...this.#pollRates].map(([name, rate]) => ({ ...placeFrom(name), perMinute: rate.perMinute(atMs) })),
       jobs: [...this.#jobs.values()].map((job) => ({ ...job })),
       drops: this.#drops.recent(atMs),
       totals: { ...this.#totals },
@@ -72,12 +72,12 @@ export class StatusBoard {
       case "poll-failed":
         return this.#polled(event);
       case "breaker-opened": {
-        const { region } = event.poller;
-        this.#breakers.set(region, { region, sinceMs: event.atMs, fault: event.fault });
+        const place = placeOf(event.poller);
+        this.#breakers.set(placeName(place), { ...place, sinceMs: event.atMs, fault: event.fault });
         return;
       }
       case "breaker-closed":
-        this.#breakers.delete(event.region);
+        this.#breakers.delete(placeName(event));
         return;
       case "pollers-changed":
         return this.#pollersChanged(event);
@@ -133,21 +133,21 @@ export class StatusBoard {
 
   #pollersChanged(event: WorkerEvent & { type: "pollers-changed" }): void {
     for (const poller of event.removed) {
-      this.#removed.add(pollerKey(poller));
-      this.#pollers.delete(pollerKey(poller));
+      this.#removed.add(pollerName(poller));
+      this.#pollers.delete(pollerName(poller));
     }
     for (const poller of event.added) {
-      this.#removed.delete(pollerKey(poller));
+      this.#removed.delete(pollerName(poller));
       this.#poller(poller).nextPollAtMs = event.atMs;
     }
   }
 
   #polled(event: WorkerEvent & { type: "poll-finished" | "poll-failed" }): void {
-    const { region } = event.poller;
-    const rate = this.#pollRates.get(region) ?? new PollRate();
-    this.#pollRates.set(region, rate);
+    const place = placeName(event.poller);
+    const rate = this.#pollRates.get(place) ?? new PollRate();
+    this.#pollRates.set(place, rate);
     rate.add(event.atMs);
-    if (this.#removed.has(pollerKey(event.poller))) return;
+    if (this.#removed.has(pollerName(event.poller))) return;
     const poller = this.#poller(event.poller);
     poller.polls += 1;
     poller.lastPollAtMs = event.atMs;
@@ -230,7 +230,7 @@ export class StatusBoard {
   #add(key: JobKey, state: JobState, sinceMs: number): void {
     this.#jobs.set(jobKeyName(key), {
       jobId: key.jobId,
-      region: key.region,
+      ...placeOf(key),
       actionType: actionTypeName(key.actionType),
       clientId: key.clientId,
       state,
@@ -248,12 +248,13 @@ export class StatusBoard {
   }
 
   #poller(name: PollerName): Mutable<PollerStatus> {
-    const key = pollerKey(name);
+    const key = pollerName(name);
     const known = this.#pollers.get(key);
     if (known) return known;
     const poller: Mutable<PollerStatus> = {
-      region: name.region,
+      ...placeOf(name),
       actionType: actionTypeName(name.actionType),
+      ...(name.query === undefined ? {} : { query: name.query }),
       lastPollAtMs: undefined,
       lastGoodPollAtMs: undefined,
       nextPollAtMs: undefined,
@@ -268,8 +269,4 @@ export class StatusBoard {
     this.#pollers.set(key, poller);
     return poller;
   }
-}
-
-function pollerKey({ region, actionType }: PollerName): string {
-  return `${region} ${actionTypeName(actionType)}`;
 }

@@ -1,6 +1,7 @@
 // What a person who was woken wants to know first, in words: is it working, and if not, what is wrong, where and since
 // when. Pure: the worst thing is the headline, whatever else is wrong follows.
-import { type LedgerState, regionsOf } from "./health.js";
+import { placeName, placeText } from "../job/job.js";
+import { type LedgerState, placesOf } from "./health.js";
 import { heldText } from "./held-text.js";
 import { clockText, durationText } from "./times.js";
 import { type AdminStatus, slotsHeld } from "./view.js";
@@ -94,53 +95,55 @@ function handlerTrouble({ handlers = [] }: AdminStatus): readonly Finding[] {
 
 function regionTrouble({ pollers, breakers, denials }: AdminStatus): readonly Finding[] {
   const refused = breakers.map(
-    ({ region, sinceMs, fault }): Finding => ({
+    ({ sinceMs, fault, ...place }): Finding => ({
       tone: "bad",
-      text: `CodePipeline denied access in ${region} since ${clockText(sinceMs)}: ${deniedIn(region, denials) || fault.operation} (${fault.code}); check credentials, policy and clock`,
+      text: `CodePipeline denied access in ${placeText(place)} since ${clockText(sinceMs)}: ${deniedIn(placeName(place), denials) || fault.operation} (${fault.code}); check credentials, policy and clock`,
     }),
   );
   return [...refused, ...silentRegions(pollers, breakers)];
 }
 
-/** The operations that are denied in the Region. */
+/** The operations that are denied in the place. */
 function deniedIn(name: string, denials: AdminStatus["denials"]): string {
-  return [...new Set(denials.flatMap(({ region, operation }) => (region === name ? [operation] : [])))].join(", ");
+  return [
+    ...new Set(denials.flatMap(({ operation, ...place }) => (placeName(place) === name ? [operation] : []))),
+  ].join(", ");
 }
 
-/** Regions that are cut off for the same reason are one finding. */
+/** Places that are cut off for the same reason are one finding. */
 function silentRegions(pollers: AdminStatus["pollers"], breakers: AdminStatus["breakers"]): readonly Finding[] {
-  const silent = new Map<string, { readonly regions: string[]; sinceMs: number }>();
-  for (const { region, isCutOff } of regionsOf(pollers)) {
-    if (!isCutOff || breakers.some((breaker) => breaker.region === region)) continue;
-    const own = pollers.filter((poller) => poller.region === region);
+  const silent = new Map<string, { readonly places: string[]; sinceMs: number }>();
+  const denied = new Set(breakers.map(placeName));
+  for (const { isCutOff, ...place } of placesOf(pollers)) {
+    const name = placeName(place);
+    if (!isCutOff || denied.has(name)) continue;
+    const own = pollers.filter((poller) => placeName(poller) === name);
     const sinceMs = Math.min(...own.map(({ failingSinceMs }) => failingSinceMs ?? Number.POSITIVE_INFINITY));
     const fault = own[0]?.lastFault;
     const how = `${fault?.kind === "throttled" ? "throttles every poll" : "does not answer"} ${fault?.code ?? ""}`;
-    const known = silent.get(how) ?? { regions: [], sinceMs };
-    known.regions.push(region);
+    const known = silent.get(how) ?? { places: [], sinceMs };
+    known.places.push(placeText(place));
     known.sinceMs = Math.min(known.sinceMs, sinceMs);
     silent.set(how, known);
   }
-  return [...silent].map(([how, { regions, sinceMs }]) => {
+  return [...silent].map(([how, { places, sinceMs }]) => {
     const [, what = "", code = ""] = /^(.*) (\S*)$/.exec(how) ?? [];
     const since = Number.isFinite(sinceMs) ? ` since ${clockText(sinceMs)}` : "";
     const why = code === "" ? "" : ` (${code})`;
-    return { tone: "bad", text: `CodePipeline ${what} in ${regions.join(" and ")}${since}${why}` };
+    return { tone: "bad", text: `CodePipeline ${what} in ${places.join(" and ")}${since}${why}` };
   });
 }
 
-/** Pollers that fail while others of their Region are answered. */
+/** Pollers that fail while others of their place are answered. */
 function pollerTrouble({ pollers, breakers }: AdminStatus): readonly Finding[] {
-  const regions = regionsOf(pollers);
+  const told = new Set([...placesOf(pollers).filter(({ isCutOff }) => isCutOff), ...breakers].map(placeName));
   return pollers.flatMap((poller): readonly Finding[] => {
-    const { region, failures, failingSinceMs, actionType, lastFault } = poller;
-    const isTold =
-      regions.some((each) => each.region === region && each.isCutOff) ||
-      breakers.some((breaker) => breaker.region === region);
-    if (isTold || failures < pollerFailures || failingSinceMs === undefined) return [];
+    const { failures, failingSinceMs, actionType, query, lastFault } = poller;
+    if (told.has(placeName(poller)) || failures < pollerFailures || failingSinceMs === undefined) return [];
     const code = lastFault === undefined ? "" : ` (${lastFault.code})`;
+    const what = query === undefined ? actionType : `${actionType} (${query})`;
     return [
-      { tone: "bad", text: `Polls for ${actionType} fail in ${region} since ${clockText(failingSinceMs)}${code}` },
+      { tone: "bad", text: `Polls for ${what} fail in ${placeText(poller)} since ${clockText(failingSinceMs)}${code}` },
     ];
   });
 }

@@ -1,5 +1,6 @@
 // What the admin port's pages are shown of the engine: its status with its slots.
 import type { SlotCount } from "../engine/slots.js";
+import { placeName } from "../job/job.js";
 import type { DeniedCall, HandlerHealth } from "./health.js";
 import type { StatusSnapshot } from "./status-snapshot.js";
 
@@ -26,13 +27,16 @@ export interface AdminStatus extends StatusSnapshot {
 }
 
 /** A poller's slots, or a job's; none while no poller has begun. */
-export function slotGroupOf({ groups }: AdminSlots, of: Place): SlotCount | undefined {
-  return groups.find(({ pollers }) => pollers.includes(`${of.region} ${of.actionType}`));
+export function slotGroupOf({ groups }: AdminSlots, of: PollerPlace): SlotCount | undefined {
+  const name = `${placeName(of)} ${of.actionType}${of.query === undefined ? "" : ` ${of.query}`}`;
+  return groups.find(({ pollers }) => pollers.includes(name));
 }
 
-interface Place {
+interface PollerPlace {
+  readonly account?: string | undefined;
   readonly region: string;
   readonly actionType: string;
+  readonly query?: string | undefined;
 }
 
 /**

@@ -1,7 +1,8 @@
 // The log lines about the worker as a whole: breakers, pollers that come and go, reloads, pauses and the drain.
 import type { WorkerEvent } from "../engine/events.js";
+import { placeText } from "../job/job.js";
 import { heldText } from "./held-text.js";
-import { type EventLogger, pollerFields, remedyFor } from "./log-fields.js";
+import { type EventLogger, placeFields, pollerFields, remedyFor } from "./log-fields.js";
 
 type WorkerLineEvent = Extract<
   WorkerEvent,
@@ -40,11 +41,11 @@ export function workerLine(log: EventLogger, event: WorkerLineEvent): void {
       return log.error(
         "access-denied",
         { ...pollerFields(event.poller), code: event.fault.code },
-        `CodePipeline denied access in ${event.poller.region}: ${event.fault.message}; ${remedyFor("denied")}`,
+        `CodePipeline denied access in ${placeText(event.poller)}: ${event.fault.message}; ${remedyFor("denied")}`,
       );
     case "breaker-closed": {
-      const fields = { region: event.region, deniedMs: Math.round(event.openMs) };
-      return log.info("access-restored", fields, `CodePipeline grants access in ${event.region} again`);
+      const fields = { ...placeFields(event), deniedMs: Math.round(event.openMs) };
+      return log.info("access-restored", fields, `CodePipeline grants access in ${placeText(event)} again`);
     }
     case "calls-limited": {
       const { scope, perSecond } = event;

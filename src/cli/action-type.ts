@@ -59,12 +59,12 @@ export function actionTypeInput(config: Config, wanted: WantedActionType): Actio
 /** One of several entries for other Regions, with what any of them needs. */
 function joined(first: ActionTypeConfig, found: readonly ActionTypeConfig[]): ActionTypeConfig {
   const same = found.filter(({ owner, category }) => owner === first.owner && category === first.category);
-  const queryParam = Object.assign({}, ...same.map((each) => each.queryParam ?? {}));
+  const queryParams = same.flatMap((each) => each.queryParams ?? []);
   return {
     ...first,
     jobTimeoutMs: Math.max(...same.map((each) => each.jobTimeoutMs)),
     secretProperties: [...new Set(same.flatMap((each) => each.secretProperties))],
-    ...(Object.keys(queryParam).length > 0 ? { queryParam } : {}),
+    ...(queryParams.length > 0 ? { queryParams } : {}),
   };
 }
 
@@ -164,8 +164,8 @@ interface Property {
 }
 
 /** The properties that the configuration speaks of; an action type may have others. */
-function propertiesOf({ secretProperties, queryParam }: ActionTypeConfig): readonly Property[] {
-  const queried = Object.keys(queryParam ?? {});
+function propertiesOf({ secretProperties, queryParams = [] }: ActionTypeConfig): readonly Property[] {
+  const queried = queryParams.flatMap(Object.keys);
   const names = [...new Set([...queried, ...secretProperties])];
   return names.map((name) => ({
     name,

@@ -32,10 +32,16 @@ export async function checkConfig(
 /** What a configuration stands for, in one line. */
 function summary(config: Config): string {
   const regions = new Set(config.actionTypes.flatMap((type) => type.regions));
-  const loops = config.actionTypes.reduce((sum, type) => sum + type.regions.length, 0);
+  const all = Object.keys(config.accounts ?? {}).length || 1;
+  const accounts = (type: Config["actionTypes"][number]) => type.accounts?.length ?? all;
+  const loops = config.actionTypes.reduce(
+    (sum, type) => sum + type.regions.length * accounts(type) * (type.queryParams?.length ?? 1),
+    0,
+  );
   const { ledger, admin } = config;
+  const where = config.accounts ? `${count(Object.keys(config.accounts).length, "account")} and ` : "";
   return [
-    `${count(config.actionTypes.length, "action type")} in ${count(regions.size, "Region")} (${count(loops, "poller")})`,
+    `${count(config.actionTypes.length, "action type")} in ${where}${count(regions.size, "Region")} (${count(loops, "poller")})`,
     count(Object.keys(config.handlers).length, "handler"),
     `up to ${count(config.worker.maxConcurrentJobs, "job")} at once`,
     `ledger ${ledgerPlace(ledger)}`,

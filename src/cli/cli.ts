@@ -196,7 +196,8 @@ function addJobs(root: Command, io: Io, result: Result): void {
     .argument("<id>", idHelp)
     .description("abandon a job: nothing is reported, and CodePipeline lets the action time out")
     .option("--region <region>", "the job's Region, if several have a job with this id")
-    .action(async (id: string, flags: { region?: string }) => {
+    .option("--account <name>", "the job's account, if several have a job with this id")
+    .action(async (id: string, flags: { region?: string; account?: string }) => {
       const { endJobCommand } = await import("./end-job.js");
       result.code = await endJobCommand(loadOptions(jobs.opts(), io), { id, ...flags, end: { kind: "release" } }, io);
     });
@@ -206,7 +207,8 @@ function addJobs(root: Command, io: Io, result: Result): void {
     .description("fail a job: a running daemon stops its handler and reports it; otherwise the next start reports it")
     .requiredOption("--message <text>", "what the customer reads in the pipeline (required)", wordsFlag)
     .option("--region <region>", "the job's Region, if several have a job with this id")
-    .action(async (id: string, { message, ...flags }: { message: string; region?: string }) => {
+    .option("--account <name>", "the job's account, if several have a job with this id")
+    .action(async (id: string, { message, ...flags }: { message: string; region?: string; account?: string }) => {
       const { endJobCommand } = await import("./end-job.js");
       const end = { kind: "fail", message } as const;
       result.code = await endJobCommand(loadOptions(jobs.opts(), io), { id, ...flags, end }, io);

@@ -29,16 +29,24 @@ export function addDocuments(root: Command, io: Io, result: { code: number }): v
     .addArgument(new Argument("[document]").choices(Object.keys(documentSchemas)).default("configuration"))
     .action(async (document: string) => io.out(json(await documentSchemas[document]?.())));
   withConfig(root.command("iam-policy"))
-    .description("print the minimal IAM policy for this configuration")
+    .description(
+      "print the minimal IAM policy for this configuration, or with accounts one for each and whom roles trust",
+    )
     .option("--account <id>", "your AWS account id, for a narrower policy", accountFlag)
     .option("--doctor", "include what partnerd doctor needs", false)
     .action(async (flags: ConfigFlags & { account?: string; doctor: boolean }) => {
-      const [{ loadConfig }, { iamPolicy }] = await Promise.all([
+      const [{ loadConfig }, { accountPolicies, iamPolicy, ownAccountUnknown }] = await Promise.all([
         import("../config/load.js"),
         import("./iam-policy.js"),
       ]);
       const { config } = await loadConfig(loadOptions(flags, io));
-      io.out(json(iamPolicy(config, { accountId: flags.account, forDoctor: flags.doctor })));
+      const asked = { accountId: flags.account, forDoctor: flags.doctor };
+      if (!config.accounts) return io.out(json(iamPolicy(config, asked)));
+      const hasRoles = Object.values(config.accounts).some(({ roleArn }) => roleArn !== undefined);
+      if (hasRoles && flags.account === undefined) {
+        io.err(`--account names the account of partnerd's own identity, which the roles trust: ${ownAccountUnknown}\n`);
+      }
+      io.out(json(accountPolicies(config, asked)));
     });
   withConfig(root.command("action-type <provider>"))
     .description("print the input of CreateCustomActionType, or what a partner's type needs of UpdateActionType")

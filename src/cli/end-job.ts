@@ -5,6 +5,7 @@ import type { Order } from "../compose/offline-jobs.js";
 import type { Config } from "../config/config.js";
 import type { LoadOptions } from "../config/load.js";
 import { loadConfig } from "../config/load.js";
+import { defaultAccount } from "../job/job.js";
 import { codeOf } from "../std/errors.js";
 import { oneLine } from "../std/one-line.js";
 import { askDaemon, type DaemonAnswer, stranger } from "./daemon-calls.js";
@@ -16,6 +17,7 @@ import { ledgerParts } from "./ledger-parts.js";
 export interface EndJob {
   readonly id: string;
   readonly region?: string;
+  readonly account?: string;
   readonly end: Order;
 }
 
@@ -51,11 +53,11 @@ async function endJob(config: Config, wanted: EndJob, io: Io): Promise<Ended> {
   }
 }
 
-function askToEnd({ admin }: Config, { id, region, end }: EndJob): Promise<DaemonAnswer> {
+function askToEnd({ admin }: Config, { id, end, ...place }: EndJob): Promise<DaemonAnswer> {
   return askDaemon(admin, {
     method: "POST",
     path: `/jobs/${encodeURIComponent(id)}/${end.kind}`,
-    body: { ...(region === undefined ? {} : { region }), ...(end.kind === "fail" ? { message: end.message } : {}) },
+    body: { ...place, ...(end.kind === "fail" ? { message: end.message } : {}) },
   });
 }
 
@@ -87,12 +89,13 @@ async function endInLedger(
     import("../compose/offline-jobs.js"),
     ledgerParts(config, io),
   ]);
-  const { end, region } = wanted;
-  const job = await heldJob(parts, { jobId: wanted.id, ...(region === undefined ? {} : { region }) });
+  const { end, id: given, ...place } = wanted;
+  const job = await heldJob(parts, { jobId: given, ...place });
   const { jobId: id } = job.key;
   if (answer.kind === "answered" && id !== wanted.id) {
     // A daemon of a fleet knows jobs by their whole ids only, and may be the one that works this one.
-    const whole = { ...wanted, id, region: job.key.region };
+    const { region, account = defaultAccount } = job.key;
+    const whole = { ...wanted, id, region, account };
     const done = answeredBy(await askToEnd(config, whole), whole, config);
     if (done !== undefined) return done;
   }

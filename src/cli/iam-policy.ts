@@ -1,4 +1,5 @@
-// The least IAM policy that a configuration needs. Pure: from a configuration to a policy document.
+// The least IAM policies that a configuration needs. Pure: from a configuration to policy documents. Without `accounts` it
+// is one; with them there is one for partnerd's own identity, and one for each account with whom its role trusts.
 import type { Config } from "../config/config.js";
 import { partitionOf } from "../std/partitions.js";
 
@@ -15,6 +16,86 @@ interface Statement {
   readonly Action: readonly string[];
   readonly Resource: string | readonly string[];
   readonly Condition?: object;
+}
+
+interface Policy {
+  readonly Version: string;
+  readonly Statement: readonly (Statement | TrustStatement)[];
+}
+
+interface TrustStatement {
+  readonly Effect: "Allow";
+  readonly Principal: { readonly AWS: string };
+  readonly Action: string;
+  readonly Condition?: object;
+}
+
+/** What one account needs. */
+export interface AccountPolicies {
+  readonly roleArn?: string;
+  readonly profile?: string;
+  /** Of the role, or of the profile's identity. */
+  readonly policy: Policy;
+  /** Of the role. */
+  readonly trustPolicy?: Policy;
+}
+
+/** Stands in a trust policy until it is known whom the role is to trust; IAM takes no such policy. */
+export const ownAccountUnknown = "YOUR-ACCOUNT-ID";
+
+/** For each account the policy of who works it, and for partnerd's own identity which roles it may assume. */
+export function accountPolicies(
+  config: Config,
+  options: IamPolicyOptions,
+): { readonly identity: Policy; readonly accounts: Readonly<Record<string, AccountPolicies>> } {
+  const { accounts = {}, ledger } = config;
+  const typesOf = (names: readonly string[]) =>
+    config.actionTypes.filter((type) => (type.accounts ?? Object.keys(accounts)).some((name) => names.includes(name)));
+  const isOwn = ([, { roleArn, profile }]: (typeof entries)[number]) => roleArn === undefined && profile === undefined;
+  const entries = Object.entries(accounts);
+  const own = entries.filter(isOwn).map(([name]) => name);
+  const roles = entries.flatMap(([, { roleArn }]) => roleArn ?? []);
+  const identity = iamPolicy({ ...config, actionTypes: typesOf(own) }, options);
+  const others = entries
+    .filter((entry) => !isOwn(entry))
+    .map(([name, { roleArn, externalId, profile }]) => {
+      const accountId = roleArn?.split(":")[4];
+      // The ledger is the own identity's affair.
+      const store = { ...ledger, store: "memory" } as const;
+      const policy = iamPolicy({ ...config, ledger: store, actionTypes: typesOf([name]) }, { ...options, accountId });
+      const reached =
+        roleArn === undefined ? { profile } : { roleArn, trustPolicy: trustOf(roleArn, externalId, options) };
+      return [name, { ...reached, policy }] as const;
+    });
+  const assume = {
+    Sid: "PartnerdAssumeRoles",
+    Effect: "Allow",
+    Action: ["sts:AssumeRole"],
+    Resource: unique(roles),
+  } as const;
+  const Statement = [...(roles.length > 0 ? [assume] : []), ...identity.Statement];
+  return {
+    identity: { ...identity, Statement },
+    accounts: Object.fromEntries(others) as Record<string, AccountPolicies>,
+  };
+}
+
+function trustOf(
+  roleArn: string,
+  externalId: string | undefined,
+  { accountId = ownAccountUnknown }: IamPolicyOptions,
+): Policy {
+  return {
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Effect: "Allow",
+        Principal: { AWS: `arn:${roleArn.split(":")[1]}:iam::${accountId}:root` },
+        Action: "sts:AssumeRole",
+        ...(externalId === undefined ? {} : { Condition: { StringEquals: { "sts:ExternalId": externalId } } }),
+      },
+    ],
+  };
 }
 
 /** An identity policy (version 2012-10-17). Artifacts need nothing: each job brings its own credentials for them. */

@@ -5,6 +5,7 @@ import type { ListedJob } from "../compose/offline-jobs.js";
 import type { Config } from "../config/config.js";
 import type { LoadOptions } from "../config/load.js";
 import { loadConfig } from "../config/load.js";
+import { defaultAccount, placeOf } from "../job/job.js";
 import { describeError } from "../std/errors.js";
 import { oneLine } from "../std/one-line.js";
 import { askDaemon, stranger } from "./daemon-calls.js";
@@ -41,6 +42,8 @@ export async function orFailed(io: Pick<Io, "err">, act: () => Promise<void>): P
 /** A job as it is shown, wherever it was read. */
 interface ShownJob extends Omit<ListedJob, "key" | "takenAtMs" | "state" | "owed"> {
   readonly jobId: string;
+  /** Absent: the account `default`. */
+  readonly account?: string;
   readonly region: string;
   readonly actionType: string;
   readonly clientId?: string;
@@ -52,9 +55,9 @@ async function jobsInLedger(config: Config, io: Io): Promise<readonly ShownJob[]
   const { heldJobs } = await import("../compose/offline-jobs.js");
   return (await heldJobs(await ledgerParts(config, io))).map(({ key, owed: _, ...job }) => {
     const { owner, category, provider, version } = key.actionType;
-    const { jobId, region, clientId } = key;
+    const { jobId, clientId } = key;
     const client = clientId === undefined ? {} : { clientId };
-    return { jobId, region, actionType: `${owner}/${category}/${provider}/${version}`, ...client, ...job };
+    return { jobId, ...placeOf(key), actionType: `${owner}/${category}/${provider}/${version}`, ...client, ...job };
   });
 }
 
@@ -71,7 +74,7 @@ async function jobsOfDaemon({ admin }: Config): Promise<readonly ShownJob[]> {
 
 /** One line of a status document; what is not ours yet is not shown, as no ledger keeps it. */
 function shownFromStatus(line: unknown): readonly ShownJob[] {
-  const { jobId, region, actionType, clientId, state, sinceMs, isAwaitingCallback } = (line ?? {}) as Record<
+  const { jobId, account, region, actionType, clientId, state, sinceMs, isAwaitingCallback } = (line ?? {}) as Record<
     string,
     unknown
   >;
@@ -81,6 +84,7 @@ function shownFromStatus(line: unknown): readonly ShownJob[] {
   return [
     {
       jobId,
+      ...(typeof account === "string" ? { account } : {}),
       region,
       actionType,
       ...(typeof clientId === "string" ? { clientId } : {}),
@@ -92,9 +96,10 @@ function shownFromStatus(line: unknown): readonly ShownJob[] {
 }
 
 function jsonOf({ sinceMs, takenAtMs, callbackDeadlineMs, heldBy, outcome, ...job }: ShownJob) {
-  const { jobId, region, actionType, clientId, standing, state } = job;
+  const { jobId, account, region, actionType, clientId, standing, state } = job;
   return {
     jobId,
+    ...(account === undefined ? {} : { account }),
     region,
     actionType,
     ...(clientId === undefined ? {} : { clientId }),
@@ -128,17 +133,28 @@ const says: Readonly<Record<ListedJob["standing"], string>> = {
 function tableOf(jobs: readonly ShownJob[], nowMs: number): string {
   if (jobs.length === 0) return "the ledger holds no jobs\n";
   const isShared = jobs.some(({ heldBy }) => heldBy !== undefined);
+  const hasAccounts = jobs.some(({ account }) => account !== undefined);
   const rows = jobs.map((job) => [
     job.jobId,
     `${says[job.standing]}${job.outcome === undefined ? "" : ` (${job.outcome})`}`,
     ageOf(nowMs - job.sinceMs),
     job.takenAtMs === undefined ? "-" : ageOf(nowMs - job.takenAtMs),
     job.actionType,
+    ...(hasAccounts ? [job.account ?? defaultAccount] : []),
     job.region,
     job.clientId ?? "-",
     ...(isShared ? [holderOf(job, nowMs)] : []),
   ]);
-  const heads = ["JOB", "STANDING", "FOR", "HELD FOR", "ACTION TYPE", "REGION", "CLIENT"];
+  const heads = [
+    "JOB",
+    "STANDING",
+    "FOR",
+    "HELD FOR",
+    "ACTION TYPE",
+    ...(hasAccounts ? ["ACCOUNT"] : []),
+    "REGION",
+    "CLIENT",
+  ];
   const all = [[...heads, ...(isShared ? ["HELD BY"] : [])], ...rows].map((row) => row.map(oneLine));
   const widths = all[0]?.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0))) ?? [];
   const lines = all.map((row) =>

@@ -4,6 +4,7 @@ import { Daemon, type DaemonOptions } from "../compose/daemon.js";
 import type { Config } from "../config/config.js";
 import type { WorkerEnd } from "../engine/engine.js";
 import type { WorkerEvent } from "../engine/events.js";
+import { placeText } from "../job/job.js";
 import { systemClock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
 import { createLog, type Log, type RootLog } from "../std/log.js";
@@ -64,7 +65,7 @@ export async function once(options: OnceOptions): Promise<number> {
       failing = daemon
         .status()
         .pollers.filter(({ failures }) => failures > 0)
-        .map(({ actionType, region }) => `${actionType} in ${region}`);
+        .map(({ actionType, query, ...place }) => `${actionType}${query ? ` (${query})` : ""} in ${placeText(place)}`);
       return daemon.worker.stop();
     },
     [count],

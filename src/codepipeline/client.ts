@@ -1,16 +1,18 @@
 // One SDK client per Region: its own retries off, every wait limited, middleware cached, connections shared.
 // It knows nothing of jobs; it never gets a logger, since the SDK's logging shows tokens and configuration values.
 import { CodePipelineClient } from "@aws-sdk/client-codepipeline";
-import { defaultProvider } from "@aws-sdk/credential-provider-node";
 import type { Region } from "../job/job.js";
 import { maskError } from "../std/errors.js";
 import type { Proxies } from "../std/proxies.js";
+import { type AccountAccess, credentialsOf } from "./account-credentials.js";
 import type { GatewayFaultKind } from "./gateway.js";
 import { faultNameOf } from "./gateway-faults.js";
 import { CallAborted, CallFailed, CallTimeout, HttpCall, Transport } from "./transport.js";
 
 export interface RegionClientOptions {
   readonly region: Region;
+  /** Whose credentials; absent: those of the SDK's ordinary chain. */
+  readonly account?: AccountAccess;
   /** Unset: AWS_ENDPOINT_URL_CODEPIPELINE, AWS_ENDPOINT_URL, the profile, or the Region's own endpoint. */
   readonly endpoint: string | undefined;
   readonly appId: string;
@@ -99,10 +101,8 @@ export class RegionClient {
       cacheMiddleware: true,
       requestHandler: this.#transport,
       systemClockOffset,
-      // The SDK's ordinary chain, but one that reads files again: a corrected credentials file must count. Its clients
-      // (STS, SSO) go our way; what it asks of this very machine or container goes by none.
-      credentialDefaultProvider: (init) =>
-        defaultProvider({ ...init, ignoreCache: true, clientConfig: { requestHandler: this.#transport } }),
+      // The clients that find credentials (STS, SSO) go our way; what they ask of this machine or container goes by none.
+      ...credentialsOf(this.#options.account, this.#transport),
     });
     client.middlewareStack.add(
       (next) => (args) => {

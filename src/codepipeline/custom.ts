@@ -1,4 +1,4 @@
-// The custom-action flavour of the job API, in one Region. The poll brings whole jobs; there are no client tokens.
+// The custom-action flavour of the job API, in one place. The poll brings whole jobs; there are no client tokens.
 import {
   AcknowledgeJobCommand,
   type AcknowledgeJobOutput,
@@ -9,17 +9,7 @@ import {
   PutJobFailureResultCommand,
   PutJobSuccessResultCommand,
 } from "@aws-sdk/client-codepipeline";
-import {
-  type ActionType,
-  actionTypeName,
-  type Job,
-  type JobId,
-  type JobKey,
-  type Nonce,
-  type OfferedJob,
-  type PolledJob,
-  type Region,
-} from "../job/job.js";
+import type { ActionType, Job, JobId, JobKey, Nonce, OfferedJob, Place, PolledJob } from "../job/job.js";
 import { limits } from "../job/limits.js";
 import type { Outcome } from "../job/outcome.js";
 import { readJobData, readNonce, readPoll, requiredText } from "./answers.js";
@@ -29,28 +19,28 @@ import { faultFrom } from "./gateway-faults.js";
 import { failureMembers, successMembers } from "./results.js";
 
 export interface CustomGatewayOptions {
-  readonly region: Region;
+  readonly place: Place;
   readonly client: RegionClient;
-  /** By action type name: the queryable property that PollForJobs must be given, if the type has one. */
-  readonly queryParams: ReadonlyMap<string, Readonly<Record<string, string>>>;
 }
 
 /** JobGateway over PollForJobs and its kin. */
 export class CustomGateway implements JobGateway {
-  readonly #region: Region;
+  readonly #place: Place;
   readonly #client: RegionClient;
-  readonly #queryParams: ReadonlyMap<string, Readonly<Record<string, string>>>;
 
   constructor(options: CustomGatewayOptions) {
-    this.#region = options.region;
+    this.#place = options.place;
     this.#client = options.client;
-    this.#queryParams = options.queryParams;
   }
 
-  async poll(actionType: ActionType, limit: number, signal: AbortSignal): Promise<PollAnswer> {
+  async poll(
+    actionType: ActionType,
+    limit: number,
+    signal: AbortSignal,
+    queryParam?: Readonly<Record<string, string>>,
+  ): Promise<PollAnswer> {
     try {
       const { category, owner, provider, version } = actionType;
-      const queryParam = this.#queryParams.get(actionTypeName(actionType));
       const command = new PollForJobsCommand({
         actionTypeId: { category, owner, provider, version },
         maxBatchSize: limit,
@@ -59,7 +49,7 @@ export class CustomGateway implements JobGateway {
       const answer = await this.#client.send<PollForJobsOutput>(command, signal);
       return readPoll(answer.jobs, (entry) => {
         const jobId = requiredText(entry?.id, "id", limits.thirdPartyJobId) as JobId;
-        const key: JobKey = { region: this.#region, actionType, jobId };
+        const key: JobKey = { ...this.#place, actionType, jobId };
         return { key, job: { ...readJobData(key, entry.data, entry.accountId), nonce: readNonce(entry.nonce) } };
       });
     } catch (error) {

@@ -4,8 +4,16 @@ import type { ActionType, Job, JobKey, JobStatus, Nonce, OfferedJob, PolledJob }
 import type { Outcome } from "../job/outcome.js";
 
 export interface JobGateway {
-  /** PollForThirdPartyJobs or PollForJobs, with `maxBatchSize` = `limit`. Throws GatewayError. */
-  poll(actionType: ActionType, limit: number, signal: AbortSignal): Promise<PollAnswer>;
+  /**
+   * PollForThirdPartyJobs or PollForJobs, with `maxBatchSize` = `limit`. `queryParam`: the queryable property of a custom
+   * type, if it has one, and its value. Throws GatewayError.
+   */
+  poll(
+    actionType: ActionType,
+    limit: number,
+    signal: AbortSignal,
+    queryParam?: Readonly<Record<string, string>>,
+  ): Promise<PollAnswer>;
   /**
    * GetThirdPartyJobDetails; a custom job's details came with the poll, or are fetched by GetJobDetails where the offer
    * waited and only its nonce was kept. Throws GatewayError.

@@ -1,35 +1,43 @@
-// The gateways of every Region that is polled: one SDK client and both flavours of the job API for each. A changed
-// configuration keeps the clients that it still needs, with their connections and what they learned of the clock.
-import type { ActionOwner, Region } from "../job/job.js";
+// The gateways of every place that is polled, an account in a Region: one SDK client and both flavours of the job API for
+// each. A changed configuration keeps the clients that it still needs, with their connections and what they learned of
+// the clock.
+import { type ActionOwner, defaultAccount, type Place, placeFrom, placeName, placeText } from "../job/job.js";
 import type { Clock } from "../std/clock.js";
 import type { ClientTokens } from "../tokens/tokens.js";
-import { RegionClient, type RegionClientOptions } from "./client.js";
+import type { AccountAccess } from "./account-credentials.js";
+import { type ApiCall, RegionClient, type RegionClientOptions } from "./client.js";
 import { CustomGateway } from "./custom.js";
 import type { JobGateway } from "./gateway.js";
 import { ThirdPartyGateway } from "./third-party.js";
 
 export interface GatewaysOptions {
-  readonly aws: Omit<RegionClientOptions, "region">;
+  readonly aws: Omit<RegionClientOptions, "region" | "account" | "onCall"> & {
+    /** Told of every call's end; must not throw. */
+    readonly onCall?: (call: ApiCall & Place) => void;
+  };
   readonly tokens: ClientTokens;
   readonly clock: Clock;
 }
 
 /** What the gateways are built for. */
 export interface GatewaySettings {
-  readonly regions: ReadonlySet<Region>;
-  /** By Region and action type name: the queryable property that PollForJobs must be given. */
-  readonly queryParams: ReadonlyMap<Region, ReadonlyMap<string, Readonly<Record<string, string>>>>;
+  readonly places: readonly Place[];
+  /** By name; one that is not there is reached by the SDK's ordinary chain. */
+  readonly accounts: Readonly<Record<string, AccountAccess>>;
   readonly clientCooldownMs: number;
 }
 
-interface RegionParts {
+interface PlaceParts {
+  readonly access: string;
   readonly client: RegionClient;
   flavours: Readonly<Record<ActionOwner, JobGateway>>;
 }
 
 export class Gateways {
   readonly #options: GatewaysOptions;
-  readonly #regions = new Map<Region, RegionParts>();
+  readonly #places = new Map<string, PlaceParts>();
+  /** Of accounts that are reached in another way now. */
+  readonly #replaced: RegionClient[] = [];
   #clientCooldownMs: number;
 
   constructor(options: GatewaysOptions, settings: GatewaySettings) {
@@ -38,28 +46,37 @@ export class Gateways {
     this.apply(settings);
   }
 
-  /** The gateway of a Region that is, or was, configured. Throws for any other: a bug. */
-  get(region: Region, owner: ActionOwner): JobGateway {
-    const gateway = this.#regions.get(region)?.flavours[owner];
-    if (!gateway) throw new Error(`bug: no gateway for ${owner} jobs of ${region}`);
+  /** Every place that is, or was, configured. */
+  get places(): readonly Place[] {
+    return [...this.#places.keys()].map(placeFrom);
+  }
+
+  /** The gateway of a place that is, or was, configured. Throws for any other: a bug. */
+  get(place: Place, owner: ActionOwner): JobGateway {
+    const gateway = this.#places.get(placeName(place))?.flavours[owner];
+    if (!gateway) throw new Error(`bug: no gateway for ${owner} jobs of ${placeText(place)}`);
     return gateway;
   }
 
-  /** The client of a Region that is, or was, configured. Throws for any other: a bug. */
-  client(region: Region): RegionClient {
-    const client = this.#regions.get(region)?.client;
-    if (!client) throw new Error(`bug: no client for ${region}`);
+  /** The client of a place that is, or was, configured. Throws for any other: a bug. */
+  client(place: Place): RegionClient {
+    const client = this.#places.get(placeName(place))?.client;
+    if (!client) throw new Error(`bug: no client for ${placeText(place)}`);
     return client;
   }
 
-  /** Goes over to other settings. Regions that are no longer polled stay: their jobs still have results to put. */
+  /** Goes over to other settings. Places that are no longer polled stay: their jobs still have results to put. */
   apply(settings: GatewaySettings): void {
     const isNewCooldown = settings.clientCooldownMs !== this.#clientCooldownMs;
     this.#clientCooldownMs = settings.clientCooldownMs;
-    for (const region of settings.regions) {
-      const queryParams = settings.queryParams.get(region) ?? new Map();
-      const known = this.#regions.get(region);
-      const client = known?.client ?? new RegionClient({ ...this.#options.aws, region });
+    for (const place of settings.places) {
+      const account = settings.accounts[place.account ?? defaultAccount] ?? {};
+      const access = JSON.stringify(account);
+      const before = this.#places.get(placeName(place));
+      // Calls that are under way end as they began.
+      if (before && before.access !== access) this.#replaced.push(before.client);
+      const known = before?.access === access ? before : undefined;
+      const client = known?.client ?? this.#client(place, account);
       const { tokens, clock } = this.#options;
       const { clientCooldownMs } = settings;
       const flavours = {
@@ -67,14 +84,21 @@ export class Gateways {
         ThirdParty:
           known && !isNewCooldown
             ? known.flavours.ThirdParty
-            : new ThirdPartyGateway({ region, client, tokens, clock, clientCooldownMs }),
-        Custom: new CustomGateway({ region, client, queryParams }),
+            : new ThirdPartyGateway({ place, client, tokens, clock, clientCooldownMs }),
+        Custom: known?.flavours.Custom ?? new CustomGateway({ place, client }),
       };
-      this.#regions.set(region, { client, flavours });
+      this.#places.set(placeName(place), { access, client, flavours });
     }
   }
 
   close(): void {
-    for (const { client } of this.#regions.values()) client.close();
+    const clients = [...this.#replaced, ...[...this.#places.values()].map(({ client }) => client)];
+    for (const client of clients) client.close();
+  }
+
+  #client(place: Place, account: AccountAccess): RegionClient {
+    const { onCall, ...aws } = this.#options.aws;
+    const told = onCall ? { onCall: (call: ApiCall) => onCall({ ...call, ...place }) } : {};
+    return new RegionClient({ ...aws, ...told, account, region: place.region });
   }
 }

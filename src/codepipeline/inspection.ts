@@ -14,7 +14,8 @@ export interface ExpectedActionType {
   readonly jobTimeoutMs: number;
   readonly secretProperties: readonly string[];
   readonly notSecretProperties?: readonly string[];
-  readonly queryParam: Readonly<Record<string, string>> | undefined;
+  /** The properties that polls ask for a value of; none where it polls for every job. */
+  readonly queried: readonly string[];
 }
 
 export interface InspectionOptions {
@@ -142,15 +143,16 @@ function secretProblems(
 /** PollForJobs must name the queryable property if there is one, and must not if there is none. */
 function queryProblems(
   queryable: string | undefined,
-  { queryParam }: ExpectedActionType,
+  { queried: [given] }: ExpectedActionType,
 ): readonly InspectionProblem[] {
-  const given = Object.keys(queryParam ?? {})[0];
   if (given === queryable) return [];
   if (queryable === undefined) {
-    return [{ isFatal: true, message: `it has no queryable property ${given}`, remedy: "remove queryParam" }];
+    return [
+      { isFatal: true, message: `it has no queryable property ${given}`, remedy: "remove queryParam and queryParams" },
+    ];
   }
   const message = `its queryable property is ${queryable}, and only jobs with a given value of it are offered`;
-  return [{ isFatal: true, message, remedy: `write queryParam: { ${queryable}: VALUE }` }];
+  return [{ isFatal: true, message, remedy: `write queryParams: [{ ${queryable}: VALUE }]` }];
 }
 
 function executorProblems(

@@ -1,4 +1,4 @@
-// Which properties CodePipeline's own action types mark as secret. Asked once for each type and Region, where that is
+// Which properties CodePipeline's own action types mark as secret. Asked once for each type and place, where that is
 // permitted; a fault that passes is asked about again later. Nothing here ends a job or holds one up for long.
 import {
   type ActionType as CustomActionType,
@@ -7,7 +7,7 @@ import {
   ListActionTypesCommand,
   type ListActionTypesOutput,
 } from "@aws-sdk/client-codepipeline";
-import { type ActionType, actionTypeName, type JobKey, type Region } from "../job/job.js";
+import { type ActionType, actionTypeName, type Place, placeName, typeKey } from "../job/job.js";
 import type { Clock } from "../std/clock.js";
 import type { RegionClient } from "./client.js";
 import { type GatewayError, isPassing } from "./gateway.js";
@@ -21,23 +21,22 @@ const forbidden = ["AccessDeniedException", "AccessDenied", "NotAuthorized"];
 
 type Client = Pick<RegionClient, "send">;
 
-/** An action type in one Region. */
-export interface MarkedType {
-  readonly region: Region;
+/** An action type in one place. */
+export interface MarkedType extends Place {
   readonly actionType: ActionType;
 }
 
 export interface SecretMarksOptions {
-  readonly client: (region: Region) => Client;
+  readonly client: (place: Place) => Client;
   readonly clock: Clock;
-  /** Told of a Region whose marks stay unknown; must not throw. */
-  readonly onUnknown: (region: Region, fault: GatewayError) => void;
+  /** Told of a place whose marks stay unknown; must not throw. */
+  readonly onUnknown: (place: Place, fault: GatewayError) => void;
 }
 
 export class SecretMarks {
   readonly #options: SecretMarksOptions;
   readonly #over = new AbortController();
-  /** By Region and action type; what was asked for stays known, also of types that a reload takes out. */
+  /** By place and action type; what was asked for stays known, also of types that a reload takes out. */
   readonly #marks = new Map<string, ReadonlySet<string>>();
   readonly #asked = new Set<string>();
   readonly #told = new Set<string>();
@@ -47,21 +46,21 @@ export class SecretMarks {
   }
 
   /** True for a property that the job's action type marks as secret, as far as that is known. */
-  has({ region, actionType }: Pick<JobKey, "region" | "actionType">, property: string): boolean {
-    return this.#marks.get(nameOf({ region, actionType }))?.has(property) ?? false;
+  has(type: MarkedType, property: string): boolean {
+    return this.#marks.get(typeKey(type))?.has(property) ?? false;
   }
 
   /** Asks about those types that were not asked about before. Resolves with the first answers, good or bad. */
   async ask(types: readonly MarkedType[]): Promise<void> {
-    const unknown = types.filter((type) => !this.#asked.has(nameOf(type)));
-    for (const type of unknown) this.#asked.add(nameOf(type));
-    const regions = [...Map.groupBy(unknown, ({ region }) => region)];
+    const unknown = types.filter((type) => !this.#asked.has(typeKey(type)));
+    for (const type of unknown) this.#asked.add(typeKey(type));
+    const places = Map.groupBy(unknown, placeName);
     await Promise.all(
-      regions.flatMap(([region, here]) => {
+      [...places.values()].flatMap((here) => {
         const [custom, others] = [true, false].map((isCustom) =>
           here.filter(({ actionType }) => (actionType.owner === "Custom") === isCustom),
         );
-        const lists = custom?.length ? [this.#list(region, custom)] : [];
+        const lists = custom?.[0] ? [this.#list(custom[0], custom)] : [];
         return [...lists, ...(others ?? []).map((type) => this.#get(type))];
       }),
     );
@@ -72,16 +71,16 @@ export class SecretMarks {
     this.#over.abort();
   }
 
-  async #asking(region: Region, operation: string, ask: (client: Client) => Promise<void>): Promise<void> {
+  async #asking(place: Place, operation: string, ask: (client: Client) => Promise<void>): Promise<void> {
     try {
-      await ask(this.#options.client(region));
+      await ask(this.#options.client(place));
     } catch (error) {
       const fault = faultFrom(error, operation);
       if (this.#over.signal.aborted) return;
       // A type that is not there is told of by its polls.
       if (fault.kind === "misconfigured") return;
-      if (forbidden.includes(fault.code) || !isPassing(fault.kind)) return this.#tell(region, fault);
-      void this.#again(() => this.#asking(region, operation, ask));
+      if (forbidden.includes(fault.code) || !isPassing(fault.kind)) return this.#tell(place, fault);
+      void this.#again(() => this.#asking(place, operation, ask));
     }
   }
 
@@ -90,34 +89,30 @@ export class SecretMarks {
     if (!this.#over.signal.aborted) await act();
   }
 
-  /** Once for each Region and operation. */
-  #tell(region: Region, fault: GatewayError): void {
-    const what = `${region} ${fault.operation}`;
+  /** Once for each place and operation. */
+  #tell(place: Place, fault: GatewayError): void {
+    const what = `${placeName(place)} ${fault.operation}`;
     if (this.#told.has(what)) return;
     this.#told.add(what);
-    this.#options.onUnknown(region, fault);
+    this.#options.onUnknown(place, fault);
   }
 
   #get(type: MarkedType): Promise<void> {
-    return this.#asking(type.region, "GetActionType", async (client) => {
+    return this.#asking(type, "GetActionType", async (client) => {
       const { actionType } = await client.send<GetActionTypeOutput>(getActionType(type.actionType), this.#over.signal);
-      this.#marks.set(nameOf(type), new Set(noEchoOf(actionType)));
+      this.#marks.set(typeKey(type), new Set(noEchoOf(actionType)));
     });
   }
 
-  #list(region: Region, types: readonly MarkedType[]): Promise<void> {
-    return this.#asking(region, "ListActionTypes", async (client) => {
+  #list(place: Place, types: readonly MarkedType[]): Promise<void> {
+    return this.#asking(place, "ListActionTypes", async (client) => {
       const found = await customTypes(client, this.#over.signal);
       for (const type of types) {
         const wanted = actionTypeName(type.actionType);
-        this.#marks.set(nameOf(type), new Set(secretOf(found.find(({ id }) => customName(id) === wanted))));
+        this.#marks.set(typeKey(type), new Set(secretOf(found.find(({ id }) => customName(id) === wanted))));
       }
     });
   }
-}
-
-function nameOf({ region, actionType }: MarkedType): string {
-  return `${region} ${actionTypeName(actionType)}`;
 }
 
 export function getActionType({ category, owner, provider, version }: ActionType): GetActionTypeCommand {

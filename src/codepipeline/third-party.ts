@@ -1,4 +1,4 @@
-// The partner flavour of the job API, in one Region. It alone sees client tokens: it looks them up for each call,
+// The partner flavour of the job API, in one place. It alone sees client tokens: it looks them up for each call,
 // and when CodePipeline refuses one it forgets it, asks the source once more and tries once more.
 
 import {
@@ -21,8 +21,8 @@ import type {
   JobKey,
   Nonce,
   OfferedJob,
+  Place,
   PolledJob,
-  Region,
 } from "../job/job.js";
 import { limits } from "../job/limits.js";
 import type { Outcome } from "../job/outcome.js";
@@ -38,7 +38,7 @@ import { failureMembers, successMembers } from "./results.js";
 import { CallAborted, CallFailed } from "./transport.js";
 
 export interface ThirdPartyGatewayOptions {
-  readonly region: Region;
+  readonly place: Place;
   readonly client: RegionClient;
   readonly tokens: ClientTokens;
   readonly clock: Clock;
@@ -51,7 +51,7 @@ const cooldownsMax = 10_000;
 
 /** JobGateway over the …ThirdParty… operations. */
 export class ThirdPartyGateway implements JobGateway {
-  readonly #region: Region;
+  readonly #place: Place;
   readonly #client: RegionClient;
   readonly #tokens: ClientTokens;
   readonly #clock: Clock;
@@ -59,7 +59,7 @@ export class ThirdPartyGateway implements JobGateway {
   readonly #refused = new Map<ClientId, { readonly token: Secret<ClientToken>; readonly untilMs: number }>();
 
   constructor(options: ThirdPartyGatewayOptions) {
-    this.#region = options.region;
+    this.#place = options.place;
     this.#client = options.client;
     this.#tokens = options.tokens;
     this.#clock = options.clock;
@@ -78,7 +78,7 @@ export class ThirdPartyGateway implements JobGateway {
       return readPoll(answer.jobs, (entry) => {
         const jobId = requiredText(entry?.jobId, "jobId", limits.thirdPartyJobId) as JobId;
         const clientId = requiredText(entry?.clientId, "clientId", 256) as ClientId;
-        return { key: { region: this.#region, actionType, jobId, clientId } };
+        return { key: { ...this.#place, actionType, jobId, clientId } };
       });
     } catch (error) {
       throw faultFrom(error, operation);

@@ -12,7 +12,7 @@ import type { HandlerRegistry } from "../handlers/handler.js";
 import { Callbacks } from "../handlers/http/callbacks.js";
 import { buildHandlers } from "../handlers/registry.js";
 import { SwappableHandlers } from "../handlers/swappable.js";
-import { actionTypeName, type JobId, type Region } from "../job/job.js";
+import { actionTypeName, defaultAccount, type JobId, type Place, placeName, placeOf } from "../job/job.js";
 import type { Ledger } from "../ledger/ledger.js";
 import type { Clock } from "../std/clock.js";
 import { valueWithin } from "../std/ends-within.js";
@@ -69,12 +69,12 @@ export async function buildParts(
     const { openArtifacts } = await import("../artifacts/opening.js");
     const artifacts = await openArtifacts({ settings: config, clock, log, mask, proxies: proxiesOf(options) });
     closing.push({ name: "artifact store", close: () => artifacts.close() });
-    const regions = [...new Set(pollersOf(config).map(({ region }) => region))];
     const callbacks: Callbacks = new Callbacks({
       ...callbackLimits,
       baseUrl: () => built.adminUrl,
       clock,
-      elsewhere: ledger.promised && (async (jobId) => (await ledger.promised?.(jobId as JobId, regions)) ?? []),
+      elsewhere:
+        ledger.promised && (async (jobId) => (await ledger.promised?.(jobId as JobId, built.gateways.places)) ?? []),
     });
     const handlers = new SwappableHandlers(await handlersOf(options, callbacks, observe));
     closing.push({ name: "handlers", close: () => handlers.close() });
@@ -82,10 +82,10 @@ export async function buildParts(
     closing.push({ name: "clients", close: () => gateways.close() });
     const { SecretMarks } = await import("../codepipeline/secret-marks.js");
     const secretMarks = new SecretMarks({
-      client: (region) => gateways.client(region),
+      client: (place) => gateways.client(place),
       clock,
-      onUnknown: (region, { message }) =>
-        log.info("secret-properties-unknown", { region }, `${secretsUnknown}: ${message}`),
+      onUnknown: (place, { message }) =>
+        log.info("secret-properties-unknown", { ...place }, `${secretsUnknown}: ${message}`),
     });
     closing.push({ name: "secret marks", close: () => secretMarks.close() });
     const built: BuiltParts = {
@@ -149,18 +149,13 @@ async function gatewaysOf({
 
 /** Which gateways the pollers of a configuration need. */
 export function gatewaySettingsOf(config: Config): GatewaySettings {
-  const regions = new Set(pollersOf(config).map(({ region }) => region));
-  return {
-    regions,
-    queryParams: new Map([...regions].map((region) => [region, queryParamsOf(config, region)])),
-    clientCooldownMs: config.retry.clientCooldownMs,
-  };
+  return { places: placesOf(config), accounts: config.accounts ?? {}, clientCooldownMs: config.retry.clientCooldownMs };
 }
 
-/** By action type name; one type may be asked for different values in different Regions. */
-function queryParamsOf(config: Config, region: Region): ReadonlyMap<string, Readonly<Record<string, string>>> {
-  const here = config.actionTypes.filter((type) => type.regions.includes(region));
-  return new Map(here.flatMap((type) => (type.queryParam ? [[actionTypeName(type), type.queryParam] as const] : [])));
+/** Where a configuration's action types are polled, each place once. */
+function placesOf(config: Config): readonly Place[] {
+  const places = new Map(pollersOf(config).map((poller) => [placeName(poller), placeOf(poller)]));
+  return [...places.values()];
 }
 
 /** The engine's limits. */
@@ -171,19 +166,26 @@ export function limitsOf({ worker, polling, shutdown, retry, handlers }: Config)
   return { ...worker, polling, shutdown, retry, handlerBreakers };
 }
 
+/** In which accounts an action type is polled, by name. */
+export function accountsOf({ accounts }: ActionTypeConfig, config: Pick<Config, "accounts">): readonly string[] {
+  return accounts ?? (config.accounts ? Object.keys(config.accounts) : [defaultAccount]);
+}
+
 /**
- * One poller for each action type in each of its Regions. Those of one entry are a group, named after the action type,
- * and after its Regions too where other entries have the same action type in others.
+ * One poller for each action type in each of its accounts and Regions, and for each value that is queried for. Those of
+ * one entry are a group, named after the action type, and after its Regions and accounts too where other entries have the
+ * same action type in others.
  */
 export function pollersOf(config: Config): readonly PollerConfig[] {
   const entries = Map.groupBy(config.actionTypes, actionTypeName);
   const groupOf = (type: ActionTypeConfig) => {
     const name = actionTypeName(type);
-    return entries.get(name)?.length === 1 ? name : `${name} in ${type.regions.join(", ")}`;
+    const accounts = type.accounts ? ` for ${type.accounts.join(", ")}` : "";
+    return entries.get(name)?.length === 1 ? name : `${name} in ${type.regions.join(", ")}${accounts}`;
   };
-  return config.actionTypes.flatMap((type) =>
-    type.regions.map((region) => ({
-      region,
+  return config.actionTypes.flatMap((type) => {
+    const { queryParams: queries = [] } = type;
+    const shared = {
       actionType: { category: type.category, owner: type.owner, provider: type.provider, version: type.version },
       group: groupOf(type),
       handler: type.handler,
@@ -195,9 +197,14 @@ export function pollersOf(config: Config): readonly PollerConfig[] {
       afterCrash: type.afterCrash,
       secretProperties: type.secretProperties,
       // What is queried for stands in the configuration in clear.
-      notSecretProperties: [...(type.notSecretProperties ?? []), ...Object.keys(type.queryParam ?? {})],
-    })),
-  );
+      notSecretProperties: [...(type.notSecretProperties ?? []), ...new Set(queries.flatMap(Object.keys))],
+    };
+    const asked = queries.length === 0 ? [{}] : queries.map((queryParam) => ({ queryParam }));
+    const places = accountsOf(type, config).flatMap((account) =>
+      type.regions.map((region) => placeOf({ account, region })),
+    );
+    return places.flatMap((place) => asked.map((query) => ({ ...place, ...shared, ...query })));
+  });
 }
 
 /** A job is not begun before its secrets are known, unless that takes longer. */

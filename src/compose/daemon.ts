@@ -10,7 +10,8 @@ import { StatusBoard } from "../admin/status.js";
 import type { AdminStatus } from "../admin/view.js";
 import type { Config } from "../config/config.js";
 import { Worker, type WorkerEnd } from "../engine/engine.js";
-import type { Observe, UntimedEvent, WorkerEvent } from "../engine/events.js";
+import type { Observe, PollerName, UntimedEvent, WorkerEvent } from "../engine/events.js";
+import { pollerNameOf } from "../engine/poller-config.js";
 import { actionTypeName } from "../job/job.js";
 import { type GivenJob, jobMeant } from "../job/meant.js";
 import type { Clock } from "../std/clock.js";
@@ -57,7 +58,7 @@ export class Daemon {
     this.#observers = observers;
     this.#readers = readers;
     const pollers = pollersOf(options.config);
-    this.#board = new StatusBoard({ startedAtMs: options.clock.now(), pollers });
+    this.#board = new StatusBoard({ startedAtMs: options.clock.now(), pollers: pollers.map(pollerNameOf) });
     observers.unshift(eventLog(options.log), (event) => this.#board.observe(event));
     if (panel) observers.push((event) => panel.observe(event));
     // Before the log, whose lines belong to the stories.
@@ -68,7 +69,7 @@ export class Daemon {
     const { masker, clock } = options;
     this.worker = new Worker({
       deps: {
-        gateway: (region, owner) => parts.gateways.get(region, owner),
+        gateway: (place, owner) => parts.gateways.get(place, owner),
         handlers: parts.handlers,
         ledger: parts.ledger,
         artifacts: parts.artifacts,
@@ -115,15 +116,9 @@ export class Daemon {
     const { slots, inFlight, unattended, callLimits } = this.worker;
     const denials = this.worker.denials.map(({ poller, fault }) => {
       const { operation, message } = fault;
-      return { region: poller.region, actionType: actionTypeName(poller.actionType), operation, message };
+      return { ...shownPoller(poller), operation, message };
     });
-    const handlers = this.worker.handlers.map((each) => {
-      const pollers = each.pollers.map(({ region, actionType }) => ({
-        region,
-        actionType: actionTypeName(actionType),
-      }));
-      return { ...each, pollers };
-    });
+    const handlers = this.worker.handlers.map((each) => ({ ...each, pollers: each.pollers.map(shownPoller) }));
     return { ...this.#board.snapshot(this.#clock.now()), slots, inFlight, unattended, callLimits, denials, handlers };
   }
 
@@ -272,6 +267,11 @@ export class Daemon {
   }
 }
 
+/** A poller with its action type as it is written. */
+function shownPoller(poller: PollerName) {
+  return { ...poller, actionType: actionTypeName(poller.actionType) };
+}
+
 /** Longest time for closing one part; each has shorter limits of its own, as long as no disk hangs. */
 const partCloseMaxMs = 15_000;
 /** After the third signal. */
@@ -299,7 +299,7 @@ async function panelOf(options: DaemonOptions, look: ConstructorParameters<typeo
     clock,
     version: ownVersion(),
     store: config.ledger.store,
-    pollers: pollersOf(config),
+    pollers: pollersOf(config).map(pollerNameOf),
     look,
     mask: (text) => masker.mask(text),
     onFault: (error) => log.error("status-page-failed", { err: error }, "the status page cannot be rendered"),

@@ -2,7 +2,7 @@
 // one, and releases or fails one. A part of the composition root: it picks the ledger's implementation.
 
 import { type JobStory, storyOutcome } from "../admin/job-story.js";
-import { actionTypeName } from "../job/job.js";
+import { actionTypeName, jobKeyName } from "../job/job.js";
 import type { JobEvent, JobState } from "../job/lifecycle.js";
 import { type GivenJob, jobMeant } from "../job/meant.js";
 import { type Order, orderFor } from "../job/order.js";
@@ -33,7 +33,8 @@ export async function heldJob(options: PartsOptions, given: GivenJob): Promise<L
   const meant = jobMeant(await heldJobs(options), ({ key }) => key, given);
   if (meant.kind === "one") return meant.held;
   if (meant.kind === "several") throw new Error(meant.message);
-  const where = given.region === undefined ? "" : ` of ${given.region}`;
+  const { region, account } = given;
+  const where = `${region === undefined ? "" : ` of ${region}`}${account === undefined ? "" : ` of the account ${account}`}`;
   throw new Error(`the ledger holds no job ${given.jobId}${where}`);
 }
 
@@ -85,7 +86,7 @@ export async function endHeldJob(options: PartsOptions, { key }: Pick<ListedJob,
   const ledger = await ledgerOf(options);
   const unfinished = await ledger.unfinished();
   try {
-    const found = unfinished.find(({ lease }) => lease.key.jobId === key.jobId && lease.key.region === key.region);
+    const found = unfinished.find(({ lease }) => jobKeyName(lease.key) === jobKeyName(key));
     if (!found) throw new LedgerError("lost", `job ${key.jobId} is no longer in the ledger`);
     const { lease } = found;
     for (const event of eventsFor(key.jobId, lease.state, end)) await ledger.record(lease, event);

@@ -37,6 +37,7 @@ export interface Reloaded {
 
 /** What a running daemon can change. The rest it holds open: files, ports, connections, folders. */
 const live = new Set([
+  "accounts",
   "actionTypes",
   "handlers",
   "clientTokens",
@@ -90,12 +91,24 @@ export async function reload(given: ReloadOptions, current: Config, next: Config
 
 /** What applies after a reload: the new configuration, but for what a running daemon cannot change. */
 function inForce(current: Config, next: Config): Config {
-  const { actionTypes, handlers, clientTokens, worker, polling } = next;
+  const { accounts, actionTypes, handlers, clientTokens, worker, polling } = next;
   const { cancelGraceMs } = (isGraceLeased(current) ? current : next).shutdown;
   const shutdown = { ...next.shutdown, cancelGraceMs };
   const log = { ...current.log, level: next.log.level };
   const retry = { ...next.retry, artifact: current.retry.artifact };
-  return { ...current, actionTypes, handlers, clientTokens, worker, polling, shutdown, retry, log };
+  const { accounts: _, ...rest } = current;
+  return {
+    ...rest,
+    ...(accounts ? { accounts } : {}),
+    actionTypes,
+    handlers,
+    clientTokens,
+    worker,
+    polling,
+    shutdown,
+    retry,
+    log,
+  };
 }
 
 /** Names of what differs: sections, and the parts of two that are not live as a whole. */

@@ -7,11 +7,13 @@ import type { Values } from "./values.js";
 export type Draft = Values<typeof schema>;
 
 /** Regions are in each action type; unknown ones are none by then. */
-export interface Config extends Omit<Draft, "regions" | "allowUnknownRegions" | "handlers" | "retry"> {
+export interface Config extends Omit<Draft, "regions" | "allowUnknownRegions" | "actionTypes" | "handlers" | "retry"> {
+  readonly actionTypes: readonly Omit<Draft["actionTypes"][number], "queryParam">[];
   readonly handlers: Readonly<Record<string, HandlerConfig>>;
   readonly retry: RetryConfig;
 }
 
+/** One entry of `actionTypes`; `queryParams`: one poller each, absent: one for every job of the type. */
 export type ActionTypeConfig = Config["actionTypes"][number];
 
 /** `breaker` is absent only where no file was read: such a handler never counts as broken. */
@@ -33,12 +35,16 @@ export type RetryConfig = {
 };
 
 /** The configuration of a draft in which everything was found right. */
-export function configOf({ regions: _, allowUnknownRegions: __, retry, ...rest }: Draft): Config {
+export function configOf({ regions: _, allowUnknownRegions: __, actionTypes, retry, ...rest }: Draft): Config {
   const policies = Object.entries(retry).map(([name, value]) => [
     name,
     typeof value === "number" ? value : { maxElapsedMs: Number.POSITIVE_INFINITY, ...value },
   ]);
-  return frozen({ ...rest, retry: Object.fromEntries(policies) as RetryConfig });
+  const types = actionTypes.map(({ queryParam, ...type }) => ({
+    ...type,
+    ...(queryParam ? { queryParams: [queryParam] } : {}),
+  }));
+  return frozen({ ...rest, actionTypes: types, retry: Object.fromEntries(policies) as RetryConfig });
 }
 
 /** Freezes plain objects and arrays, all the way down. */

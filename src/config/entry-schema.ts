@@ -1,7 +1,16 @@
 // The second half of schema.ts: the keys of `ledger`, of `artifacts`, of one entry of `actionTypes` and of `handlers`.
 import { duration, hiddenText, httpUrl, integer, list, number, oneOf, path, size, text, textMap } from "./formats.js";
 import { setting } from "./setting.js";
-import { accountFormat, commandFormat, envNameFormat, regionListFormat, webhookSecret } from "./shapes.js";
+import {
+  accountFormat,
+  accountListFormat,
+  commandFormat,
+  envNameFormat,
+  queryParamFormat,
+  queryParamsFormat,
+  regionListFormat,
+  webhookSecret,
+} from "./shapes.js";
 
 /** The keys of `ledger`. */
 export const ledgerSchema = {
@@ -95,8 +104,11 @@ export const actionTypeSchema = {
   version: setting("CodePipeline's version, in quotes.", text({ max: 9, ...idForm }), { required: true }),
   handler: setting("A name in `handlers`.", text({ max: 64 }), { required: true }),
   regions: setting("Regions in which this type is polled.", regionListFormat, { derived: "`regions`" }),
+  accounts: setting("Accounts in which this type is polled, by their names in `accounts`.", accountListFormat, {
+    unset: "every account",
+  }),
   maxConcurrentJobs: setting(
-    "Most jobs of this entry that run at once, in all its Regions together, within `worker.maxConcurrentJobs`.",
+    "Most jobs of this entry that run at once, by all its pollers together, within `worker.maxConcurrentJobs`.",
     integer(1, 10_000),
     { derived: "`worker.maxConcurrentJobs`" },
   ),
@@ -126,13 +138,10 @@ export const actionTypeSchema = {
     oneOf(["fail", "rerun"]),
     { default: "fail" },
   ),
-  queryParam: setting(
-    "The queryable property and its value, for Custom types that have one.",
-    textMap({
-      key: text({ max: 50 }),
-      value: text({ max: 50, form: /^[a-zA-Z0-9_-]+$/, says: "letters, digits, - and _ only" }),
-      max: 1,
-    }),
+  queryParam: setting("The queryable property and its value, for Custom types that have one.", queryParamFormat),
+  queryParams: setting(
+    "The same for several values, `[{ Project: shop }, { Project: blog }]`: one poller each.",
+    queryParamsFormat,
   ),
   secretProperties: setting(
     "Configuration properties whose values are masked wherever they turn up, in addition to those that the action type marks as secret and those with a name such as `ApiKey` or `db_password`.",
@@ -143,6 +152,31 @@ export const actionTypeSchema = {
     "Properties that are shown although their names look secret or the action type marks them.",
     propertyNames,
     { default: [] },
+  ),
+};
+
+/** The keys of one entry of `accounts`. Without any: the SDK's ordinary chain. */
+export const accountSchema = {
+  roleArn: setting(
+    "The role that is assumed, with the credentials of the SDK's ordinary chain.",
+    text({
+      max: 2_048,
+      form: /^arn:aws[a-z-]{0,20}:iam::\d{12}:role\/[\w+=,.@/-]{1,1024}$/,
+      says: "arn:aws:iam::111111111111:role/partnerd",
+    }),
+  ),
+  externalId: setting(
+    "What the role's trust policy asks for besides, as `sts:ExternalId`.",
+    text({ max: 1_224, form: /^[\w+=,.@:/-]{2,1224}$/, says: "2 or more letters, digits and _ + = , . @ : / -" }),
+  ),
+  sessionName: setting(
+    "Names partnerd in the role's sessions, for CloudTrail.",
+    text({ max: 64, form: /^[\w+=,.@-]{2,64}$/, says: "2 to 64 letters, digits and _ + = , . @ -" }),
+    { unset: "`partnerd`" },
+  ),
+  profile: setting(
+    "A profile of the AWS configuration files, instead of a role.",
+    text({ max: 128, form: /^[^\0\r\n[\]]+$/, says: "a profile's name" }),
   ),
 };
 

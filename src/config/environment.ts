@@ -112,7 +112,8 @@ export function withOverrides(
 
 /** What to write instead of a key that no flag can set. */
 function otherKey(key: string, known: readonly string[]): string {
-  if (/^(actionTypes|handlers)\b./.test(key)) return "the keys of one action type or handler stand in a file";
+  if (/^(accounts|actionTypes|handlers)\b./.test(key))
+    return "the keys of one account, action type or handler stand in a file";
   const below = known.filter((each) => each.startsWith(`${key}.`));
   if (below.length > 0)
     return `it has keys of its own: ${below.slice(0, 6).join(", ")}${below.length > 6 ? ", …" : ""}`;

@@ -33,7 +33,7 @@ function sectionJson(section: Section): JsonSchema {
   };
 }
 
-function settingJson({ doc, kind, default: value, filesOf, each, kinds }: Setting): JsonSchema {
+function settingJson({ doc, kind, default: value, filesOf, each, named, kinds }: Setting): JsonSchema {
   const byKind = Object.entries(kinds ?? {}).map(([word, section]) => ({
     ...sectionJson(section),
     title: `${word} handler`,
@@ -43,6 +43,7 @@ function settingJson({ doc, kind, default: value, filesOf, each, kinds }: Settin
     ...kind.json,
     ...(filesOf === undefined ? {} : { items: { type: "string", minLength: 1 } }),
     ...(each ? { items: sectionJson(each) } : {}),
+    ...(named ? { additionalProperties: sectionJson(named) } : {}),
     ...(kinds ? { additionalProperties: { oneOf: byKind } } : {}),
     ...(value === null || value instanceof Map ? {} : { default: value }),
   };

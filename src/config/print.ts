@@ -6,7 +6,7 @@ import type { Loaded } from "./load.js";
 import { describePlace } from "./mistakes.js";
 import { schema } from "./schema.js";
 import type { Section, Setting } from "./setting.js";
-import { isSetting, joined } from "./setting.js";
+import { hasEntries, isSetting, joined } from "./setting.js";
 import type { Settings } from "./settings.js";
 
 /** The configuration as YAML text. */
@@ -26,7 +26,9 @@ function sectionNode(section: Section, prefix: string, settings: Settings): YAML
 }
 
 function settingNode(setting: Setting, path: string, settings: Settings): Node {
-  if (!setting.each && !setting.kinds) return valueNode(setting, path, settings);
+  // An empty map of accounts is not what no map is.
+  const isUnset = setting.named !== undefined && settings.entries(path).length === 0;
+  if (!hasEntries(setting) || isUnset) return valueNode(setting, path, settings);
   const node = setting.each ? new YAMLSeq() : new YAMLMap();
   for (const entry of settings.entries(path)) {
     node.set(setting.each ? node.items.length : entry.name, sectionNode(entry.section, entry.path, settings));
@@ -41,13 +43,16 @@ function valueNode(setting: Setting, path: string, settings: Settings): Node {
   return node as Node;
 }
 
-function shownValue({ sensitive, kind }: Setting, value: unknown): unknown {
+function shownValue({ sensitive, kind }: Pick<Setting, "sensitive" | "kind">, value: unknown): unknown {
   if (value === null) return null;
   if (value instanceof Map) {
     const entries = [...(value as Map<string, unknown>)];
     return Object.fromEntries(
       entries.map(([key, each]) => [key, sensitive || hasSecretName(key) ? masked : shownText(String(each))]),
     );
+  }
+  if (Array.isArray(value) && value.some((each) => each instanceof Map)) {
+    return value.map((each) => shownValue({ sensitive, kind }, each));
   }
   if (Array.isArray(value)) return sensitive ? value.map(() => masked) : shownArguments(value.map(String));
   if (sensitive) return masked;

@@ -13,7 +13,7 @@ import { quote } from "./mistakes.js";
 import type { Section, Setting } from "./setting.js";
 import { fileFormOf, isAlwaysRequired, isSetting, joined, settingsOf } from "./setting.js";
 import type { Held, Settings } from "./settings.js";
-import { handlerName } from "./shapes.js";
+import { entryName } from "./shapes.js";
 import type { Branch, Leaf, Tree } from "./tree.js";
 import { describeTree, isEmpty, partOf, placeIn, plain } from "./tree.js";
 
@@ -58,15 +58,17 @@ async function readEntries(setting: Setting, tree: Tree, path: string, reading: 
       settings.addEntry(path, entry);
     }
   }
-  if (setting.kinds && tree.kind === "map") {
+  const { kinds, named } = setting;
+  if ((kinds || named) && tree.kind === "map") {
     for (const [name, item] of tree.entries) {
       const entry = { name, path: `${path}.${name}` };
-      const isName = handlerName.test(name);
+      const isName = entryName.test(name);
       const mend = "write up to 64 letters, digits, - _ and . after a letter or digit";
-      if (!isName) findings.mistake(item.place, `${quote(name)} is no name for a handler`, mend);
+      if (!isName)
+        findings.mistake(item.place, `${quote(name)} is no name for ${kinds ? "a handler" : "an account"}`, mend);
       const branch = isName ? asBranch(item.tree, entry.path, findings) : undefined;
-      const section = branch && kindOf(setting.kinds, branch, entry.path, findings);
-      if (!section) continue;
+      const section = named ?? (branch && kinds && kindOf(kinds, branch, entry.path, findings));
+      if (!branch || !section) continue;
       await readSection(section, branch, entry.path, reading);
       settings.addEntry(path, { ...entry, section });
     }

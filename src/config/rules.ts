@@ -6,8 +6,9 @@ import { mistakesOfProxies } from "../std/proxies.js";
 import { knownRegions } from "../std/regions.js";
 import { nearest } from "../std/suggest.js";
 import { formatDuration } from "../std/units.js";
+import { accountNamesOf, checkAccounts } from "./account-rules.js";
 import { checkAwsVariables } from "./aws-variables.js";
-import type { ActionTypeConfig, Draft } from "./config.js";
+import type { Draft } from "./config.js";
 import type { Environment } from "./environment.js";
 import { meaningOf } from "./formats.js";
 import type { Findings } from "./mistakes.js";
@@ -16,6 +17,8 @@ import { schema } from "./schema.js";
 import { checkServices } from "./service-rules.js";
 import { fileFormOf, isFor, settingsOf } from "./setting.js";
 import type { Settings } from "./settings.js";
+
+type ActionType = Draft["actionTypes"][number];
 
 /** All that the rules look at. */
 export interface Checked {
@@ -35,6 +38,7 @@ export function checkRules(checked: Checked): void {
   checkLease(checked);
   checkRegions(checked);
   checkDuplicates(checked);
+  checkAccounts({ ...checked, types: actionTypesOf(checked) });
   for (const [path, type] of actionTypesOf(checked)) checkActionType(path, type, checked);
   checkHandlers(checked);
   checkCommands(checked);
@@ -51,7 +55,7 @@ function checkProxies({ environment, findings }: Checked): void {
 }
 
 /** The action types that could be looked at, by the prefixes of their settings. */
-function actionTypesOf({ draft, settings }: Checked): readonly (readonly [string, ActionTypeConfig])[] {
+function actionTypesOf({ draft, settings }: Checked): readonly (readonly [string, ActionType])[] {
   const paths = settings.entries("actionTypes").map(({ path }) => path);
   return draft.actionTypes.map((type, index) => [paths[index] ?? "", type]);
 }
@@ -181,15 +185,17 @@ function checkRegions(checked: Checked): void {
 
 /** Two loops that poll the same jobs would take them from each other. */
 function checkDuplicates(checked: Checked): void {
-  const { settings, findings } = checked;
+  const { draft, settings, findings } = checked;
   const seen = new Map<string, string>();
   for (const [path, type] of actionTypesOf(checked)) {
     if (!["category", "owner", "provider", "version"].every((key) => settings.isGiven(`${path}.${key}`))) continue;
-    for (const region of type.regions) {
-      const name = [region, type.category, type.owner, type.provider, type.version].join("/");
+    const places = accountNamesOf(type, draft).flatMap((account) => type.regions.map((region) => [account, region]));
+    for (const [account, region] of places) {
+      const name = [account, region, type.category, type.owner, type.provider, type.version].join("/");
       const earlier = seen.get(name);
       if (earlier !== undefined && earlier !== path) {
-        const what = `${path} is the same action type as ${earlier} in ${region}`;
+        const where = draft.accounts ? `${region} (account ${account})` : region;
+        const what = `${path} is the same action type as ${earlier} in ${where}`;
         findings.mistake(settings.place(`${path}.provider`), what, "keep one of them");
         break;
       }
@@ -198,7 +204,7 @@ function checkDuplicates(checked: Checked): void {
   }
 }
 
-function checkActionType(path: string, type: ActionTypeConfig, { draft, settings, findings }: Checked): void {
+function checkActionType(path: string, type: ActionType, { draft, settings, findings }: Checked): void {
   // Also of handlers that could not be read.
   const tree = settings.tree("handlers");
   const names = tree?.kind === "map" ? [...tree.entries.keys()] : [];
@@ -209,10 +215,7 @@ function checkActionType(path: string, type: ActionTypeConfig, { draft, settings
     findings.mistake(settings.place(`${path}.handler`), what, mend);
   }
   const isThirdParty = type.owner === "ThirdParty";
-  if (isThirdParty && settings.isGiven(`${path}.queryParam`)) {
-    const what = `${path}.queryParam is for Custom action types: PollForThirdPartyJobs takes none`;
-    findings.mistake(settings.place(`${path}.queryParam`), what, "remove it");
-  }
+  checkQueries(path, type, { settings, findings });
   if (isThirdParty && settings.isSound(`${path}.jobTimeout`) && type.jobTimeoutMs > 3_600_000) {
     const what = `${path}.jobTimeout is over 1h, when CodePipeline ends third-party actions unless AWS raised the quota`;
     findings.warn(settings.place(`${path}.jobTimeout`), what, "use continuations for longer work");
@@ -227,17 +230,52 @@ function checkActionType(path: string, type: ActionTypeConfig, { draft, settings
   }
 }
 
+/** What PollForJobs can be asked for: one queryable property, and each of its values once. */
+function checkQueries(
+  path: string,
+  type: ActionType,
+  { settings, findings }: Pick<Checked, "settings" | "findings">,
+): void {
+  const [one, several] = [`${path}.queryParam`, `${path}.queryParams`];
+  const given = [one, several].filter((key) => settings.isGiven(key));
+  if (type.owner === "ThirdParty") {
+    for (const key of given) {
+      const what = `${key} is for Custom action types: PollForThirdPartyJobs takes none`;
+      findings.mistake(settings.place(key), what, "remove it");
+    }
+    return;
+  }
+  if (given.length === 2) {
+    findings.mistake(settings.place(one), `${one} and ${several} are both given`, "keep one of them");
+    return;
+  }
+  const queries = type.queryParams ?? [];
+  const [property = ""] = queries.flatMap(Object.keys);
+  for (const [index, query] of queries.entries()) {
+    const [name = "", value] = Object.entries(query)[0] ?? [];
+    const first = queries.findIndex((each) => each[name] === value);
+    const place = settings.place(several, index);
+    if (name !== property) {
+      const what = `${several}[${index}] names ${quote(name)}, and those before it ${quote(property)}`;
+      findings.mistake(place, what, "an action type has one queryable property: keep that");
+    } else if (first < index) {
+      findings.mistake(place, `${several}[${index}] repeats item ${first}`, "remove it");
+    }
+  }
+}
+
 /** One property cannot be masked and shown; and what is queried for is no secret to CodePipeline, nor is it here. */
 function checkSecretProperties(
   path: string,
-  type: ActionTypeConfig,
+  type: ActionType,
   { settings, findings }: Pick<Checked, "settings" | "findings">,
 ): void {
-  const [secret, notSecret, query] = [`${path}.secretProperties`, `${path}.notSecretProperties`, `${path}.queryParam`];
+  const [secret, notSecret] = [`${path}.secretProperties`, `${path}.notSecretProperties`];
+  const query = settings.isGiven(`${path}.queryParams`) ? `${path}.queryParams` : `${path}.queryParam`;
   if (!settings.isSound(secret, notSecret, query)) return;
+  const queried = [type.queryParam ?? {}, ...(type.queryParams ?? [])].flatMap(Object.keys);
   for (const [index, name] of type.secretProperties.entries()) {
-    const isQueried = type.queryParam !== undefined && name in type.queryParam;
-    const other = type.notSecretProperties.includes(name) ? notSecret : isQueried ? query : undefined;
+    const other = type.notSecretProperties.includes(name) ? notSecret : queried.includes(name) ? query : undefined;
     if (other === undefined) continue;
     const what = `${secret} and ${other} both name ${quote(name)}`;
     findings.mistake(settings.place(secret, index), what, "keep one of them");

@@ -2,7 +2,7 @@
 // half, the only place where a key stands: the type Config, the values, the variables, the checks between two keys,
 // the JSON Schema and the table in docs/configuration.md follow from the two.
 import type { ClientToken } from "../job/job.js";
-import { actionTypeSchema, artifactsSchema, handlerSchemas, ledgerSchema } from "./entry-schema.js";
+import { accountSchema, actionTypeSchema, artifactsSchema, handlerSchemas, ledgerSchema } from "./entry-schema.js";
 import {
   boolean,
   duration,
@@ -19,6 +19,7 @@ import {
 } from "./formats.js";
 import { onlyFor, setting, withVariables } from "./setting.js";
 import {
+  accountsFormat,
   actionTypesFormat,
   clientIdFormat,
   clientUrlFormat,
@@ -40,6 +41,11 @@ export const schema = withVariables({
     derived: "`AWS_REGION`, `AWS_DEFAULT_REGION`",
   }),
   allowUnknownRegions: setting("Accept Regions that this version has not heard of.", boolean(), { default: false }),
+  accounts: setting(
+    "The accounts whose pipelines are worked, by name. Absent: one, by the AWS SDK's ordinary chain, called `default`.",
+    accountsFormat,
+    { named: accountSchema },
+  ),
   actionTypes: setting("The action types to work, a list.", actionTypesFormat, {
     required: true,
     each: actionTypeSchema,

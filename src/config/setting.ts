@@ -32,6 +32,8 @@ export interface SettingOptions {
   readonly each?: Section;
   /** A map of named entries, whose key `kind` says which of these sections is theirs. */
   readonly kinds?: Readonly<Record<string, Section>>;
+  /** A map of named entries of these keys. */
+  readonly named?: Section;
 }
 
 /** One key: a convict schema object, with what the rest of this folder needs besides. */
@@ -88,9 +90,14 @@ export function withVariables<S extends Section>(section: S, prefix = "PARTNERD"
     const name = `${prefix}_${key.replaceAll(/[A-Z]/g, "_$&").toUpperCase()}`;
     // No text stands for a map or for entries.
     if (!isSetting(part)) named[key] = withVariables(part, name);
-    else if (part.kind.written !== "map" && !part.each && !part.kinds) named[key] = { ...part, env: name };
+    else if (part.kind.written !== "map" && !hasEntries(part)) named[key] = { ...part, env: name };
   }
   return { ...section, ...named };
+}
+
+/** True for a list or a map of entries with keys of their own. */
+export function hasEntries({ each, named, kinds }: SettingOptions): boolean {
+  return each !== undefined || named !== undefined || kinds !== undefined;
 }
 
 /** Tells a key from a section. */
@@ -130,7 +137,7 @@ export function specialKeys(section: Section): SpecialKeys {
     const key = path.at(-1) ?? "";
     if (setting.decides === "strictly") deciding.add(key);
     if (fileFormOf(key, setting)) secret.add(key);
-    for (const entries of [setting.each ?? {}, ...Object.values(setting.kinds ?? {})]) {
+    for (const entries of [setting.each ?? {}, setting.named ?? {}, ...Object.values(setting.kinds ?? {})]) {
       const below = specialKeys(entries);
       for (const each of below.deciding) deciding.add(each);
       for (const each of below.secret) secret.add(each);

@@ -6,12 +6,16 @@ import type { ClientId, Region } from "../job/job.js";
 import { likelyHost } from "../std/likely.js";
 import { regionPattern } from "../std/regions.js";
 import type { Format, Problem } from "./formats.js";
-import { httpUrl, list, notA, secret, single, text } from "./formats.js";
+import { httpUrl, list, meaningOf, notA, secret, single, text, textMap } from "./formats.js";
 import { quote } from "./mistakes.js";
 
 /** Each action type is polled in each of its Regions by a loop of its own: more would be another kind of worker. */
 const actionTypesMax = 200;
 const handlersMax = 200;
+/** Each has clients and pollers of its own. */
+const accountsMax = 200;
+/** Each value has a poller of its own. */
+const queriesMax = 200;
 /** What useradd takes, and names of directories; or a number in quotes. */
 const accountPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\$?$/;
 /** The last one means "nobody in particular" to the system. */
@@ -41,16 +45,34 @@ export const actionTypesFormat: Format<unknown, ""> = single(
   { type: "array", minItems: 1, maxItems: actionTypesMax },
 );
 
-/** A name of a handler: what is safe in logs, metrics and file names. */
-export const handlerName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+/** A name of a handler or an account: what is safe in logs, metrics and file names. */
+export const entryName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
 /** `handlers`: a map. */
 export const handlersFormat: Format<unknown, ""> = single(
   "map",
   (value) =>
     value instanceof Map ? tooMany(value.size, handlersMax) : { what: "is not a map", mend: "write `NAME: {kind: …}`" },
-  { type: "object", maxProperties: handlersMax, propertyNames: { pattern: handlerName.source } },
+  { type: "object", maxProperties: handlersMax, propertyNames: { pattern: entryName.source } },
 );
+
+/** `accounts`: a map. */
+export const accountsFormat: Format<unknown, ""> = single(
+  "map",
+  (value) => {
+    const mend = "write `NAME: { roleArn: … }`";
+    if (!(value instanceof Map)) return { what: "is not a map", mend };
+    if (value.size === 0) return { what: "names no account", mend: `${mend}, or remove the key` };
+    return tooMany(value.size, accountsMax);
+  },
+  { type: "object", minProperties: 1, maxProperties: accountsMax, propertyNames: { pattern: entryName.source } },
+);
+
+/** Names of accounts; whether they exist is looked at later. */
+export const accountListFormat = list(text({ max: 64, form: entryName, says: "a name in accounts" }), {
+  name: "list of accounts",
+  max: accountsMax,
+});
 
 function tooMany(entries: number, max: number): Problem | undefined {
   return entries > max ? { what: `has ${entries} entries`, mend: `${max} is the most` } : undefined;
@@ -131,6 +153,34 @@ export const listenHostFormat: Format<string, ""> = single(
   },
   { type: "string", examples: ["127.0.0.1", "::1", "0.0.0.0"] },
 );
+
+/** A queryable property with the value that is asked for: PollForJobs takes one. */
+export const queryParamFormat = textMap({
+  key: text({ max: 50 }),
+  value: text({ max: 50, form: /^[a-zA-Z0-9_-]+$/, says: "letters, digits, - and _ only" }),
+  max: 1,
+});
+
+/** Several of them. */
+export const queryParamsFormat: Format<readonly Readonly<Record<string, string>>[], ""> = {
+  name: "list of maps",
+  json: { type: "array", items: { ...queryParamFormat.json, minProperties: 1 }, minItems: 1, maxItems: queriesMax },
+  problems(value) {
+    const mend = "write [{ Project: shop }, { Project: blog }]";
+    if (!Array.isArray(value)) return [{ what: value instanceof Map ? "is a map, not a list" : "is not a list", mend }];
+    if (value.length === 0) return [{ what: "is empty", mend }];
+    if (value.length > queriesMax) return [{ what: `has ${value.length} items`, mend: `${queriesMax} is the most` }];
+    return value.flatMap((each: unknown, index): Problem[] => {
+      if (each instanceof Map && each.size === 0) return [{ at: index, what: "names no property", mend }];
+      return queryParamFormat.problems(each).map((problem) => ({
+        at: index,
+        what: problem.at === undefined ? problem.what : `has ${quote(problem.at)}, which ${problem.what}`,
+        mend: problem.mend,
+      }));
+    });
+  },
+  meaning: (value) => (value as unknown[]).map((each) => meaningOf(queryParamFormat, each)),
+};
 
 /** A user or group of this machine: its name, or its number. */
 export const accountFormat: Format<string, ""> = {

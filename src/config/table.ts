@@ -6,8 +6,9 @@ import { isAlwaysRequired, settingsOf } from "./setting.js";
 /** Markdown: one row for each key, in the order of the schema; those of entries after all others. */
 export function configurationTable(): string {
   const rows = rowsOf(schema, "");
-  for (const [path, { each, kinds }] of settingsOf(schema)) {
+  for (const [path, { each, named, kinds }] of settingsOf(schema)) {
     if (each) rows.push(...rowsOf(each, `${path.join(".")}[].`));
+    if (named) rows.push(...rowsOf(named, `${path.join(".")}.NAME.`));
     if (kinds) rows.push(...kindRows(kinds, `${path.join(".")}.NAME.`));
   }
   return `${["| Key | Value | Default | Variable | |", "|---|---|---|---|---|", ...rows].join("\n")}\n`;

@@ -17,13 +17,15 @@ type OneOfWords<S, K extends keyof S> = {
 /** What a key, or a section below, becomes. */
 type ValueOf<P> = P extends { readonly each: infer E }
   ? readonly Values<E>[]
-  : P extends { readonly kinds: infer E }
-    ? Readonly<Record<string, OneOf<E[keyof E]>>>
-    : P extends Setting<infer F>
-      ? F extends Format<infer V>
-        ? V
-        : never
-      : Values<P>;
+  : P extends { readonly named: infer E }
+    ? Readonly<Record<string, Values<E>>>
+    : P extends { readonly kinds: infer E }
+      ? Readonly<Record<string, OneOf<E[keyof E]>>>
+      : P extends Setting<infer F>
+        ? F extends Format<infer V>
+          ? V
+          : never
+        : Values<P>;
 
 type OneOf<S> = S extends unknown ? Values<S> : never;
 
@@ -87,6 +89,8 @@ function settingValue(part: Setting, path: string, settings: Settings): unknown 
     .map((entry) => [entry.name, valuesOf(entry.section, entry.path, settings)] as const);
   if (part.each) return entries.map(([, value]) => value);
   if (part.kinds) return record(entries);
+  // Without any the key may as well be missing.
+  if (part.named) return entries.length === 0 && part.nullable ? undefined : record(entries);
   const value = settings.get(path);
   // An empty map of something that may be missing means what no map means.
   const isUnset = value === null || (part.nullable && value instanceof Map && value.size === 0);

@@ -1,9 +1,12 @@
 // How CodePipeline sees us: credentials, reach and clock in each Region, and each action type there.
+import type { AccountAccess } from "../codepipeline/account-credentials.js";
 import type { GatewayError } from "../codepipeline/gateway.js";
-import type { RegionInspection } from "../codepipeline/inspection.js";
+import type { ExpectedActionType, RegionInspection } from "../codepipeline/inspection.js";
+import { accountsOf } from "../compose/build.js";
 import type { PartsOptions } from "../compose/parts-options.js";
 import { proxiesOf } from "../compose/proxies-of.js";
-import { actionTypeName, type Region } from "../job/job.js";
+import type { ActionTypeConfig } from "../config/config.js";
+import { actionTypeName, placeOf, placeText, type Region } from "../job/job.js";
 import { credentialFileTroubles } from "./credential-files.js";
 import type { Finding } from "./finding.js";
 import { remedyOf } from "./ways-out.js";
@@ -13,36 +16,30 @@ const lookLimitMs = 20_000;
 const skewMaxMs = 300_000;
 const skewWarnMs = 30_000;
 
-/** One finding for the credentials, and for each Region its reach, its clock and its action types. */
+/** For each account one finding for its credentials, and for each of its Regions reach, clock and action types. */
 export async function codePipeline(options: PartsOptions): Promise<readonly Finding[]> {
-  const { config, environment, masker } = options;
+  const { config } = options;
+  const names = [...new Set(config.actionTypes.flatMap((type) => accountsOf(type, config)))];
+  const troubles = await credentialFileTroubles(options.environment);
+  return (await Promise.all(names.map((name) => accountFindings(name, options, troubles)))).flat();
+}
+
+async function accountFindings(
+  name: string,
+  options: PartsOptions,
+  troubles: readonly string[],
+): Promise<readonly Finding[]> {
+  const { config, masker } = options;
   const proxies = proxiesOf(options);
   const { inspectRegion } = await import("../codepipeline/inspection.js");
-  const regions = [...new Set(config.actionTypes.flatMap((type) => type.regions))];
+  const types = config.actionTypes.filter((type) => accountsOf(type, config).includes(name));
+  const regions = [...new Set(types.flatMap((type) => type.regions))];
+  const account = config.accounts?.[name] ?? {};
   const inspections = await Promise.all(
     regions.map((region) =>
       inspectRegion({
-        client: { region, endpoint: undefined, ...config.aws, proxies, mask: (text) => masker.mask(text) },
-        expected: config.actionTypes
-          .filter((type) => type.regions.includes(region))
-          .map(
-            ({
-              category,
-              owner,
-              provider,
-              version,
-              jobTimeoutMs,
-              secretProperties,
-              notSecretProperties,
-              queryParam,
-            }) => ({
-              actionType: { category, owner, provider, version },
-              jobTimeoutMs,
-              secretProperties,
-              ...(notSecretProperties ? { notSecretProperties } : {}),
-              queryParam,
-            }),
-          ),
+        client: { region, endpoint: undefined, ...config.aws, account, proxies, mask: (text) => masker.mask(text) },
+        expected: types.filter((type) => type.regions.includes(region)).map((type) => expectedOf(type)),
         now: Date.now,
         signal: AbortSignal.timeout(lookLimitMs),
       }),
@@ -50,18 +47,34 @@ export async function codePipeline(options: PartsOptions): Promise<readonly Find
   );
   const [first] = inspections;
   if (!first) return [];
-  const credentials = credentialsFinding(first, await credentialFileTroubles(environment));
+  const subject = config.accounts ? `credentials of the account ${name}` : "credentials";
+  const credentials = credentialsFinding(subject, first, account, troubles);
   // Without credentials nothing can be asked, and every further line would only repeat it.
-  return credentials.verdict === "failed" ? [credentials] : [credentials, ...inspections.flatMap(regionFindings)];
+  if (credentials.verdict === "failed") return [credentials];
+  const where = (region: Region) => placeText(placeOf({ account: name, region }));
+  return [credentials, ...inspections.flatMap((one) => regionFindings(one, where(one.region)))];
 }
 
-function credentialsFinding({ credentials }: RegionInspection, troubles: readonly string[]): Finding {
-  const subject = "credentials";
+function expectedOf(type: ActionTypeConfig): ExpectedActionType {
+  const { category, owner, provider, version, jobTimeoutMs, secretProperties, notSecretProperties } = type;
+  return {
+    actionType: { category, owner, provider, version },
+    jobTimeoutMs,
+    secretProperties,
+    ...(notSecretProperties ? { notSecretProperties } : {}),
+    queried: [...new Set((type.queryParams ?? []).flatMap(Object.keys))],
+  };
+}
+
+function credentialsFinding(
+  subject: string,
+  { credentials }: RegionInspection,
+  account: AccountAccess,
+  troubles: readonly string[],
+): Finding {
   if ("kind" in credentials) {
     const remedy =
-      troubles.length > 0
-        ? `fix what the SDK ignores silently: ${troubles.join("; ")}`
-        : "give the process a role (task, instance, web identity) or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+      troubles.length > 0 ? `fix what the SDK ignores silently: ${troubles.join("; ")}` : remedyFor(account);
     return {
       subject,
       verdict: "failed",
@@ -71,13 +84,24 @@ function credentialsFinding({ credentials }: RegionInspection, troubles: readonl
   }
   const { accessKeyId, expiresAtMs } = credentials;
   const until = expiresAtMs === undefined ? "" : `, renewed before ${new Date(expiresAtMs).toISOString()}`;
-  return { subject, verdict: "ok", message: `found, access key …${accessKeyId.slice(-4)}${until}` };
+  const { roleArn, profile } = account;
+  const how = roleArn !== undefined ? `assumed ${roleArn}` : profile !== undefined ? `profile ${profile}` : "found";
+  return { subject, verdict: "ok", message: `${how}, access key …${accessKeyId.slice(-4)}${until}` };
 }
 
-function regionFindings(inspection: RegionInspection): readonly Finding[] {
+/** What to do where an account's credentials cannot be had. */
+function remedyFor({ roleArn, profile }: AccountAccess): string {
+  if (roleArn !== undefined) {
+    return `let ${roleArn} trust partnerd's own identity, with this external id: partnerd iam-policy prints both sides`;
+  }
+  if (profile !== undefined) return `check the profile ${profile} in the AWS configuration files`;
+  return "give the process a role (task, instance, web identity) or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+}
+
+function regionFindings(inspection: RegionInspection, where: string): readonly Finding[] {
   const { region, clockAheadMs, actionTypes, denied } = inspection;
   const types = actionTypes.flatMap(({ actionType, seen }): readonly Finding[] => {
-    const subject = `${actionTypeName(actionType)} in ${region}`;
+    const subject = `${actionTypeName(actionType)} in ${where}`;
     switch (seen.kind) {
       case "failed":
         return [{ subject, verdict: isForbidden(seen.fault) ? "warning" : "failed", ...explained(seen.fault, region) }];
@@ -101,16 +125,16 @@ function regionFindings(inspection: RegionInspection): readonly Finding[] {
         return [seen satisfies never];
     }
   });
-  return [clockFinding(inspection), ...types, ...permissionFindings(region, clockAheadMs, denied)];
+  return [clockFinding(inspection, where), ...types, ...permissionFindings(where, clockAheadMs, denied)];
 }
 
 /** Nothing when nothing answers: that is said already. */
 function permissionFindings(
-  region: Region,
+  where: string,
   clockAheadMs: number | undefined,
   denied: readonly GatewayError[],
 ): readonly Finding[] {
-  const subject = `job operations in ${region}`;
+  const subject = `job operations in ${where}`;
   const [first] = denied;
   if (clockAheadMs === undefined) return [];
   if (!first) return [{ subject, verdict: "ok", message: "allowed" }];
@@ -121,8 +145,8 @@ function permissionFindings(
   return [{ subject, verdict: "failed", message: `CodePipeline denies ${names}: ${first.message}`, remedy }];
 }
 
-function clockFinding({ region, clockAheadMs: aheadMs, actionTypes }: RegionInspection): Finding {
-  const subject = `CodePipeline in ${region}`;
+function clockFinding({ region, clockAheadMs: aheadMs, actionTypes }: RegionInspection, where: string): Finding {
+  const subject = `CodePipeline in ${where}`;
   if (aheadMs === undefined) {
     const fault = actionTypes.map(({ seen }) => (seen.kind === "failed" ? remedyOf(seen.fault.code) : undefined));
     const special = fault.find((each) => each !== undefined);

@@ -1,13 +1,13 @@
 // How fast CodePipeline is called while it throttles: one budget for each account and Region, over all pollers and calls.
 // It lies in the engine because only the engine knows what a call is for, and gives up slots while a poll waits. While
 // nobody is throttled it only counts.
-import type { JobKey } from "../job/job.js";
+import { type Place, placeName } from "../job/job.js";
 import type { Clock } from "../std/clock.js";
 import type { Deed } from "./breakers.js";
 
 /** Names a budget: what CodePipeline counts calls by. */
-export function budgetScope({ region }: Pick<JobKey, "region">): string {
-  return region;
+export function budgetScope(place: Place): string {
+  return placeName(place);
 }
 
 /** Results first: they are owed. Then what is claimed with a nonce that ages; polls only bring more to do. */
@@ -175,7 +175,7 @@ export class CallBudgets {
     this.#options = options;
   }
 
-  of(place: Pick<JobKey, "region">): CallBudget {
+  of(place: Place): CallBudget {
     const scope = budgetScope(place);
     const known = this.#byScope.get(scope);
     if (known) return known;

@@ -68,7 +68,7 @@ export async function calling<T>(
     throw new GatewayError({ kind: "aborted", operation: deed, code: "aborted", message });
   }
   try {
-    const answer = await call(context.deps.gateway(key.region, key.actionType.owner));
+    const answer = await call(context.deps.gateway(key, key.actionType.owner));
     budget.ended(false);
     context.breakers.passed(key, deed);
     return answer;

@@ -2,7 +2,7 @@
 import type { ArtifactStore } from "../artifacts/artifacts.js";
 import type { JobGateway } from "../codepipeline/gateway.js";
 import type { HandlerRegistry, JobTrace } from "../handlers/handler.js";
-import type { ActionOwner, JobKey, Region } from "../job/job.js";
+import type { ActionOwner, JobKey, Place } from "../job/job.js";
 import type { Ledger } from "../ledger/ledger.js";
 import type { Clock } from "../std/clock.js";
 import type { Log } from "../std/log.js";
@@ -11,7 +11,7 @@ import type { BreakerLimits } from "./handler-breaker.js";
 
 /** What the engine needs of the world. */
 export interface EngineDeps {
-  readonly gateway: (region: Region, owner: ActionOwner) => JobGateway;
+  readonly gateway: (place: Place, owner: ActionOwner) => JobGateway;
   readonly handlers: HandlerRegistry;
   readonly ledger: Ledger;
   readonly artifacts: ArtifactStore;

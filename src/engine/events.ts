@@ -1,15 +1,16 @@
 // What the engine says happened, once, as typed events; logs, metrics and the status page only read them.
 // An event holds no secret: ids, counts, times, and texts that were masked before.
 import type { GatewayError, GatewayFaultKind } from "../codepipeline/gateway.js";
-import type { ActionType, JobKey, Region } from "../job/job.js";
+import type { ActionType, JobKey, Place } from "../job/job.js";
 import type { JobEventType, JobState, LostReason } from "../job/lifecycle.js";
 import type { Order } from "../job/order.js";
 import type { Outcome } from "../job/outcome.js";
 
 /** Names one polling loop. */
-export interface PollerName {
-  readonly region: Region;
+export interface PollerName extends Place {
   readonly actionType: ActionType;
+  /** What it asks for, such as `Project=shop`; absent: for every job of the type. */
+  readonly query?: string;
 }
 
 /** A failed call, as much of it as may be shown. */
@@ -93,11 +94,11 @@ export type WorkerEvent = { readonly atMs: number } & (
     }
   /** The first good poll after failures. */
   | { readonly type: "poll-recovered"; readonly poller: PollerName; readonly failures: number }
-  /** CodePipeline began to deny calls of a Region: credentials, permissions or clock. Once, however many it denies. */
+  /** CodePipeline began to deny an account's calls in a Region: credentials, permissions or clock. Once, however many. */
   | { readonly type: "breaker-opened"; readonly poller: PollerName; readonly fault: Fault }
-  /** No call of the Region is denied any more. */
-  | { readonly type: "breaker-closed"; readonly region: Region; readonly openMs: number }
-  /** CodePipeline throttles calls of a Region: from now on they are made in turn, so many a second at first. */
+  /** No call of the account in the Region is denied any more. */
+  | ({ readonly type: "breaker-closed"; readonly openMs: number } & Place)
+  /** CodePipeline throttles calls of an account in a Region: they are made in turn, so many a second at first. */
   | { readonly type: "calls-limited"; readonly scope: string; readonly perSecond: number }
   /** Nobody was throttled, and no call had to wait, for a minute. */
   | { readonly type: "calls-unlimited"; readonly scope: string; readonly limitedMs: number }

@@ -1,7 +1,7 @@
 // Carries out what an operator decides about one job while the daemon runs: wherever the job stands, in flight or in the
 // ledger alone. job/order.ts says what an order does in each state.
 import type { JobKey } from "../job/job.js";
-import { type GivenJob, jobMeant } from "../job/meant.js";
+import { type GivenJob, isThere, jobMeant } from "../job/meant.js";
 import { type Order, orderFor } from "../job/order.js";
 import { LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
 import type { EngineContext } from "./context.js";
@@ -28,7 +28,7 @@ export async function giveOrder(
 ): Promise<OrderAnswer> {
   const { ledger, mask } = context.deps;
   const inFlight = () => [...runner.flights()].map((flight): Held => ({ key: flight.key, flight }));
-  const isNamed = ({ key: { jobId, region } }: Held) => jobId === given.jobId && region === (given.region ?? region);
+  const isNamed = ({ key }: Held) => key.jobId === given.jobId && isThere(key, given);
   const isInFlight = inFlight().some(isNamed);
   // In a fleet other replicas may hold the job, or another one that begins so: here only a whole id will do.
   if (!isInFlight && ledger.watch) return unknownJob;
@@ -89,7 +89,7 @@ async function recordOnly(
   runner.setAside(key, "settled");
   return {
     kind: "taken",
-    message: "failed in the ledger; the result is reported once its action type is configured here again",
+    message: "failed in the ledger; the result is reported once its action type and account are configured here again",
   };
 }
 

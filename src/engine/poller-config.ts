@@ -1,10 +1,11 @@
-// One configured action type in one Region, as the engine sees it.
-import { type ActionType, actionTypeName, type JobKey, type Region } from "../job/job.js";
+// One configured action type in one account and Region, with one value of its queryable property, as the engine sees it.
+import { type ActionType, defaultAccount, type JobKey, type Place, placeOf, pollerName, typeKey } from "../job/job.js";
 import type { PollerName } from "./events.js";
 
-export interface PollerConfig {
-  readonly region: Region;
+export interface PollerConfig extends Place {
   readonly actionType: ActionType;
+  /** The queryable property and its value, for a type that has one: only such jobs are offered. */
+  readonly queryParam?: Readonly<Record<string, string>>;
   /** Pollers of one entry of the configuration share this name, and by it `maxConcurrentJobs`. */
   readonly group: string;
   /** The handler's name in the configuration. */
@@ -24,14 +25,21 @@ export interface PollerConfig {
   readonly notSecretProperties?: readonly string[];
 }
 
-/** Names a poller, and its way to slots. */
-export function pollerKey(config: { readonly region: Region; readonly actionType: ActionType }): string {
-  return `${config.region} ${actionTypeName(config.actionType)}`;
+/** A poller of the job's type: all of them have the same settings, but for what they ask for, which no job says. */
+export function configOf(pollers: ReadonlyMap<string, PollerConfig>, key: JobKey): PollerConfig | undefined {
+  const name = typeKey(key);
+  const alone = pollers.get(name);
+  if (alone) return alone;
+  // No name of an action type has a space.
+  for (const [each, config] of pollers) if (each.startsWith(`${name} `)) return config;
+  return undefined;
 }
 
-/** The poller that a job came by. */
-export function configOf(pollers: ReadonlyMap<string, PollerConfig>, key: JobKey): PollerConfig | undefined {
-  return pollers.get(pollerKey(key));
+/** Why there is no poller of the job's type. */
+export function notConfigured(pollers: ReadonlyMap<string, PollerConfig>, { account }: JobKey): string {
+  const isThere = [...pollers.values()].some((config) => config.account === account);
+  const what = isThere ? "its action type" : `its account, ${account ?? defaultAccount},`;
+  return `${what} is no longer configured here`;
 }
 
 /** Pollers by their keys. */
@@ -39,7 +47,20 @@ export function configsByKey(pollers: readonly PollerConfig[]): ReadonlyMap<stri
   return new Map(pollers.map((config) => [pollerKey(config), config]));
 }
 
+/** Names a configured poller, and its way to slots. */
+export function pollerKey(config: PollerConfig): string {
+  return pollerName(pollerNameOf(config));
+}
+
 /** What events call the poller. */
-export function pollerNameOf({ region, actionType }: PollerConfig): PollerName {
-  return { region, actionType };
+export function pollerNameOf({ actionType, queryParam, ...place }: PollerConfig): PollerName {
+  const query = queryParam && queryText(queryParam);
+  return { ...placeOf(place), actionType, ...(query === undefined ? {} : { query }) };
+}
+
+/** Such as `Project=shop`. */
+function queryText(queryParam: Readonly<Record<string, string>>): string {
+  return Object.entries(queryParam)
+    .map(([property, value]) => `${property}=${value}`)
+    .join(" ");
 }

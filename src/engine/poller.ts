@@ -1,11 +1,11 @@
-// One loop per action type and Region: take slots, poll for that many, set the jobs going, rest. It ends only when
-// its signal aborts, or, in a single pass, when nothing is waiting any more. It never ends by an error.
+// One loop per action type, Region and query value: take slots, poll for that many, set the jobs going, rest. It ends
+// only when its signal aborts, or, in a single pass, when nothing is waiting any more. It never ends by an error.
 import { GatewayError } from "../codepipeline/gateway.js";
 import { jobKeyName, type PolledJob } from "../job/job.js";
 import { type BackoffPolicy, type BackoffState, next, type PollResult, rested } from "./backoff.js";
 import type { EngineContext } from "./context.js";
-import { faultOf } from "./events.js";
-import { type PollerConfig, pollerKey } from "./poller-config.js";
+import { faultOf, type PollerName } from "./events.js";
+import { type PollerConfig, pollerKey, pollerNameOf } from "./poller-config.js";
 import type { Runner } from "./runner.js";
 import type { Reservation, Slot } from "./slot.js";
 import type { Slots } from "./slots.js";
@@ -27,8 +27,10 @@ export interface PollerStep {
 
 /** One polling loop, as /livez judges it. */
 export interface PollerLoop extends PollerStep {
+  readonly account?: string;
   readonly region: string;
   readonly actionType: string;
+  readonly query?: string;
 }
 
 export interface PollerOptions {
@@ -68,6 +70,7 @@ interface PollTake {
 
 export class Poller {
   readonly #options: PollerOptions;
+  readonly #name: PollerName;
   readonly #backoff: BackoffPolicy;
   #state: BackoffState = rested;
   #wake = new AbortController();
@@ -91,6 +94,7 @@ export class Poller {
 
   constructor(options: PollerOptions) {
     this.#options = options;
+    this.#name = pollerNameOf(options.config);
     const { limits, deps } = options.context;
     this.#backoff = {
       minIntervalMs: limits.polling.minIntervalMs,
@@ -223,9 +227,9 @@ export class Poller {
     const { config, context, budget, idleEndMs } = this.#options;
     const { turns, deps } = context;
     const { clock } = deps;
-    const gateway = deps.gateway(config.region, config.actionType.owner);
+    const gateway = deps.gateway(config, config.actionType.owner);
     const asked = limit + this.#behind(limit);
-    const answer = await gateway.poll(config.actionType, asked, signal);
+    const answer = await gateway.poll(config.actionType, asked, signal, config.queryParam);
     context.budgets.of(config).ended(false);
     const answeredMs = clock.monotonic();
     this.#recovered();
@@ -247,7 +251,7 @@ export class Poller {
     const waiting = turns.waiting(config);
     context.emit({
       type: "poll-finished",
-      poller: { region: config.region, actionType: config.actionType },
+      poller: this.#name,
       limit: asked,
       offered: answer.jobs.length + answer.unreadable.length,
       taken,
@@ -314,7 +318,7 @@ export class Poller {
     this.#failures += 1;
     // The last poll of a removed or replaced poller says nothing about the next one.
     if (!this.#end.signal.aborted) {
-      context.breakers.failed(config, "poll", fault);
+      context.breakers.failed(this.#name, "poll", fault);
     }
     context.budgets.of(config).ended(fault.kind === "throttled");
     context.admission.machine.notice(error, "a poll failed");
@@ -323,7 +327,7 @@ export class Poller {
     const restMs = this.#rest({ kind: "failed", fault: kind, retryAfterMs, tookMs: durationMs });
     context.emit({
       type: "poll-failed",
-      poller: { region: config.region, actionType: config.actionType },
+      poller: this.#name,
       fault: faultOf(fault, context.deps.mask),
       failures: this.#failures,
       durationMs,
@@ -335,13 +339,12 @@ export class Poller {
   }
 
   #recovered(): void {
-    const { config, context } = this.#options;
-    const poller = { region: config.region, actionType: config.actionType };
+    const { context } = this.#options;
     this.#isProbing = false;
     // The denial may have met the poller that this one replaced.
-    context.breakers.passed(poller, "poll");
+    context.breakers.passed(this.#name, "poll");
     if (this.#failures === 0) return;
-    context.emit({ type: "poll-recovered", poller, failures: this.#failures });
+    context.emit({ type: "poll-recovered", poller: this.#name, failures: this.#failures });
     this.#failures = 0;
   }
 
@@ -354,7 +357,7 @@ export class Poller {
   #want(): number {
     const { config, context, budget } = this.#options;
     // While a call for its jobs is denied, or its handler is in doubt, the poller gets one job at a time.
-    const isProbing = this.#isProbing || context.breakers.isOpenFor(config);
+    const isProbing = this.#isProbing || context.breakers.isOpenFor(this.#name);
     if (isProbing) return 1;
     const { mostJobs } = context.budgets.of(config);
     return Math.min(config.maxConcurrentJobs, budget.left, context.admission.mostFor(config.handler), mostJobs);

@@ -1,10 +1,10 @@
 // Every polling loop of the worker, one for each poller, and how they change when the configuration does: a loop that is
 // no longer wanted ends after the poll that is under way, so that no job it is offered is lost.
-import { actionTypeName } from "../job/job.js";
+import { actionTypeName, typeKey } from "../job/job.js";
 import type { EngineContext } from "./context.js";
 import type { PollerLoop } from "./poller.js";
 import { type Budget, Poller } from "./poller.js";
-import { type PollerConfig, pollerKey } from "./poller-config.js";
+import { type PollerConfig, pollerKey, pollerNameOf } from "./poller-config.js";
 import type { Runner } from "./runner.js";
 import type { Slots } from "./slots.js";
 
@@ -55,9 +55,9 @@ export class Pollers {
   /** What each loop does now, in the order of the configuration. */
   get loops(): readonly PollerLoop[] {
     const overdueMs = this.#options.context.deps.clock.monotonic() - this.#madeMs;
-    return [...this.#pollers].map(([name, { region, actionType }]) => ({
-      region,
-      actionType: actionTypeName(actionType),
+    return [...this.#pollers].map(([name, config]) => ({
+      ...pollerNameOf(config),
+      actionType: actionTypeName(config.actionType),
       ...(this.#running.get(name)?.poller.step ?? { doing: "starting", overdueMs }),
     }));
   }
@@ -85,9 +85,10 @@ export class Pollers {
       this.#running.delete(name);
     }
     const removed = [...before].filter(([name]) => !after.has(name)).map(([, config]) => config);
+    const types = new Set([...after.values()].map(typeKey));
     for (const config of removed) {
       slots.close(pollerKey(config));
-      context.breakers.forget(config);
+      context.breakers.forget(pollerNameOf(config), types.has(typeKey(config)) ? "others-stay" : "last-of-type");
     }
     for (const config of after.values()) {
       this.#open(config);

@@ -3,7 +3,7 @@
 import type { UnfinishedJob } from "../ledger/ledger.js";
 import { type FoundJob, LedgerError } from "../ledger/ledger.js";
 import type { EngineContext } from "./context.js";
-import { configOf, pollerKey } from "./poller-config.js";
+import { configOf, notConfigured, pollerKey } from "./poller-config.js";
 import type { Runner } from "./runner.js";
 import type { Slots } from "./slots.js";
 import { turnOf } from "./story.js";
@@ -27,7 +27,7 @@ export async function recover(
     else others.push(found);
   }
   for (const { lease } of others) {
-    const why = isStopped ? "stopped before it was recovered" : "its action type is no longer configured here";
+    const why = isStopped ? "stopped before it was recovered" : notConfigured(context.pollers, lease.key);
     const message = `${why}; it stays in the ledger`;
     const isOurs = runner.setAside(lease.key, lease.state);
     context.emit({ type: "job-unfinished", key: lease.key, state: lease.state, isOurs, message });

@@ -17,7 +17,7 @@ import { drop, leave } from "./ending.js";
 import { handle } from "./handling.js";
 import type { JobInFlight, Loss } from "./in-flight.js";
 import { maskSecretsOf } from "./job-secrets.js";
-import { configOf, type PollerConfig } from "./poller-config.js";
+import { configOf, notConfigured, type PollerConfig } from "./poller-config.js";
 import { report, settle } from "./reporting.js";
 import type { JobWait } from "./slots.js";
 import { tokenWaitMaxMs } from "./token-waits.js";
@@ -66,7 +66,7 @@ async function begins(context: EngineContext, flight: JobInFlight): Promise<bool
   if (orders.some(({ aborted }) => aborted)) return true;
   const config = configOf(context.pollers, flight.key);
   if (!config) {
-    leave(context, flight, "its action type is no longer configured here; it stays in the ledger");
+    leave(context, flight, `${notConfigured(context.pollers, flight.key)}; it stays in the ledger`);
     return false;
   }
   // The settings of now: the configuration may have changed while it waited, `afterCrash` included.

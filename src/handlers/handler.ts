@@ -43,6 +43,8 @@ export interface JobDocument {
   readonly version: 1;
   readonly jobId: string;
   readonly region: string;
+  /** The name in `accounts` of the configuration by whose credentials CodePipeline is called. Absent: `default`. */
+  readonly account?: string;
   /** Third-party jobs only. */
   readonly clientId?: string;
   /** Custom jobs only. */

@@ -40,6 +40,7 @@ export function jobDocument(call: Pick<HandlerCall, "job" | "deadline">): JobDoc
     version: 1,
     jobId: key.jobId,
     region: key.region,
+    ...(key.account === undefined ? {} : { account: key.account }),
     ...(key.clientId === undefined ? {} : { clientId: key.clientId }),
     ...(job.accountId === undefined ? {} : { accountId: job.accountId }),
     actionType: { category, owner, provider, version },
@@ -105,6 +106,11 @@ export const jobDocumentSchema = {
       maxLength: limits.thirdPartyJobId,
     },
     region: { description: "The AWS Region of the pipeline.", ...text },
+    account: {
+      description:
+        "The name in `accounts` of the configuration by whose credentials CodePipeline is called. Absent: `default`.",
+      ...text,
+    },
     clientId: { description: "Who the customer is. Third-party jobs only.", ...text },
     accountId: { description: "The customer's AWS account. Custom jobs only.", ...text },
     actionType: {

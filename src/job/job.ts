@@ -19,6 +19,9 @@ export type ContinuationToken = Branded<"ContinuationToken">;
 /** An AWS Region name such as `us-east-1`. */
 export type Region = Branded<"Region">;
 
+/** A name in `accounts` of the configuration, never `default`. */
+export type AccountName = Branded<"AccountName">;
+
 export type ActionOwner = "ThirdParty" | "Custom";
 export type ActionCategory = "Source" | "Build" | "Deploy" | "Test" | "Invoke" | "Approval" | "Compute";
 
@@ -30,9 +33,15 @@ export interface ActionType {
   readonly version: string;
 }
 
-/** What names one job everywhere: in the engine, the ledger, events and logs. */
-export interface JobKey {
+/** Where CodePipeline is called: in whose account, and in which Region. */
+export interface Place {
+  /** By whose credentials. Absent: the account `default`, the only one where none are configured. */
+  readonly account?: AccountName;
   readonly region: Region;
+}
+
+/** What names one job everywhere: in the engine, the ledger, events and logs. */
+export interface JobKey extends Place {
   readonly actionType: ActionType;
   readonly jobId: JobId;
   /** Third-party jobs only. */
@@ -113,7 +122,51 @@ export function actionTypeName(actionType: ActionType): string {
   return `${actionType.owner}/${actionType.category}/${actionType.provider}/${actionType.version}`;
 }
 
-/** One string for a job within one fleet: a job id is unique within its Region. */
-export function jobKeyName(key: JobKey): string {
-  return `${key.region}/${key.jobId}`;
+/** The account that is meant where none is named. */
+export const defaultAccount = "default";
+
+/** A place as others may hold it. */
+interface AnyPlace {
+  readonly account?: string | undefined;
+  readonly region: string;
+}
+
+/** One string for a place: `us-east-1`, or `shop@us-east-1` for a named account. Neither name can hold an `@` or a `/`. */
+export function placeName({ account, region }: AnyPlace): string {
+  return account === undefined ? region : `${account}@${region}`;
+}
+
+/** The place that `placeName` named. */
+export function placeFrom(name: string): Place {
+  const at = name.indexOf("@");
+  const region = name.slice(at + 1) as Region;
+  return at < 0 ? { region } : placeOf({ account: name.slice(0, at) as AccountName, region });
+}
+
+/** Only the place of something; that of the account `default` names none. */
+export function placeOf({ account, region }: AnyPlace): Place {
+  const isNamed = account !== undefined && account !== defaultAccount;
+  return { ...(isNamed ? { account: account as AccountName } : {}), region: region as Region };
+}
+
+/** A place in words: `us-east-1`, or `us-east-1 (account shop)`. */
+export function placeText({ account, region }: AnyPlace): string {
+  return account === undefined ? region : `${region} (account ${account})`;
+}
+
+/** Names the jobs of one type in one place. */
+export function typeKey({ actionType, ...place }: Place & Pick<JobKey, "actionType">): string {
+  return `${placeName(place)} ${actionTypeName(actionType)}`;
+}
+
+/** Names a poller; `query` is what it asks for, such as `Project=shop`, where it does not poll for every job. */
+export function pollerName(
+  poller: Place & Pick<JobKey, "actionType"> & { readonly query?: string | undefined },
+): string {
+  return poller.query === undefined ? typeKey(poller) : `${typeKey(poller)} ${poller.query}`;
+}
+
+/** One string for a job within one fleet: a job id is unique within its account and Region. */
+export function jobKeyName(key: Place & Pick<JobKey, "jobId">): string {
+  return `${placeName(key)}/${key.jobId}`;
 }

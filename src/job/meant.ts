@@ -1,6 +1,6 @@
 // Which job an operator means by an id: the whole id or, as logs show it, a beginning that only one job has. One rule for
 // the daemon and for the command line without one. Pure.
-import type { JobKey } from "./job.js";
+import { defaultAccount, type JobKey } from "./job.js";
 
 /** What was given. */
 export interface GivenJob {
@@ -8,6 +8,8 @@ export interface GivenJob {
   readonly jobId: string;
   /** Needed when several Regions have a job of this id. */
   readonly region?: string;
+  /** Needed when several accounts have a job of this id. */
+  readonly account?: string;
 }
 
 /** The one that is meant, or why nobody can tell. */
@@ -23,23 +25,34 @@ const namedMax = 5;
 export function jobMeant<Held>(
   jobs: readonly Held[],
   keyOf: (held: Held) => JobKey,
-  { jobId, region }: GivenJob,
+  { jobId, ...place }: GivenJob,
 ): Meant<Held> {
   if (jobId === "") return { kind: "none" };
-  const inRegion = jobs.filter((held) => region === undefined || keyOf(held).region === region);
-  const whole = inRegion.filter((held) => keyOf(held).jobId === jobId);
-  const meant = whole.length > 0 ? whole : inRegion.filter((held) => keyOf(held).jobId.startsWith(jobId));
+  const there = jobs.filter((held) => isThere(keyOf(held), place));
+  const whole = there.filter((held) => keyOf(held).jobId === jobId);
+  const meant = whole.length > 0 ? whole : there.filter((held) => keyOf(held).jobId.startsWith(jobId));
   const [held] = meant;
   if (held === undefined) return { kind: "none" };
   if (meant.length === 1) return { kind: "one", held };
   return { kind: "several", message: whichOf(meant.map(keyOf)) };
 }
 
+/** True for a job of the Region and the account that were named, if they were. */
+export function isThere(key: JobKey, { region, account }: Omit<GivenJob, "jobId">): boolean {
+  const isAccount = account === undefined || (key.account ?? defaultAccount) === account;
+  return isAccount && (region === undefined || key.region === region);
+}
+
 function whichOf(keys: readonly JobKey[]): string {
   const ids = [...new Set(keys.map((key) => key.jobId))];
   if (ids.length === 1) {
-    const regions = keys.map((key) => key.region).join(" or ");
-    return `several Regions have a job with that id: name the Region, --region ${regions}`;
+    const regions = [...new Set(keys.map((key) => key.region))];
+    if (regions.length === keys.length) {
+      return `several Regions have a job with that id: name the Region, --region ${regions.join(" or ")}`;
+    }
+    const accounts = [...new Set(keys.map((key) => key.account ?? defaultAccount))].join(" or ");
+    const also = regions.length > 1 ? ` and --region ${regions.join(" or ")}` : "";
+    return `several accounts have a job with that id: name the account, --account ${accounts}${also}`;
   }
   const more = ids.length > namedMax ? `, and ${ids.length - namedMax} more` : "";
   return `several jobs have an id that begins so: ${ids.slice(0, namedMax).join(", ")}${more}; write more of it`;

@@ -1,7 +1,7 @@
 // The contract of ledgers: the record of jobs held and outcomes owed, written before what it guards.
 // A ledger never holds a credential, a client token or a handler's secret; details are fetched again.
 import type { Claim } from "../job/claim.js";
-import type { JobId, JobKey, Nonce, Region } from "../job/job.js";
+import type { JobId, JobKey, Nonce, Place } from "../job/job.js";
 import type { JobEvent, JobState } from "../job/lifecycle.js";
 import type { Outcome } from "../job/outcome.js";
 
@@ -42,7 +42,7 @@ export interface Ledger {
    * A ledger that others share: jobs with this id that have no outcome yet, whichever process has them, or none.
    * Throws LedgerError when the ledger cannot be read.
    */
-  promised?(jobId: JobId, regions: readonly Region[]): Promise<readonly PromisedJob[]>;
+  promised?(jobId: JobId, places: readonly Place[]): Promise<readonly PromisedJob[]>;
   /**
    * A ledger that others share: how many jobs were interrupted here because the right to them ended, and are not known
    * to have been given back. Nobody may ever find them.

@@ -1,5 +1,5 @@
 // One job of any ledger, as `partnerd jobs` shows it: how it stands and since when, never its outcome's texts.
-import type { ActionType, JobId, JobKey, Region } from "../job/job.js";
+import { type ActionType, type JobId, type JobKey, placeFrom } from "../job/job.js";
 import type { JobState } from "../job/lifecycle.js";
 import type { Outcome } from "../job/outcome.js";
 import type { JobRecord } from "./record.js";
@@ -51,12 +51,12 @@ export function listedJob(key: JobKey, record: JobRecord, heldBy?: JobHolder): L
   };
 }
 
-/** A job whose row cannot be read, by the row's name, `REGION/ID`. */
+/** A job whose row cannot be read, by the row's name, `REGION/ID` or `ACCOUNT@REGION/ID`. */
 export function damagedJob(name: string, heldBy?: JobHolder): ListedJob {
   const at = name.indexOf("/");
   const unknown = { category: "?", owner: "?", provider: "?", version: "?" } as unknown as ActionType;
   return {
-    key: { region: name.slice(0, at) as Region, jobId: name.slice(at + 1) as JobId, actionType: unknown },
+    key: { ...placeFrom(name.slice(0, at)), jobId: name.slice(at + 1) as JobId, actionType: unknown },
     state: "damaged",
     sinceMs: Number.NaN,
     takenAtMs: Number.NaN,

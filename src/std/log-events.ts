@@ -13,9 +13,12 @@ interface LogEventEntry {
   readonly remedy?: string;
 }
 
+/** A line without `account` is of the account `default`. */
+const place = ["region", "account"] as const;
 /** Every line about one job has these; `clientId` only for third-party jobs. */
-const job = ["jobId", "actionType", "region", "clientId"] as const;
-const poller = ["actionType", "region"] as const;
+const job = ["jobId", "actionType", ...place, "clientId"] as const;
+/** `query` only where a queryable property is asked for. */
+const poller = ["actionType", ...place, "query"] as const;
 const work = ["handler", "pipeline", "action", "durationMs"] as const;
 const result = ["outcome", "owedMs", "attempts", "presumed", "externalExecutionId", "summary"] as const;
 
@@ -23,13 +26,14 @@ export const logEvents = {
   "access-denied": {
     levels: ["error"],
     fields: [...poller, "code"],
-    means: "CodePipeline denies calls in this Region. Not repeated until access is restored.",
+    means:
+      "CodePipeline denies this account's calls in this Region. Other accounts and Regions continue. Not repeated until access is restored.",
     remedy: "Check the credentials, the policy (`partnerd iam-policy`) and the clock.",
   },
   "access-restored": {
     levels: ["info"],
-    fields: ["region", "deniedMs"],
-    means: "CodePipeline accepts calls in this Region again.",
+    fields: [...place, "deniedMs"],
+    means: "CodePipeline accepts this account's calls in this Region again.",
   },
   "admin-failed": {
     levels: ["error"],
@@ -410,12 +414,12 @@ export const logEvents = {
   "poller-added": {
     levels: ["info"],
     fields: [...poller],
-    means: "A reload added this action type in this Region; polling starts.",
+    means: "A reload added this poller; polling starts.",
   },
   "poller-removed": {
     levels: ["info"],
     fields: [...poller],
-    means: "A reload removed this action type in this Region; polling stops. Its jobs in progress finish.",
+    means: "A reload removed this poller; polling stops. Its jobs in progress finish.",
   },
   "reload-finished": {
     levels: ["info", "warn"],
@@ -454,7 +458,7 @@ export const logEvents = {
   },
   "secret-properties-unknown": {
     levels: ["info"],
-    fields: ["region"],
+    fields: [...place],
     means:
       "CodePipeline did not say which properties the action types mark as secret. Names that look secret are masked all the same.",
     remedy: "Allow the call (`partnerd iam-policy --doctor`), or name the properties in `secretProperties`.",

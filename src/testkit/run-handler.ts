@@ -30,6 +30,7 @@ export interface RunHandlerOptions {
   readonly pipeline?: JobDocument["pipeline"];
   readonly jobId?: string;
   readonly region?: string;
+  readonly account?: string;
   readonly clientId?: string;
   readonly accountId?: string;
   /** The job's time limit in ms: of its own time, which passes by `advance` alone. 30 minutes by default. */
@@ -273,11 +274,12 @@ function timeoutOf({ timeoutMs = defaultTimeoutMs }: RunHandlerOptions): number 
 function documentOf(options: RunHandlerOptions): JobDocument {
   const { configuration = {}, inputs = {}, outputs = [], pipeline = {} } = options;
   const { jobId = "11111111-2222-4333-8444-555555555555", region = "us-east-1" } = options;
-  const { clientId, accountId, continuationToken } = options;
+  const { account, clientId, accountId, continuationToken } = options;
   return {
     version: 1,
     jobId,
     region,
+    ...(account === undefined ? {} : { account }),
     ...(clientId === undefined ? {} : { clientId }),
     ...(accountId === undefined ? {} : { accountId }),
     actionType: { category: "Build", owner: "Custom", provider: "Test", version: "1", ...options.actionType },

@@ -98,8 +98,13 @@ export class Tracing {
   }
 
   #polled(event: WorkerEvent & { type: "poll-finished" | "poll-failed" }): void {
-    const { region, actionType } = event.poller;
-    const attributes: Attributes = { "cloud.region": region, "partnerd.action_type": actionTypeName(actionType) };
+    const { account, region, actionType, query } = event.poller;
+    const attributes = defined({
+      "cloud.region": region,
+      "partnerd.account": account,
+      "partnerd.action_type": actionTypeName(actionType),
+      "partnerd.query": query,
+    });
     const startTime = event.atMs - event.durationMs;
     const span = this.#tracer.startSpan(
       "poll",
@@ -200,6 +205,7 @@ export function tracingOf(version: string): Tracing {
 function attributesOf(key: JobKey): Attributes {
   return defined({
     "cloud.region": key.region,
+    "partnerd.account": key.account,
     "partnerd.action_type": actionTypeName(key.actionType),
     "partnerd.job_id": key.jobId,
     "partnerd.client_id": key.clientId,

@@ -276,6 +276,7 @@ describe("a write-ahead log that was cut", () => {
         null,
         null,
         null,
+        "default",
       ];
       return { type: "put", row };
     };

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { ActionType, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
+import type { AccountName, ActionType, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
 import { type JobEvent, type JobState, type LostReason, transition } from "../../src/job/lifecycle.js";
 import { failed, succeeded } from "../../src/job/outcome.js";
 import type { Ledger } from "../../src/ledger/ledger.js";
@@ -95,6 +95,10 @@ function key(jobId = "job-1", region = "eu-west-1"): JobKey {
   return { region: region as Region, actionType, jobId: jobId as JobId };
 }
 
+function inAccount(account: string): JobKey {
+  return { ...key(), account: account as AccountName };
+}
+
 const sent: JobEvent = { type: "acknowledge-sent", nonce: "3" as Nonce };
 const upTo = {
   polled: [],
@@ -146,6 +150,30 @@ describe.each(implementations)("the $name ledger", ({ open, isUnbounded = false,
     for (const event of events) await ledger.record(lease, event);
     return lease;
   }
+
+  it("keeps jobs of one id in two accounts apart, from the lease to what is remembered", async () => {
+    const { ledger } = await start();
+    const [mine, shops, blogs] = [key(), inAccount("shop"), inAccount("blog")];
+    const leases = [await leased(ledger, mine, upTo.running), await leased(ledger, shops, upTo.settled)] as const;
+    for (const each of [mine, shops]) expect(await ledger.lease(each)).toBeUndefined();
+    await leased(ledger, blogs, upTo.reported).then((lease) => ledger.release(lease));
+    expect(leases.map(({ state }) => state)).toEqual(["running", "settled"]);
+    for (const lease of leases) await ledger.release(lease);
+    const left = await ledger.unfinished();
+    const found = left.map(({ lease }) => [lease.key, lease.state]);
+    expect(found).toHaveLength(2);
+    expect(found).toEqual(
+      expect.arrayContaining([
+        [mine, "running"],
+        [shops, "settled"],
+      ]),
+    );
+    // Of all of them only the one that had a result is remembered.
+    for (const { lease } of left) await ledger.record(lease, { type: "job-lost", reason: "gone" });
+    for (const { lease } of left) await ledger.release(lease);
+    expect(await ledger.lease(blogs)).toBeUndefined();
+    for (const each of [mine, shops]) expect((await leased(ledger, each)).key).toEqual(each);
+  });
 
   it("leases a job that it has never seen, in the state polled", async () => {
     const { ledger } = await start();

@@ -78,7 +78,11 @@ it("says of an action type what is missing, and how CodePipeline has it otherwis
       message: expect.stringContaining("ApiKey is secret"),
       remedy: "remove ApiKey from notSecretProperties",
     },
-    { verdict: "failed", message: expect.stringContaining("Project"), remedy: "write queryParam: { Project: VALUE }" },
+    {
+      verdict: "failed",
+      message: expect.stringContaining("Project"),
+      remedy: "write queryParams: [{ Project: VALUE }]",
+    },
   ]);
   expect(about(findings, "Custom/Build/Nobody")).toMatchObject([
     { verdict: "failed", remedy: expect.stringContaining("partnerd action-type Nobody") },

@@ -178,6 +178,7 @@ export class CommandHandler implements JobHandler {
     const own: readonly (readonly [CommandVariable | "TRACEPARENT" | "TRACESTATE", string | undefined])[] = [
       ["PARTNERD_JOB_ID", key.jobId],
       ["PARTNERD_REGION", key.region],
+      ["PARTNERD_ACCOUNT", key.account],
       ["PARTNERD_CONTINUATION_TOKEN", continuationToken],
       ["PARTNERD_DEADLINE", new Date(call.deadline.wallMs()).toISOString()],
       [outcomeVariable, outcomePath],

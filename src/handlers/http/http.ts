@@ -223,7 +223,9 @@ export class HttpHandler implements JobHandler {
       ...(call.trace?.tracestate ? { tracestate: call.trace.tracestate } : {}),
     };
     if (!signer) return headers;
-    const id = headerSafe(call.job.key.jobId);
+    const { account, jobId } = call.job.key;
+    // Two accounts may have jobs of one id, and a service takes the second request of an id for a repeated one.
+    const id = headerSafe(account === undefined ? jobId : `${account}/${jobId}`);
     const seconds = Math.floor(clock.now() / 1_000);
     return {
       ...headers,

@@ -2,7 +2,7 @@
 // whoever lost a job can change nothing of it; leases end with the replica's heartbeat (replicas.ts). What is known of
 // each lease is in job/lease.ts; this file tells it what happens.
 
-import { type JobId, type JobKey, jobKeyName, type Nonce, type Region } from "../../job/job.js";
+import { type JobId, type JobKey, jobKeyName, type Nonce, type Place } from "../../job/job.js";
 import { leasePace, mayWork, mustBeGivenAway } from "../../job/lease.js";
 import { isOwed, type JobEvent } from "../../job/lifecycle.js";
 import { endOrAbort } from "../../std/end-or-abort.js";
@@ -132,10 +132,10 @@ export class DynamoLedger implements Ledger {
     if (this.#closed === undefined) await this.#rows.settle(job, this.#closing.signal);
   }
 
-  async promised(jobId: JobId, regions: readonly Region[]): Promise<readonly PromisedJob[]> {
+  async promised(jobId: JobId, places: readonly Place[]): Promise<readonly PromisedJob[]> {
     const { signal } = this.#closing;
     try {
-      const read = await Promise.all(regions.map((region) => this.#rows.read(rowName({ jobId, region }), signal)));
+      const read = await Promise.all(places.map((place) => this.#rows.read(rowName({ jobId, ...place }), signal)));
       const records = read.flatMap((row) => (row ? [row.record] : []));
       if (records.length === 0 && !(await this.#replicas.haveStood(signal)))
         throw new LedgerError(

@@ -2,7 +2,16 @@
 // What is read is checked: a table can be edited. No secret has an attribute here; it makes no call.
 import { createHash } from "node:crypto";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
-import type { ActionType, ClientId, JobId, JobKey, Region } from "../../job/job.js";
+import {
+  type ActionType,
+  type ClientId,
+  type JobId,
+  type JobKey,
+  jobKeyName,
+  type Place,
+  placeFrom,
+  placeName,
+} from "../../job/job.js";
 import { isOwed, type JobState } from "../../job/lifecycle.js";
 import { outcomeFrom } from "../../job/outcome.js";
 import { claimFrom } from "../claim-column.js";
@@ -44,10 +53,10 @@ const plainMaxBytes = 262_144;
 const packedMark = "deflate:";
 
 /** The partition key of a job: readable for ids as CodePipeline gives them, a hash for any other that is legal. */
-export function rowName(key: Pick<JobKey, "region" | "jobId">): string {
-  if (/^[\x21-\x7e]{1,512}$/.test(key.jobId) && !key.jobId.startsWith("sha256:")) return `${key.region}/${key.jobId}`;
+export function rowName(key: Place & Pick<JobKey, "jobId">): string {
+  if (/^[\x21-\x7e]{1,512}$/.test(key.jobId) && !key.jobId.startsWith("sha256:")) return jobKeyName(key);
   const hash = createHash("sha256").update(Buffer.from(key.jobId, "utf16le")).digest("hex");
-  return `${key.region}/sha256:${hash}`;
+  return `${placeName(key)}/sha256:${hash}`;
 }
 
 /** The primary key of a job's row. */
@@ -59,7 +68,9 @@ export function rowKey(name: string): Item {
 export function itemOf(key: JobKey, record: JobRecord, fence: Fence, times: { nowMs: number; recentMs: number }): Item {
   const { state, ...rest } = record;
   const callbackLeftMs = record.callback && record.callback.deadlineMs - times.nowMs;
-  const { region, jobId, clientId, actionType } = key;
+  const { jobId, clientId, actionType } = key;
+  // Replicas that know nothing of accounts take it for a Region that is not configured there, and leave the row alone.
+  const region = placeName(key);
   return {
     ...rowKey(rowName(key)),
     holder: { S: fence.holder },
@@ -152,7 +163,7 @@ export function rowFrom(item: Item, nowMs?: number): JobRow {
   const callback = callbackFrom(item, rest["callback"], deadlineMs);
   return {
     key: {
-      region: job["region"] as Region,
+      ...placeFrom(String(job["region"])),
       actionType: { owner, category, provider, version },
       jobId: job["jobId"] as JobId,
       ...(typeof clientId === "string" ? { clientId: clientId as ClientId } : {}),

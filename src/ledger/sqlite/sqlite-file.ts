@@ -68,7 +68,7 @@ export class SqliteFile {
        ON CONFLICT (id) DO UPDATE SET ${changed.join(", ")}`,
     );
     this.#drop = db.prepare("DELETE FROM jobs WHERE id = ?");
-    this.#end = db.prepare("INSERT INTO ended (region, job_id, state, ended_at_ms) VALUES (?, ?, ?, ?)");
+    this.#end = db.prepare("INSERT INTO ended (region, job_id, state, ended_at_ms, account) VALUES (?, ?, ?, ?, ?)");
   }
 
   /** Opens or creates the file, and proves that it can be written. Throws LedgerError. */
@@ -104,7 +104,10 @@ export class SqliteFile {
         .prepare("SELECT * FROM ended WHERE ended_at_ms > ? ORDER BY id DESC LIMIT ?")
         .all(nowMs - recentMs, recentMax)
         .map((row): EndedRow => {
-          return [String(row["region"]), String(row["job_id"]), String(row["state"]), Number(row["ended_at_ms"])];
+          const [region, jobId, state, account] = ["region", "job_id", "state", "account"].map((name) =>
+            String(row[name]),
+          );
+          return [region, jobId, state, Number(row["ended_at_ms"]), account] as EndedRow;
         });
       return { jobs, ended: ended.reverse() };
     } catch (error) {

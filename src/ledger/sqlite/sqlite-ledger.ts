@@ -3,7 +3,7 @@
 // ahead of the disk. While the disk fails it says why, refuses new work, and repairs itself.
 import { hostname } from "node:os";
 import { messageOf } from "../../job/failure.js";
-import type { JobKey } from "../../job/job.js";
+import { type JobId, type JobKey, jobKeyName, placeOf } from "../../job/job.js";
 import { isOver, isOwed, type JobEvent } from "../../job/lifecycle.js";
 import type { Clock } from "../../std/clock.js";
 import { HeldJob, HeldJobs } from "../held-jobs.js";
@@ -211,8 +211,9 @@ export class SqliteLedger implements Ledger {
       this.#nextId = Math.max(this.#nextId, id + 1);
       this.#jobs.restore(new DurableJob(id, key, record));
     }
-    for (const [region, jobId, , endedAtMs] of contents.ended) {
-      this.#jobs.remember(`${region}/${jobId}`, nowMs - endedAtMs);
+    for (const [region, jobId, , endedAtMs, account] of contents.ended) {
+      const name = jobKeyName({ ...placeOf({ account, region }), jobId: jobId as JobId });
+      this.#jobs.remember(name, nowMs - endedAtMs);
     }
   }
 

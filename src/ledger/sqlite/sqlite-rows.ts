@@ -1,6 +1,15 @@
 // How a job looks in the SQLite ledger, and back again. Rows cross a thread, so they are flat lists of plain values.
 // What is read is checked: a file can be damaged or edited. No secret has a column here.
-import type { ActionCategory, ActionOwner, ActionType, ClientId, JobId, JobKey, Region } from "../../job/job.js";
+import {
+  type ActionCategory,
+  type ActionOwner,
+  type ActionType,
+  type ClientId,
+  defaultAccount,
+  type JobId,
+  type JobKey,
+  placeOf,
+} from "../../job/job.js";
 import { isOwed, type JobState } from "../../job/lifecycle.js";
 import { outcomeFrom } from "../../job/outcome.js";
 import { claimFrom } from "../claim-column.js";
@@ -24,6 +33,7 @@ export const jobColumns = [
   "outcome",
   "callback_hash",
   "callback_deadline_ms",
+  "account",
 ] as const;
 
 /** One owed job; `id` is unique in the file and given by the ledger. */
@@ -44,10 +54,11 @@ export type SqliteRow = readonly [
   outcome: string | null,
   callbackHash: string | null,
   callbackDeadlineMs: number | null,
+  account: string,
 ];
 
 /** One job that had a result. */
-export type EndedRow = readonly [region: string, jobId: string, state: string, endedAtMs: number];
+export type EndedRow = readonly [region: string, jobId: string, state: string, endedAtMs: number, account: string];
 
 /** One change of the file. */
 export type Write =
@@ -61,7 +72,7 @@ export type Write =
 export function writeOf(id: number, key: JobKey, record: JobRecord): Write {
   if (isOwed(record.state)) return { type: "put", row: rowOf(id, key, record) };
   if (!isRemembered(record)) return { type: "drop", id };
-  return { type: "end", id, row: [key.region, key.jobId, record.state, whole(record.sinceMs)] };
+  return { type: "end", id, row: [key.region, key.jobId, record.state, whole(record.sinceMs), accountOf(key)] };
 }
 
 function rowOf(id: number, key: JobKey, record: JobRecord): SqliteRow {
@@ -83,7 +94,12 @@ function rowOf(id: number, key: JobKey, record: JobRecord): SqliteRow {
     record.outcome === undefined ? null : JSON.stringify(record.outcome),
     record.callback?.tokenHash ?? null,
     record.callback === undefined ? null : whole(record.callback.deadlineMs),
+    accountOf(key),
   ];
+}
+
+function accountOf({ account = defaultAccount }: { readonly account?: string }): string {
+  return account;
 }
 
 /** A time as the file takes it: one column of type INTEGER must never be what stops a transaction. */
@@ -95,7 +111,7 @@ function whole(ms: number): number {
 export function jobFrom(row: Readonly<Record<string, unknown>>): { id: number; key: JobKey; record: JobRecord } {
   const id = number(row, "id");
   const key: JobKey = {
-    region: text(row, "region") as Region,
+    ...placeOf({ account: text(row, "account"), region: text(row, "region") }),
     actionType: actionTypeFrom(row),
     jobId: text(row, "job_id") as JobId,
     ...optional("clientId", optionalText(row, "client_id") as ClientId | undefined),

@@ -40,6 +40,9 @@ export const migrations: readonly string[] = [
    UPDATE jobs SET claim = CASE
      WHEN length(nonce) > 50 THEN 'presumed' WHEN state = 'acknowledging' THEN 'asked' ELSE 'ours' END;
    UPDATE jobs SET nonce = NULL WHERE claim <> 'asked';`,
+  // Version 2 knew one account.
+  `ALTER TABLE jobs ADD COLUMN account TEXT NOT NULL DEFAULT 'default';
+   ALTER TABLE ended ADD COLUMN account TEXT NOT NULL DEFAULT 'default';`,
 ];
 
 /** The version of a ledger file, 0 for an empty one. Reads only. Throws LedgerError `unreadable` or `too-new`. */

@@ -94,6 +94,50 @@ describe("iam-policy", () => {
     for (const arn of arns) expect(arn).toMatch(new RegExp(`^arn:${partition}:`));
   });
 
+  it("prints both sides of each account: what may be assumed, what a role may do, and whom it trusts", async () => {
+    const [shop, blog] = ["arn:aws:iam::111111111111:role/partnerd", "arn:aws:iam::222222222222:role/x/partnerd"];
+    const more = {
+      accounts: {
+        default: {},
+        shop: { roleArn: shop, externalId: "partner-7" },
+        blog: { roleArn: blog },
+        docs: { profile: "docs" },
+      },
+      actionTypes: [
+        { ...scan, accounts: ["default", "shop"] },
+        { ...build, accounts: ["shop", "docs", "blog"] },
+      ],
+      ledger: { store: "dynamodb", table: "jobs", region: "eu-west-1" },
+    };
+    const { document, err } = await asked("iam-policy", more, "--account", "999999999999");
+    expect(err).toBe("");
+    const sids = (policy: { Statement: Statement[] }) => policy.Statement.map(({ Sid }) => Sid);
+    expect(sids(document.identity)).toEqual(["PartnerdAssumeRoles", "PartnerdThirdPartyJobs", "PartnerdLedger"]);
+    expect(document.identity.Statement[0].Resource).toEqual([shop, blog]);
+    expect(Object.keys(document.accounts)).toEqual(["shop", "blog", "docs"]);
+    expect(sids(document.accounts.shop.policy)).toEqual([
+      "PartnerdThirdPartyJobs",
+      "PartnerdCustomPoll",
+      "PartnerdCustomJobs",
+    ]);
+    expect(sids(document.accounts.blog.policy)).toEqual(["PartnerdCustomPoll", "PartnerdCustomJobs"]);
+    expect(document.accounts.blog.policy.Statement[0].Resource[0]).toMatch(
+      /^arn:aws:codepipeline:eu-west-1:222222222222:/,
+    );
+    const trust = { Effect: "Allow", Principal: { AWS: "arn:aws:iam::999999999999:root" }, Action: "sts:AssumeRole" };
+    expect(document.accounts.blog.trustPolicy.Statement).toEqual([trust]);
+    const condition = { StringEquals: { "sts:ExternalId": "partner-7" } };
+    expect(document.accounts.shop.trustPolicy.Statement).toEqual([{ ...trust, Condition: condition }]);
+    expect(document.accounts.docs).toEqual({ profile: "docs", policy: expect.anything() });
+  });
+
+  it("prints a trust policy that nobody can use while it is not known whom the roles are to trust", async () => {
+    const accounts = { cn: { roleArn: "arn:aws-cn:iam::111111111111:role/partnerd" } };
+    const { document, err } = await asked("iam-policy", { accounts, actionTypes: [build], regions: ["cn-north-1"] });
+    expect(document.accounts.cn.trustPolicy.Statement[0].Principal.AWS).toBe("arn:aws-cn:iam::YOUR-ACCOUNT-ID:root");
+    expect(err).toContain("--account");
+  });
+
   it.each([
     [
       { source: "secrets-manager", secretId: "partnerd/{clientId}", region: "eu-west-1" },
@@ -151,7 +195,9 @@ describe("iam-policy", () => {
 
 describe("action-type", () => {
   it("prints what CodePipeline takes for a custom type", async () => {
-    const more = { actionTypes: [{ ...build, secretProperties: ["Key"], queryParam: { Project: "shop" } }] };
+    const more = {
+      actionTypes: [{ ...build, secretProperties: ["Key"], queryParams: [{ Project: "shop" }, { Project: "blog" }] }],
+    };
     const { document } = await asked("action-type Acme-Build", more);
     const input: CreateCustomActionTypeCommandInput = document;
     expect(input.configurationProperties).toMatchObject([

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { jobsCommand } from "../../../src/cli/jobs-command.js";
-import type { ClientId, JobId, JobKey, Nonce, Region } from "../../../src/job/job.js";
+import type { AccountName, ClientId, JobId, JobKey, Nonce, Region } from "../../../src/job/job.js";
 import { failed, succeeded } from "../../../src/job/outcome.js";
 import { SqliteLedger } from "../../../src/ledger/sqlite/sqlite-ledger.js";
 import { FakeClock } from "../../support/fake-clock.js";
@@ -82,6 +82,32 @@ it("shows what runs and what is owed, since when, beside a daemon that has the l
   } finally {
     await ledger.close();
   }
+});
+
+it("shows the account where jobs have a named one, and asks for it where that is what tells two apart", async () => {
+  const directory = folder(configuration);
+  const ledger = await open(directory);
+  await hold(ledger, key("job-1"), "running");
+  await hold(ledger, { ...key("job-1"), account: "shop" as AccountName }, "settled");
+  await ledger.close();
+  const table = (await cli(["jobs"], directory)).out.trimEnd().split("\n");
+  expect(table.slice(0, 3)).toEqual([
+    expect.stringMatching(/ACTION TYPE +ACCOUNT +REGION +CLIENT$/),
+    expect.stringMatching(/^job-1 +running .* default +us-east-1 +client-1$/),
+    expect.stringMatching(/^job-1 +result owed .* shop +us-east-1 +client-1$/),
+  ]);
+  const listed = JSON.parse((await cli(["jobs", "--json"], directory)).out) as { account?: string }[];
+  expect(listed.map(({ account }) => account)).toEqual([undefined, "shop"]);
+  expect(await cli(["jobs", "release", "job-1"], directory)).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/--account default or shop/),
+  });
+  expect(await cli(["jobs", "release", "job-1", "--account", "docs"], directory)).toMatchObject({
+    code: 1,
+    err: "the ledger holds no job job-1 of the account docs\n",
+  });
+  expect(await cli(["jobs", "release", "job-1", "--account", "default"], directory)).toMatchObject({ code: 0 });
+  expect((await heldIn(directory)).map(({ lease }) => lease.key.account)).toEqual(["shop"]);
 });
 
 it("gives the same as JSON", async () => {

@@ -18,8 +18,8 @@ function given(answer: (command: object, region: Region) => unknown) {
   const unknown: [Region, GatewayError][] = [];
   const marks = new SecretMarks({
     clock,
-    onUnknown: (region, fault) => unknown.push([region, fault]),
-    client: (region) => ({
+    onUnknown: ({ region }, fault) => unknown.push([region, fault]),
+    client: ({ region }) => ({
       send: async <Output>(command: object) => {
         asked.push(`${region} ${command.constructor.name}`);
         return answer(command, region) as Output;

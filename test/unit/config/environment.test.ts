@@ -14,7 +14,7 @@ describe("an environment variable", () => {
   it("is named after its key, for every key that has one", () => {
     for (const [path, { env }] of settingsOf(schema)) {
       const name = path.join("_").replaceAll(/[A-Z]/g, "_$&").toUpperCase();
-      const isCollection = ["actionTypes", "handlers", "clientTokens.tokens"].includes(path.join("."));
+      const isCollection = ["accounts", "actionTypes", "handlers", "clientTokens.tokens"].includes(path.join("."));
       expect(env, path.join(".")).toBe(isCollection ? undefined : `PARTNERD_${name}`);
     }
   });

@@ -118,7 +118,7 @@ admin: { token: hunter2-hunter2-hunter2 }`,
     };
     const directory = folder({ "a.json": JSON.stringify(json, null, "\t") });
     const { config } = await loadConfig({ files: ["a.json"], environment: {}, directory, overrides: [] });
-    expect(config.actionTypes[0]?.queryParam).toEqual({ Project: "x" });
+    expect(config.actionTypes[0]?.queryParams).toEqual([{ Project: "x" }]);
     expect(config.handlers["h"]).toEqual({
       kind: "command",
       command: [join(directory, "h.sh"), "-v"],
@@ -130,7 +130,18 @@ admin: { token: hunter2-hunter2-hunter2 }`,
 
   it("takes an empty queryParam for none, as PollForJobs does", async () => {
     const { config } = await load(least.replace("handler: h", "handler: h, queryParam: {}"));
-    expect(config.actionTypes[0]?.queryParam).toBeUndefined();
+    expect(config.actionTypes[0]?.queryParams).toBeUndefined();
+  });
+
+  it("takes one queryParam for a list of one", async () => {
+    const [one, several] = await Promise.all(
+      ["queryParam: { Project: shop }", "queryParams: [{ Project: shop }]"].map((key) =>
+        load(least.replace("handler: h", `handler: h, ${key}`)),
+      ),
+    );
+    expect(one?.config.actionTypes).toEqual(several?.config.actionTypes);
+    expect(one?.config.actionTypes[0]).toMatchObject({ queryParams: [{ Project: "shop" }] });
+    expect(one?.config.actionTypes[0]).not.toHaveProperty("queryParam");
   });
 });
 

@@ -347,6 +347,37 @@ describe("action types", () => {
       named(`queryParam: { A: ${"x".repeat(51)} }`),
       ["3: actionTypes[0].queryParam.A has 51 characters; 50 is the most"],
     ],
+    [
+      named("queryParams: { A: b }"),
+      ["3: actionTypes[0].queryParams is a map, not a list; write [{ Project: shop }, { Project: blog }]"],
+    ],
+    [named("queryParams: []"), ["3: actionTypes[0].queryParams is empty; write [{ Project: shop }, …"]],
+    [named("queryParams: [{}]"), ["3: actionTypes[0].queryParams[0] names no property; write [{ Project: shop }, …"]],
+    [named("queryParams: [b]"), ["3: actionTypes[0].queryParams[0] is not a map; write {name: value}"]],
+    [
+      named("queryParams: [{ A: b }, { A: 'c d' }]"),
+      [`3: actionTypes[0].queryParams[1] has "A", which is "c d"; write letters, digits, - and _ only`],
+    ],
+    [named("queryParams: [{ A: 5 }]"), [`3: actionTypes[0].queryParams[0] has "A", which is 5, not a text; quote it`]],
+    [named("queryParams: [{ A: b, C: d }]"), ["3: actionTypes[0].queryParams[0] has 2 entries; 1 is the most"]],
+    [
+      named("queryParams: [{ A: b }, { A: c }, { A: b }]"),
+      ["3: actionTypes[0].queryParams[2] repeats item 0; remove it"],
+    ],
+    [
+      named("queryParams: [{ A: b }, { C: d }]"),
+      [
+        `3: actionTypes[0].queryParams[1] names "C", and those before it "A"; an action type has one queryable property: keep that`,
+      ],
+    ],
+    [
+      named("queryParam: { A: b }, queryParams: [{ A: c }]"),
+      ["3: actionTypes[0].queryParam and actionTypes[0].queryParams are both given; keep one of them"],
+    ],
+    [
+      named("secretProperties: [A], queryParams: [{ A: b }, { A: c }]"),
+      [`3: actionTypes[0].secretProperties and actionTypes[0].queryParams both name "A"; keep one of them`],
+    ],
     [named("queryParam: [A]"), ["3: actionTypes[0].queryParam is not a map; write {name: value}"]],
     [
       named("secretProperties: [ApiKey, ApiKey]"),
@@ -389,6 +420,13 @@ describe("action types", () => {
         top: "clientTokens: {source: file, path: ./t.yaml}",
       },
       ["3: actionTypes[0].queryParam is for Custom action types: PollForThirdPartyJobs takes none; remove it"],
+    ],
+    [
+      {
+        type: `provider: Acme, category: Test, owner: ThirdParty, version: "1", handler: h, queryParams: [{A: b}]`,
+        top: "clientTokens: {source: file, path: ./t.yaml}",
+      },
+      ["3: actionTypes[0].queryParams is for Custom action types: PollForThirdPartyJobs takes none; remove it"],
     ],
   ])("says what is wrong in %j", async (change, mistakes) => {
     await check(whole(change), mistakes);

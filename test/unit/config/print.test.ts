@@ -13,10 +13,12 @@ const rich = `regions: [us-east-1, eu-west-1]
 actionTypes:
   - { provider: Acme-Scan, category: Test, owner: ThirdParty, version: "1", handler: scan.v2, secretProperties: [ApiKey] }
   - { provider: Acme-Build, category: Build, owner: Custom, version: "01", handler: build, queryParam: { Project: "7" }, jobTimeout: 90s }
+  - { provider: Acme-Test, category: Test, owner: Custom, version: "1", handler: build, queryParams: [{ Project: a }, { Project: b }] }
 handlers:
   scan.v2: { kind: http, url: "http://127.0.0.1:9000/jobs", requestTimeout: 1500ms }
   build: { kind: command, command: [./build.sh, "--level", "2", "null", "#x"], env: { LEVEL: "2", YES: "true" } }
 clientTokens: { source: file, path: ./tokens.yaml }
+accounts: { default: {}, shop: { roleArn: "arn:aws:iam::111111111111:role/p", externalId: "a:b" }, blog: { profile: blog } }
 polling: { minInterval: 100ms }
 retry: { details: { maxElapsed: none } }
 `;
@@ -40,9 +42,9 @@ describe("printConfig", () => {
     );
     expect(text).toContain("level: debug # PARTNERD_LOG_LEVEL\n");
     expect(text).toContain("port: 0 # --set\n");
-    expect(text).toContain("minInterval: 100ms # partnerd.yaml:9\n");
+    expect(text).toContain("minInterval: 100ms # partnerd.yaml:11\n");
     expect(text).toContain("maxInterval: 15s # default\n");
-    expect(text).toContain("requestTimeout: 1500ms # partnerd.yaml:6\n");
+    expect(text).toContain("requestTimeout: 1500ms # partnerd.yaml:7\n");
     const values = text.split("\n").filter((line) => /: \S/.test(line));
     expect(values.filter((line) => !/ # (default|partnerd\.yaml:\d+|PARTNERD_LOG_LEVEL|--set)$/.test(line))).toEqual(
       [],
@@ -108,7 +110,8 @@ describe("configurationTable", () => {
       "| `polling.minInterval` | duration | `1s` | `PARTNERD_POLLING_MIN_INTERVAL` | Interval between two polls while jobs come. |",
     );
     expect(rows.filter((row) => row.startsWith("| `handlers.NAME."))).toHaveLength(15);
-    expect(rows.filter((row) => row.startsWith("| `actionTypes[]."))).toHaveLength(15);
+    expect(rows.filter((row) => row.startsWith("| `actionTypes[]."))).toHaveLength(17);
+    expect(rows.filter((row) => row.startsWith("| `accounts.NAME."))).toHaveLength(4);
   });
 });
 

@@ -119,3 +119,28 @@ describe("a Region's breaker", () => {
     expect(told()).toEqual(["breaker-opened", "breaker-closed", "breaker-opened", "breaker-closed"]);
   });
 });
+
+describe("pollers of one action type that ask for different values", () => {
+  const [shop, blog] = ["Project=shop", "Project=blog"].map((query) => ({ ...scan, query })) as [
+    typeof scan & { query: string },
+    typeof scan & { query: string },
+  ];
+
+  it("are denied one by one, but for the calls for jobs, which belong to all", () => {
+    const { breakers } = given();
+    breakers.failed(shop, "poll", fault("denied"));
+    expect([shop, blog].map((each) => breakers.isOpenFor(each))).toEqual([true, false]);
+    breakers.failed(scan, "put", fault("denied"));
+    expect([shop, blog].map((each) => breakers.isOpenFor(each))).toEqual([true, true]);
+  });
+
+  it("leave what is denied to jobs behind until the last of them goes", () => {
+    const { breakers, told } = given();
+    breakers.failed(shop, "poll", fault("denied"));
+    breakers.failed(scan, "put", fault("denied"));
+    breakers.forget(shop, "others-stay");
+    expect(breakers.denials.map(({ deed }) => deed)).toEqual(["put"]);
+    breakers.forget(blog, "last-of-type");
+    expect(told()).toEqual(["breaker-opened", "breaker-closed"]);
+  });
+});

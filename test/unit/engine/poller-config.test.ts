@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { configOf, type PollerConfig, pollerKey } from "../../../src/engine/poller-config.js";
+import { configOf, configsByKey, type PollerConfig, pollerKey } from "../../../src/engine/poller-config.js";
 import type { ActionType, JobId, JobKey, Region } from "../../../src/job/job.js";
 
 const actionType: ActionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" };
@@ -31,6 +31,24 @@ describe("a lane", () => {
   it("is found for each job that came by it", () => {
     expect(configOf(pollers, keyIn("eu-west-1"))).toBe(pollers.get("eu-west-1 ThirdParty/Test/Acme-Scan/1"));
     expect(configOf(pollers, keyIn("us-east-1"))?.region).toBe("us-east-1");
+  });
+
+  it("is named by what it asks for too", () => {
+    const names = [{ Project: "shop" }, { Project: "blog" }].map((queryParam) =>
+      pollerKey({ ...config("us-east-1"), queryParam }),
+    );
+    expect(names).toEqual([
+      "us-east-1 ThirdParty/Test/Acme-Scan/1 Project=shop",
+      "us-east-1 ThirdParty/Test/Acme-Scan/1 Project=blog",
+    ]);
+  });
+
+  it("is found for a job whichever value it came by, and not by a name that begins alike", () => {
+    const queried = { ...config("us-east-1"), queryParam: { Project: "shop" } };
+    const alike = { ...config("us-east-1", { ...actionType, version: "12" }), queryParam: { Project: "shop" } };
+    const among = configsByKey([alike, queried, { ...queried, queryParam: { Project: "blog" } }]);
+    expect(configOf(among, keyIn("us-east-1"))).toBe(queried);
+    expect(configOf(configsByKey([alike]), keyIn("us-east-1"))).toBeUndefined();
   });
 
   it.each<readonly [string, JobKey]>([

@@ -139,3 +139,40 @@ it("forgets what was denied to a lane that is gone", async () => {
   apply([]);
   expect(context.breakers.denials).toEqual([]);
 });
+
+it("has one loop for each value that is asked for, and a change of the values is felt by that one alone", async () => {
+  const asked: (string | undefined)[] = [];
+  const given = await flightOver({
+    poll: async (_type, _limit, _signal, queryParam) => {
+      asked.push(queryParam?.["Project"]);
+      return { jobs: [], unreadable: [] };
+    },
+  });
+  const config = (...values: readonly string[]) =>
+    configsByKey(values.map((Project) => configOf("A", { queryParam: { Project } })));
+  const limits = { ...given.context.limits, polling: { minIntervalMs: 1_000, maxIntervalMs: 1_000 } };
+  const context = { ...given.context, limits, pollers: config("shop", "blog") };
+  const ends: string[] = [];
+  const pollers = new Pollers({
+    context,
+    slots: given.slots,
+    runner: new Runner(context, given.slots),
+    watch: (loop) => loop.finally(() => ends.push("ended")),
+  });
+  pollers.begin({ budget: { left: Number.POSITIVE_INFINITY, promised: 0 } });
+  await given.clock.advance(500);
+  expect(asked).toEqual(["shop", "blog"]);
+  expect(pollers.loops.map(({ query }) => query)).toEqual(["Project=shop", "Project=blog"]);
+  context.pollers = config("shop", "docs");
+  asked.length = 0;
+  const change = pollers.apply(false);
+  expect([change.added, change.removed].map((some) => some.map(({ queryParam }) => queryParam?.["Project"]))).toEqual([
+    ["docs"],
+    ["blog"],
+  ]);
+  await change.ended;
+  expect(ends).toEqual(["ended"]);
+  // The one that stays keeps its rest.
+  await given.clock.advance(100);
+  expect(asked).toEqual(["docs"]);
+});

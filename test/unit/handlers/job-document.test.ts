@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { jobDocument, jobDocumentSchema } from "../../../src/handlers/job-document.js";
+import type { AccountName } from "../../../src/job/job.js";
 import { aCall, jobSecrets } from "../../fixtures/handlers/call.js";
 
 describe("jobDocument", () => {
@@ -24,6 +25,15 @@ describe("jobDocument", () => {
     expect(document.accountId).toBe("123456789012");
     expect(document).not.toHaveProperty("clientId");
     expect(document).not.toHaveProperty("continuationToken");
+  });
+
+  it("holds the name of the account by whose credentials CodePipeline is called, apart from whose job it is", () => {
+    const call = aCall({ owner: "Custom" });
+    expect(jobDocument(call)).not.toHaveProperty("account");
+    const key = { ...call.job.key, account: "shop" as AccountName };
+    const document = jobDocument({ ...call, job: { ...call.job, key } });
+    expect([document.account, document.accountId]).toEqual(["shop", "123456789012"]);
+    expect(Object.keys(jobDocumentSchema.properties)).toContain("account");
   });
 
   it("holds no nonce, no credentials and no artifact locations", () => {

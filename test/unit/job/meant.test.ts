@@ -1,7 +1,7 @@
 // Which job is meant by an id or a beginning: the rule, whoever asks.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { JobId, JobKey, Region } from "../../../src/job/job.js";
+import type { AccountName, JobId, JobKey, Region } from "../../../src/job/job.js";
 import { type GivenJob, jobMeant } from "../../../src/job/meant.js";
 
 const key = (jobId: string, region = "us-east-1"): JobKey => ({
@@ -63,5 +63,31 @@ describe("jobMeant", () => {
         expect(found.kind === "none").toBe(begun.length === 0);
       }),
     );
+  });
+});
+
+describe("jobs of several accounts", () => {
+  const of = (account: string | undefined, region?: string): JobKey => ({
+    ...key("twin", region),
+    ...(account === undefined ? {} : { account: account as AccountName }),
+  });
+  const all = [of(undefined), of("shop"), of("blog"), of("blog", "eu-west-1")];
+
+  it.each([
+    ["the account `default`", { account: "default" }, all[0]],
+    ["a named one", { account: "shop" }, all[1]],
+    ["one in a Region", { account: "blog", region: "eu-west-1" }, all[3]],
+  ])("are told apart by %s", (_, place, job) => {
+    expect(meant(all, { jobId: "twin", ...place })).toEqual({ kind: "one", held: job });
+  });
+
+  it("ask for the account, and for the Region where that is not enough", () => {
+    expect(meant(all.slice(0, 3), { jobId: "twin" })).toMatchObject({
+      message: "several accounts have a job with that id: name the account, --account default or shop or blog",
+    });
+    expect(meant(all, { jobId: "twin" })).toMatchObject({
+      message: expect.stringContaining("--account default or shop or blog and --region us-east-1 or eu-west-1"),
+    });
+    expect(meant(all, { jobId: "twin", account: "docs" })).toEqual({ kind: "none" });
   });
 });

@@ -181,6 +181,7 @@ describe("a command", () => {
       PARTNERD_CONTINUATION_TOKEN: "t-1",
       PARTNERD_DEADLINE: "2026-01-01T01:00:00.000Z",
     });
+    expect(variables).not.toHaveProperty("PARTNERD_ACCOUNT");
     expect(Object.keys(variables).filter((name) => /AWS|ADMIN|NODE|LD_/.test(name))).toEqual([]);
   });
 

@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { Callbacks } from "../../../../src/handlers/http/callbacks.js";
 import type { HandlersOptions } from "../../../../src/handlers/registry.js";
 import { JobFailure } from "../../../../src/job/failure.js";
+import type { AccountName } from "../../../../src/job/job.js";
 import { Secret } from "../../../../src/job/secret.js";
 import { Deadline } from "../../../../src/std/deadline.js";
 import { type Built, build, outcomeOf } from "../../../fixtures/handlers/build.js";
@@ -165,6 +166,15 @@ describe("the request", () => {
     );
     expect(String(error)).toContain("`secret`");
     for (const each of secrets) expect(String(error)).not.toContain(each);
+  });
+
+  it("has another id for a job of another account, which may have the same id", async () => {
+    const { handler, service } = await given([succeeds], { secret });
+    const call = aCall();
+    await handler.run({ ...call, job: { ...call.job, key: { ...call.job.key, account: "shop" as AccountName } } });
+    const { headers, body } = await service.request(1);
+    expect(headers["webhook-id"]).toBe(`shop/${call.job.key.jobId}`);
+    expect(JSON.parse(body)).toMatchObject({ account: "shop", jobId: call.job.key.jobId });
   });
 
   it("carries an id that no header can hold in percent-encoding", async () => {

@@ -255,17 +255,20 @@ describe("a table that is deleted and made anew while jobs run", () => {
     const [one, two] = [await a.open(), await b.open()];
     await clock.advance(pace.heldMs);
     const jobId = key("nobody's").jobId;
-    expect(await two.promised(jobId, [region])).toEqual([]);
+    expect(await two.promised(jobId, [{ region }])).toEqual([]);
     const lease = await leased(one, running);
     rows.items.clear();
     // Before the next heartbeat, which finds no row, and after it, under a new name.
     for (const passMs of [0, pace.beatMs, pace.heldMs - 2 * pace.beatMs]) {
       await clock.advance(passMs);
-      await expect(two.promised(jobId, [region])).rejects.toMatchObject({ name: "LedgerError", code: "unreadable" });
+      await expect(two.promised(jobId, [{ region }])).rejects.toMatchObject({
+        name: "LedgerError",
+        code: "unreadable",
+      });
     }
     await one.release(lease);
     await clock.advance(2 * pace.heldMs);
-    expect(await two.promised(jobId, [region])).toEqual([]);
+    expect(await two.promised(jobId, [{ region }])).toEqual([]);
     expect(rows.items.has(name)).toBe(true);
   });
 });

@@ -1,7 +1,7 @@
 // How jobs become rows of the fleet's table and come back, whatever their ids and outcomes.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { ClientId, JobId, JobKey, Nonce, Region } from "../../../../src/job/job.js";
+import type { AccountName, ClientId, JobId, JobKey, Nonce, Region } from "../../../../src/job/job.js";
 import { failed, outcomeFrom, succeeded } from "../../../../src/job/outcome.js";
 import { type Item, itemOf, rowFrom, rowName } from "../../../../src/ledger/dynamodb/rows.js";
 import type { JobRecord } from "../../../../src/ledger/record.js";
@@ -23,6 +23,23 @@ describe("a job's row", () => {
         expect(row).toEqual({ key: key(jobId), fence, record, isRemembered: false });
       }),
     );
+  });
+
+  it("keeps jobs of one id in two accounts apart, and reads rows without an account as those of `default`", () => {
+    const ids = ["job-1", "sha256:a", "\ud800", "eu-west-1/job"];
+    const accounts = [undefined, "shop", "blog", "us-east-1"] as (AccountName | undefined)[];
+    const keys = ids.flatMap((id) => accounts.map((account) => ({ ...key(id), ...(account ? { account } : {}) })));
+    for (const each of keys) expect(rowFrom(itemOf(each, record, fence, times)).key).toEqual(each);
+    expect(new Set(keys.map(rowName)).size).toBe(keys.length);
+    expect(rowName(key("job-1"))).toBe("eu-west-1/job-1");
+  });
+
+  it("of a named account is of no configured Region to a replica that knows no accounts, and stays as it is there", () => {
+    const item = itemOf({ ...key("job-1"), account: "shop" as AccountName }, record, fence, times);
+    // All that such a replica reads of the job, and the key that it writes to.
+    const job = JSON.parse(item["job"]?.S ?? "") as { region: string; jobId: string };
+    expect(job).toMatchObject({ region: "shop@eu-west-1", jobId: "job-1" });
+    expect(`${job.region}/${job.jobId}`).toBe(item["pk"]?.S);
   });
 
   it("has a key of its own within the API's 2,048 bytes, whatever its id", () => {

@@ -13,10 +13,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { AccountName, ActionType, JobId, Region } from "../../../../src/job/job.js";
 import { newIdentity, SqliteFile, type SqliteFileOptions } from "../../../../src/ledger/sqlite/sqlite-file.js";
+import { SqliteLedger } from "../../../../src/ledger/sqlite/sqlite-ledger.js";
 import type { SqliteRow, Write } from "../../../../src/ledger/sqlite/sqlite-rows.js";
 import { applicationId, migrations, pragma } from "../../../../src/ledger/sqlite/sqlite-schema.js";
 import { loadSqlite } from "../../../../src/std/sqlite.js";
+import { FakeClock } from "../../../support/fake-clock.js";
 
 const sqlite = loadSqlite();
 let folder: string;
@@ -37,12 +40,35 @@ function open(options: Partial<SqliteFileOptions> = {}): SqliteFile {
   return file;
 }
 
+function openLedger(clock: FakeClock): Promise<SqliteLedger> {
+  const pace = { commitSpacingMs: 0, commitTimeoutMs: 30_000, probeIntervalMs: 1_000 };
+  return SqliteLedger.open({ path, clock, recentMs: 60_000, recentMax: 100, ...pace, onHealth: () => {} });
+}
+
 function closeAll(): void {
   for (const file of opened.splice(0)) file.close();
 }
 
 function row(id: number, jobId = `job-${id}`): SqliteRow {
-  return [id, "eu-west-1", jobId, "Custom", "Test", "P", "1", null, "running", 5, 5, "ours", null, null, null, null];
+  return [
+    id,
+    "eu-west-1",
+    jobId,
+    "Custom",
+    "Test",
+    "P",
+    "1",
+    null,
+    "running",
+    5,
+    5,
+    "ours",
+    null,
+    null,
+    null,
+    null,
+    "default",
+  ];
 }
 
 function put(id: number): Write {
@@ -50,7 +76,7 @@ function put(id: number): Write {
 }
 
 function end(id: number, atMs: number): Write {
-  return { type: "end", id, row: ["eu-west-1", `job-${id}`, "reported", atMs] };
+  return { type: "end", id, row: ["eu-west-1", `job-${id}`, "reported", atMs, "default"] };
 }
 
 /** Runs SQL as another program would. */
@@ -344,6 +370,34 @@ describe("a file of an older version", () => {
       .jobs.map(({ claim, nonce }) => [claim, nonce]);
     const ours = ["ours", null];
     expect(claims).toEqual([["asked", "3"], ["presumed", null], ["presumed", null], ours, ours]);
+  });
+
+  it("of version 2 holds jobs of the account `default`, whatever account later ones are of", async () => {
+    const db = new sqlite.DatabaseSync(path);
+    const owed = ["acknowledging", "running", "settled"];
+    const add = (state: string, id: number) =>
+      `INSERT INTO jobs VALUES (${id}, 'eu-west-1', 'j${id}', 'Custom', 'Test', 'P', '1', NULL, '${state}', 5, 5, NULL, ${
+        state === "settled" ? `'{"kind":"succeeded"}'` : "NULL"
+      }, NULL, NULL, 'ours');`;
+    db.exec(`${migrations.slice(0, 2).join(" ")} PRAGMA application_id = ${applicationId}; PRAGMA user_version = 2;`);
+    db.exec(owed.map((state, at) => add(state, at + 1)).join(" "));
+    db.exec("INSERT INTO ended VALUES (1, 'eu-west-1', 'j9', 'reported', 5)");
+    db.close();
+    const file = open();
+    expect(file.read(5).jobs.map(({ job_id: id, account }) => [id, account])).toEqual(
+      owed.map((_, at) => [`j${at + 1}`, "default"]),
+    );
+    expect(file.read(5).ended).toEqual([["eu-west-1", "j9", "reported", 5, "default"]]);
+    file.commit([{ type: "put", row: row(4).with(-1, "shop") as unknown as SqliteRow }]);
+    closeAll();
+    const clock = new FakeClock(5);
+    const ledger = await openLedger(clock);
+    const found = await ledger.unfinished();
+    expect(found.map(({ lease }) => lease.key.account)).toEqual([undefined, undefined, undefined, "shop"]);
+    const ended = { region: "eu-west-1" as Region, actionType: found[0]?.lease.key.actionType as ActionType };
+    expect(await ledger.lease({ ...ended, jobId: "j9" as JobId })).toBeUndefined();
+    expect(await ledger.lease({ ...ended, jobId: "j9" as JobId, account: "shop" as AccountName })).toBeDefined();
+    await ledger.close();
   });
 
   it("stays as it was when a step fails", () => {

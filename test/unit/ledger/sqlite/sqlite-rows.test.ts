@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Claim } from "../../../../src/job/claim.js";
-import type { ClientId, JobId, JobKey, Nonce, Region } from "../../../../src/job/job.js";
+import type { AccountName, ClientId, JobId, JobKey, Nonce, Region } from "../../../../src/job/job.js";
 import { type Outcome, outcomeFrom } from "../../../../src/job/outcome.js";
 import type { JobRecord } from "../../../../src/ledger/record.js";
 import { jobColumns, jobFrom, type Write, writeOf } from "../../../../src/ledger/sqlite/sqlite-rows.js";
@@ -34,6 +34,7 @@ const outcome: fc.Arbitrary<Outcome> = fc
   .map((value) => outcomeFrom(value, "Custom"));
 const key: fc.Arbitrary<JobKey> = fc.record(
   {
+    account: fc.constantFrom("shop", "blog") as fc.Arbitrary<AccountName>,
     region: fc.constantFrom("eu-west-1", "us-east-1") as fc.Arbitrary<Region>,
     actionType: fc.record({
       category: fc.constantFrom("Test", "Build"),
@@ -110,7 +111,10 @@ describe("a row of the table jobs", () => {
 describe("the write that a record asks for", () => {
   it("remembers an end with a result, and drops any other", () => {
     const ended: JobRecord = { ...running, state: "reported", sinceMs: 9 };
-    expect(writeOf(5, thirdParty, ended)).toEqual({ type: "end", id: 5, row: ["eu-west-1", "job-1", "reported", 9] });
+    const row = ["eu-west-1", "job-1", "reported", 9];
+    expect(writeOf(5, thirdParty, ended)).toEqual({ type: "end", id: 5, row: [...row, "default"] });
+    const named = { ...thirdParty, account: "shop" as AccountName };
+    expect(writeOf(5, named, ended)).toEqual({ type: "end", id: 5, row: [...row, "shop"] });
     const lost: JobRecord = { ...running, state: "dropped", sinceMs: 9, lostReason: "gone" };
     expect(writeOf(5, thirdParty, lost)).toEqual({ type: "drop", id: 5 });
   });

@@ -62,6 +62,7 @@ function put(id: number): Write {
     null,
     null,
     null,
+    "default",
   ];
   return { type: "put", row };
 }

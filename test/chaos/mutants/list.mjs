@@ -702,6 +702,8 @@ export const mutants = [
     find: 'which === "others-stay" ? [] :',
     replace: "",
     tests: ["test/unit/engine/breakers.test.ts"],
+  },
+  {
     name: "sends loopback through the proxy",
     file: "src/std/proxies.ts",
     find: `    if (isLoopback(host) || host.endsWith(".localhost")) return undefined;\n`,

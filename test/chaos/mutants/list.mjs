@@ -643,8 +643,8 @@ export const mutants = [
   {
     name: "works every account by the ordinary chain",
     file: "src/codepipeline/client.ts",
-    find: "...credentialsOf(this.#options.account),",
-    replace: "...credentialsOf(),",
+    find: "...credentialsOf(this.#options.account, this.#transport),",
+    replace: "...credentialsOf(undefined, this.#transport),",
     tests: ["test/integration/accounts.test.ts"],
   },
   {
@@ -674,6 +674,8 @@ export const mutants = [
     find: 'which === "others-stay" ? [] :',
     replace: "",
     tests: ["test/unit/engine/breakers.test.ts"],
+  },
+  {
     name: "sends loopback through the proxy",
     file: "src/std/proxies.ts",
     find: `    if (isLoopback(host) || host.endsWith(".localhost")) return undefined;\n`,

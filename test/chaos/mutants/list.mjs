@@ -671,8 +671,8 @@ export const mutants = [
   {
     name: "works every account by the ordinary chain",
     file: "src/codepipeline/client.ts",
-    find: "...credentialsOf(this.#options.account),",
-    replace: "...credentialsOf(),",
+    find: "...credentialsOf(this.#options.account, this.#transport),",
+    replace: "...credentialsOf(undefined, this.#transport),",
     tests: ["test/integration/accounts.test.ts"],
   },
   {

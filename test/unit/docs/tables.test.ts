@@ -20,7 +20,7 @@ it("metrics.md holds the table of the metrics, to the letter (`npm run docs` wri
   expect(page("metrics")).toContain(table);
   // A gauge without a sample and a counter that never counted are in it, each with its labels.
   expect(table).toContain("| `partnerd_handler_breaker_state` | gauge | `handler`, `state` |");
-  expect(table).toContain("| `partnerd_api_calls_total` | counter | `region`, `operation`, `code` |");
+  expect(table).toContain("| `partnerd_api_calls_total` | counter | `region`, `account`, `operation`, `code` |");
   expect(table).toContain("| `partnerd_job_duration_seconds` | histogram | `action_type`, `kind` |");
 });
 

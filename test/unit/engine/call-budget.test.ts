@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CallBudget, CallBudgets } from "../../../src/engine/call-budget.js";
-import type { Region } from "../../../src/job/job.js";
+import type { AccountName, Region } from "../../../src/job/job.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
 const never = new AbortController().signal;
@@ -164,4 +164,12 @@ it("keeps a budget for each Region", () => {
   expect([us?.perSecond, eu?.perSecond, limits]).toEqual([10, undefined, ["us-east-1"]]);
   expect(budgets.limits).toEqual([{ scope: "us-east-1", perSecond: 10 }]);
   expect(budgets.of({ region: "us-east-1" as Region })).toBe(us);
+});
+
+it("is another for each account in each Region: CodePipeline counts calls by both", () => {
+  const budgets = new CallBudgets({ clock: new FakeClock(), onLimit: () => {} });
+  const region = "us-east-1" as Region;
+  const places = [{ region }, { account: "shop" as AccountName, region }, { account: "blog" as AccountName, region }];
+  expect(new Set(places.map((place) => budgets.of(place))).size).toBe(3);
+  for (const place of places) expect(budgets.of({ ...place })).toBe(budgets.of(place));
 });

@@ -315,7 +315,9 @@ const ofLine = new Set<string>(["time", "level", "event", "msg", ...ofJob]);
  * fields before those of a handler, and within a text no quote stands alone.
  */
 function lineName(json: string): string {
-  return `${after(json, '"region":"')} ${after(json, '"jobId":"')}`;
+  // What a handler adds stands behind the Region: an `account` before it is the job's own.
+  const head = json.slice(0, Math.max(0, json.indexOf('"region":"')));
+  return `${after(head, '"account":"')} ${after(json, '"region":"')} ${after(json, '"jobId":"')}`;
 }
 
 /** Up to the quote that ends the text, as it is written. */

@@ -24,9 +24,9 @@ export function pollerFields(poller: PollerName) {
   return { actionType: actionTypeName(actionType), ...placeFields(poller), ...(query === undefined ? {} : { query }) };
 }
 
-/** A line without `account` is of the account `default`. */
+/** A line without `account` is of the account `default`. It stands before the Region, so before whatever a handler adds. */
 export function placeFields({ account, region }: Place) {
-  return { region, ...(account === undefined ? {} : { account }) };
+  return { ...(account === undefined ? {} : { account }), region };
 }
 
 /** What to do about a fault of this kind, in half a sentence. */

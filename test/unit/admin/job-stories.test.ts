@@ -5,8 +5,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { JobStories, type StoryLimits } from "../../../src/admin/job-stories.js";
 import { type JobStory, jobStorySchema, notShown } from "../../../src/admin/job-story.js";
+import { jobFields } from "../../../src/admin/log-fields.js";
 import type { UntimedEvent } from "../../../src/engine/events.js";
-import type { ActionType, ClientId, JobId, JobKey, Region } from "../../../src/job/job.js";
+import type { AccountName, ActionType, ClientId, JobId, JobKey, Region } from "../../../src/job/job.js";
 import { type JobState, jobMoves } from "../../../src/job/lifecycle.js";
 import { continued, failed, type Outcome, succeeded } from "../../../src/job/outcome.js";
 import { oneOfEach } from "./event-log-samples.js";
@@ -283,4 +284,19 @@ describe("limits", () => {
     hear("a", "mine");
     expect(story("a").log.lines).toHaveLength(1);
   });
+});
+
+it("gives a line to the job of its account, whatever a handler's own field is called", () => {
+  const { stories, see, hear, story } = given();
+  const shops: JobKey = { ...keyOf("twin"), account: "shop" as AccountName };
+  for (const key of [keyOf("twin"), shops]) see({ type: "job-recovered", key, state: "running", ageMs: 5 });
+  hear("twin", "said by the one without a name", { account: "shop" });
+  const { region } = shops;
+  const fields = { ...jobFields(shops), event: "handler-log", account: "shop", region };
+  stories.hear(
+    JSON.stringify({ level: "info", time: new Date(startMs).toISOString(), ...fields, msg: "said by shop" }),
+  );
+  const said = (key: JobKey) => stories.story(key)?.log.lines.map(({ text }) => text);
+  expect([said(keyOf("twin")), said(shops)]).toEqual([["said by the one without a name"], ["said by shop"]]);
+  expect(story("twin").jobId).toBe("twin");
 });

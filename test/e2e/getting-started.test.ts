@@ -81,7 +81,8 @@ async function outputOf(script: string, folder: string, variables: Readonly<Reco
     stdio: ["ignore", "pipe", "pipe"],
   });
   onTestFinished(() => {
-    spawnSync("kill", ["-KILL", `-${shell.pid}`]);
+    // At least the emulator is there still, whatever the script ended by.
+    if (shell.pid !== undefined) process.kill(-shell.pid, "SIGKILL");
   });
   let said = "";
   for (const stream of [shell.stdout, shell.stderr]) {

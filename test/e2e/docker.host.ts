@@ -99,7 +99,8 @@ async function start(name: string, config: object = {}, flags: readonly string[]
   return { name, logs: () => run("logs", name), health: () => inspect(name, ".State.Health.Status") };
 }
 
-const job = (what: string) => emulator.addJob({ actionType: thirdParty, configuration: { Do: what, Url: gate.url } });
+const job = (what: string) =>
+  emulator.addJob({ actionType: thirdParty, configuration: { Do: what, Url: gate.url, Target: "main" } });
 
 beforeAll(async () => {
   emulator = await startEmulator();

@@ -1,9 +1,8 @@
 // How a call for one job is retried: the one way in which details, acknowledges and results wait for CodePipeline. The
 // caller says which faults are worth another attempt; anything but a gateway's fault is not.
 import { GatewayError, type GatewayFaultKind, isPassing, type JobGateway } from "../codepipeline/gateway.js";
-import type { JobKey } from "../job/job.js";
 import type { LostReason } from "../job/lifecycle.js";
-import { following } from "../std/following.js";
+import { following, whileFollowing } from "../std/following.js";
 import { type RetryPolicyMs, retrying } from "../std/retry.js";
 import type { Deed } from "./breakers.js";
 import type { EngineContext } from "./context.js";
@@ -52,21 +51,45 @@ export async function withRetries<T>(
 }
 
 /**
- * One call for a job, in its turn where CodePipeline throttles; the breakers learn whether CodePipeline denied it.
- * Rejects as aborted, and was not made, when the signal aborts before its turn.
+ * Waits until a call for the job may be made, in its turn where CodePipeline throttles. Rejects as aborted when the signal,
+ * or our right to the job, ends first. What must hold for the call is looked at afterwards: the wait may have been long.
  */
+export async function callTurn(
+  context: EngineContext,
+  flight: JobInFlight,
+  deed: Deed,
+  signal: AbortSignal,
+): Promise<void> {
+  const budget = context.budgets.of(flight.key);
+  const isGranted =
+    budget.perSecond === undefined ||
+    (await whileFollowing([signal, flight.givenUp], async (until) => (await budget.enter(deed, until)) ?? true));
+  if (isGranted && !flight.loss) return;
+  const why = flight.loss?.message ?? "stopped before its turn";
+  const message = `${deed} of job ${flight.key.jobId} not called: ${why}`;
+  throw new GatewayError({ kind: "aborted", operation: deed, code: "aborted", message });
+}
+
+/** One call for a job in its turn. Rejects as aborted, and was not made, when the turn does not come in time. */
 export async function calling<T>(
   context: EngineContext,
-  key: JobKey,
+  flight: JobInFlight,
   deed: Deed,
   signal: AbortSignal,
   call: (gateway: JobGateway) => Promise<T>,
 ): Promise<T> {
+  await callTurn(context, flight, deed, signal);
+  return callNow(context, flight, deed, call);
+}
+
+/** One call for a job whose turn has come; the breakers learn whether CodePipeline denied it. */
+export async function callNow<T>(
+  context: EngineContext,
+  { key }: JobInFlight,
+  deed: Deed,
+  call: (gateway: JobGateway) => Promise<T>,
+): Promise<T> {
   const budget = context.budgets.of(key);
-  if ((await budget.enter(deed, signal)) === false) {
-    const message = `${deed} of job ${key.jobId} not called: stopped before its turn`;
-    throw new GatewayError({ kind: "aborted", operation: deed, code: "aborted", message });
-  }
   try {
     const answer = await call(context.deps.gateway(key, key.actionType.owner));
     budget.ended(false);

@@ -3,10 +3,9 @@
 
 import { GatewayError, isPassing } from "../codepipeline/gateway.js";
 import { type ClaimEvent, mayBeOurs, nextStep, nonceEvent, statusEvent } from "../job/claim.js";
-import type { Nonce } from "../job/job.js";
 import { LedgerError } from "../ledger/ledger.js";
 import { following, whileFollowing } from "../std/following.js";
-import { calling, lostReason, mayComeRight, withRetries } from "./calls.js";
+import { calling, callNow, callTurn, lostReason, mayComeRight, withRetries } from "./calls.js";
 import type { EngineContext } from "./context.js";
 import type { JobInFlight, Loss } from "./in-flight.js";
 
@@ -65,7 +64,7 @@ async function untilDecided(context: EngineContext, flight: JobInFlight, words: 
     switch (step.do) {
       case "ask":
         if (flight.claim.is === "none" && !(await mayAsk(context, flight, words))) return;
-        await ask(context, flight, step.nonce, words);
+        await ask(context, flight, words);
         break;
       case "fetch-details":
         await fetchNonce(context, flight, words);
@@ -115,18 +114,24 @@ function isClosed(context: EngineContext, flight: JobInFlight, words: { last: st
   return true;
 }
 
-/** One acknowledge. Rejects with the fault when it decided nothing. */
-async function ask(context: EngineContext, flight: JobInFlight, nonce: Nonce, words: { last: string }): Promise<void> {
-  const { key } = flight;
+/**
+ * One acknowledge, unless what is known of the claim changes before its turn comes: then the table is to be asked again.
+ * Rejects with the fault when it decided nothing.
+ */
+async function ask(context: EngineContext, flight: JobInFlight, words: { last: string }): Promise<void> {
+  const { key, claim: before } = flight;
+  const signal = before.is === "doubted" ? context.scopes.report : context.scopes.work;
+  await callTurn(context, flight, "acknowledge", signal);
+  // An offer that came meanwhile is newer.
+  flight.readOffer();
+  const step = nextStep(flight.claim);
+  if (flight.claim.is !== before.is || step.do !== "ask") return;
+  const { nonce } = step;
   await flight.ask(nonce);
-  const { claim: asked } = flight;
   // The write may have taken its time; nothing was sent yet.
-  if (asked.is === "asked" && isClosed(context, flight, words)) return;
+  if (flight.claim.is === "asked" && isClosed(context, flight, words)) return;
   try {
-    const signal = asked.is === "doubted" ? context.scopes.report : context.scopes.work;
-    const status = await calling(context, key, "acknowledge", signal, (gateway) =>
-      gateway.acknowledge(key, nonce, signal),
-    );
+    const status = await callNow(context, flight, "acknowledge", (gateway) => gateway.acknowledge(key, nonce, signal));
     words.last = `the acknowledge was answered ${status ?? "without a status"}, not InProgress`;
     flight.learn(statusEvent(status));
   } catch (error) {
@@ -136,7 +141,7 @@ async function ask(context: EngineContext, flight: JobInFlight, nonce: Nonce, wo
     flight.learn(event);
     if (event.type === "put-off" || event.type === "no-answer") throw error;
   }
-  if (asked.is === "doubted" && isOurs(flight)) await flight.confirm();
+  if (before.is === "doubted" && isOurs(flight)) await flight.confirm();
 }
 
 function meaningOf(fault: GatewayError): ClaimEvent {
@@ -158,7 +163,7 @@ async function fetchNonce(context: EngineContext, flight: JobInFlight, words: { 
   const { key, claim: before } = flight;
   const signal = before.is === "doubted" ? context.scopes.report : context.scopes.work;
   try {
-    const fresh = await calling(context, key, "details", signal, (gateway) => gateway.detailsAgain(key, signal));
+    const fresh = await calling(context, flight, "details", signal, (gateway) => gateway.detailsAgain(key, signal));
     // An offer that came meanwhile is newer than these details.
     flight.readOffer();
     if (flight.claim === before) flight.learn(nonceEvent(before, fresh.nonce));
@@ -181,7 +186,7 @@ export function clearDoubt(context: EngineContext, flight: JobInFlight, refusal?
     flight.readOffer();
     if (nextStep(flight.claim).do === "await-offer") await fetchNonce(context, flight, words);
     const step = nextStep(flight.claim);
-    if (step.do === "ask" && !flight.hasLeft) await ask(context, flight, step.nonce, words);
+    if (step.do === "ask" && !flight.hasLeft) await ask(context, flight, words);
     if (isOurs(flight)) return true;
     if (nextStep(flight.claim).do === "drop") return false;
     throw new GatewayError({

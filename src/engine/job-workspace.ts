@@ -34,7 +34,7 @@ export function openWorkspace(
         context,
         flight,
         { policy: context.limits.retry.details, signal: renewal, isWorthIt: ({ kind }) => isPassing(kind) },
-        () => calling(context, job.key, "details", renewal, (gateway) => gateway.detailsAgain(job.key, renewal)),
+        () => calling(context, flight, "details", renewal, (gateway) => gateway.detailsAgain(job.key, renewal)),
       );
       // Its nonce is ignored: a job that runs was acknowledged with the old one.
       return fresh.access;

@@ -109,7 +109,7 @@ async function putOnce(context: EngineContext, flight: JobInFlight, owed: Owed):
   const wasOurs = flight.claim.is === "ours";
   try {
     const { report: signal } = context.scopes;
-    await calling(context, key, "put", signal, (gateway) => gateway.put(key, owed.outcome, signal));
+    await calling(context, flight, "put", signal, (gateway) => gateway.put(key, owed.outcome, signal));
     return "put-accepted";
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;

@@ -156,7 +156,7 @@ function offeredDetails(context: EngineContext, flight: JobInFlight, offer: Poll
       // A token source that fails may still have the tokens of other clients, whose jobs need the slot.
       isWorthIt: ({ kind }) => isPassing(kind) && kind !== "token-unavailable",
     },
-    () => calling(context, flight.key, "details", scopes.poll, (gateway) => gateway.details(offer, scopes.poll)),
+    () => calling(context, flight, "details", scopes.poll, (gateway) => gateway.details(offer, scopes.poll)),
   );
 }
 
@@ -177,9 +177,7 @@ async function detailsOfOurs(context: EngineContext, flight: JobInFlight): Promi
         alsoEndedBy,
       },
       () =>
-        calling(context, flight.key, "details", scopes.work, (gateway) =>
-          gateway.detailsAgain(flight.key, scopes.work),
-        ),
+        calling(context, flight, "details", scopes.work, (gateway) => gateway.detailsAgain(flight.key, scopes.work)),
     );
   } catch (error) {
     if (flight.loss) await drop(context, flight, flight.loss);

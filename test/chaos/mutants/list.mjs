@@ -547,7 +547,7 @@ export const mutants = [
   {
     name: "asks the gate no more once the acknowledge is recorded",
     file: "src/engine/claiming.ts",
-    find: `  if (asked.is === "asked" && isClosed(context, flight, words)) return;
+    find: `  if (flight.claim.is === "asked" && isClosed(context, flight, words)) return;
 `,
     replace: "",
     tests: [claiming],
@@ -573,7 +573,7 @@ export const mutants = [
   {
     name: "records no claim that an offer confirmed",
     file: "src/engine/claiming.ts",
-    find: `  if (asked.is === "doubted" && isOurs(flight)) await flight.confirm();
+    find: `  if (before.is === "doubted" && isOurs(flight)) await flight.confirm();
 `,
     replace: "",
     tests: [claiming],
@@ -632,6 +632,22 @@ export const mutants = [
     find: ": isPassing(fault.kind) && clock.monotonic() - startedMs < details.maxElapsedMs,",
     replace: ": isPassing(fault.kind),",
     tests: ["test/integration/denied-calls.test.ts"],
+  },
+  {
+    name: "calls for a job that was given up while it waited for its turn",
+    file: "src/engine/calls.ts",
+    find: "[signal, flight.givenUp]",
+    replace: "[signal]",
+    tests: ["test/unit/engine/calls.test.ts"],
+  },
+  {
+    name: "acknowledges with a nonce from before it waited for its turn",
+    file: "src/engine/claiming.ts",
+    find: `  // An offer that came meanwhile is newer.
+  flight.readOffer();
+  const step`,
+    replace: "  const step",
+    tests: [claiming],
   },
   {
     name: "moves a job by two events at once",

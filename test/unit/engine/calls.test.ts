@@ -69,7 +69,7 @@ describe("a call that is made withRetries", () => {
 
 it("tells the breakers of each call's end", async () => {
   let isDenied = true;
-  const { context } = await flightOver({
+  const { context, flight } = await flightOver({
     acknowledge: async () => {
       if (isDenied) throw fault("denied");
       return "InProgress";
@@ -77,13 +77,29 @@ it("tells the breakers of each call's end", async () => {
   });
   const { work: signal } = context.scopes;
   const call = () =>
-    calling(context, key, "acknowledge", signal, (gateway) => gateway.acknowledge(key, "1" as never, signal));
+    calling(context, flight, "acknowledge", signal, (gateway) => gateway.acknowledge(key, "1" as never, signal));
   await expect(call()).rejects.toMatchObject({ kind: "denied" });
   expect(context.breakers.denials).toMatchObject([{ deed: "acknowledge" }]);
   isDenied = false;
   expect(await call()).toBe("InProgress");
   expect(context.breakers.denials).toEqual([]);
 });
+
+it.each(["put", "acknowledge", "details"] as const)(
+  "does not %s, once its turn has come, for a job that was given up meanwhile",
+  async (deed) => {
+    const { context, flight, clock } = await flightOver({});
+    context.budgets.of(key).ended(true);
+    let made = 0;
+    const { report: signal } = context.scopes;
+    const answer = calling(context, flight, deed, signal, async () => void made++).catch((error: unknown) => error);
+    flight.apply({ kind: "release" });
+    // It does not even wait for its turn.
+    expect(await answer).toMatchObject({ kind: "aborted" });
+    await clock.advance(1_000);
+    expect(made).toBe(0);
+  },
+);
 
 it("keeps a job that may be ours through whatever may be put right, and through nothing else", () => {
   const kinds: Readonly<Record<GatewayFaultKind, boolean>> = {

@@ -3,7 +3,7 @@ import { GatewayError } from "../../../src/codepipeline/gateway.js";
 import { claim, clearDoubt } from "../../../src/engine/claiming.js";
 import { Gate } from "../../../src/engine/gate.js";
 import type { Nonce } from "../../../src/job/job.js";
-import { flightOver, offer } from "../../support/flight.js";
+import { flightOver, key, offer } from "../../support/flight.js";
 
 const fault = { operation: "AcknowledgeJob", message: "no" };
 const noAnswer = () => new GatewayError({ ...fault, kind: "unavailable", code: "TimeoutError", isAmbiguous: true });
@@ -181,5 +181,41 @@ describe("a job that nothing was asked of yet", () => {
     ["during the write", "acknowledging"],
   ] as const)("is not asked for when nothing may be, from %s on", async (when, state) => {
     expect(await paused(when)).toMatchObject({ end: { kind: "dropped", reason: "paused" }, sent: [], state });
+  });
+});
+
+describe("an acknowledge that waits for its turn while CodePipeline throttles", () => {
+  async function given() {
+    const sent: Nonce[] = [];
+    const { context, flight, clock } = await flightOver({
+      acknowledge: async (_, nonce) => {
+        sent.push(nonce);
+        return "InProgress";
+      },
+    });
+    await flight.note({ type: "details-received" });
+    flight.learn({ type: "fresh-nonce", nonce: offer.nonce });
+    context.budgets.of(key).ended(true);
+    const claiming = claim(context, flight);
+    return { context, flight, clock, claiming, sent };
+  }
+
+  it("is not made in a pause that began meanwhile", async () => {
+    const { context, clock, claiming, sent } = await given();
+    await clock.advance(1);
+    context.gate.pause();
+    await clock.advance(1_000);
+    expect(await claiming).toMatchObject({ kind: "dropped", reason: "paused" });
+    expect(sent).toEqual([]);
+  });
+
+  it("is made with the nonce of the offer that came meanwhile", async () => {
+    const newer = "5" as Nonce;
+    const { flight, clock, claiming, sent } = await given();
+    await clock.advance(1);
+    flight.putOffer({ nonce: newer });
+    await clock.advance(1_000);
+    expect(await claiming).toEqual({ kind: "work" });
+    expect(sent).toEqual([newer]);
   });
 });

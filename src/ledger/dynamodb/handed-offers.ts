@@ -39,13 +39,20 @@ export class HandedOffers {
     await table.call("PutItem", { Item: item }, signal);
   }
 
-  /** What others left for the jobs that are in doubt here, each nonce once. Rejects with what the table threw. */
+  /**
+   * What others left for the jobs that are in doubt here, each nonce once. Rejects with what the table threw, and then it
+   * told of none.
+   */
   async look(signal: AbortSignal): Promise<readonly HandedOffer[]> {
     const doubtful = this.#options.jobs.all().filter(isInDoubt);
     const names = new Set(doubtful.map(({ name }) => name));
     for (const name of this.#told.keys()) if (!names.has(name)) this.#told.delete(name);
-    const offers = await Promise.all(doubtful.map(({ key, name }) => this.#read(key, name, signal)));
-    return offers.flatMap((offer) => (offer ? [offer] : []));
+    const reads = await Promise.allSettled(doubtful.map(({ key, name }) => this.#read(key, name, signal)));
+    const offers = reads.flatMap((read) => (read.status === "fulfilled" && read.value ? [read.value] : []));
+    const failed = reads.find((read) => read.status === "rejected");
+    // What was read is told only once, so it must be heard; the next look meets the fault again.
+    if (failed && offers.length === 0) throw failed.reason;
+    return offers;
   }
 
   /** Until the next look; none of them costs a call while no job is in doubt. */

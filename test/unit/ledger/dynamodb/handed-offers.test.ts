@@ -75,6 +75,29 @@ describe("an offer of a job that another replica presumes to have", () => {
     expect(hearing.nonces()).toEqual([first]);
     await hearing.stop();
   });
+
+  it("is heard although the row of another job cannot be read in the same look", async () => {
+    const { clock, a, b } = setUp();
+    const holder = await a.open();
+    await leased(holder, presumed);
+    const unreadable = key("job-2");
+    await leased(holder, presumed, unreadable);
+    const hearing = heard(holder);
+    let isSpoilt = true;
+    a.spoil = (operation, item) =>
+      isSpoilt && operation === "GetItem" && item?.["pk"]?.S === rowName(unreadable)
+        ? { before: fault("AccessDeniedException") }
+        : {};
+    const other = await b.open();
+    expect(await other.lease(key(), first)).toBeUndefined();
+    expect(await other.lease(unreadable, second)).toBeUndefined();
+    await clock.advance(3_000);
+    expect(hearing.nonces()).toEqual([first]);
+    isSpoilt = false;
+    await clock.advance(2_000);
+    expect(hearing.nonces()).toEqual([first, second]);
+    await hearing.stop();
+  });
 });
 
 it.each([

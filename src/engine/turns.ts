@@ -176,26 +176,12 @@ export class Turns {
     const share = isLooking ? shareOf(config, this.#context.limits, [...kept.keys()], work) : Number.POSITIVE_INFINITY;
     const { maxConcurrentJobsPerClient: here = Number.POSITIVE_INFINITY } = config;
     const { maxConcurrentJobsPerClient: all = Number.POSITIVE_INFINITY } = this.#context.limits;
-    const lines = [...kept].map(([client, offers]) => {
+    const lines = [...kept].map(([client, offers], place) => {
       const counts = { ...(work.byClient.get(client) ?? none) };
       const mayHaveMore = () => counts.here < share && (client === "" || (counts.here < here && counts.all < all));
-      return { offers: inOrder(offers, names), counts, mayHaveMore };
+      return { place, offers: inOrder(offers, names), counts, mayHaveMore };
     });
-    const found: KeptOffer[] = [];
-    while (found.length < most) {
-      const line = leastOf(lines.filter(({ mayHaveMore }) => mayHaveMore()));
-      if (!line) break;
-      const offer = nextOf(line.offers, work.serials);
-      if (!offer) {
-        lines.splice(lines.indexOf(line), 1);
-        continue;
-      }
-      if (offer.serial !== undefined) work.serials.add(offer.serial);
-      line.counts.here += 1;
-      line.counts.all += 1;
-      found.push(offer);
-    }
-    return found;
+    return fewestFirst(lines, most, work.serials);
   }
 
   /** Read off the jobs in flight. A job whose outcome is fixed needs no slot and no cap, but its value is its own until the end. */
@@ -278,11 +264,39 @@ function shareOf(config: PollerConfig, limits: EngineLimits, clients: readonly s
   return Math.ceil(Math.min(config.maxConcurrentJobs, limits.maxConcurrentJobs) / Math.max(2, count));
 }
 
-/** Of whoever has the fewest in work; of several, the one whose offers came first. */
-function leastOf<T extends { readonly counts: Counts }>(lines: readonly T[]): T | undefined {
-  let least: T | undefined;
-  for (const line of lines) if (!least || line.counts.here < least.counts.here) least = line;
-  return least;
+/** One customer's offers. */
+interface Line {
+  /** Among all lines. */
+  readonly place: number;
+  readonly offers: Iterator<KeptOffer>;
+  readonly counts: Counts;
+  readonly mayHaveMore: () => boolean;
+}
+
+/**
+ * Up to `most` offers, each of whoever has the fewest in work then; of several, of the one whose offers came first. Goes
+ * up by steps of so many in work and looks at a line once on each: thousands of customers may wait for one value.
+ */
+function fewestFirst(lines: readonly Line[], most: number, serials: Set<string>): readonly KeptOffer[] {
+  const found: KeptOffer[] = [];
+  const steps = Map.groupBy(lines, ({ counts }) => counts.here);
+  for (let step = 0; steps.size > 0 && found.length < most; step += 1) {
+    const risen: Line[] = [];
+    for (const line of steps.get(step)?.sort((one, other) => one.place - other.place) ?? []) {
+      if (found.length === most) break;
+      const offer = line.mayHaveMore() ? nextOf(line.offers, serials) : undefined;
+      // What stands in its way stays there as long as we look.
+      if (!offer) continue;
+      if (offer.serial !== undefined) serials.add(offer.serial);
+      line.counts.here += 1;
+      line.counts.all += 1;
+      found.push(offer);
+      risen.push(line);
+    }
+    steps.delete(step);
+    if (risen.length > 0) steps.set(step + 1, [...(steps.get(step + 1) ?? []), ...risen]);
+  }
+  return found;
 }
 
 /** Those that were named first, then the others, each in the order of their offers. */

@@ -12,7 +12,7 @@ export type {
   WorkerOptions,
 } from "./embed/partnerd-worker.js";
 export { type ConfigurationMistake, WorkerConfigError, WorkerStartError } from "./embed/worker-errors.js";
-export type { FailedCall, JobName, PartnerdEvent, PartnerdEventType } from "./embed/worker-events.js";
+export type { FailedCall, JobName, PartnerdEvent, PartnerdEventType, WorkerPollerName } from "./embed/worker-events.js";
 export {
   type DefinedJob,
   defineHandler,

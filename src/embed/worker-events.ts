@@ -1,17 +1,29 @@
 // What an embedded worker tells its program: a part of the engine's events that stays as it is, in plain types. Times are
 // ms since the epoch; no text holds a secret that partnerd knows.
 import type { WorkerEvent } from "../engine/events.js";
-import { actionTypeName, type JobKey } from "../job/job.js";
+import { actionTypeName, type JobKey, placeOf } from "../job/job.js";
 import type { Outcome } from "../job/outcome.js";
 
 /** Names one job. */
 export interface JobName {
   readonly jobId: string;
+  /** Its name in `accounts`; absent for the default one. */
+  readonly account?: string;
   readonly region: string;
   /** Such as `Custom/Build/Acme-Build/1`. */
   readonly actionType: string;
   /** Who the customer is; third-party jobs only. */
   readonly clientId?: string;
+}
+
+/** Names one poller. */
+export interface WorkerPollerName {
+  /** As a job's. */
+  readonly account?: string;
+  readonly region: string;
+  readonly actionType: string;
+  /** What it asks for, such as `Project=shop`, where it does not poll for every job. */
+  readonly query?: string;
 }
 
 /** A failed call to CodePipeline. */
@@ -27,15 +39,13 @@ export interface FailedCall {
 export type PartnerdEvent = { readonly atMs: number } & (
   | { readonly type: "worker-started"; readonly pollers: number; readonly slots: number }
   /** `failures`: how many in a row; the next poll is made after `restMs`. */
-  | {
+  | (WorkerPollerName & {
       readonly type: "poll-failed";
-      readonly region: string;
-      readonly actionType: string;
       readonly call: FailedCall;
       readonly failures: number;
       readonly restMs: number;
-    }
-  | { readonly type: "poll-recovered"; readonly region: string; readonly actionType: string; readonly failures: number }
+    })
+  | (WorkerPollerName & { readonly type: "poll-recovered"; readonly failures: number })
   /** The job is ours and its handler begins. `pickupMs`: since the poll that brought it. */
   | {
       readonly type: "job-started";
@@ -160,17 +170,18 @@ function startTold(event: WorkerEvent & { type: "job-started" }): Untimed<Partne
   };
 }
 
-function nameOf({ jobId, region, actionType, clientId }: JobKey): JobName {
+function nameOf({ jobId, actionType, clientId, ...place }: JobKey): JobName {
   return {
     jobId,
-    region,
+    ...placeOf(place),
     actionType: actionTypeName(actionType),
     ...(clientId === undefined ? {} : { clientId }),
   };
 }
 
-function pollerOf({ poller }: WorkerEvent & { type: "poll-failed" | "poll-recovered" }) {
-  return { region: poller.region as string, actionType: actionTypeName(poller.actionType) };
+function pollerOf({ poller }: WorkerEvent & { type: "poll-failed" | "poll-recovered" }): WorkerPollerName {
+  const { actionType, query } = poller;
+  return { ...placeOf(poller), actionType: actionTypeName(actionType), ...(query === undefined ? {} : { query }) };
 }
 
 function callOf({ operation, code, message }: FailedCall): FailedCall {

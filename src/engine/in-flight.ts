@@ -21,7 +21,7 @@ export interface Loss {
 
 /** An offer of a job that is in flight already; a third-party offer names no nonce. */
 export interface RepeatedOffer {
-  readonly nonce?: Nonce;
+  readonly nonce?: Nonce | undefined;
 }
 
 export interface JobInFlightOptions {

@@ -1,7 +1,7 @@
 // Which jobs are in flight, so that none runs twice: leases what polls offer, starts each job's story, and gives back
 // slot and lease when it ends. Knows nothing of what happens in a story.
 import { GatewayError } from "../codepipeline/gateway.js";
-import { type JobKey, jobKeyName, type PolledJob } from "../job/job.js";
+import { type JobKey, jobKeyName, nonceOffered, type PolledJob } from "../job/job.js";
 import { isOwed, isTaken, type JobState } from "../job/lifecycle.js";
 import { failed } from "../job/outcome.js";
 import { type HandedOffer, LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
@@ -72,7 +72,7 @@ export class Runner {
     const flight = this.#flights.get(polled.key);
     if (!flight) return false;
     this.#context.emit({ type: "offer-repeated", key: polled.key });
-    this.#offered(flight, polled.job ?? {});
+    this.#offered(flight, { nonce: nonceOffered(polled) });
     // Should it be dropped all the same, this offer of it is still good: the next one may be a minute away.
     if (!isTaken(flight.state)) flight.again = this.#context.turns.offerAgain(flight, polled);
     return true;
@@ -86,7 +86,7 @@ export class Runner {
     const { emit, deps } = this.#context;
     const { key } = polled;
     try {
-      const lease = this.#flights.get(key) ? undefined : await deps.ledger.lease(key, polled.job?.nonce);
+      const lease = this.#flights.get(key) ? undefined : await deps.ledger.lease(key, nonceOffered(polled));
       if (lease) {
         const { ledger } = deps;
         const flight = new JobInFlight({ config, lease, slot, ledger, emit, polledAtMs });

@@ -2,7 +2,7 @@
 // Decides only which offers are taken now; a job that was taken is no business of this file any more. What is in work it
 // reads off the jobs in flight, so that nothing here can disagree with them.
 import { createHmac, randomBytes } from "node:crypto";
-import { type Job, jobKeyName, type PolledJob } from "../job/job.js";
+import { type Job, jobKeyName, nonceOffered, type PolledJob } from "../job/job.js";
 import { isOver } from "../job/lifecycle.js";
 import type { Clock } from "../std/clock.js";
 import type { EngineLimits } from "./deps.js";
@@ -85,7 +85,7 @@ export class Turns {
     for (const polled of offers) {
       const client = clientOf(polled);
       const serial = this.#serialOf(config, client, polled.job);
-      const nonce = polled.job?.nonce;
+      const nonce = nonceOffered(polled);
       const offer: KeptOffer = { key: polled.key, client, ...(serial && { serial }), ...(nonce && { nonce }) };
       this.#met(config.group, client);
       const isKnown = this.#kept.has(poller, offer);
@@ -154,8 +154,8 @@ export class Turns {
   }
 
   /** What is kept of a job that was offered once more while it was begun, should it be dropped. */
-  offerAgain({ client = "", serial }: JobInFlight, { key, job }: PolledJob): KeptOffer {
-    return { key, client, serial, nonce: job?.nonce };
+  offerAgain({ client = "", serial }: JobInFlight, polled: PolledJob): KeptOffer {
+    return { key: polled.key, client, serial, nonce: nonceOffered(polled) };
   }
 
   /** The job waits again. */

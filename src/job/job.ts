@@ -57,6 +57,11 @@ export interface PolledJob {
   readonly nonce?: Nonce | undefined;
 }
 
+/** The nonce of an offer, whether its details came with it or not. */
+export function nonceOffered({ job, nonce }: PolledJob): Nonce | undefined {
+  return job?.nonce ?? nonce;
+}
+
 /** Where an artifact lies. CodePipeline knows only S3. */
 export interface ArtifactLocation {
   readonly bucket: string;

@@ -1,6 +1,7 @@
 // Promise: the events of an embedded worker are plain, say no more than their types, and stay as they are.
 import { expect, it } from "vitest";
 import { partnerdEvent } from "../../../src/embed/worker-events.js";
+import type { AccountName } from "../../../src/job/job.js";
 import { atMs, oneOfEach } from "../admin/event-log-samples.js";
 
 const job = {
@@ -32,6 +33,19 @@ it("are these", () => {
   });
   expect(structuredClone(told)).toEqual(told);
   expect(byType["job-reported"]).toMatchObject({ job });
+});
+
+it("name the account of a job or poller where several are configured, and what a poller asks for", () => {
+  const account = "shop" as AccountName;
+  const told = Object.values(oneOfEach).flatMap((sample) => {
+    const { type } = sample;
+    if (type === "job-dropped") return partnerdEvent({ ...sample, key: { ...sample.key, account }, atMs }) ?? [];
+    if (type !== "poll-failed") return [];
+    return partnerdEvent({ ...sample, poller: { ...sample.poller, account, query: "Project=shop" }, atMs }) ?? [];
+  });
+  expect(told).toHaveLength(2);
+  expect(told).toContainEqual(expect.objectContaining({ type: "poll-failed", account, query: "Project=shop" }));
+  expect(told).toContainEqual(expect.objectContaining({ type: "job-dropped", job: { ...job, account } }));
 });
 
 it("name the job of an internal error, where there is one", () => {

@@ -8,7 +8,7 @@ import { succeeded } from "../../../src/job/outcome.js";
 import type { Ledger } from "../../../src/ledger/ledger.js";
 import { flightOver, key, offer } from "../../support/flight.js";
 
-it.each(["again here", "to another replica"])(
+it.each(["again here", "again here, and its offer was kept until its turn", "to another replica"])(
   "asks at once for a job whose refused result waits, when it is offered %s: its nonce is soon no longer good",
   async (where) => {
     const other: JobKey = { ...key, jobId: "job-2" as JobId };
@@ -42,10 +42,12 @@ it.each(["again here", "to another replica"])(
     const resumed = runner.resume(found, config);
     await clock.advance(0);
     expect([resumed.claim.is, asked]).toEqual(["doubted", []]);
-    if (where === "again here") {
+    if (where.startsWith("again here")) {
       const slot = (await slots.take(name, 1, context.scopes.poll))?.use();
       if (!slot) throw new Error("no slot");
-      expect(await runner.take({ key: other, job: { ...offer, key: other } }, config, slot, 0)).toBe(false);
+      const kept = { key: other, nonce: offer.nonce };
+      const polled = where === "again here" ? { key: other, job: { ...offer, key: other } } : kept;
+      expect(await runner.take(polled, config, slot, 0)).toBe(false);
     } else {
       const handed = [
         [{ key: { ...other, jobId: "job-3" as JobId }, nonce: offer.nonce }],
@@ -61,3 +63,14 @@ it.each(["again here", "to another replica"])(
     expect(events.at(-1)).toMatchObject({ type: "job-reported", isPresumed: false });
   },
 );
+
+it("tells the ledger the nonce of an offer that was kept until its turn: another replica may need it", async () => {
+  const told: (Nonce | undefined)[] = [];
+  const { context, slots, config, flight } = await flightOver({});
+  const lease = async (_: JobKey, nonce?: Nonce) => void told.push(nonce);
+  const deps = { ...context.deps, ledger: { ...context.deps.ledger, lease } as unknown as Ledger };
+  const runner = new Runner({ ...context, deps }, slots);
+  const other: JobKey = { ...key, jobId: "job-2" as JobId };
+  expect(await runner.take({ key: other, nonce: offer.nonce }, config, flight.slot, 0)).toBe(false);
+  expect(told).toEqual([offer.nonce]);
+});

@@ -79,10 +79,11 @@ export class Pollers {
     this.#pollers = after;
     const isOther = (name: string, config: PollerConfig) => JSON.stringify(config) !== JSON.stringify(after.get(name));
     const ending = [...this.#running].filter(([name, { config }]) => isNewPace || isOther(name, config));
-    for (const [name, { poller, config }] of ending) {
+    for (const [name, { poller, config, ended }] of ending) {
       poller.end();
       if (isOther(name, config)) context.turns.forget(config);
       this.#running.delete(name);
+      void ended.then(() => this.#forgetRemoved(config));
     }
     const removed = [...before].filter(([name]) => !after.has(name)).map(([, config]) => config);
     const types = new Set([...after.values()].map(typeKey));
@@ -99,6 +100,11 @@ export class Pollers {
       added: [...after].filter(([name]) => !before.has(name)).map(([, config]) => config),
       ended: Promise.all(ending.map(([, { ended }]) => ended)),
     };
+  }
+
+  /** Of what its last poll brought, nothing will have its turn; unless it was configured again meanwhile. */
+  #forgetRemoved(config: PollerConfig): void {
+    if (!this.#pollers.has(pollerKey(config))) this.#options.context.turns.forget(config);
   }
 
   #open(config: PollerConfig): void {

@@ -156,10 +156,15 @@ export class Runner {
       .finally(() => {
         this.#flights.remove(flight);
         // Not before: until then its own offer is a repeat.
-        if (flight.again && flight.state === "dropped" && !flight.loss)
+        if (flight.again && flight.state === "dropped" && !flight.loss && this.#isPolled(flight.config))
           this.#context.turns.putBack(flight.config, flight.again);
         this.#callTurns();
       });
+  }
+
+  /** False once a reload took it out: what is kept for it would never have its turn. */
+  #isPolled(config: PollerConfig): boolean {
+    return this.#context.pollers.has(pollerKey(config));
   }
 
   /** A job ended, so another one of its customer may be taken: by a poll, which may bring somebody else's as well. */

@@ -4,7 +4,8 @@ import { GatewayError, type JobGateway } from "../../../src/codepipeline/gateway
 import { configsByKey, type PollerConfig } from "../../../src/engine/poller-config.js";
 import { Pollers } from "../../../src/engine/pollers.js";
 import { Runner } from "../../../src/engine/runner.js";
-import { flightOver, key } from "../../support/flight.js";
+import type { JobId } from "../../../src/job/job.js";
+import { flightOver, key, offer } from "../../support/flight.js";
 
 function configOf(provider: string, more: Partial<PollerConfig> = {}): PollerConfig {
   return {
@@ -128,6 +129,32 @@ it("ends every rest when it is woken", async () => {
   expect(await heard()).toEqual([]);
   pollers.wake();
   expect(await heard()).toEqual(["A", "B"]);
+});
+
+it.each([
+  ["nothing where the lane is gone", [], 0],
+  ["them where the lane only changed", [configOf("A", { maxConcurrentJobsPerClient: 1, jobTimeoutMs: 1 })], 2],
+] as const)("keeps offers of the last poll of a loop whose turn has not come: %s", async (_what, next, waiting) => {
+  const config = configOf("A", { maxConcurrentJobsPerClient: 1, maxConcurrentJobs: 3 });
+  const answer = Promise.withResolvers<void>();
+  let polls = 0;
+  const { begin, apply, clock, context } = await given([config], async ({ owner }) => {
+    polls += 1;
+    if (polls > 1) return { jobs: [], unreadable: [] };
+    await answer.promise;
+    const jobs = ["1", "2", "3"].map((name) => {
+      const of = { region: key.region, actionType: { ...config.actionType, owner }, jobId: name as JobId };
+      return { key: of, job: { ...offer, key: of, accountId: "1" } };
+    });
+    return { jobs, unreadable: [] };
+  });
+  begin();
+  await clock.advance(10);
+  const { ended } = apply(next);
+  answer.resolve();
+  await ended;
+  await clock.advance(0);
+  expect(context.turns.waiting(config)).toBe(waiting);
 });
 
 it("forgets what was denied to a lane that is gone", async () => {

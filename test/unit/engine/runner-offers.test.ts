@@ -74,3 +74,23 @@ it("tells the ledger the nonce of an offer that was kept until its turn: another
   expect(await runner.take({ key: other, nonce: offer.nonce }, config, flight.slot, 0)).toBe(false);
   expect(told).toEqual([offer.nonce]);
 });
+
+it.each([
+  ["waits for its turn", true],
+  ["is forgotten where a reload took its poller out", false],
+])("an offer that came while its job was begun %s, once that was dropped", async (_what, isPolled) => {
+  const details = Promise.withResolvers<typeof offer>();
+  const { context, slots, config, flight, clock } = await flightOver({ details: () => details.promise });
+  const own = { ...context };
+  const runner = new Runner(own, slots);
+  const polled = { key: { ...key, jobId: "job-2" as JobId }, job: offer };
+  expect(await runner.take(polled, config, flight.slot, 0)).toBe(true);
+  expect(runner.repeated(polled)).toBe(true);
+  if (!isPolled) own.pollers = new Map();
+  details.reject(
+    new GatewayError({ kind: "rejected", operation: "GetJobDetails", code: "ValidationException", message: "" }),
+  );
+  await clock.advance(10);
+  await runner.whenIdle();
+  expect(context.turns.waiting(config)).toBe(isPolled ? 1 : 0);
+});

@@ -83,6 +83,10 @@ export class CachedTokens implements ClientTokens {
     });
   }
 
+  get maxClients(): number {
+    return this.#options.maxEntries;
+  }
+
   /** From the cache while that may be believed; else from the store, and from the cache again while that is away. */
   async resolve(clientId: ClientId, signal: AbortSignal): Promise<Secret<ClientToken>> {
     const id = clientId.toLowerCase() as ClientId;

@@ -1,5 +1,5 @@
-// Any token source, with every token that it gives masked in logs from then on. Holds one token a client: when the
-// source gives a new one, the old one is no longer masked.
+// Any token source, with every token that it gives masked in logs from then on. Holds one token a client, of as many
+// clients as the source keeps: when it gives a new one, the old one is no longer masked.
 import type { ClientId, ClientToken } from "../job/job.js";
 import type { Secret } from "../job/secret.js";
 import { type ClientTokens, TokenError } from "./tokens.js";
@@ -23,6 +23,7 @@ export class MaskedTokens implements ClientTokens {
   #source: ClientTokens;
   readonly #keepSecrets: (values: readonly string[]) => () => void;
   readonly #onLookup: (lookup: TokenLookup) => void;
+  /** The one that was asked for last stands last. */
   readonly #kept = new Map<ClientId, { readonly token: Secret<ClientToken>; readonly release: () => void }>();
 
   constructor(options: MaskedTokensOptions) {
@@ -34,10 +35,23 @@ export class MaskedTokens implements ClientTokens {
   async resolve(clientId: ClientId, signal: AbortSignal): Promise<Secret<ClientToken>> {
     const token = await this.#lookedUp(clientId, signal);
     const known = this.#kept.get(clientId);
-    if (known?.token === token || known?.token.reveal() === token.reveal()) return token;
-    this.#kept.set(clientId, { token, release: this.#keepSecrets([token.reveal()]) });
-    known?.release();
+    const isSame = known?.token === token || known?.token.reveal() === token.reveal();
+    this.#kept.delete(clientId);
+    this.#kept.set(clientId, isSame && known ? known : { token, release: this.#keepSecrets([token.reveal()]) });
+    if (!isSame) known?.release();
+    this.#trim();
     return token;
+  }
+
+  #trim(): void {
+    const { maxClients = Number.POSITIVE_INFINITY } = this.#source;
+    // To begin with the first entry is slow where those before it are gone.
+    if (this.#kept.size <= maxClients) return;
+    for (const [clientId, { release }] of this.#kept) {
+      this.#kept.delete(clientId);
+      release();
+      if (this.#kept.size <= maxClients) return;
+    }
   }
 
   async #lookedUp(clientId: ClientId, signal: AbortSignal): Promise<Secret<ClientToken>> {
@@ -57,11 +71,12 @@ export class MaskedTokens implements ClientTokens {
     this.#source.forget(clientId);
   }
 
-  /** Looks tokens up in another source from now on and closes the one before; tokens already given stay masked. */
+  /** Looks tokens up in another source from now on and closes the one before; tokens already given stay masked, but for those too many. */
   async replace(source: ClientTokens): Promise<void> {
     const old = this.#source;
-    source.adopt?.([...this.#kept].map(([clientId, { token }]) => [clientId, token]));
     this.#source = source;
+    this.#trim();
+    source.adopt?.([...this.#kept].map(([clientId, { token }]) => [clientId, token]));
     await old.close();
   }
 

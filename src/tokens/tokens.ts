@@ -4,6 +4,8 @@ import type { ClientId, ClientToken } from "../job/job.js";
 import type { Secret } from "../job/secret.js";
 
 export interface ClientTokens {
+  /** So many clients it keeps tokens of. Absent: of all that it knows. */
+  readonly maxClients?: number;
   /** The client's token. Throws TokenError. */
   resolve(clientId: ClientId, signal: AbortSignal): Promise<Secret<ClientToken>>;
   /** CodePipeline refused the token last given for this client: look it up again next time. */

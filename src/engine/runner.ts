@@ -120,6 +120,7 @@ export class Runner {
     const deadline = callback && Deadline.at(clock, callback.deadlineMs);
     const polledAtMs = clock.monotonic();
     const flight = new JobInFlight({ config, lease, slot, ledger, emit, polledAtMs, found, deadline });
+    this.#context.turns.recovered(flight);
     emit({ type: "job-recovered", key: flight.key, state: flight.state, ageMs: clock.now() - takenAtMs });
     this.#go(flight);
     return flight;

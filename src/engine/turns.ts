@@ -5,6 +5,7 @@ import { createHmac, randomBytes } from "node:crypto";
 import { type Job, jobKeyName, nonceOffered, type PolledJob } from "../job/job.js";
 import { isOver } from "../job/lifecycle.js";
 import type { Clock } from "../std/clock.js";
+import { type Counts, fewestFirst, inOrder } from "./customer-lines.js";
 import type { EngineLimits } from "./deps.js";
 import type { Flights } from "./flights.js";
 import type { JobInFlight } from "./in-flight.js";
@@ -35,12 +36,6 @@ const clientsKnownMax = 1_000;
 const lookMaxMs = 3_000;
 /** After a look there is none for so many times as long: it costs a tenth of the time, of half of the slots at most. */
 const lookRestFactor = 10;
-
-/** Jobs in work of one customer: of all entries together, and of one. */
-interface Counts {
-  all: number;
-  here: number;
-}
 
 interface InWork {
   readonly byClient: ReadonlyMap<string, Counts>;
@@ -143,6 +138,11 @@ export class Turns {
     if (serial !== undefined && !flight.isRecovered && this.#isTaken(flight, serial)) return false;
     flight.serial = serial;
     return true;
+  }
+
+  /** A job of a previous process is in flight: its client is known before its details, which a fixed result never needs. */
+  recovered(flight: JobInFlight): void {
+    flight.serial = this.#serialOf(flight.config, flight.client ?? "", undefined);
   }
 
   /** What is kept of a job that was begun too early, once it has ended here. */
@@ -262,59 +262,6 @@ function shareOf(config: PollerConfig, limits: EngineLimits, clients: readonly s
   const working = [...byClient].flatMap(([client, { here }]) => (here > 0 ? [client] : []));
   const count = new Set([...clients, ...working]).size;
   return Math.ceil(Math.min(config.maxConcurrentJobs, limits.maxConcurrentJobs) / Math.max(2, count));
-}
-
-/** One customer's offers. */
-interface Line {
-  /** Among all lines. */
-  readonly place: number;
-  readonly offers: Iterator<KeptOffer>;
-  readonly counts: Counts;
-  readonly mayHaveMore: () => boolean;
-}
-
-/**
- * Up to `most` offers, each of whoever has the fewest in work then; of several, of the one whose offers came first. Goes
- * up by steps of so many in work and looks at a line once on each: thousands of customers may wait for one value.
- */
-function fewestFirst(lines: readonly Line[], most: number, serials: Set<string>): readonly KeptOffer[] {
-  const found: KeptOffer[] = [];
-  const steps = Map.groupBy(lines, ({ counts }) => counts.here);
-  for (let step = 0; steps.size > 0 && found.length < most; step += 1) {
-    const risen: Line[] = [];
-    for (const line of steps.get(step)?.sort((one, other) => one.place - other.place) ?? []) {
-      if (found.length === most) break;
-      const offer = line.mayHaveMore() ? nextOf(line.offers, serials) : undefined;
-      // What stands in its way stays there as long as we look.
-      if (!offer) continue;
-      if (offer.serial !== undefined) serials.add(offer.serial);
-      line.counts.here += 1;
-      line.counts.all += 1;
-      found.push(offer);
-      risen.push(line);
-    }
-    steps.delete(step);
-    if (risen.length > 0) steps.set(step + 1, [...(steps.get(step + 1) ?? []), ...risen]);
-  }
-  return found;
-}
-
-/** Those that were named first, then the others, each in the order of their offers. */
-function* inOrder(
-  offers: ReadonlyMap<string, KeptOffer>,
-  names: ReadonlySet<string> = new Set(),
-): Generator<KeptOffer> {
-  for (const [name, offer] of offers) if (names.has(name)) yield offer;
-  for (const [name, offer] of offers) if (!names.has(name)) yield offer;
-}
-
-/** The first whose value is free; those before it wait on. */
-function nextOf(offers: Iterator<KeptOffer>, taken: ReadonlySet<string>): KeptOffer | undefined {
-  for (let each = offers.next(); !each.done; each = offers.next()) {
-    const { serial } = each.value;
-    if (serial === undefined || !taken.has(serial)) return each.value;
-  }
-  return undefined;
 }
 
 function clientOf({ key, job }: PolledJob): string {

@@ -650,6 +650,13 @@ export const mutants = [
     tests: [claiming],
   },
   {
+    name: "begins a customer's next job beside one of a previous process",
+    file: "src/engine/runner.ts",
+    find: "    this.#context.turns.recovered(flight);\n",
+    replace: "",
+    tests: ["test/unit/engine/runner-offers.test.ts"],
+  },
+  {
     name: "moves a job by two events at once",
     file: "src/engine/in-flight.ts",
     find: "return this.#moves.next(() => this.#note(event));",

@@ -1,9 +1,10 @@
 import { Readable } from "node:stream";
 import { expect, it } from "vitest";
 import { GatewayError } from "../../../src/codepipeline/gateway.js";
+import type { PollerConfig } from "../../../src/engine/poller-config.js";
 import { hearOffers } from "../../../src/engine/recovery.js";
 import { Runner } from "../../../src/engine/runner.js";
-import type { JobId, JobKey, Nonce } from "../../../src/job/job.js";
+import type { ClientId, JobId, JobKey, Nonce } from "../../../src/job/job.js";
 import { succeeded } from "../../../src/job/outcome.js";
 import type { Ledger } from "../../../src/ledger/ledger.js";
 import { flightOver, key, offer } from "../../support/flight.js";
@@ -93,4 +94,37 @@ it.each([
   await clock.advance(10);
   await runner.whenIdle();
   expect(context.turns.waiting(config)).toBe(isPolled ? 1 : 0);
+});
+
+it.each([
+  ["has its result already", [{ type: "outcome-settled", outcome: succeeded() }], false],
+  ["waits for its slot", [], false],
+  ["is another customer's", [], true],
+] as const)("a job of a previous process that %s counts for serialBy: client", async (_what, more, isOthers) => {
+  const put = Promise.withResolvers<void>();
+  const { context, slots, config, flight, clock } = await flightOver({ put: () => put.promise });
+  const serial: PollerConfig = { ...config, serialBy: "client", afterCrash: "rerun" };
+  const of = (jobId: string, clientId: string): JobKey => ({
+    ...key,
+    jobId: jobId as JobId,
+    clientId: clientId as ClientId,
+  });
+  const { ledger } = context.deps;
+  const lease = await ledger.lease(of("job-2", "a"));
+  if (!lease) throw new Error("no lease");
+  const nonce = "1" as Nonce;
+  const taken = [
+    { type: "details-received" },
+    { type: "acknowledge-sent", nonce },
+    { type: "acknowledge-accepted", claim: "ours" },
+  ] as const;
+  for (const event of [...taken, ...more]) await ledger.record(lease, event);
+  await ledger.release(lease);
+  const [found] = await ledger.unfinished();
+  if (!found) throw new Error("nothing is unfinished");
+  new Runner(context, slots).resume(found, serial);
+  await clock.advance(0);
+  context.turns.offered(serial, [{ key: of("job-3", isOthers ? "b" : "a") }]);
+  // Not for want of a slot, which the first flight has.
+  expect([flight.slot.isWorking, context.turns.isNext(serial)]).toEqual([true, isOthers]);
 });

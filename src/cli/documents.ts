@@ -95,7 +95,7 @@ async function printActionType(provider: string, flags: ConfigFlags & ActionType
   let current: unknown;
   if (merge !== undefined) {
     const text = await readTextFile(resolve(io.directory, merge), configFileMaxBytes);
-    if (typeof text !== "string") return mistaken(`the file ${merge} of --merge ${text.problem}; ${text.mend}`);
+    if (typeof text !== "string") return mistaken(`the file ${merge} of --merge ${text.problem}; ${text.remedy}`);
     current = parsed(text) ?? null;
   }
   const made = actionTypeInput(config, { provider, version, accountId, format, current });

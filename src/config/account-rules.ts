@@ -86,12 +86,12 @@ function checkNames(path: string, type: ActionType, { draft, settings, findings 
   for (const [index, name] of (type.accounts ?? []).entries()) {
     if (written.includes(name)) continue;
     const near = nearest(name, written);
-    const mend = near
+    const remedy = near
       ? `did you mean "${near}"?`
       : draft.accounts
         ? "add it to accounts"
         : "add accounts, or remove it";
-    findings.mistake(settings.place(key, index), `${key}[${index}] ${quote(name)} is not in accounts`, mend);
+    findings.mistake(settings.place(key, index), `${key}[${index}] ${quote(name)} is not in accounts`, remedy);
   }
   for (const name of accountNamesOf(type, draft)) {
     const arn = draft.accounts?.[name]?.roleArn;

@@ -100,8 +100,8 @@ export function withOverrides(
       findings.mistake(place, `the key ${quote(key)} is unknown`, otherKey(key, [...settings.keys()]));
     } else if (setting.sensitive) {
       const { env } = setting;
-      const mend = env === undefined ? "write it into a file" : `set ${env} or ${env}_FILE`;
-      findings.mistake(place, `${key} is a secret, and every user can see a command line`, mend);
+      const remedy = env === undefined ? "write it into a file" : `set ${env} or ${env}_FILE`;
+      findings.mistake(place, `${key} is a secret, and every user can see a command line`, remedy);
     } else {
       store.set(key, text);
       result = overlay(result, treeAt(key.split("."), treeOf(store.get(key), place)), special);

@@ -21,7 +21,7 @@ export async function readConfigFile(file: string, directory: string, findings: 
   const path = resolve(directory, file);
   const text = await readTextFile(path, configFileMaxBytes);
   if (typeof text !== "string") {
-    findings.mistake(undefined, `the configuration file ${file} ${text.problem}`, text.mend);
+    findings.mistake(undefined, `the configuration file ${file} ${text.problem}`, text.remedy);
     return undefined;
   }
   return parseConfig(text, { file, directory: dirname(path) }, findings);
@@ -47,7 +47,7 @@ export function parseConfig(
     return undefined;
   }
   if (extname(origin.file).toLowerCase() === ".json" && !isJson(text)) {
-    findings.mistake(placeOf(0), `${origin.file} is not JSON`, "mend it, or name it .yaml");
+    findings.mistake(placeOf(0), `${origin.file} is not JSON`, "correct it, or name it .yaml");
     return undefined;
   }
   const tree = new TreeReader(placeOf, findings).read(document.contents, 0);
@@ -178,14 +178,14 @@ function reportSyntax(
   const [first] = errors.toSorted((a, b) => a.pos[0] - b.pos[0]);
   if (!first) return;
   const place = placeOf(first.pos[0]);
-  const [what, mend] = syntaxWords[first.code] ?? ["this is not YAML", "look at this line and the one before"];
+  const [what, remedy] = syntaxWords[first.code] ?? ["this is not YAML", "look at this line and the one before"];
   const seen = breakageIn(text);
   // A parser may stumble over the line before; further down, something else is meant.
-  const told = seen && seen.line <= place.line + 1 ? seen : { line: place.line, what, mend };
-  findings.mistake({ ...place, line: told.line }, told.what, told.mend, excerptOf(text, told.line));
+  const told = seen && seen.line <= place.line + 1 ? seen : { line: place.line, what, remedy };
+  findings.mistake({ ...place, line: told.line }, told.what, told.remedy, excerptOf(text, told.line));
 }
 
-const syntaxWords: Readonly<Partial<Record<YAMLError["code"], readonly [what: string, mend: string]>>> = {
+const syntaxWords: Readonly<Partial<Record<YAMLError["code"], readonly [what: string, remedy: string]>>> = {
   BAD_DIRECTIVE: ["a line that starts with % is not understood", "remove it"],
   BAD_DQ_ESCAPE: ["a \\ in a text in double quotes starts an unknown escape", "write \\\\ or use single quotes"],
   BAD_INDENT: ["the indentation is wrong, or a bracket is not closed", "indent equal things equally, with spaces"],

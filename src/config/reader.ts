@@ -63,9 +63,9 @@ async function readEntries(setting: Setting, tree: Tree, path: string, reading: 
     for (const [name, item] of tree.entries) {
       const entry = { name, path: `${path}.${name}` };
       const isName = entryName.test(name);
-      const mend = "write up to 64 letters, digits, - _ and . after a letter or digit";
+      const remedy = "write up to 64 letters, digits, - _ and . after a letter or digit";
       if (!isName)
-        findings.mistake(item.place, `${quote(name)} is no name for ${kinds ? "a handler" : "an account"}`, mend);
+        findings.mistake(item.place, `${quote(name)} is no name for ${kinds ? "a handler" : "an account"}`, remedy);
       const branch = isName ? asBranch(item.tree, entry.path, findings) : undefined;
       const section = named ?? (branch && kinds && kindOf(kinds, branch, entry.path, findings));
       if (!branch || !section) continue;
@@ -183,7 +183,7 @@ async function readSecret(name: string, tree: Tree, findings: Findings): Promise
   const path = resolve(directoryOf(place) ?? "", file);
   const text = await readTextFile(path, secretFileMaxBytes);
   if (typeof text !== "string") {
-    findings.mistake(place, `${name}: the file ${quote(file)} ${text.problem}`, text.mend);
+    findings.mistake(place, `${name}: the file ${quote(file)} ${text.problem}`, text.remedy);
     return [];
   }
   const mode = await modeOpenToAll(path);
@@ -202,8 +202,8 @@ function checked(setting: Setting, name: string, tree: Tree, findings: Findings)
   const problems = setting.kind.problems(value);
   for (const { at, ...problem } of problems) {
     const part = at === undefined ? "" : typeof at === "number" ? `[${at}]` : `.${shownKey(at)}`;
-    const { what, mend } = unquoted(setting, name, { tree, at, what: problem.what }) ?? problem;
-    findings.mistake(placeIn(tree, at), `${name}${part} ${what}`, mend);
+    const { what, remedy } = unquoted(setting, name, { tree, at, what: problem.what }) ?? problem;
+    findings.mistake(placeIn(tree, at), `${name}${part} ${what}`, remedy);
   }
   return { value, place: tree.place, tree, isBroken: problems.length > 0 };
 }
@@ -220,7 +220,7 @@ function unquoted(
   const key = typeof at === "number" ? "" : `${at === undefined ? name.split(".").at(-1) : shownKey(at)}: `;
   return {
     what: `is ${quote(part.text).slice(1, -1)}, not a text`,
-    mend: `write ${key}${quote(part.text)}${other ? `; and then ${other.mend}` : ""}`,
+    remedy: `write ${key}${quote(part.text)}${other ? `; and then ${other.remedy}` : ""}`,
   };
 }
 
@@ -243,8 +243,8 @@ function hasPlaceholder(setting: Setting, name: string, tree: Tree, findings: Fi
   const variable = setting.env ? `, or set ${setting.env}` : "";
   const file = fileFormOf(name, setting) ? ", or name a file that holds it (the key …File)" : "";
   for (const { path, place, what } of found) {
-    const mend = `write the value${variable}${file}`;
-    findings.mistake(place, `${path} holds ${what}, and nothing is filled in here`, mend);
+    const remedy = `write the value${variable}${file}`;
+    findings.mistake(place, `${path} holds ${what}, and nothing is filled in here`, remedy);
   }
   return found.length > 0;
 }

@@ -73,8 +73,8 @@ function checkOrder({ settings, findings }: Checked): void {
       findings.warn(settings.place(settings.isGiven(low) ? low : high), what, "lower it");
     } else {
       const what = `${low} (${settings.get(low)}) is longer than ${high} (${settings.get(high)})`;
-      const mend = settings.isGiven(high) ? `raise ${high}` : `lower ${low}, or raise ${high}`;
-      findings.mistake(settings.place(settings.isGiven(high) ? high : low), what, mend);
+      const remedy = settings.isGiven(high) ? `raise ${high}` : `lower ${low}, or raise ${high}`;
+      findings.mistake(settings.place(settings.isGiven(high) ? high : low), what, remedy);
     }
   }
 }
@@ -92,8 +92,8 @@ function checkAdmin({ draft: { admin }, settings, findings }: Checked): void {
   if (isLoopback(hostOf(admin.publicUrl))) return;
   const what =
     "admin.publicUrl leads here from elsewhere, and there is no admin.token: who comes by a proxy may see and end jobs";
-  const mend = "set admin.token, or let the proxy pass POST /jobs/ID/outcome alone";
-  findings.warn(settings.place("admin.publicUrl"), what, mend);
+  const remedy = "set admin.token, or let the proxy pass POST /jobs/ID/outcome alone";
+  findings.warn(settings.place("admin.publicUrl"), what, remedy);
 }
 
 /** Keys that count only for another word than the one that is chosen: whoever wrote them meant that word. */
@@ -114,14 +114,14 @@ function checkChoices({ settings, findings }: Checked): void {
     if (place.kind === "file" && !["file", "default"].includes(settings.place(deciding).kind)) continue;
     const key = deciding.replace(/^.*\./, "");
     const what = `${name} is not used by the ${key} ${word}`;
-    const mend = `write ${key}: ${[only].flat().join(" or ")}, or remove it`;
-    if (isMistake) findings.mistake(place, what, mend);
-    else findings.warn(place, what, mend);
+    const remedy = `write ${key}: ${[only].flat().join(" or ")}, or remove it`;
+    if (isMistake) findings.mistake(place, what, remedy);
+    else findings.warn(place, what, remedy);
   }
 }
 
 /** What each source cannot do without, and how it is written. */
-const sourceNeeds: Readonly<Record<Draft["clientTokens"]["source"], readonly [key: string, mend: string]>> = {
+const sourceNeeds: Readonly<Record<Draft["clientTokens"]["source"], readonly [key: string, remedy: string]>> = {
   static: ["tokens", "write tokens: {CLIENT-ID: TOKEN}"],
   file: ["path", "name the client token file"],
   http: ["url", 'write url: "http://127.0.0.1:9000/tokens/{clientId}"'],
@@ -132,11 +132,11 @@ const sourceNeeds: Readonly<Record<Draft["clientTokens"]["source"], readonly [ke
 };
 
 function checkClientTokens({ draft: { clientTokens, actionTypes }, settings, findings }: Checked): void {
-  const [key, mend] = sourceNeeds[clientTokens.source];
+  const [key, remedy] = sourceNeeds[clientTokens.source];
   const [source, wanted] = ["clientTokens.source", `clientTokens.${key}`];
   if (!settings.isSound(source, wanted)) return;
   if (settings.isGiven(source) && !settings.isGiven(wanted)) {
-    findings.mistake(settings.place(source), `${wanted} is missing for the source ${clientTokens.source}`, mend);
+    findings.mistake(settings.place(source), `${wanted} is missing for the source ${clientTokens.source}`, remedy);
     return;
   }
   const thirdParty = actionTypes.findIndex(({ owner }) => owner === "ThirdParty");
@@ -177,8 +177,8 @@ function checkRegions(checked: Checked): void {
     for (const [index, region] of settings.isGiven(path) ? regions.entries() : []) {
       if (knownRegions.includes(region)) continue;
       const near = nearest(region, knownRegions);
-      const mend = `${near ? `did you mean "${near}"? ` : ""}A new Region needs allowUnknownRegions: true`;
-      findings.mistake(settings.place(path, index), `${path}[${index}] is ${quote(region)}, no known Region`, mend);
+      const remedy = `${near ? `did you mean "${near}"? ` : ""}A new Region needs allowUnknownRegions: true`;
+      findings.mistake(settings.place(path, index), `${path}[${index}] is ${quote(region)}, no known Region`, remedy);
     }
   }
 }
@@ -210,9 +210,9 @@ function checkActionType(path: string, type: ActionType, { draft, settings, find
   const names = tree?.kind === "map" ? [...tree.entries.keys()] : [];
   if (settings.isGiven(`${path}.handler`) && !names.includes(type.handler)) {
     const near = nearest(type.handler, names);
-    const mend = near ? `did you mean "${near}"?` : "add it to handlers";
+    const remedy = near ? `did you mean "${near}"?` : "add it to handlers";
     const what = `${path}.handler ${quote(type.handler)} is not in handlers`;
-    findings.mistake(settings.place(`${path}.handler`), what, mend);
+    findings.mistake(settings.place(`${path}.handler`), what, remedy);
   }
   const isThirdParty = type.owner === "ThirdParty";
   checkQueries(path, type, { settings, findings });
@@ -291,15 +291,19 @@ function checkCommands({ draft, settings, findings, environment }: Checked): voi
   }
   const alike = commands.find(({ path }) => settings.isSound(`${path}.user`) && !settings.isGiven(`${path}.user`));
   if (alike === undefined) return;
-  for (const [name, mend] of secretVariables()) {
+  for (const [name, remedy] of secretVariables()) {
     if (!environment[name]) continue;
     const what = `holds a secret, and commands of the same user (handler ${alike.name}) can read partnerd's environment`;
-    findings.warn({ kind: "environment", name, directory: "" }, what, `${mend}, or give commands a user of their own`);
+    findings.warn(
+      { kind: "environment", name, directory: "" },
+      what,
+      `${remedy}, or give commands a user of their own`,
+    );
   }
 }
 
 /** Secrets that the daemon may be given in its environment, and what to do instead. */
-function secretVariables(): readonly (readonly [name: string, mend: string])[] {
+function secretVariables(): readonly (readonly [name: string, remedy: string])[] {
   const ofAws = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
   const own = [...settingsOf(schema)].flatMap(([path, setting]) =>
     setting.env && fileFormOf(path.join("."), setting) ? [setting.env] : [],

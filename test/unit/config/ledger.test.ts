@@ -28,7 +28,7 @@ it.each([
 ])("refuses { %s } for handlers with a grace of %s, and says what would do", async (lease, grace, remedy) => {
   const text = `${least}ledger: { store: dynamodb, ${lease} }\nshutdown: { cancelGrace: ${grace} }\n`;
   await expect(load(text)).rejects.toMatchObject({
-    mistakes: [{ what: expect.stringMatching(/^ledger.lease .* is too short for shutdown.cancelGrace/), mend: remedy }],
+    mistakes: [{ what: expect.stringMatching(/^ledger.lease .* is too short for shutdown.cancelGrace/), remedy }],
   });
 });
 

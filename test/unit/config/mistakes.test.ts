@@ -607,7 +607,7 @@ regions: [us-wset-2]
     const keys = Array.from({ length: 500 }, (_, index) => `key${index}: 1`).join("\n");
     const lines = await mistakesOf(optionsFor(`${keys}\n${least}`));
     expect(lines).toHaveLength(101);
-    expect(lines.at(-1)).toBe("400 more mistakes are left out; mend these first");
+    expect(lines.at(-1)).toBe("400 more mistakes are left out; correct these first");
   });
 
   it("never show a secret", async () => {

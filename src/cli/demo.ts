@@ -29,7 +29,7 @@ export async function demoCommand(flags: DemoFlags): Promise<number> {
   const emulator = await startEmulator({ settings: { continuationDelayMs: 300, redeliveryMs: 30_000 } });
   const { startScanService } = (await import(fileURLToPath(new URL("scan-service.js", folder)))) as ScanModule;
   const service = await startScanService();
-  // The SDK's ordinary chain finds these; the emulator takes any.
+  // The SDK's default credential chain finds these; the emulator takes any.
   delete process.env["AWS_PROFILE"];
   Object.assign(process.env, { AWS_ACCESS_KEY_ID: "demo", AWS_SECRET_ACCESS_KEY: "demo" });
   try {

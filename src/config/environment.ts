@@ -45,12 +45,12 @@ export function withEnvironment(
     if (forms.has(name) && !isLink) set[name] = text;
     else if (forms.has(name)) {
       // PARTNERD_ADMIN_PORT=tcp://10.0.0.7:9464 is the doing of a Service called partnerd-admin, not the user's.
-      const what = "is set by Kubernetes for a Service of that name, and ignored";
+      const what = "was set by Kubernetes for a Service of that name, and is ignored";
       findings.warn(place(name), what, "set enableServiceLinks: false");
     } else if (!serviceLink.test(name)) {
       // Only a warning: whoever shares a machine's environment with others cannot always remove a variable.
       const near = nearest(name, forms.keys());
-      findings.warn(place(name), "is no variable of partnerd's", near ? `did you mean ${near}?` : "remove it");
+      findings.warn(place(name), "is not a variable that partnerd knows", near ? `did you mean ${near}?` : "remove it");
     }
   }
   const store = openStore(schema, set);
@@ -113,7 +113,7 @@ export function withOverrides(
 /** What to write instead of a key that no flag can set. */
 function otherKey(key: string, known: readonly string[]): string {
   if (/^(accounts|actionTypes|handlers)\b./.test(key))
-    return "the keys of one account, action type or handler stand in a file";
+    return "the keys of an account, action type or handler can only be set in a file";
   const below = known.filter((each) => each.startsWith(`${key}.`));
   if (below.length > 0)
     return `it has keys of its own: ${below.slice(0, 6).join(", ")}${below.length > 6 ? ", …" : ""}`;

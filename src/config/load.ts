@@ -105,7 +105,7 @@ async function filesOf(options: LoadOptions, findings: Findings): Promise<readon
   const named = options.environment["PARTNERD_CONFIG"];
   if (named) return [named];
   for (const file of usualFiles) if (await isThere(resolve(options.directory, file))) return [file];
-  const what = `there is no configuration: neither -c nor PARTNERD_CONFIG is given, nor is there ${usualFiles.join(" or ")}`;
+  const what = `no configuration found: neither -c nor PARTNERD_CONFIG is given, and neither ${usualFiles.join(" nor ")} exists`;
   findings.mistake(undefined, what, "`partnerd init` writes one to start from");
   return [];
 }

@@ -54,7 +54,7 @@ export class Findings {
   /** In the order in which a reader of the file meets them. */
   get mistakes(): readonly Mistake[] {
     if (this.#leftOut === 0) return inOrder(this.#mistakes);
-    const more = { where: "", what: `${this.#leftOut} more mistakes are left out`, remedy: "correct these first" };
+    const more = { where: "", what: `${this.#leftOut} more mistakes are not shown`, remedy: "correct these first" };
     return [...inOrder(this.#mistakes), more];
   }
 

@@ -65,7 +65,7 @@ async function readEntries(setting: Setting, tree: Tree, path: string, reading: 
       const isName = entryName.test(name);
       const remedy = "write up to 64 letters, digits, - _ and . after a letter or digit";
       if (!isName)
-        findings.mistake(item.place, `${quote(name)} is no name for ${kinds ? "a handler" : "an account"}`, remedy);
+        findings.mistake(item.place, `${quote(name)} is not a valid ${kinds ? "handler" : "account"} name`, remedy);
       const branch = isName ? asBranch(item.tree, entry.path, findings) : undefined;
       const section = named ?? (branch && kinds && kindOf(kinds, branch, entry.path, findings));
       if (!branch || !section) continue;
@@ -87,7 +87,7 @@ function kindOf(
   const known = Object.keys(kinds);
   const kind = known.find((word) => word === value);
   if (kind !== undefined) return kinds[kind];
-  const what = tree === undefined ? "is missing" : `is ${value === undefined ? "not a text" : quote(value)}`;
+  const what = tree === undefined ? "is missing" : `is ${value === undefined ? "not a string" : quote(value)}`;
   findings.mistake(tree?.place ?? entry.place, `${path}.kind ${what}`, `choose ${known.join(", ")}`);
   return undefined;
 }
@@ -215,11 +215,11 @@ function unquoted(
   { tree, at, what }: { readonly tree: Tree; readonly at: string | number | undefined; readonly what: string },
 ): Omit<Problem, "at"> | undefined {
   const part = partOf(tree, at);
-  if (part?.kind !== "leaf" || !what.endsWith(", not a text") || sensitive || isHandedOn) return undefined;
+  if (part?.kind !== "leaf" || !what.endsWith(", not a string") || sensitive || isHandedOn) return undefined;
   const other = kind.problems(withPart(plain(tree), at, part.text)).find((problem) => problem.at === at);
   const key = typeof at === "number" ? "" : `${at === undefined ? name.split(".").at(-1) : shownKey(at)}: `;
   return {
-    what: `is ${quote(part.text).slice(1, -1)}, not a text`,
+    what: `is ${quote(part.text).slice(1, -1)}, not a string`,
     remedy: `write ${key}${quote(part.text)}${other ? `; and then ${other.remedy}` : ""}`,
   };
 }
@@ -244,7 +244,7 @@ function hasPlaceholder(setting: Setting, name: string, tree: Tree, findings: Fi
   const file = fileFormOf(name, setting) ? ", or name a file that holds it (the key …File)" : "";
   for (const { path, place, what } of found) {
     const remedy = `write the value${variable}${file}`;
-    findings.mistake(place, `${path} holds ${what}, and nothing is filled in here`, remedy);
+    findings.mistake(place, `${path} holds ${what}, and placeholders are not expanded`, remedy);
   }
   return found.length > 0;
 }
@@ -265,7 +265,12 @@ function refuseUnknownKeys(section: Section, tree: Branch, here: string, finding
   for (const [key, entry] of tree.entries) {
     if (known.includes(key) || files.includes(key)) continue;
     const name = joined(here, shownKey(key));
-    if (key === "<<") findings.mistake(entry.place, `${name} is a merge key`, "write the keys out; aliases do work");
+    if (key === "<<")
+      findings.mistake(
+        entry.place,
+        `${name} is a merge key, which is not supported`,
+        "write the keys out (aliases work)",
+      );
     else findings.mistake(entry.place, `the key ${name} is unknown`, suggestion(key, [...known, ...files], section));
   }
 }

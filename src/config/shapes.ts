@@ -77,7 +77,7 @@ export const accountListFormat = list(text({ max: 64, form: entryName, says: "a 
 });
 
 function tooMany(entries: number, max: number): Problem | undefined {
-  return entries > max ? { what: `has ${entries} entries`, remedy: `${max} is the most` } : undefined;
+  return entries > max ? { what: `has ${entries} entries`, remedy: `the maximum is ${max}` } : undefined;
 }
 
 /** A program and its arguments, as a list: no shell ever reads it. */
@@ -86,13 +86,13 @@ export const commandFormat: Format<readonly [string, ...string[]], ""> = {
   json: { type: "array", items: { type: "string" }, minItems: 1, maxItems: 1_000 },
   problems(value) {
     const remedy = "write [program, argument, …]";
-    if (typeof value === "string") return [{ what: "is one text, not a list", remedy: `${remedy}: no shell reads it` }];
+    if (typeof value === "string") return [{ what: "is a string, not a list", remedy: `${remedy}: no shell is used` }];
     if (!Array.isArray(value)) return [{ what: "is not a list", remedy }];
     if (value.length === 0) return [{ what: "is empty", remedy }];
-    if (value.length > 1_000) return [{ what: `has ${value.length} items`, remedy: "1000 is the most" }];
+    if (value.length > 1_000) return [{ what: `has ${value.length} items`, remedy: "the maximum is 1000" }];
     return value.flatMap((part: unknown, index): Problem[] => {
-      if (typeof part !== "string") return [{ at: index, what: "is not a text", remedy: "quote it" }];
-      if (part.includes("\0")) return [{ at: index, what: "holds a zero character", remedy: "remove it" }];
+      if (typeof part !== "string") return [{ at: index, what: "is not a string", remedy: "quote it" }];
+      if (part.includes("\0")) return [{ at: index, what: "holds a NUL character", remedy: "remove it" }];
       return index === 0 && part.trim() === "" ? [{ at: 0, what: "is empty", remedy: "name a program" }] : [];
     });
   },
@@ -113,7 +113,7 @@ export const tokenCommandFormat: typeof commandFormat = {
     // It runs in / wherever the daemon was started.
     return value.flatMap((part: unknown, at): Problem[] =>
       at > 0 && typeof part === "string" && /^\.\.?\//.test(part)
-        ? [{ at, what: "is a relative path, and the program runs in /", remedy: "write the path from / on" }]
+        ? [{ at, what: "is a relative path, and the program runs in /", remedy: "write an absolute path" }]
         : [],
     );
   },
@@ -127,7 +127,7 @@ export const clientUrlFormat: Format<string, ""> = {
     const problems = httpUrl().problems(value);
     if (problems.length > 0) return problems;
     if (/^[A-Za-z]+:\/\/[^/?#{}]+[/?].*\{clientId\}/s.test(value as string)) return [];
-    return [{ what: "has no {clientId} behind its host", remedy: `write "http://127.0.0.1:9000/tokens/{clientId}"` }];
+    return [{ what: "has no {clientId} after its host", remedy: `write "http://127.0.0.1:9000/tokens/{clientId}"` }];
   },
 };
 
@@ -136,7 +136,7 @@ export const envNameFormat: Format<string, ""> = single(
   "name",
   (value) => {
     if (typeof value !== "string" || !/^[A-Za-z_][A-Za-z0-9_]{0,255}$/.test(value) || value === "__proto__") {
-      return { what: "is no name for a variable", remedy: "write letters, digits and _ only" };
+      return { what: "is not a valid variable name", remedy: "write letters, digits and _ only" };
     }
     if (!value.startsWith("PARTNERD_")) return undefined;
     return { what: "starts with PARTNERD_, which partnerd sets itself", remedy: "choose another name" };
@@ -172,7 +172,8 @@ export const queryParamsFormat: Format<readonly Readonly<Record<string, string>>
     if (!Array.isArray(value))
       return [{ what: value instanceof Map ? "is a map, not a list" : "is not a list", remedy }];
     if (value.length === 0) return [{ what: "is empty", remedy }];
-    if (value.length > queriesMax) return [{ what: `has ${value.length} items`, remedy: `${queriesMax} is the most` }];
+    if (value.length > queriesMax)
+      return [{ what: `has ${value.length} items`, remedy: `the maximum is ${queriesMax}` }];
     return value.flatMap((each: unknown, index): Problem[] => {
       if (each instanceof Map && each.size === 0) return [{ at: index, what: "names no property", remedy }];
       return queryParamFormat.problems(each).map((problem) => ({
@@ -211,7 +212,7 @@ export const webhookSecret = secret(
     "text",
     (value) => {
       const remedy = "make one: echo whsec_$(openssl rand -base64 32)";
-      if (typeof value !== "string") return { what: value === null ? "is empty" : "is not a text", remedy };
+      if (typeof value !== "string") return { what: value === null ? "is empty" : "is not a string", remedy };
       const encoded = /^whsec_([A-Za-z0-9+/]{1,200}={0,2})$/.exec(value)?.[1];
       if (encoded === undefined || encoded.length % 4 !== 0) return { what: "is not `whsec_` and base64", remedy };
       const bytes = Buffer.from(encoded, "base64").length;

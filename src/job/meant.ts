@@ -55,5 +55,5 @@ function whichOf(keys: readonly JobKey[]): string {
     return `several accounts have a job with that id: name the account, --account ${accounts}${also}`;
   }
   const more = ids.length > namedMax ? `, and ${ids.length - namedMax} more` : "";
-  return `several jobs have an id that begins so: ${ids.slice(0, namedMax).join(", ")}${more}; write more of it`;
+  return `several jobs have an id that begins like this: ${ids.slice(0, namedMax).join(", ")}${more}; write more characters of it`;
 }

@@ -254,7 +254,7 @@ function text(
   const value = raw[name];
   if (!present(value)) return undefined;
   if (typeof value === "object" || typeof value === "function" || typeof value === "symbol") {
-    throw new Impossible(`"${name}" is not a text`);
+    throw new Impossible(`"${name}" is not a string`);
   }
   return apiText(mask(String(value)), max);
 }

@@ -67,15 +67,15 @@ function unreadable(error: unknown): Unreadable {
   switch (code) {
     case "ENOENT":
     case "ENOTDIR":
-      return { problem: "does not exist", remedy: "look at its name, and at the folder it is relative to" };
+      return { problem: "does not exist", remedy: "check its name, and the folder it is relative to" };
     case "EACCES":
     case "EPERM":
-      return { problem: "may not be read by this user", remedy: "change its owner or its mode" };
+      return { problem: "is not readable by this user", remedy: "change its owner or its mode" };
     case "EAGAIN":
-      return { problem: "is a pipe that nobody writes to", remedy: "name a regular file" };
+      return { problem: "is a pipe that no process writes to", remedy: "name a regular file" };
     case "ERR_ENCODING_INVALID_ENCODED_DATA":
       return { problem: "is not UTF-8 text", remedy: "save it as UTF-8" };
     default:
-      return { problem: `cannot be read (${code ?? "unknown error"})`, remedy: "look at the file and its disk" };
+      return { problem: `cannot be read (${code ?? "unknown error"})`, remedy: "check the file and its disk" };
   }
 }

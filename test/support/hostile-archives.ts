@@ -36,7 +36,7 @@ const names: readonly (readonly [string, string, string])[] = [
   ["goes up by backslashes", "..\\evil", "has a backslash in its name"],
   ["goes up by backslashes further in", "a/..\\..\\evil", "has a backslash in its name"],
   ["is a UNC path", "\\\\host\\share", "has a backslash in its name"],
-  ["is only dots and slashes", ".", "is no folder and has no name"],
+  ["is only dots and slashes", ".", "is not a folder and has no name"],
   ["has a part of 256 bytes", "n".repeat(256), "has a name of more than 255 bytes"],
   ["has a part of 129 two-byte letters", "é".repeat(128), "has a name of more than 255 bytes"],
   ["has 1,025 bytes", deep, "has a path of more than 1024 bytes"],

@@ -92,7 +92,7 @@ export class TreeWriter {
     const path = entryPath(name, format);
     if (path !== "") return { path, isAgain: this.#places.take(path, as) };
     if (as === "folder") return { path, isAgain: true };
-    throw new ArchiveRefused(`its entry ${shown(name)} is no folder and has no name`);
+    throw new ArchiveRefused(`its entry ${shown(name)} is not a folder and has no name`);
   }
 
   /** So many more bytes of the archive were read: what the ratio is measured against. */

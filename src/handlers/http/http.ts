@@ -188,7 +188,7 @@ export class HttpHandler implements JobHandler {
   }): Promise<AnswerVerdict> {
     const { url, clock, requestTimeoutMs } = this.#options;
     const { call, signal, body, timeLeftMs } = attempt;
-    if (timeLeftMs <= 0) throw new Unanswered("could not be called in the time left");
+    if (timeLeftMs <= 0) throw new Unanswered("could not be called before the job's deadline");
     try {
       const answer = await post({
         client: this.#client,

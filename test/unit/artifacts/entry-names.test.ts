@@ -54,7 +54,7 @@ describe("places", () => {
   ])("are one where the disk takes names for the same: %s and %s", (one, two) => {
     const places = new Places({ entriesMax: 100, isExact: false });
     places.take(one, "file");
-    expect(() => places.take(two, "file")).toThrow("and the disk of this worker takes them for one; rename it");
+    expect(() => places.take(two, "file")).toThrow("and this worker's disk cannot tell them apart; rename it");
     expect(places.take(one, "file")).toBe(true);
   });
 });

@@ -6,7 +6,7 @@ import type { Findings } from "./mistakes.js";
 /** They stand in a header of each request. */
 const inHeaders = new Set(["AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"]);
 
-/** Adds a mistake for each variable `AWS_…` that cannot be meant. */
+/** Adds a mistake for each variable `AWS_…` that cannot be right. */
 export function checkAwsVariables(environment: Environment, findings: Findings): void {
   for (const [name, value] of Object.entries(environment)) {
     if (!name.startsWith("AWS_") || !value) continue;

@@ -1,6 +1,6 @@
 // Environment variables and command-line flags as trees that lie over the files. The schema says which variable is
 // which key, convict reads the text as the kind of value that the key has; ours are the places, the forms that name a
-// file, and the variables that are nobody's.
+// file, and the variables that partnerd does not know.
 
 import { commandVariables } from "../std/own-variables.js";
 import { nearest } from "../std/suggest.js";

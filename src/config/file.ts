@@ -182,7 +182,7 @@ function reportSyntax(
   const place = placeOf(first.pos[0]);
   const [what, remedy] = syntaxWords[first.code] ?? ["this is not YAML", "look at this line and the one before"];
   const seen = breakageIn(text);
-  // A parser may stumble over the line before; further down, something else is meant.
+  // A parser may report the line after the mistake; further down, it is another mistake.
   const told = seen && seen.line <= place.line + 1 ? seen : { line: place.line, what, remedy };
   findings.mistake({ ...place, line: told.line }, told.what, told.remedy, excerptOf(text, told.line));
 }

@@ -89,7 +89,7 @@ async function readAll(options: LoadOptions): Promise<Read> {
   const withVariables = withEnvironment(written, schema, { environment, directory, findings });
   const tree = withOverrides(withVariables, schema, { overrides, directory, findings });
   const found = { settings, findings, files, isWhole };
-  // With a file missing or unreadable, all that it holds would be called missing too: such findings help nobody.
+  // With a file missing or unreadable, all that it holds would be reported as missing too, which does not help.
   const canGoOn = isWhole && (isObject || files.length > 0);
   await readSection(schema, tree, "", { settings, directory, findings: canGoOn ? findings : new Findings() });
   if (!canGoOn) return found;

@@ -208,7 +208,7 @@ function checked(setting: Setting, name: string, tree: Tree, findings: Findings)
   return { value, place: tree.place, tree, isBroken: problems.length > 0 };
 }
 
-/** `version: 1.0` is the number 1 to YAML: a text that lacks its quotes is told as it was written. */
+/** `version: 1.0` is the number 1 to YAML: a string that lacks its quotes is shown as it was written. */
 function unquoted(
   { kind, sensitive, isHandedOn }: Setting,
   name: string,
@@ -230,7 +230,7 @@ function withPart(value: unknown, at: string | number | undefined, part: unknown
   return value instanceof Map ? new Map(value).set(at, part) : part;
 }
 
-/** Whoever knows other tools expects `${NAME}` to be filled in. Entries with keys of their own are read one by one. */
+/** Users of other tools expect `${NAME}` to be expanded. Entries with keys of their own are read one by one. */
 function hasPlaceholder(setting: Setting, name: string, tree: Tree, findings: Findings): boolean {
   const found = leavesOf(name, tree).flatMap(({ path, value, place }) => {
     if (typeof value !== "string") return [];

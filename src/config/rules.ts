@@ -47,7 +47,7 @@ export function checkRules(checked: Checked): void {
   checkServices(checked);
 }
 
-/** Taken at their word, they would lead nothing anywhere. */
+/** With such a value no connection would succeed. */
 function checkProxies({ environment, findings }: Checked): void {
   for (const { variable, what, remedy } of mistakesOfProxies(environment)) {
     findings.mistake({ kind: "environment", name: variable, directory: "" }, what, remedy);
@@ -96,7 +96,7 @@ function checkAdmin({ draft: { admin }, settings, findings }: Checked): void {
   findings.warn(settings.place("admin.publicUrl"), what, remedy);
 }
 
-/** Keys that count only for another word than the one that is chosen: whoever wrote them meant that word. */
+/** Keys that apply only to another choice than the configured one: probably that choice was meant. */
 function checkChoices({ settings, findings }: Checked): void {
   let deciding = "";
   let isMistake = false;
@@ -110,7 +110,7 @@ function checkChoices({ settings, findings }: Checked): void {
     // As `print-config` writes it.
     if (isMistake && value === setting.default) continue;
     const place = settings.place(name);
-    // Whoever changes the word from outside may leave in the file what it was written for.
+    // If a variable or flag changes the choice, the file may keep the keys of its own choice.
     if (place.kind === "file" && !["file", "default"].includes(settings.place(deciding).kind)) continue;
     const key = deciding.replace(/^.*\./, "");
     const what = `${name} has no effect with ${key}: ${word}`;
@@ -144,7 +144,7 @@ function checkClientTokens({ draft: { clientTokens, actionTypes }, settings, fin
     return;
   }
   const thirdParty = actionTypes.findIndex(({ owner }) => owner === "ThirdParty");
-  // A path that is given alone is told of already.
+  // A path without a source is reported already.
   if (thirdParty < 0 || clientTokens.source !== "static" || settings.isGiven("clientTokens.path")) return;
   if (Object.keys(clientTokens.tokens).length > 0) return;
   const place = settings.place(`${settings.entries("actionTypes")[thirdParty]?.path}.owner`);
@@ -152,7 +152,7 @@ function checkClientTokens({ draft: { clientTokens, actionTypes }, settings, fin
   findings.mistake(place, what, "add clientTokens: {source: file, path: …}");
 }
 
-/** Handlers are told to stop so early that they have ended with the lease: what is left must be enough to work in. */
+/** Handlers are stopped early enough to end before the lease expires: the rest must be enough time to work. */
 function checkLease({ draft: { ledger, shutdown }, settings, findings }: Checked): void {
   const [lease, grace] = ["ledger.lease", "shutdown.cancelGrace"];
   if (ledger.store !== "dynamodb" || !settings.isSound("ledger.store", lease, grace)) return;

@@ -12,13 +12,13 @@ export interface GivenJob {
   readonly account?: string;
 }
 
-/** The one that is meant, or why nobody can tell. */
+/** The job that an id names, or why that is not clear. */
 export type Meant<Held> =
   | { readonly kind: "one"; readonly held: Held }
   | { readonly kind: "none" }
   | { readonly kind: "several"; readonly message: string };
 
-/** How many ids a message names; more help nobody to choose. */
+/** How many ids a message names; more would not help to choose. */
 const namedMax = 5;
 
 /** Picks among all jobs that there are. A whole id counts before any beginning, so that every job can be named. */

@@ -147,9 +147,9 @@ export class Places {
       throw refused(path, `differs from another ${same}, and this worker's disk cannot tell them apart; rename it`);
     }
     if (as === "folder" || there % 4 === codes.folder) {
-      throw refused(path, "is there as a folder and as something else; pack it anew");
+      throw refused(path, "appears as a folder and as something else; pack it anew");
     }
-    throw refused(path, "is there twice, and one of them is a link; pack it anew");
+    throw refused(path, "appears twice, and one of them is a link; pack it anew");
   }
 }
 

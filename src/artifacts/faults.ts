@@ -180,7 +180,7 @@ export function diskFailure(error: unknown, what: string): JobFailure | undefine
   const short = machineFault(error, what);
   if (short) return short;
   if (code === "EIO" || code === "EROFS") {
-    return new JobFailure("SystemUnavailable", `${what}: the worker's disk cannot be used (${code})`, { cause: error });
+    return new JobFailure("SystemUnavailable", `${what}: the worker's disk failed (${code})`, { cause: error });
   }
   return undefined;
 }

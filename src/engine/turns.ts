@@ -1,6 +1,6 @@
 // Whose turn it is among the customers of one action type: caps, one job at a time for each value, and an even share.
-// Decides only which offers are taken now; a job that was taken is not this file's concern any more. What is running it
-// reads off the jobs in flight, so that nothing here can disagree with them.
+// Decides only which offers are taken now; a job that was taken is not this file's concern any more. It reads
+// what is running from the jobs in flight, so that it cannot disagree with them.
 import { createHmac, randomBytes } from "node:crypto";
 import { type Job, jobKeyName, type PolledJob } from "../job/job.js";
 import { isOver } from "../job/lifecycle.js";

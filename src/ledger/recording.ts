@@ -1,5 +1,6 @@
 // What was recorded about a job, though its store may not have it yet: the same for every store that can fail. An
-// acknowledge that is not written is not sent, so it is taken back; any later event has happened, written or not, and may come again.
+// acknowledge that is not written is not sent, so it is taken back; any later event has happened, written or not, and
+// may be recorded again.
 import { isOwed, type JobEvent } from "../job/lifecycle.js";
 import { type JobRecord, recordAfter } from "./record.js";
 

@@ -39,7 +39,7 @@ describe("places", () => {
     expect(names.map((name) => places.take(name, "file"))).toEqual(names.map(() => false));
     expect(places.count).toBe(names.length);
     expect(places.take("a", "file")).toBe(true);
-    expect(() => places.take("a", "link")).toThrow("is there twice");
+    expect(() => places.take("a", "link")).toThrow("appears twice");
     expect(() => places.take("a/b", "file")).toThrow("as a folder and as something else");
   });
 

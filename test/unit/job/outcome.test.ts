@@ -155,7 +155,7 @@ describe("what throws when it is read", () => {
     ["variables that refuse to be listed", { kind: "succeeded", outputVariables: new Proxy({}, { ownKeys: boom }) }],
     ["a member that throws something unreadable", throwsTheUnreadable],
   ])("is a failure too: %s", (_what, value) => {
-    refuse(value, "the handler gave an ");
+    refuse(value, "the handler returned an ");
     expect(JSON.stringify(outcomeFrom(value, "Custom"))).not.toContain("the secret detail");
   });
 

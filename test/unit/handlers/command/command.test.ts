@@ -327,7 +327,7 @@ describe("a command", () => {
     expect(outcome).toEqual({
       kind: "failed",
       type: "JobFailed",
-      message: "the handler was ended by SIGKILL\nlast words",
+      message: "the handler was killed by SIGKILL\nlast words",
     });
   });
 

@@ -202,8 +202,8 @@ export class Routes {
     const read = await readJson(request, { maxBytes: this.#bodyMaxBytes, askForBody, mayBeEmpty: true });
     if (!read.ok) return refusal(read.status, read.error);
     const { region, account, message } = read.value as Readonly<Record<string, unknown>>;
-    if (region !== undefined && typeof region !== "string") return refusal(400, "region is not a text");
-    if (account !== undefined && typeof account !== "string") return refusal(400, "account is not a text");
+    if (region !== undefined && typeof region !== "string") return refusal(400, "region is not a string");
+    if (account !== undefined && typeof account !== "string") return refusal(400, "account is not a string");
     const place = { ...(region === undefined ? {} : { region }), ...(account === undefined ? {} : { account }) };
     const job = { jobId, ...place };
     if (verb === "release") return orderAnswer(await this.#options.order(job, { kind: "release" }));

@@ -144,12 +144,12 @@ export class Places {
     if (there === written * 4 + codes[as] && as !== "link") return true;
     if (Math.floor(there / 4) !== written) {
       const same = "only in case, Unicode form, or dots and spaces at the end of a name";
-      throw refused(path, `differs from another ${same}, and the disk of this worker takes them for one; rename it`);
+      throw refused(path, `differs from another ${same}, and this worker's disk cannot tell them apart; rename it`);
     }
     if (as === "folder" || there % 4 === codes.folder) {
-      throw refused(path, "is there as a folder and as something else; pack it anew");
+      throw refused(path, "appears as a folder and as something else; pack it anew");
     }
-    throw refused(path, "is there twice, and one of them is a link; pack it anew");
+    throw refused(path, "appears twice, and one of them is a link; pack it anew");
   }
 }
 

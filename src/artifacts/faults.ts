@@ -180,7 +180,7 @@ export function diskFailure(error: unknown, what: string): JobFailure | undefine
   const short = machineFault(error, what);
   if (short) return short;
   if (code === "EIO" || code === "EROFS") {
-    return new JobFailure("SystemUnavailable", `${what}: the worker's disk cannot be used (${code})`, { cause: error });
+    return new JobFailure("SystemUnavailable", `${what}: the worker's disk failed (${code})`, { cause: error });
   }
   return undefined;
 }
@@ -203,14 +203,14 @@ function reasonOf(kind: TransferFaultKind, { direction }: Subject): string {
     case "replaced":
       return "the object was replaced while it was being fetched";
     case "corrupt":
-      return "what came is damaged";
+      return "the data that arrived is damaged";
     case "denied": {
       const refusal = "access denied: the pipeline's role or the bucket's policy does not allow it";
       // To those who may not list the bucket S3 says the same of an object that is not there.
       return direction === "input" ? `${refusal}, or the object does not exist` : refusal;
     }
     case "key-denied":
-      return "the pipeline's own KMS key may not be used: its policy must allow the pipeline's role to use it";
+      return "the pipeline's own KMS key denied access: its policy must allow the pipeline's role to use it";
     case "key-unusable":
       return "the pipeline's own KMS key cannot be used: it is disabled, being deleted or missing";
     case "elsewhere":

@@ -111,7 +111,7 @@ export class FreeSpace {
       return undefined;
     }
     const asked = `an artifact of ${mebibytes(own.bytes)} does not fit on the disk of ${folder}`;
-    return `${asked}, which has ${mebibytes(Math.max(0, free))} left beside what other artifacts are about to take`;
+    return `${asked}, which has ${mebibytes(Math.max(0, free))} free after the space reserved for other artifacts`;
   }
 
   #reservedBytes(): number {

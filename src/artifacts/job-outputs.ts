@@ -85,6 +85,6 @@ export class JobOutputs {
 async function checkFolder(name: string, path: string): Promise<void> {
   const stats = await lstat(path).catch(() => undefined);
   if (stats?.isDirectory()) return;
-  const what = stats === undefined ? "is not there" : stats.isSymbolicLink() ? "is a link" : "is no folder";
+  const what = stats === undefined ? "is not there" : stats.isSymbolicLink() ? "is a link" : "is not a folder";
   throw new JobFailure("JobFailed", `the output artifact ${name} was not uploaded: its folder ${what}`);
 }

@@ -23,6 +23,6 @@ export function placed(
 function undeclared(direction: "input" | "output", name: unknown, declared: readonly Artifact[]): JobFailure {
   const names = declared.map((each) => each.name).join(", ");
   const has = names === "" ? `has no ${direction} artifacts` : `has the ${direction} artifacts ${names}`;
-  const asked = `the handler asked for ${JSON.stringify(String(name))}`;
+  const asked = `the handler requested ${JSON.stringify(String(name))}`;
   return new JobFailure("ConfigurationError", `the action ${has}, but ${asked}; correct the pipeline or the handler`);
 }

@@ -64,7 +64,7 @@ function oursFor(thrown: unknown, artifact: string): Refusal {
     return ours(artifact, `this worker has too many open files (${code}); retry the action later`);
   }
   if (/^E[A-Z0-9]+$/.test(code)) return ours(artifact, `this worker's file system failed (${code}); retry the action`);
-  return ours(artifact, `a mistake in partnerd: ${text}; report it to whoever runs this worker`);
+  return ours(artifact, `an internal error in partnerd: ${text}; report it to whoever runs this worker`);
 }
 
 /** What Node says when the system gives it no further thread. */

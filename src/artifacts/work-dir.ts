@@ -71,7 +71,7 @@ async function refuseStrangeLinks(path: string, us: number): Promise<void> {
     }
     if (stats.uid !== us && stats.uid !== 0)
       throw foreign(path, `${next} is a link of another user (uid ${stats.uid})`);
-    if (++links > linksMax) throw new WorkDirError(path, "its links go round in a circle; set artifacts.workDir");
+    if (++links > linksMax) throw new WorkDirError(path, "its links form a circle; set artifacts.workDir");
     const target = await readlink(next);
     if (target.startsWith("/")) here = "/";
     ahead.push(...target.split("/").reverse());

@@ -44,7 +44,7 @@ export async function askDaemon(
 
 /** The line about an answer that no daemon gives, up to its remedy. */
 export function stranger({ url, status }: Extract<DaemonAnswer, { kind: "answered" }>): string {
-  return `another program listens at ${url} (it answered ${status}): correct admin.port`;
+  return `a program that is not partnerd listens at ${url} (it answered ${status}): correct admin.port`;
 }
 
 function exchange(

@@ -29,7 +29,7 @@ export async function demoCommand(flags: DemoFlags): Promise<number> {
   const emulator = await startEmulator({ settings: { continuationDelayMs: 300, redeliveryMs: 30_000 } });
   const { startScanService } = (await import(fileURLToPath(new URL("scan-service.js", folder)))) as ScanModule;
   const service = await startScanService();
-  // The SDK's ordinary chain finds these; the emulator takes any.
+  // The SDK's default credential chain finds these; the emulator takes any.
   delete process.env["AWS_PROFILE"];
   Object.assign(process.env, { AWS_ACCESS_KEY_ID: "demo", AWS_SECRET_ACCESS_KEY: "demo" });
   try {
@@ -119,7 +119,7 @@ function introduce(config: Config, emulator: Emulator): void {
     "  what happens   job started, then job succeeded, continued or failed: follow one job by its id",
     "  artifacts      a review gets the customer's zip unpacked, and its report is packed, encrypted and uploaded",
     "  on purpose     some jobs fail; a deploy prints its API key, and the log masks it; the token of the customer",
-    "                 33333333-… is wrong: its jobs are dropped with a warning and hold up nobody",
+    "                 33333333-… is wrong: its jobs are dropped with a warning and delay no others",
     "  the settings   config/demo/partnerd.yaml, and the handlers beside it",
     `  what it does   http://127.0.0.1:${config.admin.port}/   (the status page; for machines: /status, /metrics, /readyz)`,
     `  the service    ${emulator.url}/_control/jobs   (every job with its history; artifacts are S3 on the same port)`,

@@ -30,7 +30,7 @@ export function addDocuments(root: Command, io: Io, result: { code: number }): v
     .action(async (document: string) => io.out(json(await documentSchemas[document]?.())));
   withConfig(root.command("iam-policy"))
     .description(
-      "print the minimal IAM policy for this configuration, or with accounts one for each and whom roles trust",
+      "print the minimal IAM policy for this configuration; with accounts, one policy and trust policy for each",
     )
     .option("--account <id>", "your AWS account id, for a narrower policy", accountFlag)
     .option("--doctor", "include what partnerd doctor needs", false)
@@ -63,7 +63,7 @@ export function addDocuments(root: Command, io: Io, result: { code: number }): v
       result.code = await printActionType(provider, flags, io);
     });
   withConfig(root.command("ledger-table"))
-    .description("print the definition of the DynamoDB ledger's table, for aws dynamodb create-table")
+    .description("print the definition of the ledger's DynamoDB table, for aws dynamodb create-table")
     .action(async (flags: ConfigFlags) => {
       const { printLedgerTable } = await import("./ledger-table.js");
       await printLedgerTable(loadOptions(flags, io), io);
@@ -95,7 +95,7 @@ async function printActionType(provider: string, flags: ConfigFlags & ActionType
   let current: unknown;
   if (merge !== undefined) {
     const text = await readTextFile(resolve(io.directory, merge), configFileMaxBytes);
-    if (typeof text !== "string") return mistaken(`the file ${merge} of --merge ${text.problem}; ${text.mend}`);
+    if (typeof text !== "string") return mistaken(`the file ${merge} of --merge ${text.problem}; ${text.remedy}`);
     current = parsed(text) ?? null;
   }
   const made = actionTypeInput(config, { provider, version, accountId, format, current });

@@ -76,7 +76,8 @@ function answeredBy(answer: DaemonAnswer, { id }: EndJob, { ledger, admin }: Con
 
 function unreached(answer: DaemonAnswer): string {
   if (answer.kind === "off") return "the admin port is off (admin.port: 0): turn it on to ask the daemon, or stop it";
-  if (answer.kind === "nobody") return `nobody answers at ${answer.url} (${answer.reason}): is this its configuration?`;
+  if (answer.kind === "nobody")
+    return `no daemon answers at ${answer.url} (${answer.reason}): is this the daemon's configuration?`;
   return "it does not have the job";
 }
 

@@ -35,13 +35,11 @@ export async function initCommand(options: InitOptions, io: Io, canRunTypeScript
   const languages: readonly InitLanguage[] = handlerKinds[handler];
   const language = options.language ?? languages.find((each) => each !== "ts" || canRunTypeScript) ?? "js";
   if (!languages.includes(language)) {
-    io.err(`a ${handler} handler in ${language} cannot be; write --language ${languages.join(" or ")}\n`);
+    io.err(`there is no ${handler} handler in ${language}; write --language ${languages.join(" or ")}\n`);
     return exitCodes.usage;
   }
   if (language === "ts" && !canRunTypeScript) {
-    io.err(
-      `Node ${process.versions.node} does not run TypeScript as it is; take Node 22.18 or newer, or --language js\n`,
-    );
+    io.err(`Node ${process.versions.node} cannot run TypeScript; use Node 22.18 or newer, or --language js\n`);
     return exitCodes.failed;
   }
   try {
@@ -49,7 +47,7 @@ export async function initCommand(options: InitOptions, io: Io, canRunTypeScript
     const files = await filesFor(handler, language);
     const there = await thereAlready(place, [...files.keys()]);
     if (there.length > 0) {
-      io.err(`${there.join(", ")} in ${place}: there already, so nothing was written; name another folder\n`);
+      io.err(`${place} already has ${there.join(", ")}, so nothing was written; name another folder\n`);
       return exitCodes.failed;
     }
     await mkdir(place, { recursive: true });

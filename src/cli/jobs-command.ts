@@ -65,7 +65,7 @@ async function jobsOfDaemon({ admin }: Config): Promise<readonly ShownJob[]> {
   const only = "ledger.store is memory: only the running daemon knows its jobs";
   const answer = await askDaemon(admin, { method: "GET", path: "/status" });
   if (answer.kind === "off") throw new Error(`${only}, and its admin port is off (admin.port: 0)`);
-  if (answer.kind === "nobody") throw new Error(`${only}, and none answers at ${answer.url} (${answer.reason})`);
+  if (answer.kind === "nobody") throw new Error(`${only}, and no daemon answers at ${answer.url} (${answer.reason})`);
   const { jobs } = (answer.body ?? {}) as { readonly jobs?: unknown };
   if (answer.status === 401) throw new Error(`${only}, and ${answer.url} answered 401: is admin.token the daemon's?`);
   if (answer.status !== 200 || !Array.isArray(jobs)) throw new Error(`${only}, and ${stranger(answer)}`);

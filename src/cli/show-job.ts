@@ -79,7 +79,9 @@ function isStory(body: unknown): body is JobStory {
 
 function unreached(answer: DaemonAnswer): string {
   if (answer.kind === "off") return "its admin port is off (admin.port: 0)";
-  return answer.kind === "nobody" ? `none answers at ${answer.url} (${answer.reason})` : "it does not know the job";
+  return answer.kind === "nobody"
+    ? `no daemon answers at ${answer.url} (${answer.reason})`
+    : "it does not know the job";
 }
 
 /** The story for a person; every text on one line. */
@@ -110,7 +112,9 @@ export function storyText(story: JobStory, nowMs: number): string {
     ...head,
     ...(states.length > 0 ? ["", "STATES", ...states] : []),
     ...(log.length > 0 ? ["", `LOG${leftOut > 0 ? ` (${leftOut} earlier lines left out)` : ""}`, ...log] : []),
-    ...(story.source === "ledger" ? ["", "from the ledger: no daemon told its chain, its log or its attempts"] : []),
+    ...(story.source === "ledger"
+      ? ["", "from the ledger: its chain, log and attempts are known to the daemon only"]
+      : []),
   ].join("\n")}\n`;
 }
 

@@ -1,9 +1,9 @@
 // How the credentials of an account are found: by the SDK's own providers, loaded when one is used. An assumed role is
-// asked for with what the ordinary chain finds, at the Security Token Service of the Region that is called, by the
+// asked for with what the default credential chain finds, at the Security Token Service of the Region that is called, by the
 // connections of the client that asks. The SDK renews them before they end; a refused call has them looked for anew.
 import { defaultProvider } from "@aws-sdk/credential-provider-node";
 
-/** One account of the configuration; without any key it is reached by the SDK's ordinary chain. */
+/** One account of the configuration; without any key it is reached by the SDK's default credential chain. */
 export interface AccountAccess {
   readonly roleArn?: string;
   readonly externalId?: string;
@@ -22,7 +22,7 @@ export function credentialsOf(
   access: AccountAccess = {},
   requestHandler?: Handler,
 ): {
-  /** The SDK's ordinary chain, but one that reads files again: a corrected credentials file must count. */
+  /** The SDK's default credential chain, but one that reads files again: a corrected credentials file must count. */
   readonly credentialDefaultProvider: (init?: Init) => Credentials;
   readonly credentials?: Credentials;
 } {

@@ -11,7 +11,7 @@ import { CallAborted, CallFailed, CallTimeout, HttpCall, Transport } from "./tra
 
 export interface RegionClientOptions {
   readonly region: Region;
-  /** Whose credentials; absent: those of the SDK's ordinary chain. */
+  /** Whose credentials; absent: those of the SDK's default credential chain. */
   readonly account?: AccountAccess;
   /** Unset: AWS_ENDPOINT_URL_CODEPIPELINE, AWS_ENDPOINT_URL, the profile, or the Region's own endpoint. */
   readonly endpoint: string | undefined;
@@ -21,7 +21,7 @@ export interface RegionClientOptions {
   readonly socketTimeoutMs: number;
   /** For one whole call, body included. */
   readonly requestTimeoutMs: number;
-  /** Left out: the SDK's ordinary chain finds some. */
+  /** Left out: the SDK's default credential chain finds some. */
   readonly credentials?: GivenCredentials | undefined;
   /** For what errors say; left out: they say it as it came. */
   readonly mask?: (text: string) => string;

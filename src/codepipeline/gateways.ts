@@ -22,7 +22,7 @@ export interface GatewaysOptions {
 /** What the gateways are built for. */
 export interface GatewaySettings {
   readonly places: readonly Place[];
-  /** By name; one that is not there is reached by the SDK's ordinary chain. */
+  /** By name; one that is not there is reached by the SDK's default credential chain. */
   readonly accounts: Readonly<Record<string, AccountAccess>>;
   readonly clientCooldownMs: number;
 }

@@ -17,7 +17,7 @@ export interface PartsOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The code of handlers that a program gives as functions, by name; the configuration has them as modules. */
   readonly functions?: Readonly<Record<string, Handler>>;
-  /** For CodePipeline; absent: the AWS SDK's ordinary chain finds some. */
+  /** For CodePipeline; absent: the AWS SDK's default credential chain finds some. */
   readonly credentials?: GivenCredentials;
   /** Called with the ledger as soon as it is open, long before there may be a daemon. */
   readonly onLedger?: (ledger: Ledger) => void;

@@ -43,10 +43,14 @@ export function checkAccounts(given: Accounts): void {
     if (first === undefined) seen.set(key, path);
     else if (settings.isSound(`${path}.roleArn`, `${path}.profile`)) {
       // Their pollers would take jobs from each other.
-      findings.mistake(placeOf(path, settings), `${path} is reached in the same way as ${first}`, "keep one of them");
+      findings.mistake(placeOf(path, settings), `${path} uses the same credentials as ${first}`, "keep one of them");
     }
     if (used.has(name)) continue;
-    findings.warn(placeOf(path, settings), `no action type is polled in the account ${name}`, "remove it, or name it");
+    findings.warn(
+      placeOf(path, settings),
+      `no action type uses the account ${name}`,
+      "remove it, or add it to an action type's accounts",
+    );
   }
   for (const [path, type] of types) checkNames(path, type, given);
 }
@@ -67,7 +71,7 @@ function checkAccount(path: string, account: Account, { settings, findings }: Ac
     if (account[key] === undefined || account.roleArn !== undefined || !settings.isSound(role)) continue;
     findings.mistake(
       settings.place(`${path}.${key}`),
-      `${path}.${key} is for a role, and there is none`,
+      `${path}.${key} needs a role, and roleArn is not set`,
       "set roleArn",
     );
   }
@@ -82,23 +86,23 @@ function checkNames(path: string, type: ActionType, { draft, settings, findings 
   const tree = settings.tree("accounts");
   const written = tree?.kind === "map" ? [...tree.entries.keys()] : known;
   if (type.accounts?.length === 0)
-    findings.mistake(settings.place(key), `${key} names no account`, "remove it for every account");
+    findings.mistake(settings.place(key), `${key} is empty`, "name an account, or remove the key to use all of them");
   for (const [index, name] of (type.accounts ?? []).entries()) {
     if (written.includes(name)) continue;
     const near = nearest(name, written);
-    const mend = near
+    const remedy = near
       ? `did you mean "${near}"?`
       : draft.accounts
         ? "add it to accounts"
         : "add accounts, or remove it";
-    findings.mistake(settings.place(key, index), `${key}[${index}] ${quote(name)} is not in accounts`, mend);
+    findings.mistake(settings.place(key, index), `${key}[${index}] ${quote(name)} is not in accounts`, remedy);
   }
   for (const name of accountNamesOf(type, draft)) {
     const arn = draft.accounts?.[name]?.roleArn;
     const partition = arn?.split(":")[1];
     const region = partition && type.regions.find((each) => partitionOf(each) !== partition);
     if (!region) continue;
-    const what = `${path} is polled in ${region}, and the account ${name} has a role of the partition ${partition}`;
+    const what = `${path} is polled in ${region}, but the role of the account ${name} is in the partition ${partition}`;
     findings.mistake(settings.place(`accounts.${name}.roleArn`), what, `name other accounts or Regions in ${path}`);
   }
 }

@@ -6,18 +6,20 @@ import type { Findings } from "./mistakes.js";
 /** They stand in a header of each request. */
 const inHeaders = new Set(["AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"]);
 
-/** Adds a mistake for each variable `AWS_…` that cannot be meant. */
+/** Adds a mistake for each variable `AWS_…` that cannot be right. */
 export function checkAwsVariables(environment: Environment, findings: Findings): void {
   for (const [name, value] of Object.entries(environment)) {
     if (!name.startsWith("AWS_") || !value) continue;
     const what = troubleWith(name, value);
-    if (what) findings.mistake({ kind: "environment", name, directory: "" }, what, "set it without, or unset it");
+    if (what) findings.mistake({ kind: "environment", name, directory: "" }, what, "correct it, or unset it");
   }
 }
 
 function troubleWith(name: string, value: string): string | undefined {
   if (/^\s|\s$/.test(value)) return /[\r\n]$/.test(value) ? "ends in a line break" : "starts or ends with white space";
   if (/\p{Cc}/u.test(value)) return "holds a control character";
-  if (/^(["']).*\1$/.test(value)) return "stands in quotes that are part of its value";
-  return inHeaders.has(name) && !/^[!-~]+$/.test(value) ? "holds a character that no HTTP header takes" : undefined;
+  if (/^(["']).*\1$/.test(value)) return "has quotes that are part of its value";
+  return inHeaders.has(name) && !/^[!-~]+$/.test(value)
+    ? "holds a character that HTTP headers cannot carry"
+    : undefined;
 }

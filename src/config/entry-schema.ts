@@ -15,7 +15,7 @@ import {
 /** The keys of `ledger`. */
 export const ledgerSchema = {
   store: setting(
-    "Where jobs held and outcomes owed are written down: `sqlite` for one process, `dynamodb` for a fleet; `memory` forgets them when the process ends.",
+    "Where unfinished jobs and unreported outcomes are recorded: `sqlite` for one process, `dynamodb` for a fleet; `memory` forgets them when the process ends.",
     oneOf(["memory", "sqlite", "dynamodb"]),
     { default: "sqlite", decides: "leniently" },
   ),
@@ -35,7 +35,7 @@ export const ledgerSchema = {
   ),
   endpoint: setting("Another DynamoDB endpoint, for the store `dynamodb`.", httpUrl(), { only: "dynamodb" }),
   lease: setting(
-    "How long a process of the fleet may be silent before others take its jobs over, which they do within 5 s, for the store `dynamodb`; the same everywhere.",
+    "For the store `dynamodb`: how long a process of the fleet may be silent before others take over its jobs, within 5 s. Use the same value in every process.",
     duration("5s", "10m"),
     { default: "30s", only: "dynamodb" },
   ),
@@ -44,43 +44,45 @@ export const ledgerSchema = {
 /** The keys of `artifacts`. */
 export const artifactsSchema = {
   workDir: setting(
-    "Folder for the private folders of running jobs; created if it is missing. Other users must not be able to write to it: name a folder below a volume, not the volume itself.",
+    "Folder in which each running job gets a private folder; created if it is missing. Other users must not be able to write to it: name a folder below a volume, not the volume itself.",
     path(),
     { derived: "`partnerd` in the system's folder for temporary files" },
   ),
-  maxArchiveBytes: setting("Largest artifact that is taken, packed.", size("1KiB", "1TiB"), { default: "2GiB" }),
-  maxExtractedBytes: setting("Largest artifact that is taken, unpacked.", size("1KiB", "8TiB"), { default: "8GiB" }),
-  maxEntries: setting("Most files and folders in one artifact.", integer(1, 10_000_000), { default: 200_000 }),
+  maxArchiveBytes: setting("Maximum size of an artifact, packed.", size("1KiB", "1TiB"), { default: "2GiB" }),
+  maxExtractedBytes: setting("Maximum size of an artifact, unpacked.", size("1KiB", "8TiB"), { default: "8GiB" }),
+  maxEntries: setting("Maximum number of files and folders in one artifact.", integer(1, 10_000_000), {
+    default: 200_000,
+  }),
   maxRatio: setting(
-    "Most bytes an artifact unpacks to for each byte of the whole archive, beyond the first `artifacts.maxRatioFrom`.",
+    "Maximum ratio of an artifact's unpacked bytes to the size of its archive, once it has unpacked to more than `artifacts.maxRatioFrom`.",
     number(1, 1_000_000),
     // Source code and logs reach 20, deflate ends at 1,032.
     { default: 200 },
   ),
   maxRatioFrom: setting(
-    "Unpacked bytes that `artifacts.maxRatio` does not count: a database dump or an empty disk image harms nobody.",
+    "Unpacked size from which `artifacts.maxRatio` applies: a small database dump or an empty disk image is harmless at any ratio.",
     size("0B", "8TiB"),
     { default: "100MiB" },
   ),
   // Their targets are held in memory.
-  maxLinks: setting("Most symbolic links in one artifact.", integer(0, 200_000), { default: 10_000 }),
+  maxLinks: setting("Maximum number of symbolic links in one artifact.", integer(0, 200_000), { default: 10_000 }),
   badLinks: setting(
     "What happens to an artifact's symbolic links that are absolute, lead out of it or form a circle: `refuse` fails the job, `skip` leaves them out, with a warning.",
     oneOf(["refuse", "skip"]),
     { default: "refuse" },
   ),
   minFreeBytes: setting(
-    "While the disk of `artifacts.workDir` has less left, or less than a quarter of a smaller disk, no new job is taken; 0B: no check.",
+    "While the disk of `artifacts.workDir` has less free space (on a small disk: less than a quarter of it), no new job is accepted; 0B: no check.",
     size("0B", "8TiB"),
     // An ordinary artifact, packed and unpacked; more would keep small containers from ever working.
     { default: "256MiB" },
   ),
   endpoint: setting(
-    "Another S3, addressed path-style; unset, `aws.endpoint` when that is not AWS's own, else S3 in the job's Region.",
+    "Another S3 endpoint, addressed path-style. Unset: `aws.endpoint` if that is not AWS's own, else S3 in the job's Region.",
     httpUrl(),
   ),
   requestTimeout: setting(
-    "Longest wait for S3 to take one part of an upload (5 MiB), or to begin an answer.",
+    "Timeout for S3 to accept one part of an upload (5 MiB), or to begin a response.",
     duration("1s", "1h"),
     { default: "5m" },
   ),
@@ -103,17 +105,17 @@ export const actionTypeSchema = {
   owner: setting("CodePipeline's owner.", oneOf(["ThirdParty", "Custom"]), { required: true }),
   version: setting("CodePipeline's version, in quotes.", text({ max: 9, ...idForm }), { required: true }),
   handler: setting("A name in `handlers`.", text({ max: 64 }), { required: true }),
-  regions: setting("Regions in which this type is polled.", regionListFormat, { derived: "`regions`" }),
-  accounts: setting("Accounts in which this type is polled, by their names in `accounts`.", accountListFormat, {
+  regions: setting("Regions in which to poll this action type.", regionListFormat, { derived: "`regions`" }),
+  accounts: setting("Accounts in which to poll this action type, by their names in `accounts`.", accountListFormat, {
     unset: "every account",
   }),
   maxConcurrentJobs: setting(
-    "Most jobs of this entry that run at once, by all its pollers together, within `worker.maxConcurrentJobs`.",
+    "Maximum number of jobs of this entry that run at once, over all its pollers, within `worker.maxConcurrentJobs`.",
     integer(1, 10_000),
     { derived: "`worker.maxConcurrentJobs`" },
   ),
   maxConcurrentJobsPerClient: setting(
-    "Jobs of this entry worked at once for one customer, within `worker.maxConcurrentJobsPerClient`; further ones wait at CodePipeline.",
+    "Maximum number of jobs of this entry that run at once for one customer, within `worker.maxConcurrentJobsPerClient`; further jobs wait at CodePipeline.",
     integer(1, 10_000),
     { unset: "`worker.maxConcurrentJobsPerClient`" },
   ),
@@ -122,7 +124,7 @@ export const actionTypeSchema = {
     text({ max: 64, form: /^(?:client|configuration\..{1,50})$/, says: "client or configuration.NAME" }),
   ),
   weight: setting(
-    "Share of the slots while they are short: an entry with 2 gets twice as many as one with 1.",
+    "Share of the slots while all are in use: an entry with weight 2 gets twice as many as one with weight 1.",
     // A hundredth is one slot of a hundred; more apart is a limit, and `maxConcurrentJobs` says that better.
     number(0.1, 100),
     { default: 1 },
@@ -140,25 +142,25 @@ export const actionTypeSchema = {
   ),
   queryParam: setting("The queryable property and its value, for Custom types that have one.", queryParamFormat),
   queryParams: setting(
-    "The same for several values, `[{ Project: shop }, { Project: blog }]`: one poller each.",
+    "Several values of the queryable property, `[{ Project: shop }, { Project: blog }]`: each gets its own poller.",
     queryParamsFormat,
   ),
   secretProperties: setting(
-    "Configuration properties whose values are masked wherever they turn up, in addition to those that the action type marks as secret and those with a name such as `ApiKey` or `db_password`.",
+    "Configuration properties whose values are masked wherever they appear, in addition to those that the action type marks as secret and those with a name such as `ApiKey` or `db_password`.",
     propertyNames,
     { default: [] },
   ),
   notSecretProperties: setting(
-    "Properties that are shown although their names look secret or the action type marks them.",
+    "Properties that are not masked, although their names look secret or the action type marks them as secret.",
     propertyNames,
     { default: [] },
   ),
 };
 
-/** The keys of one entry of `accounts`. Without any: the SDK's ordinary chain. */
+/** The keys of one entry of `accounts`. Without any: the SDK's default credential chain. */
 export const accountSchema = {
   roleArn: setting(
-    "The role that is assumed, with the credentials of the SDK's ordinary chain.",
+    "The role to assume, with credentials from the SDK's default chain.",
     text({
       max: 2_048,
       form: /^arn:aws[a-z-]{0,20}:iam::\d{12}:role\/[\w+=,.@/-]{1,1024}$/,
@@ -166,11 +168,11 @@ export const accountSchema = {
     }),
   ),
   externalId: setting(
-    "What the role's trust policy asks for besides, as `sts:ExternalId`.",
+    "The external id that the role's trust policy requires (`sts:ExternalId`).",
     text({ max: 1_224, form: /^[\w+=,.@:/-]{2,1224}$/, says: "2 or more letters, digits and _ + = , . @ : / -" }),
   ),
   sessionName: setting(
-    "Names partnerd in the role's sessions, for CloudTrail.",
+    "Session name of the assumed role, as CloudTrail shows it.",
     text({ max: 64, form: /^[\w+=,.@-]{2,64}$/, says: "2 to 64 letters, digits and _ + = , . @ -" }),
     { unset: "`partnerd`" },
   ),
@@ -191,7 +193,7 @@ export const breakerSchema = {
     { default: 5 },
   ),
   window: setting(
-    "A failure counts for the row when it comes within this time of the one before; a job that ran for longer before it failed does not count.",
+    "A failure continues the row if it comes within this time after the one before. A job that ran for longer before it failed does not count.",
     duration("1s", "1h"),
     { default: "1m" },
   ),
@@ -208,12 +210,12 @@ export const handlerSchemas = {
     kind: kind("module"),
     path: setting("An ES module that exports `handler` (or default).", path(), { required: true }),
     isolation: setting(
-      "`thread`: in a thread of its own, whose end is not the daemon's; `none`: in the daemon's own, for modules that cannot load in a thread.",
+      "`thread`: runs in a worker thread of its own, which can crash without ending the daemon; `none`: in the daemon's own thread, for modules that cannot load in a worker thread.",
       oneOf(["thread", "none"]),
       { default: "thread" },
     ),
     maxMemory: setting(
-      "Most memory of the handler's thread; one that needs more is ended and its jobs fail. No meaning with `isolation: none`.",
+      "Maximum memory of the handler's thread. A thread that needs more is ended, and its jobs fail. No effect with `isolation: none`.",
       size("32MiB", "1TiB"),
       { default: "256MiB" },
     ),
@@ -226,7 +228,7 @@ export const handlerSchemas = {
       isHandedOn: true,
     }),
     env: setting(
-      "Environment of the program, besides PATH, HOME, LANG, TZ and `PARTNERD_…`.",
+      "Environment variables of the program, in addition to PATH, HOME, LANG, TZ and `PARTNERD_…`.",
       textMap({ key: envNameFormat, value: hiddenText({ max: 32_768, form: /^[^\0]*$/ }), max: 100 }),
       { default: new Map(), isHandedOn: true },
     ),
@@ -237,7 +239,7 @@ export const handlerSchemas = {
         unset: "the daemon's",
       },
     ),
-    group: setting("Its group, for a `user`.", accountFormat, { unset: "the user's" }),
+    group: setting("Group that the program runs as; only with `user`.", accountFormat, { unset: "the user's" }),
     breaker: breakerSchema,
   },
   http: {
@@ -248,11 +250,11 @@ export const handlerSchemas = {
       webhookSecret,
     ),
     secrets: setting(
-      "More secrets, during a rotation: each signs every request, with spaces between the signatures.",
+      "Additional secrets, during a rotation: every request carries one signature for each, separated by spaces.",
       secretList,
     ),
-    secretFiles: setting("The same as names of files that hold one each.", secretList, { filesOf: "secrets" }),
-    requestTimeout: setting("Time limit of one answer; the job's deadline applies as well.", duration("100ms", "24h"), {
+    secretFiles: setting("The same, as files that hold one secret each.", secretList, { filesOf: "secrets" }),
+    requestTimeout: setting("Timeout for one response; the job's deadline applies as well.", duration("100ms", "24h"), {
       default: "30s",
     }),
     breaker: breakerSchema,

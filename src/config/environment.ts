@@ -1,6 +1,6 @@
 // Environment variables and command-line flags as trees that lie over the files. The schema says which variable is
 // which key, convict reads the text as the kind of value that the key has; ours are the places, the forms that name a
-// file, and the variables that are nobody's.
+// file, and the variables that partnerd does not know.
 
 import { commandVariables } from "../std/own-variables.js";
 import { nearest } from "../std/suggest.js";
@@ -45,12 +45,12 @@ export function withEnvironment(
     if (forms.has(name) && !isLink) set[name] = text;
     else if (forms.has(name)) {
       // PARTNERD_ADMIN_PORT=tcp://10.0.0.7:9464 is the doing of a Service called partnerd-admin, not the user's.
-      const what = "is set by Kubernetes for a Service of that name, and ignored";
+      const what = "was set by Kubernetes for a Service of that name, and is ignored";
       findings.warn(place(name), what, "set enableServiceLinks: false");
     } else if (!serviceLink.test(name)) {
       // Only a warning: whoever shares a machine's environment with others cannot always remove a variable.
       const near = nearest(name, forms.keys());
-      findings.warn(place(name), "is no variable of partnerd's", near ? `did you mean ${near}?` : "remove it");
+      findings.warn(place(name), "is not a variable that partnerd knows", near ? `did you mean ${near}?` : "remove it");
     }
   }
   const store = openStore(schema, set);
@@ -100,8 +100,8 @@ export function withOverrides(
       findings.mistake(place, `the key ${quote(key)} is unknown`, otherKey(key, [...settings.keys()]));
     } else if (setting.sensitive) {
       const { env } = setting;
-      const mend = env === undefined ? "write it into a file" : `set ${env} or ${env}_FILE`;
-      findings.mistake(place, `${key} is a secret, and every user can see a command line`, mend);
+      const remedy = env === undefined ? "write it into a file" : `set ${env} or ${env}_FILE`;
+      findings.mistake(place, `${key} is a secret, and every user can see a command line`, remedy);
     } else {
       store.set(key, text);
       result = overlay(result, treeAt(key.split("."), treeOf(store.get(key), place)), special);
@@ -113,7 +113,7 @@ export function withOverrides(
 /** What to write instead of a key that no flag can set. */
 function otherKey(key: string, known: readonly string[]): string {
   if (/^(accounts|actionTypes|handlers)\b./.test(key))
-    return "the keys of one account, action type or handler stand in a file";
+    return "the keys of an account, action type or handler can only be set in a file";
   const below = known.filter((each) => each.startsWith(`${key}.`));
   if (below.length > 0)
     return `it has keys of its own: ${below.slice(0, 6).join(", ")}${below.length > 6 ? ", …" : ""}`;

@@ -21,7 +21,7 @@ export async function readConfigFile(file: string, directory: string, findings: 
   const path = resolve(directory, file);
   const text = await readTextFile(path, configFileMaxBytes);
   if (typeof text !== "string") {
-    findings.mistake(undefined, `the configuration file ${file} ${text.problem}`, text.mend);
+    findings.mistake(undefined, `the configuration file ${file} ${text.problem}`, text.remedy);
     return undefined;
   }
   return parseConfig(text, { file, directory: dirname(path) }, findings);
@@ -47,7 +47,7 @@ export function parseConfig(
     return undefined;
   }
   if (extname(origin.file).toLowerCase() === ".json" && !isJson(text)) {
-    findings.mistake(placeOf(0), `${origin.file} is not JSON`, "mend it, or name it .yaml");
+    findings.mistake(placeOf(0), `${origin.file} is not JSON`, "correct it, or name it .yaml");
     return undefined;
   }
   const tree = new TreeReader(placeOf, findings).read(document.contents, 0);
@@ -101,12 +101,14 @@ class TreeReader {
       const name = keyName(key);
       if (name === undefined) {
         const isTemplate = isMap(key);
-        const what = isTemplate ? "a placeholder {{ … }} stands here, and nothing is filled in" : "a key is not a text";
+        const what = isTemplate
+          ? "this is a placeholder {{ … }}, and placeholders are not expanded"
+          : "a key is not a string";
         this.#findings.mistake(keyPlace, what, isTemplate ? "write the value" : "write `key: value`");
         continue;
       }
       if (entries.has(name)) {
-        this.#findings.mistake(keyPlace, `the key ${quote(name)} stands here twice`, "keep one of the two");
+        this.#findings.mistake(keyPlace, `the key ${quote(name)} appears twice`, "keep one of the two");
         continue;
       }
       const tree = this.read(value, depth + 1);
@@ -126,7 +128,7 @@ class TreeReader {
       this.#findings.mistake(
         place,
         `the alias ${quote(`*${anchor}`)} has no anchor before it`,
-        "write & and its name there",
+        "define it first, with & before its name",
       );
       return undefined;
     }
@@ -178,17 +180,20 @@ function reportSyntax(
   const [first] = errors.toSorted((a, b) => a.pos[0] - b.pos[0]);
   if (!first) return;
   const place = placeOf(first.pos[0]);
-  const [what, mend] = syntaxWords[first.code] ?? ["this is not YAML", "look at this line and the one before"];
+  const [what, remedy] = syntaxWords[first.code] ?? ["this is not YAML", "look at this line and the one before"];
   const seen = breakageIn(text);
-  // A parser may stumble over the line before; further down, something else is meant.
-  const told = seen && seen.line <= place.line + 1 ? seen : { line: place.line, what, mend };
-  findings.mistake({ ...place, line: told.line }, told.what, told.mend, excerptOf(text, told.line));
+  // A parser may report the line after the mistake; further down, it is another mistake.
+  const told = seen && seen.line <= place.line + 1 ? seen : { line: place.line, what, remedy };
+  findings.mistake({ ...place, line: told.line }, told.what, told.remedy, excerptOf(text, told.line));
 }
 
-const syntaxWords: Readonly<Partial<Record<YAMLError["code"], readonly [what: string, mend: string]>>> = {
+const syntaxWords: Readonly<Partial<Record<YAMLError["code"], readonly [what: string, remedy: string]>>> = {
   BAD_DIRECTIVE: ["a line that starts with % is not understood", "remove it"],
   BAD_DQ_ESCAPE: ["a \\ in a text in double quotes starts an unknown escape", "write \\\\ or use single quotes"],
-  BAD_INDENT: ["the indentation is wrong, or a bracket is not closed", "indent equal things equally, with spaces"],
+  BAD_INDENT: [
+    "the indentation is wrong, or a bracket is not closed",
+    "indent the keys of one map equally, with spaces",
+  ],
   BAD_SCALAR_START: ["a value starts with a character that YAML reserves", "put it in quotes"],
   BLOCK_AS_IMPLICIT_KEY: ["there is a second `: ` in one line", "put the value in quotes, or on a line of its own"],
   BLOCK_IN_FLOW: ["there is a second `: ` before the next comma", "put the value in quotes, or add a comma"],
@@ -198,5 +203,8 @@ const syntaxWords: Readonly<Partial<Record<YAMLError["code"], readonly [what: st
   RESOURCE_EXHAUSTION: ["the configuration is nested too deeply", "is it the right file?"],
   TAB_AS_INDENT: ["a tab is used for indentation", "use spaces"],
   TAG_RESOLVE_FAILED: ["a tag (!…) is not understood", "remove the tag, or put the value in quotes"],
-  UNEXPECTED_TOKEN: ["something stands in this line that cannot stand there", "quote the value; start list items anew"],
+  UNEXPECTED_TOKEN: [
+    "there is unexpected text in this line",
+    "quote the value, or write each list item on a line of its own",
+  ],
 };

@@ -18,7 +18,7 @@ export async function checkFiles(config: Config, settings: Settings): Promise<Fi
     const place = settings.place("clientTokens.path");
     const text = await readTextFile(path, tokenFileMaxBytes);
     if (typeof text !== "string") {
-      findings.mistake(place, `the client token file ${path} ${text.problem}`, text.mend);
+      findings.mistake(place, `the client token file ${path} ${text.problem}`, text.remedy);
     }
     const mode = await modeOpenToAll(path);
     if (mode) findings.warn(place, `every user can read the client token file ${path} (${mode})`, "chmod 600");

@@ -10,7 +10,7 @@ import { quote } from "./mistakes.js";
 export interface Problem {
   readonly at?: string | number;
   readonly what: string;
-  readonly mend: string;
+  readonly remedy: string;
 }
 
 /** A part of a JSON Schema document (draft 2020-12). */
@@ -86,7 +86,7 @@ export function number(min: number, max: number): Format<number, ""> {
 export function boolean(): Format<boolean, ""> {
   const problemOf = (value: unknown) => {
     if (typeof value === "boolean") return undefined;
-    return { what: notA(value, "a yes or no"), mend: `write ${likelyBoolean(value) ?? "true or false"}` };
+    return { what: notA(value, "true or false"), remedy: `write ${likelyBoolean(value) ?? "true or false"}` };
   };
   return { ...single("true or false", problemOf, { type: "boolean" }), written: "switch" };
 }
@@ -99,7 +99,7 @@ export function oneOf<const W extends string>(words: readonly W[]): Format<W, ""
       if (words.includes(value as W)) return undefined;
       const known = `choose ${words.join(", ").replace(/, ([^,]*)$/, " or $1")}`;
       const likely = typeof value === "string" ? likelyWord(value, words) : undefined;
-      return { what: notA(value, "one of the known words"), mend: likely ? `write ${likely} (${known})` : known };
+      return { what: notA(value, "a known value"), remedy: likely ? `write ${likely} (${known})` : known };
     },
     { enum: words },
   );
@@ -115,13 +115,13 @@ export function hiddenText(rules: TextRules): Format<string, ""> {
   const { min = 0, max, form, says = "one" } = rules;
   const problemOf = (value: unknown) => {
     if (typeof value !== "string") {
-      const what = value === null ? "is empty" : "is not a text";
-      return { what, mend: isScalar(value) ? "quote it" : "write a text" };
+      const what = value === null ? "is empty" : "is not a string";
+      return { what, remedy: isScalar(value) ? "quote it" : "write a string" };
     }
     const isInRange = value.length >= min && value.length <= max;
-    if (!isInRange) return { what: `has ${value.length} characters`, mend: `write ${min} to ${max}` };
+    if (!isInRange) return { what: `has ${value.length} characters`, remedy: `write ${min} to ${max}` };
     if (!form || form.test(value)) return undefined;
-    return { what: `does not look like ${says}`, mend: "look at how it was copied" };
+    return { what: `does not look like ${says}`, remedy: "check that all of it was copied" };
   };
   return single("text", problemOf, textJson(rules));
 }
@@ -135,7 +135,7 @@ export function secret<T extends string = string>(hidden: Format<string, "">): F
 export function path(): Format<string, ""> {
   const problemOf = (value: unknown) =>
     typeof value === "string" && value.startsWith("~")
-      ? { what: `is ${quote(value)}, and ~ means nothing here`, mend: "write the folder out" }
+      ? { what: `is ${quote(value)}, and ~ is not expanded here`, remedy: "write the full path" }
       : textProblem(value, { max: 4_096, form: /^[^\0]+$/, says: "a path" });
   return {
     ...single("path", problemOf, textJson({ min: 1, max: 4_096 })),
@@ -148,19 +148,19 @@ export function httpUrl(rules: { isBase?: boolean } = {}): Format<string, ""> {
   return single(
     "URL",
     (value) => {
-      if (typeof value !== "string") return { what: notA(value, "a URL"), mend: `write "http://host:port/path"` };
+      if (typeof value !== "string") return { what: notA(value, "a URL"), remedy: `write "http://host:port/path"` };
       if (value.length > 2_048 || !URL.canParse(value) || !/^https?:\/\//i.test(value)) {
         // Not shown: a broken URL may hold a password.
         const likely = likelyUrl(value) ?? "http://host:port/path";
-        return { what: "is not an http or https URL", mend: `write ${quote(likely)}` };
+        return { what: "is not an http or https URL", remedy: `write ${quote(likely)}` };
       }
       const url = new URL(value);
       if (url.username !== "" || url.password !== "") {
-        return { what: "carries a user name or a password", mend: "take it out; it would show up in logs" };
+        return { what: "carries a user name or a password", remedy: "remove it; it would appear in logs" };
       }
-      if (url.hash !== "") return { what: `ends in ${quote(url.hash)}`, mend: "remove the part from # on" };
+      if (url.hash !== "") return { what: `ends in ${quote(url.hash)}`, remedy: "remove the part from # on" };
       if (!rules.isBase || url.search === "") return undefined;
-      return { what: "has a query, and paths are put behind it", mend: "remove the part from ? on" };
+      return { what: "has a query, and partnerd appends paths to it", remedy: "remove the part from ? on" };
     },
     { type: "string", pattern: "^[hH][tT][tT][pP][sS]?://", maxLength: 2_048 },
   );
@@ -175,17 +175,18 @@ export function list<V>(item: Format<V>, rules: { name: string; max: number }): 
     isSecret: item.isSecret,
     problems(value) {
       if (!Array.isArray(value)) {
-        if (item.isSecret) return [{ what: "is not a list", mend: "write [first, second]" }];
+        if (item.isSecret) return [{ what: "is not a list", remedy: "write [first, second]" }];
         const isItem = typeof value === "string" && item.problems(value).length === 0;
-        return [{ what: notA(value, "a list"), mend: `write [${isItem ? value : "first, second"}]` }];
+        return [{ what: notA(value, "a list"), remedy: `write [${isItem ? value : "first, second"}]` }];
       }
-      if (value.length > rules.max) return [{ what: `has ${value.length} items`, mend: `${rules.max} is the most` }];
+      if (value.length > rules.max)
+        return [{ what: `has ${value.length} items`, remedy: `the maximum is ${rules.max}` }];
       return value.flatMap((each: unknown, index): Problem[] => {
         const [problem] = item.problems(each);
         if (problem) return [{ at: index, ...problem }];
         const first = value.indexOf(each);
         const shown = item.isSecret ? `item ${first}` : quote(each);
-        return first < index ? [{ at: index, what: `repeats ${shown}`, mend: "remove it" }] : [];
+        return first < index ? [{ at: index, what: `repeats ${shown}`, remedy: "remove it" }] : [];
       });
     },
     meaning: (value) => (value as unknown[]).map((each) => meaningOf(item, each)),
@@ -206,11 +207,11 @@ export function textMap<K extends string, V>(rules: {
     isSecret: values.isSecret,
     problems(value) {
       // Not shown: these maps hold tokens and variables.
-      if (!(value instanceof Map)) return [{ what: "is not a map", mend: "write {name: value}" }];
-      if (value.size > max) return [{ what: `has ${value.size} entries`, mend: `${max} is the most` }];
+      if (!(value instanceof Map)) return [{ what: "is not a map", remedy: "write {name: value}" }];
+      if (value.size > max) return [{ what: `has ${value.size} entries`, remedy: `the maximum is ${max}` }];
       return [...(value as Map<string, unknown>)].flatMap(([key, each]): Problem[] => {
         const [keyProblem] = keys.problems(key);
-        if (keyProblem) return [{ at: key, what: `is a key that ${keyProblem.what}`, mend: keyProblem.mend }];
+        if (keyProblem) return [{ at: key, what: `is a key that ${keyProblem.what}`, remedy: keyProblem.remedy }];
         return values.problems(each).map((problem) => ({ ...problem, at: key }));
       });
     },
@@ -267,10 +268,10 @@ function measured<U extends keyof typeof measures>(unit: U, min: string, max: st
       const isBare = typeof value === "number" || (typeof value === "string" && /^\d+$/.test(value.trim()));
       const what = isBare ? `is ${quote(value)}, a number without a unit` : notA(value, `a ${name}`);
       const remedy = likely(typeof value === "object" ? "" : String(value)) ?? example;
-      return { what, mend: `write ${remedy} (units: ${units.join(", ")})` };
+      return { what, remedy: `write ${remedy} (units: ${units.join(", ")})` };
     }
     const isRight = amount >= (parse(min) ?? 0) && amount <= (parse(max) ?? Number.POSITIVE_INFINITY);
-    return isRight ? undefined : { what: `is ${format(amount)}`, mend: `choose from ${min} to ${max}` };
+    return isRight ? undefined : { what: `is ${format(amount)}`, remedy: `choose from ${min} to ${max}` };
   };
   const json = { type: "string", pattern: `^\\d{1,16}(${units.join("|")})$`, examples: [example] };
   return { ...single(name, problemOf, json), unit, meaning: (value) => parsed(value) ?? Number.NaN };
@@ -283,14 +284,15 @@ function textJson({ min = 0, max, form }: TextRules): JsonSchema {
 /** What is wrong with a text; shows the value. */
 function textProblem(value: unknown, rules: TextRules): Problem | undefined {
   if (typeof value !== "string") {
-    return { what: notA(value, "a text"), mend: isScalar(value) ? "quote it" : "write a text" };
+    return { what: notA(value, "a string"), remedy: isScalar(value) ? "quote it" : "write a string" };
   }
-  if (value === "") return { what: "is empty", mend: "write a value, or remove the key" };
-  if (value.length > rules.max) return { what: `has ${value.length} characters`, mend: `${rules.max} is the most` };
+  if (value === "") return { what: "is empty", remedy: "write a value, or remove the key" };
+  if (value.length > rules.max)
+    return { what: `has ${value.length} characters`, remedy: `the maximum is ${rules.max}` };
   const { form, says = "another one" } = rules;
   if (!form || form.test(value)) return undefined;
   const likely = likelyText(value, (text) => form.test(text));
-  return { what: `is ${quote(value)}`, mend: `write ${likely ? quote(likely) : says}` };
+  return { what: `is ${quote(value)}`, remedy: `write ${likely ? quote(likely) : says}` };
 }
 
 function numeric(name: string, min: number, max: number, isRight: (value: unknown) => boolean): Format<number, ""> {
@@ -299,12 +301,15 @@ function numeric(name: string, min: number, max: number, isRight: (value: unknow
     const likely = typeof value === "string" ? likelyNumber(value) : undefined;
     if (likely !== undefined && isRight(likely) && likely >= min && likely <= max) {
       const isPlain = String(likely) === value;
-      return { what: `is the text ${quote(value)}`, mend: `write ${isPlain ? "it without quotes: " : ""}${likely}` };
+      return {
+        what: `is the string ${quote(value)}`,
+        remedy: `write ${isPlain ? "it without quotes: " : ""}${likely}`,
+      };
     }
-    if (!isRight(value)) return { what: notA(value, `a ${name}`), mend: range };
+    if (!isRight(value)) return { what: notA(value, `a ${name}`), remedy: range };
     return (value as number) >= min && (value as number) <= max
       ? undefined
-      : { what: `is ${quote(value)}`, mend: range };
+      : { what: `is ${quote(value)}`, remedy: range };
   };
   const json = { type: name === "number" ? "number" : "integer", minimum: min, maximum: max };
   return { ...single(name, problemOf, json), written: "number" };
@@ -314,7 +319,7 @@ function isScalar(value: unknown): boolean {
   return typeof value === "number" || typeof value === "boolean" || typeof value === "bigint";
 }
 
-/** `is 5, not a text`, with collections named rather than shown. */
+/** `is 5, not a string`, with collections named rather than shown. */
 export function notA(value: unknown, wanted: string): string {
   if (value instanceof Map) return `is a map, not ${wanted}`;
   if (Array.isArray(value)) return `is a list, not ${wanted}`;

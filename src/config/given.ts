@@ -57,7 +57,7 @@ class ObjectReader {
     const isScalar = value === null || !["object", "function", "symbol"].includes(typeof value);
     if (isScalar) return { kind: "leaf", value, text: String(value), place };
     if (typeof value !== "object" || !isPlain(value)) {
-      this.#findings.mistake(place, `${name} is no plain value`, "write texts, numbers, lists and plain objects");
+      this.#findings.mistake(place, `${name} is not a plain value`, "write strings, numbers, lists and plain objects");
       return undefined;
     }
     const entries = new Map<string, Entry>();

@@ -89,7 +89,7 @@ async function readAll(options: LoadOptions): Promise<Read> {
   const withVariables = withEnvironment(written, schema, { environment, directory, findings });
   const tree = withOverrides(withVariables, schema, { overrides, directory, findings });
   const found = { settings, findings, files, isWhole };
-  // With a file missing or unreadable, all that it holds would be called missing too: such findings help nobody.
+  // With a file missing or unreadable, all that it holds would be reported as missing too, which does not help.
   const canGoOn = isWhole && (isObject || files.length > 0);
   await readSection(schema, tree, "", { settings, directory, findings: canGoOn ? findings : new Findings() });
   if (!canGoOn) return found;
@@ -105,7 +105,7 @@ async function filesOf(options: LoadOptions, findings: Findings): Promise<readon
   const named = options.environment["PARTNERD_CONFIG"];
   if (named) return [named];
   for (const file of usualFiles) if (await isThere(resolve(options.directory, file))) return [file];
-  const what = `there is no configuration: neither -c nor PARTNERD_CONFIG is given, nor is there ${usualFiles.join(" or ")}`;
+  const what = `no configuration found: neither -c nor PARTNERD_CONFIG is given, and neither ${usualFiles.join(" nor ")} exists`;
   findings.mistake(undefined, what, "`partnerd init` writes one to start from");
   return [];
 }

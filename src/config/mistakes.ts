@@ -25,7 +25,7 @@ export interface Mistake {
   readonly where: string;
   readonly what: string;
   /** What to do about it. */
-  readonly mend: string;
+  readonly remedy: string;
   /** The lines around it, without what may be secret. */
   readonly excerpt?: readonly string[];
 }
@@ -54,7 +54,7 @@ export class Findings {
   /** In the order in which a reader of the file meets them. */
   get mistakes(): readonly Mistake[] {
     if (this.#leftOut === 0) return inOrder(this.#mistakes);
-    const more = { where: "", what: `${this.#leftOut} more mistakes are left out`, mend: "mend these first" };
+    const more = { where: "", what: `${this.#leftOut} more mistakes are not shown`, remedy: "correct these first" };
     return [...inOrder(this.#mistakes), more];
   }
 
@@ -63,13 +63,13 @@ export class Findings {
     return inOrder(this.#warnings);
   }
 
-  mistake(place: Place | undefined, what: string, mend: string, excerpt?: readonly string[]): void {
-    if (this.#mistakes.length < mistakesMax) this.#mistakes.push({ place, what, mend, ...(excerpt && { excerpt }) });
+  mistake(place: Place | undefined, what: string, remedy: string, excerpt?: readonly string[]): void {
+    if (this.#mistakes.length < mistakesMax) this.#mistakes.push({ place, what, remedy, ...(excerpt && { excerpt }) });
     else this.#leftOut++;
   }
 
-  warn(place: Place | undefined, what: string, mend: string): void {
-    if (this.#warnings.length < mistakesMax) this.#warnings.push({ place, what, mend });
+  warn(place: Place | undefined, what: string, remedy: string): void {
+    if (this.#warnings.length < mistakesMax) this.#warnings.push({ place, what, remedy });
   }
 }
 
@@ -90,7 +90,7 @@ function inOrder(found: readonly Found[]): readonly Mistake[] {
 /** `partnerd.yaml:12: polling.minInterval is …; write 10s`. */
 export function describeMistake(mistake: Mistake): string {
   const where = mistake.where === "" ? "" : `${mistake.where}: `;
-  return `${where}${mistake.what}${mistake.mend === "" ? "" : `; ${mistake.mend}`}`;
+  return `${where}${mistake.what}${mistake.remedy === "" ? "" : `; ${mistake.remedy}`}`;
 }
 
 /** For a terminal: the line, and below it the lines of the file around it. */

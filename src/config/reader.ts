@@ -63,9 +63,9 @@ async function readEntries(setting: Setting, tree: Tree, path: string, reading: 
     for (const [name, item] of tree.entries) {
       const entry = { name, path: `${path}.${name}` };
       const isName = entryName.test(name);
-      const mend = "write up to 64 letters, digits, - _ and . after a letter or digit";
+      const remedy = "write up to 64 letters, digits, - _ and . after a letter or digit";
       if (!isName)
-        findings.mistake(item.place, `${quote(name)} is no name for ${kinds ? "a handler" : "an account"}`, mend);
+        findings.mistake(item.place, `${quote(name)} is not a valid ${kinds ? "handler" : "account"} name`, remedy);
       const branch = isName ? asBranch(item.tree, entry.path, findings) : undefined;
       const section = named ?? (branch && kinds && kindOf(kinds, branch, entry.path, findings));
       if (!branch || !section) continue;
@@ -87,7 +87,7 @@ function kindOf(
   const known = Object.keys(kinds);
   const kind = known.find((word) => word === value);
   if (kind !== undefined) return kinds[kind];
-  const what = tree === undefined ? "is missing" : `is ${value === undefined ? "not a text" : quote(value)}`;
+  const what = tree === undefined ? "is missing" : `is ${value === undefined ? "not a string" : quote(value)}`;
   findings.mistake(tree?.place ?? entry.place, `${path}.kind ${what}`, `choose ${known.join(", ")}`);
   return undefined;
 }
@@ -183,7 +183,7 @@ async function readSecret(name: string, tree: Tree, findings: Findings): Promise
   const path = resolve(directoryOf(place) ?? "", file);
   const text = await readTextFile(path, secretFileMaxBytes);
   if (typeof text !== "string") {
-    findings.mistake(place, `${name}: the file ${quote(file)} ${text.problem}`, text.mend);
+    findings.mistake(place, `${name}: the file ${quote(file)} ${text.problem}`, text.remedy);
     return [];
   }
   const mode = await modeOpenToAll(path);
@@ -202,25 +202,25 @@ function checked(setting: Setting, name: string, tree: Tree, findings: Findings)
   const problems = setting.kind.problems(value);
   for (const { at, ...problem } of problems) {
     const part = at === undefined ? "" : typeof at === "number" ? `[${at}]` : `.${shownKey(at)}`;
-    const { what, mend } = unquoted(setting, name, { tree, at, what: problem.what }) ?? problem;
-    findings.mistake(placeIn(tree, at), `${name}${part} ${what}`, mend);
+    const { what, remedy } = unquoted(setting, name, { tree, at, what: problem.what }) ?? problem;
+    findings.mistake(placeIn(tree, at), `${name}${part} ${what}`, remedy);
   }
   return { value, place: tree.place, tree, isBroken: problems.length > 0 };
 }
 
-/** `version: 1.0` is the number 1 to YAML: a text that lacks its quotes is told as it was written. */
+/** `version: 1.0` is the number 1 to YAML: a string that lacks its quotes is shown as it was written. */
 function unquoted(
   { kind, sensitive, isHandedOn }: Setting,
   name: string,
   { tree, at, what }: { readonly tree: Tree; readonly at: string | number | undefined; readonly what: string },
 ): Omit<Problem, "at"> | undefined {
   const part = partOf(tree, at);
-  if (part?.kind !== "leaf" || !what.endsWith(", not a text") || sensitive || isHandedOn) return undefined;
+  if (part?.kind !== "leaf" || !what.endsWith(", not a string") || sensitive || isHandedOn) return undefined;
   const other = kind.problems(withPart(plain(tree), at, part.text)).find((problem) => problem.at === at);
   const key = typeof at === "number" ? "" : `${at === undefined ? name.split(".").at(-1) : shownKey(at)}: `;
   return {
-    what: `is ${quote(part.text).slice(1, -1)}, not a text`,
-    mend: `write ${key}${quote(part.text)}${other ? `; and then ${other.mend}` : ""}`,
+    what: `is ${quote(part.text).slice(1, -1)}, not a string`,
+    remedy: `write ${key}${quote(part.text)}${other ? `; and then ${other.remedy}` : ""}`,
   };
 }
 
@@ -230,7 +230,7 @@ function withPart(value: unknown, at: string | number | undefined, part: unknown
   return value instanceof Map ? new Map(value).set(at, part) : part;
 }
 
-/** Whoever knows other tools expects `${NAME}` to be filled in. Entries with keys of their own are read one by one. */
+/** Users of other tools expect `${NAME}` to be expanded. Entries with keys of their own are read one by one. */
 function hasPlaceholder(setting: Setting, name: string, tree: Tree, findings: Findings): boolean {
   const found = leavesOf(name, tree).flatMap(({ path, value, place }) => {
     if (typeof value !== "string") return [];
@@ -243,8 +243,8 @@ function hasPlaceholder(setting: Setting, name: string, tree: Tree, findings: Fi
   const variable = setting.env ? `, or set ${setting.env}` : "";
   const file = fileFormOf(name, setting) ? ", or name a file that holds it (the key …File)" : "";
   for (const { path, place, what } of found) {
-    const mend = `write the value${variable}${file}`;
-    findings.mistake(place, `${path} holds ${what}, and nothing is filled in here`, mend);
+    const remedy = `write the value${variable}${file}`;
+    findings.mistake(place, `${path} holds ${what}, and placeholders are not expanded`, remedy);
   }
   return found.length > 0;
 }
@@ -265,7 +265,12 @@ function refuseUnknownKeys(section: Section, tree: Branch, here: string, finding
   for (const [key, entry] of tree.entries) {
     if (known.includes(key) || files.includes(key)) continue;
     const name = joined(here, shownKey(key));
-    if (key === "<<") findings.mistake(entry.place, `${name} is a merge key`, "write the keys out; aliases do work");
+    if (key === "<<")
+      findings.mistake(
+        entry.place,
+        `${name} is a merge key, which is not supported`,
+        "write the keys out (aliases work)",
+      );
     else findings.mistake(entry.place, `the key ${name} is unknown`, suggestion(key, [...known, ...files], section));
   }
 }

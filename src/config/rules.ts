@@ -47,7 +47,7 @@ export function checkRules(checked: Checked): void {
   checkServices(checked);
 }
 
-/** Taken at their word, they would lead nothing anywhere. */
+/** With such a value no connection would succeed. */
 function checkProxies({ environment, findings }: Checked): void {
   for (const { variable, what, remedy } of mistakesOfProxies(environment)) {
     findings.mistake({ kind: "environment", name: variable, directory: "" }, what, remedy);
@@ -69,12 +69,12 @@ function checkOrder({ settings, findings }: Checked): void {
     const [value, most] = [low, high].map((each) => Number(meaningOf(kind, settings.get(each))));
     if (value === undefined || most === undefined || value <= most) continue;
     if (atMost === undefined) {
-      const what = `${low} is longer than ${high} and never comes to bear`;
+      const what = `${low} is longer than ${high} and has no effect`;
       findings.warn(settings.place(settings.isGiven(low) ? low : high), what, "lower it");
     } else {
       const what = `${low} (${settings.get(low)}) is longer than ${high} (${settings.get(high)})`;
-      const mend = settings.isGiven(high) ? `raise ${high}` : `lower ${low}, or raise ${high}`;
-      findings.mistake(settings.place(settings.isGiven(high) ? high : low), what, mend);
+      const remedy = settings.isGiven(high) ? `raise ${high}` : `lower ${low}, or raise ${high}`;
+      findings.mistake(settings.place(settings.isGiven(high) ? high : low), what, remedy);
     }
   }
 }
@@ -83,20 +83,20 @@ function checkAdmin({ draft: { admin }, settings, findings }: Checked): void {
   if (!settings.isSound("admin.host", "admin.token") || admin.token !== undefined) return;
   if (!isLoopback(admin.host)) {
     if (!settings.isSound("admin.port") || admin.port === 0) return;
-    const what = `admin.host ${admin.host} can be reached from elsewhere, and there is no admin.token`;
-    findings.mistake(settings.place("admin.host"), what, "set admin.token, or keep to 127.0.0.1");
+    const what = `admin.host ${admin.host} opens the admin port to other machines, and admin.token is not set`;
+    findings.mistake(settings.place("admin.host"), what, "set admin.token, or use 127.0.0.1");
     return;
   }
   // Whoever leads services elsewhere to a port on loopback has a proxy here, and all that it lets through looks local.
   if (admin.publicUrl === undefined || !settings.isSound("admin.publicUrl")) return;
   if (isLoopback(hostOf(admin.publicUrl))) return;
   const what =
-    "admin.publicUrl leads here from elsewhere, and there is no admin.token: who comes by a proxy may see and end jobs";
-  const mend = "set admin.token, or let the proxy pass POST /jobs/ID/outcome alone";
-  findings.warn(settings.place("admin.publicUrl"), what, mend);
+    "admin.publicUrl leads other machines here, and admin.token is not set: whoever the proxy lets through can see and end jobs";
+  const remedy = "set admin.token, or let the proxy forward only POST /jobs/ID/outcome";
+  findings.warn(settings.place("admin.publicUrl"), what, remedy);
 }
 
-/** Keys that count only for another word than the one that is chosen: whoever wrote them meant that word. */
+/** Keys that apply only to another choice than the configured one: probably that choice was meant. */
 function checkChoices({ settings, findings }: Checked): void {
   let deciding = "";
   let isMistake = false;
@@ -110,18 +110,18 @@ function checkChoices({ settings, findings }: Checked): void {
     // As `print-config` writes it.
     if (isMistake && value === setting.default) continue;
     const place = settings.place(name);
-    // Whoever changes the word from outside may leave in the file what it was written for.
+    // If a variable or flag changes the choice, the file may keep the keys of its own choice.
     if (place.kind === "file" && !["file", "default"].includes(settings.place(deciding).kind)) continue;
     const key = deciding.replace(/^.*\./, "");
-    const what = `${name} is not used by the ${key} ${word}`;
-    const mend = `write ${key}: ${[only].flat().join(" or ")}, or remove it`;
-    if (isMistake) findings.mistake(place, what, mend);
-    else findings.warn(place, what, mend);
+    const what = `${name} has no effect with ${key}: ${word}`;
+    const remedy = `write ${key}: ${[only].flat().join(" or ")}, or remove it`;
+    if (isMistake) findings.mistake(place, what, remedy);
+    else findings.warn(place, what, remedy);
   }
 }
 
 /** What each source cannot do without, and how it is written. */
-const sourceNeeds: Readonly<Record<Draft["clientTokens"]["source"], readonly [key: string, mend: string]>> = {
+const sourceNeeds: Readonly<Record<Draft["clientTokens"]["source"], readonly [key: string, remedy: string]>> = {
   static: ["tokens", "write tokens: {CLIENT-ID: TOKEN}"],
   file: ["path", "name the client token file"],
   http: ["url", 'write url: "http://127.0.0.1:9000/tokens/{clientId}"'],
@@ -132,15 +132,19 @@ const sourceNeeds: Readonly<Record<Draft["clientTokens"]["source"], readonly [ke
 };
 
 function checkClientTokens({ draft: { clientTokens, actionTypes }, settings, findings }: Checked): void {
-  const [key, mend] = sourceNeeds[clientTokens.source];
+  const [key, remedy] = sourceNeeds[clientTokens.source];
   const [source, wanted] = ["clientTokens.source", `clientTokens.${key}`];
   if (!settings.isSound(source, wanted)) return;
   if (settings.isGiven(source) && !settings.isGiven(wanted)) {
-    findings.mistake(settings.place(source), `${wanted} is missing for the source ${clientTokens.source}`, mend);
+    findings.mistake(
+      settings.place(source),
+      `${wanted} is missing, and source: ${clientTokens.source} needs it`,
+      remedy,
+    );
     return;
   }
   const thirdParty = actionTypes.findIndex(({ owner }) => owner === "ThirdParty");
-  // A path that is given alone is told of already.
+  // A path without a source is reported already.
   if (thirdParty < 0 || clientTokens.source !== "static" || settings.isGiven("clientTokens.path")) return;
   if (Object.keys(clientTokens.tokens).length > 0) return;
   const place = settings.place(`${settings.entries("actionTypes")[thirdParty]?.path}.owner`);
@@ -148,7 +152,7 @@ function checkClientTokens({ draft: { clientTokens, actionTypes }, settings, fin
   findings.mistake(place, what, "add clientTokens: {source: file, path: …}");
 }
 
-/** Handlers are told to stop so early that they have ended with the lease: what is left must be enough to work in. */
+/** Handlers are stopped early enough to end before the lease expires: the rest must be enough time to work. */
 function checkLease({ draft: { ledger, shutdown }, settings, findings }: Checked): void {
   const [lease, grace] = ["ledger.lease", "shutdown.cancelGrace"];
   if (ledger.store !== "dynamodb" || !settings.isSound("ledger.store", lease, grace)) return;
@@ -167,7 +171,7 @@ function checkRegions(checked: Checked): void {
   for (const [path, { regions }] of types) {
     if (!settings.isSound(`${path}.regions`, "regions") || regions.length > 0) continue;
     const place = settings.place(settings.isGiven(`${path}.regions`) ? `${path}.regions` : `${path}.provider`);
-    findings.mistake(place, `${path} has no Region to be polled in`, "set regions, at the top or here");
+    findings.mistake(place, `${path} has no Region`, "set regions, at the top level or here");
   }
   // An endpoint of one's own, such as the emulator's, knows whatever Region it likes.
   const endpoints = [environment["AWS_ENDPOINT_URL_CODEPIPELINE"], environment["AWS_ENDPOINT_URL"], draft.aws.endpoint];
@@ -177,8 +181,12 @@ function checkRegions(checked: Checked): void {
     for (const [index, region] of settings.isGiven(path) ? regions.entries() : []) {
       if (knownRegions.includes(region)) continue;
       const near = nearest(region, knownRegions);
-      const mend = `${near ? `did you mean "${near}"? ` : ""}A new Region needs allowUnknownRegions: true`;
-      findings.mistake(settings.place(path, index), `${path}[${index}] is ${quote(region)}, no known Region`, mend);
+      const remedy = `${near ? `did you mean "${near}"? ` : ""}A new Region needs allowUnknownRegions: true`;
+      findings.mistake(
+        settings.place(path, index),
+        `${path}[${index}] is ${quote(region)}, not a known Region`,
+        remedy,
+      );
     }
   }
 }
@@ -210,14 +218,14 @@ function checkActionType(path: string, type: ActionType, { draft, settings, find
   const names = tree?.kind === "map" ? [...tree.entries.keys()] : [];
   if (settings.isGiven(`${path}.handler`) && !names.includes(type.handler)) {
     const near = nearest(type.handler, names);
-    const mend = near ? `did you mean "${near}"?` : "add it to handlers";
+    const remedy = near ? `did you mean "${near}"?` : "add it to handlers";
     const what = `${path}.handler ${quote(type.handler)} is not in handlers`;
-    findings.mistake(settings.place(`${path}.handler`), what, mend);
+    findings.mistake(settings.place(`${path}.handler`), what, remedy);
   }
   const isThirdParty = type.owner === "ThirdParty";
   checkQueries(path, type, { settings, findings });
   if (isThirdParty && settings.isSound(`${path}.jobTimeout`) && type.jobTimeoutMs > 3_600_000) {
-    const what = `${path}.jobTimeout is over 1h, when CodePipeline ends third-party actions unless AWS raised the quota`;
+    const what = `${path}.jobTimeout is over 1h, after which CodePipeline times out third-party actions unless AWS raised your quota`;
     findings.warn(settings.place(`${path}.jobTimeout`), what, "use continuations for longer work");
   }
   checkSecretProperties(path, type, { settings, findings });
@@ -225,8 +233,8 @@ function checkActionType(path: string, type: ActionType, { draft, settings, find
     if (!settings.isGiven(`${path}.${limit}`) || !settings.isSound(`worker.${limit}`)) continue;
     const [own, over] = [type[limit], draft.worker[limit]];
     if (own === undefined || over === undefined || own <= over) continue;
-    const what = `${path}.${limit} is over worker.${limit} (${over}) and never comes to bear`;
-    findings.warn(settings.place(`${path}.${limit}`), what, "raise that one, or lower this");
+    const what = `${path}.${limit} is over worker.${limit} (${over}) and has no effect`;
+    findings.warn(settings.place(`${path}.${limit}`), what, `raise worker.${limit}, or lower this`);
   }
 }
 
@@ -240,7 +248,7 @@ function checkQueries(
   const given = [one, several].filter((key) => settings.isGiven(key));
   if (type.owner === "ThirdParty") {
     for (const key of given) {
-      const what = `${key} is for Custom action types: PollForThirdPartyJobs takes none`;
+      const what = `${key} is only for Custom action types: PollForThirdPartyJobs has no such parameter`;
       findings.mistake(settings.place(key), what, "remove it");
     }
     return;
@@ -257,7 +265,7 @@ function checkQueries(
     const place = settings.place(several, index);
     if (name !== property) {
       const what = `${several}[${index}] names ${quote(name)}, and those before it ${quote(property)}`;
-      findings.mistake(place, what, "an action type has one queryable property: keep that");
+      findings.mistake(place, what, "an action type has only one queryable property: use that one");
     } else if (first < index) {
       findings.mistake(place, `${several}[${index}] repeats item ${first}`, "remove it");
     }
@@ -287,25 +295,25 @@ function checkCommands({ draft, settings, findings, environment }: Checked): voi
   const commands = settings.entries("handlers").filter(({ name }) => draft.handlers[name]?.kind === "command");
   for (const { path } of commands) {
     if (!settings.isGiven(`${path}.group`) || settings.isGiven(`${path}.user`)) continue;
-    findings.mistake(settings.place(`${path}.group`), `${path}.group is for a user, and there is none`, "set user too");
+    findings.mistake(settings.place(`${path}.group`), `${path}.group needs a user, and none is set`, "set user too");
   }
   const alike = commands.find(({ path }) => settings.isSound(`${path}.user`) && !settings.isGiven(`${path}.user`));
   if (alike === undefined) return;
-  for (const [name, mend] of secretVariables()) {
+  for (const [name, remedy] of secretVariables()) {
     if (!environment[name]) continue;
     const what = `holds a secret, and commands of the same user (handler ${alike.name}) can read partnerd's environment`;
-    findings.warn({ kind: "environment", name, directory: "" }, what, `${mend}, or give commands a user of their own`);
+    findings.warn({ kind: "environment", name, directory: "" }, what, `${remedy}, or set user for commands`);
   }
 }
 
 /** Secrets that the daemon may be given in its environment, and what to do instead. */
-function secretVariables(): readonly (readonly [name: string, mend: string])[] {
+function secretVariables(): readonly (readonly [name: string, remedy: string])[] {
   const ofAws = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
   const own = [...settingsOf(schema)].flatMap(([path, setting]) =>
     setting.env && fileFormOf(path.join("."), setting) ? [setting.env] : [],
   );
   return [
-    ...ofAws.map((name) => [name, "let partnerd take on a role, or use a credentials file"] as const),
+    ...ofAws.map((name) => [name, "let partnerd assume a role, or use a credentials file"] as const),
     ...own.map((name) => [name, `set ${name}_FILE`] as const),
   ];
 }
@@ -315,6 +323,10 @@ function checkHandlers({ draft, settings, findings }: Checked): void {
   const used = new Set(draft.actionTypes.map(({ handler }) => handler));
   for (const { name, path } of settings.entries("handlers")) {
     if (used.has(name)) continue;
-    findings.warn(settings.place(`${path}.kind`), `no action type uses the handler ${name}`, "remove it, or name it");
+    findings.warn(
+      settings.place(`${path}.kind`),
+      `no action type uses the handler ${name}`,
+      "remove it, or name it in an action type",
+    );
   }
 }

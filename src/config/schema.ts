@@ -37,20 +37,23 @@ const day = "24h";
 
 /** The keys of the configuration; those of `ledger`, `artifacts` and single entries are in entry-schema.ts. */
 export const schema = withVariables({
-  regions: setting("Regions in which action types are polled that name none of their own.", regionListFormat, {
+  regions: setting("Regions to poll, for action types that do not name their own.", regionListFormat, {
     derived: "`AWS_REGION`, `AWS_DEFAULT_REGION`",
   }),
-  allowUnknownRegions: setting("Accept Regions that this version has not heard of.", boolean(), { default: false }),
+  allowUnknownRegions: setting("Accept Regions that this version does not know.", boolean(), { default: false }),
   accounts: setting(
-    "The accounts whose pipelines are worked, by name. Absent: one, by the AWS SDK's ordinary chain, called `default`.",
+    "AWS accounts to poll, by name. Absent: one account, `default`, with the AWS SDK's default credential chain.",
     accountsFormat,
     { named: accountSchema },
   ),
-  actionTypes: setting("The action types to work, a list.", actionTypesFormat, {
+  actionTypes: setting("The action types to poll, as a list.", actionTypesFormat, {
     required: true,
     each: actionTypeSchema,
   }),
-  handlers: setting("The code that does the work, by name.", handlersFormat, { required: true, kinds: handlerSchemas }),
+  handlers: setting("The handlers that run the jobs, by name.", handlersFormat, {
+    required: true,
+    kinds: handlerSchemas,
+  }),
   clientTokens: {
     source: setting(
       "Where client tokens come from; needed for third-party action types. docs/client-tokens.md describes each source.",
@@ -125,25 +128,27 @@ export const schema = withVariables({
         duration("100ms", "1h"),
         { default: "10s" },
       ),
-      maxEntries: setting("Most clients whose tokens are kept.", integer(1, 1_000_000), { default: 10_000 }),
+      maxEntries: setting("Maximum number of clients whose tokens are cached.", integer(1, 1_000_000), {
+        default: 10_000,
+      }),
     },
   },
   worker: {
-    maxConcurrentJobs: setting("Most jobs that run at once, of all action types together.", integer(1, 10_000), {
+    maxConcurrentJobs: setting("Maximum number of jobs that run at once, over all action types.", integer(1, 10_000), {
       default: 50,
     }),
     maxConcurrentJobsPerClient: setting(
-      "Jobs of one customer worked at once, of all action types together: of a client id, or of the account of a custom job. Each replica of a fleet counts its own.",
+      "Maximum number of jobs of one customer that run at once, over all action types. A customer is a client id, or the AWS account of a custom job. Each replica of a fleet counts separately.",
       integer(1, 10_000),
       { unset: "no cap" },
     ),
   },
   polling: {
-    minInterval: setting("Interval between two polls while jobs come.", duration("50ms", "1h"), {
+    minInterval: setting("Interval between polls while jobs arrive.", duration("50ms", "1h"), {
       default: "1s",
       atMost: "maxInterval",
     }),
-    maxInterval: setting("Interval between two polls when no job has come for a while.", duration("50ms", "1h"), {
+    maxInterval: setting("Interval between polls when no job has arrived for a while.", duration("50ms", "1h"), {
       default: "15s",
     }),
   },
@@ -161,7 +166,7 @@ export const schema = withVariables({
       { default: "5s" },
     ),
     reportTimeout: setting(
-      "How long a stop goes on reporting outcomes before it leaves them in the ledger.",
+      "How long a stop continues to report outcomes before it leaves them in the ledger.",
       duration("0s", "1h"),
       { default: "20s" },
     ),
@@ -172,45 +177,45 @@ export const schema = withVariables({
     }),
     port: setting("Port for probes, metrics, status and callbacks; 0: off.", integer(0, 65_535), { default: 9464 }),
     token: setting(
-      "Bearer token of the control routes and, where other machines reach the port, of the status page; `admin.tokenFile` or `PARTNERD_ADMIN_TOKEN_FILE` name a file that holds it.",
+      "Bearer token for the control routes and, if other machines can reach the port, for the status page; `admin.tokenFile` or `PARTNERD_ADMIN_TOKEN_FILE` name a file that holds it.",
       secret(hiddenText({ min: 16, max: 512, form: /^[A-Za-z0-9._~+/=-]+$/, says: "a bearer token" })),
     ),
-    publicUrl: setting("Base of the callback URLs that http handlers are given.", httpUrl({ isBase: true }), {
+    publicUrl: setting("Base URL of the callbacks that http handlers receive.", httpUrl({ isBase: true }), {
       unset: "`http://HOST:PORT`",
     }),
   },
   systemd: {
     readyWait: setting(
-      "Under systemd: how long the first good poll is waited for; then the unit counts as started all the same.",
+      "Under systemd: how long to wait for the first successful poll; after that the unit counts as started anyway.",
       duration("0s", "1h"),
       { default: "30s" },
     ),
   },
   log: {
-    level: setting("The least important log lines that are written.", oneOf(["debug", "info", "warn", "error"]), {
+    level: setting("Lowest level of log lines to write.", oneOf(["debug", "info", "warn", "error"]), {
       default: "info",
     }),
     format: setting("`json` for machines, `pretty` for people.", oneOf(["json", "pretty"]), { default: "json" }),
   },
   aws: {
     endpoint: setting(
-      "Another CodePipeline endpoint, such as the emulator's; unset, the AWS SDK's own variables and rules decide.",
+      "Another CodePipeline endpoint, such as the emulator's. Unset: as the AWS SDK's own variables and rules say.",
       httpUrl(),
     ),
     appId: setting(
-      "Names this worker in the user agent of its calls.",
+      "Identifies this worker in the user agent of its calls.",
       text({ max: 50, form: /^[A-Za-z0-9!$%&'*+.^_`|~#-]+$/, says: "letters, digits and - _ . without spaces" }),
       { default: "partnerd" },
     ),
-    connectionTimeout: setting("Longest wait for a connection to AWS.", duration("100ms", "5m"), {
+    connectionTimeout: setting("Timeout for opening a connection to AWS.", duration("100ms", "5m"), {
       default: "3s",
       uselessOver: "requestTimeout",
     }),
-    socketTimeout: setting("Longest silence on a connection to AWS.", duration("100ms", "5m"), {
+    socketTimeout: setting("Timeout for a connection to AWS on which no data arrives.", duration("100ms", "5m"), {
       default: "10s",
       uselessOver: "requestTimeout",
     }),
-    requestTimeout: setting("Longest wait for one answer of AWS.", duration("100ms", "5m"), { default: "15s" }),
+    requestTimeout: setting("Timeout for one response from AWS.", duration("100ms", "5m"), { default: "15s" }),
   },
   retry: {
     poll: policy("a failed poll", { minDelay: "1s", maxDelay: { derived: "`polling.maxInterval`" }, factor: 4 }),

@@ -20,7 +20,7 @@ export function checkServices(services: Services): void {
     const host = hostOf(url);
     // A name without a dot is one of the network that containers share.
     if (url.protocol !== "http:" || isLoopback(host) || !/[.:]/.test(host)) continue;
-    const what = `${path} leads to ${host} over plain http, where others can read what is secret`;
+    const what = `${path} uses plain http to ${host}, so others on the network can read secrets`;
     findings.warn(settings.place(path), what, "write https");
   }
 }
@@ -35,8 +35,12 @@ function checkCallbacks({ draft: { admin, handlers }, settings, findings }: Serv
     if (handler?.kind !== "http" || !settings.isSound(`${path}.url`)) continue;
     const service = hostOf(handler.url);
     if (isLoopback(service)) continue;
-    const what = `${path}.url leads to another machine (${service}), which cannot deliver an outcome to callbacks at ${host}`;
-    findings.warn(settings.place(`${path}.url`), what, "set admin.publicUrl to where it can reach the admin port");
+    const what = `${path}.url is on another machine (${service}), which cannot reach callbacks at ${host}`;
+    findings.warn(
+      settings.place(`${path}.url`),
+      what,
+      "set admin.publicUrl to an address at which it can reach the admin port",
+    );
   }
 }
 

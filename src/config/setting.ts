@@ -7,7 +7,7 @@ import type { SpecialKeys } from "./tree.js";
 export interface SettingOptions {
   /** As the user would write it. */
   readonly default?: unknown;
-  /** Nothing stands in for it. */
+  /** There is no default. */
   readonly required?: true;
   /** The default is worked out at start; how the table shows it. */
   readonly derived?: string;
@@ -111,7 +111,7 @@ export function isFor(part: Setting | Section, word: unknown): boolean {
   return only === undefined || [only].flat().includes(word as string);
 }
 
-/** Nothing stands in for it, whatever else is set. */
+/** It is required, whatever else is set. */
 export function isAlwaysRequired({ required, only }: Setting): boolean {
   return required === true && only === undefined;
 }

@@ -38,8 +38,8 @@ export const clientIdFormat = text<ClientId>({
 export const actionTypesFormat: Format<unknown, ""> = single(
   "list",
   (value) => {
-    if (!Array.isArray(value)) return { what: "is not a list", mend: "start each action type with a dash" };
-    if (value.length === 0) return { what: "is empty", mend: "name at least one action type" };
+    if (!Array.isArray(value)) return { what: "is not a list", remedy: "start each action type with a dash" };
+    if (value.length === 0) return { what: "is empty", remedy: "name at least one action type" };
     return tooMany(value.length, actionTypesMax);
   },
   { type: "array", minItems: 1, maxItems: actionTypesMax },
@@ -52,7 +52,9 @@ export const entryName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 export const handlersFormat: Format<unknown, ""> = single(
   "map",
   (value) =>
-    value instanceof Map ? tooMany(value.size, handlersMax) : { what: "is not a map", mend: "write `NAME: {kind: …}`" },
+    value instanceof Map
+      ? tooMany(value.size, handlersMax)
+      : { what: "is not a map", remedy: "write `NAME: {kind: …}`" },
   { type: "object", maxProperties: handlersMax, propertyNames: { pattern: entryName.source } },
 );
 
@@ -60,9 +62,9 @@ export const handlersFormat: Format<unknown, ""> = single(
 export const accountsFormat: Format<unknown, ""> = single(
   "map",
   (value) => {
-    const mend = "write `NAME: { roleArn: … }`";
-    if (!(value instanceof Map)) return { what: "is not a map", mend };
-    if (value.size === 0) return { what: "names no account", mend: `${mend}, or remove the key` };
+    const remedy = "write `NAME: { roleArn: … }`";
+    if (!(value instanceof Map)) return { what: "is not a map", remedy };
+    if (value.size === 0) return { what: "names no account", remedy: `${remedy}, or remove the key` };
     return tooMany(value.size, accountsMax);
   },
   { type: "object", minProperties: 1, maxProperties: accountsMax, propertyNames: { pattern: entryName.source } },
@@ -75,7 +77,7 @@ export const accountListFormat = list(text({ max: 64, form: entryName, says: "a 
 });
 
 function tooMany(entries: number, max: number): Problem | undefined {
-  return entries > max ? { what: `has ${entries} entries`, mend: `${max} is the most` } : undefined;
+  return entries > max ? { what: `has ${entries} entries`, remedy: `the maximum is ${max}` } : undefined;
 }
 
 /** A program and its arguments, as a list: no shell ever reads it. */
@@ -83,15 +85,15 @@ export const commandFormat: Format<readonly [string, ...string[]], ""> = {
   name: "list of texts",
   json: { type: "array", items: { type: "string" }, minItems: 1, maxItems: 1_000 },
   problems(value) {
-    const mend = "write [program, argument, …]";
-    if (typeof value === "string") return [{ what: "is one text, not a list", mend: `${mend}: no shell reads it` }];
-    if (!Array.isArray(value)) return [{ what: "is not a list", mend }];
-    if (value.length === 0) return [{ what: "is empty", mend }];
-    if (value.length > 1_000) return [{ what: `has ${value.length} items`, mend: "1000 is the most" }];
+    const remedy = "write [program, argument, …]";
+    if (typeof value === "string") return [{ what: "is a string, not a list", remedy: `${remedy}: no shell is used` }];
+    if (!Array.isArray(value)) return [{ what: "is not a list", remedy }];
+    if (value.length === 0) return [{ what: "is empty", remedy }];
+    if (value.length > 1_000) return [{ what: `has ${value.length} items`, remedy: "the maximum is 1000" }];
     return value.flatMap((part: unknown, index): Problem[] => {
-      if (typeof part !== "string") return [{ at: index, what: "is not a text", mend: "quote it" }];
-      if (part.includes("\0")) return [{ at: index, what: "holds a zero character", mend: "remove it" }];
-      return index === 0 && part.trim() === "" ? [{ at: 0, what: "is empty", mend: "name a program" }] : [];
+      if (typeof part !== "string") return [{ at: index, what: "is not a string", remedy: "quote it" }];
+      if (part.includes("\0")) return [{ at: index, what: "holds a NUL character", remedy: "remove it" }];
+      return index === 0 && part.trim() === "" ? [{ at: 0, what: "is empty", remedy: "name a program" }] : [];
     });
   },
   /** A program with a slash lies where the file says; any other is looked for in PATH. */
@@ -111,7 +113,7 @@ export const tokenCommandFormat: typeof commandFormat = {
     // It runs in / wherever the daemon was started.
     return value.flatMap((part: unknown, at): Problem[] =>
       at > 0 && typeof part === "string" && /^\.\.?\//.test(part)
-        ? [{ at, what: "is a relative path, and the program runs in /", mend: "write the path from / on" }]
+        ? [{ at, what: "is a relative path, and the program runs in /", remedy: "write an absolute path" }]
         : [],
     );
   },
@@ -125,7 +127,7 @@ export const clientUrlFormat: Format<string, ""> = {
     const problems = httpUrl().problems(value);
     if (problems.length > 0) return problems;
     if (/^[A-Za-z]+:\/\/[^/?#{}]+[/?].*\{clientId\}/s.test(value as string)) return [];
-    return [{ what: "has no {clientId} behind its host", mend: `write "http://127.0.0.1:9000/tokens/{clientId}"` }];
+    return [{ what: "has no {clientId} after its host", remedy: `write "http://127.0.0.1:9000/tokens/{clientId}"` }];
   },
 };
 
@@ -134,10 +136,10 @@ export const envNameFormat: Format<string, ""> = single(
   "name",
   (value) => {
     if (typeof value !== "string" || !/^[A-Za-z_][A-Za-z0-9_]{0,255}$/.test(value) || value === "__proto__") {
-      return { what: "is no name for a variable", mend: "write letters, digits and _ only" };
+      return { what: "is not a valid variable name", remedy: "write letters, digits and _ only" };
     }
     if (!value.startsWith("PARTNERD_")) return undefined;
-    return { what: "starts with PARTNERD_, which partnerd sets itself", mend: "choose another name" };
+    return { what: "starts with PARTNERD_, which partnerd sets itself", remedy: "choose another name" };
   },
   { type: "string", pattern: "^(?!PARTNERD_)[A-Za-z_][A-Za-z0-9_]{0,255}$" },
 );
@@ -148,8 +150,8 @@ export const listenHostFormat: Format<string, ""> = single(
   (value) => {
     if (typeof value === "string" && (isIP(value) !== 0 || value === "localhost")) return undefined;
     const likely = typeof value === "string" ? likelyHost(value) : undefined;
-    const mend = `write ${likely ? quote(likely) : `"127.0.0.1", "::1" or "0.0.0.0"`}`;
-    return { what: notA(value, "an address to listen on"), mend };
+    const remedy = `write ${likely ? quote(likely) : `"127.0.0.1", "::1" or "0.0.0.0"`}`;
+    return { what: notA(value, "an address to listen on"), remedy };
   },
   { type: "string", examples: ["127.0.0.1", "::1", "0.0.0.0"] },
 );
@@ -166,16 +168,18 @@ export const queryParamsFormat: Format<readonly Readonly<Record<string, string>>
   name: "list of maps",
   json: { type: "array", items: { ...queryParamFormat.json, minProperties: 1 }, minItems: 1, maxItems: queriesMax },
   problems(value) {
-    const mend = "write [{ Project: shop }, { Project: blog }]";
-    if (!Array.isArray(value)) return [{ what: value instanceof Map ? "is a map, not a list" : "is not a list", mend }];
-    if (value.length === 0) return [{ what: "is empty", mend }];
-    if (value.length > queriesMax) return [{ what: `has ${value.length} items`, mend: `${queriesMax} is the most` }];
+    const remedy = "write [{ Project: shop }, { Project: blog }]";
+    if (!Array.isArray(value))
+      return [{ what: value instanceof Map ? "is a map, not a list" : "is not a list", remedy }];
+    if (value.length === 0) return [{ what: "is empty", remedy }];
+    if (value.length > queriesMax)
+      return [{ what: `has ${value.length} items`, remedy: `the maximum is ${queriesMax}` }];
     return value.flatMap((each: unknown, index): Problem[] => {
-      if (each instanceof Map && each.size === 0) return [{ at: index, what: "names no property", mend }];
+      if (each instanceof Map && each.size === 0) return [{ at: index, what: "names no property", remedy }];
       return queryParamFormat.problems(each).map((problem) => ({
         at: index,
         what: problem.at === undefined ? problem.what : `has ${quote(problem.at)}, which ${problem.what}`,
-        mend: problem.mend,
+        remedy: problem.remedy,
       }));
     });
   },
@@ -190,7 +194,7 @@ export const accountFormat: Format<string, ""> = {
       const isNumber = Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= accountMax;
       if (isNumber || (typeof value === "string" && accountPattern.test(value))) return undefined;
       const what = `is ${quote(value)}, no name and no number of one`;
-      return { what, mend: "write a name such as builder, or 1001" };
+      return { what, remedy: "write a name such as builder, or 1001" };
     },
     {
       anyOf: [
@@ -207,12 +211,12 @@ export const webhookSecret = secret(
   single<string>(
     "text",
     (value) => {
-      const mend = "make one: echo whsec_$(openssl rand -base64 32)";
-      if (typeof value !== "string") return { what: value === null ? "is empty" : "is not a text", mend };
+      const remedy = "make one: echo whsec_$(openssl rand -base64 32)";
+      if (typeof value !== "string") return { what: value === null ? "is empty" : "is not a string", remedy };
       const encoded = /^whsec_([A-Za-z0-9+/]{1,200}={0,2})$/.exec(value)?.[1];
-      if (encoded === undefined || encoded.length % 4 !== 0) return { what: "is not `whsec_` and base64", mend };
+      if (encoded === undefined || encoded.length % 4 !== 0) return { what: "is not `whsec_` and base64", remedy };
       const bytes = Buffer.from(encoded, "base64").length;
-      return bytes >= 24 && bytes <= 64 ? undefined : { what: `holds ${bytes} bytes instead of 24 to 64`, mend };
+      return bytes >= 24 && bytes <= 64 ? undefined : { what: `holds ${bytes} bytes instead of 24 to 64`, remedy };
     },
     { type: "string", pattern: "^whsec_[A-Za-z0-9+/]{32,88}={0,2}$" },
   ),

@@ -74,7 +74,9 @@ function credentialsFinding(
 ): Finding {
   if ("kind" in credentials) {
     const remedy =
-      troubles.length > 0 ? `fix what the SDK ignores silently: ${troubles.join("; ")}` : remedyFor(account);
+      troubles.length > 0
+        ? `fix these files, which the SDK ignores silently: ${troubles.join("; ")}`
+        : remedyFor(account);
     return {
       subject,
       verdict: "failed",
@@ -110,10 +112,10 @@ function regionFindings(inspection: RegionInspection, where: string): readonly F
           actionType.owner === "Custom"
             ? `create it: partnerd action-type ${actionType.provider} prints the input of aws codepipeline create-custom-action-type`
             : "check category, provider, version and Region; AWS's CodePipeline team registers partners' types";
-        return [{ subject, verdict: "failed", message: "CodePipeline knows no such action type here", remedy }];
+        return [{ subject, verdict: "failed", message: "CodePipeline has no such action type here", remedy }];
       }
       case "found": {
-        if (seen.problems.length === 0) return [{ subject, verdict: "ok", message: "there, as configured" }];
+        if (seen.problems.length === 0) return [{ subject, verdict: "ok", message: "exists, as configured" }];
         return seen.problems.map(({ isFatal, message, remedy }) => ({
           subject,
           verdict: isFatal ? "failed" : "warning",
@@ -141,7 +143,7 @@ function permissionFindings(
   const names = denied.map(({ operation }) => operation).join(", ");
   const remedy = isForbidden(first)
     ? "allow them: partnerd iam-policy prints the policy"
-    : "check the credentials, and that they are meant for this partition and Region";
+    : "check the credentials, and that they belong to this partition and Region";
   return [{ subject, verdict: "failed", message: `CodePipeline denies ${names}: ${first.message}`, remedy }];
 }
 
@@ -158,7 +160,7 @@ function clockFinding({ region, clockAheadMs: aheadMs, actionTypes }: RegionInsp
   if (aheadMs === 0) return { subject, verdict: "ok", message: "answers, and the clocks agree" };
   const off = `${Math.abs(Math.round(aheadMs / 1_000))} s ${aheadMs > 0 ? "ahead of" : "behind"}`;
   const message = `answers, but this machine's clock is ${off} AWS's`;
-  const remedy = "set the clock (chrony, systemd-timesyncd): AWS refuses signatures that are 5 min off";
+  const remedy = "set the clock (chrony, systemd-timesyncd): AWS rejects signatures that are 5 min off";
   if (Math.abs(aheadMs) >= skewMaxMs) return { subject, verdict: "failed", message, remedy };
   return Math.abs(aheadMs) >= skewWarnMs
     ? { subject, verdict: "warning", message, remedy }
@@ -180,7 +182,7 @@ function explained(fault: GatewayError, region: Region): { readonly message: str
       // A proxy denies as CodePipeline does.
       return {
         message,
-        remedy: remedyOf(fault.code) ?? "check the credentials, and that they are meant for this partition and Region",
+        remedy: remedyOf(fault.code) ?? "check the credentials, and that they belong to this partition and Region",
       };
     case "throttled":
       return { message, remedy: "throttled: try again in a minute" };

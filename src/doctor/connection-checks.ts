@@ -18,7 +18,7 @@ export async function tokens(options: PartsOptions): Promise<readonly Finding[]>
   const subject = "client tokens";
   const mistakes = await askTokens(options);
   if (mistakes.length > 0) {
-    const remedy = "fix the source; without its token, not even a failure can be reported for a client's job";
+    const remedy = "fix the source; without a client's token, partnerd cannot even report that its job failed";
     return mistakes.map((message) => ({ subject, verdict: "failed", message, remedy }));
   }
   if (clientTokens.source === "static" && Object.keys(clientTokens.tokens).length === 0) {
@@ -45,7 +45,7 @@ export async function handlers(options: PartsOptions): Promise<readonly Finding[
     ([name, { kind }]): Finding => ({
       subject: `handler ${name}`,
       verdict: "ok",
-      message: kind === "module" ? "its module loads" : "its program is there",
+      message: kind === "module" ? "its module loads" : "its program exists",
     }),
   );
   return [...wrong, ...fine, ...(await Promise.all(urls))];
@@ -59,10 +59,10 @@ async function urlFinding(name: string, url: URL, proxies: Proxies): Promise<Fin
   try {
     await reachBy(proxies, url);
     if (proxy && url.protocol === "http:") {
-      const message = `not tried: only the proxy ${proxy.shown} knows ${url.host}, and a request would be taken for a job`;
+      const message = `not tested: only the proxy ${proxy.shown} can resolve ${url.host}, and the service would take a test request for a job`;
       return { subject, verdict: "ok", message };
     }
-    return { subject, verdict: "ok", message: `${url.host} takes connections${by}` };
+    return { subject, verdict: "ok", message: `${url.host} accepts connections${by}` };
   } catch (error) {
     const message = `${url.host} cannot be reached${by}: ${describeError(error)}`;
     const remedy = remedyOf(codeOf(error)) ?? "start the service, or correct the handler's url";

@@ -93,7 +93,7 @@ export async function workDir({ config }: PartsOptions): Promise<readonly Findin
   try {
     const place = await nearest(path);
     const stats = await stat(place);
-    if (!stats.isDirectory()) throw new Error(`${place} is no folder`);
+    if (!stats.isDirectory()) throw new Error(`${place} is not a folder`);
     await access(place, constants.W_OK | constants.X_OK);
     // Only of what is there: the rest the daemon makes so that it is its own.
     if (place === path) refuseShared(path, stats.mode);
@@ -109,7 +109,7 @@ export async function workDir({ config }: PartsOptions): Promise<readonly Findin
         subject,
         verdict: "failed",
         message,
-        remedy: "make it writable for partnerd alone, or set another artifacts.workDir",
+        remedy: "make it writable for partnerd only, or set another artifacts.workDir",
       },
     ];
   }

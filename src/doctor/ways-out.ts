@@ -29,15 +29,15 @@ async function proxyFinding(proxy: WebProxy, proxies: Proxies, targets: readonly
   const by = targets.filter(({ url }) => proxies.of(url) === proxy);
   const direct = targets.filter(({ url }) => proxies.of(url) === undefined);
   const [first] = by;
-  const others = direct.length === 0 ? "" : `; without any: ${namesOf(direct)}`;
-  if (!first) return { subject, verdict: "ok", message: `${proxy.variable} is set, and nothing goes by it${others}` };
+  const others = direct.length === 0 ? "" : `; directly: ${namesOf(direct)}`;
+  if (!first) return { subject, verdict: "ok", message: `${proxy.variable} is set, and nothing uses it${others}` };
   try {
     await reachBy(proxies, first.url);
     // A whole request cannot be tried without a request: only its connection is.
-    const does = first.url.protocol === "https:" ? "lets through" : "takes connections for";
-    return { subject, verdict: "ok", message: `${does}, by ${proxy.variable}: ${namesOf(by)}${others}` };
+    const does = first.url.protocol === "https:" ? "forwards connections to" : "accepts connections for";
+    return { subject, verdict: "ok", message: `${does} ${namesOf(by)} (${proxy.variable})${others}` };
   } catch (error) {
-    const message = `does not let through, by ${proxy.variable}, ${namesOf(by)}: ${describeError(error)}`;
+    const message = `does not forward connections to ${namesOf(by)} (${proxy.variable}): ${describeError(error)}`;
     return { subject, verdict: "failed", message, remedy: remedyOf(codeOf(error)) ?? "check the proxy" };
   }
 }
@@ -58,10 +58,10 @@ export function remedyOf(code: string | undefined): string | undefined {
     case proxyAuthCode:
       return "correct user and password in HTTPS_PROXY or HTTP_PROXY; write @ : / and % in them as %40 %3A %2F and %25";
     case "proxy-refused":
-      return "allow the host and port in the proxy, or name the host in NO_PROXY if there is a way without it";
+      return "allow the host and port in the proxy, or name the host in NO_PROXY if partnerd can reach it directly";
     case "ENOTFOUND":
     case "EAI_AGAIN":
-      return "check DNS; where only a proxy knows such names, set HTTPS_PROXY";
+      return "check DNS; if only a proxy can resolve such names, set HTTPS_PROXY";
     default:
       if (code === undefined || !/CERT|SELF_SIGNED|UNABLE_TO|^ERR_TLS/.test(code)) return undefined;
       return "name the file with the CA of your proxy or service in NODE_EXTRA_CA_CERTS, and check the host's name";

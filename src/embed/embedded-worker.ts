@@ -25,7 +25,7 @@ export async function openWorker(
   const { loading, functions } = loadingOf(config, options);
   const { config: checked, warnings } = await loadConfig(loading).catch((error: unknown) => {
     if (!(error instanceof ConfigError)) throw error;
-    throw new WorkerConfigError(error.mistakes.map(({ where, what, mend: remedy }) => ({ where, what, remedy })));
+    throw new WorkerConfigError(error.mistakes.map(({ where, what, remedy }) => ({ where, what, remedy })));
   });
   const masker = new Masker();
   const log = createLog({ ...checked.log, masker, destination: { write: (line) => writeTo(options.log, line) } });

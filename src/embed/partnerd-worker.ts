@@ -27,7 +27,7 @@ export interface WorkerOptions {
    * `log.level` and `log.format` of the configuration hold. What it throws is ignored.
    */
   readonly log?: { write(line: string): unknown };
-  /** For CodePipeline: credentials, or a function that gives them. Absent: the AWS SDK's ordinary chain finds some. */
+  /** For CodePipeline: credentials, or a function that gives them. Absent: the AWS SDK's default credential chain finds some. */
   readonly credentials?: GivenCredentials;
 }
 

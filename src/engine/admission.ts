@@ -1,5 +1,5 @@
 // Which jobs may be acknowledged as far as their handlers and the machine are concerned: asks the breaker of each handler
-// and the machine, keeps those in turn who wait, tries a broken handler again, and says what changed.
+// and the machine, queues the jobs that must wait, tests a broken handler again, and reports changes.
 
 import type { JobHandler } from "../handlers/handler.js";
 import { valueWithin } from "../std/ends-within.js";
@@ -33,13 +33,13 @@ const checkMaxMs = 5_000;
 
 interface Guard {
   readonly name: string;
-  /** The one that its jobs ran by. */
+  /** The handler that its jobs ran with. */
   handler: JobHandler | undefined;
   readonly windowMs: number;
   readonly breaker: HandlerBreaker;
   /** Aborts when the handler is replaced. */
   readonly gone: AbortController;
-  /** Trials since it opened. */
+  /** Test jobs since it opened. */
   trials: number;
   isTrying: boolean;
   opened: { readonly wallMs: number; readonly ms: number } | undefined;
@@ -116,7 +116,7 @@ export class Admission {
     });
   }
 
-  /** A new configuration applies: what was found of handlers that it replaced counts no more. */
+  /** A new configuration applies: the state of replaced handlers is discarded. */
   forgetReplaced(): void {
     for (const guard of [...this.#guards.values()]) {
       if (!guard.handler || this.#context.deps.handlers.get(guard.name) === guard.handler) continue;
@@ -156,7 +156,7 @@ export class Admission {
       };
       const look = () => {
         if (signal.aborted || this.handlerClosedBy(guard.name)) return settle(false);
-        // A job of a handler that was replaced meanwhile runs by the new one.
+        // If its handler was replaced meanwhile, the job runs with the new one.
         if (!this.machine.mayStart() || !(guard.gone.signal.aborted || guard.breaker.mayStart())) return;
         guard.breaker.started(job);
         this.machine.started(job);
@@ -218,7 +218,7 @@ export class Admission {
       guard.trials += 1;
       await clock.sleep(restMs, until);
       if (until.aborted || !(await this.#passesCheck(guard, until))) continue;
-      // A job that still tried may have reached it meanwhile.
+      // A job that was still retrying may have reached it meanwhile.
       guard.breaker.halfOpen();
     }
     guard.isTrying = false;

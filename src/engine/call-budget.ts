@@ -1,6 +1,6 @@
 // How fast CodePipeline is called while it throttles: one budget for each account and Region, over all pollers and calls.
 // It lies in the engine because only the engine knows what a call is for, and gives up slots while a poll waits. While
-// nobody is throttled it only counts.
+// no call is throttled it only counts.
 import { type Place, placeName } from "../job/job.js";
 import type { Clock } from "../std/clock.js";
 import type { Deed } from "./breakers.js";
@@ -13,11 +13,11 @@ export function budgetScope(place: Place): string {
 /** Results first: they are owed. Then what is claimed with a nonce that ages; polls only bring more to do. */
 const order: readonly Deed[] = ["put", "acknowledge", "details", "poll"];
 
-/** Calls a second that are always tried: a service that throttles everything is asked as often as this. */
+/** Minimum calls a second, even if the service throttles all of them. */
 const leastPerSecond = 1;
-/** A limit begins with so much at least: a single throttled call among few says little about what is let through. */
+/** Minimum initial limit: one throttled call among a few says little about the quota. */
 const firstPerSecond = 10;
-/** Calls that were not made count for so long: a job's details and its acknowledge belong together. */
+/** How long unused calls may be saved up: a job's details and its acknowledge belong together. */
 const burstMs = 1_000;
 /** A second without throttling adds this part for each such second in a row: little near the limit, much far below it. */
 const stepPart = 0.05;
@@ -25,7 +25,7 @@ const mostStepPart = 0.25;
 /** Of what was let through while other calls were throttled: the service's limit is not below that. */
 const provenPart = 0.9;
 const windowMs = 1_000;
-/** Nobody was throttled and nobody had to wait for so long: the limit says nothing any more. */
+/** After this time without a throttled or delayed call the limit is out of date. */
 const liftAfterMs = 60_000;
 /** An offer should be claimed within this time, and a job takes so many calls until it has its result. */
 const claimWithinS = 20;

@@ -108,7 +108,7 @@ export function mayComeRight({ kind }: { readonly kind: GatewayFaultKind }): boo
   return isPassing(kind) || kind === "aborted" || kind === "token-rejected" || kind === "misconfigured";
 }
 
-/** Why a job that nobody can have taken for ours is dropped after this fault. */
+/** Why a job that was certainly not acknowledged is dropped after this fault. */
 export function lostReason({ kind }: GatewayError, otherwise: LostReason): LostReason {
   switch (kind) {
     case "gone":

@@ -41,7 +41,7 @@ export class Gate {
     this.#context = context;
   }
 
-  /** Lets nobody through until resume(). */
+  /** Closes the gate until resume(). */
   pause(): void {
     if (this.#pause) return;
     this.#pause = Promise.withResolvers<void>();

@@ -1,5 +1,5 @@
 // The breaker of one handler: which of its jobs may start, by how those before them fared. Pure but for the time that it
-// is told; who waits, what is logged and when it is tried again is admission.ts's business.
+// is given; admission.ts decides who waits, what is logged and when the handler is tested again.
 import type { WorkerFault } from "../job/worker-fault.js";
 
 /** `failures` faults of the handler in a row, each within `windowMs` of the one before, open its breaker. */

@@ -188,7 +188,7 @@ export class JobInFlight {
   outcomeRecorded(): Promise<void> {
     if (!this.#recorded) {
       this.#recorded = Promise.withResolvers<void>();
-      // Mostly nobody waits for it: the rejection must not count as unhandled.
+      // Usually there is no waiter: the rejection must not count as unhandled.
       this.#recorded.promise.catch(() => {});
     }
     return this.#recorded.promise;

@@ -1,5 +1,6 @@
-// Whether the machine has what another job needs: files, processes, memory, disk space. A shortage closes the gate; it
-// opens again by itself, after a rest and a test that really opens, starts and writes, for one start at a time at first.
+// Whether the machine has what another job needs: files, processes, memory, disk space. A shortage closes the gate, which
+// reopens by itself after a pause and a test that really opens a file, starts a process and writes; at first for one
+// start at a time.
 
 import { machineFault, WorkerFault } from "../job/worker-fault.js";
 import { valueWithin } from "../std/ends-within.js";
@@ -20,7 +21,7 @@ const longestRestMs = 15_000;
 const testMaxMs = 10_000;
 /** A shortage ends after so long without a fault. */
 const calmMs = 5_000;
-/** Of the jobs that ran in a shortage, so many may run at once afterwards, and how soon there may be more. */
+/** After a shortage: which share of the jobs that ran during it may run at once, and how soon that number may grow. */
 const keptShare = 0.75;
 const growMs = 30_000;
 
@@ -30,10 +31,10 @@ export class Machine {
   readonly #starting = new Set<object>();
   /** Jobs that were let through and have not ended. */
   readonly #atWork = new Set<object>();
-  /** So many at once, since there was a shortage with more. */
+  /** How many jobs may run at once, because there was a shortage with more. */
   #most = Number.POSITIVE_INFINITY;
   #is: "well" | "short" | "trying" = "well";
-  /** A job could begin since the machine was tried last. */
+  /** True if a job could start since the machine was last tested. */
   #hasBegun = false;
   #fault: WorkerFault | undefined;
   #again = new AbortController();
@@ -86,7 +87,7 @@ export class Machine {
     this.#atWork.delete(job);
   }
 
-  /** It keeps trying. */
+  /** The job is still trying to start. */
   waits(job: object): void {
     this.#starting.delete(job);
   }
@@ -95,7 +96,7 @@ export class Machine {
     return this.#context.deps.mask(this.#fault?.message ?? "the machine is short");
   }
 
-  /** Somebody met a shortage, or says so: then it is looked at first, unless there just was one. */
+  /** A shortage was seen, or reported: a report is checked first, unless there just was a shortage. */
   short(fault: WorkerFault): void {
     if (fault.isHearsay && this.#is === "well") return void this.#verify(fault);
     const { emit, deps } = this.#context;
@@ -114,7 +115,7 @@ export class Machine {
     this.#onChange();
   }
 
-  /** What a program says costs other jobs nothing unless it is so. */
+  /** A program's own claim of a shortage affects other jobs only once it is confirmed. */
   async #verify(fault: WorkerFault): Promise<void> {
     if (this.#isVerifying) return;
     this.#isVerifying = true;

@@ -69,7 +69,7 @@ async function orderInLedger(
   }
 }
 
-/** The action type is not configured here: nobody can call CodePipeline for the job. */
+/** The action type is not configured here, so nothing can call CodePipeline for the job. */
 async function recordOnly(
   context: EngineContext,
   runner: Runner,

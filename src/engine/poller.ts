@@ -80,7 +80,7 @@ export class Poller {
   #failures = 0;
   /**
    * The wait for the next poll's first slot, begun during a poll that is likely not the last: slots that are freed
-   * meanwhile would go to whoever stands in the queue, and weights come to nothing.
+   * meanwhile would go to others in the queue, and weights would have no effect.
    */
   #ahead: { readonly slot: Promise<Reservation | undefined>; readonly stop: AbortController } | undefined;
   /** True when the last poll filled all its slots. */
@@ -163,7 +163,7 @@ export class Poller {
   /** One poll and what follows from it; the rest in ms, or `end`. */
   async #turn(signal: AbortSignal): Promise<number | "end"> {
     const { context, budget, config, idleEndMs } = this.#options;
-    // A single pass does not wait until somebody repairs the handler.
+    // A single pass does not wait for a broken handler.
     if (idleEndMs !== undefined && context.admission.handlerClosedBy(config.handler)) return "end";
     const reservation = await this.#admission(signal);
     if (!reservation) return 0;
@@ -233,7 +233,7 @@ export class Poller {
     context.budgets.of(config).ended(false);
     const answeredMs = clock.monotonic();
     this.#recovered();
-    // A service that answers more than was asked for is believed no more than that.
+    // If the service returns more jobs than were asked for, the rest is ignored.
     const isFull = answer.jobs.length >= asked;
     const { taken, hasMore } = await this.#take(answer.jobs.slice(0, asked), { isFull, limit, use, answeredMs });
     budget.left += limit - taken;
@@ -277,7 +277,7 @@ export class Poller {
     const { fresh, again, names } = turns.offered(config, offers);
     this.#again = again;
     const whole = new Map(offers.map((polled) => [jobKeyName(polled.key), polled]));
-    // The gate may have closed during the poll. What waited for its turn waits on; CodePipeline was promised nothing.
+    // The gate may have closed during the poll. Waiting offers keep waiting; none of them was acknowledged.
     const most = context.gate.closedBy(config) ? 0 : limit;
     const takes = turns.take(config, most, isFull && fresh.length > 0, names).map(async (offer) => {
       const { key, nonce } = offer;
@@ -341,7 +341,7 @@ export class Poller {
   #recovered(): void {
     const { context } = this.#options;
     this.#isProbing = false;
-    // The denial may have met the poller that this one replaced.
+    // The denial may be of the poller that this one replaced.
     context.breakers.passed(this.#name, "poll");
     if (this.#failures === 0) return;
     context.emit({ type: "poll-recovered", poller: this.#name, failures: this.#failures });
@@ -365,7 +365,7 @@ export class Poller {
 
   #takeAhead(): void {
     const { config, slots, budget } = this.#options;
-    // What is left of a single pass is another's as well.
+    // Other pollers share what is left of a single pass.
     if (this.#ahead || budget.left !== Number.POSITIVE_INFINITY) return;
     const stop = new AbortController();
     this.#ahead = { slot: slots.take(pollerKey(config), 1, stop.signal), stop };

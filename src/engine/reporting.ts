@@ -102,7 +102,7 @@ async function untilAnswered(context: EngineContext, flight: JobInFlight, owed: 
 /** One put, and whose the job is when the put is refused; `again`: it is ours after all. */
 async function putOnce(context: EngineContext, flight: JobInFlight, owed: Owed): Promise<ReportEventType | "again"> {
   const { key } = flight;
-  // Nothing late is put once our right to the job ended.
+  // No late result is reported once our right to the job has ended.
   if (flight.loss) throw flight.givenUp.reason;
   owed.attempts += 1;
   // As of now: an offer may make it ours while the put is under way, and that put is refused all the same.

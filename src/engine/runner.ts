@@ -29,7 +29,7 @@ export class Runner {
   readonly #context: EngineContext;
   readonly #slots: Slots;
   readonly #flights: Flights;
-  /** Told of each poller whose offers wait for their turn when that may have come. */
+  /** Called for each poller with waiting offers, when their turn may have come. */
   onTurn: (poller: string) => void = () => {};
   /** Jobs by name that CodePipeline waits for and that have no active worker here. */
   readonly unfinished = new Map<string, JobState>();
@@ -73,7 +73,7 @@ export class Runner {
     if (!flight) return false;
     this.#context.emit({ type: "offer-repeated", key: polled.key });
     this.#offered(flight, { nonce: nonceOffered(polled) });
-    // Should it be dropped all the same, this offer of it is still good: the next one may be a minute away.
+    // If the job is dropped after all, this offer of it is still valid: the next one may be a minute away.
     if (!isTaken(flight.state)) flight.again = this.#context.turns.offerAgain(flight, polled);
     return true;
   }
@@ -193,7 +193,7 @@ export class Runner {
     });
   }
 
-  /** A job of ours that met a bug still ends with a result, so that the customer does not wait for nothing. */
+  /** A job of ours that hits a bug in partnerd still ends with a result, so that the customer does not wait in vain. */
   async #bugInJob(flight: JobInFlight, error: unknown): Promise<void> {
     this.#bug(error, flight.key);
     if (flight.state === "running") {

@@ -42,14 +42,14 @@ interface PollerCount {
   busy: number;
   working: number;
   owed: number;
-  /** Jobs that only another poll can help. */
+  /** Jobs for which another poll is needed. */
   awaiting: number;
   isOpen: boolean;
   /** Jobs that wait for their turn, in order. The first of each sort stands for all in the queue of the pollers. */
   readonly lines: Readonly<Record<JobWait, Set<Waiter>>>;
 }
 
-/** What a job that is known already waits for: a slot to work, or leave to be owed without one. */
+/** What a known job waits for: a slot to run in, or permission to be owed without one. */
 export type JobWait = "work" | "owe";
 
 interface Waiter {
@@ -191,7 +191,7 @@ export class Slots {
       const onAbort = () => waiter.grant(undefined);
       signal.addEventListener("abort", onAbort, { once: true });
       this.#join(waiter);
-      // Earlier waiters could not be served, or they would not be waiting: this serves the new one or nobody.
+      // Earlier waiters could not be served, or they would not be waiting: this serves the new one or none.
       this.#serve();
     });
   }
@@ -222,7 +222,7 @@ export class Slots {
     return Math.max(0, Math.min(this.#mostAtOnce(free), count.group.max - count.group.busy, allowed(count, "poll")));
   }
 
-  /** Of so many that are free. */
+  /** Out of this many free slots. */
   #mostAtOnce(free: number): number {
     return this.#openPollers > 1 ? Math.ceil(free / 2) : free;
   }
@@ -243,7 +243,7 @@ export class Slots {
         return size;
       },
       grow: (want) => {
-        // Whoever waits cannot have what is free, or he would not wait.
+        // A waiter cannot use the free slots, or it would not be waiting.
         const more = Math.min(this.#grantable(count), want - size);
         if (isGivenBack || more <= 0) return;
         this.#count(count, more);
@@ -281,9 +281,9 @@ export class Slots {
     this.#serve();
   }
 
-  /** Serves whoever can be served; one that cannot yet does not delay the others. */
+  /** Serves every waiter that can be served; one that cannot yet does not delay the others. */
   #serve(): void {
-    // A job that leaves the line lets the next one join.
+    // A job that leaves the queue lets the next one join.
     while (this.#serveOwing() || this.#deal());
   }
 
@@ -298,7 +298,7 @@ export class Slots {
     return false;
   }
 
-  /** Deals what is free, slot by slot, to those whose turn it is. False: nobody can have any. */
+  /** Gives out free slots one by one, by turn. False: no waiter can have one. */
   #deal(): boolean {
     if (this.#all.busy >= this.#all.max || this.#waiters.size === 0) return false;
     const most = this.#mostAtOnce(this.#all.max - this.#all.busy);
@@ -317,7 +317,7 @@ export class Slots {
   }
 }
 
-/** What one that waits is dealt. */
+/** What a waiter is given. */
 class Hand {
   size = 0;
   readonly waiter: Waiter;

@@ -1,6 +1,6 @@
 // Whose turn it is among the customers of one action type: caps, one job at a time for each value, and an even share.
-// Decides only which offers are taken now; a job that was taken is no business of this file any more. What is in work it
-// reads off the jobs in flight, so that nothing here can disagree with them.
+// Decides only which offers are taken now; a job that was taken is not this file's concern any more. It reads
+// what is running from the jobs in flight, so that it cannot disagree with them.
 import { createHmac, randomBytes } from "node:crypto";
 import { type Job, jobKeyName, nonceOffered, type PolledJob } from "../job/job.js";
 import { isOver } from "../job/lifecycle.js";
@@ -18,7 +18,7 @@ export interface TurnsContext {
   readonly deps: { readonly clock: Clock };
 }
 
-/** What a poll's offers were to us. */
+/** What became of a poll's offers. */
 export interface Seen {
   /** Those that are kept and were not before. */
   readonly fresh: readonly KeptOffer[];

@@ -47,7 +47,7 @@ export function defineHandler<Configuration>(definition: HandlerDefinition<Confi
   };
 }
 
-/** As many as a person mends in one go. */
+/** As many as a person corrects at once. */
 const issuesMax = 10;
 
 function rejected(issues: readonly SchemaIssue[]): Failed {

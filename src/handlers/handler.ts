@@ -43,7 +43,7 @@ export interface JobDocument {
   readonly version: 1;
   readonly jobId: string;
   readonly region: string;
-  /** The name in `accounts` of the configuration by whose credentials CodePipeline is called. Absent: `default`. */
+  /** The account, by its name in `accounts` of the configuration. Absent: `default`. */
   readonly account?: string;
   /** Third-party jobs only. */
   readonly clientId?: string;

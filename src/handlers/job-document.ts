@@ -94,7 +94,7 @@ export const jobDocumentSchema = {
   $schema: "https://json-schema.org/draft/2020-12/schema",
   title: "partnerd job document, version 1",
   description:
-    "What every handler is given: on stdin (command), as the body of a POST (http), as the argument (module).",
+    "What every handler receives: on stdin (command), as the body of a POST (http), as the argument (module).",
   type: "object",
   required: ["version", "jobId", "region", "actionType", "configuration", "pipeline", "inputs", "outputs", "deadline"],
   properties: {
@@ -107,8 +107,7 @@ export const jobDocumentSchema = {
     },
     region: { description: "The AWS Region of the pipeline.", ...text },
     account: {
-      description:
-        "The name in `accounts` of the configuration by whose credentials CodePipeline is called. Absent: `default`.",
+      description: "The account, by its name in `accounts` of the configuration. Absent: `default`.",
       ...text,
     },
     clientId: { description: "Who the customer is. Third-party jobs only.", ...text },
@@ -129,7 +128,7 @@ export const jobDocumentSchema = {
       additionalProperties: text,
     },
     pipeline: {
-      description: "Where in the customer's pipeline the job stands. ARN and execution id exist for custom jobs only.",
+      description: "The customer's pipeline, stage and action. ARN and execution id exist for custom jobs only.",
       type: "object",
       properties: {
         pipelineName: text,
@@ -141,7 +140,7 @@ export const jobDocumentSchema = {
       },
     },
     continuationToken: {
-      description: "What the job before this one gave with `continued`. Absent: the action starts afresh.",
+      description: "The token that the previous job returned with `continued`. Absent: the action's first job.",
       type: "string",
       minLength: 1,
       maxLength: limits.continuationToken,
@@ -168,7 +167,7 @@ export const jobDocumentSchema = {
       format: "date-time",
     },
     deadline: {
-      description: "When the handler is aborted and the job failed.",
+      description: "When the handler is aborted and the job fails.",
       type: "string",
       format: "date-time",
     },
@@ -182,11 +181,11 @@ export const jobDocumentSchema = {
 } as const;
 
 const summary = {
-  description: `Shown in the console; shortened to ${limits.executionSummary} characters.`,
+  description: `Shown in the console; truncated to ${limits.executionSummary} characters.`,
   ...text,
 } as const;
 const externalExecutionId = {
-  description: `Fills {ExternalExecutionId} in the action type's link; shortened to ${limits.externalExecutionId} characters.`,
+  description: `Fills {ExternalExecutionId} in the action type's link; truncated to ${limits.externalExecutionId} characters.`,
   ...text,
 } as const;
 
@@ -194,7 +193,8 @@ const externalExecutionId = {
 export const outcomeDocumentSchema = {
   $schema: "https://json-schema.org/draft/2020-12/schema",
   title: "partnerd outcome document, version 1",
-  description: "What a handler gives: returned (module), in the file PARTNERD_OUTCOME (command), as the answer (http).",
+  description:
+    "What a handler returns: as its value (module), in the file PARTNERD_OUTCOME (command), as the answer (http).",
   oneOf: [
     {
       title: "The action is done.",
@@ -230,7 +230,7 @@ export const outcomeDocumentSchema = {
       properties: {
         kind: { const: "continued" },
         continuationToken: {
-          description: "Enough for any worker to go on. No secret in it.",
+          description: "Holds all that any worker needs to continue. Must not hold a secret.",
           type: "string",
           minLength: 1,
           maxLength: limits.continuationToken,
@@ -247,8 +247,8 @@ export const outcomeDocumentSchema = {
       required: ["kind"],
       properties: {
         kind: { const: "failed" },
-        type: { description: "JobFailed unless told.", enum: failureTypes },
-        message: { description: `Why; shortened to ${limits.failureMessage} characters.`, ...text },
+        type: { description: "Default: JobFailed.", enum: failureTypes },
+        message: { description: `Why; truncated to ${limits.failureMessage} characters.`, ...text },
         externalExecutionId,
       },
     },

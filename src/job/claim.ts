@@ -18,7 +18,7 @@ export type Claim =
   | { readonly is: "doubted"; readonly nonce?: Nonce }
   /** CodePipeline answered `InProgress`. */
   | { readonly is: "ours" }
-  /** Not ours, and nothing more is done for it; `reason` says why. */
+  /** Not ours: nothing more is done for the job; `reason` says why. */
   | { readonly is: "lost"; readonly reason: LostReason };
 export type ClaimState = Claim["is"];
 
@@ -69,7 +69,7 @@ export const claimMoves: Readonly<Record<ClaimState, Partial<Record<ClaimEventTy
     // An acknowledged job is not offered: the attempt without an answer never arrived.
     "fresh-nonce": "none",
   },
-  // The same nonce: nobody was offered the job since, so it was our own attempt that used it up.
+  // The same nonce: the job was not offered since, so our own attempt used it up.
   disputed: { "same-nonce": "presumed", "fresh-nonce": "none", ended: "lost" },
   presumed: { offered: "doubted", "fresh-nonce": "doubted", "result-refused": "doubted" },
   doubted: {
@@ -95,7 +95,7 @@ export function claimAfter(claim: Claim, event: ClaimEvent): Claim {
     case "none":
       return event.type === "fresh-nonce" ? { is, nonce: event.nonce } : { is, ...nonceOf(claim) };
     case "doubted":
-      // A nonce is good for one question.
+      // A nonce can be used once.
       return event.type === "fresh-nonce" ? { is, nonce: event.nonce } : { is };
     case "asked":
     case "unanswered":
@@ -115,7 +115,7 @@ export function claimAfter(claim: Claim, event: ClaimEvent): Claim {
 export type ClaimStep =
   | { readonly do: "ask"; readonly nonce: Nonce }
   | { readonly do: "fetch-details" }
-  /** Only another offer, or fresh details that name a nonce, tell more. */
+  /** Only another offer, or fresh details with a nonce, can decide. */
   | { readonly do: "await-offer" }
   | { readonly do: "work" }
   | { readonly do: "drop"; readonly reason: LostReason };

@@ -1,4 +1,4 @@
-// How a job says no: CodePipeline's failure types, the error a handler may throw, and the way from any thrown
+// How a job fails: CodePipeline's failure types, the error a handler may throw, and the way from any thrown
 // value to the failure details that PutJobFailureResult and PutThirdPartyJobFailureResult take.
 import { apiText, limits } from "./limits.js";
 

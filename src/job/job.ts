@@ -90,7 +90,7 @@ export interface ArtifactAccess {
   readonly encryptionKeyId?: string;
 }
 
-/** Where in the customer's pipeline the job stands. ARN and execution id exist for custom jobs only. */
+/** The customer's pipeline, stage and action. ARN and execution id exist for custom jobs only. */
 export interface PipelineContext {
   readonly pipelineName?: string;
   readonly stageName?: string;

@@ -7,15 +7,15 @@ export type LeaseState =
   | "free"
   /** A write that puts our name into the row is under way. */
   | "taking"
-  /** That write may have happened or may yet: nobody works the job until another write gives it to nobody. */
+  /** That write may have happened, or may still happen: no replica runs the job until another write clears the row. */
   | "unsure"
   /** The row says that we have it. */
   | "held"
-  /** Our name runs out so soon that work must end now; the row may still say that we have it. */
+  /** Our lease expires so soon that work must end now; the row may still name us. */
   | "stopping"
   /** Another replica has the job; whoever worked it here has not noticed yet. */
   | "lost"
-  /** Nobody works the job here any more; the row has yet to say so. */
+  /** The job has no active worker here any more, but the row does not say so yet. */
   | "released";
 
 export type LeaseEventType =
@@ -23,21 +23,21 @@ export type LeaseEventType =
   | "sent"
   /** The take is answered: the row is ours. */
   | "answered"
-  /** The table's own word that the row is another's, or changed before our write came. */
+  /** The table answered that the row is another replica's, or changed before our write. */
   | "refused"
-  /** No answer came; what was sent may have been done, or may be done yet. */
+  /** No answer came; the write may have happened, or may still happen. */
   | "no-answer"
-  /** Our name in the fleet runs out before handlers that are told to stop later would have ended. */
+  /** Handlers that are stopped any later would still run when our lease expires. */
   | "lapsing"
   /** Whoever worked the job here has ended. */
   | "given-back"
-  /** The row says what it is to say: the job's end, or that nobody has it. */
+  /** The row has its final content: the job's end, or that no replica has it. */
   | "written";
 
 /** What each event makes of each state; an event that a state does not name changes nothing. */
 export const leaseMoves: Readonly<Record<LeaseState, Partial<Record<LeaseEventType, LeaseState>>>> = {
   free: { sent: "taking" },
-  // Taken or not by the time the answer comes: no work begins under a name that runs out.
+  // Whether the take succeeds or not: no work begins under a lease that is about to expire.
   taking: { answered: "held", refused: "free", "no-answer": "unsure", lapsing: "unsure" },
   unsure: { written: "free", refused: "free" },
   held: { refused: "lost", lapsing: "stopping", "given-back": "released" },
@@ -56,12 +56,12 @@ export function mayWork(state: LeaseState): boolean {
   return state === "held";
 }
 
-/** True when nobody works the job here, and the row may be under our name: it is written until it says so. */
+/** True when the job has no active worker here, but the row may name us: it is rewritten until it does not. */
 export function mustBeGivenAway(state: LeaseState): boolean {
   return state === "unsure" || state === "released";
 }
 
-/** True while the row may be under our name, so that the name must stay. */
+/** True while the row may name us, so that our lease must be renewed. */
 export function mayBeOurRow(state: LeaseState): boolean {
   return state !== "free" && state !== "lost";
 }
@@ -70,7 +70,7 @@ export function mayBeOurRow(state: LeaseState): boolean {
 export interface LeasePace {
   /** From its last heartbeat on: how long it holds its name, which its row says, and others wait. */
   readonly heldMs: number;
-  /** From its last heartbeat on: when its handlers are told to stop. */
+  /** From its last heartbeat on: when its handlers are stopped. */
   readonly workMs: number;
   /** Between two heartbeats. */
   readonly beatMs: number;
@@ -78,28 +78,28 @@ export interface LeasePace {
   readonly lookMs: number;
 }
 
-/** Jobs of a dead replica are taken over so long after its lease at the latest. */
+/** Jobs of a dead replica are taken over at most this long after its lease expired. */
 export const takeoverMs = 5_000;
-/** Of that for the answers of the table; the rest a look may be late. */
+/** The part of it for the table's answers; the rest is for a late look. */
 const answersMs = 1_000;
 /** Handlers that are killed at the end of their grace need a moment to be gone. */
 const killMs = 500;
-/** Less is no time to work in: one late answer of the table would stop every handler. */
+/** A shorter lease leaves no time to work: one late answer of the table would stop every handler. */
 const leastWorkMs = 3_000;
 
 /**
- * Who looks seldom learns late of a last heartbeat, so the time that looks are apart is taken off what a replica holds
- * its name: with a lease of 30 s, 20 idle replicas make fewer than 400 calls a minute.
+ * A replica that looks rarely learns late of a last heartbeat, so the time between looks is subtracted from how long a
+ * replica holds its lease: with a lease of 30 s, 20 idle replicas make fewer than 400 calls a minute.
  */
 export function leasePace(leaseMs: number, graceMs: number): LeasePace {
   const lookMs = Math.round(Math.min(Math.max(leaseMs / 3 - 2_000, 1_500), 8_000));
   const heldMs = leaseMs + takeoverMs - answersMs - lookMs;
-  // No more grace than that: the configuration refuses such a lease.
+  // The configuration rejects a lease that is too short for more grace than that.
   const workMs = Math.max(heldMs - graceMs - killMs, Math.min(Math.floor(heldMs / 2), leastWorkMs));
   return { heldMs, workMs, beatMs: Math.floor(Math.min(heldMs / 3, workMs / 2.5)), lookMs };
 }
 
-/** The shortest lease that leaves time to work before handlers with so much grace must be told to stop; whole seconds. */
+/** The shortest lease that leaves time to work before handlers with this grace must be stopped, in whole seconds. */
 export function leastLeaseMs(graceMs: number): number {
   const spareMs = graceMs + leastWorkMs + killMs - takeoverMs + answersMs;
   const leastMs = Math.max(spareMs + 1_500, Math.min((spareMs - 2_000) * 1.5, spareMs + 8_000));

@@ -29,8 +29,8 @@ export const percentMax = 100;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about.
 const unfit = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g;
 const replacement = "\ufffd";
-const mark = " … [shortened by partnerd]";
-const frontMark = "[shortened by partnerd] … ";
+const mark = " … [truncated by partnerd]";
+const frontMark = "[truncated by partnerd] … ";
 
 /**
  * A text for people as CodePipeline takes it: within `max` characters, marked where it was cut, and well-formed. Each

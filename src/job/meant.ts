@@ -12,13 +12,13 @@ export interface GivenJob {
   readonly account?: string;
 }
 
-/** The one that is meant, or why nobody can tell. */
+/** The job that an id names, or why that is not clear. */
 export type Meant<Held> =
   | { readonly kind: "one"; readonly held: Held }
   | { readonly kind: "none" }
   | { readonly kind: "several"; readonly message: string };
 
-/** How many ids a message names; more help nobody to choose. */
+/** How many ids a message names; more would not help to choose. */
 const namedMax = 5;
 
 /** Picks among all jobs that there are. A whole id counts before any beginning, so that every job can be named. */
@@ -55,5 +55,5 @@ function whichOf(keys: readonly JobKey[]): string {
     return `several accounts have a job with that id: name the account, --account ${accounts}${also}`;
   }
   const more = ids.length > namedMax ? `, and ${ids.length - namedMax} more` : "";
-  return `several jobs have an id that begins so: ${ids.slice(0, namedMax).join(", ")}${more}; write more of it`;
+  return `several jobs have an id that begins like this: ${ids.slice(0, namedMax).join(", ")}${more}; write more characters of it`;
 }

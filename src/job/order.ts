@@ -14,7 +14,7 @@ export type OrderStep =
 export function orderFor(jobId: string, state: JobState, order: Order): OrderStep {
   const isOurs = state === "running" || state === "acknowledging";
   if (!isOurs && state !== "settled") {
-    return { kind: "too-late", message: `job ${jobId} is ${state}: there is nothing to fail or release` };
+    return { kind: "too-late", message: `job ${jobId} is already ${state}: there is nothing to fail or release` };
   }
   if (order.kind === "release") return { kind: "events", events: [{ type: "job-lost", reason: "released" }] };
   if (state === "settled") {

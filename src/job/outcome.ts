@@ -100,11 +100,11 @@ type Mask = (text: string) => string;
 
 function reasonOf(error: unknown): string {
   try {
-    if (error instanceof Impossible) return `the handler gave an invalid outcome: ${error.message}`;
+    if (error instanceof Impossible) return `the handler returned an invalid outcome: ${error.message}`;
   } catch {
     // What a member threw cannot even be looked at, a revoked proxy for one.
   }
-  return "the handler gave an outcome that cannot be read (one of its members throws)";
+  return "the handler returned an outcome that cannot be read (one of its members throws)";
 }
 
 /** Says what is impossible in an outcome; never leaves this file. */
@@ -254,7 +254,7 @@ function text(
   const value = raw[name];
   if (!present(value)) return undefined;
   if (typeof value === "object" || typeof value === "function" || typeof value === "symbol") {
-    throw new Impossible(`"${name}" is not a text`);
+    throw new Impossible(`"${name}" is not a string`);
   }
   return apiText(mask(String(value)), max);
 }

@@ -11,7 +11,7 @@ export class HeldJob {
   readonly key: JobKey;
   /** What the ledger holds for the job. */
   record: JobRecord;
-  /** The lease that may record; `undefined`: the job is owed and nobody works on it. */
+  /** The lease that may record; `undefined`: the job is owed and has no active worker. */
   lease: Lease | undefined;
 
   constructor(key: JobKey, record: JobRecord) {
@@ -77,14 +77,14 @@ export class HeldJobs<Held extends HeldJob = HeldJob> {
     this.forget(job);
   }
 
-  /** Lets go of a job that nobody leases. */
+  /** Forgets a job that has no lease. */
   forget(job: Held): void {
     const name = jobKeyName(job.key);
     this.#held.delete(name);
     if (isRemembered(job.record)) this.remember(name, 0);
   }
 
-  /** Every owed job that nobody works on, leased to the caller. */
+  /** Every owed job without an active worker, leased to the caller. */
   takeOwed(): UnfinishedJob[] {
     const owed: UnfinishedJob[] = [];
     for (const job of this.#held.values()) {
@@ -95,7 +95,7 @@ export class HeldJobs<Held extends HeldJob = HeldJob> {
     return owed;
   }
 
-  /** Brings back a job of an earlier process, leased by nobody. */
+  /** Restores a job of a previous process, without a lease. */
   restore(job: Held): void {
     this.#held.set(jobKeyName(job.key), job);
   }

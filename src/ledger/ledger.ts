@@ -52,7 +52,7 @@ export interface Ledger {
   health(): LedgerHealth;
   /** While nothing can be written: tries again now, not later. Resolves when that has ended either way. Never throws. */
   retryNow?(): Promise<void>;
-  /** Writes what waits and lets go of the store. Idempotent. */
+  /** Writes what is pending and closes the store. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -93,7 +93,7 @@ export interface PromisedJob {
   readonly tokenHash: string | undefined;
 }
 
-/** An owed job that nobody works on, before it is taken up. */
+/** An owed job without an active worker, before it is recovered. */
 export interface FoundJob {
   readonly key: JobKey;
   readonly state: JobState;

@@ -8,7 +8,7 @@ import type { JobRecord } from "./record.js";
 export interface ListedJob {
   readonly key: JobKey;
   readonly state: JobState | "damaged";
-  /** Since when it is in this state; NaN where nobody can tell. */
+  /** Since when it is in this state; NaN if unknown. */
   readonly sinceMs: number;
   /** When it was first taken. */
   readonly takenAtMs: number;

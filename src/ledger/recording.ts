@@ -1,13 +1,14 @@
-// What a ledger was told of a job and its store may not have yet: the same for every store that can fail. An acknowledge
-// that is not written is not sent, so it is taken back; any later event has happened, written or not, and may come again.
+// What was recorded about a job, though its store may not have it yet: the same for every store that can fail. An
+// acknowledge that is not written is not sent, so it is taken back; any later event has happened, written or not, and
+// may be recorded again.
 import { isOwed, type JobEvent } from "../job/lifecycle.js";
 import { type JobRecord, recordAfter } from "./record.js";
 
 /** The part of a job that is changed here. */
 export interface Recording {
-  /** The newest record told. */
+  /** The newest record. */
   told: JobRecord;
-  /** The last event that could not be written, and the record it was to change: it may be told again. */
+  /** The last event that could not be written, and the record that it would change: it may be recorded again. */
   missed: { readonly type: JobEvent["type"]; readonly before: JobRecord } | undefined;
 }
 

@@ -5,7 +5,7 @@
 export interface Breakage {
   readonly line: number;
   readonly what: string;
-  readonly mend: string;
+  readonly remedy: string;
 }
 
 /** `key:` at the start of a line, behind any dashes; a value may follow. */
@@ -33,7 +33,7 @@ export function breakageIn(text: string): Breakage | undefined {
     if (textOf !== undefined && indent > textOf) continue;
     textOf = undefined;
     const rest = line.slice(indent);
-    const at = (what: string, mend: string) => ({ line: index + 1, what, mend });
+    const at = (what: string, remedy: string) => ({ line: index + 1, what, remedy });
     if (rest.startsWith("\t")) return at("a tab is used for indentation", "use spaces");
     const wrong = indentationFault(rest, indent, levels, before);
     if (wrong) return at(wrong, "indent keys that belong together by the same number of spaces");
@@ -95,7 +95,7 @@ function spaces(number: number): string {
 }
 
 /** How a value is left open at the end of its line. */
-function openEnd(value: string): [what: string, mend: string] | undefined {
+function openEnd(value: string): [what: string, remedy: string] | undefined {
   const brackets: string[] = [];
   for (let at = 0; at < value.length; at++) {
     const character = value[at] ?? "";

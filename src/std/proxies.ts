@@ -93,9 +93,9 @@ export function mistakesOfProxies(environment: Environment): readonly ProxyMista
 
 function troubleWith(value: string): string | undefined {
   const url = urlOf(value);
-  if (!url) return "is no URL of a proxy";
+  if (!url) return "is not a proxy URL";
   if (url.protocol !== "http:" && url.protocol !== "https:") {
-    return `names a proxy of another kind (${url.protocol.slice(0, -1)}) than http and https`;
+    return `is a ${url.protocol.slice(0, -1)} proxy, and only http and https proxies are supported`;
   }
   try {
     decodeURIComponent(url.username + url.password);

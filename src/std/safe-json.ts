@@ -60,7 +60,7 @@ function cleanMember(name: string, member: unknown, cleaner: Cleaner, depth: num
 /** Masks first, cuts then. */
 function cleanText(text: string, { mask, textMax }: Cleaner): string {
   const masked = mask(text);
-  return masked.length <= textMax ? masked : `${masked.slice(0, textMax).toWellFormed()} … [shortened by partnerd]`;
+  return masked.length <= textMax ? masked : `${masked.slice(0, textMax).toWellFormed()} … [truncated by partnerd]`;
 }
 
 /** Within the longest line: members that find no room are counted instead. */

@@ -21,7 +21,7 @@ export async function isThere(path: string): Promise<boolean> {
 /** Why a file cannot be read, as the end of a sentence. */
 export interface Unreadable {
   readonly problem: string;
-  readonly mend: string;
+  readonly remedy: string;
 }
 
 /** A whole text file of at most `maxBytes`. Waits for a pipe's writer, but not for ever. */
@@ -31,11 +31,11 @@ export async function readTextFile(path: string, maxBytes: number): Promise<stri
     // Without O_NONBLOCK the mere opening of a pipe could wait for ever.
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const kind = await handle.stat();
-    if (kind.isDirectory()) return { problem: "is a directory", mend: "name the file in it" };
-    if (!kind.isFile() && !kind.isFIFO()) return { problem: "is not a file", mend: "name a regular file" };
+    if (kind.isDirectory()) return { problem: "is a directory", remedy: "name the file in it" };
+    if (!kind.isFile() && !kind.isFIFO()) return { problem: "is not a file", remedy: "name a regular file" };
     const buffer = Buffer.alloc(maxBytes + 1);
     const length = await readAll(handle, buffer);
-    if (length > maxBytes) return { problem: `is larger than ${maxBytes} bytes`, mend: "is it the right file?" };
+    if (length > maxBytes) return { problem: `is larger than ${maxBytes} bytes`, remedy: "is it the right file?" };
     return new TextDecoder("utf-8", { fatal: true }).decode(buffer.subarray(0, length));
   } catch (error) {
     return unreadable(error);
@@ -67,15 +67,15 @@ function unreadable(error: unknown): Unreadable {
   switch (code) {
     case "ENOENT":
     case "ENOTDIR":
-      return { problem: "does not exist", mend: "look at its name, and at the folder it is relative to" };
+      return { problem: "does not exist", remedy: "check its name, and the folder it is relative to" };
     case "EACCES":
     case "EPERM":
-      return { problem: "may not be read by this user", mend: "change its owner or its mode" };
+      return { problem: "is not readable by this user", remedy: "change its owner or its mode" };
     case "EAGAIN":
-      return { problem: "is a pipe that nobody writes to", mend: "name a regular file" };
+      return { problem: "is a pipe that no process writes to", remedy: "name a regular file" };
     case "ERR_ENCODING_INVALID_ENCODED_DATA":
-      return { problem: "is not UTF-8 text", mend: "save it as UTF-8" };
+      return { problem: "is not UTF-8 text", remedy: "save it as UTF-8" };
     default:
-      return { problem: `cannot be read (${code ?? "unknown error"})`, mend: "look at the file and its disk" };
+      return { problem: `cannot be read (${code ?? "unknown error"})`, remedy: "check the file and its disk" };
   }
 }

@@ -174,7 +174,7 @@ describe("a process that is killed", () => {
     expect(jobs).toBeGreaterThan(0);
   });
 
-  it("frees the lock at once, and its file can be listed before anybody mends it", async () => {
+  it("frees the lock at once, and its file can be listed before anybody repairs it", async () => {
     const said = await killWhen(start("job", { slots: 20 }), (line) => line.startsWith("done job-25 "));
     const listed = (await listJobs(path)).map((job) => `${job.key.jobId} ${job.state}`);
     const ledger = await reopen();

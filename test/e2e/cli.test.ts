@@ -93,7 +93,7 @@ describe("the built program", () => {
 
   it.each(["run", "once"])("%s ends in 78 when there is no configuration at all", async (command) => {
     const { code, err } = await start([command]).ended;
-    expect({ code, err }).toEqual({ code: 78, err: expect.stringMatching(/^there is no configuration: .*\n$/) });
+    expect({ code, err }).toEqual({ code: 78, err: expect.stringMatching(/^no configuration found: .*\n$/) });
   });
 
   it("ends in 64 after a wrong command line", async () => {

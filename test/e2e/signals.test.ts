@@ -240,7 +240,7 @@ describe("SIGHUP", () => {
     const line = await program.logged("reload-warning");
     expect(JSON.parse(line)).toMatchObject({
       level: "warn",
-      msg: expect.stringMatching(/ledger.lease is not used by the store memory; write store: dynamodb/),
+      msg: expect.stringMatching(/ledger.lease has no effect with store: memory; write store: dynamodb/),
     });
     finish();
     program.child.kill("SIGTERM");

@@ -306,7 +306,7 @@ describe("an upload", () => {
     const id = rig.emulator.addJob({ actionType: thirdParty, outputs });
     expect(failureOf(await rig.emulator.waitForJob(id, "over"))).toEqual({
       type: "ConfigurationError",
-      message: expect.stringMatching(/has the output artifacts Report, but the handler asked for "Rapport"/),
+      message: expect.stringMatching(/has the output artifacts Report, but the handler requested "Rapport"/),
     });
   });
 });

@@ -236,7 +236,7 @@ describe("an input that cannot be had", () => {
     expect(failureOf(await rig.emulator.waitForJob(id, "over"))).toEqual({
       type: "ConfigurationError",
       message:
-        'the action has the input artifacts Source, but the handler asked for "Sauce"; correct the pipeline or the handler',
+        'the action has the input artifacts Source, but the handler requested "Sauce"; correct the pipeline or the handler',
     });
   });
 });

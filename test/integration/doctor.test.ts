@@ -267,14 +267,14 @@ describe("by a proxy", () => {
         subject: `proxy http://jo:[secret]@${proxy.host}`,
         verdict: "ok",
         message:
-          "takes connections for, by HTTP_PROXY: CodePipeline in us-east-1, S3 in us-east-1, handler far; without any: handler near",
+          "accepts connections for CodePipeline in us-east-1, S3 in us-east-1, handler far (HTTP_PROXY); directly: handler near",
       },
     ]);
     expect(about(findings, "CodePipeline in")).toMatchObject([{ verdict: "ok" }]);
     expect(about(findings, "handler far")).toMatchObject([
       {
         verdict: "ok",
-        message: expect.stringContaining(`only the proxy http://jo:[secret]@${proxy.host} knows scan.test`),
+        message: expect.stringContaining(`only the proxy http://jo:[secret]@${proxy.host} can resolve scan.test`),
       },
     ]);
     expect(about(findings, "handler near")[0]?.message).not.toContain("proxy");

@@ -79,7 +79,7 @@ const commands: readonly (readonly [string, Broken])[] = [
     },
   ],
   [
-    "whose program may not be executed",
+    "whose program cannot be executed",
     { handler: command, breaks: (folder) => write(programIn(folder), "#!/bin/sh\n", 0o644), repair, code: "EACCES" },
   ],
 ];

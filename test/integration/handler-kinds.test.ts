@@ -133,7 +133,7 @@ describe("a command handler", () => {
   it.each(["SEGV", "KILL", "ABRT", "TERM"])("that dies by SIG%s fails and says by what", async (signal) => {
     await using rig = await startBeside(command(`ulimit -c 0; echo "last words" >&2; kill -${signal} $$; sleep 60`));
     const failure = failureOf(await works(rig));
-    expect(failure).toEqual({ type: "JobFailed", message: `the handler was ended by SIG${signal}\nlast words` });
+    expect(failure).toEqual({ type: "JobFailed", message: `the handler was killed by SIG${signal}\nlast words` });
   });
 
   it("that hangs and ignores SIGTERM is killed at the job's limit, its children with it", async () => {

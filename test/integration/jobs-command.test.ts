@@ -96,13 +96,21 @@ it("shows and releases the jobs of a daemon that keeps them in memory", async ()
   const nobody = ["jobs", "--set", `admin.port=${await freePort()}`];
   expect(await cli(nobody, directory)).toMatchObject({
     code: 1,
-    err: expect.stringMatching(/none answers at .*REFUSED/),
+    err: expect.stringMatching(/no daemon answers at .*REFUSED/),
   });
 });
 
 it.each([
-  ["{ store: memory }", ["jobs"], /only the running daemon knows its jobs, and another program listens at /],
-  ["{ store: sqlite, path: ./held.db }", ["jobs", "release", "j"], /^another program listens at .*admin\.port=0$/m],
+  [
+    "{ store: memory }",
+    ["jobs"],
+    /only the running daemon knows its jobs, and a program that is not partnerd listens at /,
+  ],
+  [
+    "{ store: sqlite, path: ./held.db }",
+    ["jobs", "release", "j"],
+    /^a program that is not partnerd listens at .*admin\.port=0$/m,
+  ],
 ])("says with %s that somebody else listens at the admin port, and what to do", async (ledger, argv, said) => {
   const other = createServer((_request, response) => response.writeHead(404).end("<p>nothing here"));
   await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));

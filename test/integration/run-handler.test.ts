@@ -77,7 +77,7 @@ it.each<[string, Handler, ("deadline" | "stop")?]>([
   ["asks for an input that there is not", async (job) => succeeded({ summary: await job.input("Nothing") })],
   ["gives an output that there is not", async (job) => void (await job.output("Nothing", ".")) as never],
   [
-    "gives an output without waiting, and it is no folder",
+    "gives an output without waiting, and it is not a folder",
     (job) => {
       void job.output("Report", "nowhere");
       return succeeded();

@@ -51,7 +51,7 @@ const secrets: readonly string[] = [
   sessionToken,
 ];
 
-/** Every usual way to write a text: as it is, in JSON up to three deep, in a URL, in base64 at any place. */
+/** Every usual way to write a string: as it is, in JSON up to three deep, in a URL, in base64 at any place. */
 function spellingsOf(secret: string): readonly string[] {
   const json = (text: string) => JSON.stringify(text).slice(1, -1);
   const bytes = Buffer.from(secret);

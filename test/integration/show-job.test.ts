@@ -110,10 +110,14 @@ it("says why it cannot: the token, an id of nobody, ids that begin alike, no dae
     expect([code, out]).toEqual([1, ""]);
     return err;
   };
-  expect(await show("aaaaaaaa")).toMatch(/answered 409: several jobs have an id that begins so: .*; write more of it/);
+  expect(await show("aaaaaaaa")).toMatch(
+    /answered 409: several jobs have an id that begins like this: .*; write more characters of it/,
+  );
   expect(await show("bbbb")).toMatch(/ledger\.store is memory.*it does not know the job/);
   const nobody = ["jobs", "--set", `admin.port=${await freePort()}`, "show", ids[0] ?? ""];
-  expect((await cli(nobody, directory)).err).toMatch(/only the running daemon knows its jobs, and none answers at/);
+  expect((await cli(nobody, directory)).err).toMatch(
+    /only the running daemon knows its jobs, and no daemon answers at/,
+  );
 });
 
 it.each([
@@ -123,9 +127,9 @@ it.each([
     { error: "the bearer token is missing or wrong" },
     /answered 401: .* wrong \(set admin\.token/,
   ],
-  ["another program", 200, { jobs: [] }, /another program listens at/],
-  ["a story that is none", 200, { version: 1, jobId: 5 }, /another program listens at/],
-  ["a page", 404, "<p>nothing here", /another program listens at/],
+  ["another program", 200, { jobs: [] }, /a program that is not partnerd listens at/],
+  ["a story that is none", 200, { version: 1, jobId: 5 }, /a program that is not partnerd listens at/],
+  ["a page", 404, "<p>nothing here", /a program that is not partnerd listens at/],
 ])("says what to do about an answer of %s", async (_what, status, body, said) => {
   const text = typeof body === "string" ? body : JSON.stringify(body);
   const other = createServer((_request, response) => response.writeHead(status).end(text));

@@ -176,7 +176,7 @@ export class Replica {
     this.spoil = () => ({ before: fault("TimeoutError") });
   }
 
-  mend(): void {
+  heal(): void {
     this.spoil = () => ({});
   }
 }

@@ -36,7 +36,7 @@ const names: readonly (readonly [string, string, string])[] = [
   ["goes up by backslashes", "..\\evil", "has a backslash in its name"],
   ["goes up by backslashes further in", "a/..\\..\\evil", "has a backslash in its name"],
   ["is a UNC path", "\\\\host\\share", "has a backslash in its name"],
-  ["is only dots and slashes", ".", "is no folder and has no name"],
+  ["is only dots and slashes", ".", "is not a folder and has no name"],
   ["has a part of 256 bytes", "n".repeat(256), "has a name of more than 255 bytes"],
   ["has a part of 129 two-byte letters", "é".repeat(128), "has a name of more than 255 bytes"],
   ["has 1,025 bytes", deep, "has a path of more than 1024 bytes"],
@@ -54,8 +54,8 @@ const zipNames: readonly (readonly [string, string, string])[] = [
 
 /** Pairs of names that mean one place. */
 const pairs: readonly (readonly [string, string, string, string])[] = [
-  ["a file and then a folder", "a", "a/b", 'its entry "a" is there as a folder and as something else'],
-  ["a folder and then a file", "a/b", "a", 'its entry "a" is there as a folder and as something else'],
+  ["a file and then a folder", "a", "a/b", 'its entry "a" appears as a folder and as something else'],
+  ["a folder and then a file", "a/b", "a", 'its entry "a" appears as a folder and as something else'],
 ];
 
 function inZips(): HostileArchive[] {
@@ -161,27 +161,27 @@ function linkGames(): HostileArchive[] {
     hostile(
       "zip: a file through a link",
       zip([{ name: "l", content: "d", mode: link }, { name: "l/evil" }]),
-      "is there as a folder and as something else",
+      "appears as a folder and as something else",
     ),
     hostile(
       "zip: a file through a link that comes later",
       zip([{ name: "l/evil" }, { name: "l", content: "d", mode: link }]),
-      "is there as a folder and as something else",
+      "appears as a folder and as something else",
     ),
     hostile(
       "tar: a file through a link",
       tar([{ name: "l", type: "2", linkTarget: "/tmp" }, { name: "l/partnerd-evil" }]),
-      "is there as a folder and as something else",
+      "appears as a folder and as something else",
     ),
     hostile(
       "tar: a link that a file of its name replaces",
       tar([{ name: "l", type: "2", linkTarget: "/etc/passwd" }, { name: "l" }]),
-      "is there twice",
+      "appears twice",
     ),
     hostile(
       "tar: a file through a link by an absolute name",
       tar([{ name: "l", type: "2", linkTarget: "d" }, { name: "/l/evil" }]),
-      "is there as a folder and as something else",
+      "appears as a folder and as something else",
     ),
     hostile(
       "zip: a link of 2,000 bytes",

@@ -43,7 +43,7 @@ done
 what="leaves nothing half done in the store"
 is [ "$(ls -A "$STORE")" = "app-1.4.0.tar.gz" ]
 
-what="a store that cannot be written is the operator's to mend"
+what="a store that cannot be written is a matter for the operator"
 touch "$folder/file"
 export STORE="$folder/file"
 run_handler 1.5.0 'run()'

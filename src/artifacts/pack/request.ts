@@ -47,7 +47,7 @@ export function refusedEntry(path: string, what: string): FolderRefused {
 
 /** The refusal of an entry that is not what it was when the folder was listed. */
 export function changedEntry(path: string): FolderRefused {
-  return refusedEntry(path, "changed while it was packed; write everything before the folder is handed over");
+  return refusedEntry(path, "changed while it was packed; finish writing before you hand over the folder");
 }
 
 /** What to answer for anything that was thrown while packing. */
@@ -61,7 +61,7 @@ export function refusalOfFolder(thrown: unknown, artifact: string): PackAnswer {
   const what =
     (code === noThread ? noThreadReason(text) : troubles[code]) ??
     (isSystemCode(code) ? `this worker's file system failed (${code})` : undefined);
-  const why = what ?? `a mistake in partnerd: ${text}; report it to whoever runs this worker`;
+  const why = what ?? `an internal error in partnerd: ${text}; report it to whoever runs this worker`;
   const shortage = shortageCode(thrown);
   const answer = refused("SystemUnavailable", `the output artifact ${artifact} was not packed: ${why}`);
   return shortage === undefined ? answer : { ...answer, shortage };

@@ -61,7 +61,7 @@ export function openRoot(directory: string): HeldFolder {
     return HeldFolder.open(directory);
   } catch (error) {
     const code = codeOf(error);
-    if (code === "ENOENT") throw new FolderRefused("its folder is not there");
+    if (code === "ENOENT") throw new FolderRefused("its folder does not exist");
     if (code === "ENOTDIR" || code === "ELOOP") throw new FolderRefused("its folder is a file or a link, not a folder");
     if (code === "EACCES") throw new FolderRefused("its folder may not be read");
     throw error;

@@ -92,7 +92,7 @@ export class TreeWriter {
     const path = entryPath(name, format);
     if (path !== "") return { path, isAgain: this.#places.take(path, as) };
     if (as === "folder") return { path, isAgain: true };
-    throw new ArchiveRefused(`its entry ${shown(name)} is no folder and has no name`);
+    throw new ArchiveRefused(`its entry ${shown(name)} is not a folder and has no name`);
   }
 
   /** So many more bytes of the archive were read: what the ratio is measured against. */
@@ -164,7 +164,7 @@ export class TreeWriter {
     // Its place was claimed by files alone, so this is a file of ours.
     if (lstatSync(at).nlink > 1) {
       const differ = "GNU tar then keeps the old content by that other name, and Python does not; pack it anew";
-      throw new ArchiveRefused(`its entry ${shown(path)} is there twice, with a hard link to the first: ${differ}`);
+      throw new ArchiveRefused(`its entry ${shown(path)} appears twice, with a hard link to the first: ${differ}`);
     }
     unlinkSync(at);
     return openSync(at, newFile, mode);

@@ -62,7 +62,7 @@ function checkOrder(entries: Iterable<ZipEntry>, again: ReadonlySet<string>): vo
     const path = entryPath(name, "zip");
     if (type !== "file" || !again.has(path)) continue;
     if (offset < (latest.get(path) ?? 0)) {
-      throw refused(name, "is there twice, and readers differ in which of the two is the last; pack it anew");
+      throw refused(name, "appears twice, and readers differ in which of the two is the last; pack it anew");
     }
     latest.set(path, offset);
   }

@@ -20,7 +20,7 @@ export function failureOfExit(
   if (exitCode === 0) return undefined;
   if (exitCode === null) {
     const said = tail === "" ? "" : `\n${tail}`;
-    return new JobFailure("JobFailed", `the handler was ended by ${exitSignal ?? "an unknown cause"}${said}`);
+    return new JobFailure("JobFailed", `the handler was killed by ${exitSignal ?? "an unknown cause"}${said}`);
   }
   const type = typeByExitCode.get(exitCode) ?? "JobFailed";
   const heard = type === "JobFailed" ? heardFault(tail) : undefined;
@@ -47,7 +47,7 @@ function obstacle(code: string): string {
       return "its program, or the interpreter in its first line, does not exist (ENOENT)";
     case "EACCES":
     case "EPERM":
-      return `its program may not be executed (${code})`;
+      return `its program cannot be executed (${code})`;
     default:
       return code;
   }

@@ -34,7 +34,7 @@ export async function takeBack(place: string): Promise<void> {
   await chmod(place, 0o700);
   const stats = await lstat(join(place, outputsFolder)).catch(() => undefined);
   if (stats === undefined || stats.isDirectory()) return;
-  throw new JobFailure("JobFailed", `the handler replaced its folder ${outputsFolder} by something else`);
+  throw new JobFailure("JobFailed", `the handler replaced its folder ${outputsFolder}; write outputs into it instead`);
 }
 
 async function changeBelow(folder: string, change: (path: string) => Promise<void>): Promise<void> {

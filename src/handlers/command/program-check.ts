@@ -7,7 +7,7 @@ import { messageOf } from "../../job/failure.js";
 import { shortageCode } from "../../job/worker-fault.js";
 import { Unbuildable } from "../unbuildable.js";
 
-/** The program's path. Throws Unbuildable when it is not there, is no file or may not be executed. */
+/** The program's path. Throws Unbuildable when it is not there, is no file or cannot be executed. */
 export async function checkProgram(program: string, pathVariable: string | undefined): Promise<string> {
   if (program.includes("/")) {
     const trouble = await troubleWith(program);
@@ -19,7 +19,7 @@ export async function checkProgram(program: string, pathVariable: string | undef
     if (isAbsolute(folder) && (await troubleWith(path)) === undefined) return path;
   }
   throw new Unbuildable(
-    `the program ${program} is in no folder of PATH; install it, or write its path (./${program} for one beside the configuration)`,
+    `the program ${program} was not found in PATH; install it, or write its path (./${program} for one beside the configuration)`,
   );
 }
 
@@ -73,7 +73,7 @@ export function checkArguments(words: readonly string[]): void {
   const lost = words.find((word) => /^\.\.?\//.test(word) && !/^\.\/(inputs|outputs)(\/|$)/.test(word));
   if (lost === undefined) return;
   throw new Unbuildable(
-    `the argument ${lost} is a relative path, but a command runs in its job's own folder, which begins empty; write an absolute path`,
+    `the argument ${lost} is a relative path, but a command runs in its job's own folder, which starts empty; write an absolute path`,
   );
 }
 
@@ -112,6 +112,6 @@ async function troubleWith(path: string): Promise<string | undefined> {
     await access(path, constants.X_OK);
     return undefined;
   } catch {
-    return `the program ${path} may not be executed; run \`chmod +x ${path}\``;
+    return `the program ${path} cannot be executed; run \`chmod +x ${path}\``;
   }
 }

@@ -86,7 +86,7 @@ function refusalType(status: number): FailureType {
 
 function explanation(answer: ServiceAnswer): string {
   if (answer.status < 300) return `; ${whatToAnswer}`;
-  if (answer.status < 400) return "; redirects are not followed: the handler's url must name the place itself";
+  if (answer.status < 400) return "; redirects are not followed: the handler's url must name the final address";
   const excerpt = excerptOf(answer);
   return excerpt === "" ? "" : `: ${excerpt}`;
 }
@@ -119,7 +119,7 @@ function refuseForGood(answer: ServiceAnswer): void {
     throw new JobFailure("JobFailed", `the handler's service answered 200 with ${what}; it must not compress answers`);
   }
   if (answer.bodyEnd !== "too-long") return;
-  const what = `more than ${answerMaxBytes} bytes; no outcome document is so long`;
+  const what = `more than ${answerMaxBytes} bytes; an outcome document may not be longer`;
   throw new JobFailure("JobFailed", `the handler's service answered 200 with ${what}`);
 }
 

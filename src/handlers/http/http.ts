@@ -188,7 +188,7 @@ export class HttpHandler implements JobHandler {
   }): Promise<AnswerVerdict> {
     const { url, clock, requestTimeoutMs } = this.#options;
     const { call, signal, body, timeLeftMs } = attempt;
-    if (timeLeftMs <= 0) throw new Unanswered("could not be called in the time left");
+    if (timeLeftMs <= 0) throw new Unanswered("could not be called before the job's deadline");
     try {
       const answer = await post({
         client: this.#client,
@@ -204,7 +204,7 @@ export class HttpHandler implements JobHandler {
       return verdictOf(answer, clock.now());
     } catch (error) {
       if (error instanceof NoServiceAnswer) {
-        throw new Unanswered(`gave no answer (${error.code})`, { fault: faultOf(error), cause: error });
+        throw new Unanswered(`did not answer (${error.code})`, { fault: faultOf(error), cause: error });
       }
       throw error;
     }
@@ -305,7 +305,7 @@ function outcomeWithoutPort(verdict: AnswerVerdict): unknown {
 
 function unavailable(attempts: number, last: string): string {
   const times = attempts === 1 ? "1 attempt" : `${attempts} attempts`;
-  return `the handler's service gave no outcome by the job's deadline (${times}); last, it ${last}`;
+  return `the handler's service delivered no outcome by the job's deadline (${times}); last, it ${last}`;
 }
 
 function notDelivered(): JobFailure {

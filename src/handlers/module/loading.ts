@@ -40,7 +40,7 @@ async function importWithin(path: string, clock: Clock): Promise<Record<string, 
     if (exported) return exported;
   } catch (error) {
     throw new Unbuildable(
-      `the module ${path} cannot be imported: ${cut(messageOf(error), reasonMaxChars)}; ${mendOf(error, path)}`,
+      `the module ${path} cannot be imported: ${cut(messageOf(error), reasonMaxChars)}; ${remedyOf(error, path)}`,
     );
   }
   throw new Unbuildable(
@@ -57,7 +57,7 @@ const runsNoTypeScript: ReadonlySet<unknown> = new Set([
   "ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING",
 ]);
 
-function mendOf(error: unknown, path: string): string {
+function remedyOf(error: unknown, path: string): string {
   // A syntax error does not tell its place to who catches it, only to the terminal.
   if (error instanceof SyntaxError) return `\`node ${path}\` shows the place`;
   if (!isMainThread && needsMainThread.has(codeOf(error))) {

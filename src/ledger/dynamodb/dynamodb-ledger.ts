@@ -28,7 +28,7 @@ import { Replicas } from "./replicas.js";
 import { rowName } from "./rows.js";
 import { RetryingTable } from "./table.js";
 
-/** A table that is silent must not hold up a stop: what it was not told, others find out once our lease has run out. */
+/** A silent table must not delay a stop: what it did not record, others find out once our lease has expired. */
 const closeMaxMs = 500;
 
 /** A heartbeat whose answer takes longer, on an overloaded machine, is waited for beside the next. */
@@ -172,7 +172,7 @@ export class DynamoLedger implements Ledger {
     return this.#looks(rest, (over) => this.#offers.look(over), signal);
   }
 
-  /** What each look finds, if it finds anything; a look that fails is told of, and the next one made. */
+  /** What each look finds, if anything; a failed look is reported, and the next one follows. */
   async *#looks<T>(
     rest: (over: AbortSignal) => Promise<void>,
     look: (over: AbortSignal) => Promise<readonly T[]>,
@@ -229,7 +229,7 @@ export class DynamoLedger implements Ledger {
     }
   }
 
-  /** What failed writes left: events of jobs that go on, and rows of jobs that nobody works here. */
+  /** What failed writes left: events of jobs that continue, and rows of jobs without an active worker here. */
   async #settleOn(): Promise<void> {
     const { clock, probeIntervalMs } = this.#options;
     const { signal } = this.#closing;
@@ -246,7 +246,7 @@ export class DynamoLedger implements Ledger {
     ]);
   }
 
-  /** Our name runs out: what runs must end while nobody else may begin it. */
+  /** Our lease expires: running jobs must end before another replica may start them. */
   #endWork(): void {
     for (const job of this.#jobs.all()) this.#jobs.move(job, "lapsing", "the lease of this replica is expiring");
   }
@@ -262,7 +262,7 @@ export class DynamoLedger implements Ledger {
     const { clock, onFault } = this.#options;
     const late = new AbortController();
     const cancel = clock.after(closeMaxMs, () => late.abort(new Error("the ledger was closed")));
-    // What is under way goes on, and what rests before it is tried again is tried now.
+    // Writes under way continue; those that wait for a retry are retried now.
     this.#closing.abort(new Error("the ledger is closed"));
     await endOrAbort(Promise.all([this.#loops, ...this.#jobs.all().map((job) => job.written)]), late.signal);
     await endOrAbort(this.#settleAll(late.signal), late.signal);

@@ -80,7 +80,7 @@ export class FleetFinder {
     return second.is === "held" ? second.lease : undefined;
   }
 
-  /** Owed jobs that nobody works on, leased to us. Rejects as the table does, and then it took none. */
+  /** Owed jobs without an active worker, leased to us. Rejects as the table does, and then it took none. */
   async find(search: Search, signal: AbortSignal): Promise<readonly UnfinishedJob[]> {
     const found: UnfinishedJob[] = [];
     try {
@@ -88,7 +88,7 @@ export class FleetFinder {
       this.#isMoreLikely = found.length >= search.max;
     } catch (error) {
       this.#isMoreLikely = true;
-      // What was taken must be taken up; the next look meets the fault again.
+      // Jobs that were taken must be recovered; the next look meets the fault again.
       if (found.length === 0) throw error;
     }
     return found;
@@ -97,7 +97,7 @@ export class FleetFinder {
   /** How long the next look may wait, in ms. */
   get restMs(): number {
     const { lookMs, jobs, replicas } = this.#options;
-    // What we give away ourselves is nobody's soon.
+    // Jobs that we release ourselves will soon have no holder.
     const isSoon = this.#isMoreLikely || jobs.all().some(({ is }) => mustBeGivenAway(is));
     return Math.max(leastRestMs, Math.min(lookMs, isSoon ? soonMs : replicas.nextDeathMs));
   }

@@ -26,9 +26,9 @@ export class FleetJob {
   record: JobRecord;
   /** The record that was written last, and answered. */
   stored: JobRecord | undefined;
-  /** The newest record told; the table may not have it yet. */
+  /** The newest record; the table may not have it yet. */
   told: JobRecord;
-  /** The last event that could not be written, and the record it was to change: it may be told again. */
+  /** The last event that could not be written, and the record that it would change: it may be recorded again. */
   missed: { readonly type: JobEvent["type"]; readonly before: JobRecord } | undefined;
   /** Ends when the writes so far are answered; never rejects. */
   written: Promise<void> = Promise.resolve();
@@ -66,7 +66,7 @@ export class FleetJob {
     this.#lost.abort(new Error(reason));
   }
 
-  /** What whoever records under a lost lease is told. */
+  /** The error for recording under a lost lease. */
   lostError(): LedgerError {
     const reason = this.lost.reason instanceof Error ? this.lost.reason.message : "its lease has ended";
     return new LedgerError("lost", `job ${jobKeyName(this.key)} is no longer held here: ${reason}`);

@@ -33,7 +33,7 @@ interface Seen {
 export const marginMs = 250;
 /** So many leases after its end a replica's row is removed: by then no late write of it can arrive. */
 const buriedAfterLeases = 5;
-/** A row that nobody removes goes by its time to live. */
+/** A row that is not removed expires by its time to live. */
 const rowKeptMs = 7 * 86_400_000;
 
 export class Replicas {

@@ -144,7 +144,7 @@ export class SqliteLedger implements Ledger {
     try {
       await job.written;
     } catch {
-      // Whoever recorded it was told.
+      // The caller that recorded it got the error.
     }
     if (this.#jobs.holds(lease)) this.#jobs.release(job);
   }

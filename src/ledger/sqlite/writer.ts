@@ -60,7 +60,7 @@ export class SqliteWriter {
 
   constructor(options: SqliteWriterOptions) {
     this.#options = options;
-    this.#thread = options.thread((fault) => this.#mendSoon(fault));
+    this.#thread = options.thread((fault) => this.#reopenSoon(fault));
   }
 
   get health(): LedgerHealth {
@@ -199,7 +199,7 @@ export class SqliteWriter {
     this.#wake();
   }
 
-  #mendSoon(fault: LedgerError): void {
+  #reopenSoon(fault: LedgerError): void {
     if (this.#isClosed) return;
     this.#turnUnwritable(fault);
     this.#wake();

@@ -39,7 +39,7 @@ describe("places", () => {
     expect(names.map((name) => places.take(name, "file"))).toEqual(names.map(() => false));
     expect(places.count).toBe(names.length);
     expect(places.take("a", "file")).toBe(true);
-    expect(() => places.take("a", "link")).toThrow("is there twice");
+    expect(() => places.take("a", "link")).toThrow("appears twice");
     expect(() => places.take("a/b", "file")).toThrow("as a folder and as something else");
   });
 
@@ -54,7 +54,7 @@ describe("places", () => {
   ])("are one where the disk takes names for the same: %s and %s", (one, two) => {
     const places = new Places({ entriesMax: 100, isExact: false });
     places.take(one, "file");
-    expect(() => places.take(two, "file")).toThrow("and the disk of this worker takes them for one; rename it");
+    expect(() => places.take(two, "file")).toThrow("and this worker's disk cannot tell them apart; rename it");
     expect(places.take(one, "file")).toBe(true);
   });
 });

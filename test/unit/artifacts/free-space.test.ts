@@ -180,8 +180,8 @@ test("reserves room by announced size: of fifty downloads that one look would le
   await clock.advance(30_000);
   expect(failed.length).toBe(46);
   expect(failed[0]).toBe(
-    "an artifact of 60 MiB does not fit on the disk of /work, which has 76 MiB left beside what other artifacts are " +
-      "about to take; retry the action later",
+    "an artifact of 60 MiB does not fit on the disk of /work, which has 76 MiB free after the space reserved " +
+      "for other artifacts; retry the action later",
   );
 });
 

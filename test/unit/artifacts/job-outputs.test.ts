@@ -83,7 +83,7 @@ it("takes only a folder for a folder", async () => {
   await writeFile(join(root, "file"), "x");
   await symlink("/etc", join(root, "link"));
   for (const [path, what] of [
-    ["file", "is no folder"],
+    ["file", "is not a folder"],
     ["link", "is a link"],
     ["nowhere", "is not there"],
   ] as const) {

@@ -101,7 +101,7 @@ describe("the command line", () => {
     const { code, err } = await cli(["print-config"], directory, { PARTNERD_LOG_LEVL: "x" });
     expect({ code, err }).toEqual({
       code: 0,
-      err: "warning: PARTNERD_LOG_LEVL: is no variable of partnerd's; did you mean PARTNERD_LOG_LEVEL?\n",
+      err: "warning: PARTNERD_LOG_LEVL: is not a variable that partnerd knows; did you mean PARTNERD_LOG_LEVEL?\n",
     });
   });
 

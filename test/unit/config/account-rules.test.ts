@@ -9,7 +9,7 @@ describe("accounts", () => {
   it.each<readonly [string, readonly string[]]>([
     ["accounts: {}", ["1: accounts names no account; write `NAME: { roleArn: … }`, or remove the key"]],
     ["accounts: [shop]", ["1: accounts is not a map; write `NAME: { roleArn: … }`"]],
-    ["accounts: { a@b: {} }", ['1: "a@b" is no name for an account; write up to 64 letters, …']],
+    ["accounts: { a@b: {} }", ['1: "a@b" is not a valid account name; write up to 64 letters, …']],
     ["accounts: { shop: role }", ["1: accounts.shop is a text, not a map; write its keys below it, indented"]],
     ["accounts: { shop: { roleARN: x } }", ["1: the key accounts.shop.roleARN is unknown; did you mean roleArn?"]],
     [
@@ -24,7 +24,7 @@ describe("accounts", () => {
     ],
     [
       "accounts: { shop: { externalId: abc } }",
-      ["1: accounts.shop.externalId is for a role, and there is none; set roleArn"],
+      ["1: accounts.shop.externalId needs a role, and roleArn is not set; set roleArn"],
     ],
     [
       `accounts: { shop: { roleArn: "${role}", externalId: "a b" } }`,
@@ -33,13 +33,13 @@ describe("accounts", () => {
     [`accounts: { shop: { roleArn: "${role}", sessionName: x } }`, ['1: accounts.shop.sessionName is "x"; write …']],
     [
       `accounts: { a: { roleArn: "${role}" }, b: { roleArn: "${role}" } }`,
-      ["1: accounts.b is reached in the same way as accounts.a; keep one of them"],
+      ["1: accounts.b uses the same credentials as accounts.a; keep one of them"],
     ],
-    ["accounts: { a: {}, b: {} }", ["1: accounts.b is reached in the same way as accounts.a; keep one of them"]],
+    ["accounts: { a: {}, b: {} }", ["1: accounts.b uses the same credentials as accounts.a; keep one of them"]],
     [
       `accounts: { cn: { roleArn: "arn:aws-cn:iam::111111111111:role/p" } }`,
       [
-        "1: actionTypes[0] is polled in us-east-1, and the account cn has a role of the partition aws-cn; name other accounts or Regions in actionTypes[0]",
+        "1: actionTypes[0] is polled in us-east-1, but the role of the account cn is in the partition aws-cn; name other accounts or Regions in actionTypes[0]",
       ],
     ],
   ])("of %s are wrong", async (line, mistakes) => {
@@ -51,7 +51,11 @@ describe("accounts", () => {
     ["accounts: { shop: {} }", "[docs]", 'actionTypes[0].accounts[0] "docs" is not in accounts; add it to accounts'],
     ["", "[shop]", 'actionTypes[0].accounts[0] "shop" is not in accounts; add accounts, or remove it'],
     ["", "[default]", ""],
-    ["accounts: { shop: {} }", "[]", "actionTypes[0].accounts names no account; remove it for every account"],
+    [
+      "accounts: { shop: {} }",
+      "[]",
+      "actionTypes[0].accounts is empty; name an account, or remove the key to use all of them",
+    ],
     ["accounts: { shop: {} }", "[shop, shop]", 'actionTypes[0].accounts[1] repeats "shop"; remove it'],
     ["accounts: { shop: {} }", "[constructor]", 'actionTypes[0].accounts[0] "constructor" is not in accounts; …'],
   ])("with %s: an action type that names %s", async (accounts, names, mistake) => {
@@ -66,7 +70,7 @@ describe("accounts", () => {
   it("that nobody names are worth a warning", async () => {
     const text = `accounts: { shop: {}, blog: { profile: blog } }\n${least.replace("handler: h", "handler: h, accounts: [shop]")}`;
     expect(await warningsOf(text)).toEqual([
-      "partnerd.yaml:1: no action type is polled in the account blog; remove it, or name it",
+      "partnerd.yaml:1: no action type uses the account blog; remove it, or add it to an action type's accounts",
     ]);
   });
 

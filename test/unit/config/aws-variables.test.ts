@@ -13,10 +13,10 @@ describe("AWS's own variables", () => {
     ["AWS_ACCESS_KEY_ID", "AKIAEXAMPLE\n", "ends in a line break"],
     ["AWS_SECRET_ACCESS_KEY", "wJalr\r\n", "ends in a line break"],
     ["AWS_SESSION_TOKEN", " FwoG", "starts or ends with white space"],
-    ["AWS_SESSION_TOKEN", "Fwo\u00e9G", "holds a character that no HTTP header takes"],
+    ["AWS_SESSION_TOKEN", "Fwo\u00e9G", "holds a character that HTTP headers cannot carry"],
     ["AWS_SECRET_ACCESS_KEY", "wJa\u0000lr", "holds a control character"],
     ["AWS_REGION", "us-east-1\r", "ends in a line break"],
-    ["AWS_PROFILE", '"blog"', "stands in quotes that are part of its value"],
+    ["AWS_PROFILE", '"blog"', "has quotes that are part of its value"],
     ["AWS_CONTAINER_AUTHORIZATION_TOKEN", " ", "starts or ends with white space"],
     ["AWS_ENDPOINT_URL", "http://127.0.0.1:4599\t", "starts or ends with white space"],
   ])("%s=%j is a mistake that names it and shows no value", (name, value, what) => {

@@ -26,7 +26,7 @@ describe("the user of a command", () => {
     [", user: 1.5", /handlers\.h\.user is 1\.5, no name/],
     [", user: 4294967295", /handlers\.h\.user is 4294967295, no name/],
     [", user: [a]", /handlers\.h\.user is /],
-    [", group: users", /handlers\.h\.group is for a user, and there is none; set user too/],
+    [", group: users", /handlers\.h\.group needs a user, and none is set; set user too/],
   ])("is a mistake: %s", async (keys, expected) => {
     expect(await mistakesOf(optionsFor(withCommand(keys)))).toEqual([expect.stringMatching(expected)]);
   });
@@ -43,9 +43,9 @@ describe("secrets in the daemon's environment", () => {
   it("are warned of, each by its name, beside a command of the same user", async () => {
     const lines = await warningsOf(withCommand(""), { environment });
     expect(lines).toEqual([
-      "AWS_SECRET_ACCESS_KEY: holds a secret, and commands of the same user (handler h) can read partnerd's environment; let partnerd take on a role, or use a credentials file, or give commands a user of their own",
+      "AWS_SECRET_ACCESS_KEY: holds a secret, and commands of the same user (handler h) can read partnerd's environment; let partnerd assume a role, or use a credentials file, or set user for commands",
       expect.stringMatching(/^AWS_SESSION_TOKEN: holds a secret/),
-      expect.stringMatching(/^PARTNERD_ADMIN_TOKEN: holds a secret.*; set PARTNERD_ADMIN_TOKEN_FILE, or give/),
+      expect.stringMatching(/^PARTNERD_ADMIN_TOKEN: holds a secret.*; set PARTNERD_ADMIN_TOKEN_FILE, or set user/),
     ]);
     expect(lines.join()).not.toContain("hunter2");
   });

@@ -43,19 +43,19 @@ describe("an environment variable", () => {
       "10s",
       `worker.maxConcurrentJobs is "10s", not a whole number; write a whole number from 1 to 10000`,
     ],
-    ["PARTNERD_WORKER_MAX_CONCURRENT_JOBS", "0x10", `worker.maxConcurrentJobs is the text "0x10"; write 16`],
+    ["PARTNERD_WORKER_MAX_CONCURRENT_JOBS", "0x10", `worker.maxConcurrentJobs is the string "0x10"; write 16`],
     ["PARTNERD_ADMIN_PORT", "", undefined],
-    ["PARTNERD_ALLOW_UNKNOWN_REGIONS", "1", `allowUnknownRegions is "1", not a yes or no; write true`],
+    ["PARTNERD_ALLOW_UNKNOWN_REGIONS", "1", `allowUnknownRegions is "1", not true or false; write true`],
     ["PARTNERD_REGIONS", "us-east-1,", "regions[1] is empty; write a value, or remove the key"],
     [
       "PARTNERD_REGIONS",
       "us-esat-1",
-      `regions[0] is "us-esat-1", no known Region; did you mean "us-east-1"? A new Region needs allowUnknownRegions: true`,
+      `regions[0] is "us-esat-1", not a known Region; did you mean "us-east-1"? A new Region needs allowUnknownRegions: true`,
     ],
     [
       "PARTNERD_LOG_LEVEL",
       "INFO",
-      `log.level is "INFO", not one of the known words; write info (choose debug, info, warn or error)`,
+      `log.level is "INFO", not a known value; write info (choose debug, info, warn or error)`,
     ],
   ])("%s=%s is answered by its name", async (name, text, mistake) => {
     expect(await mistakes({ [name]: text })).toEqual(mistake === undefined ? [] : [`${name}: ${mistake}`]);
@@ -66,7 +66,7 @@ describe("an environment variable", () => {
       "PARTNERD_ADMIN_TOKEN_FILE: PARTNERD_ADMIN_TOKEN is set as well; keep one of them",
     ]);
     expect(await mistakes({ PARTNERD_ADMIN_TOKEN_FILE: "./none" })).toEqual([
-      `PARTNERD_ADMIN_TOKEN_FILE: admin.tokenFile: the file "./none" does not exist; look at its name, and at the folder it is relative to`,
+      `PARTNERD_ADMIN_TOKEN_FILE: admin.tokenFile: the file "./none" does not exist; check its name, and the folder it is relative to`,
     ]);
     expect((await mistakes({ PARTNERD_ADMIN_TOKEN: "hunter2" })).join()).not.toContain("hunter2");
   });
@@ -74,8 +74,8 @@ describe("an environment variable", () => {
   it("that nobody knows is a warning, with the likeliest name", async () => {
     const environment = { PARTNERD_LOG_LEVL: "debug", PARTNERD_XYZ: "1", PARTNERD_EMPTY: "", OTHER: "x" };
     expect(await warningsOf(least, { environment })).toEqual([
-      "PARTNERD_LOG_LEVL: is no variable of partnerd's; did you mean PARTNERD_LOG_LEVEL?",
-      "PARTNERD_XYZ: is no variable of partnerd's; remove it",
+      "PARTNERD_LOG_LEVL: is not a variable that partnerd knows; did you mean PARTNERD_LOG_LEVEL?",
+      "PARTNERD_XYZ: is not a variable that partnerd knows; remove it",
     ]);
   });
 
@@ -125,7 +125,7 @@ describe("a flag", () => {
       "hunter2-hunter2",
       "admin.token is a secret, and every user can see a command line; set PARTNERD_ADMIN_TOKEN or PARTNERD_ADMIN_TOKEN_FILE",
     ],
-    ["log.level", "", 'log.level is "", not one of the known words; choose debug, info, warn or error'],
+    ["log.level", "", 'log.level is "", not a known value; choose debug, info, warn or error'],
     ["ledger.path", "", "ledger.path is empty; write a value, or remove the key"],
     ["actionTypes", "x", "actionTypes is not a list; start each action type with a dash"],
   ])("%s=%s is refused", async (key, text, mistake) => {

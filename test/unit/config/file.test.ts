@@ -90,8 +90,8 @@ describe("parseConfig", () => {
         "a.yaml:1: the configuration file holds a single value instead of a map; `partnerd init` writes one to start from",
       ],
     ],
-    ["a: 1\nb: 2\na: 3", ['a.yaml:3: the key "a" stands here twice; keep one of the two']],
-    ["a: {b: 1,\n  b: 2}", ['a.yaml:2: the key "b" stands here twice; keep one of the two']],
+    ["a: 1\nb: 2\na: 3", ['a.yaml:3: the key "a" appears twice; keep one of the two']],
+    ["a: {b: 1,\n  b: 2}", ['a.yaml:2: the key "b" appears twice; keep one of the two']],
     ["a:\n\t- b", ["a.yaml:2: a tab is used for indentation; use spaces"]],
     ["a: b: c", ["a.yaml:1: there is a second `: ` in one line; put the value in quotes, or on a line of its own"]],
     [
@@ -99,11 +99,14 @@ describe("parseConfig", () => {
       ["a.yaml:2: a second document starts here (---); keep one document in a file; -c may be repeated"],
     ],
     ["a: !secret x", ["a.yaml:1: a tag (!…) is not understood; remove the tag, or put the value in quotes"]],
-    ["a: *x", ['a.yaml:1: the alias "*x" has no anchor before it; write & and its name there']],
-    ["a: &x [*x]", ['a.yaml:1: the alias "*x" has no anchor before it; write & and its name there']],
-    ["? [1]\n: 2", ["a.yaml:1: a key is not a text; write `key: value`"]],
-    ["~: 2", ["a.yaml:1: a key is not a text; write `key: value`"]],
-    ["a: {{ .Values.x }}", ["a.yaml:1: a placeholder {{ … }} stands here, and nothing is filled in; write the value"]],
+    ["a: *x", ['a.yaml:1: the alias "*x" has no anchor before it; define it first, with & before its name']],
+    ["a: &x [*x]", ['a.yaml:1: the alias "*x" has no anchor before it; define it first, with & before its name']],
+    ["? [1]\n: 2", ["a.yaml:1: a key is not a string; write `key: value`"]],
+    ["~: 2", ["a.yaml:1: a key is not a string; write `key: value`"]],
+    [
+      "a: {{ .Values.x }}",
+      ["a.yaml:1: this is a placeholder {{ … }}, and placeholders are not expanded; write the value"],
+    ],
     ["a: b\nc d\ne: f", ["a.yaml:2: there is no `: ` in this line; write `key: value`, with a space behind the colon"]],
     ["a: @b", ["a.yaml:1: a value starts with a character that YAML reserves; put it in quotes"]],
   ])("says where and what is wrong in %j", (text, mistakes) => {
@@ -234,7 +237,7 @@ describe("readConfigFile", () => {
 
   it("names a file that is not there", async () => {
     expect(await read("none.yaml", folder())).toEqual([
-      "the configuration file none.yaml does not exist; look at its name, and at the folder it is relative to",
+      "the configuration file none.yaml does not exist; check its name, and the folder it is relative to",
     ]);
   });
 
@@ -259,7 +262,7 @@ describe("readConfigFile", () => {
   it.skipIf(process.getuid?.() === 0)("names a file that it may not read", async () => {
     const directory = folder({ "a.yaml": "a: 1" });
     chmodSync(join(directory, "a.yaml"), 0);
-    expect(await read("a.yaml", directory)).toEqual([expect.stringContaining("may not be read by this user")]);
+    expect(await read("a.yaml", directory)).toEqual([expect.stringContaining("is not readable by this user")]);
   });
 
   it("refuses a device, and links that run in a circle", async () => {

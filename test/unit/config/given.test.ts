@@ -39,8 +39,8 @@ it("tells every mistake at once, by the keys", async () => {
     admin: { port: () => 1 },
   };
   expect(await mistakesOf(given(wrong))).toEqual([
-    "worker.maxConcurrentJobs is no plain value; write texts, numbers, lists and plain objects",
-    "admin.port is no plain value; write texts, numbers, lists and plain objects",
+    "worker.maxConcurrentJobs is not a plain value; write strings, numbers, lists and plain objects",
+    "admin.port is not a plain value; write strings, numbers, lists and plain objects",
     expect.stringMatching(/^the key polling\.interval is unknown/),
     expect.stringMatching(/^polling\.minInterval is 1000, a number without a unit; write /),
     expect.stringMatching(/^log\.level is "verbose"/),
@@ -50,7 +50,7 @@ it("tells every mistake at once, by the keys", async () => {
 it.each<[string, unknown, RegExp]>([
   ["null", null, /^the configuration is not an object/],
   ["a list", [smallest], /^the configuration is not an object/],
-  ["a class", new Map(), /^the configuration is no plain value/],
+  ["a class", new Map(), /^the configuration is not a plain value/],
   ["a number", 5, /^the configuration is not an object/],
 ])("says what %s is not", async (_what, object, mistake) => {
   expect(await mistakesOf(given(object))).toEqual([expect.stringMatching(mistake)]);
@@ -77,6 +77,6 @@ it("has handlers that are functions, over those of a file too", async () => {
   expect((await loadConfig(file)).config.handlers["h"]).toMatchObject({ kind: "module" });
   expect(await mistakesOf({ ...file, functions: ["no name!"] })).toEqual([
     expect.stringMatching(/handler "h" is not in handlers/),
-    expect.stringContaining('"no name!" is no name for a handler'),
+    expect.stringContaining('"no name!" is not a valid handler name'),
   ]);
 });

@@ -28,7 +28,7 @@ it.each([
 ])("refuses { %s } for handlers with a grace of %s, and says what would do", async (lease, grace, remedy) => {
   const text = `${least}ledger: { store: dynamodb, ${lease} }\nshutdown: { cancelGrace: ${grace} }\n`;
   await expect(load(text)).rejects.toMatchObject({
-    mistakes: [{ what: expect.stringMatching(/^ledger.lease .* is too short for shutdown.cancelGrace/), mend: remedy }],
+    mistakes: [{ what: expect.stringMatching(/^ledger.lease .* is too short for shutdown.cancelGrace/), remedy }],
   });
 });
 
@@ -50,7 +50,7 @@ it.each(["table: our-jobs", "region: eu-west-1", 'endpoint: "http://127.0.0.1:80
   async (setting) => {
     const { warnings } = await load(`${least}ledger: { store: sqlite, ${setting} }\n`);
     expect(warnings.map((warning) => warning.what)).toEqual([
-      `ledger.${setting.replace(/:.*/, "")} is not used by the store sqlite`,
+      `ledger.${setting.replace(/:.*/, "")} has no effect with store: sqlite`,
     ]);
   },
 );
@@ -60,7 +60,7 @@ it("warns of a file for a store that has none, but not when the store was change
   const warnings = async (source: string, environment: Record<string, string> = {}) =>
     (await load(source, { environment })).warnings.map((warning) => warning.what);
   expect(await warnings(text.replace("{ path", "{ store: memory, path"))).toEqual([
-    "ledger.path is not used by the store memory",
+    "ledger.path has no effect with store: memory",
   ]);
   expect(await warnings(text, { PARTNERD_LEDGER_STORE: "dynamodb" })).toEqual([]);
 });

@@ -174,10 +174,10 @@ describe("defaults that depend on others", () => {
     expect(await regions({ AWS_REGION: "eu-west-1", AWS_DEFAULT_REGION: "us-west-2" })).toEqual(["eu-west-1"]);
     expect(await regions({ AWS_DEFAULT_REGION: "us-west-2" })).toEqual(["us-west-2"]);
     expect(await mistakesOf(optionsFor(text))).toEqual([
-      "partnerd.yaml:1: actionTypes[0] has no Region to be polled in; set regions, at the top or here",
+      "partnerd.yaml:1: actionTypes[0] has no Region; set regions, at the top level or here",
     ]);
     expect(await mistakesOf(optionsFor(text, { environment: { AWS_REGION: "eu-wset-1" } }))).toEqual([
-      expect.stringMatching(/^AWS_REGION: regions\[0\] is "eu-wset-1", no known Region/),
+      expect.stringMatching(/^AWS_REGION: regions\[0\] is "eu-wset-1", not a known Region/),
     ]);
   });
 });
@@ -321,7 +321,7 @@ describe("the file that is read", () => {
   it("is missed in one line when there is none", async () => {
     const lines = await mistakesOf({ files: [], directory: folder(), environment: {}, overrides: [] });
     expect(lines).toEqual([
-      expect.stringMatching(/^there is no configuration: .*; `partnerd init` writes one to start from$/),
+      expect.stringMatching(/^no configuration found: .*; `partnerd init` writes one to start from$/),
     ]);
   });
 });
@@ -382,7 +382,7 @@ describe("secrets in files", () => {
   it.each([
     ["", "has 0 characters; write 16 to 512"],
     ["short", "has 5 characters; write 16 to 512"],
-    ["aaaaaaaa\naaaaaaaa", "does not look like a bearer token; look at how it was copied"],
+    ["aaaaaaaa\naaaaaaaa", "does not look like a bearer token; check that all of it was copied"],
     ["x".repeat(70_000), "is larger than 65536 bytes; is it the right file?"],
   ])("are checked like any other (%#)", async (token, mistake) => {
     const lines = await mistakesOf(optionsFor(`admin: { tokenFile: ./token }\n${least}`, { files: { token } }));
@@ -396,32 +396,32 @@ describe("warnings", () => {
     [
       "a handler that nobody uses",
       least.replace("{ h:", "{ g: { kind: module, path: g.js }, h:"),
-      ["partnerd.yaml:3: no action type uses the handler g; remove it, or name it"],
+      ["partnerd.yaml:3: no action type uses the handler g; remove it, or name it in an action type"],
     ],
     [
       "more jobs than the worker takes",
       least.replace("handler: h", "handler: h, maxConcurrentJobs: 60"),
       [
-        "partnerd.yaml:2: actionTypes[0].maxConcurrentJobs is over worker.maxConcurrentJobs (50) and never comes to bear; raise that one, or lower this",
+        "partnerd.yaml:2: actionTypes[0].maxConcurrentJobs is over worker.maxConcurrentJobs (50) and has no effect; raise worker.maxConcurrentJobs, or lower this",
       ],
     ],
     [
       "more jobs of one customer than the worker takes of him",
       `worker: { maxConcurrentJobsPerClient: 5 }\n${least.replace("handler: h", "handler: h, maxConcurrentJobsPerClient: 6")}`,
       [
-        "partnerd.yaml:3: actionTypes[0].maxConcurrentJobsPerClient is over worker.maxConcurrentJobsPerClient (5) and never comes to bear; raise that one, or lower this",
+        "partnerd.yaml:3: actionTypes[0].maxConcurrentJobsPerClient is over worker.maxConcurrentJobsPerClient (5) and has no effect; raise worker.maxConcurrentJobsPerClient, or lower this",
       ],
     ],
     [
       "a timeout that another one hides",
       `aws: { socketTimeout: 20s }\n${least}`,
-      ["partnerd.yaml:1: aws.socketTimeout is longer than aws.requestTimeout and never comes to bear; lower it"],
+      ["partnerd.yaml:1: aws.socketTimeout is longer than aws.requestTimeout and has no effect; lower it"],
     ],
     [
       "a third-party job over an hour",
       `clientTokens: { source: file, path: t }\n${least.replace("Custom", "ThirdParty").replace("handler: h", "handler: h, jobTimeout: 2h")}`,
       [
-        "partnerd.yaml:3: actionTypes[0].jobTimeout is over 1h, when CodePipeline ends third-party actions unless AWS raised the quota; use continuations for longer work",
+        "partnerd.yaml:3: actionTypes[0].jobTimeout is over 1h, after which CodePipeline times out third-party actions unless AWS raised your quota; use continuations for longer work",
       ],
     ],
   ])("tell of %s", async (_, text, warnings) => {

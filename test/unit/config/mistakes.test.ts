@@ -45,7 +45,7 @@ const rows: Readonly<Record<string, readonly (readonly [lines: string, mistakes:
     ],
     [
       `worker: { maxConcurrentJobs: "10" }`,
-      [`1: worker.maxConcurrentJobs is the text "10"; write it without quotes: 10`],
+      [`1: worker.maxConcurrentJobs is the string "10"; write it without quotes: 10`],
     ],
     [
       "worker: { maxConcurrentJobs: 1.5 }",
@@ -65,7 +65,7 @@ const rows: Readonly<Record<string, readonly (readonly [lines: string, mistakes:
       [`1: retry.details.maxElapsed is "never", not a duration; write 10s (units: ms, s, m, h)`],
     ],
     ["admin: { port: 70000 }", ["1: admin.port is 70000; write a whole number from 0 to 65535"]],
-    ["allowUnknownRegions: yes", [`1: allowUnknownRegions is "yes", not a yes or no; write true`]],
+    ["allowUnknownRegions: yes", [`1: allowUnknownRegions is "yes", not true or false; write true`]],
   ],
   "unknown keys": [
     [
@@ -84,52 +84,46 @@ const rows: Readonly<Record<string, readonly (readonly [lines: string, mistakes:
       ],
     ],
     [`log: { "a\\u001b[31mb": 1 }`, [`1: the key log."a\\u001b[31mb" is unknown; known here: level, format`]],
-    ["log: { <<: { level: debug } }", ['1: log."<<" is a merge key; write the keys out; aliases do work']],
+    [
+      "log: { <<: { level: debug } }",
+      ['1: log."<<" is a merge key, which is not supported; write the keys out (aliases work)'],
+    ],
     ["clientTokens: { tokensFile: x }", ["1: the key clientTokens.tokensFile is unknown; did you mean tokenFile?"]],
   ],
   "wrong types": [
     ["worker: 5", ["1: worker is a number, not a map; write its keys below it, indented"]],
     ["worker: [5]", ["1: worker is a list, not a map; write its keys below it, indented"]],
-    [
-      "log: { level: { a: 1 } }",
-      ["1: log.level is a map, not one of the known words; choose debug, info, warn or error"],
-    ],
-    [
-      "log: { level: trace }",
-      [`1: log.level is "trace", not one of the known words; choose debug, info, warn or error`],
-    ],
-    [
-      "ledger: { store: redis }",
-      [`1: ledger.store is "redis", not one of the known words; choose memory, sqlite or dynamodb`],
-    ],
+    ["log: { level: { a: 1 } }", ["1: log.level is a map, not a known value; choose debug, info, warn or error"]],
+    ["log: { level: trace }", [`1: log.level is "trace", not a known value; choose debug, info, warn or error`]],
+    ["ledger: { store: redis }", [`1: ledger.store is "redis", not a known value; choose memory, sqlite or dynamodb`]],
     ["ledger: { table: a/b }", [`1: ledger.table is "a/b"; write 3 or more letters, digits and - _ .`]],
     ["ledger: { lease: 1s }", ["1: ledger.lease is 1s; choose from 5s to 10m"]],
-    ["ledger: { path: 5 }", ['1: ledger.path is 5, not a text; write path: "5"']],
+    ["ledger: { path: 5 }", ['1: ledger.path is 5, not a string; write path: "5"']],
     [
       "ledger: { path: ~/partnerd.db }",
-      [`1: ledger.path is "~/partnerd.db", and ~ means nothing here; write the folder out`],
+      [`1: ledger.path is "~/partnerd.db", and ~ is not expanded here; write the full path`],
     ],
     [`ledger: { path: "" }`, ["1: ledger.path is empty; write a value, or remove the key"]],
-    [`aws: { appId: "${"x".repeat(51)}" }`, ["1: aws.appId has 51 characters; 50 is the most"]],
+    [`aws: { appId: "${"x".repeat(51)}" }`, ["1: aws.appId has 51 characters; the maximum is 50"]],
     ["aws: { appId: a b }", [`1: aws.appId is "a b"; write letters, digits and - _ . without spaces`]],
     ["aws: { endpoint: localhost }", [`1: aws.endpoint is not an http or https URL; write "http://localhost"`]],
     ["aws: { endpoint: 'ftp://host' }", [`1: aws.endpoint is not an http or https URL; write "http://host:port/path"`]],
     [
       "aws: { endpoint: 'http://u:hunter2@host' }",
-      ["1: aws.endpoint carries a user name or a password; take it out; it would show up in logs"],
+      ["1: aws.endpoint carries a user name or a password; remove it; it would appear in logs"],
     ],
   ],
   "the admin port": [
     [
       "admin: { host: 0.0.0.0 }",
       [
-        "1: admin.host 0.0.0.0 can be reached from elsewhere, and there is no admin.token; set admin.token, or keep to 127.0.0.1",
+        "1: admin.host 0.0.0.0 opens the admin port to other machines, and admin.token is not set; set admin.token, or use 127.0.0.1",
       ],
     ],
     [
       "admin: { host: '::' }",
       [
-        "1: admin.host :: can be reached from elsewhere, and there is no admin.token; set admin.token, or keep to 127.0.0.1",
+        "1: admin.host :: opens the admin port to other machines, and admin.token is not set; set admin.token, or use 127.0.0.1",
       ],
     ],
     [
@@ -137,10 +131,10 @@ const rows: Readonly<Record<string, readonly (readonly [lines: string, mistakes:
       [`1: admin.host is "example.com", not an address to listen on; write "127.0.0.1", "::1" or "0.0.0.0"`],
     ],
     ["admin: { host: 0.0.0.0, token: hunter2 }", ["1: admin.token has 7 characters; write 16 to 512"]],
-    ["admin: { token: 1234567890123456 }", ["1: admin.token is not a text; quote it"]],
+    ["admin: { token: 1234567890123456 }", ["1: admin.token is not a string; quote it"]],
     [
       "admin: { token: 'hunter2 hunter2 hunter2' }",
-      ["1: admin.token does not look like a bearer token; look at how it was copied"],
+      ["1: admin.token does not look like a bearer token; check that all of it was copied"],
     ],
     [
       "admin: { token: aaaaaaaaaaaaaaaa, tokenFile: ./token }",
@@ -148,11 +142,11 @@ const rows: Readonly<Record<string, readonly (readonly [lines: string, mistakes:
     ],
     [
       "admin: { tokenFile: ./none }",
-      [`1: admin.tokenFile: the file "./none" does not exist; look at its name, and at the folder it is relative to`],
+      [`1: admin.tokenFile: the file "./none" does not exist; check its name, and the folder it is relative to`],
     ],
     [
       "admin: { publicUrl: 'http://h/?a=1' }",
-      ["1: admin.publicUrl has a query, and paths are put behind it; remove the part from ? on"],
+      ["1: admin.publicUrl has a query, and partnerd appends paths to it; remove the part from ? on"],
     ],
   ],
   "limits that contradict each other": [
@@ -179,54 +173,58 @@ const rows: Readonly<Record<string, readonly (readonly [lines: string, mistakes:
   "client tokens": [
     [
       "clientTokens: { source: file }",
-      ["1: clientTokens.path is missing for the source file; name the client token file"],
+      ["1: clientTokens.path is missing, and source: file needs it; name the client token file"],
     ],
     [
       "clientTokens: { path: ./tokens.yaml }",
-      ["1: clientTokens.path is not used by the source static; write source: file or module, or remove it"],
+      ["1: clientTokens.path has no effect with source: static; write source: file or module, or remove it"],
     ],
-    [
-      "clientTokens: { source: vault }",
-      [`1: clientTokens.source is "vault", not one of the known words; choose static, …`],
-    ],
+    ["clientTokens: { source: vault }", [`1: clientTokens.source is "vault", not a known value; choose static, …`]],
     [
       "clientTokens: { source: dynamodb }",
-      ["1: clientTokens.table is missing for the source dynamodb; name the table"],
+      ["1: clientTokens.table is missing, and source: dynamodb needs it; name the table"],
     ],
     [
       "clientTokens: { source: http }",
-      [`1: clientTokens.url is missing for the source http; write url: "http://127.0.0.1:9000/tokens/{clientId}"`],
+      [
+        `1: clientTokens.url is missing, and source: http needs it; write url: "http://127.0.0.1:9000/tokens/{clientId}"`,
+      ],
     ],
     [
       "clientTokens: { source: command }",
-      ["1: clientTokens.command is missing for the source command; write command: [./token.sh]"],
+      ["1: clientTokens.command is missing, and source: command needs it; write command: [./token.sh]"],
     ],
-    ["clientTokens: { source: module }", ["1: clientTokens.path is missing for the source module; name the module"]],
+    [
+      "clientTokens: { source: module }",
+      ["1: clientTokens.path is missing, and source: module needs it; name the module"],
+    ],
     [
       "clientTokens: { source: secrets-manager }",
-      [`1: clientTokens.secretId is missing for the source secrets-manager; write secretId: "partnerd/{clientId}"`],
+      [
+        `1: clientTokens.secretId is missing, and source: secrets-manager needs it; write secretId: "partnerd/{clientId}"`,
+      ],
     ],
     ...["http://127.0.0.1:9000/tokens", "http://{clientId}.example.com/", "http://127.0.0.1:9000/{clientid}"].map(
       (url): [string, string[]] => [
         `clientTokens: { source: http, url: "${url}" }`,
-        [`1: clientTokens.url has no {clientId} behind its host; write "http://127.0.0.1:9000/tokens/{clientId}"`],
+        [`1: clientTokens.url has no {clientId} after its host; write "http://127.0.0.1:9000/tokens/{clientId}"`],
       ],
     ),
     [
       'clientTokens: { source: http, url: "http://me:pw@127.0.0.1/{clientId}" }',
-      ["1: clientTokens.url carries a user name or a password; take it out; it would show up in logs"],
+      ["1: clientTokens.url carries a user name or a password; remove it; it would appear in logs"],
     ],
     [
       'clientTokens: { source: http, url: "http://127.0.0.1/{clientId}", token: "a b" }',
-      ["1: clientTokens.token does not look like a bearer token; look at how it was copied"],
+      ["1: clientTokens.token does not look like a bearer token; check that all of it was copied"],
     ],
     [
       "clientTokens: { source: command, command: [node, ./token.js] }",
-      ["1: clientTokens.command[1] is a relative path, and the program runs in /; write the path from / on"],
+      ["1: clientTokens.command[1] is a relative path, and the program runs in /; write an absolute path"],
     ],
     [
       "clientTokens: { source: command, command: ./token.sh }",
-      ["1: clientTokens.command is one text, not a list; write [program, argument, …]: no shell reads it"],
+      ["1: clientTokens.command is a string, not a list; write [program, argument, …]: no shell is used"],
     ],
     [
       'clientTokens: { source: secrets-manager, secretId: "a b" }',
@@ -234,11 +232,11 @@ const rows: Readonly<Record<string, readonly (readonly [lines: string, mistakes:
     ],
     [
       "clientTokens: { source: file, path: ./t.yaml, cache: { maxAge: 1m } }",
-      ["1: clientTokens.cache.maxAge is not used by the source file; write source: http or command …"],
+      ["1: clientTokens.cache.maxAge has no effect with source: file; write source: http or command …"],
     ],
     [
       "clientTokens: { source: module, path: ./t.js, table: tokens }",
-      ["1: clientTokens.table is not used by the source module; write source: dynamodb, or remove it"],
+      ["1: clientTokens.table has no effect with source: module; write source: dynamodb, or remove it"],
     ],
     [
       "clientTokens: { source: module, path: ./t.js, cache: { maxAge: 0s, maxEntries: 0 } }",
@@ -249,7 +247,7 @@ const rows: Readonly<Record<string, readonly (readonly [lines: string, mistakes:
     ],
     [
       "clientTokens: { source: static }",
-      ["1: clientTokens.tokens is missing for the source static; write tokens: {CLIENT-ID: TOKEN}"],
+      ["1: clientTokens.tokens is missing, and source: static needs it; write tokens: {CLIENT-ID: TOKEN}"],
     ],
     [
       "clientTokens: { tokens: { Acme: hunter2 } }",
@@ -257,7 +255,7 @@ const rows: Readonly<Record<string, readonly (readonly [lines: string, mistakes:
     ],
     [
       "clientTokens: { tokens: { 11111111-1111-4111-8111-111111111111: 12345678 } }",
-      ["1: clientTokens.tokens.11111111-1111-4111-8111-111111111111 is not a text; quote it"],
+      ["1: clientTokens.tokens.11111111-1111-4111-8111-111111111111 is not a string; quote it"],
     ],
     [
       `clientTokens: { tokens: { 11111111-1111-4111-8111-111111111111: "" } }`,
@@ -294,11 +292,11 @@ describe("action types", () => {
   it.each([
     [
       { type: `provider: Acme, category: Test, owner: Custom, version: 1, handler: h` },
-      ['3: actionTypes[0].version is 1, not a text; write version: "1"'],
+      ['3: actionTypes[0].version is 1, not a string; write version: "1"'],
     ],
     [
       { type: `provider: Acme, category: Test, owner: Custom, version: "0123456789", handler: h` },
-      ["3: actionTypes[0].version has 10 characters; 9 is the most"],
+      ["3: actionTypes[0].version has 10 characters; the maximum is 9"],
     ],
     [
       { type: `provider: "Acme Scan", category: Test, owner: Custom, version: "1", handler: h` },
@@ -306,17 +304,17 @@ describe("action types", () => {
     ],
     [
       { type: `provider: ${"a".repeat(36)}, category: Test, owner: Custom, version: "1", handler: h` },
-      ["3: actionTypes[0].provider has 36 characters; 35 is the most"],
+      ["3: actionTypes[0].provider has 36 characters; the maximum is 35"],
     ],
     [
       { type: `provider: Acme, category: test, owner: Custom, version: "1", handler: h` },
       [
-        `3: actionTypes[0].category is "test", not one of the known words; write Test (choose Source, Build, Deploy, Test, Invoke, Approval or Compute)`,
+        `3: actionTypes[0].category is "test", not a known value; write Test (choose Source, Build, Deploy, Test, Invoke, Approval or Compute)`,
       ],
     ],
     [
       { type: `provider: Acme, category: Test, owner: AWS, version: "1", handler: h` },
-      [`3: actionTypes[0].owner is "AWS", not one of the known words; choose ThirdParty or Custom`],
+      [`3: actionTypes[0].owner is "AWS", not a known value; choose ThirdParty or Custom`],
     ],
     [
       { type: "category: Test" },
@@ -331,21 +329,18 @@ describe("action types", () => {
       named("jobTimeout: 30"),
       ["3: actionTypes[0].jobTimeout is 30, a number without a unit; write 30s (units: ms, s, m, h)"],
     ],
-    [
-      named("afterCrash: retry"),
-      [`3: actionTypes[0].afterCrash is "retry", not one of the known words; choose fail or rerun`],
-    ],
+    [named("afterCrash: retry"), [`3: actionTypes[0].afterCrash is "retry", not a known value; choose fail or rerun`]],
     [named("serialBy: Project"), [`3: actionTypes[0].serialBy is "Project"; write client or configuration.NAME`]],
     [named("weight: 0"), ["3: actionTypes[0].weight is 0; write a number from 0.1 to 100"]],
-    [named("queryParam: { A: b, C: d }"), ["3: actionTypes[0].queryParam has 2 entries; 1 is the most"]],
+    [named("queryParam: { A: b, C: d }"), ["3: actionTypes[0].queryParam has 2 entries; the maximum is 1"]],
     [
       named("queryParam: { A: 'b c' }"),
       [`3: actionTypes[0].queryParam.A is "b c"; write letters, digits, - and _ only`],
     ],
-    [named("queryParam: { A: 5 }"), ['3: actionTypes[0].queryParam.A is 5, not a text; write A: "5"']],
+    [named("queryParam: { A: 5 }"), ['3: actionTypes[0].queryParam.A is 5, not a string; write A: "5"']],
     [
       named(`queryParam: { A: ${"x".repeat(51)} }`),
-      ["3: actionTypes[0].queryParam.A has 51 characters; 50 is the most"],
+      ["3: actionTypes[0].queryParam.A has 51 characters; the maximum is 50"],
     ],
     [
       named("queryParams: { A: b }"),
@@ -358,8 +353,11 @@ describe("action types", () => {
       named("queryParams: [{ A: b }, { A: 'c d' }]"),
       [`3: actionTypes[0].queryParams[1] has "A", which is "c d"; write letters, digits, - and _ only`],
     ],
-    [named("queryParams: [{ A: 5 }]"), [`3: actionTypes[0].queryParams[0] has "A", which is 5, not a text; quote it`]],
-    [named("queryParams: [{ A: b, C: d }]"), ["3: actionTypes[0].queryParams[0] has 2 entries; 1 is the most"]],
+    [
+      named("queryParams: [{ A: 5 }]"),
+      [`3: actionTypes[0].queryParams[0] has "A", which is 5, not a string; quote it`],
+    ],
+    [named("queryParams: [{ A: b, C: d }]"), ["3: actionTypes[0].queryParams[0] has 2 entries; the maximum is 1"]],
     [
       named("queryParams: [{ A: b }, { A: c }, { A: b }]"),
       ["3: actionTypes[0].queryParams[2] repeats item 0; remove it"],
@@ -367,7 +365,7 @@ describe("action types", () => {
     [
       named("queryParams: [{ A: b }, { C: d }]"),
       [
-        `3: actionTypes[0].queryParams[1] names "C", and those before it "A"; an action type has one queryable property: keep that`,
+        `3: actionTypes[0].queryParams[1] names "C", and those before it "A"; an action type has only one queryable property: use that one`,
       ],
     ],
     [
@@ -393,7 +391,7 @@ describe("action types", () => {
       [`3: actionTypes[0].secretProperties and actionTypes[0].queryParam both name "A"; keep one of them`],
     ],
     [named("regions: [us-east-1, us-east-1]"), [`3: actionTypes[0].regions[1] repeats "us-east-1"; remove it`]],
-    [named("regions: []"), ["3: actionTypes[0] has no Region to be polled in; set regions, at the top or here"]],
+    [named("regions: []"), ["3: actionTypes[0] has no Region; set regions, at the top level or here"]],
     [named("env: { A: b }"), ["3: the key actionTypes[0].env is unknown; known here: provider, …"]],
     [
       { type: `provider: Acme, category: Test, owner: Custom, version: "1", handler: hh` },
@@ -419,14 +417,18 @@ describe("action types", () => {
         type: `provider: Acme, category: Test, owner: ThirdParty, version: "1", handler: h, queryParam: {A: b}`,
         top: "clientTokens: {source: file, path: ./t.yaml}",
       },
-      ["3: actionTypes[0].queryParam is for Custom action types: PollForThirdPartyJobs takes none; remove it"],
+      [
+        "3: actionTypes[0].queryParam is only for Custom action types: PollForThirdPartyJobs has no such parameter; remove it",
+      ],
     ],
     [
       {
         type: `provider: Acme, category: Test, owner: ThirdParty, version: "1", handler: h, queryParams: [{A: b}]`,
         top: "clientTokens: {source: file, path: ./t.yaml}",
       },
-      ["3: actionTypes[0].queryParams is for Custom action types: PollForThirdPartyJobs takes none; remove it"],
+      [
+        "3: actionTypes[0].queryParams is only for Custom action types: PollForThirdPartyJobs has no such parameter; remove it",
+      ],
     ],
   ])("says what is wrong in %j", async (change, mistakes) => {
     await check(whole(change), mistakes);
@@ -454,8 +456,8 @@ describe("action types", () => {
 
   it("misses both lists in a file that has neither", async () => {
     await check("log: { level: info }\n", [
-      "1: actionTypes is missing; add it: The action types to work, a list",
-      "1: handlers is missing; add it: The code that does the work, by name",
+      "1: actionTypes is missing; add it: The action types to poll, as a list",
+      "1: handlers is missing; add it: The handlers that run the jobs, by name",
     ]);
   });
 });
@@ -464,16 +466,16 @@ describe("Regions", () => {
   it.each([
     [
       "[us-esat-1]",
-      `1: regions[0] is "us-esat-1", no known Region; did you mean "us-east-1"? A new Region needs allowUnknownRegions: true`,
+      `1: regions[0] is "us-esat-1", not a known Region; did you mean "us-east-1"? A new Region needs allowUnknownRegions: true`,
     ],
     [
       "[us-east-1, xx-nowhere-9]",
-      `1: regions[1] is "xx-nowhere-9", no known Region; A new Region needs allowUnknownRegions: true`,
+      `1: regions[1] is "xx-nowhere-9", not a known Region; A new Region needs allowUnknownRegions: true`,
     ],
     ["[US-EAST-1]", `1: regions[0] is "US-EAST-1"; write "us-east-1"`],
     ["us-east-1", `1: regions is "us-east-1", not a list; write [us-east-1]`],
     ["[us-east-1, us-east-1]", `1: regions[1] repeats "us-east-1"; remove it`],
-    ["[1]", `1: regions[0] is 1, not a text; write "1"; and then write a Region such as "us-east-1"`],
+    ["[1]", `1: regions[0] is 1, not a string; write "1"; and then write a Region such as "us-east-1"`],
     [`["us-east-1 "]`, `1: regions[0] is "us-east-1 "; write "us-east-1"`],
   ])("refuses %s", async (regions, mistake) => {
     await check(whole({ regions }), [mistake]);
@@ -492,7 +494,7 @@ describe("handlers", () => {
   it.each([
     ["{ kind: lambda, path: x }", [`5: handlers.h.kind is "lambda"; choose module, command, http`]],
     ["{ path: x }", ["5: handlers.h.kind is missing; choose module, command, http"]],
-    ["{ kind: [module] }", ["5: handlers.h.kind is not a text; choose module, command, http"]],
+    ["{ kind: [module] }", ["5: handlers.h.kind is not a string; choose module, command, http"]],
     ["{ kind: constructor }", [`5: handlers.h.kind is "constructor"; choose module, command, http`]],
     ["./h.js", ["5: handlers.h is a text, not a map; write its keys below it, indented"]],
     ["{ kind: module }", ["5: handlers.h.path is missing; add it: An ES module that exports `handler` (or default)"]],
@@ -502,22 +504,22 @@ describe("handlers", () => {
     ],
     [
       "{ kind: command, command: ./build.sh }",
-      ["5: handlers.h.command is one text, not a list; write [program, argument, …]: no shell reads it"],
+      ["5: handlers.h.command is a string, not a list; write [program, argument, …]: no shell is used"],
     ],
     ["{ kind: command, command: [] }", ["5: handlers.h.command is empty; write [program, argument, …]"]],
-    ["{ kind: command, command: [make, 5] }", ["5: handlers.h.command[1] is not a text; quote it"]],
+    ["{ kind: command, command: [make, 5] }", ["5: handlers.h.command[1] is not a string; quote it"]],
     [`{ kind: command, command: [""] }`, ["5: handlers.h.command[0] is empty; name a program"]],
-    [`{ kind: command, command: ["a\\0b"] }`, ["5: handlers.h.command[0] holds a zero character; remove it"]],
-    ["{ kind: command, command: [make], env: { LEVEL: 2 } }", ["5: handlers.h.env.LEVEL is not a text; quote it"]],
-    ["{ kind: command, command: [make], env: { LEVEL: true } }", ["5: handlers.h.env.LEVEL is not a text; quote it"]],
-    ["{ kind: command, command: [make], env: { LEVEL: } }", ["5: handlers.h.env.LEVEL is empty; write a text"]],
+    [`{ kind: command, command: ["a\\0b"] }`, ["5: handlers.h.command[0] holds a NUL character; remove it"]],
+    ["{ kind: command, command: [make], env: { LEVEL: 2 } }", ["5: handlers.h.env.LEVEL is not a string; quote it"]],
+    ["{ kind: command, command: [make], env: { LEVEL: true } }", ["5: handlers.h.env.LEVEL is not a string; quote it"]],
+    ["{ kind: command, command: [make], env: { LEVEL: } }", ["5: handlers.h.env.LEVEL is empty; write a string"]],
     [
       "{ kind: command, command: [make], env: { A-B: x } }",
-      ["5: handlers.h.env.A-B is a key that is no name for a variable; write letters, digits and _ only"],
+      ["5: handlers.h.env.A-B is a key that is not a valid variable name; write letters, digits and _ only"],
     ],
     [
       "{ kind: command, command: [make], env: { __proto__: x } }",
-      ["5: handlers.h.env.__proto__ is a key that is no name for a variable; write letters, digits and _ only"],
+      ["5: handlers.h.env.__proto__ is a key that is not a valid variable name; write letters, digits and _ only"],
     ],
     [
       "{ kind: command, command: [make], env: { PARTNERD_OUTCOME: x } }",
@@ -532,7 +534,7 @@ describe("handlers", () => {
     ],
     [
       "{ kind: http, url: 'http://u:hunter2@h/' }",
-      ["5: handlers.h.url carries a user name or a password; take it out; it would show up in logs"],
+      ["5: handlers.h.url carries a user name or a password; remove it; it would appear in logs"],
     ],
     ["{ kind: http, url: 'http://h/#a' }", [`5: handlers.h.url ends in "#a"; remove the part from # on`]],
     [
@@ -558,7 +560,7 @@ describe("handlers", () => {
   it.each(["../h", "-h", "h h", '""', "__proto__", "h".repeat(65)])("refuses the name %s", async (name) => {
     const text = whole({ type: `provider: Acme, category: Test, owner: Custom, version: "1", handler: x` });
     const [, mistake, ...more] = await mistakesOf(optionsFor(text.replace("  h:", `  ${name}:`)));
-    expect(mistake).toMatch(/^partnerd\.yaml:5: .* is no name for a handler; write up to 64 letters/);
+    expect(mistake).toMatch(/^partnerd\.yaml:5: .* is not a valid handler name; write up to 64 letters/);
     expect(more).toEqual([]);
   });
 });
@@ -607,7 +609,7 @@ regions: [us-wset-2]
     const keys = Array.from({ length: 500 }, (_, index) => `key${index}: 1`).join("\n");
     const lines = await mistakesOf(optionsFor(`${keys}\n${least}`));
     expect(lines).toHaveLength(101);
-    expect(lines.at(-1)).toBe("400 more mistakes are left out; mend these first");
+    expect(lines.at(-1)).toBe("400 more mistakes are not shown; correct these first");
   });
 
   it("never show a secret", async () => {

@@ -33,7 +33,7 @@ describe("a placeholder is a mistake", () => {
   it("of a secret, with the other ways to give one and without a word of it", async () => {
     const lines = await mistakesOf(optionsFor(`${least}admin: { token: "$${"{TOKEN:-hunter2hunter2hunter2}"}" }`));
     expect(lines).toEqual([
-      "partnerd.yaml:4: admin.token holds a placeholder, and nothing is filled in here; write the value, or set " +
+      "partnerd.yaml:4: admin.token holds a placeholder, and placeholders are not expanded; write the value, or set " +
         "PARTNERD_ADMIN_TOKEN, or name a file that holds it (the key …File)",
     ]);
   });

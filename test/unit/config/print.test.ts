@@ -107,7 +107,7 @@ describe("configurationTable", () => {
     for (const [path] of settingsOf(schema))
       expect(rows.some((row) => row.startsWith(`| \`${path.join(".")}\` |`))).toBe(true);
     expect(rows).toContain(
-      "| `polling.minInterval` | duration | `1s` | `PARTNERD_POLLING_MIN_INTERVAL` | Interval between two polls while jobs come. |",
+      "| `polling.minInterval` | duration | `1s` | `PARTNERD_POLLING_MIN_INTERVAL` | Interval between polls while jobs arrive. |",
     );
     expect(rows.filter((row) => row.startsWith("| `handlers.NAME."))).toHaveLength(15);
     expect(rows.filter((row) => row.startsWith("| `actionTypes[]."))).toHaveLength(17);

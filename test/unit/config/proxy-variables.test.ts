@@ -3,9 +3,9 @@ import { expect, it } from "vitest";
 import { least, mistakesOf, optionsFor } from "./support.js";
 
 it.each([
-  ["HTTPS_PROXY", "socks5://proxy.corp:1080", /^HTTPS_PROXY: names a proxy of another kind/],
+  ["HTTPS_PROXY", "socks5://proxy.corp:1080", /^HTTPS_PROXY: is a socks5 proxy/],
   ["http_proxy", "http://jo:50%@proxy.corp", /^http_proxy: has a %/],
-  ["HTTP_PROXY", "http://proxy.corp:99999", /^HTTP_PROXY: is no URL/],
+  ["HTTP_PROXY", "http://proxy.corp:99999", /^HTTP_PROXY: is not a proxy URL/],
 ])("%s=%s", async (name, value, line) => {
   const lines = await mistakesOf(optionsFor(least, { environment: { [name]: value } }));
   expect(lines).toEqual([expect.stringMatching(line)]);

@@ -5,7 +5,7 @@ import { least, warningsOf } from "./support.js";
 it("warns of an admin.publicUrl that leads here from elsewhere while there is no token", async () => {
   expect(await warningsOf(`${least}admin: { publicUrl: 'https://jobs.partner.example' }\n`)).toEqual([
     expect.stringMatching(
-      /admin\.publicUrl leads here from elsewhere, and there is no admin\.token: .*; set admin\.token, or/,
+      /admin\.publicUrl leads other machines here, and admin\.token is not set: .*; set admin\.token, or/,
     ),
   ]);
 });

@@ -196,14 +196,14 @@ describe("a module", () => {
 });
 
 describe("a command", () => {
-  it("is refused when it is missing, a folder, not executable, or in no folder of PATH", async () => {
+  it("is refused when it is missing, a folder, not executable, or not in PATH", async () => {
     const plain = join(folder, "plain.sh");
     await writeFile(plain, "#!/bin/sh\n");
     await chmod(plain, 0o644);
     expect(await mistakeOf(command(join(folder, "none.sh")))).toMatch(/cannot be found .*ENOENT.*correct `command`/);
     expect(await mistakeOf(command(`${folder}/`))).toMatch(/is not a file/);
-    expect(await mistakeOf(command(plain))).toMatch(/may not be executed; run `chmod \+x .*plain\.sh`/);
-    expect(await mistakeOf(command("no-such-program-anywhere"))).toMatch(/in no folder of PATH/);
+    expect(await mistakeOf(command(plain))).toMatch(/cannot be executed; run `chmod \+x .*plain\.sh`/);
+    expect(await mistakeOf(command("no-such-program-anywhere"))).toMatch(/not found in PATH/);
     expect(await mistakeOf(command(""))).toMatch(/empty program/);
     expect(await mistakeOf(command("sh", "a\0b"))).toMatch(/NUL/);
   });
@@ -221,7 +221,7 @@ describe("a command", () => {
     await chmod(program, 0o755);
     const settings: HandlerSettings = { kind: "command", command: ["acme-build"], env: { PATH: `relative:${folder}` } };
     expect((await given({ it: settings }).registry).get("it")).toBeDefined();
-    expect(await mistakeOf({ ...settings, env: { PATH: "/nonexistent:" } })).toMatch(/in no folder of PATH/);
+    expect(await mistakeOf({ ...settings, env: { PATH: "/nonexistent:" } })).toMatch(/not found in PATH/);
   });
 
   it.each([

@@ -111,7 +111,7 @@ describe("failure details", () => {
     expect(failureDetails("JobFailed", "m".repeat(5_000)).message).toBe("m".repeat(5_000));
     const { message } = failureDetails("JobFailed", "m".repeat(5_001));
     expect(message).toHaveLength(5_000);
-    expect(message).toContain("[shortened by partnerd]");
+    expect(message).toContain("[truncated by partnerd]");
   });
 
   it("leave out an empty external execution id and shorten a long one", () => {

@@ -13,8 +13,8 @@ import {
   shortenFront,
 } from "../../../src/job/limits.js";
 
-const mark = " … [shortened by partnerd]";
-const frontMark = "[shortened by partnerd] … ";
+const mark = " … [truncated by partnerd]";
+const frontMark = "[truncated by partnerd] … ";
 
 /** Texts of whole characters, many of them outside the basic plane. */
 const wholeText = fc.string({ unit: fc.constantFrom("a", "é", "漢", "😀", "👩‍👩‍👧", "\n", "🏳️‍🌈"), maxLength: 120 });

@@ -13,7 +13,7 @@ export function refuse(value: unknown, reason: string | RegExp, owner: ActionOwn
   const outcome = outcomeFrom(value, owner);
   expect(outcome).toMatchObject({ kind: "failed", type: "JobFailed" });
   const { message } = outcome as Outcome & { kind: "failed" };
-  expect(message).toMatch(/^the handler gave an /);
+  expect(message).toMatch(/^the handler returned an /);
   if (typeof reason === "string") expect(message).toContain(reason);
   else expect(message).toMatch(reason);
 }

@@ -155,7 +155,7 @@ describe("what throws when it is read", () => {
     ["variables that refuse to be listed", { kind: "succeeded", outputVariables: new Proxy({}, { ownKeys: boom }) }],
     ["a member that throws something unreadable", throwsTheUnreadable],
   ])("is a failure too: %s", (_what, value) => {
-    refuse(value, "the handler gave an ");
+    refuse(value, "the handler returned an ");
     expect(JSON.stringify(outcomeFrom(value, "Custom"))).not.toContain("the secret detail");
   });
 
@@ -197,8 +197,8 @@ describe("a success", () => {
     ["a function", () => "s"],
     ["a Date", new Date(0)],
   ])("refuses a summary that is %s", (_what, summary) => {
-    refuse({ kind: "succeeded", summary }, '"summary" is not a text');
-    refuse({ kind: "succeeded", externalExecutionId: summary }, '"externalExecutionId" is not a text');
+    refuse({ kind: "succeeded", summary }, '"summary" is not a string');
+    refuse({ kind: "succeeded", externalExecutionId: summary }, '"externalExecutionId" is not a string');
   });
 
   it.each([
@@ -211,7 +211,7 @@ describe("a success", () => {
       expect(outcome[member]?.length).toBeLessThanOrEqual(max);
       expect(outcome[member]?.length).toBeGreaterThanOrEqual(max - 1);
       expect(outcome[member]?.isWellFormed()).toBe(true);
-      expect(outcome[member]).toContain("[shortened by partnerd]");
+      expect(outcome[member]).toContain("[truncated by partnerd]");
     }
   });
 
@@ -277,6 +277,6 @@ describe("a failure", () => {
     expect(outcome.type).toBe("JobFailed");
     expect(outcome.message.length).toBeLessThanOrEqual(5_000);
     expect(outcome.message.isWellFormed()).toBe(true);
-    expect(outcome.message).toContain("[shortened by partnerd]");
+    expect(outcome.message).toContain("[truncated by partnerd]");
   });
 });

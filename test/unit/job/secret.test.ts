@@ -49,7 +49,7 @@ describe("a secret", () => {
     expect(Number.isNaN(Number(secret))).toBe(true);
   });
 
-  it("keeps any value, also one that is not a text", () => {
+  it("keeps any value, also one that is not a string", () => {
     const inner = { key: "k" };
     expect(new Secret(inner).reveal()).toBe(inner);
     expect(new Secret(undefined).reveal()).toBeUndefined();

@@ -78,7 +78,7 @@ function send(client: HttpClient, url: string, more: Partial<HttpRequest> = {}):
   };
 }
 
-/** A server that takes connections and never says a word, not even of TLS. */
+/** A server that accepts connections and never says a word, not even of TLS. */
 async function startMute() {
   const sockets = new Set<Socket>();
   const first = Promise.withResolvers<Socket>();

@@ -1,4 +1,4 @@
-// A YAML text that does not parse: one mistake, at the line that a person would mend, with the lines around it.
+// A YAML text that does not parse: one mistake, at the line that a person would correct, with the lines around it.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";

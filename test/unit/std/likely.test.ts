@@ -67,7 +67,7 @@ describe("what a message says to write", () => {
   it("for a version with a dot is the text, and that CodePipeline takes no dot", async () => {
     const lines = await mistakesOf(optionsFor(least.replace('"1"', "1.0")));
     expect(lines).toEqual([
-      'partnerd.yaml:2: actionTypes[0].version is 1.0, not a text; write version: "1.0"; and then write letters, digits, - and _ only',
+      'partnerd.yaml:2: actionTypes[0].version is 1.0, not a string; write version: "1.0"; and then write letters, digits, - and _ only',
     ]);
   });
 
@@ -88,8 +88,8 @@ describe("what a message says to write", () => {
     ["foo", /`partnerd print-config` shows every key/],
     ["minInterval", /did you mean polling\.minInterval\?/],
     ["polling", /it has keys of its own: polling\.minInterval, polling\.maxInterval/],
-    ["handlers.h.url", /stand in a file/],
-    ["actionTypes[0].jobTimeout", /stand in a file/],
+    ["handlers.h.url", /be set in a file/],
+    ["actionTypes[0].jobTimeout", /be set in a file/],
     ["admin.prot", /did you mean admin\.port\?/],
   ])("for --set %s=1 leads to a key", async (key, says) => {
     const [line] = await mistakesOf(optionsFor(least, { overrides: [{ flag: "--set", key, text: "1" }] }));

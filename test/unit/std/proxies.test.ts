@@ -35,8 +35,8 @@ describe("the variables", () => {
   it.each([
     ["socks5://p.corp:1080", /socks5/],
     ["ftp://p.corp", /ftp/],
-    ["http://", /no URL/],
-    ["http://p.corp:99999", /no URL/],
+    ["http://", /not a proxy URL/],
+    ["http://p.corp:99999", /not a proxy URL/],
     ["http://user:50%@p.corp", /%25/],
   ])("%s is a mistake that is told of without its value", (value, what) => {
     const [mistake, ...more] = mistakesOfProxies({ https_proxy: value });

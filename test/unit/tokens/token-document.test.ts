@@ -61,7 +61,7 @@ describe("parseTokenDocument", () => {
     [
       "a token that nobody filled in",
       `${a}: one\n${b}: "${"$"}{HUSH}"\n`,
-      "entry 2: its token is a placeholder, and nothing is filled in here",
+      "entry 2: its token is a placeholder, and placeholders are not expanded",
     ],
     ["a token with a control character", `{"${a}": "hush\\u0000hush"}`, /control characters/],
   ])("refuses %s without quoting it", async (_, text, message) => {

@@ -364,7 +364,7 @@ describe("a client token file that goes wrong", () => {
     expect(JSON.stringify(events)).not.toContain("hush");
   });
 
-  it("is in force again as soon as it is mended, also when it is what it was before", async () => {
+  it("is in force again as soon as it is corrected, also when it is what it was before", async () => {
     const { look, events, token } = await opening(`${a}: one\n`);
     await replace("");
     await look();

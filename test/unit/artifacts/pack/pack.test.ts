@@ -251,7 +251,7 @@ test("refuses a tree that is too deep to be unpacked", async () => {
 
 test("refuses a folder that is missing, a file, or a link", async () => {
   rmSync(folder, { recursive: true });
-  expect((await refusal()).message).toContain("its folder is not there");
+  expect((await refusal()).message).toContain("its folder does not exist");
   writeFileSync(folder, "");
   expect((await refusal()).message).toContain("its folder is a file or a link");
   rmSync(folder);

@@ -265,8 +265,8 @@ describe("the same name again", () => {
 
   const file = { name: "a", content: "x" };
   it.each<readonly [string, readonly TarPart[], string]>([
-    ["a link over a file", [file, { name: "a", type: "2", linkTarget: "b" }], "is there twice"],
-    ["a file over a link", [{ name: "a", type: "2", linkTarget: "b" }, file], "is there twice"],
+    ["a link over a file", [file, { name: "a", type: "2", linkTarget: "b" }], "appears twice"],
+    ["a file over a link", [{ name: "a", type: "2", linkTarget: "b" }, file], "appears twice"],
     ["a folder over a file", [file, { name: "a", type: "5" }], "as a folder and as something else"],
     ["a file over a folder", [{ name: "a", type: "5" }, file], "as a folder and as something else"],
     ["a file that a hard link names", [file, { name: "h", type: "1", linkTarget: "a" }, file], "with a hard link to"],

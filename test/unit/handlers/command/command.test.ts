@@ -253,7 +253,7 @@ describe("a command", () => {
     expect(await outcomeOf(one.handler.run(call), call)).toEqual(failure);
   });
 
-  it("refuses an output whose name is no folder's name, before it starts", async () => {
+  it("refuses an output whose name is not a folder's name, before it starts", async () => {
     const one = await given("echo started");
     const call = aCall({ job: { outputs: [{ name: "../../x" }] } });
     expect(await outcomeOf(one.handler.run(call), call)).toMatchObject({ type: "ConfigurationError" });
@@ -327,7 +327,7 @@ describe("a command", () => {
     expect(outcome).toEqual({
       kind: "failed",
       type: "JobFailed",
-      message: "the handler was ended by SIGKILL\nlast words",
+      message: "the handler was killed by SIGKILL\nlast words",
     });
   });
 

@@ -35,7 +35,7 @@ describe("failureOfExit", () => {
   it("names the signal, and adds the end of stderr", () => {
     const failure = failureOfExit({ exitCode: null, exitSignal: "SIGSEGV" }, "last words");
     expect(failure?.type).toBe("JobFailed");
-    expect(failure?.message).toBe("the handler was ended by SIGSEGV\nlast words");
+    expect(failure?.message).toBe("the handler was killed by SIGSEGV\nlast words");
   });
 
   it("fails the job when nobody knows how the process ended", () => {

@@ -210,7 +210,7 @@ describe("an answer that is none", () => {
     ["503", status(503), /answered 503/],
     ["429", status(429), /answered 429/],
     ["HTML with 200", status(200, { "content-type": "text/html" }, "<html>"), /not JSON/],
-    ["a reset connection", resets, /no answer \(ECONNRESET\)/],
+    ["a reset connection", resets, /not answer \(ECONNRESET\)/],
     ["a body that breaks off", breaksOff, /incomplete/],
   ])("is asked for again: %s", async (_what, behaviour, message) => {
     const { handler, service, clock } = await given([behaviour, succeeds]);
@@ -299,7 +299,7 @@ describe("an answer that is none", () => {
     await clock.advance(9_999);
     expect(await outcome).toMatchObject({
       type: "SystemUnavailable",
-      message: expect.stringContaining("(1 attempt); last, it gave no answer (ETIMEDOUT)"),
+      message: expect.stringContaining("(1 attempt); last, it did not answer (ETIMEDOUT)"),
     });
   });
 

@@ -154,7 +154,7 @@ describe("a fleet's ledger", () => {
     await expect(one.record(lease, { type: "job-lost", reason: "taken-over" })).rejects.toMatchObject({ code: "lost" });
     await expect(one.lease(key("job-2"))).rejects.toMatchObject({ code: "unwritable" });
     expect(one.health().writable).toBe(false);
-    a.mend();
+    a.heal();
     await clock.advance(1_000);
     expect(one.health()).toEqual({ writable: true });
     expect(await one.lease(key("job-2"))).toBeDefined();
@@ -167,7 +167,7 @@ describe("a fleet's ledger", () => {
     const lease = await leased(one, running);
     a.cutOff();
     await clock.advance(leaseMs);
-    a.mend();
+    a.heal();
     await clock.advance(1_000);
     expect(await one.unfinished()).toEqual([]);
     await clock.advance(leaseMs + 250);
@@ -228,7 +228,7 @@ describe("a fleet's ledger", () => {
     await whenPassed(clock, 8_000, one.release(lease));
     const row = () => rows.items.get(`${rowName(key())}|job`);
     expect(row()?.["state"]).toEqual({ S: "acknowledging" });
-    a.mend();
+    a.heal();
     await clock.advance(2_000);
     expect(row()).toMatchObject({ state: { S: "dropped" }, holder: { S: "nobody" } });
     expect(row()?.["owedBy"]).toBeUndefined();
@@ -243,7 +243,7 @@ describe("a fleet's ledger", () => {
     const event: JobEvent = { type: "outcome-settled", outcome: succeeded({ summary: "late" }) };
     expect(await whenPassed(clock, 8_000, one.record(lease, event))).toMatchObject({ status: "rejected" });
     expect(lease.state).toBe("running");
-    a.mend();
+    a.heal();
     await clock.advance(2_000);
     expect(rows.items.get(`${rowName(key())}|job`)?.["state"]).toEqual({ S: "settled" });
     // The engine tells it again, and goes on.
@@ -266,7 +266,7 @@ describe("a fleet's ledger", () => {
     expect(recorded.status).toBe("rejected");
     await clock.advance(60_000);
     expect(lease.lost?.aborted).toBe(false);
-    a.mend();
+    a.heal();
     await clock.advance(10_000);
     expect(lease.state).toBe("settled");
     await ledger.close();

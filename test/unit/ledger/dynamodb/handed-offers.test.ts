@@ -70,7 +70,7 @@ describe("an offer of a job that another replica presumes to have", () => {
     await clock.advance(2_000);
     expect(hearing.nonces()).toEqual([]);
     expect(a.faults.join()).toContain("AccessDeniedException");
-    a.mend();
+    a.heal();
     await clock.advance(2_000);
     expect(hearing.nonces()).toEqual([first]);
     await hearing.stop();

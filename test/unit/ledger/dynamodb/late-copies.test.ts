@@ -84,7 +84,7 @@ const stories: Readonly<Record<string, (fleet: Fleet) => Promise<void>>> = {
     await one.release(await leased(one, running));
     b.spoil = (_, item) => (isJob(item) ? { after: fault("TimeoutError") } : {});
     await whenPassed(clock, 8_000, two.unfinished());
-    b.mend();
+    b.heal();
     await clock.advance(5_000);
     const [found] = await one.unfinished();
     if (!found) throw new Error("nothing was found");

@@ -134,7 +134,7 @@ describe("handlers of a former holder", () => {
     await clock.advance(pace.workMs);
     expect(lease.lost?.aborted).toBe(true);
     await whenPassed(clock, 8_000, one.release(lease));
-    a.mend();
+    a.heal();
     await clock.advance(10_000);
     expect(watch.found).toMatchObject([{ lease: { state: "running" } }]);
     expect(rows.items.get(name)?.["owedBy"]?.S).not.toBe("nobody");
@@ -151,7 +151,7 @@ describe("a table that is deleted and made anew while jobs run", () => {
     a.spoil = () => ({ before: fault("ResourceNotFoundException") });
     rows.items.clear();
     await clock.advance(5_000);
-    a.mend();
+    a.heal();
     // The next heartbeat finds no row of ours.
     await clock.advance(pace.beatMs);
     expect(lease.lost?.aborted).toBe(true);
@@ -382,7 +382,7 @@ describe("health", () => {
     await whenPassed(clock, 8_000, one.lease(key())).catch(() => {});
     await clock.advance(10 * 60_000);
     expect(a.health).toMatchObject([{ writable: false, reason: expect.stringContaining("AccessDeniedException") }]);
-    a.mend();
+    a.heal();
     await clock.advance(2_000);
     expect(a.health.map(({ writable }) => writable)).toEqual([false, true]);
     expect(await one.lease(key())).toBeDefined();

@@ -185,7 +185,7 @@ async function story(seed: number): Promise<readonly string[]> {
     if (what < 0.35) fleet[at] = start();
   }
   isWell = true;
-  for (const { replica } of fleet) replica.mend();
+  for (const { replica } of fleet) replica.heal();
   fleet.push(start());
   await clock.advance(quietMs + 2 * leaseMs);
   for (let n = 0; n < jobs; n++) {

@@ -63,9 +63,9 @@ describe("a take-over whose answers are lost", () => {
     a.cutOff();
     await lost.begun(clock);
     expect(watches.flatMap(({ found }) => found)).toEqual([]);
-    c.mend();
+    c.heal();
     await clock.advance(7_000);
-    b.mend();
+    b.heal();
     await clock.advance(10_000);
     const found = watches.flatMap((watch) => watch.found);
     expect(found.map(({ lease }) => lease.state)).toEqual([state]);
@@ -98,7 +98,7 @@ describe("a take-over whose answers are lost", () => {
     const isTake = (item: Item | undefined) => isJob(item) && ![undefined, "nobody"].includes(item?.["holder"]?.S);
     b.spoil = (_, item) => (isTake(item) ? { late: arrives } : {});
     expect(await whenPassed(clock, 8_000, two.unfinished())).toMatchObject({ status: "rejected" });
-    b.mend();
+    b.heal();
     await clock.advance(2_000);
     if (how === "stops") await whenPassed(clock, 500, two.close());
     else b.isSilent = true;
@@ -122,7 +122,7 @@ describe("a take-over whose answers are lost", () => {
     const two = await b.open();
     loseAnswers(b);
     await whenPassed(clock, 8_000, two.unfinished());
-    b.mend();
+    b.heal();
     await whenPassed(clock, 500, two.close());
     expect(holderOf(rows.items)).toBe("nobody");
     expect(replicasOf(rows.items)).toHaveLength(1);
@@ -145,7 +145,7 @@ it.each(["holds it", "gave it back"])(
     const lease = await leased(one);
     if (how === "gave it back") await one.release(lease);
     const row = rows.items.get(name);
-    b.mend();
+    b.heal();
     await clock.advance(5_000);
     expect(rows.items.get(name)).toEqual(row);
     expect(row).toMatchObject({ state: { S: "polled" } });
@@ -164,7 +164,7 @@ describe("the first write of a job", () => {
     a.spoil = (operation, item) => (operation === "PutItem" && isJob(item) ? { late: arrives } : {});
     const first = await whenPassed(clock, 8_000, one.lease(key()));
     expect(first).toMatchObject({ status: "rejected", reason: { code: "unwritable" } });
-    a.mend();
+    a.heal();
     await clock.advance(3_000);
     const lease = await leased(two, running);
     await clock.advance(60_000);
@@ -197,7 +197,7 @@ describe("the first write of a job", () => {
     a.spoil = (operation, item) => (operation === "PutItem" && isJob(item) ? { before: error } : {});
     const first = await whenPassed(clock, 8_000, one.lease(key()));
     expect(first).toMatchObject({ status: "rejected", reason: { code: "unwritable" } });
-    a.mend();
+    a.heal();
     await clock.advance(8_000);
     expect(one.health()).toEqual({ writable: true });
     expect(await one.lease(key())).toBeDefined();

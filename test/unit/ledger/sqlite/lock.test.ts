@@ -70,7 +70,7 @@ describe("the lock of a ledger", () => {
     expect(() => take()).toThrow(/ledger\.db\.lock.*damaged.*move it/s);
   });
 
-  it("says so when there is no folder for it", () => {
+  it("says so when there is not a folder for it", () => {
     path = join(folder, "missing", "ledger.db");
     expect(() => take()).toThrow(expect.objectContaining({ code: "unwritable" }));
   });

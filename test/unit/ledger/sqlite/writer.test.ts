@@ -226,7 +226,7 @@ describe("a transaction that fails", () => {
     expect(health).toEqual([{ writable: false, reason: "disk full", sinceMs }, { writable: true }]);
   });
 
-  it("fails what waited when mending fails, and what comes before the next attempt at once", async () => {
+  it("fails what waited when reopening fails, and what comes before the next attempt at once", async () => {
     const { clock, thread, write, seen } = setUp();
     write(1);
     await settle();
@@ -251,7 +251,7 @@ describe("a transaction that fails", () => {
     expect(seen()).toEqual(["rewritten", "5 done"]);
   });
 
-  it("goes on mending for as long as it takes, at its interval", async () => {
+  it("keeps reopening for as long as it takes, at its interval", async () => {
     const { clock, thread, write, writer } = setUp();
     write(1);
     await settle();

@@ -22,6 +22,6 @@ export function tokenMistake(token: unknown): string | undefined {
     return `has ${token.length} characters, the limit is ${limits.clientToken}`;
   }
   if (token.trim() !== token || /\p{Cc}/u.test(token)) return "has white space around it or control characters";
-  if (isPlaceholder(token)) return "is a placeholder, and nothing is filled in here";
+  if (isPlaceholder(token)) return "is a placeholder, and placeholders are not expanded";
   return undefined;
 }

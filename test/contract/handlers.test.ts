@@ -175,7 +175,7 @@ describe.each(kinds)("a $name handler", (kind) => {
     const { handler } = await open("says-very-much");
     const call = aCall();
     const outcome = await outcomeOf(handler.run(call), call);
-    expect(outcome).toMatchObject({ kind: "succeeded", summary: expect.stringMatching(/^x+ … \[shortened/) });
+    expect(outcome).toMatchObject({ kind: "succeeded", summary: expect.stringMatching(/^x+ … \[truncated/) });
   });
 
   it("has its texts made well-formed, whatever it puts into them", async () => {

@@ -182,7 +182,7 @@ describe("an input that cannot be had", () => {
     [
       "is encrypted by a key that these credentials may not use",
       "PermissionError",
-      /pipeline's own KMS key may not be used/,
+      /pipeline's own KMS key denied access/,
       (rig) => {
         rig.emulator.artifacts.setKmsKey({ id: keyId, state: "denied" });
         rig.emulator.artifacts.put({ ...key, text: "x", kmsKeyId: keyId });

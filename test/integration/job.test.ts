@@ -134,7 +134,7 @@ it("turns whatever a handler throws or returns into one truthful failure, and hu
       nonsense: /a number/,
       impossible: /without a continuationToken/,
       variables: /third-party/,
-      long: /shortened by partnerd/,
+      long: /truncated by partnerd/,
       empty: /without a reason/,
     }[name];
     expect(message).toMatch(expected ?? /never/);

@@ -515,7 +515,7 @@ it.each([
     reported.push(JSON.stringify(rig.emulator.job(id)?.result?.document));
   }
   for (const document of reported) {
-    expect(document).toContain("shortened by partnerd");
+    expect(document).toContain("truncated by partnerd");
     expect(document).not.toContain(apiKey.slice(0, 4));
   }
 });

@@ -86,7 +86,7 @@ describe("any other failure of a transfer", () => {
       "SystemUnavailable",
       /disk .* is full \(ENOSPC\)/,
     ],
-    ["a broken disk", Object.assign(new Error("x"), { code: "EIO" }), "SystemUnavailable", /cannot be used \(EIO\)/],
+    ["a broken disk", Object.assign(new Error("x"), { code: "EIO" }), "SystemUnavailable", /disk failed \(EIO\)/],
     ["no credentials", new GoneAccess(), "PermissionError", /gave this job no credentials/],
     ["a failed renewal", new Error("GetJobDetails failed: busy"), "SystemUnavailable", /GetJobDetails failed: busy/],
   ])("by %s is understood", (_what, error, type, message) => {

@@ -57,7 +57,7 @@ it("commands.md holds every command and no other", async () => {
 });
 
 it("operating.md goes in its runbook by events that the program logs as warnings or errors", () => {
-  const runbook = part(page("operating"), "## What does this event want from me?");
+  const runbook = part(page("operating"), "## What do I do about this event?");
   const events = [...runbook.matchAll(/^\| `([^`]+)`/gm)].map(([, event = ""]) => event);
   expect(events.length).toBeGreaterThan(5);
   const levelsOf = (event: string): readonly string[] =>

@@ -85,7 +85,7 @@ const rows: readonly Row[] = [
       return run;
     },
     endsAfterMs: limitMs - lastWordMs,
-    message: "gave no outcome by the job's deadline",
+    message: "delivered no outcome by the job's deadline",
   },
   {
     name: "a service that answered 202 and does not deliver",

@@ -108,7 +108,7 @@ describe("JobOutput", () => {
     for (let n = 0; n < 10_000; n++) write("stderr", `line ${n}\n`);
     output.end();
     expect(output.tail()).toHaveLength(4_000);
-    expect(output.tail()).toMatch(/^\[shortened by partnerd\]/);
+    expect(output.tail()).toMatch(/^\[truncated by partnerd\]/);
     expect(output.tail()).toMatch(/line 9998\nline 9999$/);
   });
 

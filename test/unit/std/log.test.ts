@@ -166,7 +166,7 @@ describe("createLog", () => {
     say(log, "info", { jobId: "j-1", long: "x".repeat(1e6) }, "y".repeat(1e6));
     expect(lines[0]?.length).toBeLessThan(70_000);
     expect(document()["jobId"]).toBe("j-1");
-    expect(String(document()["msg"])).toMatch(/^y+ … \[shortened by partnerd\]$/);
+    expect(String(document()["msg"])).toMatch(/^y+ … \[truncated by partnerd\]$/);
     const many = Object.fromEntries(Array.from({ length: 50_000 }, (_, n) => [`field${n}`, n]));
     say(log, "info", { ...many, list: Array.from({ length: 100_000 }, () => 1) }, "m");
     expect(lines[1]?.length).toBeLessThan(70_000);

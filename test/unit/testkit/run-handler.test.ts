@@ -13,7 +13,7 @@ describe("runHandler", () => {
       return succeeded({ summary: `${job.configuration["Target"]} ${"x".repeat(3_000)}` });
     };
     const { outcome, logs, outputs } = await runHandler(handler, { configuration: { Target: "main" } });
-    expect(outcome).toMatchObject({ kind: "succeeded", summary: expect.stringMatching(/^main x+ … \[shortened/) });
+    expect(outcome).toMatchObject({ kind: "succeeded", summary: expect.stringMatching(/^main x+ … \[truncated/) });
     expect(logs).toEqual([{ level: "info", message: "started", fields: { attempt: 1 } }]);
     expect(outputs).toEqual({});
   });

@@ -30,7 +30,7 @@ type ValueOf<P> = P extends { readonly each: infer E }
 type OneOf<S> = S extends unknown ? Values<S> : never;
 
 /** The keys that count for a word. */
-type Counting<S, W> = {
+export type Counting<S, W> = {
   [K in keyof S as S[K] extends { readonly only: infer O } | { readonly [onlyFor]: infer O }
     ? W extends WordsOf<O>
       ? K

@@ -3,7 +3,8 @@
 import type { Branded } from "../job/job.js";
 import type { Secret } from "../job/secret.js";
 import type { Format } from "./formats.js";
-import type { onlyFor, Setting } from "./setting.js";
+import type { Setting } from "./setting.js";
+import type { Counting } from "./values.js";
 
 /** What may be written for a section; with a deciding key, one of several by its word. */
 export type Written<S> = [DecidingKey<S>] extends [never] ? Flat<Keys<S>> : ByWord<S, DecidingKey<S>>;
@@ -18,17 +19,6 @@ type ByWord<S, K extends keyof S> = {
 type WordKey<P, K extends PropertyKey, W> = P extends { readonly default: W }
   ? { readonly [_ in K]?: W | undefined }
   : { readonly [_ in K]: W };
-
-/** The keys that count for a word. */
-type Counting<S, W> = {
-  [K in keyof S as S[K] extends { readonly only: infer O } | { readonly [onlyFor]: infer O }
-    ? W extends WordsOf<O>
-      ? K
-      : never
-    : K]: S[K];
-};
-
-type WordsOf<O> = O extends readonly (infer W)[] ? W : O;
 
 type Keys<S> = {
   readonly [K in keyof S & string as S[K] extends { readonly required: true } ? K : never]: WrittenPart<S[K]>;

@@ -1,4 +1,4 @@
-// One loop per action type, Region and query value: take slots, poll for that many, set the jobs going, rest. It ends
+// One loop per account, Region, action type and query value: take slots, poll for that many, set the jobs going, rest. It ends
 // only when its signal aborts, or, in a single pass, when nothing is waiting any more. It never ends by an error.
 import { GatewayError } from "../codepipeline/gateway.js";
 import { jobKeyName, type PolledJob } from "../job/job.js";

@@ -33,7 +33,9 @@ const nobody = "65534";
 const processes: Shortage = {
   limitedBy: (folder) => {
     execFileSync("chown", ["-R", nobody, folder]);
-    const user = ["setpriv", "--reuid", nobody, "--regid", nobody, "--clear-groups"];
+    // Limits of processes do not bind root. The clone may lie in a folder that only root may enter.
+    const reads = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"];
+    const user = ["setpriv", "--reuid", nobody, "--regid", nobody, "--clear-groups", ...reads];
     return [...user, "sh", "-c", 'ulimit -p 20 2>/dev/null || ulimit -u 20; exec "$@"', "sh"];
   },
   code: /EAGAIN/,

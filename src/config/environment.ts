@@ -8,9 +8,9 @@ import { openStore } from "./convict-store.js";
 import type { Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
 import type { Section } from "./setting.js";
-import { fileFormOf, settingsOf, specialKeys } from "./setting.js";
+import { fileFormOf, settingsOf } from "./setting.js";
 import type { Branch } from "./tree.js";
-import { overlay, treeAt, treeOf } from "./tree.js";
+import { treeAt, treeOf } from "./tree.js";
 
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -22,6 +22,12 @@ export interface Override {
   readonly text: string;
 }
 
+/** Where relative names of files start, and where mistakes go. */
+interface Reading {
+  readonly directory: string;
+  readonly findings: Findings;
+}
+
 /** Variables that are read elsewhere, or that partnerd itself sets for its commands. */
 const otherVariables: ReadonlySet<string> = new Set(["PARTNERD_CONFIG", ...commandVariables]);
 
@@ -29,17 +35,14 @@ const otherVariables: ReadonlySet<string> = new Set(["PARTNERD_CONFIG", ...comma
 const serviceLink = /_(SERVICE_(HOST|PORT(_.*)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
 const serviceAddress = /^(tcp|udp|sctp):\/\//;
 
-/** The files' tree with the environment over it. Empty variables count as unset. */
-export function withEnvironment(
-  tree: Branch,
-  schema: Section,
-  from: { readonly environment: Environment; readonly directory: string; readonly findings: Findings },
-): Branch {
-  const { environment, directory, findings } = from;
+/** One tree for each variable, in the order of the schema: a source or a store comes before what belongs to it. */
+export function fromEnvironment(schema: Section, environment: Environment, reading: Reading): readonly Branch[] {
+  const { directory, findings } = reading;
   const place = (name: string): Place => ({ kind: "environment", name, directory });
   const forms = formsOf(schema);
   const set: Record<string, string> = {};
   for (const [name, text] of Object.entries(environment)) {
+    // Empty variables count as unset.
     if (!name.startsWith("PARTNERD_") || !text || otherVariables.has(name)) continue;
     const isLink = serviceLink.test(name) && serviceAddress.test(text);
     if (forms.has(name) && !isLink) set[name] = text;
@@ -54,27 +57,21 @@ export function withEnvironment(
     }
   }
   const store = openStore(schema, set);
-  const special = specialKeys(schema);
-  let result = tree;
-  // In the order of the schema: a source or a store comes before what belongs to it.
-  for (const [name, { key, fileOf }] of forms) {
-    if (set[name] === undefined) continue;
+  return [...forms].flatMap(([name, { key, fileOf }]) => {
+    if (set[name] === undefined) return [];
     if (fileOf !== undefined && set[fileOf] !== undefined) {
       findings.mistake(place(name), `${fileOf} is set as well`, "keep one of them");
-    } else {
-      const value = fileOf === undefined ? store.get(key) : set[name];
-      result = overlay(result, treeAt(key.split("."), treeOf(value, place(name))), special);
+      return [];
     }
-  }
-  return result;
+    return [treeAt(key, treeOf(fileOf === undefined ? store.get(key) : set[name], place(name)))];
+  });
 }
 
 /** The variables of a schema, and those that name a file with the secret of one. */
 function formsOf(schema: Section): ReadonlyMap<string, { readonly key: string; readonly fileOf?: string }> {
   const forms = new Map<string, { readonly key: string; readonly fileOf?: string }>();
-  for (const [path, setting] of settingsOf(schema)) {
+  for (const [key, setting] of settingsOf(schema)) {
     if (setting.env === undefined) continue;
-    const key = path.join(".");
     forms.set(setting.env, { key });
     const fileKey = fileFormOf(key, setting);
     if (fileKey !== undefined) forms.set(`${setting.env}_FILE`, { key: fileKey, fileOf: setting.env });
@@ -82,32 +79,25 @@ function formsOf(schema: Section): ReadonlyMap<string, { readonly key: string; r
   return forms;
 }
 
-/** The tree with the flags over it. */
-export function withOverrides(
-  tree: Branch,
-  schema: Section,
-  from: { readonly overrides: readonly Override[]; readonly directory: string; readonly findings: Findings },
-): Branch {
-  const { overrides, directory, findings } = from;
-  const settings = new Map([...settingsOf(schema)].map(([path, setting]) => [path.join("."), setting]));
+/** One tree for each flag. */
+export function fromFlags(schema: Section, overrides: readonly Override[], reading: Reading): readonly Branch[] {
+  const { directory, findings } = reading;
+  const settings = new Map(settingsOf(schema));
   const store = openStore(schema);
-  const special = specialKeys(schema);
-  let result = tree;
-  for (const { flag, key, text } of overrides) {
+  return overrides.flatMap(({ flag, key, text }) => {
     const place: Place = { kind: "flag", name: flag, directory };
     const setting = settings.get(key);
-    if (!setting) {
-      findings.mistake(place, `the key ${quote(key)} is unknown`, otherKey(key, [...settings.keys()]));
-    } else if (setting.sensitive) {
+    if (setting && !setting.sensitive) {
+      store.set(key, text);
+      return [treeAt(key, treeOf(store.get(key), place))];
+    }
+    if (setting) {
       const { env } = setting;
       const remedy = env === undefined ? "write it into a file" : `set ${env} or ${env}_FILE`;
       findings.mistake(place, `${key} is a secret, and every user can see a command line`, remedy);
-    } else {
-      store.set(key, text);
-      result = overlay(result, treeAt(key.split("."), treeOf(store.get(key), place)), special);
-    }
-  }
-  return result;
+    } else findings.mistake(place, `the key ${quote(key)} is unknown`, otherKey(key, [...settings.keys()]));
+    return [];
+  });
 }
 
 /** What to write instead of a key that no flag can set. */

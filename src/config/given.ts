@@ -1,8 +1,6 @@
-// From a configuration that a program gives as an object to the tree that files become, and handlers that it gives as
-// functions. Knows no key but `handlers`.
+// From a configuration that a program gives as an object to the tree that files become. Knows no key.
 import type { Findings, Place } from "./mistakes.js";
-import type { SpecialKeys, Tree } from "./tree.js";
-import { type Branch, type Entry, overlay } from "./tree.js";
+import type { Branch, Entry, Tree } from "./tree.js";
 
 /** Deepest real nesting is 4; an object may hold itself. */
 const depthMax = 20;
@@ -15,20 +13,6 @@ export function treeOfObject(given: unknown, directory: string, findings: Findin
   if (tree === undefined || tree.kind === "map") return tree;
   findings.mistake(tree.place, "the configuration is not an object", "give { actionTypes, handlers, … }");
   return undefined;
-}
-
-/** The tree with handlers that are functions. In the configuration each is a module without a file, in this thread. */
-export function withFunctions(tree: Branch, names: readonly string[], directory: string, special: SpecialKeys): Branch {
-  const place: Place = { kind: "object", directory };
-  const leaf = (value: string): Tree => ({ kind: "leaf", value, text: value, place });
-  const map = (entries: Readonly<Record<string, Tree>>): Branch => ({
-    kind: "map",
-    entries: new Map(Object.entries(entries).map(([key, each]) => [key, { place, tree: each }])),
-    place,
-  });
-  const handler = () => map({ kind: leaf("module"), path: leaf("<function>"), isolation: leaf("none") });
-  if (names.length === 0) return tree;
-  return overlay(tree, map({ handlers: map(Object.fromEntries(names.map((name) => [name, handler()]))) }), special);
 }
 
 class ObjectReader {

@@ -7,9 +7,9 @@ import { formatDuration } from "../std/units.js";
 import type { Config } from "./config.js";
 import { configOf } from "./config.js";
 import type { Environment, Override } from "./environment.js";
-import { withEnvironment, withOverrides } from "./environment.js";
+import { fromEnvironment, fromFlags } from "./environment.js";
 import { readConfigFile } from "./file.js";
-import { treeOfObject, withFunctions } from "./given.js";
+import { treeOfObject } from "./given.js";
 import type { Mistake } from "./mistakes.js";
 import { ConfigError, Findings } from "./mistakes.js";
 import { readSection } from "./reader.js";
@@ -18,7 +18,7 @@ import { schema } from "./schema.js";
 import { specialKeys } from "./setting.js";
 import { Settings } from "./settings.js";
 import type { Branch } from "./tree.js";
-import { overlay } from "./tree.js";
+import { laidOver } from "./tree.js";
 import { valuesOf } from "./values.js";
 
 /** Where a configuration is looked for. */
@@ -55,10 +55,9 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
 
 /** Where the admin port is, whatever else may be wrong with the configuration: a probe asks a daemon that runs. */
 export async function loadAdminAddress(options: LoadOptions): Promise<{ host: string; port: number }> {
-  const { settings, findings, files, isWhole } = await readAll(options);
   // Without any file, the environment and the defaults say it.
-  const isKnown = isWhole || files.length === 0;
-  if (!isKnown || !settings.isSound("admin.host", "admin.port")) throw new ConfigError(findings.mistakes);
+  const { settings, findings, isWhole } = await readAll(options);
+  if (!isWhole || !settings.isSound("admin.host", "admin.port")) throw new ConfigError(findings.mistakes);
   const { host, port } = valuesOf(schema.admin, "admin", settings);
   return { host, port };
 }
@@ -77,20 +76,26 @@ interface Read {
 }
 
 async function readAll(options: LoadOptions): Promise<Read> {
-  const { directory, environment, overrides } = options;
+  const { directory, environment, overrides, object } = options;
   const findings = new Findings();
   const settings = new Settings();
-  const isObject = options.object !== undefined;
-  const files = isObject ? [] : await filesOf(options, findings);
-  const { tree: read, isWhole } = isObject
-    ? readObject(options.object, directory, findings)
-    : await readFiles(files, directory, findings);
-  const written = withFunctions(read, options.functions ?? [], directory, specialKeys(schema));
-  const withVariables = withEnvironment(written, schema, { environment, directory, findings });
-  const tree = withOverrides(withVariables, schema, { overrides, directory, findings });
+  const files = object === undefined ? await filesOf(options, findings) : [];
+  const written = object === undefined ? [] : [treeOfObject(object, directory, findings)];
+  for (const file of files) written.push(await readConfigFile(file, directory, findings));
+  const layers = [
+    ...written,
+    functionHandlers(options, findings),
+    ...fromEnvironment(schema, environment, { directory, findings }),
+    ...fromFlags(schema, overrides, { directory, findings }),
+  ];
+  const tree = laidOver(
+    layers.filter((layer) => layer !== undefined),
+    specialKeys(schema),
+  );
+  const isWhole = !written.includes(undefined);
   const found = { settings, findings, files, isWhole };
   // With a file missing or unreadable, all that it holds would be reported as missing too, which does not help.
-  const canGoOn = isWhole && (isObject || files.length > 0);
+  const canGoOn = isWhole && written.length > 0;
   await readSection(schema, tree, "", { settings, directory, findings: canGoOn ? findings : new Findings() });
   if (!canGoOn) return found;
   settleDefaults(settings, environment);
@@ -110,32 +115,11 @@ async function filesOf(options: LoadOptions, findings: Findings): Promise<readon
   return [];
 }
 
-/** What was written; not whole when a part of it cannot be read. */
-interface WrittenTree {
-  readonly tree: Branch;
-  readonly isWhole: boolean;
-}
-
-function emptyTree(): Branch {
-  return { kind: "map", entries: new Map(), place: { kind: "default" } };
-}
-
-function readObject(object: unknown, directory: string, findings: Findings): WrittenTree {
-  const tree = treeOfObject(object, directory, findings);
-  return { tree: tree ?? emptyTree(), isWhole: tree !== undefined };
-}
-
-/** All files laid over one another, in order. */
-async function readFiles(files: readonly string[], directory: string, findings: Findings): Promise<WrittenTree> {
-  let tree = emptyTree();
-  let isWhole = true;
-  const special = specialKeys(schema);
-  for (const file of files) {
-    const next = await readConfigFile(file, directory, findings);
-    if (next) tree = overlay(tree, next, special);
-    else isWhole = false;
-  }
-  return { tree, isWhole };
+/** In the configuration, a handler that is a function is a module without a file, in this thread. */
+function functionHandlers({ functions = [], directory }: LoadOptions, findings: Findings): Branch | undefined {
+  if (functions.length === 0) return undefined;
+  const handler = { kind: "module", path: "<function>", isolation: "none" };
+  return treeOfObject({ handlers: Object.fromEntries(functions.map((name) => [name, handler])) }, directory, findings);
 }
 
 /** Defaults that depend on the machine or on another setting. */

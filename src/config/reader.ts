@@ -11,11 +11,11 @@ import type { Problem } from "./formats.js";
 import type { Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
 import type { Section, Setting } from "./setting.js";
-import { fileFormOf, isAlwaysRequired, isSetting, joined, settingsOf } from "./setting.js";
+import { fileFormOf, isAlwaysRequired, isSetting, joined, lastKey, settingsOf } from "./setting.js";
 import type { Held, Settings } from "./settings.js";
 import { entryName } from "./shapes.js";
 import type { Branch, Leaf, Tree } from "./tree.js";
-import { describeTree, isEmpty, partOf, placeIn, plain } from "./tree.js";
+import { describeTree, emptyBranch, isEmpty, partOf, placeIn, plain } from "./tree.js";
 
 /** What reading goes along with. */
 export interface Reading {
@@ -35,8 +35,7 @@ export async function readSection(section: Section, tree: Branch, prefix: string
   const store = openStore(section);
   for (const [key, { value, isBroken }] of given) if (!isBroken) store.set(key, value);
   store.validate({ allowed: "strict" });
-  for (const [path, setting] of settingsOf(section)) {
-    const key = path.join(".");
+  for (const [key, setting] of settingsOf(section)) {
     const held: Held = given.get(key) ?? { value: null, place: { kind: "default" } };
     const value: unknown = store.get(key);
     const directory = directoryOf(held.place) ?? reading.directory;
@@ -95,7 +94,7 @@ function kindOf(
 /** A map under `path`, an empty one if nothing is there, or `undefined` and a mistake. */
 function asBranch(tree: Tree, path: string, findings: Findings): Branch | undefined {
   if (tree.kind === "map") return tree;
-  if (isEmpty(tree)) return { kind: "map", entries: new Map(), place: tree.place };
+  if (isEmpty(tree)) return emptyBranch(tree.place);
   findings.mistake(tree.place, `${path} is ${describeTree(tree)}, not a map`, "write its keys below it, indented");
   return undefined;
 }
@@ -119,7 +118,7 @@ async function collect(section: Section, tree: Branch, walk: Walk): Promise<void
     }
     const below = tree.entries.get(key)?.tree;
     const branch = below && asBranch(below, joined(here, key), walk.reading.findings);
-    await collect(part, branch ?? { kind: "map", entries: new Map(), place: tree.place }, { ...walk, path });
+    await collect(part, branch ?? emptyBranch(tree.place), { ...walk, path });
   }
 }
 
@@ -279,8 +278,8 @@ function refuseUnknownKeys(section: Section, tree: Branch, here: string, finding
 function suggestion(key: string, known: readonly string[], section: Section): string {
   const near = nearest(key, known);
   if (near) return `did you mean ${near}?`;
-  const [below] = [...settingsOf(section)].find(([path]) => path.at(-1) === key) ?? [];
-  return below ? `did you mean ${below.join(".")}?` : `known here: ${known.join(", ")}`;
+  const [below] = [...settingsOf(section)].find(([path]) => lastKey(path) === key) ?? [];
+  return below ? `did you mean ${below}?` : `known here: ${known.join(", ")}`;
 }
 
 /** Where names of files start that were written at a place. */

@@ -15,7 +15,7 @@ import type { Findings } from "./mistakes.js";
 import { quote } from "./mistakes.js";
 import { schema } from "./schema.js";
 import { checkServices } from "./service-rules.js";
-import { fileFormOf, isFor, settingsOf } from "./setting.js";
+import { besideKey, fileFormOf, isFor, lastKey, settingsOf } from "./setting.js";
 import type { Settings } from "./settings.js";
 
 type ActionType = Draft["actionTypes"][number];
@@ -64,8 +64,9 @@ function actionTypesOf({ draft, settings }: Checked): readonly (readonly [string
 function checkOrder({ settings, findings }: Checked): void {
   for (const [path, { kind, atMost, uselessOver }] of settingsOf(schema)) {
     const limit = atMost ?? uselessOver;
-    const [low, high] = [path.join("."), [...path.slice(0, -1), limit].join(".")];
-    if (limit === undefined || !settings.isSound(low, high)) continue;
+    if (limit === undefined) continue;
+    const [low, high] = [path, besideKey(path, limit)];
+    if (!settings.isSound(low, high)) continue;
     const [value, most] = [low, high].map((each) => Number(meaningOf(kind, settings.get(each))));
     if (value === undefined || most === undefined || value <= most) continue;
     if (atMost === undefined) {
@@ -100,9 +101,8 @@ function checkAdmin({ draft: { admin }, settings, findings }: Checked): void {
 function checkChoices({ settings, findings }: Checked): void {
   let deciding = "";
   let isMistake = false;
-  for (const [path, setting] of settingsOf(schema)) {
+  for (const [name, setting] of settingsOf(schema)) {
     const { decides, only } = setting;
-    const name = path.join(".");
     if (decides) [deciding, isMistake] = [name, decides === "strictly"];
     if (only === undefined || !settings.isSound(deciding) || !settings.isGiven(name)) continue;
     const [word, value] = [settings.get(deciding), settings.get(name)];
@@ -112,7 +112,7 @@ function checkChoices({ settings, findings }: Checked): void {
     const place = settings.place(name);
     // If a variable or flag changes the choice, the file may keep the keys of its own choice.
     if (place.kind === "file" && !["file", "default"].includes(settings.place(deciding).kind)) continue;
-    const key = deciding.replace(/^.*\./, "");
+    const key = lastKey(deciding);
     const what = `${name} has no effect with ${key}: ${word}`;
     const remedy = `write ${key}: ${[only].flat().join(" or ")}, or remove it`;
     if (isMistake) findings.mistake(place, what, remedy);
@@ -310,7 +310,7 @@ function checkCommands({ draft, settings, findings, environment }: Checked): voi
 function secretVariables(): readonly (readonly [name: string, remedy: string])[] {
   const ofAws = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
   const own = [...settingsOf(schema)].flatMap(([path, setting]) =>
-    setting.env && fileFormOf(path.join("."), setting) ? [setting.env] : [],
+    setting.env && fileFormOf(path, setting) ? [setting.env] : [],
   );
   return [
     ...ofAws.map((name) => [name, "let partnerd assume a role, or use a credentials file"] as const),

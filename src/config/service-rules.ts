@@ -3,7 +3,7 @@ import { hostOf, isLoopback, reachableHost } from "../std/addresses.js";
 import type { Draft } from "./config.js";
 import type { Findings } from "./mistakes.js";
 import { schema } from "./schema.js";
-import { joined, type Section, settingsOf } from "./setting.js";
+import { type Section, settingsOf } from "./setting.js";
 import type { Settings } from "./settings.js";
 
 interface Services {
@@ -46,8 +46,7 @@ function checkCallbacks({ draft: { admin, handlers }, settings, findings }: Serv
 
 /** Every URL that is set, and right, with its path; also those of entries. */
 function urlsOf(section: Section, prefix: string, settings: Settings): readonly (readonly [string, URL])[] {
-  return [...settingsOf(section)].flatMap(([keys, { kind }]) => {
-    const path = joined(prefix, keys.join("."));
+  return [...settingsOf(section, prefix)].flatMap(([path, { kind }]) => {
     const value = kind.name === "URL" && settings.isSound(path) ? settings.get(path) : undefined;
     const below = settings.entries(path).flatMap((entry) => urlsOf(entry.section, entry.path, settings));
     return typeof value === "string" ? [[path, new URL(value)] as const] : below;

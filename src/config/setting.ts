@@ -121,20 +121,31 @@ export function fileFormOf(key: string, part: Setting | Section | undefined): st
   return part && isSetting(part) && part.sensitive && part.format === "text" ? `${key}File` : undefined;
 }
 
-/** Every setting below a section with its path, in the order of the schema. */
-export function* settingsOf(section: Section, path: readonly string[] = []): Generator<[string[], Setting]> {
+/** Every setting below a section with its path, such as `polling.minInterval`, in the order of the schema. */
+export function* settingsOf(section: Section, prefix = ""): Generator<[path: string, setting: Setting]> {
   const only = section[onlyFor];
   for (const [key, part] of Object.entries(section)) {
-    if (isSetting(part)) yield [[...path, key], only ? { ...part, only } : part];
-    else yield* settingsOf(part, [...path, key]);
+    const path = joined(prefix, key);
+    if (isSetting(part)) yield [path, only ? { ...part, only } : part];
+    else yield* settingsOf(part, path);
   }
+}
+
+/** The last key of a path. */
+export function lastKey(path: string): string {
+  return path.slice(path.lastIndexOf(".") + 1);
+}
+
+/** The path of a key that stands beside the last key of another path. */
+export function besideKey(path: string, key: string): string {
+  return path.slice(0, path.lastIndexOf(".") + 1) + key;
 }
 
 /** The keys of a schema, those of its entries too, that lie over one another in a way of their own. */
 export function specialKeys(section: Section): SpecialKeys {
   const [deciding, secret] = [new Set<string>(), new Set<string>()];
   for (const [path, setting] of settingsOf(section)) {
-    const key = path.at(-1) ?? "";
+    const key = lastKey(path);
     if (setting.decides === "strictly") deciding.add(key);
     if (fileFormOf(key, setting)) secret.add(key);
     for (const entries of [setting.each ?? {}, setting.named ?? {}, ...Object.values(setting.kinds ?? {})]) {

@@ -7,21 +7,21 @@ import { isAlwaysRequired, settingsOf } from "./setting.js";
 export function configurationTable(): string {
   const rows = rowsOf(schema, "");
   for (const [path, { each, named, kinds }] of settingsOf(schema)) {
-    if (each) rows.push(...rowsOf(each, `${path.join(".")}[].`));
-    if (named) rows.push(...rowsOf(named, `${path.join(".")}.NAME.`));
-    if (kinds) rows.push(...kindRows(kinds, `${path.join(".")}.NAME.`));
+    if (each) rows.push(...rowsOf(each, `${path}[]`));
+    if (named) rows.push(...rowsOf(named, `${path}.NAME`));
+    if (kinds) rows.push(...kindRows(kinds, `${path}.NAME`));
   }
   return `${["| Key | Value | Default | Variable | |", "|---|---|---|---|---|", ...rows].join("\n")}\n`;
 }
 
 function rowsOf(section: Section, prefix: string): string[] {
-  return [...settingsOf(section)].map(([path, setting]) => row(`${prefix}${path.join(".")}`, setting));
+  return [...settingsOf(section, prefix)].map(([path, setting]) => row(path, setting));
 }
 
 /** First the keys that every kind has, then those of one kind, with its name. */
 function kindRows(kinds: Readonly<Record<string, Section>>, prefix: string): readonly string[] {
   const all = Object.entries(kinds).flatMap(([word, section]) =>
-    [...settingsOf(section)].map(([path, setting]) => ({ word, key: `${prefix}${path.join(".")}`, setting })),
+    [...settingsOf(section, prefix)].map(([key, setting]) => ({ word, key, setting })),
   );
   const groups = [...Map.groupBy(all, ({ key, setting }) => `${key} ${setting.doc}`).values()];
   return groups

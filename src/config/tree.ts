@@ -38,25 +38,20 @@ export interface SpecialKeys {
   readonly secret: readonly string[];
 }
 
-/** The second upon the first: maps key by key, all else replaced. */
-export function overlay(under: Branch, over: Branch, special: SpecialKeys): Branch {
-  if (special.deciding.some((key) => changes(under, over, key))) return over;
-  const entries = new Map(under.entries);
-  for (const [key, entry] of over.entries) {
-    const below = entries.get(key);
-    entries.set(key, below ? { place: entry.place, tree: overlaid(below.tree, entry.tree, special) } : entry);
-    for (const secret of special.secret) {
-      if (key === secret && !over.entries.has(`${secret}File`)) entries.delete(`${secret}File`);
-      if (key === `${secret}File` && !over.entries.has(secret)) entries.delete(secret);
-    }
-  }
-  return { kind: "map", entries, place: over.place };
+/** Each laid over those before it: maps key by key, all else replaced. */
+export function laidOver(layers: readonly Branch[], special: SpecialKeys): Branch {
+  return layers.reduce((under, over) => overlay(under, over, special), emptyBranch({ kind: "default" }));
 }
 
-/** A map that holds one value at a path of keys. */
-export function treeAt(path: readonly string[], value: Tree): Branch {
-  const [key = "", ...rest] = path;
-  const tree = rest.length === 0 ? value : treeAt(rest, value);
+/** A map without any key. */
+export function emptyBranch(place: Place): Branch {
+  return { kind: "map", entries: new Map(), place };
+}
+
+/** A map that holds one value at a path such as `polling.minInterval`. */
+export function treeAt(path: string, value: Tree): Branch {
+  const [key = "", ...below] = path.split(".");
+  const tree = below.length === 0 ? value : treeAt(below.join("."), value);
   return { kind: "map", entries: new Map([[key, { place: value.place, tree }]]), place: value.place };
 }
 
@@ -101,6 +96,20 @@ export function describeTree(tree: Tree): string {
   if (tree.kind === "list") return "a list";
   if (tree.value === null) return "empty";
   return typeof tree.value === "string" ? "a text" : `a ${typeof tree.value}`;
+}
+
+function overlay(under: Branch, over: Branch, special: SpecialKeys): Branch {
+  if (special.deciding.some((key) => changes(under, over, key))) return over;
+  const entries = new Map(under.entries);
+  for (const [key, entry] of over.entries) {
+    const below = entries.get(key);
+    entries.set(key, below ? { place: entry.place, tree: overlaid(below.tree, entry.tree, special) } : entry);
+    for (const secret of special.secret) {
+      if (key === secret && !over.entries.has(`${secret}File`)) entries.delete(`${secret}File`);
+      if (key === `${secret}File` && !over.entries.has(secret)) entries.delete(secret);
+    }
+  }
+  return { kind: "map", entries, place: over.place };
 }
 
 function overlaid(under: Tree, over: Tree, special: SpecialKeys): Tree {

@@ -13,9 +13,9 @@ function mistakes(environment: Record<string, string>): Promise<readonly string[
 describe("an environment variable", () => {
   it("is named after its key, for every key that has one", () => {
     for (const [path, { env }] of settingsOf(schema)) {
-      const name = path.join("_").replaceAll(/[A-Z]/g, "_$&").toUpperCase();
-      const isCollection = ["accounts", "actionTypes", "handlers", "clientTokens.tokens"].includes(path.join("."));
-      expect(env, path.join(".")).toBe(isCollection ? undefined : `PARTNERD_${name}`);
+      const name = path.replaceAll(".", "_").replaceAll(/[A-Z]/g, "_$&").toUpperCase();
+      const isCollection = ["accounts", "actionTypes", "handlers", "clientTokens.tokens"].includes(path);
+      expect(env, path).toBe(isCollection ? undefined : `PARTNERD_${name}`);
     }
   });
 

@@ -121,12 +121,10 @@ it("every npm script that is named exists", () => {
 
 /** Every key of a configuration, those that hold others included; names of entries left out. */
 function keysOf(section: Section, prefix = ""): readonly string[] {
-  return [...settingsOf(section)].flatMap(([path, { each, kinds, named }]) => [
-    ...path.map((_, index) => `${prefix}${path.slice(0, index + 1).join(".")}`),
-    ...(each ? keysOf(each, `${prefix}${path.join(".")}[].`) : []),
-    ...[...Object.values(kinds ?? {}), ...(named ? [named] : [])].flatMap((kind) =>
-      keysOf(kind, `${prefix}${path.join(".")}.NAME.`),
-    ),
+  return [...settingsOf(section, prefix)].flatMap(([path, { each, kinds, named }]) => [
+    ...path.split(".").map((_, index, keys) => keys.slice(0, index + 1).join(".")),
+    ...(each ? keysOf(each, `${path}[]`) : []),
+    ...[...Object.values(kinds ?? {}), ...(named ? [named] : [])].flatMap((kind) => keysOf(kind, `${path}.NAME`)),
   ]);
 }
 

@@ -1,18 +1,16 @@
 // The AWS SDK's own variables, as far as they are wrong at a glance: what a copied line, a Windows file or `--env-file`
 // adds to a value. The SDK would take it as it is, and the calls would fail far away from here. Never shows a value.
 import type { Environment } from "./environment.js";
-import type { Findings } from "./mistakes.js";
 
 /** They stand in a header of each request. */
 const inHeaders = new Set(["AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"]);
 
-/** Adds a mistake for each variable `AWS_…` that cannot be right. */
-export function checkAwsVariables(environment: Environment, findings: Findings): void {
-  for (const [name, value] of Object.entries(environment)) {
-    if (!name.startsWith("AWS_") || !value) continue;
-    const what = troubleWith(name, value);
-    if (what) findings.mistake({ kind: "environment", name, directory: "" }, what, "correct it, or unset it");
-  }
+/** What is wrong with the variables `AWS_…`, each with its name. */
+export function mistakesOfAwsVariables(environment: Environment) {
+  return Object.entries(environment).flatMap(([variable, value]) => {
+    const what = variable.startsWith("AWS_") && value ? troubleWith(variable, value) : undefined;
+    return what ? [{ variable, what, remedy: "correct it, or unset it" }] : [];
+  });
 }
 
 function troubleWith(name: string, value: string): string | undefined {

@@ -112,12 +112,12 @@ export const actionTypeSchema = {
   maxConcurrentJobs: setting(
     "Maximum number of jobs of this entry that run at once, over all its pollers, within `worker.maxConcurrentJobs`.",
     integer(1, 10_000),
-    { derived: "`worker.maxConcurrentJobs`" },
+    { derived: "`worker.maxConcurrentJobs`", uselessOver: "worker.maxConcurrentJobs" },
   ),
   maxConcurrentJobsPerClient: setting(
     "Maximum number of jobs of this entry that run at once for one customer, within `worker.maxConcurrentJobsPerClient`; further jobs wait at CodePipeline.",
     integer(1, 10_000),
-    { unset: "`worker.maxConcurrentJobsPerClient`" },
+    { unset: "`worker.maxConcurrentJobsPerClient`", uselessOver: "worker.maxConcurrentJobsPerClient" },
   ),
   serialBy: setting(
     "One job of this entry at a time for each value: `client`, or `configuration.NAME` for a property of the action's configuration. Jobs without that property do not wait for each other.",
@@ -170,11 +170,12 @@ export const accountSchema = {
   externalId: setting(
     "The external id that the role's trust policy requires (`sts:ExternalId`).",
     text({ max: 1_224, form: /^[\w+=,.@:/-]{2,1224}$/, says: "2 or more letters, digits and _ + = , . @ : / -" }),
+    { needs: "roleArn" },
   ),
   sessionName: setting(
     "Session name of the assumed role, as CloudTrail shows it.",
     text({ max: 64, form: /^[\w+=,.@-]{2,64}$/, says: "2 to 64 letters, digits and _ + = , . @ -" }),
-    { unset: "`partnerd`" },
+    { unset: "`partnerd`", needs: "roleArn" },
   ),
   profile: setting(
     "A profile of the AWS configuration files, instead of a role.",
@@ -239,7 +240,10 @@ export const handlerSchemas = {
         unset: "the daemon's",
       },
     ),
-    group: setting("Group that the program runs as; only with `user`.", accountFormat, { unset: "the user's" }),
+    group: setting("Group that the program runs as; only with `user`.", accountFormat, {
+      unset: "the user's",
+      needs: "user",
+    }),
     breaker: breakerSchema,
   },
   http: {

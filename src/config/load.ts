@@ -78,7 +78,6 @@ interface Read {
 async function readAll(options: LoadOptions): Promise<Read> {
   const { directory, environment, overrides, object } = options;
   const findings = new Findings();
-  const settings = new Settings();
   const files = object === undefined ? await filesOf(options, findings) : [];
   const written = object === undefined ? [] : [treeOfObject(object, directory, findings)];
   for (const file of files) written.push(await readConfigFile(file, directory, findings));
@@ -93,14 +92,15 @@ async function readAll(options: LoadOptions): Promise<Read> {
     specialKeys(schema),
   );
   const isWhole = !written.includes(undefined);
-  const found = { settings, findings, files, isWhole };
   // With a file missing or unreadable, all that it holds would be reported as missing too, which does not help.
   const canGoOn = isWhole && written.length > 0;
-  await readSection(schema, tree, "", { settings, directory, findings: canGoOn ? findings : new Findings() });
+  const settings = new Settings(canGoOn ? findings : new Findings());
+  const found = { settings, findings, files, isWhole };
+  await readSection(schema, tree, "", { settings, directory });
   if (!canGoOn) return found;
   settleDefaults(settings, environment);
   const draft = valuesOf(schema, "", settings);
-  checkRules({ draft, settings, findings, environment });
+  checkRules({ draft, settings, environment });
   return findings.mistakes.length > 0 ? found : { ...found, config: configOf(draft) };
 }
 

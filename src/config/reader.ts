@@ -19,8 +19,8 @@ import { describeTree, emptyBranch, isEmpty, partOf, placeIn, plain } from "./tr
 
 /** What reading goes along with. */
 export interface Reading {
+  /** What is read, and what is wrong with it. */
   readonly settings: Settings;
-  readonly findings: Findings;
   /** Where relative defaults start: the working directory. */
   readonly directory: string;
 }
@@ -47,7 +47,8 @@ export async function readSection(section: Section, tree: Branch, prefix: string
 
 /** The entries of a list or a map, each under its own section. */
 async function readEntries(setting: Setting, tree: Tree, path: string, reading: Reading): Promise<void> {
-  const { findings, settings } = reading;
+  const { settings } = reading;
+  const { findings } = settings;
   if (setting.each && tree.kind === "list") {
     for (const [index, item] of tree.items.entries()) {
       const entry = { name: String(index), path: `${path}[${index}]`, section: setting.each };
@@ -108,7 +109,7 @@ interface Walk {
 
 async function collect(section: Section, tree: Branch, walk: Walk): Promise<void> {
   const here = joined(walk.prefix, walk.path.join("."));
-  refuseUnknownKeys(section, tree, here, walk.reading.findings);
+  refuseUnknownKeys(section, tree, here, walk.reading.settings.findings);
   for (const [key, part] of Object.entries(section)) {
     const path = [...walk.path, key];
     if (isSetting(part)) {
@@ -117,13 +118,13 @@ async function collect(section: Section, tree: Branch, walk: Walk): Promise<void
       continue;
     }
     const below = tree.entries.get(key)?.tree;
-    const branch = below && asBranch(below, joined(here, key), walk.reading.findings);
+    const branch = below && asBranch(below, joined(here, key), walk.reading.settings.findings);
     await collect(part, branch ?? emptyBranch(tree.place), { ...walk, path });
   }
 }
 
 async function readSetting(setting: Setting, key: string, tree: Branch, walk: Walk): Promise<Held | undefined> {
-  const { findings } = walk.reading;
+  const { findings } = walk.reading.settings;
   const name = joined(walk.prefix, walk.path.join("."));
   const fileEntry = tree.entries.get(fileFormOf(key, setting) ?? "");
   const entry = tree.entries.get(key);

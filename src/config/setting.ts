@@ -22,8 +22,10 @@ export interface SettingOptions {
   readonly only?: string | readonly string[];
   /** A key beside it that it may not be over. */
   readonly atMost?: string;
-  /** A key beside it that makes it useless when it is over. */
+  /** A key beside it, or the path of one, over which it has no effect. */
   readonly uselessOver?: string;
+  /** A key beside it without which it means nothing. */
+  readonly needs?: string;
   /** It names files, and the texts in them join this list beside it. */
   readonly filesOf?: string;
   /** Others read it: a placeholder in it may be theirs. */

@@ -1,7 +1,7 @@
 // The settings of one configuration by their paths, such as `polling.minInterval` or `actionTypes[1].handler`: each as
 // the user would write it, with the place it came from. Names of files are absolute here already.
-import type { Place } from "./mistakes.js";
-import type { Section } from "./setting.js";
+import { Findings, type Place } from "./mistakes.js";
+import { type Section, type Setting, settingsOf } from "./setting.js";
 import type { Tree } from "./tree.js";
 import { placeIn } from "./tree.js";
 
@@ -26,8 +26,23 @@ export interface Entry {
 }
 
 export class Settings {
+  readonly findings: Findings;
   readonly #held = new Map<string, Held>();
   readonly #entries = new Map<string, Entry[]>();
+
+  constructor(findings = new Findings()) {
+    this.findings = findings;
+  }
+
+  /** Something is wrong with a setting, or a part of it. */
+  mistake(path: string, what: string, remedy: string, part?: string | number): void {
+    this.findings.mistake(this.place(path, part), what, remedy);
+  }
+
+  /** It can be used, but it may not do what the user wants. */
+  warn(path: string, what: string, remedy: string, part?: string | number): void {
+    this.findings.warn(this.place(path, part), what, remedy);
+  }
 
   set(path: string, held: Held): void {
     this.#held.set(path, held);
@@ -46,6 +61,14 @@ export class Settings {
   /** The entries below a path whose keys could be looked at. */
   entries(path: string): readonly Entry[] {
     return this.#entries.get(path) ?? [];
+  }
+
+  /** Every setting of a section with its path; behind a list or a map of entries, those of each entry. */
+  *below(section: Section, prefix = ""): Generator<[path: string, setting: Setting]> {
+    for (const [path, setting] of settingsOf(section, prefix)) {
+      yield [path, setting];
+      for (const entry of this.entries(path)) yield* this.below(entry.section, entry.path);
+    }
   }
 
   get(path: string): unknown {

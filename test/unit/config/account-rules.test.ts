@@ -24,7 +24,7 @@ describe("accounts", () => {
     ],
     [
       "accounts: { shop: { externalId: abc } }",
-      ["1: accounts.shop.externalId needs a role, and roleArn is not set; set roleArn"],
+      ["1: accounts.shop.externalId needs roleArn, which is not set; set roleArn too"],
     ],
     [
       `accounts: { shop: { roleArn: "${role}", externalId: "a b" } }`,
@@ -70,7 +70,7 @@ describe("accounts", () => {
   it("that nobody names are worth a warning", async () => {
     const text = `accounts: { shop: {}, blog: { profile: blog } }\n${least.replace("handler: h", "handler: h, accounts: [shop]")}`;
     expect(await warningsOf(text)).toEqual([
-      "partnerd.yaml:1: no action type uses the account blog; remove it, or add it to an action type's accounts",
+      "partnerd.yaml:1: no action type uses the account blog; remove it, or name it in an action type",
     ]);
   });
 

@@ -1,12 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { checkAwsVariables } from "../../../src/config/aws-variables.js";
-import { Findings } from "../../../src/config/mistakes.js";
-
-function mistakesOf(environment: Record<string, string>) {
-  const findings = new Findings();
-  checkAwsVariables(environment, findings);
-  return findings.mistakes;
-}
+import { mistakesOfAwsVariables as mistakesOf } from "../../../src/config/aws-variables.js";
 
 describe("AWS's own variables", () => {
   it.each([
@@ -20,7 +13,7 @@ describe("AWS's own variables", () => {
     ["AWS_CONTAINER_AUTHORIZATION_TOKEN", " ", "starts or ends with white space"],
     ["AWS_ENDPOINT_URL", "http://127.0.0.1:4599\t", "starts or ends with white space"],
   ])("%s=%j is a mistake that names it and shows no value", (name, value, what) => {
-    expect(mistakesOf({ [name]: value })).toEqual([expect.objectContaining({ where: name, what })]);
+    expect(mistakesOf({ [name]: value })).toEqual([expect.objectContaining({ variable: name, what })]);
     expect(JSON.stringify(mistakesOf({ [name]: value }))).not.toContain(value.trim() || "\u0000");
   });
 

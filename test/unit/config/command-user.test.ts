@@ -26,7 +26,7 @@ describe("the user of a command", () => {
     [", user: 1.5", /handlers\.h\.user is 1\.5, no name/],
     [", user: 4294967295", /handlers\.h\.user is 4294967295, no name/],
     [", user: [a]", /handlers\.h\.user is /],
-    [", group: users", /handlers\.h\.group needs a user, and none is set; set user too/],
+    [", group: users", /handlers\.h\.group needs user, which is not set; set user too/],
   ])("is a mistake: %s", async (keys, expected) => {
     expect(await mistakesOf(optionsFor(withCommand(keys)))).toEqual([expect.stringMatching(expected)]);
   });

@@ -402,20 +402,22 @@ describe("warnings", () => {
       "more jobs than the worker takes",
       least.replace("handler: h", "handler: h, maxConcurrentJobs: 60"),
       [
-        "partnerd.yaml:2: actionTypes[0].maxConcurrentJobs is over worker.maxConcurrentJobs (50) and has no effect; raise worker.maxConcurrentJobs, or lower this",
+        "partnerd.yaml:2: actionTypes[0].maxConcurrentJobs (60) is over worker.maxConcurrentJobs (50) and has no effect; raise worker.maxConcurrentJobs, or lower actionTypes[0].maxConcurrentJobs",
       ],
     ],
     [
       "more jobs of one customer than the worker takes of him",
       `worker: { maxConcurrentJobsPerClient: 5 }\n${least.replace("handler: h", "handler: h, maxConcurrentJobsPerClient: 6")}`,
       [
-        "partnerd.yaml:3: actionTypes[0].maxConcurrentJobsPerClient is over worker.maxConcurrentJobsPerClient (5) and has no effect; raise worker.maxConcurrentJobsPerClient, or lower this",
+        "partnerd.yaml:3: actionTypes[0].maxConcurrentJobsPerClient (6) is over worker.maxConcurrentJobsPerClient (5) and has no effect; raise worker.maxConcurrentJobsPerClient, or lower actionTypes[0].maxConcurrentJobsPerClient",
       ],
     ],
     [
       "a timeout that another one hides",
       `aws: { socketTimeout: 20s }\n${least}`,
-      ["partnerd.yaml:1: aws.socketTimeout is longer than aws.requestTimeout and has no effect; lower it"],
+      [
+        "partnerd.yaml:1: aws.socketTimeout (20s) is over aws.requestTimeout (15s) and has no effect; raise aws.requestTimeout, or lower aws.socketTimeout",
+      ],
     ],
     [
       "a third-party job over an hour",

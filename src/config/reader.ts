@@ -30,19 +30,30 @@ const secretFileMaxBytes = 65_536;
 
 /** Reads everything below `tree`, whose path is `prefix` (`""` for the whole). Findings tell what is wrong. */
 export async function readSection(section: Section, tree: Branch, prefix: string, reading: Reading): Promise<void> {
-  const given = new Map<string, Held>();
-  await collect(section, tree, { prefix, path: [], given, reading });
+  const { settings, directory } = reading;
+  refuseUnknownKeys(section, tree, prefix, settings.findings);
   const store = openStore(section);
-  for (const [key, { value, isBroken }] of given) if (!isBroken) store.set(key, value);
-  store.validate({ allowed: "strict" });
   for (const [key, setting] of settingsOf(section)) {
-    const held: Held = given.get(key) ?? { value: null, place: { kind: "default" } };
+    const path = joined(prefix, key);
+    const held = await readSetting(setting, path, branchAround(key, tree), settings.findings);
+    if (held && !held.isBroken) store.set(key, held.value);
     const value: unknown = store.get(key);
-    const directory = directoryOf(held.place) ?? reading.directory;
-    const located = value === null ? undefined : setting.kind.located?.(value, directory);
-    reading.settings.set(joined(prefix, key), { ...held, value: located ?? value });
-    if (held.tree && !held.isBroken) await readEntries(setting, held.tree, joined(prefix, key), reading);
+    const { place } = held ?? unset;
+    const located = value === null ? undefined : setting.kind.located?.(value, directoryOf(place) ?? directory);
+    settings.set(path, { ...(held ?? unset), value: located ?? value });
+    if (held?.tree && !held.isBroken) await readEntries(setting, held.tree, path, reading);
   }
+  store.validate({ allowed: "strict" });
+}
+
+const unset: Held = { value: null, place: { kind: "default" } };
+
+/** The map that a key stands in, an empty one if there is none. */
+function branchAround(key: string, tree: Branch): Branch {
+  const [first = "", ...below] = key.split(".");
+  if (below.length === 0) return tree;
+  const branch = tree.entries.get(first)?.tree;
+  return branchAround(below.join("."), branch?.kind === "map" ? branch : emptyBranch(tree.place));
 }
 
 /** The entries of a list or a map, each under its own section. */
@@ -100,32 +111,13 @@ function asBranch(tree: Tree, path: string, findings: Findings): Branch | undefi
   return undefined;
 }
 
-interface Walk {
-  readonly prefix: string;
-  readonly path: readonly string[];
-  readonly given: Map<string, Held>;
-  readonly reading: Reading;
-}
-
-async function collect(section: Section, tree: Branch, walk: Walk): Promise<void> {
-  const here = joined(walk.prefix, walk.path.join("."));
-  refuseUnknownKeys(section, tree, here, walk.reading.settings.findings);
-  for (const [key, part] of Object.entries(section)) {
-    const path = [...walk.path, key];
-    if (isSetting(part)) {
-      const held = await readSetting(part, key, tree, { ...walk, path });
-      if (held) walk.given.set(path.join("."), held);
-      continue;
-    }
-    const below = tree.entries.get(key)?.tree;
-    const branch = below && asBranch(below, joined(here, key), walk.reading.settings.findings);
-    await collect(part, branch ?? emptyBranch(tree.place), { ...walk, path });
-  }
-}
-
-async function readSetting(setting: Setting, key: string, tree: Branch, walk: Walk): Promise<Held | undefined> {
-  const { findings } = walk.reading.settings;
-  const name = joined(walk.prefix, walk.path.join("."));
+async function readSetting(
+  setting: Setting,
+  name: string,
+  tree: Branch,
+  findings: Findings,
+): Promise<Held | undefined> {
+  const key = lastKey(name);
   const fileEntry = tree.entries.get(fileFormOf(key, setting) ?? "");
   const entry = tree.entries.get(key);
   if (entry && fileEntry) {
@@ -259,19 +251,21 @@ function leavesOf(path: string, tree: Tree): readonly (Leaf & { readonly path: s
   return parts.flatMap((part) => (part.tree.kind === "leaf" ? [{ ...part.tree, path: part.path }] : []));
 }
 
+/** Keys that there are none of, and values in the place of maps. */
 function refuseUnknownKeys(section: Section, tree: Branch, here: string, findings: Findings): void {
-  const known = Object.keys(section);
-  const files = known.flatMap((key) => fileFormOf(key, section[key]) ?? []);
+  const known = Object.entries(section).flatMap(([key, part]) => [key, fileFormOf(key, part) ?? []].flat());
   for (const [key, entry] of tree.entries) {
-    if (known.includes(key) || files.includes(key)) continue;
-    const name = joined(here, shownKey(key));
-    if (key === "<<")
-      findings.mistake(
-        entry.place,
-        `${name} is a merge key, which is not supported`,
-        "write the keys out (aliases work)",
-      );
-    else findings.mistake(entry.place, `the key ${name} is unknown`, suggestion(key, [...known, ...files], section));
+    const part = section[key];
+    const path = joined(here, shownKey(key));
+    if (key === "<<") {
+      const what = `${path} is a merge key, which is not supported`;
+      findings.mistake(entry.place, what, "write the keys out (aliases work)");
+    } else if (!known.includes(key)) {
+      findings.mistake(entry.place, `the key ${path} is unknown`, suggestion(key, known, section));
+    } else if (part && !isSetting(part)) {
+      const branch = asBranch(entry.tree, path, findings);
+      if (branch) refuseUnknownKeys(part, branch, path, findings);
+    }
   }
 }
 

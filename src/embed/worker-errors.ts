@@ -1,23 +1,17 @@
 // What createWorker and its worker throw: errors of two kinds, each with a stable `code`.
 
-/** One mistake of a configuration. */
-export interface ConfigurationMistake {
-  /** The place, such as `partnerd.yaml:12`; empty for a configuration given as an object: the text names the key. */
-  readonly where: string;
-  readonly what: string;
-  /** What to do about it. */
-  readonly remedy: string;
-}
+import { ConfigError, type Mistake } from "../config/mistakes.js";
+
+/** One mistake of a configuration. Of one that is given as an object, `where` is empty: the text names the key. */
+export type ConfigurationMistake = Omit<Mistake, "excerpt">;
 
 /** The configuration cannot be used. `mistakes` has all that is wrong with it, and none shows a secret. */
-export class WorkerConfigError extends Error {
-  readonly code = "config-invalid";
-  readonly mistakes: readonly ConfigurationMistake[];
+export class WorkerConfigError extends ConfigError {
+  declare readonly mistakes: readonly ConfigurationMistake[];
 
   constructor(mistakes: readonly ConfigurationMistake[]) {
-    super(mistakes.map(inWords).join("; "));
+    super(mistakes);
     this.name = "WorkerConfigError";
-    this.mistakes = mistakes;
   }
 }
 
@@ -29,9 +23,4 @@ export class WorkerStartError extends Error {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "WorkerStartError";
   }
-}
-
-/** One line: place, mistake, remedy. */
-export function inWords({ where, what, remedy }: ConfigurationMistake): string {
-  return `${where === "" ? "" : `${where}: `}${what}${remedy === "" ? "" : `; ${remedy}`}`;
 }

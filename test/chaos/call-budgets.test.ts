@@ -2,7 +2,8 @@
 // every call that it got; prints what it counted.
 import { expect, it } from "vitest";
 import { actionTypeName } from "../../src/job/job.js";
-import { build, ordinaryLimits, scan, virtualWorker } from "./virtual-worker.js";
+import { ordinaryLimits } from "../support/engine-limits.js";
+import { build, scan, virtualWorker } from "./virtual-worker.js";
 
 const seed = Number(process.env["PARTNERD_SEED"] ?? 20_260_101);
 const hourMs = 3_600_000;

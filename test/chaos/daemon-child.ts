@@ -15,7 +15,7 @@ import { Secret } from "../../src/job/secret.js";
 import { systemClock } from "../../src/std/clock.js";
 import { createLog } from "../../src/std/log.js";
 import { Masker } from "../../src/std/masking.js";
-import { otherLimits } from "../support/artifact-limits.js";
+import { artifactsIn } from "../support/artifact-limits.js";
 import { moduleHandler } from "../support/module-handler.js";
 import { FaultPoints, pointsUntil, say } from "./fault-points.js";
 import { Journal, journalEvent, journalledGateway, journalledLedger, machineMs } from "./journal.js";
@@ -129,15 +129,7 @@ function configOf(order: ChildOrder): Config {
     worker: { maxConcurrentJobs: 8 },
     polling: order.fleet?.polling ?? { minIntervalMs: 5, maxIntervalMs: 40 },
     ledger: order.ledger ?? { store: "sqlite", path: `${folder}/ledger.db` },
-    artifacts: {
-      workDir: `${folder}/work`,
-      maxArchiveBytes: 1e9,
-      maxExtractedBytes: 1e9,
-      maxEntries: 1e5,
-      ...otherLimits,
-      minFreeBytes: 0,
-      requestTimeoutMs: 5_000,
-    },
+    artifacts: artifactsIn(`${folder}/work`),
     shutdown: { drainTimeoutMs: 3_000, cancelGraceMs: order.fleet?.cancelGraceMs ?? 200, reportTimeoutMs: 1_000 },
     admin: { host: "127.0.0.1", port: 0 },
     systemd: { readyWaitMs: 30_000 },

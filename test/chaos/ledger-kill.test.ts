@@ -12,11 +12,12 @@ import { succeeded } from "../../src/job/outcome.js";
 import { listJobs } from "../../src/ledger/sqlite/list.js";
 import { SqliteFile } from "../../src/ledger/sqlite/sqlite-file.js";
 import { SqliteLedger } from "../../src/ledger/sqlite/sqlite-ledger.js";
-import type { SqliteRow, Write } from "../../src/ledger/sqlite/sqlite-rows.js";
+import type { Write } from "../../src/ledger/sqlite/sqlite-rows.js";
 import { migrations } from "../../src/ledger/sqlite/sqlite-schema.js";
 import { systemClock } from "../../src/std/clock.js";
 import { loadSqlite } from "../../src/std/sqlite.js";
 import { sourceHook } from "../support/source-hook.js";
+import { sqliteRow } from "../support/sqlite.js";
 
 const child = join(import.meta.dirname, "ledger-child.ts");
 const seed = Number(process.env["PARTNERD_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
@@ -258,28 +259,7 @@ describe("a write-ahead log that was cut", () => {
   it("at any byte holds all the transactions before the cut, and none in part", async () => {
     const sqlite = loadSqlite();
     const options = { recentMs: 3_600_000, recentMax: 1_000, migrations };
-    const put = (id: number, state: string): Write => {
-      const row: SqliteRow = [
-        id,
-        "eu-west-1",
-        `j${id}`,
-        "Custom",
-        "Test",
-        "P",
-        "1",
-        null,
-        state,
-        5,
-        5,
-        "ours",
-        null,
-        null,
-        null,
-        null,
-        "default",
-      ];
-      return { type: "put", row };
-    };
+    const put = (id: number, state: string): Write => ({ type: "put", row: sqliteRow(id, `j${id}`, state) });
     // Transaction n moves jobs n and n + 1 together: a part of it would show.
     const file = SqliteFile.open(sqlite, { path, ...options });
     const sizes = [statSync(`${path}-wal`).size];

@@ -7,9 +7,10 @@
 import { afterAll, expect, it } from "vitest";
 import { actionTypeName } from "../../src/job/job.js";
 import type { RetryPolicyMs } from "../../src/std/retry.js";
+import { ordinaryLimits } from "../support/engine-limits.js";
 import type { FakeClock } from "../support/fake-clock.js";
 import { type Call, type OutageKind, outageKinds } from "./virtual-service.js";
-import { build, ordinaryLimits, scan, virtualWorker } from "./virtual-worker.js";
+import { build, scan, virtualWorker } from "./virtual-worker.js";
 
 const seed = Number(process.env["PARTNERD_SEED"] ?? 20_260_101);
 const durations = { "1 s": 1_000, "20 s": 20_000, "10 min": 600_000 } as const;

@@ -1,13 +1,13 @@
 // The engine over the virtual service, with the limits that a configuration has by default, on a clock that stands
 // still until it is advanced. Randomness comes from a seed.
 
-import type { EngineLimits } from "../../src/engine/deps.js";
 import { Worker } from "../../src/engine/engine.js";
 import type { WorkerEvent } from "../../src/engine/events.js";
 import type { PollerConfig } from "../../src/engine/poller-config.js";
 import type { HandlerCall, JobHandler } from "../../src/handlers/handler.js";
 import type { ActionType, Region } from "../../src/job/job.js";
 import { MemoryLedger } from "../../src/ledger/memory.js";
+import { ordinaryLimits } from "../support/engine-limits.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { noArtifacts } from "../support/no-artifacts.js";
 import { noLog } from "../support/no-log.js";
@@ -15,22 +15,6 @@ import { VirtualService } from "./virtual-service.js";
 
 export const scan: ActionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" };
 export const build: ActionType = { category: "Build", owner: "Custom", provider: "Acme-Build", version: "1" };
-
-const forever = Number.POSITIVE_INFINITY;
-
-/** The defaults of config/schema.ts. */
-export const ordinaryLimits: EngineLimits = {
-  maxConcurrentJobs: 50,
-  polling: { minIntervalMs: 1_000, maxIntervalMs: 15_000 },
-  shutdown: { drainTimeoutMs: 25_000, cancelGraceMs: 5_000, reportTimeoutMs: 20_000 },
-  retry: {
-    poll: { minDelayMs: 1_000, maxDelayMs: 15_000, factor: 4, maxElapsedMs: forever },
-    throttledPoll: { minDelayMs: 2_000, maxDelayMs: 30_000, factor: 3, maxElapsedMs: forever },
-    details: { minDelayMs: 200, maxDelayMs: 5_000, factor: 2, maxElapsedMs: 30_000 },
-    acknowledge: { minDelayMs: 200, maxDelayMs: 10_000, factor: 2, maxElapsedMs: forever },
-    report: { minDelayMs: 500, maxDelayMs: 30_000, factor: 2, maxElapsedMs: forever },
-  },
-};
 
 /** A clock whose wall time can go wrong while durations stay right. */
 export class SkewedClock extends FakeClock {

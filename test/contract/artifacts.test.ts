@@ -18,7 +18,7 @@ import { startEmulator } from "../../src/emulator/emulator.js";
 import { zipOf } from "../../src/emulator/s3/small-zip.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
 import { tar } from "../support/archives.js";
-import { otherLimits } from "../support/artifact-limits.js";
+import { artifactsIn, otherLimits } from "../support/artifact-limits.js";
 import { hasMoto, startMoto } from "../support/moto.js";
 import { startRig, thirdParty } from "../support/rig.js";
 import { s3Client } from "../support/s3-client.js";
@@ -75,17 +75,7 @@ describe.each(places)("artifacts in the S3 of $name", ({ start, isHere }) => {
         return { kind: "succeeded" };
       },
       inFolder: (folder) => ({
-        artifacts: {
-          workDir: join(folder, "work"),
-          maxArchiveBytes: 1e9,
-          maxExtractedBytes: 1e9,
-          maxEntries: 1e5,
-          ...otherLimits,
-          ...limits,
-          minFreeBytes: 0,
-          requestTimeoutMs: 20_000,
-          endpoint: url,
-        },
+        artifacts: { ...artifactsIn(join(folder, "work")), ...limits, requestTimeoutMs: 20_000, endpoint: url },
       }),
     });
     const id = rig.emulator.addJob({ actionType: thirdParty, ...artifacts });

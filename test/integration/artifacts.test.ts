@@ -10,7 +10,7 @@ import type { HandlerConfig } from "../../src/config/config.js";
 import type { JobView } from "../../src/emulator/emulated-job.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
 import { startService } from "../fixtures/handlers/service.js";
-import { otherLimits } from "../support/artifact-limits.js";
+import { artifactsIn, otherLimits } from "../support/artifact-limits.js";
 import { moduleHandler } from "../support/module-handler.js";
 import { custom, type Rig, type RigOptions, scriptedHandler, startRig, thirdParty } from "../support/rig.js";
 
@@ -242,15 +242,7 @@ describe("an input that cannot be had", () => {
 });
 
 function limits(folder: string) {
-  return {
-    workDir: join(folder, "work"),
-    maxArchiveBytes: 1e9,
-    maxExtractedBytes: 1e9,
-    maxEntries: 1e5,
-    ...otherLimits,
-    minFreeBytes: 0,
-    requestTimeoutMs: 5_000,
-  };
+  return artifactsIn(join(folder, "work"));
 }
 
 describe("credentials that end", () => {

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, 
 import { type Emulator, startEmulator } from "../../src/emulator/emulator.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
 import { answersJson, startService } from "../fixtures/handlers/service.js";
-import { otherLimits } from "../support/artifact-limits.js";
+import { artifactsIn } from "../support/artifact-limits.js";
 import { type Dynamo, dynamoRegion, startDynamo } from "../support/dynamo.js";
 import { moduleHandler } from "../support/module-handler.js";
 import { proxyPassword, startProxy, type TestProxy } from "../support/proxy.js";
@@ -101,16 +101,7 @@ async function startOutside(
     inFolder: (folder) => {
       if (!options.hasKeys) assumeRole(folder, at("sts.test"));
       return {
-        artifacts: {
-          workDir: join(folder, "work"),
-          maxArchiveBytes: 1e9,
-          maxExtractedBytes: 1e9,
-          maxEntries: 1e5,
-          ...otherLimits,
-          minFreeBytes: 0,
-          requestTimeoutMs: 5_000,
-          endpoint: at("s3.test"),
-        },
+        artifacts: { ...artifactsIn(join(folder, "work")), endpoint: at("s3.test") },
         ledger: { store: "dynamodb", table, region: dynamoRegion, endpoint: at("dynamodb.test"), leaseMs: 600_000 },
         handlers: {
           scripted: moduleHandler(scriptedHandler),

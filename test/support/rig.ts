@@ -17,7 +17,7 @@ import { Secret } from "../../src/job/secret.js";
 import { type Clock, systemClock } from "../../src/std/clock.js";
 import { createLog } from "../../src/std/log.js";
 import { Masker } from "../../src/std/masking.js";
-import { otherLimits } from "./artifact-limits.js";
+import { artifactsIn } from "./artifact-limits.js";
 import { moduleHandler } from "./module-handler.js";
 
 export const scriptedHandler = fileURLToPath(new URL("../fixtures/handlers/scripted.mjs", import.meta.url));
@@ -248,15 +248,7 @@ function configOf(options: RigOptions, emulator: Emulator, regions: readonly str
     worker: { maxConcurrentJobs: 10 },
     polling: { minIntervalMs: 5, maxIntervalMs: 40 },
     ledger: { store: "memory" },
-    artifacts: {
-      workDir: join(folder, "work"),
-      maxArchiveBytes: 1e9,
-      maxExtractedBytes: 1e9,
-      maxEntries: 1e5,
-      ...otherLimits,
-      minFreeBytes: 0,
-      requestTimeoutMs: 5_000,
-    },
+    artifacts: artifactsIn(join(folder, "work")),
     shutdown: { drainTimeoutMs: 10_000, cancelGraceMs: 1_000, reportTimeoutMs: 5_000 },
     admin: { host: "127.0.0.1", port: 0 },
     systemd: { readyWaitMs: 30_000 },

@@ -18,7 +18,12 @@ export function callsTo(endpoint: string | undefined): { readonly calls: S3Calls
     socketTimeoutMs: 5_000,
     requestTimeoutMs: 5_000,
   });
-  const calls = new S3Calls({
+  return { calls: callsBy(transport, endpoint), close: () => transport.close() };
+}
+
+/** Calls by a transport that the test closes itself. */
+export function callsBy(transport: S3Transport, endpoint: string | undefined): S3Calls {
+  return new S3Calls({
     transport,
     endpoint,
     region: "us-east-1" as Region,
@@ -38,7 +43,6 @@ export function callsTo(endpoint: string | undefined): { readonly calls: S3Calls
     clock: systemClock,
     random: Math.random,
   });
-  return { calls, close: () => transport.close() };
 }
 
 /** A server on loopback that answers as the test says. */

@@ -1,7 +1,7 @@
 // A daemon in a process of its own that fetches an input and unpacks it, for a test that kills it in the middle. Run
 // from the sources: `node --import HOOK transfer-child.ts ORDER`.
 import type { Emulator } from "../../src/emulator/emulator.js";
-import { otherLimits } from "./artifact-limits.js";
+import { artifactsIn } from "./artifact-limits.js";
 import { startRig } from "./rig.js";
 
 /** What the parent asks for. */
@@ -20,15 +20,7 @@ const rig = await startRig({
   sharedEmulator: emulator as unknown as Emulator,
   aws: { socketTimeoutMs: 60_000 },
   inFolder: () => ({
-    artifacts: {
-      workDir: order.workDir,
-      maxArchiveBytes: 1e9,
-      maxExtractedBytes: 1e9,
-      maxEntries: 1e5,
-      ...otherLimits,
-      minFreeBytes: 0,
-      requestTimeoutMs: 5_000,
-    },
+    artifacts: artifactsIn(order.workDir),
   }),
   handle: async (job) => {
     await job.input("Source");

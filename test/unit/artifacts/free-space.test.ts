@@ -7,6 +7,7 @@ import { expect, test } from "vitest";
 import type { Room } from "../../../src/artifacts/artifacts.js";
 import { type DiskSpace, diskSpace, FreeSpace } from "../../../src/artifacts/free-space.js";
 import { FakeClock } from "../../support/fake-clock.js";
+import { canMount } from "../../support/mounts.js";
 
 const mib = 2 ** 20;
 
@@ -139,19 +140,6 @@ test.skipIf(!canMount())("sees a small disk fill up (needs root and mount)", asy
     rmSync(base, { recursive: true });
   }
 });
-
-function canMount(): boolean {
-  const probe = mkdtempSync(join(tmpdir(), "partnerd-mount-"));
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "tmpfs", probe], { stdio: "pipe" });
-    execFileSync("umount", [probe], { stdio: "pipe" });
-    return true;
-  } catch {
-    return false;
-  } finally {
-    rmSync(probe, { recursive: true, force: true });
-  }
-}
 
 const limit = { waitMaxMs: 30_000, signal: new AbortController().signal };
 

@@ -22,6 +22,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { Packer, type PackerOptions, startPackWorker } from "../../../../src/artifacts/pack/pack.js";
 import { systemClock } from "../../../../src/std/clock.js";
 import { otherLimits } from "../../../support/artifact-limits.js";
+import { canMount } from "../../../support/mounts.js";
 import { readZip } from "../unpack/zip-reading.js";
 
 const limits = { maxArchiveBytes: 2 ** 30, maxExtractedBytes: 2 ** 30, maxEntries: 100_000, ...otherLimits };
@@ -361,16 +362,3 @@ test.skipIf(!canMount())("tells a full disk, and leaves no part of the file on i
     execFileSync("umount", [disk]);
   }
 });
-
-function canMount(): boolean {
-  const probe = mkdtempSync(join(tmpdir(), "partnerd-mount-"));
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "tmpfs", probe], { stdio: "pipe" });
-    execFileSync("umount", [probe], { stdio: "pipe" });
-    return true;
-  } catch {
-    return false;
-  } finally {
-    rmSync(probe, { recursive: true, force: true });
-  }
-}

@@ -7,13 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { JobAccess } from "../../../../src/artifacts/s3/access.js";
-import { S3Calls, S3Transport } from "../../../../src/artifacts/s3/s3.js";
+import { S3Transport } from "../../../../src/artifacts/s3/s3.js";
 import { type PartsLeft, upload } from "../../../../src/artifacts/s3/upload.js";
-import type { Region } from "../../../../src/job/job.js";
-import { Secret } from "../../../../src/job/secret.js";
-import { systemClock } from "../../../../src/std/clock.js";
 import { Proxies } from "../../../../src/std/proxies.js";
+import { callsBy } from "../../../support/s3-calls.js";
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -88,26 +85,7 @@ async function uploadTo(
   const file = join(folder, "report.zip");
   writeFileSync(file, randomBytes(17 * 2 ** 20));
   const { signal } = new AbortController();
-  const calls = new S3Calls({
-    transport,
-    endpoint,
-    region: "us-east-1" as Region,
-    appId: "test",
-    access: new JobAccess({
-      first: {
-        credentials: { accessKeyId: new Secret("id"), secretAccessKey: new Secret("k"), sessionToken: new Secret("t") },
-      },
-      receivedMs: systemClock.monotonic(),
-      renew: async () => undefined,
-      keepSecrets: () => {},
-      clock: systemClock,
-      random: Math.random,
-      signal,
-    }),
-    retry: { minDelayMs: 1, maxDelayMs: 1, factor: 1, maxElapsedMs: 10_000 },
-    clock: systemClock,
-    random: Math.random,
-  });
+  const calls = callsBy(transport, endpoint);
   const location = { bucket: "b", objectKey: "k" };
   await upload({ calls, location, file, signal, cleanupMaxMs: 5_000, onPartsLeft });
 }

@@ -9,24 +9,17 @@ import type { ActionOwner, Region } from "../../../../src/job/job.js";
 import { isOwed } from "../../../../src/job/lifecycle.js";
 import { succeeded } from "../../../../src/job/outcome.js";
 import type { Clock } from "../../../../src/std/clock.js";
+import { ordinaryLimits } from "../../../support/engine-limits.js";
 import type { FakeClock } from "../../../support/fake-clock.js";
 import { noArtifacts } from "../../../support/no-artifacts.js";
 import { noLog } from "../../../support/no-log.js";
 import { actionTypes, type Caller, type ModelService, never } from "./service.js";
 import { ModelLedger, type ModelStore } from "./store.js";
 
-const forever = Number.POSITIVE_INFINITY;
 export const limits: EngineLimits = {
+  ...ordinaryLimits,
   maxConcurrentJobs: 2,
   polling: { minIntervalMs: 1_000, maxIntervalMs: 30_000 },
-  shutdown: { drainTimeoutMs: 25_000, cancelGraceMs: 5_000, reportTimeoutMs: 20_000 },
-  retry: {
-    poll: { minDelayMs: 1_000, maxDelayMs: 15_000, factor: 4, maxElapsedMs: forever },
-    throttledPoll: { minDelayMs: 2_000, maxDelayMs: 30_000, factor: 3, maxElapsedMs: forever },
-    details: { minDelayMs: 200, maxDelayMs: 5_000, factor: 2, maxElapsedMs: 30_000 },
-    acknowledge: { minDelayMs: 200, maxDelayMs: 10_000, factor: 2, maxElapsedMs: forever },
-    report: { minDelayMs: 500, maxDelayMs: 30_000, factor: 2, maxElapsedMs: forever },
-  },
 };
 /** A handler that is told to stop ends within this. */
 export const stoppedMs = 100;

@@ -20,6 +20,7 @@ import type { SqliteRow, Write } from "../../../../src/ledger/sqlite/sqlite-rows
 import { applicationId, migrations, pragma } from "../../../../src/ledger/sqlite/sqlite-schema.js";
 import { loadSqlite } from "../../../../src/std/sqlite.js";
 import { FakeClock } from "../../../support/fake-clock.js";
+import { sqliteRow } from "../../../support/sqlite.js";
 
 const sqlite = loadSqlite();
 let folder: string;
@@ -49,30 +50,8 @@ function closeAll(): void {
   for (const file of opened.splice(0)) file.close();
 }
 
-function row(id: number, jobId = `job-${id}`): SqliteRow {
-  return [
-    id,
-    "eu-west-1",
-    jobId,
-    "Custom",
-    "Test",
-    "P",
-    "1",
-    null,
-    "running",
-    5,
-    5,
-    "ours",
-    null,
-    null,
-    null,
-    null,
-    "default",
-  ];
-}
-
 function put(id: number): Write {
-  return { type: "put", row: row(id) };
+  return { type: "put", row: sqliteRow(id) };
 }
 
 function end(id: number, atMs: number): Write {
@@ -107,7 +86,7 @@ describe("the ledger's file", () => {
 
   it("keeps the last write of each job", () => {
     const file = open();
-    file.commit([put(1), put(2), { type: "put", row: row(1, "changed") }, { type: "drop", id: 2 }]);
+    file.commit([put(1), put(2), { type: "put", row: sqliteRow(1, "changed") }, { type: "drop", id: 2 }]);
     closeAll();
     expect(open().read(0).jobs).toMatchObject([{ id: 1, job_id: "changed" }]);
   });
@@ -122,7 +101,10 @@ describe("the ledger's file", () => {
   it("holds all of a transaction or none of it", () => {
     const file = open();
     file.commit([put(1)]);
-    const impossible = { type: "put", row: row(3).with(1, null as never) as unknown as SqliteRow } satisfies Write;
+    const impossible = {
+      type: "put",
+      row: sqliteRow(3).with(1, null as never) as unknown as SqliteRow,
+    } satisfies Write;
     expect(() => file.commit([put(2), impossible])).toThrow(expect.objectContaining({ code: "unwritable" }));
     expect(ids(file)).toEqual([1]);
     file.commit([put(4)]);
@@ -133,7 +115,7 @@ describe("the ledger's file", () => {
     const write = fc.oneof(
       fc
         .record({ id: fc.nat(5), jobId: fc.constantFrom("a", "b", "c") })
-        .map(({ id, jobId }): Write => ({ type: "put", row: row(id, jobId) })),
+        .map(({ id, jobId }): Write => ({ type: "put", row: sqliteRow(id, jobId) })),
       fc.nat(5).map((id): Write => ({ type: "drop", id })),
       fc.record({ id: fc.nat(5), atMs: fc.integer({ min: 1, max: 9 }) }).map(({ id, atMs }) => end(id, atMs)),
     );
@@ -218,7 +200,10 @@ describe("the size of the ledger's file", () => {
     const file = open();
     const large = "x".repeat(100_000);
     file.commit(
-      Array.from({ length: 100 }, (_, id) => ({ type: "put", row: row(id).with(12, large) as unknown as SqliteRow })),
+      Array.from({ length: 100 }, (_, id) => ({
+        type: "put",
+        row: sqliteRow(id).with(12, large) as unknown as SqliteRow,
+      })),
     );
     const pages = pageCount();
     file.commit(Array.from({ length: 100 }, (_, id) => end(id, id)));
@@ -388,7 +373,7 @@ describe("a file of an older version", () => {
       owed.map((_, at) => [`j${at + 1}`, "default"]),
     );
     expect(file.read(5).ended).toEqual([["eu-west-1", "j9", "reported", 5, "default"]]);
-    file.commit([{ type: "put", row: row(4).with(-1, "shop") as unknown as SqliteRow }]);
+    file.commit([{ type: "put", row: sqliteRow(4).with(-1, "shop") as unknown as SqliteRow }]);
     closeAll();
     const clock = new FakeClock(5);
     const ledger = await openLedger(clock);

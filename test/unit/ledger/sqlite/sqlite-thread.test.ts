@@ -7,9 +7,10 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { LedgerError } from "../../../../src/ledger/ledger.js";
 import { newIdentity } from "../../../../src/ledger/sqlite/sqlite-file.js";
-import type { SqliteRow, Write } from "../../../../src/ledger/sqlite/sqlite-rows.js";
+import type { Write } from "../../../../src/ledger/sqlite/sqlite-rows.js";
 import { SqliteThread, startSqliteWorker } from "../../../../src/ledger/sqlite/sqlite-thread.js";
 import { loadSqlite } from "../../../../src/std/sqlite.js";
+import { sqliteRow } from "../../../support/sqlite.js";
 
 let folder: string;
 const threads: SqliteThread[] = [];
@@ -45,26 +46,7 @@ function setUp() {
 }
 
 function put(id: number): Write {
-  const row: SqliteRow = [
-    id,
-    "eu-west-1",
-    `job-${id}`,
-    "Custom",
-    "Test",
-    "P",
-    "1",
-    null,
-    "running",
-    5,
-    5,
-    "ours",
-    null,
-    null,
-    null,
-    null,
-    "default",
-  ];
-  return { type: "put", row };
+  return { type: "put", row: sqliteRow(id) };
 }
 
 describe("the ledger's thread", () => {

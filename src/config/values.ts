@@ -1,36 +1,56 @@
 // From a section of the schema to the type and the value that the daemon works with: each key by what its format
-// means, under its name with the unit behind it (`minInterval` is `minIntervalMs`). Knows no key by name.
+// means, under its name with the unit behind it (`minInterval` is `minIntervalMs`). And to the type of what a person
+// writes: plain texts, numbers, booleans, lists and maps, durations such as "10s" as texts. Knows no key by name.
+import type { Branded } from "../job/job.js";
+import type { Secret } from "../job/secret.js";
 import { type Format, meaningOf, record } from "./formats.js";
 import type { Section, Setting } from "./setting.js";
 import { decidingKey, isFor, isSetting, joined, type onlyFor } from "./setting.js";
 import type { Settings } from "./settings.js";
 
 /** What a section becomes; with a deciding key, one of several by its word. */
-export type Values<S> = [DecidingKey<S>] extends [never] ? Flat<Plain<S>> : OneOfWords<S, DecidingKey<S>>;
+export type Values<S> = Shape<S, "read">;
+
+/** What may be written for a section, in a file or as an object. */
+export type Written<S> = Shape<S, "written">;
+
+type Side = "read" | "written";
+
+type Shape<S, T extends Side> = [DecidingKey<S>] extends [never] ? Flat<Keys<S, T>> : ByWord<S, DecidingKey<S>, T>;
 
 type DecidingKey<S> = { [K in keyof S]: S[K] extends { readonly decides: string } ? K : never }[keyof S];
 
-type OneOfWords<S, K extends keyof S> = {
-  [W in ValueOf<S[K]> & string]: Flat<Readonly<Record<K, W>> & Plain<Counting<Omit<S, K>, W>>>;
-}[ValueOf<S[K]> & string];
+type ByWord<S, K extends keyof S, T extends Side> = {
+  [W in MeaningOf<S[K]> & string]: Flat<WordKey<S[K], K, W, T> & Keys<Counting<Omit<S, K>, W>, T>>;
+}[MeaningOf<S[K]> & string];
+
+/** The word that holds when none is written may be left out there. */
+type WordKey<P, K extends PropertyKey, W, T extends Side> = [T, P] extends ["written", { readonly default: W }]
+  ? { readonly [_ in K]?: W | undefined }
+  : { readonly [_ in K]: W };
 
 /** What a key, or a section below, becomes. */
-type ValueOf<P> = P extends { readonly each: infer E }
-  ? readonly Values<E>[]
+type Part<P, T extends Side> = P extends { readonly each: infer E }
+  ? readonly Shape<E, T>[]
   : P extends { readonly named: infer E }
-    ? Readonly<Record<string, Values<E>>>
+    ? Readonly<Record<string, Shape<E, T>>>
     : P extends { readonly kinds: infer E }
-      ? Readonly<Record<string, OneOf<E[keyof E]>>>
+      ? Readonly<Record<string, OneOf<E[keyof E], T>>>
       : P extends Setting<infer F>
-        ? F extends Format<infer V>
-          ? V
-          : never
-        : Values<P>;
+        ? T extends "read"
+          ? MeaningOf<P>
+          : F extends Format<unknown, "Ms" | "Bytes">
+            ? string
+            : Plain<MeaningOf<P>>
+        : Shape<P, T>;
 
-type OneOf<S> = S extends unknown ? Values<S> : never;
+/** `unknown` for a section: `never` would pass for a secret. */
+type MeaningOf<P> = P extends Setting<infer F> ? (F extends Format<infer V> ? V : unknown) : unknown;
+
+type OneOf<S, T extends Side> = S extends unknown ? Shape<S, T> : never;
 
 /** The keys that count for a word. */
-export type Counting<S, W> = {
+type Counting<S, W> = {
   [K in keyof S as S[K] extends { readonly only: infer O } | { readonly [onlyFor]: infer O }
     ? W extends WordsOf<O>
       ? K
@@ -40,10 +60,12 @@ export type Counting<S, W> = {
 
 type WordsOf<O> = O extends readonly (infer W)[] ? W : O;
 
-type Plain<S> = {
-  readonly [K in keyof S as MayBeUnset<S[K]> extends false ? NameOf<K, S[K]> : never]: ValueOf<S[K]>;
+type Keys<S, T extends Side> = T extends "read" ? ReadKeys<S> : WrittenKeys<S>;
+
+type ReadKeys<S> = {
+  readonly [K in keyof S as MayBeUnset<S[K]> extends false ? NameOf<K, S[K]> : never]: Part<S[K], "read">;
 } & {
-  readonly [K in keyof S as MayBeUnset<S[K]> extends true ? NameOf<K, S[K]> : never]?: ValueOf<S[K]>;
+  readonly [K in keyof S as MayBeUnset<S[K]> extends true ? NameOf<K, S[K]> : never]?: Part<S[K], "read">;
 };
 
 type MayBeUnset<P> = P extends Setting ? (P extends AlwaysSet ? false : true) : false;
@@ -60,6 +82,28 @@ type NameOf<K, P> = P extends { readonly filesOf: string }
     : Extract<K, string>;
 
 type WithUnit<K, U extends string> = K extends `${string}${U}` ? K : K extends string ? `${K}${U}` : never;
+
+type WrittenKeys<S> = {
+  readonly [K in keyof S & string as S[K] extends { readonly required: true } ? K : never]: Part<S[K], "written">;
+} & {
+  readonly [K in keyof S & string as S[K] extends { readonly required: true } ? never : K]?:
+    | Part<S[K], "written">
+    | undefined;
+} & {
+  /** A secret may stand in a file of its own. */
+  readonly [K in keyof S & string as MeaningOf<S[K]> extends Secret<string> ? `${K}File` : never]?: string | undefined;
+};
+
+/** Without what holds only inside: wrapped secrets, and brands. */
+type Plain<V> = V extends Secret<string> | Branded<string>
+  ? string
+  : V extends string | number | boolean
+    ? V
+    : V extends readonly unknown[]
+      ? { readonly [K in keyof V]: Plain<V[K]> }
+      : V extends Readonly<Record<string, infer E>>
+        ? Readonly<Record<string, Plain<E>>>
+        : V;
 
 type Flat<T> = { [K in keyof T]: T[K] };
 

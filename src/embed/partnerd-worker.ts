@@ -1,7 +1,7 @@
 // The contract of a worker in somebody else's process: what it is made from, and what its program can do with it.
 import type { GivenCredentials } from "../codepipeline/client.js";
 import type { schema } from "../config/schema.js";
-import type { Written } from "../config/written.js";
+import type { Written } from "../config/values.js";
 import type { Handler } from "../handlers/handler.js";
 import type { PartnerdEvent, PartnerdEventType } from "./worker-events.js";
 

@@ -66,6 +66,10 @@ export const pathless: WorkerConfig = { ...least, clientTokens: { source: "file"
 export const nothing: WorkerConfig = { handlers: {} };
 // @ts-expect-error A handler of no kind.
 export const kindless: WorkerConfig = { ...least, handlers: { build: { path: "./m.js" } } };
+// @ts-expect-error An account has no such key.
+export const account: WorkerConfig = { ...least, accounts: { shop: { role: "arn" } } };
+// @ts-expect-error A section is no secret, and no file holds it.
+export const sectionFile: WorkerConfig = { ...least, pollingFile: "polling.yaml" };
 // @ts-expect-error A version is a text.
 export const version: WorkerConfig = { ...least, actionTypes: [{ ...actionTypes[0], version: 1 }] };
 // @ts-expect-error A function that is no handler.

@@ -4,6 +4,7 @@ import { statfs } from "node:fs/promises";
 import { JobFailure } from "../job/failure.js";
 import type { Clock } from "../std/clock.js";
 import { valueWithin } from "../std/ends-within.js";
+import { codeOf } from "../std/errors.js";
 import type { Room } from "./artifacts.js";
 
 /** What a disk has left for us. */
@@ -154,7 +155,7 @@ export class FreeSpace {
       }
       return { isEnough: true };
     } catch (error) {
-      const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+      const code = codeOf(error) ?? String(error);
       return noRoom(`the free space of ${folder} cannot be read (${code})`);
     }
   }

@@ -2,6 +2,7 @@
 import { chmod, mkdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { JobFailure } from "../job/failure.js";
+import { codeOf } from "../std/errors.js";
 import { diskFailure } from "./faults.js";
 
 /** Raw objects and packed outputs lie here, out of the way of a command's own files. */
@@ -77,7 +78,8 @@ async function orFailure<T>(making: Promise<T>): Promise<T> {
     return await making;
   } catch (error) {
     const what = "the worker could not make a folder for the job";
-    const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
-    throw diskFailure(error, what) ?? new JobFailure("SystemUnavailable", `${what}${code}`, { cause: error });
+    const code = codeOf(error);
+    const text = code === undefined ? what : `${what} (${code})`;
+    throw diskFailure(error, what) ?? new JobFailure("SystemUnavailable", text, { cause: error });
   }
 }

@@ -6,7 +6,7 @@ import { mkdir, readdir, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../std/clock.js";
 import { valueWithin } from "../std/ends-within.js";
-import { describeError } from "../std/errors.js";
+import { codeOf, describeError } from "../std/errors.js";
 import { killLeftovers } from "../std/leftovers.js";
 import type { LockFile } from "../std/lock-file.js";
 import { removeFolder } from "../std/remove-folder.js";
@@ -262,8 +262,4 @@ async function removeRun(folder: string, lockPath: string): Promise<void> {
 
 function lockPathOf(folder: string): string {
   return `${folder}.lock`;
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
 }

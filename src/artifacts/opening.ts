@@ -1,5 +1,6 @@
 // Opens the store of artifacts from what is configured. Touches the disk; S3 and threads wait for the first job.
 import type { Clock } from "../std/clock.js";
+import { codeOf } from "../std/errors.js";
 import type { Log } from "../std/log.js";
 import { isAwsHost } from "../std/partitions.js";
 import type { Proxies } from "../std/proxies.js";
@@ -118,7 +119,7 @@ async function spaceOf(workDir: string): Promise<DiskSpace> {
   try {
     return await diskSpace(workDir);
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    if (codeOf(error) !== "ENOENT") throw error;
     await openWorkDir(workDir);
     return diskSpace(workDir);
   }

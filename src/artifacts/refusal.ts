@@ -2,6 +2,7 @@
 // befell us (the operator fixes it). Every text names the entry, escaped and shortened: names come from outside.
 import { type FailureType, JobFailure } from "../job/failure.js";
 import { shortageCode, WorkerFault } from "../job/worker-fault.js";
+import { codeOf } from "../std/errors.js";
 
 /** An archive that is not unpacked because of what it is. The message has no artifact's name in it yet. */
 export class ArchiveRefused extends Error {
@@ -53,7 +54,7 @@ export function refusalOf(thrown: unknown, artifact: string): Refusal {
 }
 
 function oursFor(thrown: unknown, artifact: string): Refusal {
-  const own = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  const own = codeOf(thrown) ?? "";
   const text = thrown instanceof Error ? thrown.message : String(thrown);
   if (own === noThread) return ours(artifact, noThreadReason(text));
   const code = shortageCode(thrown) ?? own;

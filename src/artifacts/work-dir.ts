@@ -2,6 +2,7 @@
 // what another user put there, or may change there, would lead us to write our customers' files where he likes.
 import { lstat, mkdir, readlink, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { codeOf } from "../std/errors.js";
 
 /** The folder for jobs' folders cannot be used. The message says what to do. */
 export class WorkDirError extends Error {
@@ -28,7 +29,7 @@ export async function openWorkDir(path: string): Promise<void> {
     refuseShared(path, stats.mode);
   } catch (error) {
     if (error instanceof WorkDirError) throw error;
-    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    const code = codeOf(error) ?? String(error);
     throw new WorkDirError(path, `${code}; set artifacts.workDir to a folder that partnerd may write`, error);
   }
 }

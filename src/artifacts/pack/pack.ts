@@ -1,11 +1,11 @@
 // Packs folders as zip files, each in a thread of its own and few at a time; nothing here blocks. It must never know
 // where the file goes.
-
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import type { JobFailure } from "../../job/failure.js";
 import type { Clock } from "../../std/clock.js";
 import { endsWithin } from "../../std/ends-within.js";
+import { codeOf } from "../../std/errors.js";
 import { whileFollowing } from "../../std/following.js";
 import { threadFile } from "../../std/thread-file.js";
 import { failureOfRefusal } from "../refusal.js";
@@ -179,7 +179,7 @@ function failureOf(answer: PackAnswer, cause: unknown): JobFailure {
 }
 
 function deathOf(error: unknown, artifact: string): PackAnswer {
-  const isMemory = error instanceof Error && "code" in error && error.code === "ERR_WORKER_OUT_OF_MEMORY";
+  const isMemory = codeOf(error) === "ERR_WORKER_OUT_OF_MEMORY";
   if (!isMemory) return refusalOfFolder(error, artifact);
   const why = "its folder has more entries than fit into memory; pack fewer, for example as one archive file";
   return {

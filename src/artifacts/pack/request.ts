@@ -2,6 +2,7 @@
 // for what is in it (who made the folder fixes it), or failed for what befell this worker.
 import type { FailureType } from "../../job/failure.js";
 import { shortageCode } from "../../job/worker-fault.js";
+import { codeOf } from "../../std/errors.js";
 import type { LeftOut } from "../links.js";
 import { ArchiveRefused, noThread, noThreadReason, type Refusal, shown } from "../refusal.js";
 import type { UnpackLimits } from "../unpack/limits.js";
@@ -55,7 +56,7 @@ export function refusalOfFolder(thrown: unknown, artifact: string): PackAnswer {
   if (thrown instanceof FolderRefused || thrown instanceof ArchiveRefused) {
     return refused("ConfigurationError", `the output artifact ${artifact} cannot be packed: ${thrown.message}`);
   }
-  const own = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  const own = codeOf(thrown) ?? "";
   const code = own === noThread ? own : (shortageCode(thrown) ?? own);
   const text = thrown instanceof Error ? thrown.message : String(thrown);
   const what =

@@ -2,6 +2,7 @@
 // Blocking, for the packing thread. It reads no file.
 import { lstatSync, readdirSync, readlinkSync, realpathSync, type Stats } from "node:fs";
 import { resolve } from "node:path";
+import { codeOf } from "../../std/errors.js";
 import { entryPath } from "../entry-names.js";
 import { textOf } from "../entry-text.js";
 import { badLinks, type LeftOut, leftOutOf } from "../links.js";
@@ -182,8 +183,4 @@ function kindOf(stats: Stats): string {
 
 function targetsOf(entries: readonly TreeEntry[]): ReadonlyMap<string, string> {
   return new Map(entries.flatMap(({ path, target }) => (target === undefined ? [] : [[path, target] as const])));
-}
-
-export function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

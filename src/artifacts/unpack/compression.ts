@@ -1,9 +1,10 @@
 // What a tar may be compressed with, told by its first bytes, and how it is inflated. What this Node cannot inflate is
 // named, with what to do instead.
 import * as zlib from "node:zlib";
+import { codeOf } from "../../std/errors.js";
 import { ArchiveRefused, DamageFound } from "../refusal.js";
 import type { GrowingFile } from "./growing-file.js";
-import { codeOf, inflated } from "./inflated.js";
+import { inflated } from "./inflated.js";
 import { chunkBytes } from "./limits.js";
 import { firstFrame, startsLikeZstd, zstdFrames } from "./zstd-frames.js";
 

@@ -1,6 +1,7 @@
 // Inflates a sequence of pieces: the library's pool inflates the next one while the thread writes the one before.
 // Gives memory back at once: a thread that makes little else gives the garbage collector no reason to run.
 import type { Transform } from "node:stream";
+import { codeOf } from "../../std/errors.js";
 import { release } from "../release.js";
 
 /**
@@ -24,7 +25,7 @@ export async function* inflated(
     }
   } catch (error) {
     const first = cause?.error ?? error;
-    const code = codeOf(first);
+    const code = codeOf(first) ?? "";
     throw code.startsWith("Z_") || code.startsWith("ZSTD_") ? damaged(code) : first;
   } finally {
     inflater.destroy();
@@ -47,10 +48,6 @@ async function feed(packed: Iterable<Buffer>, inflater: Transform): Promise<void
     if (inflater.destroyed) return;
   }
   inflater.end();
-}
-
-export function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
 /** The inflater fills a buffer piece by piece: with the last one, all of it has been read. */

@@ -16,6 +16,7 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
+import { codeOf } from "../../std/errors.js";
 import { type ArchiveFormat, entryPath, Places, type Taken } from "../entry-names.js";
 import { bytesOf } from "../entry-text.js";
 import { type BadLink, badLinks } from "../links.js";
@@ -196,7 +197,7 @@ export class TreeWriter {
       // There is no link in the folder yet: this never leaves it.
       linkSync(this.#at(from), this.#at(path));
     } catch (error) {
-      throw ["ENOENT", "ENOTDIR", "EPERM"].includes(codeOf(error)) ? refused : error;
+      throw ["ENOENT", "ENOTDIR", "EPERM"].includes(codeOf(error) ?? "") ? refused : error;
     }
   }
 
@@ -261,8 +262,4 @@ export class TreeWriter {
     }
     this.checkRatio(this.#bytes, "it unpacks", `, at ${shown(path)}`);
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

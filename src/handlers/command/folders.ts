@@ -71,7 +71,7 @@ export async function standsWithoutUploads(call: HandlerCall, folder: string, ve
 export async function isFolder(path: string): Promise<boolean> {
   return stat(path).then(
     (stats) => stats.isDirectory(),
-    (error: unknown) => !(error instanceof Error && "code" in error && error.code === "ENOENT"),
+    (error: unknown) => codeOf(error) !== "ENOENT",
   );
 }
 

@@ -17,9 +17,9 @@ export type ArchiveFormat = "zip" | "tar";
  * folder itself. Throws ArchiveRefused.
  */
 export function entryPath(name: string, format: ArchiveFormat): string {
-  if (name === "") throw new ArchiveRefused("it has an entry without a name; pack it anew");
+  if (name === "") throw new ArchiveRefused("it has an entry without a name; pack it again");
   if (format === "zip") checkForZip(name);
-  if (name.includes("\0")) throw refused(name, "has a NUL in its name, where some programs end it; rename it");
+  if (name.includes("\0")) throw refused(name, "has a NUL in its name, where some programs cut it off; rename it");
   if (leadsUpByBackslash(name))
     throw refused(name, "has a backslash in its name, and leads out of the folder on Windows");
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
@@ -52,7 +52,7 @@ export function leadsUpByBackslash(name: string): boolean {
 }
 
 function checkSize(name: string, path: string, parts: readonly string[]): void {
-  if (parts.length > depthMax + 1) throw refused(name, `lies deeper than ${depthMax} folders`);
+  if (parts.length > depthMax + 1) throw refused(name, `is nested more than ${depthMax} folders deep`);
   // No character has more than 3 bytes in UTF-8 for each of its UTF-16 units.
   if (path.length * 3 <= nameMaxBytes) return;
   if (Buffer.byteLength(path) > pathMaxBytes) throw refused(name, `has a path of more than ${pathMaxBytes} bytes`);
@@ -147,9 +147,9 @@ export class Places {
       throw refused(path, `differs from another ${same}, and this worker's disk cannot tell them apart; rename it`);
     }
     if (as === "folder" || there % 4 === codes.folder) {
-      throw refused(path, "appears as a folder and as something else; pack it anew");
+      throw refused(path, "appears as a folder and as something else; pack it again");
     }
-    throw refused(path, "appears twice, and one of them is a link; pack it anew");
+    throw refused(path, "appears twice, and one of them is a link; pack it again");
   }
 }
 

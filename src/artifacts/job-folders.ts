@@ -70,7 +70,7 @@ export class JobFolders {
 
   /** Makes a folder (0700) that nobody else has; its name says nothing of the job and cannot be guessed. Throws. */
   async make(): Promise<string> {
-    if (this.#isClosed) throw new Error("the daemon is stopping: no folder for a job is made any more");
+    if (this.#isClosed) throw new Error("the daemon is stopping: no more job folders are created");
     const taken = this.#run;
     const run = await taken.catch(() => undefined);
     try {
@@ -172,19 +172,22 @@ export class JobFolders {
           swept[await this.#sweepRun(folder, hasLock)]++;
         } catch (error) {
           swept.failed++;
-          onTrouble(`could not remove ${folder}, which a dead process left: ${describeError(error)}`);
+          onTrouble(`could not remove ${folder}, which a dead process left behind: ${describeError(error)}`);
         }
       }
     } catch (error) {
       swept.failed++;
-      onTrouble(`could not look for what dead processes left in ${workDir}: ${describeError(error)}`);
+      onTrouble(`could not look for folders of dead processes in ${workDir}: ${describeError(error)}`);
     }
     return swept;
   }
 
   async #sweepRun(folder: string, hasLock: boolean): Promise<"removed" | "living"> {
     // A lock is made before its folder and removed after it: without one, something else was at work here.
-    if (!hasLock) throw new Error("its lock is missing, so its process may live; remove it by hand if it does not");
+    if (!hasLock)
+      throw new Error(
+        "its lock is missing, so its process may still be running; if it is not, remove the folder by hand",
+      );
     const lockPath = lockPathOf(folder);
     const lock = takeRunLock(this.#sqlite, lockPath);
     if (lock === undefined) return "living";
@@ -207,7 +210,7 @@ export class JobFolders {
       await utimes(folder, date, date);
       await utimes(lockPath, date, date);
     } catch (error) {
-      this.#options.onTrouble(`could not keep jobs' folders from looking old: ${describeError(error)}`);
+      this.#options.onTrouble(`could not refresh the times of the jobs' folders: ${describeError(error)}`);
     }
     if (!this.#isClosed) this.#touchLater();
   }

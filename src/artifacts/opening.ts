@@ -99,7 +99,7 @@ function linesTo(log: Log): Pick<S3StoreOptions, "onLeftover" | "onLinksLeftOut"
       log.warn(
         "links-left-out",
         { jobId: key.jobId, artifact, count },
-        `links of the artifact ${artifact} were left out (artifacts.badLinks: skip): ${count}, first ${first.join("; ")}`,
+        `links of the artifact ${artifact} were skipped (artifacts.badLinks: skip): ${count}, first ${first.join("; ")}`,
       ),
     onPartsLeft: ({ Bucket, Key, UploadId }, error) =>
       log.warn(

@@ -65,7 +65,7 @@ function oursFor(thrown: unknown, artifact: string): Refusal {
     return ours(artifact, `this worker has too many open files (${code}); retry the action later`);
   }
   if (/^E[A-Z0-9]+$/.test(code)) return ours(artifact, `this worker's file system failed (${code}); retry the action`);
-  return ours(artifact, `an internal error in partnerd: ${text}; report it to whoever runs this worker`);
+  return ours(artifact, `an internal error in partnerd: ${text}; report it to the operator of this worker`);
 }
 
 /** What Node says when the system gives it no further thread. */
@@ -73,7 +73,7 @@ export const noThread = "ERR_WORKER_INIT_FAILED";
 
 /** Why nothing is packed or unpacked without a thread, and what to do. */
 export function noThreadReason(why: string): string {
-  const remedy = "whoever runs it raises its limit of threads (pids of a container, TasksMax of systemd)";
+  const remedy = "its operator should raise the limit of threads (pids of a container, TasksMax of systemd)";
   return `this worker can start no further thread (${why}); retry the action later, and ${remedy}`;
 }
 

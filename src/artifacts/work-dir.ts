@@ -7,7 +7,7 @@ import { codeOf } from "../std/errors.js";
 /** The folder for jobs' folders cannot be used. The message says what to do. */
 export class WorkDirError extends Error {
   constructor(path: string, why: string, cause?: unknown) {
-    super(`jobs' folders cannot be made in ${path}: ${why}`, cause === undefined ? undefined : { cause });
+    super(`job folders cannot be created in ${path}: ${why}`, cause === undefined ? undefined : { cause });
     this.name = "WorkDirError";
   }
 }
@@ -37,7 +37,7 @@ export async function openWorkDir(path: string): Promise<void> {
 function foreign(path: string, why: string): WorkDirError {
   return new WorkDirError(
     path,
-    `${why}; give it to partnerd's user alone (chown, chmod 700), or set artifacts.workDir`,
+    `${why}; make it accessible to partnerd's user only (chown, chmod 700), or set artifacts.workDir`,
   );
 }
 
@@ -50,7 +50,7 @@ export function refuseShared(path: string, mode: number): void {
   throw new WorkDirError(
     path,
     `other users may write to it (mode ${(mode & 0o7777).toString(8)}); set artifacts.workDir to a folder below it, such as ` +
-      `${join(path, "partnerd")}, which partnerd makes for itself, or give it to partnerd's user alone (chown, chmod 700)`,
+      `${join(path, "partnerd")}, which partnerd creates, or make it accessible to partnerd's user only (chown, chmod 700)`,
   );
 }
 

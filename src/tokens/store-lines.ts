@@ -10,7 +10,7 @@ export function tokenStoreLine(log: Log, name: string, event: TokenStoreEvent): 
       return log.error(
         "client-tokens-unavailable",
         {},
-        `${name} ${event.message}; known clients go on with their cached tokens, jobs of others wait; asking again`,
+        `${name} ${event.message}; known clients continue with their cached tokens, and jobs of other clients wait; retrying`,
       );
     case "back": {
       const awayMs = Math.round(event.awayMs);
@@ -21,7 +21,7 @@ export function tokenStoreLine(log: Log, name: string, event: TokenStoreEvent): 
       return log.warn(
         "client-token-unusable",
         { clientId: event.clientId },
-        `${name} ${event.message}; jobs of this client wait, or go on with its cached token; correct the client's entry`,
+        `${name} ${event.message}; jobs of this client use its cached token, or wait if there is none; correct the client's entry`,
       );
   }
 }

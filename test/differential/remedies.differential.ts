@@ -68,7 +68,7 @@ const remedies: readonly Remedy[] = [
     programs: ["tar"],
     fill: file,
     refused: 'tar -V label -cf "$OUT" .',
-    says: /pack without -V/,
+    says: /pack it without -V/,
     remedy: 'tar -cf "$OUT" .',
   },
   {
@@ -132,7 +132,7 @@ with zipfile.ZipFile(sys.argv[1], "w") as z:
       spawnSync("ln", ["a", "h"], { cwd: folder });
     },
     refused: 'tar -cf "$OUT" a h; rm a; echo two > a; tar -rf "$OUT" a',
-    says: /with a hard link to the first.*pack it anew/,
+    says: /with a hard link to the first.*pack it again/,
     remedy: 'tar -cf "$OUT" a h',
   },
 ];

@@ -40,7 +40,7 @@ const names: readonly (readonly [string, string, string])[] = [
   ["has a part of 256 bytes", "n".repeat(256), "has a name of more than 255 bytes"],
   ["has a part of 129 two-byte letters", "é".repeat(128), "has a name of more than 255 bytes"],
   ["has 1,025 bytes", deep, "has a path of more than 1024 bytes"],
-  ["lies 65 folders deep", `${"a/".repeat(65)}b`, "lies deeper than 64 folders"],
+  ["lies 65 folders deep", `${"a/".repeat(65)}b`, "is nested more than 64 folders deep"],
 ];
 
 /** Names that no zip may hold: a tar may. */
@@ -196,7 +196,7 @@ function linkGames(): HostileArchive[] {
     hostile(
       "tar: a hard link to outside",
       tar([{ name: "h", type: "1", linkTarget: "/etc/passwd" }]),
-      "is no file before it in the archive",
+      "is not an earlier file in the archive",
     ),
     hostile(
       "tar: a hard link that goes up",
@@ -206,7 +206,7 @@ function linkGames(): HostileArchive[] {
     hostile(
       "tar: a hard link to nothing",
       tar([{ name: "h", type: "1", linkTarget: "x" }]),
-      "is no file before it in the archive",
+      "is not an earlier file in the archive",
     ),
     hostile(
       "tar: a hard link to a folder",
@@ -214,7 +214,7 @@ function linkGames(): HostileArchive[] {
         { name: "d", type: "5" },
         { name: "h", type: "1", linkTarget: "d" },
       ]),
-      "is no file before it",
+      "is not an earlier file",
     ),
     hostile(
       "tar: a hard link through a link",
@@ -222,7 +222,7 @@ function linkGames(): HostileArchive[] {
         { name: "l", type: "2", linkTarget: "/etc" },
         { name: "h", type: "1", linkTarget: "l/passwd" },
       ]),
-      "is no file before it",
+      "is not an earlier file",
     ),
   ];
 }
@@ -287,7 +287,7 @@ function paxGames(): HostileArchive[] {
       tar([pax({ linkpath: "../.." }), { name: "x", type: "2", linkTarget: "y" }]),
       "leads out of the folder",
     ),
-    hostile("tar: a global pax path", tar([pax({ path: "x" }, "g"), { name: "y" }]), "has one path for all entries"),
+    hostile("tar: a global pax path", tar([pax({ path: "x" }, "g"), { name: "y" }]), "sets one path for all entries"),
     hostile("tar: a pax size that is no number", tar([pax({ size: "-1" }), { name: "y" }]), "damaged pax header"),
     hostile(
       "tar: a pax size beyond the end",

@@ -62,7 +62,7 @@ export function refusalOfFolder(thrown: unknown, artifact: string): PackAnswer {
   const what =
     (code === noThread ? noThreadReason(text) : troubles[code]) ??
     (isSystemCode(code) ? `this worker's file system failed (${code})` : undefined);
-  const why = what ?? `an internal error in partnerd: ${text}; report it to whoever runs this worker`;
+  const why = what ?? `an internal error in partnerd: ${text}; report it to the operator of this worker`;
   const shortage = shortageCode(thrown);
   const answer = refused("SystemUnavailable", `the output artifact ${artifact} was not packed: ${why}`);
   return shortage === undefined ? answer : { ...answer, shortage };

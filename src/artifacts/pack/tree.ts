@@ -64,7 +64,7 @@ export function openRoot(directory: string): HeldFolder {
     const code = codeOf(error);
     if (code === "ENOENT") throw new FolderRefused("its folder does not exist");
     if (code === "ENOTDIR" || code === "ELOOP") throw new FolderRefused("its folder is a file or a link, not a folder");
-    if (code === "EACCES") throw new FolderRefused("its folder may not be read");
+    if (code === "EACCES") throw new FolderRefused("its folder cannot be read: its permissions do not allow it");
     throw error;
   }
 }
@@ -101,7 +101,7 @@ class Lister {
     if (stats.isDirectory()) return { ...common, kind: "folder", size: 0 };
     if (!stats.isSymbolicLink()) throw refusedEntry(path, `is ${kindOf(stats)}; pack only files, folders and links`);
     const bytes = reading(path, () => readlinkSync(folder.at(name), { encoding: "buffer" }));
-    if (bytes.length > linkTargetMaxBytes) throw refusedEntry(path, "is a link with too long a target");
+    if (bytes.length > linkTargetMaxBytes) throw refusedEntry(path, "is a link whose target is too long");
     return { ...common, kind: "link", size: bytes.length, target: this.#within(path, textOf(bytes)) };
   }
 
@@ -163,7 +163,7 @@ export function reading<T>(path: string, act: () => T): T {
         throw changedEntry(path);
       case "EACCES":
       case "EPERM":
-        throw refusedEntry(path, "may not be read: the permissions forbid it");
+        throw refusedEntry(path, "cannot be read: its permissions do not allow it");
       default:
         throw error;
     }

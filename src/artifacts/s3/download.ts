@@ -139,10 +139,10 @@ class Download {
   #checkResumed(answer: GetObjectCommandOutput, version: Version, from: number): void {
     this.#isResumed = true;
     if (answer.ETag !== undefined && answer.ETag !== version.etag) {
-      throw new TransferFault("replaced", "other-version", "another version was answered");
+      throw new TransferFault("replaced", "other-version", "S3 answered with another version");
     }
     if (answer.ContentRange !== `bytes ${from}-${version.bytes - 1}/${version.bytes}`) {
-      throw new TransferFault("refused", "other-range", "a range was asked for and another one answered");
+      throw new TransferFault("refused", "other-range", "S3 answered with another range than the requested one");
     }
   }
 
@@ -211,7 +211,7 @@ class Download {
 
   #tooLarge(what: string): JobFailure {
     const { name, maxBytes } = this.#options;
-    const message = `the input artifact ${name} ${what}; at most ${maxBytes} are taken (artifacts.maxArchiveBytes)`;
+    const message = `the input artifact ${name} ${what}; the maximum is ${maxBytes} (artifacts.maxArchiveBytes)`;
     return new JobFailure("ConfigurationError", message);
   }
 }
@@ -227,5 +227,5 @@ function faultWithoutCode({ name, message }: Error): TransferFault {
 }
 
 function corrupt(): TransferFault {
-  return new TransferFault("corrupt", "checksum-mismatch", "what came does not fit the object's checksum");
+  return new TransferFault("corrupt", "checksum-mismatch", "the received data does not match the object's checksum");
 }

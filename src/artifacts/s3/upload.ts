@@ -192,7 +192,9 @@ async function putPart(
  */
 async function takeBack({ calls, cleanupMaxMs, onPartsLeft }: UploadOptions, target: Target): Promise<void> {
   const limit = new AbortController();
-  const cancel = calls.clock.after(cleanupMaxMs, () => limit.abort(new Error("the time for taking it back is over")));
+  const cancel = calls.clock.after(cleanupMaxMs, () =>
+    limit.abort(new Error("the time limit for aborting the upload has passed")),
+  );
   try {
     for (let times = 0; times < abortsMax; times++) {
       if (times > 0) await calls.clock.sleep(abortAgainMs * 2 ** (times - 1), limit.signal);

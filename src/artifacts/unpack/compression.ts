@@ -55,7 +55,7 @@ export function compressionOf(first: Buffer): Compression | undefined {
   const other = unknown.find(([, mark]) => mark.test(start));
   if (other !== undefined) {
     const instead = "pack it with gzip or zstd, or let the handler take it as it is (job.inputFile)";
-    throw new ArchiveRefused(`it is compressed with ${other[0]}, which is not unpacked; ${instead}`);
+    throw new ArchiveRefused(`it is compressed with ${other[0]}, which is not supported; ${instead}`);
   }
   return (["gzip", "zstd"] as const).find((name) => formats[name].starts(first));
 }
@@ -71,8 +71,8 @@ const tooWide = "ZSTD_error_frameParameter_windowTooLarge";
 
 function failureOf(compression: Compression, code: string): ArchiveRefused {
   return code === tooWide
-    ? new ArchiveRefused("its zstd needs more than 128 MiB to look back; pack it without --long")
-    : new DamageFound(`its ${compression} is damaged or was cut off; upload it anew`);
+    ? new ArchiveRefused("its zstd needs a window of more than 128 MiB; pack it without --long")
+    : new DamageFound(`its ${compression} is damaged or was cut off; upload it again`);
 }
 
 /**
@@ -105,6 +105,6 @@ const startMaxBytes = 16 * 2 ** 20;
 /** Node has zstd from 22.15 on. Throws ArchiveRefused. */
 function checkKnown(compression: Compression): void {
   if (compression !== "zstd" || zlib.createZstdDecompress !== undefined) return;
-  const why = `Node ${process.versions.node}, on which this worker runs, cannot inflate it, as 22.15 and later can`;
+  const why = `Node ${process.versions.node}, on which this worker runs, cannot decompress it (22.15 and later can)`;
   throw new ArchiveRefused(`it is compressed with zstd, and ${why}; pack it with gzip`);
 }

@@ -21,7 +21,7 @@ export function isTarHeader(block: Buffer): boolean {
 
 /** The header as it stands, extensions not applied. Throws ArchiveRefused. */
 export function tarHeader(block: Buffer): TarHeader {
-  if (!hasChecksum(block)) throw new DamageFound("it is a tar with a damaged header; pack it anew");
+  if (!hasChecksum(block)) throw new DamageFound("it is a tar with a damaged header; pack it again");
   const isPosix = block.toString("latin1", 257, 263) === "ustar\0";
   const prefix = text(block, 345, 155);
   const ownName = text(block, 0, 100);
@@ -116,7 +116,7 @@ const sparseKey = "GNU.sparse.";
 
 /** Records of the form `LENGTH KEY=VALUE\n`. Throws ArchiveRefused. */
 export function paxFields(content: Buffer): PaxFields {
-  const damaged = () => new DamageFound("it is a tar with a damaged pax header; pack it anew");
+  const damaged = () => new DamageFound("it is a tar with a damaged pax header; pack it again");
   const found: { path?: string; linkpath?: string; size?: number } = {};
   const sparse = new Map<string, string>();
   const sparseNumbers: string[] = [];
@@ -134,7 +134,7 @@ export function paxFields(content: Buffer): PaxFields {
     if (key === `${sparseKey}offset` || key === `${sparseKey}numbytes`) sparseNumbers.push(value.toString("latin1"));
     else if (key.startsWith(sparseKey)) sparse.set(key.slice(sparseKey.length), textOf(value));
     if (key === "SCHILY.realsize" || key === "SUN.holesdata") {
-      throw new ArchiveRefused("it has sparse files in the form of star, which Python does not read; pack by GNU tar");
+      throw new ArchiveRefused("it has sparse files in star's format, which Python cannot read; pack it with GNU tar");
     }
     if (key !== "size") continue;
     if (!/^[0-9]{1,15}$/.test(value.toString("latin1"))) throw damaged();

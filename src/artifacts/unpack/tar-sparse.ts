@@ -44,7 +44,7 @@ export function wholeNumber(name: string, digits: string): number {
 }
 
 export function damagedMap(name: string): DamageFound {
-  return new DamageFound(`its sparse entry ${shown(name)} has a damaged map; pack it anew`);
+  return new DamageFound(`its sparse entry ${shown(name)} has a damaged map; pack it again`);
 }
 
 const blockBytes = 512;

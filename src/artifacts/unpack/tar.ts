@@ -89,7 +89,7 @@ async function unpackEntry(reader: PieceReader, tree: TreeWriter): Promise<boole
     switch (header.type) {
       case "x":
       case "X":
-        if (found.pax) throw new ArchiveRefused("it has two pax headers for one entry; pack it anew");
+        if (found.pax) throw new ArchiveRefused("it has two pax headers for one entry; pack it again");
         found = { ...found, pax: paxFields(await extension(reader, header)) };
         break;
       case "g":
@@ -108,7 +108,7 @@ async function unpackEntry(reader: PieceReader, tree: TreeWriter): Promise<boole
       }
     }
   }
-  throw new ArchiveRefused(`it has more than ${extensionsMax} headers for one entry; pack it anew`);
+  throw new ArchiveRefused(`it has more than ${extensionsMax} headers for one entry; pack it again`);
 }
 
 /** The header with what the headers in front of it say. */
@@ -120,7 +120,10 @@ function described(header: TarHeader, { pax = {}, longName, longTarget }: Extens
   const isLinkTwice = longTarget !== undefined && pax.linkpath !== undefined && longTarget !== pax.linkpath;
   if (isTwice || isLinkTwice) {
     const what = isTwice ? "is named" : "has a target given";
-    throw refused(name, `${what} twice, by a pax and by a GNU header, and differently; pack it anew in one format`);
+    throw refused(
+      name,
+      `${what} twice, and differently: in a pax header and in a GNU header; pack it again in one format`,
+    );
   }
   return { ...header, name, linkTarget, size: pax.size ?? header.size };
 }
@@ -136,7 +139,7 @@ async function extension(reader: PieceReader, header: TarHeader): Promise<Buffer
 /** A path for all entries makes no sense, and readers differ in what they make of it. */
 function checkGlobal(fields: PaxFields): void {
   if (Object.keys(fields).length === 0) return;
-  throw new ArchiveRefused(`it has one ${Object.keys(fields).join(" and ")} for all entries (a global pax header)`);
+  throw new ArchiveRefused(`it sets one ${Object.keys(fields).join(" and ")} for all entries, in a global pax header`);
 }
 
 function upToNul(content: Buffer): string {
@@ -145,7 +148,7 @@ function upToNul(content: Buffer): string {
 }
 
 function cutOff(what: string): ArchiveRefused {
-  return new ArchiveRefused(`${what}: the tar was cut off; upload it anew`);
+  return new ArchiveRefused(`${what}: the tar was cut off; upload it again`);
 }
 
 function padded(size: number): number {
@@ -171,7 +174,7 @@ async function unpackAs(header: TarHeader, unpacking: Unpacking): Promise<void> 
     case "0":
     case "7":
     case "S":
-      if (name.endsWith("/")) throw refused(name, "is a folder by its name and a file by its type; pack it anew");
+      if (name.endsWith("/")) throw refused(name, "is a folder by its name and a file by its type; pack it again");
       return unpackContent(header, unpacking);
     case "5":
       return unpackFolder(header, tree);
@@ -186,11 +189,14 @@ async function unpackAs(header: TarHeader, unpacking: Unpacking): Promise<void> 
     case "6":
       throw refused(name, `is a ${type === "6" ? "named pipe" : "device"}; ${unpackedAs}`);
     case "V":
-      throw refused(name, "is a volume label, of which Python makes a file; pack without -V");
+      throw refused(name, "is a volume label, which Python unpacks as a file; pack it without -V");
     case "M":
-      throw refused(name, "is a part of a file; pack without --multi-volume");
+      throw refused(name, "is only a part of a file; pack it without --multi-volume");
     case "D":
-      throw refused(name, "is of an incremental backup, which Python does not read; pack without --listed-incremental");
+      throw refused(
+        name,
+        "is part of an incremental backup, which Python cannot read; pack it without --listed-incremental",
+      );
     default:
       throw refused(name, `has the unknown type ${shown(type)} (mode ${mode.toString(8)})`);
   }
@@ -252,7 +258,7 @@ async function mapOf(
     return { map: checkedMap(name, { pieces, realBytes }, size - mapBytes), dataBytes: size - mapBytes };
   }
   if (!form.startsWith("0."))
-    throw refused(name, `is sparse in the unknown form ${shown(form)}; pack without --sparse`);
+    throw refused(name, `is sparse in the unknown format ${shown(form)}; pack it without --sparse`);
   const numbers = sparseNumbers ?? (sparse?.get("map") ?? "").split(",");
   return { map: checkedMap(name, { pieces: piecesOf(name, numbers), realBytes }, size), dataBytes: size };
 }

@@ -128,7 +128,7 @@ function deathOf(cause: unknown, artifact: string): Refusal {
   const why = cause instanceof Error ? `: ${cause.message}` : "";
   return {
     failure: "SystemUnavailable",
-    message: `the thread that unpacked the artifact ${artifact} died${why}; retry the action, and report this to whoever runs this worker`,
+    message: `the thread that unpacked the artifact ${artifact} died${why}; retry the action, and report this to the operator of this worker`,
   };
 }
 

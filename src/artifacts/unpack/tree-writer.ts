@@ -164,7 +164,7 @@ export class TreeWriter {
     }
     // Its place was claimed by files alone, so this is a file of ours.
     if (lstatSync(at).nlink > 1) {
-      const differ = "GNU tar then keeps the old content by that other name, and Python does not; pack it anew";
+      const differ = "GNU tar then keeps the old content by that other name, and Python does not; pack it again";
       throw new ArchiveRefused(`its entry ${shown(path)} appears twice, with a hard link to the first: ${differ}`);
     }
     unlinkSync(at);
@@ -186,7 +186,7 @@ export class TreeWriter {
   /** A second name for a file or link of the archive that is already there. */
   hardLink(path: string, target: string): void {
     const refused = new ArchiveRefused(
-      `its hard link ${shown(path)} leads to ${shown(target)}, which is no file before it in the archive`,
+      `its hard link ${shown(path)} points to ${shown(target)}, which is not an earlier file in the archive`,
     );
     const from = entryPath(target, "tar");
     const link = this.#links.get(from);

@@ -78,7 +78,7 @@ export function* directoryEntries(file: GrowingFile, end: ZipEnd): Generator<Zip
 }
 
 function damaged(): ArchiveRefused {
-  return new DamageFound("it is a zip with a damaged directory; pack it anew");
+  return new DamageFound("it is a zip with a damaged directory; pack it again");
 }
 
 function entryOf(record: Buffer, end: ZipEnd): ZipEntry {
@@ -139,7 +139,7 @@ export function checkUnicodePath(raw: Buffer, flags: number, fields: readonly Ex
     const name = shown(textOf(other));
     throw refused(
       textOf(raw),
-      `is renamed to ${name} by a Unicode path field, which only some programs read; pack it anew`,
+      `is renamed to ${name} by a Unicode path field, which only some programs read; pack it again`,
     );
   }
 }
@@ -183,7 +183,7 @@ function sizesOf(name: string, record: Buffer, extra: Buffer) {
     offset = next(offset);
   }
   if (record.readUInt16LE(34) !== 0 && record.readUInt16LE(34) !== 0xffff) {
-    throw refused(name, "lies in another part of a zip that was split");
+    throw refused(name, "is in another part of a split zip");
   }
   return { bytes, packedBytes, offset };
 }
@@ -192,10 +192,10 @@ function typeOf(name: string, bits: number, host: number): ZipEntry["type"] {
   const type = bits & fileTypeMask;
   const isFolder = name.endsWith("/");
   if (host === unix && type === linkType && !isFolder) return "link";
-  if (type === linkType) throw refused(name, "is a link to some programs and none to others; pack it anew");
+  if (type === linkType) throw refused(name, "is a link to some programs and none to others; pack it again");
   // A slash at the end is the only sign that all programs give and read.
   if (host === unix && type === folderType && !isFolder) {
-    throw refused(name, "is a folder to some programs and a file to others, for it has no / at its end; pack it anew");
+    throw refused(name, "is a folder to some programs and a file to others: its name does not end in /; pack it again");
   }
   if (type !== 0 && type !== regularType && type !== folderType) throw refused(name, "is a device, a pipe or a socket");
   return isFolder ? "folder" : "file";

@@ -45,7 +45,7 @@ export function findZipEnd(file: GrowingFile): ZipEnd | undefined {
   const other = endWithCommentToTheEnd(bytes, place);
   if (other !== undefined && endAt(file, bytes, from, other).isPlausible) {
     throw new ArchiveRefused(
-      "it is a zip with two ends, and readers differ in which they take; pack it without a comment",
+      "it is a zip with two ends, and readers differ in which one they use; pack it without a comment",
     );
   }
   if (!found.isPlausible) return found;
@@ -105,7 +105,7 @@ function endAt(file: GrowingFile, bytes: Buffer, from: number, place: number): F
 }
 
 const contradiction =
-  "it is a zip whose plain and 64-bit end contradict each other, and readers differ in which they take; pack it anew";
+  "it is a zip whose plain and 64-bit end contradict each other, and readers differ in which one they use; pack it again";
 
 /** The plain end may repeat what the 64-bit end says, or say that it is there; else each reader sees another archive. */
 function checkSame(plain: Record<"entriesHere" | "entries" | "bytes" | "offset", number>, end64: End64): void {
@@ -144,7 +144,7 @@ function findEnd64(file: GrowingFile, endPlace: number): End64 | undefined {
   const locator = bytes.subarray(end64Bytes);
   if (locator.readUInt32LE(0) !== locatorSignature) return undefined;
   if (bytes.readUInt32LE(0) !== end64Signature || bytes.readBigUInt64LE(4) !== BigInt(end64Bytes - 12)) {
-    throw new DamageFound("it is a zip with a damaged 64-bit end; pack it anew");
+    throw new DamageFound("it is a zip with a damaged 64-bit end; pack it again");
   }
   return {
     place: at,

@@ -29,7 +29,7 @@ export class ZipExtents {
     this.#ends.sort();
     for (let n = 0; n < this.#count; n++) {
       if ((this.#ends[n] ?? 0) > (this.#starts[n + 1] ?? limit)) {
-        throw new ArchiveRefused("it is a zip with entries that overlap; pack it anew");
+        throw new ArchiveRefused("it is a zip with entries that overlap; pack it again");
       }
     }
   }

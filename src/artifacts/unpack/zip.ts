@@ -32,8 +32,9 @@ const directoryWindowBytes = 256 * 2 ** 10;
 /** Throws ArchiveRefused, GivenUp, or what the file system throws. */
 export async function unpackZip(file: GrowingFile, tree: TreeWriter, limits: UnpackLimits): Promise<void> {
   const end = findZipEnd(file);
-  if (end === undefined) throw new ArchiveRefused("it is a zip without an end: it was cut off; upload it anew");
-  if (!end.isPlausible) throw new DamageFound("it is a zip with a damaged end; pack it anew");
+  if (end === undefined)
+    throw new ArchiveRefused("it is a zip without its end record: it was cut off; upload it again");
+  if (!end.isPlausible) throw new DamageFound("it is a zip with a damaged end; pack it again");
   if (end.entries > limits.maxEntries) {
     throw new ArchiveRefused(`it has ${end.entries} entries, and artifacts.maxEntries allows ${limits.maxEntries}`);
   }
@@ -62,7 +63,7 @@ function checkOrder(entries: Iterable<ZipEntry>, again: ReadonlySet<string>): vo
     const path = entryPath(name, "zip");
     if (type !== "file" || !again.has(path)) continue;
     if (offset < (latest.get(path) ?? 0)) {
-      throw refused(name, "appears twice, and readers differ in which of the two is the last; pack it anew");
+      throw refused(name, "appears twice, and readers differ in which of the two is the last; pack it again");
     }
     latest.set(path, offset);
   }
@@ -108,7 +109,7 @@ function unpackEntry(entry: ZipEntry, { file, tree, extents }: Unpacking): Promi
 function contentStart(entry: ZipEntry, file: GrowingFile): number {
   const fixed = file.view(entry.offset, localFixedBytes);
   if (fixed.length < localFixedBytes || fixed.readUInt32LE(0) !== localSignature) {
-    throw misfit(entry.name, "has no header where the directory says; pack it anew");
+    throw misfit(entry.name, "has no header where the directory says; pack it again");
   }
   const nameLength = fixed.readUInt16LE(26);
   const extraLength = fixed.readUInt16LE(28);
@@ -126,7 +127,7 @@ function contentStart(entry: ZipEntry, file: GrowingFile): number {
     // Encryption and the place of the sizes; the other flags say how well it was packed.
     ((header.readUInt16LE(6) ^ entry.flags) & (1 | descriptorFlag)) === 0;
   if (!isSame || !hasSameSizes(entry, header, extra)) {
-    throw misfit(entry.name, "is described twice, and differently; pack it anew");
+    throw misfit(entry.name, "is described twice, and differently; pack it again");
   }
   return entry.offset + header.length;
 }
@@ -165,7 +166,7 @@ function inflatedWhole(entry: ZipEntry, packed: Buffer): Buffer {
 }
 
 function damaged(entry: ZipEntry): DamageFound {
-  return misfit(entry.name, "is damaged or longer than it says; pack it anew");
+  return misfit(entry.name, "is damaged or longer than it says; pack it again");
 }
 
 async function unpackLarge(

@@ -78,7 +78,7 @@ class FrameEnds {
       case "magic":
         if (value === frameMagic) return this.#expect("descriptor", 1);
         if (value - (value % 16) === skippableMagic) return this.#expect("skippable", 4);
-        throw new DamageFound("its zstd is damaged or was cut off; upload it anew");
+        throw new DamageFound("its zstd is damaged or was cut off; upload it again");
       case "skippable":
         this.#isLastBlock = true;
         this.#hasChecksum = false;

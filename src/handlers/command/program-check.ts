@@ -77,14 +77,14 @@ export function checkArguments(words: readonly string[]): void {
   );
 }
 
-/** Throws Unbuildable when jobs' folders cannot be made in `workDir`. */
+/** Throws Unbuildable when job folders cannot be created in `workDir`. */
 export async function checkWorkDir(workDir: string): Promise<void> {
   try {
     await mkdir(workDir, { recursive: true, mode: 0o700 });
     await access(workDir, constants.W_OK | constants.X_OK);
   } catch (error) {
     throw new Unbuildable(
-      `jobs' folders cannot be made in ${workDir} (${messageOf(error)}); set artifacts.workDir to a folder that partnerd may write`,
+      `job folders cannot be created in ${workDir} (${messageOf(error)}); set artifacts.workDir to a folder that partnerd may write`,
     );
   }
 }

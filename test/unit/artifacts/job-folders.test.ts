@@ -175,8 +175,8 @@ test("tells what it cannot remove, leaves a folder without its lock alone, and s
   expect(await folders.sweep()).toEqual({ removed: 2, living: 0, failed: 2 });
   expect(readdirSync(workDir).filter((name) => /(cc|dd)(\.lock)?$/.test(name))).toEqual([]);
   expect(troubles).toEqual([
-    expect.stringMatching(/could not remove .*aa, which a dead process left: its lock is missing/),
-    expect.stringMatching(/could not remove .*bb, which a dead process left: /),
+    expect.stringMatching(/could not remove .*aa, which a dead process left behind: its lock is missing/),
+    expect.stringMatching(/could not remove .*bb, which a dead process left behind: /),
   ]);
 });
 
@@ -229,9 +229,9 @@ test("refuses a work folder that others may write to", async () => {
     mkdirSync(workDir, { recursive: true });
     chmodSync(workDir, mode);
     expect(await refusalOf(workDir)).toBe(
-      `jobs' folders cannot be made in ${workDir}: other users may write to it (mode ${mode.toString(8)}); ` +
-        `set artifacts.workDir to a folder below it, such as ${workDir}/partnerd, which partnerd makes for itself, ` +
-        "or give it to partnerd's user alone (chown, chmod 700)",
+      `job folders cannot be created in ${workDir}: other users may write to it (mode ${mode.toString(8)}); ` +
+        `set artifacts.workDir to a folder below it, such as ${workDir}/partnerd, which partnerd creates, ` +
+        "or make it accessible to partnerd's user only (chown, chmod 700)",
     );
   }
   expect(readdirSync(workDir)).toEqual([]);
@@ -265,7 +265,7 @@ test("follows links that are ours", async () => {
 test("says why and what to do when no folder can be made there", async () => {
   writeFileSync(join(base, "file"), "");
   expect(await refusalOf(join(base, "file/work"))).toBe(
-    `jobs' folders cannot be made in ${base}/file/work: ENOTDIR; set artifacts.workDir to a folder that partnerd may write`,
+    `job folders cannot be created in ${base}/file/work: ENOTDIR; set artifacts.workDir to a folder that partnerd may write`,
   );
 });
 

@@ -247,7 +247,7 @@ for (const [what, name, says] of badNames) {
 
 test("refuses a tree that is too deep to be unpacked", async () => {
   mkdirSync(join(folder, ...Array.from({ length: 66 }, () => "d")), { recursive: true });
-  expect((await refusal()).message).toContain("lies deeper than 64 folders");
+  expect((await refusal()).message).toContain("is nested more than 64 folders deep");
 });
 
 test("refuses a folder that is missing, a file, or a link", async () => {

@@ -123,14 +123,14 @@ describe("a tar is refused", () => {
     [
       "a volume label",
       [{ name: "v", type: "V", magic: "gnu" }, good],
-      "is a volume label, of which Python makes a file",
+      "is a volume label, which Python unpacks as a file",
     ],
     ["an incremental backup", [{ name: "d/", type: "D", magic: "gnu" }, good], "--listed-incremental"],
     ["a part of a file", [{ name: "m", type: "M", magic: "gnu" }, good], "--multi-volume"],
     ["a prefix in a GNU header", [{ name: "b", magic: "gnu", prefix: "d" }], "that Python takes for a folder's name"],
     ["a prefix in a header of old", [{ name: "b", magic: "v7", prefix: "d" }], "that Python takes for a folder's name"],
     ["a folder by name and a file by type", [{ name: "d/" }, good], "is a folder by its name and a file by its type"],
-    ["the sparse form of star", [pax({ "SCHILY.realsize": "9" }), good], "in the form of star"],
+    ["the sparse form of star", [pax({ "SCHILY.realsize": "9" }), good], "in star's format"],
   ])("for %s", async (_title, parts, says) => {
     await expect(rig.unpack(tar(parts))).rejects.toThrow(says);
   });

@@ -69,7 +69,7 @@ describe("unpacking", () => {
     await expect(rig.unpacker.unpack(call)).rejects.toMatchObject({
       type: "ConfigurationError",
       message:
-        "the artifact SourceOutput cannot be unpacked: it is a zip without an end: it was cut off; upload it anew",
+        "the artifact SourceOutput cannot be unpacked: it is a zip without its end record: it was cut off; upload it again",
     });
     expect(existsSync(call.into)).toBe(false);
   });

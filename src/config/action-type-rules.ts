@@ -32,7 +32,7 @@ function checkRegions({ draft, settings, environment, types }: Checked): void {
     for (const [index, region] of settings.isGiven(path) ? regions.entries() : []) {
       if (knownRegions.includes(region)) continue;
       const near = nearest(region, knownRegions);
-      const remedy = `${near ? `did you mean "${near}"? ` : ""}A new Region needs allowUnknownRegions: true`;
+      const remedy = `${near ? `did you mean "${near}"? A` : "a"} new Region needs allowUnknownRegions: true`;
       settings.mistake(path, `${path}[${index}] is ${quote(region)}, not a known Region`, remedy, index);
     }
   }

@@ -96,15 +96,15 @@ const propertyNames = list(text({ max: 50 }), { name: "list of names", max: 10 }
 
 /** The keys of one entry of `actionTypes`. */
 export const actionTypeSchema = {
-  provider: setting("CodePipeline's provider.", text({ max: 35, ...idForm }), { required: true }),
+  provider: setting("The provider of the action type.", text({ max: 35, ...idForm }), { required: true }),
   category: setting(
-    "CodePipeline's category.",
+    "The category of the action type.",
     oneOf(["Source", "Build", "Deploy", "Test", "Invoke", "Approval", "Compute"]),
     { required: true },
   ),
-  owner: setting("CodePipeline's owner.", oneOf(["ThirdParty", "Custom"]), { required: true }),
-  version: setting("CodePipeline's version, in quotes.", text({ max: 9, ...idForm }), { required: true }),
-  handler: setting("A name in `handlers`.", text({ max: 64 }), { required: true }),
+  owner: setting("The owner of the action type.", oneOf(["ThirdParty", "Custom"]), { required: true }),
+  version: setting("The version of the action type, in quotes.", text({ max: 9, ...idForm }), { required: true }),
+  handler: setting("The handler that runs its jobs: a name in `handlers`.", text({ max: 64 }), { required: true }),
   regions: setting("Regions in which to poll this action type.", regionListFormat, { derived: "`regions`" }),
   accounts: setting("Accounts in which to poll this action type, by their names in `accounts`.", accountListFormat, {
     unset: "every account",
@@ -184,17 +184,17 @@ export const accountSchema = {
 };
 
 /** A rotation has two; the signatures of more than a few fill a header. */
-const secretList = list(webhookSecret, { name: "list of texts", max: 5 });
+const secretList = list(webhookSecret, { name: "list of strings", max: 5 });
 
 /** The keys of `breaker` in one entry of `handlers`, of whatever kind. */
 export const breakerSchema = {
   failures: setting(
-    "After this many failures in a row of the handler itself (it cannot be loaded or started, its service refuses connections), none of its jobs is accepted until it works again.",
+    "After this many consecutive failures of the handler itself (it cannot be loaded or started, its service refuses connections), none of its jobs is accepted until it works again.",
     integer(1, 1_000),
     { default: 5 },
   ),
   window: setting(
-    "A failure continues the row if it comes within this time after the one before. A job that ran for longer before it failed does not count.",
+    "Failures count as consecutive if each comes within this time of the one before. The failure of a job that ran for longer does not count.",
     duration("1s", "1h"),
     { default: "1m" },
   ),

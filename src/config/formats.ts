@@ -97,7 +97,7 @@ export function oneOf<const W extends string>(words: readonly W[]): Format<W, ""
     words.join(" \\| "),
     (value) => {
       if (words.includes(value as W)) return undefined;
-      const known = `choose ${words.join(", ").replace(/, ([^,]*)$/, " or $1")}`;
+      const known = choose(words);
       const likely = typeof value === "string" ? likelyWord(value, words) : undefined;
       return { what: notA(value, "a known value"), remedy: likely ? `write ${likely} (${known})` : known };
     },
@@ -105,9 +105,14 @@ export function oneOf<const W extends string>(words: readonly W[]): Format<W, ""
   );
 }
 
+/** `choose a, b or c`. */
+export function choose(words: readonly string[]): string {
+  return `choose ${words.join(", ").replace(/, ([^,]*)$/, " or $1")}`;
+}
+
 /** A text of limited length, of the given form. */
 export function text<T extends string = string>(rules: TextRules): Format<T, ""> {
-  return single("text", (value) => textProblem(value, rules), textJson({ min: 1, ...rules }));
+  return single("string", (value) => textProblem(value, rules), textJson({ min: 1, ...rules }));
 }
 
 /** A text that no message may show, such as a variable of a program; partnerd works with it as it is. */
@@ -123,7 +128,7 @@ export function hiddenText(rules: TextRules): Format<string, ""> {
     if (!form || form.test(value)) return undefined;
     return { what: `does not look like ${says}`, remedy: "check that all of it was copied" };
   };
-  return single("text", problemOf, textJson(rules));
+  return single("string", problemOf, textJson(rules));
 }
 
 /** A text that partnerd itself keeps wrapped: no message, log or page may show it. */
@@ -156,7 +161,7 @@ export function httpUrl(rules: { isBase?: boolean } = {}): Format<string, ""> {
       }
       const url = new URL(value);
       if (url.username !== "" || url.password !== "") {
-        return { what: "carries a user name or a password", remedy: "remove it; it would appear in logs" };
+        return { what: "contains a user name or a password", remedy: "remove it; it would appear in logs" };
       }
       if (url.hash !== "") return { what: `ends in ${quote(url.hash)}`, remedy: "remove the part from # on" };
       if (!rules.isBase || url.search === "") return undefined;
@@ -211,7 +216,7 @@ export function textMap<K extends string, V>(rules: {
       if (value.size > max) return [{ what: `has ${value.size} entries`, remedy: `the maximum is ${max}` }];
       return [...(value as Map<string, unknown>)].flatMap(([key, each]): Problem[] => {
         const [keyProblem] = keys.problems(key);
-        if (keyProblem) return [{ at: key, what: `is a key that ${keyProblem.what}`, remedy: keyProblem.remedy }];
+        if (keyProblem) return [{ at: key, what: "is not a valid key", remedy: keyProblem.remedy }];
         return values.problems(each).map((problem) => ({ ...problem, at: key }));
       });
     },

@@ -7,7 +7,7 @@ import { isPlaceholder, placeholderIn } from "../std/placeholder.js";
 import { nearest } from "../std/suggest.js";
 import { readTextFile } from "../std/text-file.js";
 import { openStore } from "./convict-store.js";
-import type { Problem } from "./formats.js";
+import { choose, type Problem } from "./formats.js";
 import type { Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
 import type { Section, Setting } from "./setting.js";
@@ -99,7 +99,7 @@ function kindOf(
   const kind = known.find((word) => word === value);
   if (kind !== undefined) return kinds[kind];
   const what = tree === undefined ? "is missing" : `is ${value === undefined ? "not a string" : quote(value)}`;
-  findings.mistake(tree?.place ?? entry.place, `${path}.kind ${what}`, `choose ${known.join(", ")}`);
+  findings.mistake(tree?.place ?? entry.place, `${path}.kind ${what}`, choose(known));
   return undefined;
 }
 

@@ -75,7 +75,7 @@ export const schema = withVariables({
       { default: new Map(), only: "static" },
     ),
     url: setting(
-      'For the source `http`: where a client\'s token is asked for, with `{clientId}` in it; 200 and `{"token": "…"}`, or 404.',
+      'For the source `http`: the URL of a client\'s token, with `{clientId}` in it. It answers 200 with `{"token": "…"}`, or 404.',
       clientUrlFormat,
       { required: true, only: "http" },
     ),
@@ -85,12 +85,12 @@ export const schema = withVariables({
       { only: "http" },
     ),
     command: setting(
-      "For the source `command`: program and arguments, to which the client id is added; prints the token, or exits with 3 for an unknown client.",
+      "For the source `command`: program and arguments; the client id is appended. It prints the token, or exits with 3 for an unknown client.",
       tokenCommandFormat,
       { required: true, only: "command", isHandedOn: true },
     ),
     secretId: setting(
-      "For the source `secrets-manager`: name or ARN of each client's secret, with `{clientId}` in it; without, of one secret with a JSON map.",
+      "For the source `secrets-manager`: name or ARN of each client's secret, with `{clientId}` in it; or of one secret that holds a JSON map of all clients.",
       text({
         max: 2_048,
         form: /^(?:[A-Za-z0-9/_+=.@:-]|\{clientId\})+$/,
@@ -237,7 +237,7 @@ export const schema = withVariables({
       maxElapsed: lastAttempt("a failed transfer of an artifact", "2m"),
     },
     clientCooldown: setting(
-      "Pause for a client's jobs after CodePipeline rejected its client token.",
+      "How long no job of a client is accepted after CodePipeline rejected its client token.",
       duration("0s", day),
       { default: "60s" },
     ),

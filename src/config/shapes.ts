@@ -82,7 +82,7 @@ function tooMany(entries: number, max: number): Problem | undefined {
 
 /** A program and its arguments, as a list: no shell ever reads it. */
 export const commandFormat: Format<readonly [string, ...string[]], ""> = {
-  name: "list of texts",
+  name: "list of strings",
   json: { type: "array", items: { type: "string" }, minItems: 1, maxItems: 1_000 },
   problems(value) {
     const remedy = "write [program, argument, …]";
@@ -92,7 +92,7 @@ export const commandFormat: Format<readonly [string, ...string[]], ""> = {
     if (value.length > 1_000) return [{ what: `has ${value.length} items`, remedy: "the maximum is 1000" }];
     return value.flatMap((part: unknown, index): Problem[] => {
       if (typeof part !== "string") return [{ at: index, what: "is not a string", remedy: "quote it" }];
-      if (part.includes("\0")) return [{ at: index, what: "holds a NUL character", remedy: "remove it" }];
+      if (part.includes("\0")) return [{ at: index, what: "contains a NUL character", remedy: "remove it" }];
       return index === 0 && part.trim() === "" ? [{ at: 0, what: "is empty", remedy: "name a program" }] : [];
     });
   },
@@ -135,11 +135,12 @@ export const clientUrlFormat: Format<string, ""> = {
 export const envNameFormat: Format<string, ""> = single(
   "name",
   (value) => {
+    const what = "is not a name for a variable";
     if (typeof value !== "string" || !/^[A-Za-z_][A-Za-z0-9_]{0,255}$/.test(value) || value === "__proto__") {
-      return { what: "is not a valid variable name", remedy: "write letters, digits and _ only" };
+      return { what, remedy: "write letters, digits and _ only" };
     }
     if (!value.startsWith("PARTNERD_")) return undefined;
-    return { what: "starts with PARTNERD_, which partnerd sets itself", remedy: "choose another name" };
+    return { what, remedy: "choose another name: partnerd sets the variables PARTNERD_… itself" };
   },
   { type: "string", pattern: "^(?!PARTNERD_)[A-Za-z_][A-Za-z0-9_]{0,255}$" },
 );
@@ -193,7 +194,7 @@ export const accountFormat: Format<string, ""> = {
     (value) => {
       const isNumber = Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= accountMax;
       if (isNumber || (typeof value === "string" && accountPattern.test(value))) return undefined;
-      const what = `is ${quote(value)}, no name and no number of one`;
+      const what = `is ${quote(value)}, not the name or number of an account`;
       return { what, remedy: "write a name such as builder, or 1001" };
     },
     {

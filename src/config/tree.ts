@@ -95,7 +95,7 @@ export function describeTree(tree: Tree): string {
   if (tree.kind === "map") return "a map";
   if (tree.kind === "list") return "a list";
   if (tree.value === null) return "empty";
-  return typeof tree.value === "string" ? "a text" : `a ${typeof tree.value}`;
+  return typeof tree.value === "string" ? "a string" : `a ${typeof tree.value}`;
 }
 
 function overlay(under: Branch, over: Branch, special: SpecialKeys): Branch {

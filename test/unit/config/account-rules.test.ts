@@ -10,7 +10,7 @@ describe("accounts", () => {
     ["accounts: {}", ["1: accounts names no account; write `NAME: { roleArn: … }`, or remove the key"]],
     ["accounts: [shop]", ["1: accounts is not a map; write `NAME: { roleArn: … }`"]],
     ["accounts: { a@b: {} }", ['1: "a@b" is not a valid account name; write up to 64 letters, …']],
-    ["accounts: { shop: role }", ["1: accounts.shop is a text, not a map; write its keys below it, indented"]],
+    ["accounts: { shop: role }", ["1: accounts.shop is a string, not a map; write its keys below it, indented"]],
     ["accounts: { shop: { roleARN: x } }", ["1: the key accounts.shop.roleARN is unknown; did you mean roleArn?"]],
     [
       "accounts: { shop: { roleArn: partnerd } }",

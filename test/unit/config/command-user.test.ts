@@ -20,11 +20,11 @@ describe("the user of a command", () => {
   it.each([
     [
       ', user: "a b"',
-      /handlers\.h\.user is "a b", no name and no number of one; write a name such as builder, or 1001/,
+      /handlers\.h\.user is "a b", not the name or number of an account; write a name such as builder, or 1001/,
     ],
-    [", user: -1", /handlers\.h\.user is -1, no name/],
-    [", user: 1.5", /handlers\.h\.user is 1\.5, no name/],
-    [", user: 4294967295", /handlers\.h\.user is 4294967295, no name/],
+    [", user: -1", /handlers\.h\.user is -1, not the name/],
+    [", user: 1.5", /handlers\.h\.user is 1\.5, not the name/],
+    [", user: 4294967295", /handlers\.h\.user is 4294967295, not the name/],
     [", user: [a]", /handlers\.h\.user is /],
     [", group: users", /handlers\.h\.group needs user, which is not set; set user too/],
   ])("is a mistake: %s", async (keys, expected) => {

@@ -110,7 +110,7 @@ const rows: Readonly<Record<string, readonly (readonly [lines: string, mistakes:
     ["aws: { endpoint: 'ftp://host' }", [`1: aws.endpoint is not an http or https URL; write "http://host:port/path"`]],
     [
       "aws: { endpoint: 'http://u:hunter2@host' }",
-      ["1: aws.endpoint carries a user name or a password; remove it; it would appear in logs"],
+      ["1: aws.endpoint contains a user name or a password; remove it; it would appear in logs"],
     ],
   ],
   "the admin port": [
@@ -212,7 +212,7 @@ const rows: Readonly<Record<string, readonly (readonly [lines: string, mistakes:
     ),
     [
       'clientTokens: { source: http, url: "http://me:pw@127.0.0.1/{clientId}" }',
-      ["1: clientTokens.url carries a user name or a password; remove it; it would appear in logs"],
+      ["1: clientTokens.url contains a user name or a password; remove it; it would appear in logs"],
     ],
     [
       'clientTokens: { source: http, url: "http://127.0.0.1/{clientId}", token: "a b" }',
@@ -251,7 +251,7 @@ const rows: Readonly<Record<string, readonly (readonly [lines: string, mistakes:
     ],
     [
       "clientTokens: { tokens: { Acme: hunter2 } }",
-      [`1: clientTokens.tokens.Acme is a key that is "Acme"; write a client id: a UUID in lower case`],
+      [`1: clientTokens.tokens.Acme is not a valid key; write a client id: a UUID in lower case`],
     ],
     [
       "clientTokens: { tokens: { 11111111-1111-4111-8111-111111111111: 12345678 } }",
@@ -263,7 +263,7 @@ const rows: Readonly<Record<string, readonly (readonly [lines: string, mistakes:
     ],
     [
       "clientTokens: { tokens: { __proto__: hunter2 } }",
-      [`1: clientTokens.tokens.__proto__ is a key that is "__proto__"; write a client id: a UUID in lower case`],
+      [`1: clientTokens.tokens.__proto__ is not a valid key; write a client id: a UUID in lower case`],
     ],
   ],
 };
@@ -319,10 +319,10 @@ describe("action types", () => {
     [
       { type: "category: Test" },
       [
-        "3: actionTypes[0].provider is missing; add it: CodePipeline's provider",
-        "3: actionTypes[0].owner is missing; add it: CodePipeline's owner",
-        "3: actionTypes[0].version is missing; add it: CodePipeline's version, in quotes",
-        "3: actionTypes[0].handler is missing; add it: A name in `handlers`",
+        "3: actionTypes[0].provider is missing; add it: The provider of the action type",
+        "3: actionTypes[0].owner is missing; add it: The owner of the action type",
+        "3: actionTypes[0].version is missing; add it: The version of the action type, in quotes",
+        "3: actionTypes[0].handler is missing; add it: The handler that runs its jobs: a name in `handlers`",
       ],
     ],
     [
@@ -449,7 +449,7 @@ describe("action types", () => {
     ["actionTypes: []", "actionTypes is empty; name at least one action type"],
     ["actionTypes:", "actionTypes is empty; write a value, or remove the key"],
     ["actionTypes: { provider: Acme }", "actionTypes is not a list; start each action type with a dash"],
-    ["actionTypes: [Acme]", "actionTypes[0] is a text, not a map; write its keys below it, indented"],
+    ["actionTypes: [Acme]", "actionTypes[0] is a string, not a map; write its keys below it, indented"],
   ])("refuses %j", async (line, mistake) => {
     await check(`${line}\nregions: [us-east-1]\nhandlers: {}\n`, [`1: ${mistake}`]);
   });
@@ -470,7 +470,7 @@ describe("Regions", () => {
     ],
     [
       "[us-east-1, xx-nowhere-9]",
-      `1: regions[1] is "xx-nowhere-9", not a known Region; A new Region needs allowUnknownRegions: true`,
+      `1: regions[1] is "xx-nowhere-9", not a known Region; a new Region needs allowUnknownRegions: true`,
     ],
     ["[US-EAST-1]", `1: regions[0] is "US-EAST-1"; write "us-east-1"`],
     ["us-east-1", `1: regions is "us-east-1", not a list; write [us-east-1]`],
@@ -492,11 +492,11 @@ describe("Regions", () => {
 
 describe("handlers", () => {
   it.each([
-    ["{ kind: lambda, path: x }", [`5: handlers.h.kind is "lambda"; choose module, command, http`]],
-    ["{ path: x }", ["5: handlers.h.kind is missing; choose module, command, http"]],
-    ["{ kind: [module] }", ["5: handlers.h.kind is not a string; choose module, command, http"]],
-    ["{ kind: constructor }", [`5: handlers.h.kind is "constructor"; choose module, command, http`]],
-    ["./h.js", ["5: handlers.h is a text, not a map; write its keys below it, indented"]],
+    ["{ kind: lambda, path: x }", [`5: handlers.h.kind is "lambda"; choose module, command or http`]],
+    ["{ path: x }", ["5: handlers.h.kind is missing; choose module, command or http"]],
+    ["{ kind: [module] }", ["5: handlers.h.kind is not a string; choose module, command or http"]],
+    ["{ kind: constructor }", [`5: handlers.h.kind is "constructor"; choose module, command or http`]],
+    ["./h.js", ["5: handlers.h is a string, not a map; write its keys below it, indented"]],
     ["{ kind: module }", ["5: handlers.h.path is missing; add it: An ES module that exports `handler` (or default)"]],
     [
       "{ kind: module, path: ./h.js, url: x }",
@@ -509,22 +509,22 @@ describe("handlers", () => {
     ["{ kind: command, command: [] }", ["5: handlers.h.command is empty; write [program, argument, …]"]],
     ["{ kind: command, command: [make, 5] }", ["5: handlers.h.command[1] is not a string; quote it"]],
     [`{ kind: command, command: [""] }`, ["5: handlers.h.command[0] is empty; name a program"]],
-    [`{ kind: command, command: ["a\\0b"] }`, ["5: handlers.h.command[0] holds a NUL character; remove it"]],
+    [`{ kind: command, command: ["a\\0b"] }`, ["5: handlers.h.command[0] contains a NUL character; remove it"]],
     ["{ kind: command, command: [make], env: { LEVEL: 2 } }", ["5: handlers.h.env.LEVEL is not a string; quote it"]],
     ["{ kind: command, command: [make], env: { LEVEL: true } }", ["5: handlers.h.env.LEVEL is not a string; quote it"]],
     ["{ kind: command, command: [make], env: { LEVEL: } }", ["5: handlers.h.env.LEVEL is empty; write a string"]],
     [
       "{ kind: command, command: [make], env: { A-B: x } }",
-      ["5: handlers.h.env.A-B is a key that is not a valid variable name; write letters, digits and _ only"],
+      ["5: handlers.h.env.A-B is not a valid key; write letters, digits and _ only"],
     ],
     [
       "{ kind: command, command: [make], env: { __proto__: x } }",
-      ["5: handlers.h.env.__proto__ is a key that is not a valid variable name; write letters, digits and _ only"],
+      ["5: handlers.h.env.__proto__ is not a valid key; write letters, digits and _ only"],
     ],
     [
       "{ kind: command, command: [make], env: { PARTNERD_OUTCOME: x } }",
       [
-        "5: handlers.h.env.PARTNERD_OUTCOME is a key that starts with PARTNERD_, which partnerd sets itself; choose another name",
+        "5: handlers.h.env.PARTNERD_OUTCOME is not a valid key; choose another name: partnerd sets the variables PARTNERD_… itself",
       ],
     ],
     ["{ kind: http }", ["5: handlers.h.url is missing; add it: Where job documents are posted"]],
@@ -534,7 +534,7 @@ describe("handlers", () => {
     ],
     [
       "{ kind: http, url: 'http://u:hunter2@h/' }",
-      ["5: handlers.h.url carries a user name or a password; remove it; it would appear in logs"],
+      ["5: handlers.h.url contains a user name or a password; remove it; it would appear in logs"],
     ],
     ["{ kind: http, url: 'http://h/#a' }", [`5: handlers.h.url ends in "#a"; remove the part from # on`]],
     [

@@ -220,12 +220,13 @@ export const schema = withVariables({
   retry: {
     poll: policy("a failed poll", { minDelay: "1s", maxDelay: { derived: "`polling.maxInterval`" }, factor: 4 }),
     throttledPoll: policy("a throttled poll", { minDelay: "2s", maxDelay: { default: "30s" }, factor: 3 }),
-    // Details and transfers are given up: an acknowledge is asked until it is answered, a result is owed until it is accepted.
+    // Details and transfers are given up. An acknowledgement is repeated until it is answered, and a result is owed until
+    // it is accepted.
     details: {
       ...policy("a failed request for a job's details", { minDelay: "200ms", maxDelay: { default: "5s" }, factor: 2 }),
       maxElapsed: lastAttempt("a failed request for a job's details", "30s"),
     },
-    acknowledge: policy("a failed acknowledge", { minDelay: "200ms", maxDelay: { default: "10s" }, factor: 2 }),
+    acknowledge: policy("a failed acknowledgement", { minDelay: "200ms", maxDelay: { default: "10s" }, factor: 2 }),
     report: policy("a failed report", { minDelay: "500ms", maxDelay: { default: "30s" }, factor: 2 }),
     handler: policy("a failed call of an http handler", {
       minDelay: "500ms",

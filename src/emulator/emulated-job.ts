@@ -125,7 +125,7 @@ export interface EmulatedJob {
   readonly results: ResultEntry[];
   /** True totals: the lists above keep only their first entries. */
   readonly counts: { offers: number; details: number; acknowledges: number; results: number };
-  /** Ends the wait for the queue or for the acknowledge. */
+  /** Ends the wait for the queue or for the acknowledgement. */
   cancelWait: () => void;
   cancelTimeout: () => void;
 }

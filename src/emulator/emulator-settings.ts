@@ -3,13 +3,13 @@
 
 /** The settings that can also be changed while the emulator runs. All times in ms. */
 export interface Settings {
-  /** How long a polled job waits for its acknowledge before it is offered again. */
+  /** How long a polled job waits for its acknowledgement before it is offered again. */
   readonly redeliveryMs: number;
-  /** What a second acknowledge with the right nonce answers while the job is in progress. */
+  /** What a second acknowledgement with the right nonce answers while the job is in progress. */
   readonly repeatedAcknowledge: "InProgress" | "InvalidNonceException";
   /** Whether a job that is offered again gets a new nonce; the old one is refused from then on. */
   readonly freshNonceAtRedelivery: boolean;
-  /** Whether every GetThirdPartyJobDetails before the acknowledge makes a new nonce; only the latest is good. */
+  /** Whether every GetThirdPartyJobDetails before the acknowledgement makes a new nonce; only the latest is good. */
   readonly freshNonceAtDetails: boolean;
   /** How long after a result with a continuation token the next job can be polled. */
   readonly continuationDelayMs: number;

@@ -17,7 +17,7 @@ const order: readonly Deed[] = ["put", "acknowledge", "details", "poll"];
 const leastPerSecond = 1;
 /** Minimum initial limit: one throttled call among a few says little about the quota. */
 const firstPerSecond = 10;
-/** How long unused calls may be saved up: a job's details and its acknowledge belong together. */
+/** How long unused calls may be saved up: a job's details and its acknowledgement belong together. */
 const burstMs = 1_000;
 /** A second without throttling adds this part for each such second in a row: little near the limit, much far below it. */
 const stepPart = 0.05;

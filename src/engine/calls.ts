@@ -1,4 +1,4 @@
-// How a call for one job is retried: the one way in which details, acknowledges and results wait for CodePipeline. The
+// How a call for one job is retried: the one way in which details, acknowledgements and results wait for CodePipeline. The
 // caller says which faults are worth another attempt; anything but a gateway's fault is not.
 import { GatewayError, type GatewayFaultKind, isPassing, type JobGateway } from "../codepipeline/gateway.js";
 import type { LostReason } from "../job/lifecycle.js";

@@ -41,7 +41,7 @@ export async function claim(context: EngineContext, flight: JobInFlight): Promis
     if (flight.loss) return { kind: "dropped", ...flight.loss };
     const isStopped = !(error instanceof GatewayError || error instanceof LedgerError);
     if (isStopped && !context.scopes.work.aborted) throw error;
-    words.last = isStopped ? "stopped before the acknowledge was answered" : mask(error.message);
+    words.last = isStopped ? "stopped before the acknowledgement was answered" : mask(error.message);
     if (mayBeOurs(flight.claim)) return { kind: "unanswered", message: words.last };
     const reason =
       error instanceof GatewayError ? lostReason(error, "unreachable") : isStopped ? "draining" : "ledger-unwritable";
@@ -78,7 +78,7 @@ async function untilDecided(context: EngineContext, flight: JobInFlight, words: 
 }
 
 /**
- * Before the first acknowledge: the gate is open, and it is the job's turn to be begun by its handler. A job whose turn
+ * Before the first acknowledgement: the gate is open, and it is the job's turn to be begun by its handler. A job whose turn
  * does not come in time is given up; it is offered again.
  */
 async function mayAsk(context: EngineContext, flight: JobInFlight, words: { last: string }): Promise<boolean> {
@@ -132,7 +132,7 @@ async function ask(context: EngineContext, flight: JobInFlight, words: { last: s
   if (flight.claim.is === "asked" && isClosed(context, flight, words)) return;
   try {
     const status = await callNow(context, flight, "acknowledge", (gateway) => gateway.acknowledge(key, nonce, signal));
-    words.last = `the acknowledge was answered ${status ?? "without a status"}, not InProgress`;
+    words.last = `the acknowledgement was answered ${status ?? "without a status"}, not InProgress`;
     flight.learn(statusEvent(status));
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
@@ -193,7 +193,7 @@ export function clearDoubt(context: EngineContext, flight: JobInFlight, refusal?
       kind: "unavailable",
       operation: refusal?.operation ?? "Acknowledge",
       code: refusal?.code ?? "no-offer",
-      message: `${refusal?.message ?? words.last} (its acknowledge was never answered; waiting for the next offer)`,
+      message: `${refusal?.message ?? words.last} (its acknowledgement was never answered; waiting for the next offer)`,
     });
   });
 }

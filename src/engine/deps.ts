@@ -61,7 +61,7 @@ export interface EngineLimits {
 export interface Scopes {
   /** Polls, and whatever is not acknowledged yet; aborted when a drain begins. */
   readonly poll: AbortSignal;
-  /** Handlers and unanswered acknowledges; aborted when the drain timeout has passed. */
+  /** Handlers and unanswered acknowledgements; aborted when the drain timeout has passed. */
   readonly work: AbortSignal;
   /** Puts; aborted last. */
   readonly report: AbortSignal;

@@ -1,4 +1,4 @@
-// What we know of whether a job is ours. CodePipeline says so only in its answer to an acknowledge, an answer can be
+// What we know of whether a job is ours. CodePipeline says so only in its answer to an acknowledgement, an answer can be
 // lost, and the nonce is good once; this table is the one place that decides what follows. Pure: no I/O, no clock.
 import type { Nonce } from "./job.js";
 import type { LostReason } from "./lifecycle.js";
@@ -6,11 +6,11 @@ import type { LostReason } from "./lifecycle.js";
 export type Claim =
   /** Not acknowledged, for certain. Without a `nonce` its details are fetched first. */
   | { readonly is: "none"; readonly nonce?: Nonce }
-  /** An acknowledge with this nonce is in the ledger and on its way; no answer yet. */
+  /** An acknowledgement with this nonce is in the ledger and on its way; no answer yet. */
   | { readonly is: "asked"; readonly nonce: Nonce }
-  /** An acknowledge with this nonce may have been accepted: its answer was lost, or the process died before it came. */
+  /** An acknowledgement with this nonce may have been accepted: its answer was lost, or the process died before it came. */
   | { readonly is: "unanswered"; readonly nonce: Nonce }
-  /** The nonce is used up: by our acknowledge whose answer was lost, or by another worker. Fresh details tell which. */
+  /** The nonce is used up: by our acknowledgement whose answer was lost, or by another worker. Fresh details tell which. */
   | { readonly is: "disputed"; readonly nonce: Nonce }
   /** Very likely ours: the details still name the nonce that we used. No `InProgress` was seen; the handler runs. */
   | { readonly is: "presumed" }
@@ -23,19 +23,19 @@ export type Claim =
 export type ClaimState = Claim["is"];
 
 export type ClaimEvent =
-  /** An acknowledge with this nonce is about to be sent. */
+  /** An acknowledgement with this nonce is about to be sent. */
   | { readonly type: "sent"; readonly nonce: Nonce }
-  /** The acknowledge was answered `InProgress`. */
+  /** The acknowledgement was answered `InProgress`. */
   | { readonly type: "in-progress" }
-  /** The acknowledge was answered `InvalidNonceException`. */
+  /** The acknowledgement was answered `InvalidNonceException`. */
   | { readonly type: "nonce-refused" }
   /** A status said that the job is not ours for now: it is back in the queue, or with another worker. */
   | { readonly type: "not-ours" }
-  /** CodePipeline said that nothing more comes of the job: it is gone, has ended, or the acknowledge is invalid. */
+  /** CodePipeline said that the job cannot become ours: it is gone, has ended, or the acknowledgement is invalid. */
   | { readonly type: "ended"; readonly reason: LostReason }
-  /** No answer came, so the acknowledge may have been accepted. A crash counts as this. */
+  /** No answer came, so the acknowledgement may have been accepted. A crash counts as this. */
   | { readonly type: "no-answer" }
-  /** Throttled, denied, or never connected: the acknowledge was not accepted. */
+  /** Throttled, denied, or never connected: the acknowledgement was not accepted. */
   | { readonly type: "put-off" }
   /** A poll offered the job again, without a nonce, as third-party polls do. */
   | { readonly type: "offered" }
@@ -49,7 +49,7 @@ export type ClaimEvent =
   | { readonly type: "gave-up"; readonly reason: LostReason };
 export type ClaimEventType = ClaimEvent["type"];
 
-/** What each event makes of each claim; an event that a state does not name changes nothing. */
+/** The next state for each event. An event that is not listed for a state changes nothing. */
 export const claimMoves: Readonly<Record<ClaimState, Partial<Record<ClaimEventType, ClaimState>>>> = {
   none: { sent: "asked", "fresh-nonce": "none", ended: "lost", "gave-up": "lost" },
   asked: {

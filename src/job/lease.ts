@@ -13,7 +13,7 @@ export type LeaseState =
   | "held"
   /** Our lease expires so soon that work must end now; the row may still name us. */
   | "stopping"
-  /** Another replica has the job; whoever worked it here has not noticed yet. */
+  /** Another replica has the job; the run of it here has not ended yet. */
   | "lost"
   /** The job has no active worker here any more, but the row does not say so yet. */
   | "released";
@@ -29,12 +29,12 @@ export type LeaseEventType =
   | "no-answer"
   /** Handlers that are stopped any later would still run when our lease expires. */
   | "lapsing"
-  /** Whoever worked the job here has ended. */
+  /** The run of the job here has ended. */
   | "given-back"
   /** The row has its final content: the job's end, or that no replica has it. */
   | "written";
 
-/** What each event makes of each state; an event that a state does not name changes nothing. */
+/** The next state for each event. An event that is not listed for a state changes nothing. */
 export const leaseMoves: Readonly<Record<LeaseState, Partial<Record<LeaseEventType, LeaseState>>>> = {
   free: { sent: "taking" },
   // Whether the take succeeds or not: no work begins under a lease that is about to expire.

@@ -4,9 +4,9 @@ import type { Nonce } from "./job.js";
 import type { Outcome } from "./outcome.js";
 
 export type JobState =
-  /** A poll brought its ids; slot and lease are held. */
+  /** A poll returned its ids; slot and lease are held. */
   | "polled"
-  /** Nonce and inputs are known; CodePipeline was promised nothing yet. */
+  /** Nonce and inputs are known; nothing has been promised to CodePipeline yet. */
   | "detailed"
   /** Acknowledged, with no answer yet: the claim decides. */
   | "acknowledging"
@@ -57,9 +57,9 @@ export type LostReason =
   | "denied";
 
 export type JobEvent =
-  /** The details came, by `GetThirdPartyJobDetails` or with the poll. */
+  /** The details arrived, from `GetThirdPartyJobDetails` or with the poll. */
   | { readonly type: "details-received" }
-  /** An acknowledge is about to be sent; written before the call. */
+  /** An acknowledgement is about to be sent; written before the call. */
   | { readonly type: "acknowledge-sent"; readonly nonce: Nonce }
   /** The claim came to `ours` or `presumed`: the handler may run. */
   | { readonly type: "acknowledge-accepted"; readonly claim: "ours" | "presumed" }
@@ -76,7 +76,7 @@ export type JobEvent =
 
 export type JobEventType = JobEvent["type"];
 
-/** What each event makes of each state; any other pair is a bug of ours. */
+/** The next state for each event. Any other combination is a bug in partnerd. */
 export const jobMoves: Readonly<Record<JobState, Partial<Record<JobEventType, JobState>>>> = {
   polled: { "details-received": "detailed", "job-lost": "dropped" },
   detailed: { "acknowledge-sent": "acknowledging", "job-lost": "dropped" },
@@ -97,7 +97,7 @@ export const jobMoves: Readonly<Record<JobState, Partial<Record<JobEventType, Jo
   dropped: {},
 };
 
-/** The state after the event. Throws when the pair is illegal: that is a bug of ours, not of the world. */
+/** The state after the event. Throws for an illegal combination: that is a bug in partnerd. */
 export function transition(state: JobState, event: { readonly type: JobEventType }): JobState {
   // Own members only: a name out of a damaged record, such as "constructor", is no state and no event.
   const row = Object.hasOwn(jobMoves, state) ? jobMoves[state] : {};
@@ -116,7 +116,7 @@ export function isTaken(state: JobState): boolean {
   return state === "running" || state === "settled";
 }
 
-/** True when CodePipeline waits for us: from the acknowledge on until a result is accepted. */
+/** True when CodePipeline waits for us: from the acknowledgement on until a result is accepted. */
 export function isOwed(state: JobState): boolean {
   return state === "acknowledging" || isTaken(state);
 }

@@ -12,7 +12,7 @@ export type ReportState =
   | "replacement-unanswered"
   /** CodePipeline has the result. */
   | "accepted"
-  /** CodePipeline does not take a result for this job any more. */
+  /** CodePipeline no longer accepts a result for this job. */
   | "lost";
 
 export type ReportEventType =
@@ -25,7 +25,7 @@ export type ReportEventType =
   /** CodePipeline refused the result itself as invalid. */
   | "invalid";
 
-/** What each answer makes of each state; one that a state does not name changes nothing. */
+/** The next state for each answer. An answer that is not listed for a state changes nothing. */
 export const reportMoves: Readonly<Record<ReportState, Partial<Record<ReportEventType, ReportState>>>> = {
   due: { "put-accepted": "accepted", "no-answer": "unanswered", over: "lost", invalid: "replaced" },
   unanswered: { "put-accepted": "accepted", over: "accepted", invalid: "replaced" },

@@ -106,7 +106,7 @@ export interface UnfinishedJob {
   readonly lease: Lease;
   /** When it was first taken, in ms since the epoch. */
   readonly takenAtMs: number;
-  /** What that process left of the claim: an acknowledge that it had recorded counts as unanswered. */
+  /** What that process left of the claim: an acknowledgement that it had recorded counts as unanswered. */
   readonly claim: Claim;
   /** The outcome that is owed, if it was fixed. */
   readonly outcome?: Outcome;

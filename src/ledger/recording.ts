@@ -17,7 +17,7 @@ export interface Change {
   readonly type: JobEvent["type"];
   readonly before: JobRecord;
   readonly record: JobRecord;
-  /** False before the acknowledge: nothing is promised, and recovery would forget it. */
+  /** False before the acknowledgement: nothing is promised, and recovery would forget it. */
   readonly mustBeWritten: boolean;
 }
 

@@ -49,16 +49,16 @@ export const logEvents = {
   "admin-wrong-token": {
     levels: ["warn"],
     fields: ["kind", "from", "count"],
-    means: "Somebody sent a wrong admin or callback token. At most one line a minute; `count` since the last one.",
-    remedy: "`from` says where it came from. The first ten a minute are answered at once, further ones late.",
+    means: "A request had a wrong admin or callback token. At most one line a minute; `count` since the last one.",
+    remedy: "`from` says where it came from. Ten a minute are answered immediately, further ones with a delay.",
   },
   "calls-throttled": {
     levels: ["warn"],
     fields: ["scope", "callsPerSecond"],
     means:
-      "CodePipeline throttles calls in this Region. Calls are made in turn: results, acknowledges, details, polls.",
+      "CodePipeline throttles calls in this Region. Calls are made in this order: results, acknowledgements, details, polls.",
     remedy:
-      "None, if it passes. If it lasts: raise `polling.minInterval`, poll fewer action types, or ask AWS for more.",
+      "Nothing, if it passes. If it lasts, raise `polling.minInterval`, poll fewer action types, or ask AWS for a higher limit.",
   },
   "calls-unthrottled": {
     levels: ["info"],
@@ -352,7 +352,7 @@ export const logEvents = {
   "log-lines-dropped": {
     levels: ["error"],
     fields: ["lines", "reason"],
-    means: "So many log lines were lost, those of the lowest level first.",
+    means: "`lines` log lines were lost, those of the lowest level first.",
     remedy: "Check what reads the log, or the disk that it is written to.",
   },
   "machine-restored": {
@@ -370,7 +370,7 @@ export const logEvents = {
   "offer-repeated": {
     levels: ["debug"],
     fields: [...job],
-    means: "CodePipeline offered a job again that is running or ended a short while ago. Skipped.",
+    means: "CodePipeline offered a job that is already running or ended recently. It is skipped.",
   },
   "offer-unreadable": {
     levels: ["warn"],
@@ -409,7 +409,7 @@ export const logEvents = {
   "poll-recovered": {
     levels: ["debug", "info"],
     fields: [...poller, "failures"],
-    means: "The first good poll after so many failures.",
+    means: "The first successful poll after `failures` failed ones.",
   },
   "poller-added": {
     levels: ["info"],
@@ -570,7 +570,7 @@ export const logEvents = {
   "uptime-reached": {
     levels: ["info"],
     fields: ["uptimeMs"],
-    means: "partnerd ran for the time of `--exit-after-uptime` and drains; it exits 0.",
+    means: "partnerd has run for the time of `--exit-after-uptime`. It drains and exits 0.",
   },
   "watchdog-withheld": {
     levels: ["error"],

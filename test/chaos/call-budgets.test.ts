@@ -57,7 +57,7 @@ it("never lets the polls of several action types promise a slot twice", async ()
   await stop();
 });
 
-it("asks for the details, acknowledges and reports once for each job", async () => {
+it("asks for the details, acknowledgements and reports once for each job", async () => {
   const { clock, service, worker, stop } = virtualWorker({
     seed,
     maxConcurrentJobs: 20,

@@ -46,7 +46,7 @@ const childLimitMs = 40_000;
 const lastLimitMs = 120_000;
 /**
  * The time to acknowledge in, from the last start on. The shortest of the others, 60 ms, is less than a poll and an
- * acknowledge take on a busy machine: then every acknowledge comes too late, and no worker could ever have the job.
+ * acknowledge take on a busy machine: then every acknowledgement comes too late, and no worker could ever have the job.
  */
 const lastRedeliveryMs = 2_000;
 const deeds = ["succeeds", "fails", "throws", "continues", "takes-time"];

@@ -77,7 +77,7 @@ it.each(cells)("loses nothing and works again by itself after $kind for $name", 
   await clock.advance(9_000);
   expect(service.jobs.map((job) => job.state)).toEqual(Array(4).fill("in-progress"));
 
-  // The outage begins with the acknowledge of one job; another one's handler ends just then.
+  // The outage begins with the acknowledgement of one job; another one's handler ends just then.
   const isAsked = (id: string | undefined) => id?.startsWith("acknowledged-in-it") ?? false;
   let beganMs = Number.NaN;
   service.onCall = (call) => {

@@ -146,7 +146,7 @@ export class VirtualService implements JobGateway {
   acknowledge(key: JobKey, nonce: Nonce, signal: AbortSignal): Promise<string> {
     return this.#serve({ operation: "acknowledge", actionType: key.actionType, key }, signal, () => {
       const job = this.#job(key, "acknowledge");
-      // The harder reading of the API: a nonce is used up by the first acknowledge that arrives.
+      // The harder reading of the API: a nonce is used up by the first acknowledgement that arrives.
       const isQueued = this.queuesAgain && !this.offersAtOnce && job.offerAgainAtMs <= this.#clock.monotonic();
       if (isQueued || job.state !== "dispatched" || nonce !== String(job.nonce))
         throw refusal("not-ours", "acknowledge", key);

@@ -46,7 +46,7 @@ it("acknowledges nothing once it drains", async () => {
   expect(rig.emulator.calls()["PollForThirdPartyJobs"]).toEqual(polls);
 });
 
-it("finishes an acknowledge that is under way, runs the job and reports it", async () => {
+it("finishes an acknowledgement that is under way, runs the job and reports it", async () => {
   await using rig = await startRig();
   // The first is not answered, though it arrived: the next one is under way, or waited for.
   rig.emulator.fault({ kind: "lost-answer", operations: ["AcknowledgeThirdPartyJob"], times: 1 });

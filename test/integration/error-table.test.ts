@@ -150,7 +150,7 @@ describe("GetThirdPartyJobDetails", () => {
   });
 });
 
-describe("an acknowledge", () => {
+describe("an acknowledgement", () => {
   const modelled: readonly (readonly [string, LostReason])[] = [
     ["InvalidNonceException", "not-ours"],
     ["JobNotFoundException", "gone"],
@@ -308,7 +308,7 @@ describe("an acknowledge", () => {
 
 describe("GetJobDetails", () => {
   it.each(unmodelled)(
-    "meeting %s after a lost acknowledge is asked again, and the job runs once",
+    "meeting %s after a lost acknowledgement is asked again, and the job runs once",
     async (_name, fault) => {
       let runs = 0;
       await using rig = await startRig({

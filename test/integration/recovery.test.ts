@@ -329,7 +329,7 @@ it("works a job that it presumed ours, and that an offer makes ours before its d
   const { runs, handle } = counting();
   await using rig = await dead.rig({ handle, actionTypes: [{ ...custom, afterCrash: "rerun" }] });
   await dead.emulator.waitForJob(held.id, "InProgress");
-  // By the next one the answer of the acknowledge is read.
+  // By the next one the answer of the acknowledgement is read.
   await rig.event("offer-repeated");
   await rig.event("call-retried");
   remove();

@@ -22,7 +22,7 @@ it("skips a job that is offered again while it is asked for, and works it once",
   expect(job.results).toHaveLength(1);
 });
 
-it("takes a job again that it let go of before the acknowledge", async () => {
+it("takes a job again that it let go of before the acknowledgement", async () => {
   await using rig = await startRig({
     emulator: { settings: { redeliveryMs: 30 } },
     config: {

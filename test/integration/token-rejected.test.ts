@@ -57,7 +57,7 @@ it("keeps a result for a client whose token was changed under a running job, and
   expect((await rig.emulator.waitForJob(id, "over")).status).toBe("Succeeded");
 });
 
-it("keeps a job that may be ours when the client's token is refused at the second acknowledge", async () => {
+it("keeps a job that may be ours when the client's token is refused at the second acknowledgement", async () => {
   const client = "cccccccc-1111-4111-8111-111111111111";
   await using rig = await startRig({ tokens: { [client]: "old" }, config: { worker: { maxConcurrentJobs: 1 } } });
   rig.emulator.addClient({ clientId: client, clientToken: "old" });

@@ -85,7 +85,7 @@ it.each([
   await service.set(added.clientId, added.clientToken);
   await service.setDown(false);
   for (const id of waiting) expect((await rig.emulator.waitForJob(id, "over")).status).toBe("Succeeded");
-  // An acknowledge that comes too late for its offer is answered "Queued", which is: available for polling.
+  // An acknowledgement that comes too late for its offer is answered "Queued", which is: available for polling.
   const dropped = rig.events.filter((event) => event.type === "job-dropped").map(({ reason }) => reason);
   expect(dropped.filter((reason) => ms === 60_000 || reason !== "not-ours")).toEqual([]);
   // Ten jobs that tried every 40 ms: each wait of the cache has one look-up.

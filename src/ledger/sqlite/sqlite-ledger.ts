@@ -1,4 +1,4 @@
-// The durable ledger of one process: every state from the acknowledge on is on the disk before its promise resolves.
+// The durable ledger of one process: every state from the acknowledgement on is on the disk before its promise resolves.
 // Records that wait are written together in one transaction, by a thread of its own; what a lease shows never runs
 // ahead of the disk. While the disk fails it says why, refuses new work, and repairs itself.
 import { hostname } from "node:os";

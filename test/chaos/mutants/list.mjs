@@ -545,7 +545,7 @@ export const mutants = [
     tests: ["test/unit/engine/poller.test.ts"],
   },
   {
-    name: "asks the gate no more once the acknowledge is recorded",
+    name: "asks the gate no more once the acknowledgement is recorded",
     file: "src/engine/claiming.ts",
     find: `  if (flight.claim.is === "asked" && isClosed(context, flight, words)) return;
 `,

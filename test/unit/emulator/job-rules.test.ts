@@ -174,7 +174,7 @@ describe("redelivery", () => {
   });
 });
 
-describe("an acknowledge", () => {
+describe("an acknowledgement", () => {
   test("with another job's nonce is refused", () => {
     const { jobs, dispatched } = setUp();
     const one = dispatched({ id: "one" });
@@ -371,7 +371,7 @@ test("a history that is full still tells what decided the job", () => {
   expect(job.counts).toMatchObject({ acknowledges: 61, results: 121 });
 });
 
-test("whatever workers do, a job has at most one accepted result, and only after an acknowledge", async () => {
+test("whatever workers do, a job has at most one accepted result, and only after an acknowledgement", async () => {
   const step = fc.constantFrom(
     "poll",
     "details",

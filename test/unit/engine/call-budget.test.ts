@@ -62,7 +62,7 @@ it("lets every call through at once while nobody is throttled", () => {
 });
 
 describe("once a call is throttled", () => {
-  it("makes calls in turn: results, acknowledges, details, polls; each sort in its order", async () => {
+  it("makes calls in turn: results, acknowledgements, details, polls; each sort in its order", async () => {
     const { budget, clock, order, enter } = given();
     budget.ended(true);
     const wanted: Deed[] = ["poll", "details", "put", "acknowledge"];

@@ -27,7 +27,7 @@ async function askedTwice(nonceOfNewOffer: Nonce) {
   return { end: await claiming, sent, is: flight.claim.is };
 }
 
-describe("a job that is offered again while its acknowledge has no answer", () => {
+describe("a job that is offered again while its acknowledgement has no answer", () => {
   it("may be ours all the same when the nonce is the old one: what was sent first may have come since", async () => {
     expect(await askedTwice(offer.nonce)).toEqual({
       end: { kind: "work" },
@@ -82,7 +82,7 @@ it("gives its slot up from the first attempt on that may have made the job ours,
   expect(isWorking).toEqual([true, true, true, false, false]);
 });
 
-describe("a job that was offered anew after it gave its slot up for an acknowledge without an answer", () => {
+describe("a job that was offered anew after it gave its slot up for an acknowledgement without an answer", () => {
   const newer = "5" as Nonce;
 
   /** Its slot went to another job meanwhile. */
@@ -184,7 +184,7 @@ describe("a job that nothing was asked of yet", () => {
   });
 });
 
-describe("an acknowledge that waits for its turn while CodePipeline throttles", () => {
+describe("an acknowledgement that waits for its turn while CodePipeline throttles", () => {
   async function given() {
     const sent: Nonce[] = [];
     const { context, flight, clock } = await flightOver({

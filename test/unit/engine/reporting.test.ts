@@ -111,7 +111,7 @@ describe("the result of a job that was only presumed to be ours", () => {
   });
 });
 
-describe("an acknowledge that is answered InProgress after the job has left", () => {
+describe("an acknowledgement that is answered InProgress after the job has left", () => {
   /** Offered again while its handler runs; the answer comes late. */
   async function lateAnswer() {
     const answer = Promise.withResolvers<string>();

@@ -15,7 +15,7 @@ function keyOf(id: string): JobKey {
   };
 }
 
-/** Leases so many jobs whose details have come; `ask` records the acknowledge of one and notes when it resolves. */
+/** Leases so many jobs whose details have come; `ask` records the acknowledgement of one and notes when it resolves. */
 async function given(jobs: number, groupMs: number) {
   const clock = new FakeClock();
   const ledger = new MemoryLedger({ clock, recentMs: 1_000, recentMax: 10, groupMs });

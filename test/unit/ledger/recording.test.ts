@@ -20,7 +20,7 @@ function jobAfter(...events: readonly JobEvent[]): Recording {
 describe("an event that a ledger is told", () => {
   it.each([
     ["the first one", [], details, false],
-    ["the acknowledge", [details], sent, true],
+    ["the acknowledgement", [details], sent, true],
     ["one of a job that is ours", [details, sent, accepted], settled, true],
   ])("must be written or not: %s", (_what, earlier, event, mustBeWritten) => {
     const job = jobAfter(...earlier);
@@ -29,7 +29,7 @@ describe("an event that a ledger is told", () => {
     expect(job.told).toBe(told);
   });
 
-  it("is taken back when it is an acknowledge that was not written", () => {
+  it("is taken back when it is an acknowledgement that was not written", () => {
     const job = jobAfter(details);
     const { told } = job;
     const change = changeBy(job, sent, 9);
@@ -38,7 +38,7 @@ describe("an event that a ledger is told", () => {
     expect(job).toEqual({ told, missed: undefined });
   });
 
-  it("stays what it is when another event has followed an acknowledge that was not written", () => {
+  it("stays what it is when another event has followed an acknowledgement that was not written", () => {
     const job = jobAfter(details);
     const change = changeBy(job, sent, 8);
     tell(job, change);

@@ -72,7 +72,7 @@ export interface Served {
   offers: number;
   offeredTo: Caller | undefined;
   offeredAtMs: number;
-  /** An acknowledge of it may have been accepted, as far as anybody but the service knows. */
+  /** An acknowledgement of it may have been accepted, as far as anybody but the service knows. */
   mayBeOurs: boolean;
   /** A result of it was refused as invalid. */
   isRefused: boolean;
@@ -241,7 +241,7 @@ export class ModelService {
       case "done and lost":
         throw noAnswer(operation);
       case "late": {
-        // No call is on its way for longer than a job waits for its acknowledge.
+        // No call is on its way for longer than a job waits for its acknowledgement.
         const job = key && this.#known(key);
         const offers = job?.offers;
         this.#clock.after(lateMs, () => {

@@ -215,7 +215,7 @@ describe("a fleet's ledger", () => {
     expect(await whenPassed(clock, 20_000, story)).toEqual({ status: "fulfilled", value: "reported" });
   });
 
-  it("refuses an acknowledge that it cannot write, and leaves nothing of it behind", async () => {
+  it("refuses an acknowledgement that it cannot write, and leaves nothing of it behind", async () => {
     const { rows, clock, a } = setUp();
     const one = await a.open();
     const lease = await leased(one, [{ type: "details-received" }]);

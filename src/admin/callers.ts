@@ -5,7 +5,9 @@ import type { IncomingMessage } from "node:http";
 import type { Secret } from "../job/secret.js";
 import { isLoopback } from "../std/addresses.js";
 
-/** Who is trusted: the token's bearer and, where no other machine reaches the port (`isLocal`), who asks from this one. */
+/**
+ * Who is trusted: the token's bearer and, where no other machine reaches the port (`isLocal`), who asks from this one.
+ */
 export interface Trusted {
   readonly token?: Secret<string>;
   readonly isLocal: boolean;
@@ -19,8 +21,8 @@ export function mayRead(request: IncomingMessage, { token, isLocal }: Trusted): 
 }
 
 /**
- * A probe's answer, as this caller may hear it: anybody hears the words for machines, but the sentences, which may name
- * accounts and folders, only who may read or asks from this machine, as `partnerd healthcheck` does.
+ * A probe's answer, as this caller may see it. Everybody gets the words for machines. The sentences, which may name
+ * accounts and folders, are only for callers that may read or that ask from this machine, as `partnerd healthcheck` does.
  */
 export function visibleTo<
   Health extends { readonly reasons: readonly Sentence[]; readonly notes?: readonly Sentence[] },
@@ -55,7 +57,7 @@ export function isSameSecret(given: string, expected: string): boolean {
 
 /**
  * True for a request that a page in a browser may have sent: it names an origin, or asks for a host that is not
- * this machine (a name that was pointed at loopback); and for one that a proxy here passes on for somebody.
+ * this machine (a name that was pointed at loopback); and for one that a proxy on this machine forwards.
  */
 export function mayBeForeign(request: IncomingMessage): boolean {
   const { origin, "sec-fetch-site": site } = request.headers;
@@ -63,7 +65,7 @@ export function mayBeForeign(request: IncomingMessage): boolean {
 }
 
 /**
- * True for a reading request that somebody else's page sent: under a name that is not this machine's, or from
+ * True for a reading request that another site's page sent: under a name that is not this machine's, or from
  * another site, unless a person followed a link; or that a proxy passed on.
  */
 function isFromElsewhere(request: IncomingMessage): boolean {

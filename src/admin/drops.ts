@@ -1,4 +1,4 @@
-// Jobs that ended without a result of ours: which of them somebody should look at, and the recent ones of those, counted by
+// Jobs that ended without a result of ours: which of them need attention, and the recent ones of those, counted by
 // client and reason. What happens in every fleet, in a drain or in a pause is none of them.
 import type { WorkerEvent } from "../engine/events.js";
 import { actionTypeName } from "../job/job.js";
@@ -6,7 +6,10 @@ import type { LostReason } from "../job/lifecycle.js";
 
 /** Drops of one kind, not long ago. Times in ms since the epoch. */
 export interface RecentDrops {
-  /** `token-rejected`: before it was ours. `lost-outcome`: after its handler began. `refused`: CodePipeline refused the call. */
+  /**
+   * `token-rejected`: before it was ours. `lost-outcome`: after its handler began. `refused`: CodePipeline refused the
+   * call.
+   */
   readonly kind: "token-rejected" | "lost-outcome" | "refused";
   readonly actionType: string;
   readonly region: string;
@@ -21,7 +24,7 @@ const recentMs = 15 * 60_000;
 /** Kinds are counted apart; beyond that the one that was seen longest ago is forgotten. */
 const kindsMax = 100;
 
-/** Counts the drops that somebody should look at. */
+/** Counts the drops that need attention. */
 export class DropBoard {
   readonly #drops = new Map<string, RecentDrops>();
 
@@ -34,7 +37,7 @@ export class DropBoard {
     const known = this.#drops.get(name);
     const isNew = known === undefined || atMs - known.lastAtMs > recentMs;
     const [count, firstAtMs] = isNew ? [1, atMs] : [known.count + 1, known.firstAtMs];
-    // The newest stands last.
+    // The newest is last.
     this.#drops.delete(name);
     this.#drops.set(name, { kind, region, actionType, clientId, count, firstAtMs, lastAtMs: atMs });
     const [oldest] = this.#drops.keys();
@@ -47,7 +50,7 @@ export class DropBoard {
   }
 }
 
-/** Whether somebody should look at a drop. */
+/** Whether a drop needs attention. */
 export function needsALook(reason: LostReason, from: string): boolean {
   return kindOf(reason, from) !== undefined;
 }
@@ -62,7 +65,7 @@ function isWorked(from: string): boolean {
   return from === "running" || from === "settled";
 }
 
-/** How loudly a drop is told, by why and how far the job had come. */
+/** The log level of a drop, by its reason and by how far the job had come. */
 export function droppedLevel(reason: LostReason, from: string): "debug" | "info" | "warn" | "error" {
   // An operator's own order.
   if (reason === "released") return "warn";
@@ -86,7 +89,7 @@ export function droppedLevel(reason: LostReason, from: string): "debug" | "info"
       return "warn";
     // It is taken as soon as the job before it has its result.
     case "not-its-turn":
-    // The handler and the machine have lines of their own.
+    // The handler and the machine have their own lines.
     case "handler-broken":
     case "machine-short":
       return "debug";

@@ -12,7 +12,7 @@ export interface HealthStatus extends Pick<StatusSnapshot, "isDraining" | "isPau
     "account" | "region" | "actionType" | "query" | "lastPollAtMs" | "lastGoodPollAtMs" | "failures" | "lastFault"
   >[];
   readonly denials: readonly DeniedCall[];
-  /** Absent: nobody watches them. */
+  /** Absent: they are not watched. */
   readonly handlers?: readonly HandlerHealth[];
 }
 
@@ -74,7 +74,7 @@ export interface Liveness {
   readonly reasons: readonly HealthReason[];
 }
 
-/** What somebody should know though it makes nothing unready. */
+/** What is worth knowing although it makes nothing unready. */
 export interface HealthNote {
   readonly note: "poller-unanswered" | "call-denied" | "handler-broken";
   readonly message: string;
@@ -114,7 +114,7 @@ function mayStandStill({ doing }: PollerLoop, status: LoopsStatus, ledger: Ledge
       // Whatever else closes the gate is looked at all the time, which counts as a step.
       return status.isPaused;
     case "waiting-for-slot":
-      // Jobs hold slots, or polls do, which have limits of their own.
+      // Slots are held by jobs, or by polls, which have their own limits.
       return status.inFlight > 0 || status.loops.some((loop) => holdsSlots.has(loop.doing));
     case "waiting-for-rate":
       // CodePipeline throttles; each call has its turn.
@@ -132,8 +132,8 @@ function mayStandStill({ doing }: PollerLoop, status: LoopsStatus, ledger: Ledge
 }
 
 /**
- * Ready when every poller has polled, whatever came of it, and not all of them fail now: one account, Region or action type
- * in trouble does not make the others' work undone. It is noted.
+ * Ready when every poller has polled, with whatever result, and not all of them fail now: one account, Region or action
+ * type in trouble does not make the others' work undone. It is noted.
  */
 export function ready(status: HealthStatus, ledger: LedgerState): Readiness {
   const reasons: HealthReason[] = [];

@@ -1,4 +1,4 @@
-// HTML made of texts that nobody trusts: whatever is put into a template is escaped, unless it is HTML of ours.
+// HTML made of untrusted texts: every value in a template is escaped, unless it is HTML that we made.
 
 /** A piece of HTML whose texts are escaped. */
 export class Html {

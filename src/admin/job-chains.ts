@@ -6,7 +6,7 @@ import type { StoryLink } from "./job-story.js";
 const chainsMax = 1_000;
 const linksMax = 50;
 
-/** A chain as it grows; whoever holds it sees it grow. */
+/** A chain, shared by all who hold it while it grows. */
 export type JobChain = { -readonly [K in keyof StoryLink]: StoryLink[K] }[];
 
 /** The chains of the last actions. */

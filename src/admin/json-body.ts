@@ -7,13 +7,13 @@ export type JsonBody =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly status: 400 | 413 | 415; readonly error: string };
 
-/** Bodies up to so many times the limit are read to their end before they are refused. */
+/** Bodies up to this many times the limit are read to their end before they are refused. */
 const patience = 8;
 
 /**
- * The body as a JSON object, or the refusal; `mayBeEmpty`: nothing is `{}`. A client that goes away in the middle gets a
- * refusal that nobody reads. The content type is not asked for: `curl -d` and many clients send another one, and callers
- * are proven by their token, or by coming from no browser (callers.ts), before anything is read.
+ * The body as a JSON object, or the refusal; `mayBeEmpty`: nothing is `{}`. A client that goes away in the middle gets
+ * a refusal that is never read. The content type is not asked for: `curl -d` and many clients send another one, and
+ * callers are proven by their token, or by coming from no browser (callers.ts), before anything is read.
  */
 export async function readJson(
   request: IncomingMessage,

@@ -24,7 +24,10 @@ export function pollerFields(poller: PollerName) {
   return { actionType: actionTypeName(actionType), ...placeFields(poller), ...(query === undefined ? {} : { query }) };
 }
 
-/** A line without `account` is of the account `default`. It stands before the Region, so before whatever a handler adds. */
+/**
+ * A line without `account` is of the account `default`. It comes before the Region, and so before any field that a
+ * handler adds.
+ */
 export function placeFields({ account, region }: Place) {
   return { ...(account === undefined ? {} : { account }), region };
 }

@@ -28,10 +28,10 @@ const callBuckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
 const commitBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 30];
 const lookupBuckets = [0.0001, 0.001, 0.01, 0.1, 0.5, 1, 5, 15];
 
-/** Codes with a label of their own; a service that invents ever new ones must not fill the memory. */
+/** Codes that get their own label; a service that keeps inventing new ones must not fill the memory. */
 const codesMax = 60;
 
-/** Counts what happens, and writes it down for whoever scrapes. */
+/** Counts what happens, and prints it for scrapes. */
 export class Metrics {
   readonly #options: MetricsOptions;
   readonly #registry = new Registry();

@@ -1,5 +1,5 @@
 // The admin port: opened where it may be, hardened against slow and greedy clients, and closed within a limit.
-// What it answers stands in routes.ts.
+// What it answers is in routes.ts.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -15,7 +15,7 @@ export interface AdminOptions extends Omit<RouteOptions, "isLocal"> {
   /** 0: any free one. */
   readonly port: number;
   readonly clock: Clock;
-  /** Told of every wrong token; must not throw. */
+  /** Called for every wrong token; must not throw. */
   readonly onWrongToken?: (wrong: WrongToken) => void;
   /** Other limits than the ordinary ones; for tests. */
   readonly limits?: AdminLimits;
@@ -40,7 +40,8 @@ export const ordinaryLimits: AdminLimits = {
   requestTimeoutMs: 15_000,
   // Longer than any route takes to answer.
   idleTimeoutMs: 30_000,
-  // Load balancers keep connections for 60 s, commonly: whoever closes first fails the callback that is just on its way.
+  // Load balancers keep connections for 60 s, commonly: the side that closes first makes a callback fail that is on its
+  // way.
   keepAliveTimeoutMs: 75_000,
   maxConnections: 512,
   closeTimeoutMs: 2_000,
@@ -188,7 +189,7 @@ function cannotListen(error: unknown, host: string, port: number): AdminError {
   }
 }
 
-/** Resolves when nobody is connected any more. */
+/** Resolves when all connections are closed. */
 function closing(server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();

@@ -81,10 +81,10 @@ export interface StatusSnapshot {
   readonly pollers: readonly PollerStatus[];
   /** Those that are open; none when all is well. */
   readonly breakers: readonly BreakerStatus[];
-  /** Polls of the last minute. Absent: nobody counts them. */
+  /** Polls of the last minute. Absent: they are not counted. */
   readonly pollRates?: readonly { readonly account?: string; readonly region: string; readonly perMinute: number }[];
   readonly jobs: readonly JobStatusLine[];
-  /** Jobs that ended without a result, as far as somebody should look: those of the last minutes, the newest first. */
+  /** Jobs that ended without a result and need attention: those of the last minutes, the newest first. */
   readonly drops: readonly RecentDrops[];
   readonly totals: Totals;
   /** What was held when the worker had stopped; undefined until then. */

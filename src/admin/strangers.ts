@@ -1,5 +1,5 @@
-// Wrong tokens at the admin port: counted, told of, and answered slowly once there are many, so that guessing does not
-// pay. Whoever shows the right token never waits. It never sees a token.
+// Wrong tokens at the admin port: counted, reported, and answered slowly once there are many, so that guessing does not
+// pay. A request with the right token never waits. This code never sees a token.
 import type { IncomingMessage } from "node:http";
 import type { Clock } from "../std/clock.js";
 
@@ -9,7 +9,7 @@ export interface WrongToken {
   readonly kind: "admin" | "callback";
   /** Where the connection comes from: a caller, or the proxy before it. */
   readonly from: string;
-  /** How many there were since the log was last told; absent when it need not be told of this one. */
+  /** How many there were since the last log line; absent when this one needs no line. */
   readonly untold?: number;
 }
 
@@ -23,7 +23,7 @@ interface Answer {
 /** Wrong tokens in one minute that are answered at once: a person's slips, a service that missed a rotation. */
 const promptPerMinute = 10;
 const delayMs = 1_000;
-/** Answers that are held back at once; whoever comes then is sent away. */
+/** Answers that are delayed at the same time; further requests are rejected. */
 const heldMax = 64;
 const minuteMs = 60_000;
 

@@ -42,12 +42,12 @@ export interface WorkspaceCall {
 export interface Workspace {
   /**
    * The job's private folder (0700), absolute; made when it is first asked for. `isPassable`: other users may pass
-   * through it and what is above it (0711) to a place in it that they were told, and see no name on the way.
+   * through it and what is above it (0711) to a place in it whose name they know, and see no other names.
    */
   folder(options?: { readonly isPassable?: boolean }): Promise<string>;
   /** The folder `inputs/NAME/` with the unpacked artifact. Asked again it answers the same folder. */
   input(name: string): Promise<string>;
-  /** The path of the object as it lies in S3. */
+  /** The path of the object as stored in S3. */
   inputFile(name: string): Promise<string>;
   /** Packs a folder as zip and uploads it as the named output artifact. Resolves when S3 has it. */
   output(name: string, directory: string): Promise<void>;

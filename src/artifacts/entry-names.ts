@@ -75,7 +75,7 @@ function trimmed(path: string): string {
   return path.replace(/(?<![ .])[ .]+(?=\/|$)/g, "");
 }
 
-/** What a place in the folder is taken by. Links and files are leaves: nothing lies below them. */
+/** What a place in the folder is taken by. Links and files are leaves: nothing is below them. */
 export type Taken = "file" | "link" | "folder";
 const codes = { file: 0, link: 1, folder: 2 } as const;
 
@@ -88,10 +88,10 @@ export class Places {
   readonly #taken = new Map<number, number>();
   readonly #entriesMax: number;
   readonly #isExact: boolean;
-  /** Folders known to be taken: most entries lie in the folder of the one before. */
+  /** Folders known to be taken: most entries are in the folder of the one before. */
   #known = new Set<string>();
 
-  /** `isExact`: the file system tells any two names apart. */
+  /** `isExact`: the file system distinguishes any two names. */
   constructor(options: { readonly entriesMax: number; readonly isExact: boolean }) {
     this.#entriesMax = options.entriesMax;
     this.#isExact = options.isExact;

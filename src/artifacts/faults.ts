@@ -1,4 +1,4 @@
-// What can go wrong with an artifact, and what the customer is told of it. One table decides by the exception names of
+// What can go wrong with an artifact, and what the customer reads about it. One table decides by the exception names of
 // S3 and KMS what kind of fault it is; a second says which failure type and which words each kind becomes.
 import { type FailureType, JobFailure } from "../job/failure.js";
 import type { ArtifactLocation } from "../job/job.js";
@@ -15,7 +15,7 @@ export type TransferFaultKind =
   | "expired"
   /** No object, version or bucket by that name. */
   | "missing"
-  /** Another version lies there than the one that was begun. */
+  /** The object is no longer the version whose download began. */
   | "replaced"
   /** What came is not what S3 says that it sent. */
   | "corrupt"
@@ -117,7 +117,7 @@ function kindOf(code: string, message: string, status: unknown): TransferFaultKi
   const named = Object.hasOwn(kindByName, code) ? kindByName[code] : undefined;
   // S3 refuses with its own AccessDenied when KMS refused it; only the text names the key's operation.
   if (named === "denied" && /\bkms:|\bKMS\b/.test(message)) return "key-denied";
-  // Nobody lists: S3 asks for that right when there is no such object, and tells it only to those who have it.
+  // partnerd never lists: S3 asks for that right when there is no such object, and says so only to those who have it.
   if (named === "denied" && /\bs3:ListBucket\b/.test(message)) return "missing";
   if (named) return named;
   if (code === "KMS.AccessDeniedException") return "key-denied";

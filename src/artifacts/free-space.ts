@@ -28,18 +28,18 @@ export interface FreeSpaceOptions {
   readonly clock: Clock;
   /** `diskSpace` but for tests. */
   readonly look: (folder: string) => Promise<DiskSpace>;
-  /** Told when there is no room any more, why, and when there is again. */
+  /** Called when there is no room any more, why, and when there is again. */
   readonly onChange: (room: Room) => void;
 }
 
 /** Room for one file that is about to be written. */
 export interface Reservation {
-  /** So many bytes of it lie on the disk by now, where every look sees them. */
+  /** How many bytes of it are on the disk already, where every look sees them. */
   wrote(bytes: number): void;
   release(): void;
 }
 
-/** What is kept free of what is reserved, as a share of what new jobs ask for: the ledger may lie on the same disk. */
+/** What is kept free of what is reserved, as a share of what new jobs ask for: the ledger may be on the same disk. */
 const keptShare = 0.5;
 
 /** A small memory file system beside a container must not keep jobs away that touch no artifact. */
@@ -59,7 +59,9 @@ export class FreeSpace {
     this.#options = options;
   }
 
-  /** Looks once, then from time to time until it is closed. Never throws: a disk that cannot be looked at has no room. */
+  /**
+   * Looks once, then from time to time until it is closed. Never throws: a disk that cannot be looked at has no room.
+   */
   static async open(options: FreeSpaceOptions): Promise<FreeSpace> {
     const space = new FreeSpace(options);
     if (options.minFreeBytes > 0) await space.#lookAndGoOn();
@@ -73,7 +75,7 @@ export class FreeSpace {
 
   /**
    * Reserves room for a file of this size; waits while others fill or leave the disk, at most `waitMaxMs`. Throws
-   * JobFailure SystemUnavailable when there is none by then, or the signal's reason.
+   * JobFailure SystemUnavailable when there is still none, or the signal's reason.
    */
   async reserve(
     bytes: number,
@@ -100,7 +102,7 @@ export class FreeSpace {
     };
   }
 
-  /** Reserves what fits, or says why it does not. A disk that cannot be looked at has room: writing will tell. */
+  /** Reserves what fits, or says why it does not. A disk that cannot be checked has room: writing will show. */
   async #tryToReserve(own: { readonly bytes: number }): Promise<string | undefined> {
     const space = await this.#look().catch(() => "hangs" as const);
     const { folder, minFreeBytes } = this.#options;
@@ -170,7 +172,7 @@ export class FreeSpace {
   }
 }
 
-/** What statfs(2) says of the disk that a folder lies on. Throws what the system says. */
+/** What statfs(2) says of the disk that a folder is on. Throws what the system says. */
 export async function diskSpace(folder: string): Promise<DiskSpace> {
   const { bavail, blocks, bsize, ffree, files } = await statfs(folder);
   return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, freeFiles: files === 0 ? undefined : ffree };

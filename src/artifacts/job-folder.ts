@@ -5,7 +5,7 @@ import { JobFailure } from "../job/failure.js";
 import { codeOf } from "../std/errors.js";
 import { diskFailure } from "./faults.js";
 
-/** Raw objects and packed outputs lie here, out of the way of a command's own files. */
+/** Raw objects and packed outputs are here, out of the way of a command's own files. */
 const transferPart = ".artifacts";
 const othersMayPass = 0o001;
 
@@ -21,12 +21,12 @@ export class JobFolder {
     this.#signal = options.signal;
   }
 
-  /** Its path; undefined when nobody asked for it yet. */
+  /** Its path; undefined until it is first asked for. */
   get made(): Promise<string> | undefined {
     return this.#path;
   }
 
-  /** Asked again it answers the same one; what failed in passing is tried anew. */
+  /** Asked again, it answers the same one; what failed temporarily is tried again. */
   path(): Promise<string> {
     this.#path ??= this.#makeOnce().catch((error: unknown) => {
       this.#path = undefined;
@@ -59,7 +59,7 @@ export class JobFolder {
   }
 
   async #makeOnce(): Promise<string> {
-    // After the end nobody would remove it.
+    // After the end it would never be removed.
     this.#signal.throwIfAborted();
     return orFailure(this.#make());
   }

@@ -1,5 +1,5 @@
-// The private folders of jobs. Each process has a run folder of its own under the work folder, with a lock beside it
-// that ends with the process; a job's folder lies in the run folder. What dead processes left is swept; what a living
+// The private folders of jobs. Each process has its own run folder under the work folder, with a lock beside it
+// that ends with the process; a job's folder is in the run folder. What dead processes left is swept; what a living
 // one has, in this machine or another container of it, is never touched, nor is anything that is not named like ours.
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rm, utimes } from "node:fs/promises";
@@ -20,7 +20,7 @@ export interface JobFoldersOptions {
   readonly clock: Clock;
   /** How long closing may wait for the disk; then the next start removes what is left. */
   readonly closeMaxMs: number;
-  /** Told what could not be removed or kept, a line each. */
+  /** Called with what could not be removed or kept, a line each. */
   readonly onTrouble: (text: string) => void;
 }
 
@@ -30,7 +30,7 @@ export interface Swept {
   readonly removed: number;
   /** Those of living processes, ours not counted. */
   readonly living: number;
-  /** What could not be removed; told to `onTrouble`. */
+  /** What could not be removed; reported to `onTrouble`. */
   readonly failed: number;
 }
 
@@ -41,7 +41,7 @@ interface Run {
 }
 
 const runName = /^(run-[0-9a-f]{16})(\.lock)?$/;
-/** Programs that clean temporary folders go by age, commonly 10 days: what we hold must never look old. */
+/** Programs that clean temporary folders remove old files, commonly after 10 days: what we hold must never look old. */
 const touchIntervalMs = 3_600_000;
 /** Only a sweep that hits the same moment makes one fail. */
 const attemptsMax = 5;
@@ -68,7 +68,7 @@ export class JobFolders {
     return new JobFolders(options, sqlite, await beginRun(options.workDir, sqlite));
   }
 
-  /** Makes a folder (0700) that nobody else has; its name says nothing of the job and cannot be guessed. Throws. */
+  /** Makes a new folder (0700); its name says nothing of the job and cannot be guessed. Throws. */
   async make(): Promise<string> {
     if (this.#isClosed) throw new Error("the daemon is stopping: no more job folders are created");
     const taken = this.#run;
@@ -78,7 +78,7 @@ export class JobFolders {
     } catch (error) {
       if (codeOf(error) !== "ENOENT") throw error;
     }
-    // Somebody removed the run folder, or all of the work folder, or a new one could not be made a moment ago; the first
+    // The run folder was removed, or all of the work folder, or a new one could not be made a moment ago; the first
     // that notices makes a new one for all.
     if (this.#run === taken) this.#run = this.#renewed(taken);
     return makeJobFolder((await this.#run).folder);
@@ -91,7 +91,7 @@ export class JobFolders {
 
   /**
    * Kills what commands of dead processes still do in their folders: a job that is run again must not meet its own
-   * first run. Only what runs on this machine can be found. Never throws: what fails is told.
+   * first run. Only what runs on this machine can be found. Never throws: failures are reported.
    */
   async killLeftovers(): Promise<void> {
     const { workDir, onTrouble } = this.#options;
@@ -102,7 +102,7 @@ export class JobFolders {
         const lock = hasLock && folder !== own ? takeRunLock(this.#sqlite, lockPathOf(folder)) : undefined;
         if (lock === undefined) continue;
         try {
-          // Every command is told its folder by PARTNERD_OUTCOME.
+          // PARTNERD_OUTCOME names the folder of every command.
           const killed = killLeftovers(`=${folder}/`);
           if (killed > 0) onTrouble(`killed ${killed} processes of a dead daemon that were still running in ${folder}`);
         } finally {
@@ -114,7 +114,7 @@ export class JobFolders {
     }
   }
 
-  /** Removes what dead processes left. Never throws: what fails is told. */
+  /** Removes what dead processes left. Never throws: failures are reported. */
   sweep(): Promise<Swept> {
     this.#sweeping ??= this.#sweep().finally(() => {
       this.#sweeping = undefined;
@@ -122,7 +122,7 @@ export class JobFolders {
     return this.#sweeping;
   }
 
-  /** Removes the run folder and whatever is left in it. Idempotent; never throws: what fails is told. */
+  /** Removes the run folder and whatever is left in it. Idempotent; never throws: failures are reported. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;

@@ -24,12 +24,12 @@ export interface JobInputsOptions {
   readonly unpacker: () => Promise<Pick<Unpacker, "begin">>;
   readonly limits: UnpackLimits;
   readonly reserve: Reserve;
-  /** Told when links of an artifact were left out. */
+  /** Called when links of an artifact were left out. */
   readonly onLinksLeftOut: (artifact: string, leftOut: LeftOut) => void;
   readonly signal: AbortSignal;
 }
 
-/** One object as it lies in S3, fetched or being fetched; `done` gives its file. */
+/** One object as stored in S3, fetched or being fetched; `done` gives its file. */
 interface Raw {
   readonly done: Promise<string>;
   /** Asked for by itself: stays when it is unpacked. */
@@ -57,7 +57,7 @@ export class JobInputs {
     return folder;
   }
 
-  /** The path of the object as it lies in S3. */
+  /** The path of the object as stored in S3. */
   async file(name: string): Promise<string> {
     const raw = this.#raw.get(name) ?? this.#fetch(placed(this.#options.job, "input", name), undefined);
     raw.isKept = true;
@@ -75,14 +75,14 @@ export class JobInputs {
     const raw = this.#fetch(artifact, into);
     const file = await raw.done;
     if (!raw.isKept) {
-      // Nobody asked for it as it lies in S3, and its place may be needed.
+      // The raw object was not asked for, and its space may be needed.
       this.#raw.delete(name);
       await rm(file, { force: true });
     }
     return into;
   }
 
-  /** Begins to fetch, and to unpack what came already when a folder is named. */
+  /** Begins to fetch, and to unpack what has arrived if a folder is named. */
   #fetch(artifact: PlacedArtifact, into: string | undefined): Raw {
     const raw: Raw = { done: this.#fetched(artifact, into), isKept: false };
     this.#raw.set(artifact.name, raw);
@@ -148,7 +148,7 @@ export class JobInputs {
     } catch (error) {
       unpacking?.giveUp(error);
       await unpacking?.result.catch(() => {});
-      // The archive may be good, and only these bytes of it, for which nobody vouches yet, are not.
+      // The archive may be good, and only these bytes of it, which are not verified yet, are not.
       if (error instanceof ArchiveDamaged && !isVerified) throw damagedOnTheWay(error);
       throw error;
     } finally {
@@ -167,7 +167,7 @@ export class JobInputs {
   }
 
   #unpackCall({ name }: PlacedArtifact, file: string, into: string): UnpackCall {
-    // A file that is no archive lies in the folder by the artifact's name: its key in S3 says nothing to anybody.
+    // A file that is no archive is named after the artifact: its key in S3 means nothing to people.
     const { limits } = this.#options;
     return { artifact: name, file, into, plainName: name, limits, signal: this.#options.signal };
   }

@@ -4,7 +4,7 @@ import { folded, leadsUpByBackslash } from "./entry-names.js";
 import { ArchiveRefused, shown } from "./refusal.js";
 import { linkHopsMax, linkWalkCharacters, type UnpackLimits } from "./unpack/limits.js";
 
-/** What a step costs besides the path that it looks at. */
+/** What a step costs in addition to the path that it looks at. */
 const stepCharacters = 16;
 
 /** A link that may not be made, with what is wrong with it. */
@@ -14,7 +14,7 @@ export interface BadLink {
   readonly why: string;
 }
 
-/** What is told of links that were left out. */
+/** What is reported of links that were left out. */
 export interface LeftOut {
   readonly count: number;
   /** Of the first ones: path, target and what is wrong. */
@@ -34,7 +34,7 @@ function textOfLink({ path, target, why }: BadLink): string {
 
 export interface LinkRules {
   readonly limits: Pick<UnpackLimits, "maxLinks" | "badLinks">;
-  /** The file system tells any two names apart; else `A/..` passes through the link `a`. */
+  /** The file system distinguishes any two names; else `A/..` passes through the link `a`. */
   readonly isExact: boolean;
 }
 

@@ -1,5 +1,5 @@
 // Which artifact a handler means: only what the action declares, only by a name that can be a folder's name, and only
-// when CodePipeline said where it lies.
+// when CodePipeline said where it is stored.
 import { JobFailure } from "../job/failure.js";
 import type { Artifact, Job } from "../job/job.js";
 import { isArtifactName } from "../job/limits.js";

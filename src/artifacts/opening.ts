@@ -61,7 +61,7 @@ export async function openArtifacts(options: {
     lookMaxMs: diskLookMaxMs,
     clock,
     look: spaceOf,
-    // The engine tells when it takes no job for it.
+    // The engine reports when it accepts no job because of it.
     onChange: () => {},
   });
   await folders.killLeftovers();
@@ -86,7 +86,7 @@ export async function openArtifacts(options: {
   });
 }
 
-/** What the store tells of, as log lines. */
+/** What the store reports, as log lines. */
 function linesTo(log: Log): Pick<S3StoreOptions, "onLeftover" | "onLinksLeftOut" | "onPartsLeft"> {
   return {
     onLeftover: (folder, error) =>
@@ -112,8 +112,9 @@ function linesTo(log: Log): Pick<S3StoreOptions, "onLeftover" | "onLinksLeftOut"
 }
 
 /**
- * Somebody may remove the work folder, as programs that clean temporary folders do. Then it is made anew, with all its
- * checks, for no job would be taken whose own folder would bring it back. Throws WorkDirError, or what the system says.
+ * The work folder may be removed, for example by programs that clean temporary folders. Then it is made again, with all
+ * its checks, for no job would be taken whose own folder would bring it back. Throws WorkDirError, or what the system
+ * says.
  */
 async function spaceOf(workDir: string): Promise<DiskSpace> {
   try {
@@ -126,7 +127,7 @@ async function spaceOf(workDir: string): Promise<DiskSpace> {
 }
 
 /**
- * Where artifacts lie: at the endpoint of their own; else where CodePipeline is when that is none of AWS's own hosts,
+ * Where artifacts are stored: at their own endpoint; else where CodePipeline is when that is none of AWS's own hosts,
  * since emulators serve both; else (`undefined`) where the SDK's rules say.
  */
 export function artifactEndpoint(own: string | undefined, codePipeline: string | undefined): string | undefined {

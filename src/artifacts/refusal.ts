@@ -34,7 +34,7 @@ export class ArchiveDamaged extends JobFailure {}
 
 const shownNameMax = 200;
 
-/** An entry's name as it may stand in a message: in quotes, control characters escaped, shortened. */
+/** An entry's name for a message: in quotes, control characters escaped, shortened. */
 export function shown(name: string): string {
   const short = name.length > shownNameMax ? `${name.slice(0, shownNameMax).toWellFormed()}…` : name.toWellFormed();
   return JSON.stringify(short).replace(

@@ -1,4 +1,4 @@
-// Tells living processes from dead ones by the lock of a run folder: an empty file beside it.
+// Distinguishes running processes from dead ones by the lock of a run folder: an empty file beside it.
 import { closeSync, existsSync, openSync } from "node:fs";
 import { LockFile } from "../std/lock-file.js";
 import { isSqliteBusy } from "../std/sqlite.js";

@@ -10,7 +10,7 @@ export class Shared<T> {
     this.#make = make;
   }
 
-  /** The one for all. Throws what making it throws; who asks next has it tried anew. */
+  /** The one for all. Throws what making it throws; the next caller tries again. */
   get(): Promise<T> {
     this.#made ??= this.#make().catch((error: unknown) => {
       this.#made = undefined;

@@ -40,17 +40,17 @@ export interface S3StoreOptions {
   readonly retry: RetryPolicyMs;
   readonly clock: Clock;
   readonly random: () => number;
-  /** Told when the folder of a job that is over could not be removed. */
+  /** Called when the folder of a job that has ended could not be removed. */
   readonly onLeftover: (folder: string, error: unknown) => void;
-  /** Told when links of an artifact were left out, as `artifacts.badLinks` says. */
+  /** Called when links of an artifact were left out, as `artifacts.badLinks` says. */
   readonly onLinksLeftOut: (job: Job, artifact: string, leftOut: LeftOut) => void;
-  /** Told when parts of an upload that broke stay in the bucket. */
+  /** Called when parts of an upload that broke stay in the bucket. */
   readonly onPartsLeft: PartsLeft;
 }
 
 /** Longest time for taking back an upload that broke: well within a stop's time. */
 const cleanupMaxMs = 5_000;
-/** How long a download waits for others to leave the disk; S3 is asked anew afterwards. */
+/** How long a download waits for others to leave the disk; S3 is asked again afterwards. */
 const roomWaitMaxMs = 120_000;
 /** Folders packed at once; more would only share the same disk and cores. */
 const packThreadsMax = 2;

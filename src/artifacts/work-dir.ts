@@ -1,4 +1,4 @@
-// Whether the folder for jobs' folders is ours alone. Its default lies in a folder where everybody may make things:
+// Whether the folder for jobs' folders is ours alone. Its default is in a folder where every user may create files:
 // what another user put there, or may change there, would lead us to write our customers' files where he likes.
 import { lstat, mkdir, readlink, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
@@ -16,7 +16,7 @@ const othersMayWrite = 0o022;
 /** As in Linux. */
 const linksMax = 40;
 
-/** Makes the folder (0700) if it is not there, and sees that nobody else can change it. Throws WorkDirError. */
+/** Makes the folder (0700) if it is not there, and makes sure that no other user can change it. Throws WorkDirError. */
 export async function openWorkDir(path: string): Promise<void> {
   // Where there are no user ids there is nothing to compare.
   const us = process.geteuid?.();

@@ -25,13 +25,13 @@ export interface JobWorkspaceOptions {
   readonly limits: UnpackLimits;
   /** Reserves room on the disk for a file of so many bytes. */
   readonly reserve: Reserve;
-  /** Told when links of an input were left out. */
+  /** Called when links of an input were left out. */
   readonly onLinksLeftOut: (artifact: string, leftOut: LeftOut) => void;
   /** Ends renewals of access, which outlive the transfers so that a broken upload can be taken back. */
   readonly endAccess: () => void;
-  /** Told when the folder could not be removed. */
+  /** Called when the folder could not be removed. */
   readonly onLeftover: (folder: string, error: unknown) => void;
-  /** Told when everything has ended and the folder is gone. */
+  /** Called when everything has ended and the folder is gone. */
   readonly onOver: () => void;
 }
 

@@ -29,7 +29,7 @@ export type DynamoLedgerConfig = Extract<LedgerConfig, { readonly store: "dynamo
 /** Full jitter: each wait is random between 0 and min(maxDelay, minDelay × factor^n). */
 export type RetryPolicy = Draft["retry"]["details"];
 
-/** A policy that the schema gives no end goes on for ever: `maxElapsedMs` is Infinity. */
+/** A policy that the schema gives no end continues forever: `maxElapsedMs` is Infinity. */
 export type RetryConfig = {
   readonly [K in keyof Draft["retry"]]: Draft["retry"][K] extends number ? number : RetryPolicy;
 };

@@ -10,7 +10,7 @@ export function configurationSchema(): JsonSchema {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "partnerd configuration",
     ...sectionJson(schema),
-    // What is required may stand in another file or in the environment.
+    // What is required may be in another file or in the environment.
     required: [],
   };
 }

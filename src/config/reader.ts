@@ -48,7 +48,7 @@ export async function readSection(section: Section, tree: Branch, prefix: string
 
 const unset: Held = { value: null, place: { kind: "default" } };
 
-/** The map that a key stands in, an empty one if there is none. */
+/** The map that a key is in, an empty one if there is none. */
 function branchAround(key: string, tree: Branch): Branch {
   const [first = "", ...below] = key.split(".");
   if (below.length === 0) return tree;
@@ -139,7 +139,7 @@ async function readSetting(
   return checked(setting, name, entry.tree, findings);
 }
 
-/** A secret that stands in the configuration itself. */
+/** A secret that is in the configuration itself. */
 async function warnOfOpenFile(name: string, { place, ...tree }: Tree, findings: Findings): Promise<void> {
   if (place.kind !== "file" || (tree.kind === "map" && tree.entries.size === 0)) return;
   const mode = await modeOpenToAll(resolve(place.directory, basename(place.file)));

@@ -15,7 +15,7 @@ export interface SettingOptions {
   readonly unset?: string;
   /**
    * Its word decides which keys behind it in the section count. Strictly: any other is a mistake, and a later file with
-   * another word begins the section anew. Leniently: any other is worth a warning.
+   * another word begins the section again. Leniently: any other is worth a warning.
    */
   readonly decides?: "strictly" | "leniently";
   /** It counts only when the deciding key beside it is this word, or one of these. */
@@ -138,7 +138,7 @@ export function lastKey(path: string): string {
   return path.slice(path.lastIndexOf(".") + 1);
 }
 
-/** The path of a key that stands beside the last key of another path. */
+/** The path of a key that is beside the last key of another path. */
 export function besideKey(path: string, key: string): string {
   return path.slice(0, path.lastIndexOf(".") + 1) + key;
 }

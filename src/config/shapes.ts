@@ -96,7 +96,7 @@ export const commandFormat: Format<readonly [string, ...string[]], ""> = {
       return index === 0 && part.trim() === "" ? [{ at: 0, what: "is empty", remedy: "name a program" }] : [];
     });
   },
-  /** A program with a slash lies where the file says; any other is looked for in PATH. */
+  /** A program with a slash is where the file says; any other is looked for in PATH. */
   located(value, directory) {
     const [program = "", ...parameters] = value as readonly string[];
     return [/^\.|\//.test(program) ? resolve(directory, program) : program, ...parameters];

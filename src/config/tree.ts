@@ -34,7 +34,7 @@ export interface Entry {
 export interface SpecialKeys {
   /** They decide what their siblings mean: a map that changes one of them replaces the earlier map. */
   readonly deciding: readonly string[];
-  /** They can stand in a file of their own: whoever gives one of the two forms takes back the other. */
+  /** They can be in a file of their own: whoever gives one of the two forms takes back the other. */
   readonly secret: readonly string[];
 }
 
@@ -55,7 +55,7 @@ export function treeAt(path: string, value: Tree): Branch {
   return { kind: "map", entries: new Map([[key, { place: value.place, tree }]]), place: value.place };
 }
 
-/** A plain value, or a list of them, that stands at one place. */
+/** A plain value, or a list of them, that is at one place. */
 export function treeOf(value: unknown, place: Place): Tree {
   const leaf = (part: unknown): Leaf => ({ kind: "leaf", value: part, text: String(part), place });
   return Array.isArray(value) ? { kind: "list", items: value.map(leaf), place } : leaf(value);

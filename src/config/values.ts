@@ -90,7 +90,7 @@ type WrittenKeys<S> = {
     | Part<S[K], "written">
     | undefined;
 } & {
-  /** A secret may stand in a file of its own. */
+  /** A secret may be in a file of its own. */
   readonly [K in keyof S & string as MeaningOf<S[K]> extends Secret<string> ? `${K}File` : never]?: string | undefined;
 };
 

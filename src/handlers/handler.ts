@@ -6,7 +6,7 @@ import type { WorkerFault } from "../job/worker-fault.js";
 import type { Deadline } from "../std/deadline.js";
 import type { Log } from "../std/log.js";
 
-/** What a handler logs by: its lines carry the job's id. Texts only; secrets are masked on the way out. */
+/** A handler's log: its lines have the job's id. Texts only; secrets are masked on the way out. */
 export interface JobLogger {
   debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
@@ -24,9 +24,9 @@ export interface HandlerJob extends JobDocument {
   readonly draining: AbortSignal;
   /** A private folder of the job, which goes with it: for what the handler makes. */
   folder(): Promise<string>;
-  /** The folder with an unpacked input artifact (zip, tar, tar.gz; any other file lies in it by the artifact's name). */
+  /** The folder with an unpacked input artifact (zip, tar, tar.gz; any other file is in it by the artifact's name). */
   input(name: string): Promise<string>;
-  /** The path of an input artifact as it lies in S3. */
+  /** The path of an input artifact as stored in S3. */
   inputFile(name: string): Promise<string>;
   /**
    * Packs a folder and uploads it as an output artifact; a relative path starts at `folder()`. The job succeeds only
@@ -67,7 +67,7 @@ export interface JobDocument {
   readonly deadline: string;
 }
 
-/** Where a handler's work stands in a trace, for what it calls: W3C Trace Context. */
+/** Where a handler's work is in a trace, for what it calls: W3C Trace Context. */
 export interface JobTrace {
   readonly traceparent: string;
   readonly tracestate?: string;
@@ -77,7 +77,7 @@ export interface JobTrace {
 
 /**
  * What a handler says of itself while it has a job, so that the engine knows whether more jobs may come. What it throws
- * at the end counts besides.
+ * at the end counts as well.
  */
 export interface HandlerStart {
   /** The handler could begin: the program runs, the service can be reached. */
@@ -101,14 +101,14 @@ export interface HandlerCall {
   readonly jobLog: JobLogger;
   readonly signal: AbortSignal;
   readonly draining: AbortSignal;
-  /** Absent: nobody asks. */
+  /** Absent: it is not needed. */
   readonly start?: HandlerStart | undefined;
-  /** Absent: nobody traces. */
+  /** Absent: tracing is off. */
   readonly trace?: JobTrace | undefined;
   /** Whether the handler may run a second time when its thread ends under it (`afterCrash: rerun`). */
   readonly mayRerun?: boolean;
   /**
-   * Told when a service answered 202: resolves when that is recorded. From then on a crash does not interrupt
+   * Called when a service answered 202: resolves when that is recorded. From then on a crash does not interrupt
    * the job; the next process keeps waiting, until the same deadline.
    */
   awaitCallback(callback: { readonly tokenHash: string }): Promise<void>;
@@ -125,7 +125,7 @@ export interface JobHandler {
   readonly kind: "module" | "command" | "http";
   /** What a person recognises it by: the path, the command, the URL without its query. */
   readonly description: string;
-  /** True for one that tells `start` by itself when it has begun; any other has as soon as it is run. */
+  /** True for one that calls `start` when it has begun; any other counts as begun as soon as it is run. */
   readonly saysBegun?: boolean;
   /**
    * Does the job. Resolves with whatever the handler gave (the engine checks it) or rejects with whatever it

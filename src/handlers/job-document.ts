@@ -9,7 +9,7 @@ import type { HandlerCall, JobDocument } from "./handler.js";
 /** Where a service delivers the outcome of a job that it answered with 202. */
 export interface CallbackAddress {
   readonly url: string;
-  /** Sent back as `Authorization: Bearer TOKEN`; good for this one job. */
+  /** Sent back as `Authorization: Bearer TOKEN`; valid for this one job. */
   readonly token: string;
 }
 
@@ -77,7 +77,7 @@ export function withLinks<D extends JobDocument>(document: D, links: ArtifactLin
 
 const text = { type: "string" } as const;
 
-/** What http handlers get besides an artifact's name. */
+/** What http handlers get in addition to an artifact's name. */
 const requestMembers = (method: "GET" | "PUT", what: string) =>
   ({
     method: { description: `http handlers only: how ${what}.`, const: method },

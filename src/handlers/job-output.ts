@@ -1,5 +1,6 @@
-// What a command or a module prints, on its way to the job's log: decoded, plain, masked, cut into lines, and limited, while
-// the end of stderr is kept for the failure message. Never blocks who prints: what is over the limit is read and dropped.
+// What a command or a module prints, on its way to the job's log: decoded, plain, masked, cut into lines, and limited,
+// while the end of stderr is kept for the failure message. Never blocks the program that prints: output over the limit
+// is read and dropped.
 import { StringDecoder } from "node:string_decoder";
 import { shortenFront } from "../job/limits.js";
 import type { Log } from "../std/log.js";

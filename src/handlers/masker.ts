@@ -1,4 +1,4 @@
-// What handlers need of the one masker that knows every live secret: hiding them, and adding some of their own.
+// What handlers need of the one masker that knows every live secret: masking them, and adding their own.
 
 /** The part of std's Masker that handlers use. */
 export interface JobMasker {

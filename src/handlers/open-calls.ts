@@ -1,4 +1,4 @@
-// The calls of one handler that are under way. Gives each a signal of its own that follows the engine's, so that
+// The calls of one handler that are under way. Gives each its own signal, which follows the engine's, so that
 // handler code never hangs a listener on a signal that outlives the job, and ends them all when the handler closes.
 import { following } from "../std/following.js";
 

@@ -1,5 +1,5 @@
 // Text from outside made fit for a log line or a failure message: escape sequences and control characters taken out,
-// so that nobody's terminal is steered by what a handler printed, and no secret hides behind a change of colour.
+// so that a handler's output cannot control a terminal, and no secret hides behind a change of colour.
 
 /** CSI, OSC and its like (to BEL or ST), and other escape sequences, whole. */
 const escapeSequences =

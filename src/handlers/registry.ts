@@ -23,7 +23,7 @@ export interface ModuleSettings {
   readonly kind: "module";
   /** Absolute. */
   readonly path: string;
-  /** `thread`: in a worker thread of its own; `none`: in the daemon's. */
+  /** `thread`: in its own worker thread; `none`: in the daemon's. */
   readonly isolation: "thread" | "none";
   /** Of its thread: heap and buffers together. */
   readonly maxMemoryBytes: number;
@@ -66,9 +66,9 @@ export interface HandlersOptions {
   readonly cancelGraceMs: number;
   /** The daemon's own environment, from which commands inherit PATH, HOME, LANG and TZ. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Told when a module handler did not stop in time. */
+  /** Called when a module handler did not stop in time. */
   readonly onAbandoned?: (name: string, call: HandlerCall) => void;
-  /** Told when the thread of a module handler ended unasked. */
+  /** Called when the thread of a module handler ended unexpectedly. */
   readonly onThreadEnded?: (name: string, death: ThreadDeath) => void;
   /** For what a handler's code prints outside of every job. */
   readonly log: (name: string) => Log;

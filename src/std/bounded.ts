@@ -1,5 +1,5 @@
 // Bytes from outside, read up to a limit that holds while they come in: bodies of requests and answers, and files that
-// may grow while they are read. What lies beyond the limit is the caller's to refuse.
+// may grow while they are read. The caller refuses what is beyond the limit.
 import type { FileHandle } from "node:fs/promises";
 
 /** Collects the pieces of a body and keeps of them what fits. */

@@ -1,4 +1,4 @@
-// Where a YAML text breaks, as a person sees it: its parser names the line where it could not go on, which is often
+// Where a YAML text breaks, as a person sees it: its parser names the line where it could not continue, which is often
 // another one. Looked at only once the parser has failed. Never shows a value: it may be a secret.
 
 /** What is wrong with one line, counted from 1. */
@@ -10,10 +10,10 @@ export interface Breakage {
 
 /** `key:` at the start of a line, behind any dashes; a value may follow. */
 const keyLine = /^((?:- +)*)("[^"]*"|'[^']*'|[^\s#:'"[\]{}][^#:]*?)[ \t]*:(?:\s+(.*))?$/;
-/** The value goes on in the lines below, indented. */
+/** The value continues in the lines below, indented. */
 const opensBlock = /^(?:[&!]\S+\s*)*(?:[|>][0-9+-]*)?\s*(?:#.*)?$/;
 const blockText = /^(?:[&!]\S+\s+)*[|>][0-9+-]*\s*(?:#.*)?$/;
-/** Longer lines are nobody's handwriting. */
+/** Longer lines were not written by a person. */
 const lineMax = 2_000;
 export const noColon = ["there is no `: ` in this line", "write `key: value`, with a space behind the colon"] as const;
 /** Lines shown before and after the one that is wrong. */
@@ -45,7 +45,7 @@ export function breakageIn(text: string): Breakage | undefined {
       if (behindDashes[column - 1] === " " && behindDashes[column] !== " ") levels.push(indent + column);
     }
     const open = openEnd(keyLine.test(rest) ? value : rest.slice(behindDashes.length));
-    // What a bracket or a quote holds over several lines follows rules of its own.
+    // What a bracket or a quote holds over several lines follows its own rules.
     if (open) return isClosedBeforeKey(lines, index, levels.at(-1) ?? 0) ? undefined : at(...open);
     if (blockText.test(keyLine.test(rest) ? value : rest.slice(behindDashes.length))) textOf = levels.at(-1) ?? indent;
     before = rest;
@@ -79,7 +79,7 @@ function indentationFault(rest: string, indent: number, levels: number[], before
     const [, , key, value = ""] = keyLine.exec(before) ?? [];
     const isOpen = before === "" || opensBlock.test(key === undefined ? before.replace(/^(- *)*/, "") : value);
     if (isOpen) levels.push(indent);
-    // A text may go on in the next line; a key may not stand there.
+    // A text may continue in the next line; a key may not stand there.
     else if (keyLine.test(rest) || rest.startsWith("- ")) {
       return `this line is indented by ${spaces(indent)}, more than the line before it, which has its value already`;
     }

@@ -6,7 +6,7 @@
  */
 export function endOrAbort(promise: Promise<unknown>, signal: AbortSignal): Promise<"end" | "abort"> {
   if (signal.aborted) {
-    // Nobody waits for it any more: its rejection must not count as unhandled.
+    // It is no longer awaited: its rejection must not count as unhandled.
     promise.catch(() => {});
     return Promise.resolve("abort");
   }

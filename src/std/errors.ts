@@ -10,7 +10,7 @@ export interface ErrorRecord {
   readonly cause?: ErrorRecord;
 }
 
-/** Causes told; a longer chain tells nobody anything. */
+/** Causes shown; a longer chain helps no one. */
 const depthMax = 5;
 const messageMaxLength = 1_000;
 const stackMaxLength = 4_000;
@@ -35,7 +35,7 @@ export function codeOf(thrown: unknown): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
-/** The error as plain data: no SDK response, no request, no field that nobody named. */
+/** The error as plain data: no SDK response, no request, no field but those named here. */
 export function errorRecord(thrown: unknown): ErrorRecord {
   return recordOf(thrown, depthMax, new Set());
 }
@@ -45,7 +45,7 @@ function recordOf(thrown: unknown, depth: number, seen: Set<unknown>): ErrorReco
   seen.add(thrown);
   const code = read(thrown, "code");
   const stack = read(thrown, "stack");
-  // Node wraps several failed connection attempts in one error without a message of its own.
+  // Node wraps several failed connection attempts in one error without its own message.
   const several = read(thrown, "errors");
   const cause = read(thrown, "cause") ?? (Array.isArray(several) ? several[0] : undefined);
   const isNew = cause !== undefined && cause !== null && depth > 1 && !seen.has(cause);

@@ -1,5 +1,6 @@
-// A signal of one's own that follows others that live longer. AbortSignal.any would do, but on Node 22 each signal that it
-// makes stays in a list of its sources for as long as they live: 200 bytes a call, and every call slower than the last.
+// A signal of one's own that follows others that live longer. AbortSignal.any would do, but on Node 22 each signal that
+// it makes stays in a list of its sources for as long as they live: 200 bytes a call, and every call slower than the
+// last.
 
 export interface Following extends Disposable {
   readonly signal: AbortSignal;
@@ -20,7 +21,7 @@ export async function whileFollowing<T>(
   }
 }
 
-/** Aborts with the first of the signals, for its reason; hears them until it is disposed of. */
+/** Aborts with the first of the signals, for its reason; follows them until it is disposed of. */
 export function following(...signals: readonly AbortSignal[]): Following {
   const controller = new AbortController();
   const follow = ({ target }: Pick<Event, "target">) => controller.abort((target as AbortSignal).reason);

@@ -1,5 +1,5 @@
 // Compares pieces of one text with others in constant time, by hash. Where it says yes wrongly (once in billions, or
-// because somebody built it so), a piece of text is masked that need not be: no harm; it never says no wrongly.
+// because it was built so), a piece of text is masked that need not be: no harm; it never says no wrongly.
 
 /** Odd, so that no power of it loses bits. */
 const base = 0x01000193;

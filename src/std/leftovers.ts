@@ -1,4 +1,4 @@
-// Processes that outlived the one that started them, found by what stands in their environment: it proves whose they
+// Processes that outlived the one that started them, found by what is in their environment: it proves to whom they
 // are, where a process id could be anybody's by now. Only where there is a /proc; elsewhere nothing is found.
 
 import { readdirSync, readFileSync } from "node:fs";
@@ -8,9 +8,11 @@ import type { Clock } from "./clock.js";
 import { valueWithin } from "./ends-within.js";
 import { codeOf } from "./errors.js";
 
-/** A process that forks while it is killed is met again; one that does so for ever is given up. */
+/** A process that forks while it is killed is met again; one that does so forever is given up. */
 const roundsMax = 5;
-/** One that was killed may still be there, as on a machine that is busy: it is looked at so often, and for so long. */
+/**
+ * One that was killed may still be there, as on a machine that is busy: it is looked at so often, and for this long.
+ */
 const dyingRestMs = 2;
 const dyingMaxMs = 500;
 
@@ -33,7 +35,7 @@ export function killLeftovers(...texts: readonly string[]): number {
 }
 
 export interface LeftoversOptions {
-  /** The variable whose value tells whose a process is. */
+  /** The variable whose value says to which job a process belongs. */
   readonly variable: string;
   readonly clock: Clock;
   /** Another place than `/proc`; for tests. */
@@ -45,9 +47,9 @@ interface Wanted {
   readonly tell: (killed: number) => void;
 }
 
-/** A search is over in a few ms; a process that hangs in the kernel can make the file of its environment hang too. */
+/** A search takes a few ms; a process that hangs in the kernel can make the file of its environment hang too. */
 const searchMaxMs = 1_000;
-/** After so long process ids may have been given out anew, and all of them are looked at again. */
+/** After this time process ids may have been reused, and all of them are looked at again. */
 const knownMaxMs = 10_000;
 
 /**
@@ -72,7 +74,7 @@ export class Leftovers {
   }
 
   /**
-   * Kills every process in whose environment the variable has this value; how many there were, or 0 when nobody can say
+   * Kills every process in whose environment the variable has this value; how many there were, or 0 when that is unknown
    * in time. Never rejects.
    */
   async kill(value: string): Promise<number> {
@@ -105,7 +107,7 @@ export class Leftovers {
     this.#searchingSinceMs = undefined;
   }
 
-  /** True when somebody was there: it may not be gone yet, and there may be children. */
+  /** True when a process was there: it may not be gone yet, and there may be children. */
   async #killFor(asked: readonly Wanted[], killed: readonly Set<number>[]): Promise<boolean> {
     const mayBeReused = this.#clock.monotonic() - this.#allReadAtMs >= knownMaxMs;
     if (mayBeReused) this.#allReadAtMs = this.#clock.monotonic();

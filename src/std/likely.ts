@@ -1,4 +1,4 @@
-// The value that somebody most likely meant, so that a message can say what to write. Pure; `undefined`: nobody can say.
+// The value that was most likely meant, so that a message can say what to write. Pure; `undefined`: there is no telling.
 // With units.ts, which knows durations and sizes.
 import { isIP } from "node:net";
 import { nearest } from "./suggest.js";
@@ -41,7 +41,7 @@ export function likelyHost(written: string): string | undefined {
 
 /** The URL of `host:port/path`. */
 export function likelyUrl(written: string): string | undefined {
-  // What stands before an @ may be a password.
+  // What is before an @ may be a password.
   if (!/^[\w.-]+(:\d{1,5})?(\/[\w./-]*)?$/.test(written)) return undefined;
   return URL.canParse(`http://${written}`) ? `http://${written}` : undefined;
 }

@@ -30,11 +30,11 @@ const batchBytes = 64 * 1024;
 const progressRetryMs = 1;
 /** Most time for one drain: what the event loop can do without. */
 const drainMaxMs = 5;
-/** A reader that is back but never catches up is reported after so long. */
+/** A reader that is back but never catches up is reported after this long. */
 const reportLatestMs = 60_000;
 
 /**
- * Standard output or error as a place for log lines. A reader that stands still (`| less`, journald, a stuck
+ * Standard output or error as a place for log lines. A reader that has stopped (`| less`, journald, a stuck
  * collector) never stops the daemon. What still waits when the process ends is written then, for at most two seconds.
  */
 export function openLogOutput(fd: 1 | 2, environment: Readonly<Record<string, string | undefined>>): LogOutput {
@@ -49,7 +49,7 @@ export function openLogOutput(fd: 1 | 2, environment: Readonly<Record<string, st
 }
 
 /**
- * Writes to the same place without blocking. A pipe or terminal is opened anew, so that the mode is ours alone. A
+ * Writes to the same place without blocking. A pipe or terminal is opened again, so that the mode is ours alone. A
  * socket (systemd's journal) cannot be: there Node's own stream is told not to block, before every write, since a
  * child process that inherits the descriptor sets it to blocking. A file has no reader: it is written as it is.
  */

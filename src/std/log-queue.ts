@@ -10,7 +10,7 @@ interface WaitingLine {
   readonly bytes: number;
   /** Its place among the lines of all levels. */
   readonly place: number;
-  /** How many lines are lost when this one is: a line that reports lost ones stands for them. */
+  /** How many lines are lost when this one is: a line that reports lost ones counts for them. */
   readonly lines: number;
 }
 

@@ -28,7 +28,7 @@ export interface Log {
   readonly error: LogAt<"error">;
   /** For a level that is decided when the line is logged. */
   at<E extends LogEvent, F extends Fields>(level: LevelOf<E>, event: E, fields: Checked<E, F>, message: string): void;
-  /** The same log, whose lines have these fields besides their own. */
+  /** The same log, whose lines have these fields in addition to their own. */
   with(fields: Fields): Log;
 }
 
@@ -36,7 +36,10 @@ export interface Log {
 export interface RootLog extends Log {
   /** Below it nothing is logged; `silent`: nothing at all. */
   setLevel(level: LogLevel | "silent"): void;
-  /** Calls back with every line that is logged, as JSON without its newline, masked; must not throw. Until the returned function is called. */
+  /**
+   * Calls back with every line that is logged, as JSON without its newline, masked; must not throw. Until the returned
+   * function is called.
+   */
   listen(reader: (json: string) => void): () => void;
 }
 

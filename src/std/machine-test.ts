@@ -1,11 +1,11 @@
-// Whether the machine has a little of everything that jobs need: open files, a process, disk space. It really takes them,
-// since what the system counts (limits of a user, a container, a quota) cannot be read off anywhere.
+// Whether the machine has a little of everything that jobs need: open files, a process, disk space. It really takes
+// them, since what the system counts (limits of a user, a container, a quota) cannot be read off anywhere.
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 
-/** What one command takes while it is started: three pipes with two ends, and one to hear of its start. */
+/** What one command takes while it is started: three pipes with two ends, and one that reports its start. */
 const filesWanted = 10;
 /** An ordinary page of the disk would say little of the next artifact. */
 const bytesWanted = 1024 * 1024;

@@ -17,7 +17,7 @@ const rememberedCharactersMax = 8_000_000;
 const rememberedCharactersKept = 7_000_000;
 /** Windows of four characters are hashed to this many bits; 2 MiB of counters, nearly all of them zero. */
 const filterBits = 20;
-/** Windows tried when a form looks for one that it shares with nobody. */
+/** Windows tried when a form looks for one that no other form has. */
 const anchorTries = 32;
 /** Characters compared one by one in a text, for each of its own, before hashes are used. */
 const comparedMax = 16;
@@ -65,7 +65,7 @@ interface Known {
  */
 export class Masker {
   readonly #known = new Map<string, Known>();
-  /** Those of #known that nobody holds any more, the longest released first. */
+  /** Those of #known that are no longer held, the longest released first. */
   readonly #remembered = new Map<string, Known>();
   #rememberedCharacters = 0;
   readonly #parts = new Map<string, Part>();
@@ -241,7 +241,7 @@ class Comparer {
     this.#left = text.length * comparedMax;
   }
 
-  /** Where the form starts that ends at `to`; `undefined` when it is another text that stands there. */
+  /** Where the form starts that ends at `to`; `undefined` when it is another text that is there. */
   startOf(pattern: Pattern, to: number): number | undefined {
     const text = this.#text;
     const { tail } = pattern.form;
@@ -281,7 +281,7 @@ function isBase64(code: number): boolean {
   return /[\w+/-]/.test(String.fromCharCode(code));
 }
 
-/** True inside a mark: somebody's password is "secret", and masking twice must change nothing. */
+/** True inside a mark: a password may be "secret", and masking twice must change nothing. */
 function isOwnMark(text: string, secret: string, from: number): boolean {
   if (secret.length > secretMark.length) return false;
   const within = secretMark.indexOf(secret);

@@ -36,7 +36,7 @@ function givenNode(): string | undefined {
     const path = join(dirname(manifest), "bin", "node");
     return existsSync(path) ? path : undefined;
   } catch {
-    // Nobody installed it.
+    // It is not installed.
     return undefined;
   }
 }

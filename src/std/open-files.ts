@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 const othersMayRead = 0o004;
 const othersMayEnter = 0o001;
 
-/** The file's mode, such as `0644`, if every user can read it; `undefined`: nobody else, or nobody can say. */
+/** The file's mode, such as `0644`, if every user can read it; `undefined`: not every user can, or it is unknown. */
 export async function modeOpenToAll(path: string): Promise<string | undefined> {
   try {
     const { mode } = await stat(path);
@@ -16,7 +16,7 @@ export async function modeOpenToAll(path: string): Promise<string | undefined> {
     }
     return (mode & 0o777).toString(8).padStart(4, "0");
   } catch {
-    // Whoever reads it says what is wrong with it.
+    // The code that reads it reports what is wrong with it.
     return undefined;
   }
 }

@@ -1,4 +1,5 @@
-// The environment variables that partnerd itself gives to commands, besides the settings that it reads from its own.
+// The environment variables that partnerd itself gives to commands, in addition to the settings that it reads from its
+// own.
 
 /** What a command handler finds in its environment. */
 export const commandVariables = [

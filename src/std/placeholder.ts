@@ -1,5 +1,5 @@
-// Texts that wait for somebody to fill them in. Nothing here does; taken as they are they would become a host that does
-// not exist or a token that everybody can guess.
+// Texts with placeholders that were never filled in. Nothing here fills them in; taken as they are they would become a
+// host that does not exist or a token that everybody can guess.
 
 /** `${NAME}`, `$(command)` and `{{ name }}`, also with more in them; `$NAME` in capitals. */
 const anywhere = /\$\{[^{}]*\}|\$\([^()]*\)|\{\{.*?\}\}|\$[A-Z][A-Z0-9_]+/s;

@@ -1,5 +1,5 @@
-// A child process with all its descendants: started in a process group of its own, fed, read, and ended as a whole.
-// Knows nothing of jobs. Out of its reach: a descendant that made a session of its own (setsid) lives on, but its
+// A child process with all its descendants: started in its own process group, fed, read, and ended as a whole.
+// Knows nothing of jobs. Out of its reach: a descendant that started its own session (setsid) survives, but its
 // hold on our pipes does not keep us waiting. POSIX only.
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
@@ -17,7 +17,7 @@ export interface GroupOptions {
   readonly account?: { readonly uid: number; readonly gid: number };
   /** Written to stdin, which is closed then; a child that does not read it is no error. */
   readonly input: string;
-  /** Told when the program runs. */
+  /** Called when the program runs. */
   readonly onStart?: () => void;
   readonly onOutput: (stream: "stdout" | "stderr", chunk: Buffer) => void;
   /** Ends the group: SIGTERM, and SIGKILL after the grace. */
@@ -38,13 +38,13 @@ export interface GroupEnd {
   readonly hadLeftovers: boolean;
 }
 
-/** After the child's exit its pipes are read on for so long: something like `tee` may still be flushing. */
+/** After the child's exit its pipes are read on for this long: something like `tee` may still be flushing. */
 const flushMs = 1_000;
 /** After an abort it is only what the pipes still hold. */
 const abortFlushMs = 250;
 /** A process in an uninterruptible wait does not die of SIGKILL; so long it is given, then it is left. */
 const killWaitMs = 1_000;
-/** How often a group is looked at while its grace runs, less and less often; the kernel tells of the leader only. */
+/** How often a group is looked at while its grace runs, less and less often; the kernel reports only the leader. */
 const lookMinMs = 25;
 const lookMaxMs = 200;
 /** A look reads files, and a disk that hangs keeps those waiting too; then the group counts as living. */
@@ -96,7 +96,7 @@ export async function runGroup(options: GroupOptions): Promise<GroupEnd> {
   }
 }
 
-/** Tells a group to end, waits until no process is left in it, and kills the rest after the grace. */
+/** Asks a group to end, waits until no process is left in it, and kills the rest after the grace. */
 async function endGroup(group: number, options: GroupOptions, isLeaderGone: () => boolean): Promise<void> {
   const { graceMs, killSignal, clock } = options;
   const untilMs = clock.monotonic() + graceMs;
@@ -114,8 +114,8 @@ async function endGroup(group: number, options: GroupOptions, isLeaderGone: () =
 }
 
 /**
- * True when somebody in the group lives, or when that is not known in time. Orphans that are dead but that init has not
- * looked at do not count.
+ * True when a process of the group is alive, or when that is not known in time. Orphans that are dead but that init has
+ * not looked at do not count.
  */
 async function hasLiving(group: number, limitMs: number, clock: Clock): Promise<boolean> {
   if (!signalGroup(group, 0)) return false;
@@ -148,7 +148,7 @@ export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean 
     process.kill(-group, signal);
     return true;
   } catch (error) {
-    // EPERM: somebody is there, but under another user (a setuid program).
+    // EPERM: a process is there, but of another user (a setuid program).
     return codeOf(error) === "EPERM";
   }
 }
@@ -185,7 +185,7 @@ function onAbort(signal: AbortSignal, listener: () => void): () => void {
   return () => signal.removeEventListener("abort", listener);
 }
 
-/** Closes our ends of the pipes, whoever else still holds the others. */
+/** Closes our ends of the pipes, even if other processes still hold theirs. */
 function letGo(child: Child): void {
   child.stdin?.destroy();
   child.stdout?.destroy();

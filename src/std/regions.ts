@@ -1,5 +1,5 @@
 // The AWS Regions known when this version was made, from the partitions list of the AWS SDK, all partitions.
-// There are newer ones: whoever checks a name against this list must leave a way around it.
+// There are newer ones: a check against this list must leave a way around it.
 
 /** What every Region name looks like. */
 export const regionPattern = /^[a-z]{2,4}(-[a-z]{2,20}){1,3}-\d{1,2}$/;

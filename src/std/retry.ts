@@ -25,7 +25,7 @@ export interface RetryOptions {
   readonly shouldRetry: (error: unknown) => boolean;
   /** What the other side asked us to wait, in ms; honoured as far as it is believed. */
   readonly retryAfterMs?: (error: unknown) => number | undefined;
-  /** Told before each wait: `attempt` counts from 1. */
+  /** Called before each wait: `attempt` counts from 1. */
   readonly onRetry?: (retry: { readonly attempt: number; readonly delayMs: number; readonly error: unknown }) => void;
   readonly random?: () => number;
   /** Runs each wait; left out: just runs it. */
@@ -55,8 +55,8 @@ export async function retrying<T>(options: RetryOptions, attempt: (attempt: numb
     return true;
   };
   try {
-    // p-retry's waits are timers that no test's clock can advance, and its jitter makes them longer, never shorter. So it
-    // loops, heeds the signal and says when; the clock waits.
+    // p-retry's waits are timers that no test's clock can advance, and its jitter makes them longer, never shorter. So
+    // it loops, heeds the signal and says when; the clock waits.
     return await pRetry(call, { retries: Number.POSITIVE_INFINITY, minTimeout: 0, signal, shouldRetry: rest });
   } catch (error) {
     // It rejects with the signal's reason also where we owe the end of the last attempt, good or bad.
@@ -74,7 +74,7 @@ class Failed extends Error {
 
 /**
  * The wait after so many failed attempts, in ms. Full jitter while it grows takes callers that fail together apart;
- * in an outage that lasts it would make twice the calls that the maximum allows, and they are apart by then.
+ * in an outage that lasts it would make twice the calls that the maximum allows, and the two are no longer in step.
  */
 export function jitteredMs(policy: RetryPolicyMs, failedAttempts: number, random: () => number): number {
   const ceiling = ceilingMs(policy, failedAttempts);

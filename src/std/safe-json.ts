@@ -12,7 +12,7 @@ const depthMax = 20;
 /** Names of fields that hold a secret. Continuation tokens hold none, and help to follow a job. */
 const secretName =
   /^(?!(continuation|next|page)-?token$).*(token|secret|password|passwd|passphrase|authorization|cookies?|private-?key|api-?key|access-?key|credentials?)$/i;
-/** The same as it stands in a line; cheap, because it runs over every line. */
+/** The same as it is in a line; cheap, because it runs over every line. */
 const secretNameInLine = /(?:token|secret|password|passwd|passphrase|authorization|cookies?|key|credentials?)"\s*:/i;
 
 /** A JSON document without a secret in it. Text that is no JSON comes back as a JSON string. */

@@ -24,7 +24,7 @@ export const secretMinLength = 4;
 const secretLineMinLength = 8;
 /** A longer secret is masked in pieces of this length, so that the longest form stays bounded. */
 const pieceMaxLength = 4_096;
-/** How deep JSON text may lie in JSON strings: a log line that quotes an answer that quotes a document. */
+/** How deep JSON text may be in JSON strings: a log line that quotes an answer that quotes a document. */
 const jsonDepth = 3;
 
 /** Longer secrets, such as session tokens, are spelled out only when the end of a spelling turns up. */

@@ -1,4 +1,4 @@
-// How a service tells systemd of itself (sd_notify): state by state, by the program `systemd-notify`, since Node has no
+// How a service notifies systemd (sd_notify): state by state, by the program `systemd-notify`, since Node has no
 // datagram sockets of this family. That costs some 15 ms of another process for each message, a few in a minute. The
 // unit needs NotifyAccess=all, for it is not the main process that speaks. Knows nothing of what the states mean here.
 import { execFile } from "node:child_process";
@@ -15,9 +15,9 @@ export interface NotifierOptions {
   readonly environment: Environment;
   /** Longest time for one message; then its process is killed. */
   readonly timeoutMs: number;
-  /** Told once when messages do not get through, with what to do about it. */
+  /** Called once when messages do not arrive, with what to do about it. */
   readonly onFault: (message: string) => void;
-  /** Told when they do again. */
+  /** Called when they arrive again. */
   readonly onRecovered: () => void;
   /** By default `systemd-notify`, found by the PATH. */
   readonly program?: string;
@@ -30,12 +30,12 @@ export type Message = Readonly<Record<string, string>>;
 const waitingMax = 8;
 const statusMaxLength = 200;
 
-/** True when systemd, or something that speaks like it, wants to hear from this process. */
+/** True when systemd, or a program that acts like it, expects messages from this process. */
 export function isSystemdListening(environment: Environment): boolean {
   return (environment["NOTIFY_SOCKET"] ?? "") !== "";
 }
 
-/** How long this process may be silent before systemd takes it for hung, in ms; undefined: for ever. */
+/** How long this process may be silent before systemd considers it hung, in ms; undefined: forever. */
 export function watchdogMsOf(environment: Environment, pid: number): number | undefined {
   const { WATCHDOG_USEC: usec = "", WATCHDOG_PID: forPid } = environment;
   if (!/^[1-9]\d{0,15}$/.test(usec)) return undefined;

@@ -24,11 +24,11 @@ export interface Unreadable {
   readonly remedy: string;
 }
 
-/** A whole text file of at most `maxBytes`. Waits for a pipe's writer, but not for ever. */
+/** A whole text file of at most `maxBytes`. Waits for a pipe's writer, but not forever. */
 export async function readTextFile(path: string, maxBytes: number): Promise<string | Unreadable> {
   let handle: FileHandle | undefined;
   try {
-    // Without O_NONBLOCK the mere opening of a pipe could wait for ever.
+    // Without O_NONBLOCK the mere opening of a pipe could wait forever.
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const kind = await handle.stat();
     if (kind.isDirectory()) return { problem: "is a directory", remedy: "name the file in it" };

@@ -1,5 +1,5 @@
 // The threads of this process that process.exit waits for: workers, and those in which Node does file operations and
-// name lookups. One that hangs in the kernel, as on a disk that is gone, would keep the process for ever.
+// name lookups. One that hangs in the kernel, as on a disk that is gone, would keep the process forever.
 import type { Worker } from "node:worker_threads";
 import { systemClock } from "./clock.js";
 
@@ -13,7 +13,7 @@ const poolRequests: ReadonlySet<string> = new Set([
 ]);
 const lookMs = 20;
 
-/** Knows every worker from its construction on, whoever starts it. */
+/** Knows every worker from its construction on, whatever code starts it. */
 export class Threads {
   readonly #workers = new Set<Worker>();
 

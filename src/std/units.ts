@@ -27,7 +27,7 @@ export function formatSize(bytes: number): string {
   return bytes === 0 ? "0B" : format(bytes, sizeUnits);
 }
 
-/** The duration that somebody most likely meant, written as we want it; `undefined` when nobody can say. */
+/** The duration that was most likely meant, in our form; `undefined` if there is no telling. */
 export function likelyDuration(written: string): string | undefined {
   const text = written.trim().toLowerCase();
   if (/^\d{1,9}$/.test(text)) return `${Number(text)}s`;
@@ -45,7 +45,7 @@ export function likelyDuration(written: string): string | undefined {
   return Number.isSafeInteger(ms) ? formatDuration(ms) : undefined;
 }
 
-/** The size that somebody most likely meant, written as we want it; `undefined` when nobody can say. */
+/** The size that was most likely meant, in our form; `undefined` if there is no telling. */
 export function likelySize(written: string): string | undefined {
   const text = written.trim().replaceAll(/(?<=\d)[,_](?=\d{3})/g, "");
   const [whole, amount = "", prefix = ""] = /^(\d{1,9}(?:\.\d{1,6})?)\s*([kmgt]?)(?:i?b|bytes?)?$/i.exec(text) ?? [];

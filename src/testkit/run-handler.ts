@@ -1,5 +1,6 @@
-// One job of a module handler in the test's own process: the job object that the daemon makes, artifacts as folders, and
-// the outcome as CodePipeline would get it. No daemon, no emulator, no network; its deadline comes when the test says so.
+// One job of a module handler in the test's own process: the job object that the daemon makes, artifacts as folders,
+// and the outcome as CodePipeline would get it. No daemon, no emulator, no network; its deadline comes when the test
+// says so.
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
@@ -54,7 +55,7 @@ export interface HandlerResult {
   readonly logs: readonly HandlerLogLine[];
   /** Uploaded artifacts: contents by path, for each name. */
   readonly outputs: Readonly<Record<string, Readonly<Record<string, Buffer>>>>;
-  /** True for a handler that did not end within its grace once it was aborted: the daemon would go on without it. */
+  /** True for a handler that did not end within its grace once it was aborted: the daemon would continue without it. */
   readonly isAbandoned: boolean;
 }
 
@@ -146,7 +147,7 @@ class Run {
     try {
       await this.#layInputs(folder);
       const ended = await this.#ended(folder);
-      // Copies: an abandoned handler may go on.
+      // Copies: an abandoned handler may continue.
       return { ...ended, logs: [...this.#logs], outputs: { ...this.#outputs } };
     } finally {
       this.#isOver = true;
@@ -228,7 +229,7 @@ class Run {
     return join(folder, "inputs", placed(artifactsOf(this.#options), "input", name).name);
   }
 
-  /** An input of one file is that file: what lies in S3 need be no archive. */
+  /** An input of one file is that file: what is in S3 need be no archive. */
   async #inputFile(folder: string, name: string): Promise<string> {
     const path = this.#input(folder, name);
     const [file, ...others] = await readdir(path);

@@ -19,7 +19,7 @@ export interface AwsStoreOptions {
   readonly requestTimeoutMs: number;
 }
 
-/** A look-up comes now and then; the connection is made anew after so long. */
+/** A look-up comes now and then; the connection is made again after this long. */
 const idleMs = 60_000;
 
 /** The settings of a client. The clients of its credentials go the same way. */

@@ -1,6 +1,7 @@
-// Client tokens of a store outside of this process, by way of a cache: known clients go on with the tokens that they have
-// while the store is away, unknown ones are told apart from those that nobody could ask for, and no store is asked in a
-// hot loop. It never guesses: a token that CodePipeline refused is not given again before the store has said it once more.
+// Client tokens of a store outside of this process, by way of a cache: known clients continue with the tokens that they
+// have while the store is away, unknown clients are distinguished from those that could not be looked up, and no store
+// is asked in a hot loop. It never guesses: a token that CodePipeline refused is not used again before the store has
+// confirmed it.
 import type { ClientId, ClientToken } from "../job/job.js";
 import { Secret } from "../job/secret.js";
 import type { Clock } from "../std/clock.js";
@@ -108,7 +109,7 @@ export class CachedTokens implements ClientTokens {
     const known = this.#known.get(id);
     const nowMs = this.#options.clock.monotonic();
     if (!known) return;
-    // The store gave the refused token again a moment ago: it need not be asked each time that somebody tries.
+    // The store gave the refused token again a moment ago: it need not be asked for each attempt.
     if (known.refusedAtMs !== undefined && nowMs - known.atMs < this.#againMs) return;
     this.#known.set(id, { ...known, isRefused: true, refusedAtMs: nowMs });
     const running = this.#lookups.get(id);
@@ -227,7 +228,7 @@ export class CachedTokens implements ClientTokens {
     const { mask } = this.#options;
     const isOurs = error instanceof TokenStoreFault;
     const text = mask(isOurs ? error.message : `failed: ${describeError(maskError(error, mask))}`);
-    // One line: whoever wrote it may be anybody.
+    // One line: its author is not known.
     const line = text.replace(/[\s\p{Cc}]+/gu, " ").trim();
     return line.length > messageMaxLength ? `${line.slice(0, messageMaxLength).toWellFormed()} …` : line;
   }

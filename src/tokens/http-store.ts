@@ -8,7 +8,7 @@ import type { Proxies } from "../std/proxies.js";
 import { type HttpGetOptions, type HttpGot, httpGet } from "./http-get.js";
 import { clientIdMark, type TokenStore, TokenStoreFault, tokenOfJson } from "./token-store.js";
 
-/** A token has at most 256 characters; the rest is room for members that nobody here reads. */
+/** A token has at most 256 characters; the rest is room for members that are ignored. */
 const answerMaxBytes = 64 * 1024;
 
 export interface HttpStoreOptions {

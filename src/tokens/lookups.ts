@@ -11,7 +11,7 @@ const atOnceMax = 8;
 /** For one answer; a job of a client whose token is not known waits for it in its slot. */
 export const lookupTimeoutMs = 5_000;
 
-/** How a look-up ended. `given-up`: it was not made, or nobody wants to know any more. */
+/** How a look-up ended. `given-up`: it was not made, or its answer is no longer wanted. */
 export type LookupEnd =
   | { readonly type: "answered"; readonly found: unknown; readonly startedMs: number }
   | { readonly type: "failed"; readonly error: unknown }
@@ -20,7 +20,7 @@ export type LookupEnd =
 export interface Lookup {
   /** CodePipeline refused the client's token after this began: its answer may be the refused one. */
   isOld: boolean;
-  /** Resolves once its end was told. Never rejects. */
+  /** Resolves once its end was reported. Never rejects. */
   readonly ended: Promise<void>;
 }
 

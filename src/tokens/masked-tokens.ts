@@ -8,7 +8,7 @@ export interface MaskedTokensOptions {
   readonly source: ClientTokens;
   /** Masks these values until the returned function is called. */
   readonly keepSecrets: (values: readonly string[]) => () => void;
-  /** Told of every look-up; must not throw. */
+  /** Called for every look-up; must not throw. */
   readonly onLookup?: (lookup: TokenLookup) => void;
 }
 
@@ -23,7 +23,7 @@ export class MaskedTokens implements ClientTokens {
   #source: ClientTokens;
   readonly #keepSecrets: (values: readonly string[]) => () => void;
   readonly #onLookup: (lookup: TokenLookup) => void;
-  /** The one that was asked for last stands last. */
+  /** The one that was asked for last is last. */
   readonly #kept = new Map<ClientId, { readonly token: Secret<ClientToken>; readonly release: () => void }>();
 
   constructor(options: MaskedTokensOptions) {
@@ -71,7 +71,10 @@ export class MaskedTokens implements ClientTokens {
     this.#source.forget(clientId);
   }
 
-  /** Looks tokens up in another source from now on and closes the one before; tokens already given stay masked, but for those too many. */
+  /**
+   * Looks tokens up in another source from now on and closes the one before; tokens already given stay masked, but for
+   * those too many.
+   */
   async replace(source: ClientTokens): Promise<void> {
     const old = this.#source;
     this.#source = source;

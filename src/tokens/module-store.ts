@@ -1,6 +1,6 @@
 // Client tokens of a partner's ES module, in a thread of its own: `resolve(clientId, { signal })` gives the token, or
-// undefined for a client that it does not know; what it throws is an outage. Whatever becomes of the thread (process.exit,
-// an endless loop, too much memory) is an outage too, and the next look-up starts a new one.
+// undefined for a client that it does not know; what it throws is an outage. Whatever becomes of the thread
+// (process.exit, an endless loop, too much memory) is an outage too, and the next look-up starts a new one.
 import { Worker } from "node:worker_threads";
 import type { ClientId } from "../job/job.js";
 import type { Clock } from "../std/clock.js";
@@ -34,7 +34,7 @@ export type FromTokenThread =
   | { readonly type: "wrong"; readonly id: number; readonly what: string }
   | { readonly type: "threw"; readonly id: number; readonly message: string };
 
-/** A module that awaits the world at its top level must not keep the daemon from starting for ever. */
+/** A module that awaits the world at its top level must not keep the daemon from starting forever. */
 const loadMaxMs = 30_000;
 /** A driver for a database has room; a module that keeps everything it ever saw ends here. */
 const threadMaxMb = 256;
@@ -99,7 +99,7 @@ class TokenThread {
     this.#worker.on("error", (error) => this.#died(whatOf(error)));
     this.#worker.on("exit", (code) => this.#died(`ended its thread (exit code ${code})`));
     this.loaded = this.#loadedWithin(clock);
-    // Whoever waits hears of it.
+    // The callers that wait are notified.
     this.loaded.catch(() => {});
     this.#worker.unref();
   }
@@ -117,7 +117,7 @@ class TokenThread {
     const onAbort = () => {
       answer.reject(signal.reason);
       this.#worker.postMessage({ type: "abort", id, reason: String(signal.reason) } satisfies ToTokenThread);
-      // Nothing from it in all that time: its loop stands still, and with it every other look-up.
+      // It has sent nothing in all that time: its event loop is blocked, and every other look-up with it.
       if (this.#heard === heardBefore) void this.end("did not answer in time, so its thread was ended");
     };
     signal.addEventListener("abort", onAbort, { once: true });
@@ -185,13 +185,13 @@ function startThread(workerData: TokenThreadData): Worker {
     name: "client tokens",
     workerData,
     ...(execArgv.length > 0 ? { execArgv: [...process.execArgv, ...execArgv] } : {}),
-    // A copy: the module may need its own variables, and changes nobody else's.
+    // A copy: the module may change its own variables, and no others.
     env: { ...process.env },
     stdout: true,
     stderr: true,
     resourceLimits: { maxOldGenerationSizeMb: threadMaxMb },
   });
-  // Not shown: it may be a token, which nobody knows yet to mask it.
+  // Not shown: it may be a token, which is not masked yet.
   worker.stdout.resume();
   worker.stderr.resume();
   return worker;

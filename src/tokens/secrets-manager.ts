@@ -84,7 +84,7 @@ class SharedMap {
     const last = { atMs: nowMs, map: this.#fresh() };
     this.#last = last;
     last.map.catch(() => {
-      // A failure is nobody else's.
+      // A failure concerns this client only.
       if (this.#last === last) this.#last = undefined;
     });
     return last.map;

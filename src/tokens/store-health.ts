@@ -25,7 +25,7 @@ export class StoreHealth {
   #awaySinceMs: number | undefined;
   #nextProbeMs = 0;
   #probe: ClientId | undefined;
-  /** The client of the last probe lets another one go first: his may be the only look-up that fails. */
+  /** Clients take turns as probes: the look-up of one client may be the only one that fails. */
   #lastProbe: ClientId | undefined;
   #hasOthersWaiting = false;
   #isTold = false;
@@ -45,8 +45,8 @@ export class StoreHealth {
   }
 
   /**
-   * May the client be looked up now? While the store is away this gives out one probe for each wait: whoever gets a yes
-   * then must say how it ended, by `answered`, `failed` or `given`.
+   * May the client be looked up now? While the store is away this allows one probe for each wait: the caller that gets
+   * true then must say how it ended, by `answered`, `failed` or `given`.
    */
   mayAsk(clientId: ClientId): boolean {
     if (this.#awaySinceMs === undefined) return true;

@@ -1,4 +1,4 @@
-// What stands in a client token file: `{clientId: token}` as YAML or JSON, checked. No message ever quotes the
+// What is in a client token file: `{clientId: token}` as YAML or JSON, checked. No message ever quotes the
 // file: what looks like a client id may be a token in the wrong place.
 import type { ClientId, ClientToken } from "../job/job.js";
 import { Secret } from "../job/secret.js";

@@ -25,7 +25,7 @@ export type TokenFileEvent =
 
 export interface FileTokensOptions {
   readonly path: string;
-  /** Between two looks at the file. A look costs one stat; whoever misses a client causes one at once. */
+  /** Between two looks at the file. A look costs one stat; a lookup of a missing client causes one immediately. */
   readonly checkIntervalMs: number;
   readonly clock: Clock;
   /** What it throws is its own affair. */
@@ -216,7 +216,7 @@ export class FileClientTokens implements ClientTokens {
     }
   }
 
-  /** Waits for the look, but no longer than the caller does: the file may lie on a disk that does not answer. */
+  /** Waits for the look, but no longer than the caller does: the file may be on a disk that does not answer. */
   async #within(signal: AbortSignal, look: Promise<void>): Promise<void> {
     if ((await endOrAbort(look, signal)) === "end") return;
     const message = `the client token file ${this.#options.path} was not read in time`;

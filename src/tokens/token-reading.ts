@@ -1,4 +1,4 @@
-// Takes a client token file apart without holding up whoever serves jobs: a large one in a thread of its own, from
+// Takes a client token file apart without delaying jobs: a large one in a thread of its own, from
 // which the tokens come in small parts.
 import { Worker } from "node:worker_threads";
 import type { ClientId, ClientToken } from "../job/job.js";

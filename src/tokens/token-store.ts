@@ -1,5 +1,5 @@
 // A place outside of this process that knows client tokens: what http, command, module, secrets-manager and dynamodb
-// have in common. A store answers one question and remembers nothing; cached-tokens.ts stands in front of all of them.
+// have in common. A store answers one question and remembers nothing; cached-tokens.ts is in front of all of them.
 import type { ClientId, ClientToken } from "../job/job.js";
 
 /** Stands in a URL or in a secret's name where the client id belongs. */
@@ -10,7 +10,8 @@ export interface TokenStore {
   readonly name: string;
   /**
    * What the store has for this client, not checked yet; `undefined`: it answered, and does not know the client. The id
-   * is a UUID in lower case. Throws TokenStoreFault; whatever else it throws counts as `away`. Ends soon after the signal.
+   * is a UUID in lower case. Throws TokenStoreFault; whatever else it throws counts as `away`. Ends soon after the
+   * signal.
    */
   find(clientId: ClientId, signal: AbortSignal): Promise<unknown>;
   /** Ends connections, processes and threads. Idempotent. */
@@ -18,8 +19,8 @@ export interface TokenStore {
 }
 
 /**
- * A store that said neither a token nor "unknown client". `away`: it may be so for every client. `unusable`: it answered,
- * but this answer, for this client, cannot be used. The message is the end of a sentence and holds no answer.
+ * A store that said neither a token nor "unknown client". `away`: it may be so for every client. `unusable`: it
+ * answered, but this answer, for this client, cannot be used. The message is the end of a sentence and holds no answer.
  */
 export class TokenStoreFault extends Error {
   readonly kind: "away" | "unusable";

@@ -1,5 +1,6 @@
-// The far side of the thread that a partner's token module runs in: loads the module, calls its `resolve` for the clients
-// that the daemon asks for, and sends back what came of it. It never sees a job, and knows no secret of the daemon's.
+// The far side of the thread that a partner's token module runs in: loads the module, calls its `resolve` for the
+// clients that the daemon asks for, and sends back the answer. It never sees a job, and knows no secret of the
+// daemon's.
 import { stat } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";

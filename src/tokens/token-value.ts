@@ -13,7 +13,7 @@ export function isClientId(text: string): boolean {
 
 /**
  * What is wrong with a token, the end of the sentence "its token …". GetThirdPartyJobDetails takes 1 to 256 characters;
- * space around one is a slip of whoever wrote it.
+ * space around one is a typing error.
  */
 export function tokenMistake(token: unknown): string | undefined {
   if (typeof token !== "string") return "is not a text";

@@ -1,4 +1,5 @@
-// One version of a client token file: read whole, at one moment, within a limit, and told apart from the next version.
+// One version of a client token file: read whole, at one moment, within a limit, and distinguished from the next
+// version.
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
@@ -27,7 +28,7 @@ export interface TokenFile {
   read(): Promise<Version>;
 }
 
-/** The file at a path, whatever stands there at each look. */
+/** The file at a path, whatever is there at each look. */
 export function fileAt(path: string): TokenFile {
   return {
     fingerprint: async () => printOf(await stat(path, { bigint: true })),
@@ -38,7 +39,7 @@ export function fileAt(path: string): TokenFile {
 /** Reads again what changed while it was read. */
 async function readVersion(path: string): Promise<Version> {
   for (let attempt = 1; attempt <= readTries; attempt++) {
-    // Without blocking: a named pipe would hold up a thread for ever.
+    // Without blocking: a named pipe would hold up a thread forever.
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const before = await file.stat({ bigint: true });

@@ -11,7 +11,7 @@ export interface ClientTokens {
   /** CodePipeline refused the token last given for this client: look it up again next time. */
   forget(clientId: ClientId): void;
   /**
-   * Takes over tokens that another source gave, before the first look-up: a source that may be away has them to go on
+   * Takes over tokens that another source gave, before the first look-up: a source that may be away has them to continue
    * with. Absent: it needs none.
    */
   adopt?(known: Iterable<readonly [ClientId, Secret<ClientToken>]>): void;

@@ -1,10 +1,10 @@
 // A folder held open, so that what is in it is reached by the folder itself and not by its path: a folder that is
 // swapped for a link meanwhile leads nowhere else. Node has no openat; Linux's /proc/self/fd does the same. Elsewhere
-// the path has to do, and only the inodes compared afterwards tell a swap.
+// the path has to do, and only comparing the inodes afterwards shows a swap.
 import { closeSync, constants, existsSync, fstatSync, openSync, type Stats } from "node:fs";
 import { join } from "node:path";
 
-/** One open folder. Blocking: for threads of their own. */
+/** One open folder. Blocking: for separate threads only. */
 export class HeldFolder {
   readonly stats: Stats;
   readonly #descriptor: number;

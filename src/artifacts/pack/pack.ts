@@ -1,4 +1,4 @@
-// Packs folders as zip files, each in a thread of its own and few at a time; nothing here blocks. It must never know
+// Packs folders as zip files, each in its own thread and few at a time; nothing here blocks. It must never know
 // where the file goes.
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { Worker } from "node:worker_threads";

@@ -1,5 +1,5 @@
-// What the near side of packing and its thread say to each other, and how a folder that is not packed is told: refused
-// for what is in it (who made the folder fixes it), or failed for what befell this worker.
+// What the near side of packing and its thread say to each other, and how a folder that is not packed is reported:
+// refused for what is in it (who made the folder fixes it), or failed for what befell this worker.
 import type { FailureType } from "../../job/failure.js";
 import { shortageCode } from "../../job/worker-fault.js";
 import { codeOf } from "../../std/errors.js";

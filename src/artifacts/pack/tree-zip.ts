@@ -81,7 +81,7 @@ class TreeWriter {
     for (const { folder } of this.#open.splice(1).toReversed()) folder.close();
   }
 
-  /** The open folder that an entry lies in: the tree is listed folder by folder. */
+  /** The open folder that an entry is in: the tree is listed folder by folder. */
   #place(path: string): { readonly folder: HeldFolder; readonly name: string } {
     const slash = path.lastIndexOf("/");
     const parent = slash < 0 ? "" : path.slice(0, slash);
@@ -106,7 +106,7 @@ class TreeWriter {
       if (!isSame(entry, fstatSync(descriptor))) throw changedEntry(entry.path);
       if (entry.size <= blockBytes) this.#whole(entry, this.#read(descriptor, entry, entry.size));
       else this.#inBlocks(descriptor, entry);
-      // Written to while it was read: its size or its time tells.
+      // Written to while it was read: its size or its time shows it.
       if (!isSame(entry, fstatSync(descriptor))) throw changedEntry(entry.path);
     } finally {
       closeSync(descriptor);

@@ -29,7 +29,7 @@ export interface TreeOptions {
   readonly limits: Pick<PackLimits, "maxExtractedBytes" | "maxEntries" | "maxLinks" | "badLinks">;
   /** The folder by the paths under which links may lead into it. */
   readonly rootPaths: readonly string[];
-  /** The zip file itself: left out if it lies in the folder. */
+  /** The zip file itself: left out if it is in the folder. */
   readonly except: { readonly device: number; readonly inode: number };
 }
 
@@ -44,7 +44,7 @@ export interface Tree {
 export function listTree(root: HeldFolder, options: TreeOptions): Tree {
   const lister = new Lister(options);
   lister.list(root, "");
-  // What lies on this disk under two names is two things.
+  // Two names on this disk are two files.
   const bad = badLinks(targetsOf(lister.entries), { limits: options.limits, isExact: true });
   if (bad.length === 0) return { entries: lister.entries };
   const without = new Set(bad.map(({ path }) => path));
@@ -140,7 +140,7 @@ class Lister {
   }
 }
 
-/** Whether this is still the file or folder that was listed, unchanged as far as its stats tell. */
+/** Whether this is still the file or folder that was listed, unchanged as far as its stats show. */
 export function isSame(entry: TreeEntry, stats: Stats): boolean {
   if (stats.ino !== entry.inode || stats.dev !== entry.device) return false;
   return entry.kind === "folder"
@@ -148,7 +148,7 @@ export function isSame(entry: TreeEntry, stats: Stats): boolean {
     : stats.isFile() && stats.size === entry.size && stats.mtimeMs === entry.mtimeMs;
 }
 
-/** Does something to an entry; what befalls the entry itself is told as such. */
+/** Does something to an entry; a fault of the entry itself is reported as such. */
 export function reading<T>(path: string, act: () => T): T {
   try {
     return act();

@@ -1,4 +1,4 @@
-// The thread that packs one folder: lists it, writes the zip file, answers, ends. It blocks as it likes; to stop it is
+// The thread that packs one folder: lists it, writes the zip file, answers, ends. It may block; to stop it is
 // to terminate it, and whatever it has open is then closed by Node.
 import { fstatSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";

@@ -31,7 +31,7 @@ const dosFolder = 0x10;
 /** From this size on a file might be larger than 4 GiB when it is deflated: deflate adds 5 bytes to 16 KiB at worst. */
 export const largeFromBytes = max32 - 2 ** 24;
 
-/** The record that stands before an entry's bytes. */
+/** The record before an entry's bytes. */
 export function localHeader(entry: ZipEntry): Buffer {
   const extra = Buffer.concat([
     timeExtra(entry.mtimeMs),

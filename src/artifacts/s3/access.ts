@@ -25,7 +25,7 @@ export interface JobAccessOptions {
   readonly signal: AbortSignal;
 }
 
-/** CodePipeline states no end; its own Jenkins plugin goes by 15 minutes. */
+/** CodePipeline states no end; its own Jenkins plugin assumes 15 minutes. */
 export const accessLifeMs = 15 * 60_000;
 /** Renewed at a random moment of the last five to three minutes, so that a fleet's jobs do not ask all at once. */
 const renewFromMs = 5 * 60_000;
@@ -44,9 +44,9 @@ export class JobAccess {
   }
 
   /**
-   * Access that is good for at least `leftMs` more, renewed when it is not; in its last minutes it is renewed meanwhile.
-   * Throws GoneAccess when CodePipeline gives none, what the renewal throws when it fails and the old one is over, and
-   * the signal's reason.
+   * Access that is valid for at least `leftMs` more, renewed when it is not; in its last minutes it is renewed
+   * meanwhile. Throws GoneAccess when CodePipeline gives none, what the renewal throws when it fails and the old one
+   * has expired, and the signal's reason.
    */
   async current(leftMs = 0): Promise<HeldAccess> {
     const held = this.#held;
@@ -54,8 +54,9 @@ export class JobAccess {
     const nowMs = this.#options.clock.monotonic();
     const stillMs = held.untilMs - nowMs;
     if (stillMs > 0 && stillMs >= leftMs) {
-      // Early on purpose, so that nobody waits for it: with each part of an upload waiting for a CodePipeline that does
-      // not answer, the good access would end before the upload does. Who finds none good any more meets the error.
+      // Early on purpose, so that no transfer waits for it: with each part of an upload waiting for a CodePipeline that
+      // does not answer, the good access would end before the upload does. Who finds none good any more meets the
+      // error.
       if (nowMs >= this.#renewAtMs) void this.#renew().catch(() => {});
       return held;
     }
@@ -86,7 +87,7 @@ export class JobAccess {
     // Its life is counted from the question: the answer may have been long on its way.
     const askedMs = clock.monotonic();
     const access = await renew(signal);
-    // An answer after the job's end: what it brings is masked by nobody any more, and not kept either.
+    // An answer after the job's end: its secrets are no longer masked, so it is not kept either.
     signal.throwIfAborted();
     if (!access) throw new GoneAccess();
     const { accessKeyId, secretAccessKey, sessionToken } = access.credentials;

@@ -5,11 +5,11 @@ import { createReadStream } from "node:fs";
 import { Crc32, Crc32c, Crc64Nvme } from "@aws-sdk/checksums/crc";
 import type { GetObjectCommandOutput } from "@aws-sdk/client-s3";
 
-/** The first one that S3 tells counts. */
+/** The first one that S3 reports counts. */
 const kinds = ["ChecksumCRC64NVME", "ChecksumCRC32", "ChecksumCRC32C", "ChecksumSHA256", "ChecksumSHA1"] as const;
 export type ChecksumKind = (typeof kinds)[number];
 
-/** What S3 tells of an object. */
+/** What S3 reports of an object. */
 export interface ObjectChecksum {
   readonly kind: ChecksumKind;
   /** In base64. */
@@ -18,7 +18,7 @@ export interface ObjectChecksum {
   readonly parts?: number;
 }
 
-/** In an answer; undefined when S3 tells none. */
+/** In an answer; undefined when S3 reports none. */
 export function checksumIn(answer: Partial<Pick<GetObjectCommandOutput, ChecksumKind>>): ObjectChecksum | undefined {
   for (const kind of kinds) {
     const [, value, parts] = /^([^-]+)(?:-(\d{1,5}))?$/.exec(answer[kind] ?? "") ?? [];

@@ -20,11 +20,13 @@ export interface DownloadTailOptions {
   /** Where they are written, at their own place. */
   readonly file: FileHandle;
   readonly signal: AbortSignal;
-  /** Told when all of them are in the file. */
+  /** Called when all of them are in the file. */
   readonly onTailWritten: (from: number) => void;
 }
 
-/** One ranged request beside a download that goes on meanwhile. Begins at once; never throws what S3 or the disk say. */
+/**
+ * One ranged request beside a download that continues meanwhile. Begins at once; never throws what S3 or the disk say.
+ */
 export class DownloadTail {
   readonly #options: DownloadTailOptions;
   readonly #from: number;
@@ -49,7 +51,7 @@ export class DownloadTail {
     this.#passedCrc = crc32(piece.subarray(Math.max(0, this.#from - at)), this.#passedCrc);
   }
 
-  /** False when the download, at its end, brought other bytes than those that were told to be there before. */
+  /** False when the download, at its end, brought other bytes than those that were reported before. */
   isAsRead(): boolean {
     return !this.#isWritten || this.#fetchedCrc === this.#passedCrc;
   }
@@ -86,7 +88,7 @@ export class DownloadTail {
     }
   }
 
-  /** Where the last byte came to lie. */
+  /** The position of the last byte. */
   async #write(body: Readable, signal: AbortSignal): Promise<number> {
     const { file, size } = this.#options;
     const pieces = body[Symbol.asyncIterator]();

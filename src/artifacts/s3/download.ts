@@ -1,5 +1,5 @@
 // One object from S3 to a file: streamed, within a limit of bytes, resumed by range where a connection broke. A resumed
-// download goes on with the same version or not at all, and never begins again. Knows nothing of what the bytes mean.
+// download continues with the same version or not at all, and never begins again. Knows nothing of what the bytes mean.
 import { type FileHandle, open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { GetObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
@@ -23,17 +23,17 @@ export interface DownloadOptions {
   /** Longest wait for the next bytes. */
   readonly silenceMaxMs: number;
   readonly signal: AbortSignal;
-  /** Told when S3 has said how long the object is, and waited for; what it throws ends the download. */
+  /** Called when S3 has said how long the object is, and awaited; what it throws ends the download. */
   readonly onLength: (bytes: number) => Promise<void>;
-  /** Told how many bytes from the start are in the file. */
+  /** Called with how many bytes from the start are in the file. */
   readonly onWritten: (bytes: number) => void;
-  /** Told the first bytes; answers how many of the last ones to fetch beside the others, 0 for none. */
+  /** Called with the first bytes; answers how many of the last ones to fetch beside the others, 0 for none. */
   readonly tailWanted: (first: Buffer) => number;
-  /** Told from where on to the end all bytes are in the file, while others before them may be missing. */
+  /** Called with the position from which all bytes to the end are in the file; bytes before it may be missing. */
   readonly onTailWritten: (from: number) => void;
 }
 
-/** A broken connection is taken up so many times in one download, however far it came in between. */
+/** How many broken connections one download survives, whatever it received in between. */
 const resumesMax = 200;
 
 /** Fetches the object. Throws TransferFault, JobFailure when it is too large, what the disk says, or the reason. */
@@ -71,7 +71,7 @@ class Download {
   async run(): Promise<void> {
     const { calls, signal } = this.#options;
     try {
-      // Patience begins anew whenever bytes came: a long way with many breaks is no reason to give up.
+      // The retry limit starts again whenever bytes arrived: many breaks are no reason to give up a long download.
       while (!(await calls.withRetries(signal, () => this.#round()))) this.#resumes += 1;
       // What was read of the tail is what the rest of the object was verified with, or nothing of it counts.
       if (this.#tail?.isAsRead() === false) throw corrupt();
@@ -85,7 +85,7 @@ class Download {
   async #round(): Promise<boolean> {
     const before = this.#at;
     if (before > 0 && before === this.#version?.bytes) {
-      // Broken off after the last byte: nobody has looked at the checksum yet.
+      // Broken off after the last byte: the checksum has not been verified yet.
       this.#isResumed = true;
       return true;
     }
@@ -197,7 +197,7 @@ class Download {
     }
   }
 
-  /** The SDK verifies what came in one piece and has a checksum of all its bytes; this is for the others. */
+  /** The SDK verifies what arrived in one piece and has a checksum of all its bytes; this is for the others. */
   async #verify(): Promise<void> {
     const { calls, location, signal, to: path } = this.#options;
     const { checksum, etag, bytes } = this.#version ?? {};

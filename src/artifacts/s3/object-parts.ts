@@ -1,5 +1,5 @@
-// Whether an object that was uploaded in parts is whole, where S3 keeps only a checksum of the parts' checksums: how large
-// the parts are is asked of S3, the bytes are those of the file.
+// Whether an object that was uploaded in parts is whole, where S3 keeps only a checksum of the parts' checksums: how
+// large the parts are is asked of S3, the bytes are those of the file.
 import { HeadObjectCommand, type HeadObjectCommandOutput } from "@aws-sdk/client-s3";
 import type { ArtifactLocation } from "../../job/job.js";
 import { TransferFault } from "../faults.js";
@@ -12,7 +12,7 @@ export interface PartsCheck {
   readonly etag: string;
   readonly bytes: number;
   readonly checksum: ObjectChecksum & { readonly parts: number };
-  /** Where the object lies by now. */
+  /** Where the object is by now. */
   readonly path: string;
   readonly signal: AbortSignal;
 }
@@ -22,8 +22,8 @@ const partsMax = 10_000;
 const headsAtOnce = 8;
 
 /**
- * False when the file is not what was uploaded. True where that cannot be found out: this S3 does not tell its parts, or
- * not to us. Throws TransferFault where asking failed in passing, what the disk says, or the reason.
+ * False when the file is not what was uploaded. True if that cannot be found out: this S3 does not list its parts, or
+ * not to us. Throws TransferFault if asking failed temporarily, what the disk says, or the reason.
  */
 export async function isWhole(check: PartsCheck): Promise<boolean> {
   const { bytes, checksum, path } = check;
@@ -51,7 +51,7 @@ async function sizesOf(check: PartsCheck, first: number): Promise<readonly numbe
   return sizes.every((size) => size !== undefined) ? sizes : undefined;
 }
 
-/** Undefined when S3 does not tell us. */
+/** Undefined when S3 does not say. */
 async function headOf({ calls, location, etag, signal }: PartsCheck, PartNumber: number) {
   const object = { Bucket: location.bucket, Key: location.objectKey, IfMatch: etag };
   try {

@@ -50,7 +50,7 @@ export interface S3CallsOptions {
   readonly random: () => number;
 }
 
-/** A command of the SDK, made anew for each attempt with the access that signs it. */
+/** A command of the SDK, made again for each attempt with the access that signs it. */
 export type MakeCommand<Output> = (held: HeldAccess) => { readonly input: object; readonly output?: Output };
 
 /** Sends commands with the credentials of the moment. */
@@ -78,7 +78,7 @@ export class S3Calls {
     return this.withRetries(signal, () => this.once<Output>(make, signal));
   }
 
-  /** Tries again what fails in passing, by the policy `retry.artifact`. */
+  /** Retries temporary failures, by the policy `retry.artifact`. */
   async withRetries<T>(signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
     const { retry, clock, random } = this.#options;
     try {

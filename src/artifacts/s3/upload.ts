@@ -1,6 +1,6 @@
 // One file to S3, always encrypted by KMS: in one piece, or in parts side by side that are each tried again. Of an
 // upload that fails or is aborted no part is left behind. The SDK's own multipart upload does not promise that: its
-// abort is sent while parts are still on their way, and nobody can wait for it.
+// abort is sent while parts are still on their way, and waiting for it is not possible.
 import { type FileHandle, open } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import {
@@ -28,7 +28,7 @@ export interface UploadOptions {
   readonly onPartsLeft: PartsLeft;
 }
 
-/** Told of an upload that could not be taken back: only the bucket's own rule for unfinished ones removes its parts. */
+/** Called for an upload that could not be aborted: only the bucket's own rule for unfinished ones removes its parts. */
 export type PartsLeft = (upload: Target, error: unknown) => void;
 
 /** Up to this size in one request. */
@@ -88,7 +88,7 @@ async function putInParts(options: UploadOptions, file: FileHandle, size: number
     await putInPartsOnce(options, file, size);
   } catch (error) {
     if (!isUnknownUpload(error)) throw error;
-    // Completed by a try whose answer was lost, or taken back by somebody: S3 says the same of both, and these
+    // Completed by a try whose answer was lost, or aborted by another client: S3 says the same of both, and these
     // credentials need not be allowed to look. The same object once more is right in both cases.
     await putInPartsOnce(options, file, size);
   }
@@ -187,8 +187,8 @@ async function putPart(
 }
 
 /**
- * Under its own limit, since the job's signal is what ended the upload in many cases. Asked again until S3 knows the upload
- * no more: a part that was on its way when its connection was cut may arrive after the first time, and stay.
+ * Under its own limit, since the job's signal is what ended the upload in many cases. Asked again until S3 knows the
+ * upload no more: a part that was on its way when its connection was cut may arrive after the first time, and stay.
  */
 async function takeBack({ calls, cleanupMaxMs, onPartsLeft }: UploadOptions, target: Target): Promise<void> {
   const limit = new AbortController();

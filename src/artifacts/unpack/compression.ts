@@ -1,5 +1,5 @@
-// What a tar may be compressed with, told by its first bytes, and how it is inflated. What this Node cannot inflate is
-// named, with what to do instead.
+// What a tar may be compressed with, recognized by its first bytes, and how it is inflated. What this Node cannot
+// inflate is named, with what to do instead.
 import * as zlib from "node:zlib";
 import { codeOf } from "../../std/errors.js";
 import { ArchiveRefused, DamageFound } from "../refusal.js";
@@ -48,7 +48,7 @@ const unknown: readonly (readonly [name: string, start: RegExp])[] = [
 
 /**
  * What this file is compressed with, by its first bytes; undefined when with nothing that is known. Throws
- * ArchiveRefused for what cannot be inflated: nobody could tell whether a tar is in it.
+ * ArchiveRefused for what cannot be inflated: it is not known whether a tar is in it.
  */
 export function compressionOf(first: Buffer): Compression | undefined {
   const start = first.toString("latin1", 0, 16);
@@ -76,7 +76,8 @@ function failureOf(compression: Compression, code: string): ArchiveRefused {
 }
 
 /**
- * At least `wanted` first bytes of what is in there, or all that there is. A file that is damaged further on must not pass for something else, so little is tried first.
+ * At least `wanted` first bytes of what is in there, or all that there is. A file that is damaged further on must not
+ * pass for something else, so little is tried first.
  */
 export function inflatedStart(file: GrowingFile, compression: Compression, wanted: number): Buffer {
   checkKnown(compression);

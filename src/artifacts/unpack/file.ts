@@ -23,7 +23,7 @@ export async function unpackFile(request: UnpackRequest): Promise<Unpacked> {
     const source = new GrowingFile({ fd, progress, size, windowBytes });
     const tree = new TreeWriter({ root: unfinished, limits, archiveBytes: () => source.size() });
     const kind = await unpackAs(request, source, tree);
-    // Whatever its end holds: the raw object is a part of the promise, too, and nobody has verified it before.
+    // Whatever its end holds: the raw object is a part of the promise, too, and has not been verified before.
     source.whenComplete();
     checkArchiveSize(source.size(), limits.maxArchiveBytes);
     const leftOut = tree.finish();

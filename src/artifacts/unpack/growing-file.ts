@@ -1,4 +1,4 @@
-// A file that one side still writes while the other side, a thread, reads it already: how far it has come stands in
+// A file that one side still writes while the other side, a thread, reads it already: how far it has come is in
 // shared memory, and the reader sleeps until the bytes it wants are there. Knows nothing of archives or of S3.
 import { fstatSync, readSync } from "node:fs";
 
@@ -37,7 +37,7 @@ export function fileComplete(progress: Progress): void {
   wake(progress);
 }
 
-/** Nobody wants the reader's work any more, complete or not. */
+/** The reader's work is no longer needed, complete or not. */
 export function giveUp(progress: Progress): void {
   Atomics.store(progress, state, givenUp);
   wake(progress);
@@ -77,7 +77,7 @@ export class GrowingFile {
     this.#window = Buffer.allocUnsafeSlow(options.windowBytes);
   }
 
-  /** The final size; waits for it when nobody said it before. */
+  /** The final size; waits for it if it is not known yet. */
   size(): number {
     const { fd, size } = this.#options;
     if (size !== undefined) return size;
@@ -85,7 +85,7 @@ export class GrowingFile {
     return fstatSync(fd).size;
   }
 
-  /** Waits until whoever writes the file vouches for all of it. */
+  /** Waits until the writer of the file vouches for all of it. */
   whenComplete(): void {
     this.#waitUntil(() => undefined);
   }
@@ -109,7 +109,7 @@ export class GrowingFile {
     return this.#window.subarray(offset - this.#from, this.#filled);
   }
 
-  /** The same file through a window of its own: to read at two places in turn. */
+  /** The same file through its own window: to read at two places in turn. */
   another(windowBytes: number): GrowingFile {
     return new GrowingFile({ ...this.#options, windowBytes });
   }

@@ -44,7 +44,7 @@ async function feed(packed: Iterable<Buffer>, inflater: Transform): Promise<void
       inflater.once("close", done);
       inflater.write(piece, done);
     });
-    // What went wrong, if anything, is told to the reader.
+    // Any error is reported to the reader.
     if (inflater.destroyed) return;
   }
   inflater.end();

@@ -1,4 +1,5 @@
-// What a file is, by its bytes: zip, tar, a compressed tar, or a plain file. Names, keys and content types are never asked.
+// What a file is, by its bytes: zip, tar, a compressed tar, or a plain file. Names, keys and content types are never
+// asked.
 import { type Compression, compressionOf, inflatedStart } from "./compression.js";
 import type { GrowingFile } from "./growing-file.js";
 import type { ArtifactKind } from "./request.js";
@@ -15,7 +16,7 @@ export interface Kind {
   readonly compression?: Compression;
 }
 
-/** Waits for the first bytes; for those of the end only when the first do not tell. Throws ArchiveRefused. */
+/** Waits for the first bytes; for those of the end only when the first do not decide. Throws ArchiveRefused. */
 export function kindOf(file: GrowingFile): Kind {
   const first = Buffer.from(file.view(0, blockBytes));
   if (startsLikeZip(first)) return { kind: "zip" };

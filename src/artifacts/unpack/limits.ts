@@ -3,7 +3,7 @@
 
 /** The operator's limits (`artifacts.*` of the configuration); packing keeps to the same. */
 export interface UnpackLimits {
-  /** Most bytes of the archive as it lies in S3. */
+  /** Most bytes of the archive as stored in S3. */
   readonly maxArchiveBytes: number;
   /** Most bytes of all unpacked files together. */
   readonly maxExtractedBytes: number;
@@ -58,5 +58,5 @@ export const chunkBytes = 256 * 2 ** 10;
 export const unpackThreadsMax = 3;
 /** A thread without work ends after this time. */
 export const threadIdleMs = 10_000;
-/** So long a thread may take to notice that its work is over before it is ended by force. */
+/** How long a thread may take to notice that its work has ended before it is ended by force. */
 export const threadEndMs = 5_000;

@@ -1,5 +1,5 @@
-// Whether a file system tells any two names apart. Linux's do; those of macOS and Windows, network shares, and folders
-// that somebody made so ignore case, Unicode form, or dots and spaces at the end. Asked of the disk: no list is complete.
+// Whether a file system distinguishes any two names. Linux's do; those of macOS and Windows, network shares, and folders
+// that were set up so ignore case, Unicode form, or dots and spaces at the end. Asked of the disk: no list is complete.
 import { closeSync, lstatSync, openSync, unlinkSync } from "node:fs";
 
 const probe = "probe-\u00e9";

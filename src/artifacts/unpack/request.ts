@@ -18,7 +18,7 @@ export interface UnpackRequest {
 /** What a file turned out to be, by its bytes and never by its name. */
 export type ArtifactKind = "zip" | "tar" | "tar.gz" | "tar.zst" | "file";
 
-/** What came of it. */
+/** The result. */
 export interface Unpacked {
   readonly kind: ArtifactKind;
   /** Files, links and folders, those included that only a path implied. */
@@ -29,13 +29,13 @@ export interface Unpacked {
   readonly leftOut?: LeftOut;
 }
 
-/** What it answers: the folder is there, or why not, or that it stopped because it was told to. */
+/** What it answers: the folder is there, or why not, or that it stopped on request. */
 export type UnpackAnswer =
   | { readonly type: "unpacked"; readonly unpacked: Unpacked }
   | ({ readonly type: "refused" } & Refusal)
   | { readonly type: "given-up" };
 
-/** Where a folder lies until it is whole. */
+/** Where a folder is until it is complete. */
 export function unfinishedPath(into: string): string {
   return `${into}.unpacking`;
 }

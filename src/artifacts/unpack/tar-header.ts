@@ -19,7 +19,7 @@ export function isTarHeader(block: Buffer): boolean {
   return block.length >= blockBytes && block[0] !== 0 && hasChecksum(block);
 }
 
-/** The header as it stands, extensions not applied. Throws ArchiveRefused. */
+/** The header as it is, extensions not applied. Throws ArchiveRefused. */
 export function tarHeader(block: Buffer): TarHeader {
   if (!hasChecksum(block)) throw new DamageFound("it is a tar with a damaged header; pack it again");
   const isPosix = block.toString("latin1", 257, 263) === "ustar\0";

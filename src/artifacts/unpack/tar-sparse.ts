@@ -3,7 +3,7 @@
 import { DamageFound, shown } from "../refusal.js";
 import { sparsePiecesMax } from "./limits.js";
 
-/** Data at its place; what lies between is zeros. */
+/** Data at its place; between them are zeros. */
 export interface SparsePiece {
   readonly offset: number;
   readonly bytes: number;

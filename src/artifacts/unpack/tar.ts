@@ -1,5 +1,5 @@
-// Unpacks a tar, plain or compressed, from its first byte to its last, as the bytes arrive. Every header is judged before
-// its content is read, and nothing of it is believed that the bytes do not bear out.
+// Unpacks a tar, plain or compressed, from its first byte to its last, as the bytes arrive. Every header is judged
+// before its content is read, and nothing of it is believed that the bytes do not bear out.
 import { textOf } from "../entry-text.js";
 import { ArchiveRefused, shown } from "../refusal.js";
 import { type Compression, decompressed } from "./compression.js";
@@ -24,7 +24,9 @@ export interface TarOptions {
   readonly limits: UnpackLimits;
 }
 
-/** Headers that only describe the next entry, at most, one after the other: a name, a link's target, pax, global pax. */
+/**
+ * Headers that only describe the next entry, at most, one after the other: a name, a link's target, pax, global pax.
+ */
 const extensionsMax = 8;
 
 /** Throws ArchiveRefused, GivenUp, or what the file system throws. */
@@ -36,14 +38,14 @@ export async function unpackTar(file: GrowingFile, tree: TreeWriter, options: Ta
   const reader = new PieceReader(pieces);
   try {
     while (await unpackEntry(reader, tree)) {}
-    // To the end: gzip's checksum stands there. What follows a tar's end mark means nothing.
+    // To the end: gzip's checksum is there. What follows a tar's end mark means nothing.
     await reader.drain();
   } finally {
     await reader.close();
   }
 }
 
-/** Tells the tree how much of the archive was read. */
+/** Reports to the tree how much of the archive was read. */
 function* counted(pieces: Iterable<Buffer>, tree: TreeWriter): Generator<Buffer> {
   for (const piece of pieces) {
     tree.consumed(piece.length);

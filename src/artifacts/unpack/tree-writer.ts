@@ -201,7 +201,9 @@ export class TreeWriter {
     }
   }
 
-  /** The one file of an artifact that is no archive: the raw object itself, or its copy where links are not possible. */
+  /**
+   * The one file of an artifact that is no archive: the raw object itself, or its copy where links are not possible.
+   */
   plainFile(name: string, from: string, bytes: number): void {
     const path = `${this.#root}/${this.claim(name, "file", "zip").path}`;
     this.#bytes = bytes;
@@ -235,7 +237,7 @@ export class TreeWriter {
     );
   }
 
-  /** Where a path lies on the disk. */
+  /** Where a path is on the disk. */
   #at(path: string): string | Buffer {
     return bytesOf(`${this.#root}/${path}`);
   }

@@ -28,8 +28,8 @@ export interface UnpackCall {
 }
 
 /**
- * One file on its way to a folder. Tell it what is written and await `result`. Nobody needs to wait for the thread in
- * between: what it has not read yet lies in the file.
+ * One file on its way to a folder. Report to it what is written and await `result`. There is no need to wait for the
+ * thread in between: what it has not read yet is in the file.
  */
 export interface Unpacking {
   /** So many bytes from the start of the file are written (not only handed to a stream). */
@@ -58,7 +58,10 @@ export interface Unpacking {
 
 export interface UnpackerOptions {
   readonly clock: Clock;
-  /** Threads at most, two or more. One is kept for files that are there in full, so that slow downloads hold up nobody. */
+  /**
+   * Threads at most, two or more. One is kept for files that are there in full, so that slow downloads delay no other
+   * job.
+   */
   readonly threadsMax: number;
   /** A thread without work ends after this time. */
   readonly threadIdleMs: number;
@@ -78,7 +81,7 @@ interface Waiting {
   readonly progress: Progress;
   readonly settle: PromiseWithResolvers<Unpacked>;
   isComplete: boolean;
-  /** Why nobody wants it any more. */
+  /** Why it is no longer needed. */
   givenUp: { readonly reason: unknown } | undefined;
   thread: UnpackThread | undefined;
   /** Settled: the thread may be at work for another. */
@@ -150,7 +153,7 @@ export class Unpacker {
     job.givenUp = { reason };
     giveUp(job.progress);
     if (job.thread !== undefined) {
-      // The result rejects once the thread writes no more: whoever waits for it may remove the folder then.
+      // The result rejects once the thread writes no more: the caller may remove the folder then.
       void job.thread.endWork();
       return;
     }
@@ -180,7 +183,7 @@ export class Unpacker {
       const thread = [...this.#threads].find((each) => !each.isBusy) ?? this.#newThread(artifact);
       job.thread = thread;
       const unpacked = await thread.run(size === undefined ? request : { ...request, size });
-      // Given up in the very moment when it was done: whoever gave up expects no folder.
+      // Given up in the very moment when it was done: the caller that gave up expects no folder.
       if (job.givenUp !== undefined) await rm(into, { recursive: true, force: true });
       else job.settle.resolve(unpacked);
     } catch (error) {

@@ -10,7 +10,7 @@ import { safeNumber, type ZipEnd } from "./zip-end.js";
 
 const directorySignature = 0x02014b50;
 const fixedBytes = 46;
-/** A size or offset that stands in the 64-bit extra field instead. */
+/** A size or offset that is in the 64-bit extra field instead. */
 export const in64 = 0xffffffff;
 const utf8Flag = 0x800;
 /** Encrypted, strongly encrypted, directory encrypted. */
@@ -117,7 +117,7 @@ function entryOf(record: Buffer, end: ZipEnd): ZipEntry {
 }
 
 function nameOf(raw: Buffer, flags: number, extra: Buffer): string {
-  // Printable ASCII needs nobody's rules, if no extra field may say otherwise.
+  // Printable ASCII needs no special rules, if no extra field may say otherwise.
   if (extra.length === 0 && isAscii(raw)) return raw.toString("latin1");
   const fields = fieldsOf(raw.toString("latin1"), extra);
   checkUnicodePath(raw, flags, fields);
@@ -128,7 +128,7 @@ function nameOf(raw: Buffer, flags: number, extra: Buffer): string {
 
 /**
  * The Unicode path field gives a name its letters where the name itself is in an old character set, and does nothing
- * else: unzip goes by it, Python does not. Throws ArchiveRefused.
+ * else: unzip uses it, Python does not. Throws ArchiveRefused.
  */
 export function checkUnicodePath(raw: Buffer, flags: number, fields: readonly ExtraField[]): void {
   for (const { id, data } of fields) {

@@ -1,4 +1,4 @@
-// The end of a zip: its end record, the 64-bit one where there is one, and from them where the directory lies and how
+// The end of a zip: its end record, the 64-bit one where there is one, and from them where the directory is and how
 // far all offsets are shifted by something in front. Knows nothing of entries.
 
 import { ArchiveRefused, DamageFound } from "../refusal.js";
@@ -23,7 +23,7 @@ export function startsLikeZip(first: Buffer): boolean {
 
 export interface ZipEnd {
   readonly entries: number;
-  /** Where the directory lies in the file. */
+  /** Where the directory is in the file. */
   readonly start: number;
   readonly end: number;
   /** To be added to every offset in the directory. */
@@ -41,7 +41,7 @@ export function findZipEnd(file: GrowingFile): ZipEnd | undefined {
   const place = markBefore(bytes, bytes.length - endBytes);
   if (place === undefined) return undefined;
   const found = endAt(file, bytes, from, place);
-  // An end within the comment of another one: some readers go by how far a comment reaches.
+  // An end record within the comment of another one: some readers use the length of the comment.
   const other = endWithCommentToTheEnd(bytes, place);
   if (other !== undefined && endAt(file, bytes, from, other).isPlausible) {
     throw new ArchiveRefused(
@@ -56,8 +56,8 @@ export function findZipEnd(file: GrowingFile): ZipEnd | undefined {
 }
 
 /**
- * Whether a file that does not begin like a zip is one all the same: a program that unpacks it, for instance. Nothing may
- * follow then, or every database that holds a zip would be one. Throws ArchiveRefused.
+ * Whether a file that does not begin like a zip is one all the same: a program that unpacks it, for instance. Nothing
+ * may follow then, or every database that holds a zip would be one. Throws ArchiveRefused.
  */
 export function endsLikeZip(file: GrowingFile): boolean {
   const { bytes, from } = lastBytes(file);
@@ -107,7 +107,9 @@ function endAt(file: GrowingFile, bytes: Buffer, from: number, place: number): F
 const contradiction =
   "it is a zip whose plain and 64-bit end contradict each other, and readers differ in which one they use; pack it again";
 
-/** The plain end may repeat what the 64-bit end says, or say that it is there; else each reader sees another archive. */
+/**
+ * The plain end may repeat what the 64-bit end says, or say that it is there; else each reader sees another archive.
+ */
 function checkSame(plain: Record<"entriesHere" | "entries" | "bytes" | "offset", number>, end64: End64): void {
   const isSame =
     [0xffff, end64.entries].includes(plain.entries) &&
@@ -117,7 +119,7 @@ function checkSame(plain: Record<"entriesHere" | "entries" | "bytes" | "offset",
   if (!isSame) throw new ArchiveRefused(contradiction);
 }
 
-/** Where the last end record before `but` stands whose comment reaches exactly to the end of the file. */
+/** The position of the last end record before `but` whose comment reaches exactly to the end of the file. */
 function endWithCommentToTheEnd(bytes: Buffer, but: number): number | undefined {
   for (let at = markBefore(bytes, but - 1); at !== undefined; at = markBefore(bytes, at - 1)) {
     if (at + endBytes + bytes.readUInt16LE(at + 20) === bytes.length) return at;
@@ -127,7 +129,7 @@ function endWithCommentToTheEnd(bytes: Buffer, but: number): number | undefined 
 
 interface End64 {
   readonly place: number;
-  /** Where the locator says that the record lies. */
+  /** Where the locator says that the record is. */
   readonly locatorOffset: number;
   readonly disks: number;
   readonly entriesHere: number;

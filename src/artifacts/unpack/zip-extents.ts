@@ -1,4 +1,4 @@
-// Where the entries of a zip lie in the file. Honest ones lie one after the other; one piece of content that several
+// Where the entries of a zip are in the file. Honest ones are one after the other; one piece of content that several
 // entries share is how a small zip unpacks to terabytes (D. Fifield, "A better zip bomb").
 import { ArchiveRefused } from "../refusal.js";
 

@@ -56,7 +56,9 @@ export async function unpackZip(file: GrowingFile, tree: TreeWriter, limits: Unp
   }
 }
 
-/** Of two files by one name the last one counts: in the directory, or, for bsdtar, in the file. Throws ArchiveRefused. */
+/**
+ * Of two files by one name the last one counts: in the directory, or, for bsdtar, in the file. Throws ArchiveRefused.
+ */
 function checkOrder(entries: Iterable<ZipEntry>, again: ReadonlySet<string>): void {
   const latest = new Map<string, number>();
   for (const { name, type, offset } of entries) {
@@ -132,7 +134,7 @@ function contentStart(entry: ZipEntry, file: GrowingFile): number {
   return entry.offset + header.length;
 }
 
-/** With a descriptor the sizes come after the content, and what stands in the header is not meant. */
+/** With a descriptor the sizes come after the content, and the header's are ignored. */
 function hasSameSizes(entry: ZipEntry, header: Buffer, extra: Buffer): boolean {
   if ((entry.flags & descriptorFlag) !== 0) return true;
   let packedBytes = header.readUInt32LE(18);

@@ -1,5 +1,5 @@
-// Cuts a zstd file at the ends of its frames (RFC 8878, 3.1). Node's inflater goes from one frame to the next only where a
-// write ends with the first: of a write with parts of two it loses the second part, or never comes back.
+// Cuts a zstd file at the ends of its frames (RFC 8878, 3.1). Node's inflater goes from one frame to the next only
+// where a write ends with the first: of a write with parts of two it loses the second part, or never comes back.
 import { DamageFound } from "../refusal.js";
 import type { GrowingFile } from "./growing-file.js";
 
@@ -45,7 +45,7 @@ class FrameEnds {
   #part: Part = "magic";
   /** Bytes of the part still to come. */
   #left = 4;
-  /** Of the parts that are numbers: what came of them. */
+  /** The results, by the number of the part. */
   #value = 0;
   #shift = 0;
   #isLastBlock = false;

@@ -147,7 +147,7 @@ export class CommandHandler implements JobHandler {
       }
       return end;
     } catch (error) {
-      // Somebody removed the folder: the program is not missing.
+      // The folder was removed: the program is not missing.
       if (!(await isFolder(folder))) throw new JobFailure("SystemUnavailable", "the job's folder was removed");
       throw notStarted(call, error);
     } finally {
@@ -199,7 +199,7 @@ export class CommandHandler implements JobHandler {
 /** The failure of a job whose command could not be started; its log says why. */
 function notStarted(call: HandlerCall, error: unknown): JobFailure {
   const failure = failureOfStart(error);
-  // A shortage of the machine has a line of its own, and the job may wait until it ends.
+  // A shortage of the machine has its own line, and the job may wait until it ends.
   const isShort = failure instanceof WorkerFault && failure.where === "machine";
   call.log.at(
     isShort ? "debug" : "error",

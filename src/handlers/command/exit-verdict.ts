@@ -4,7 +4,7 @@ import { type FailureType, JobFailure } from "../../job/failure.js";
 import { heardFault, machineFault, WorkerFault } from "../../job/worker-fault.js";
 import { codeOf } from "../../std/errors.js";
 
-/** Exit codes with a meaning of their own, after sysexits.h; every other one but 0 is JobFailed. */
+/** Exit codes with their own meaning, after sysexits.h; every other one but 0 is JobFailed. */
 const typeByExitCode: ReadonlyMap<number, FailureType> = new Map([
   [75, "SystemUnavailable"],
   [77, "PermissionError"],

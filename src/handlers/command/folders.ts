@@ -59,7 +59,7 @@ export async function collectOutputs(call: HandlerCall, folder: string, verdict:
   }
 }
 
-/** Whether a verdict that came too late for uploads still counts: not a success whose outputs nobody would get. */
+/** Whether a verdict that came too late for uploads still counts: not a success whose outputs would be missing. */
 export async function standsWithoutUploads(call: HandlerCall, folder: string, verdict: unknown): Promise<boolean> {
   const { key, outputs } = call.job;
   if (outcomeFrom(verdict, key.actionType.owner).kind !== "succeeded") return true;

@@ -1,4 +1,4 @@
-// A command of another user gets a folder of its own in the job's folder, and gives it up when it has ended. The job's
+// A command of another user gets its own folder in the job's folder, and gives it up when it has ended. The job's
 // folder stays the daemon's: what the daemon writes there, with more rights, must not be led elsewhere by a link.
 import { chmod, lchown, lstat, mkdir, readdir, rename } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -19,7 +19,7 @@ export async function makePlace(folder: string, inputs: readonly string[]): Prom
   return place;
 }
 
-/** Gives the account all that is in the place, itself last: before that nobody but the daemon gets in. */
+/** Gives the account everything in the folder, and the folder last: until then only the daemon can enter it. */
 export async function handOver(place: string, { uid, gid }: Account): Promise<void> {
   await changeBelow(place, (path) => lchown(path, uid, gid));
   await lchown(place, uid, gid);

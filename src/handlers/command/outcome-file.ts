@@ -15,11 +15,11 @@ export type OutcomeFile =
 
 const outcomeMaxBytes = 1024 * 1024;
 
-/** Names the outcome file of a process's job, so its value also tells whose the process is. */
+/** Names the outcome file of a process's job, so its value also says to which job the process belongs. */
 export const outcomeVariable = "PARTNERD_OUTCOME";
 
 /**
- * The name of a job's outcome file, which nobody can guess: commands of the same user may write into each other's
+ * The name of a job's outcome file, which cannot be guessed: commands of the same user may write into each other's
  * folders, and could write each other's outcomes.
  */
 export function newOutcomeName(): string {

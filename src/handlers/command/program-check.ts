@@ -68,7 +68,7 @@ async function interpreterOf(path: string): Promise<string | undefined> {
   }
 }
 
-/** Throws Unbuildable for `[node, ./handler.js]`: a command runs in a folder of its own, where no such file is. */
+/** Throws Unbuildable for `[node, ./handler.js]`: a command runs in its own folder, where no such file is. */
 export function checkArguments(words: readonly string[]): void {
   const lost = words.find((word) => /^\.\.?\//.test(word) && !/^\.\/(inputs|outputs)(\/|$)/.test(word));
   if (lost === undefined) return;

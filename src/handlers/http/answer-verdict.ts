@@ -36,8 +36,8 @@ interface UnansweredOptions {
 }
 
 /**
- * Tells a page that passes from a service that is wrong for good, for one job: the same wrong answer so many times in
- * a row fails the job. By the default `retry.handler` that takes about a minute and a half.
+ * Distinguishes, for one job, a page that will go away from a service that stays wrong: the same wrong answer this many
+ * times in a row fails the job. By the default `retry.handler` that takes about a minute and a half.
  */
 export class WrongAnswers {
   #last: string | undefined;
@@ -58,7 +58,7 @@ const wrongAnswersMax = 10;
 
 /**
  * Statuses that pass: 408 and 425 ask for it, 429 too often, and 409 and 423 are how services say that they are still
- * at the first copy of a request that was sent again. All of 5xx besides.
+ * at the first copy of a request that was sent again. So do all 5xx.
  */
 const passingStatuses: ReadonlySet<number> = new Set([408, 409, 423, 425, 429]);
 const forbiddenStatuses: ReadonlySet<number> = new Set([401, 402, 403, 407, 451]);
@@ -111,7 +111,7 @@ function outcomeIn(answer: ServiceAnswer, nowMs: number): unknown {
   throw unanswered(what, `the handler's service answered 200 with ${what}`);
 }
 
-/** What no second request would change, whoever answered: nothing on the way makes such answers in passing. */
+/** Answers that a second request would not change: nothing between us and the service gives them temporarily. */
 function refuseForGood(answer: ServiceAnswer): void {
   const encoding = encodingOf(answer);
   if (encoding !== undefined) {

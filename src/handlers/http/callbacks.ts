@@ -38,7 +38,7 @@ export interface Expectation {
   readonly tokenHash: string;
   /** Settles with the first outcome delivered; never, if none is before `end`. */
   readonly outcome: Promise<unknown>;
-  /** Nobody waits any more: later deliveries are refused. False when an outcome had been delivered before. */
+  /** The run no longer waits: later deliveries are refused. False when an outcome had been delivered before. */
   end(): boolean;
 }
 
@@ -53,7 +53,10 @@ interface Entry {
   readonly tokenHash: Buffer;
   isDelivered: boolean;
   isWaiting: boolean;
-  /** Absent once it was used or nobody waits: it holds the outcome, and entries outlive their jobs by far. */
+  /**
+   * Absent once it was used or is no longer awaited: it holds the outcome, and entries live much longer than their
+   * jobs.
+   */
   take: ((body: unknown) => void) | undefined;
   readonly recorded: Promise<void> | undefined;
 }
@@ -63,7 +66,7 @@ const tokenBytes = 32;
 /** Holds what is waited for, and hands each delivered outcome to the run that waits for it. */
 export class Callbacks {
   readonly #options: CallbacksOptions;
-  /** By job id; several, because ids are unique only within a Region. The token tells them apart. */
+  /** By job id; several, because ids are unique only within a Region. The token says which. */
   readonly #entries = new Map<string, Entry[]>();
   /** Ended entries, oldest first. */
   readonly #ended: Entry[] = [];
@@ -95,7 +98,7 @@ export class Callbacks {
     return this.#enter(key, Buffer.from(tokenHash, "hex"), recorded);
   }
 
-  /** Hands over an outcome. Resolves when it is recorded, as far as the waiting run can tell; never rejects. */
+  /** Hands over an outcome. Resolves when it is recorded, as far as the waiting run knows; never rejects. */
   async deliver(delivery: {
     readonly jobId: string;
     readonly bearer: string;
@@ -104,11 +107,11 @@ export class Callbacks {
     const { jobId } = delivery;
     const entries = this.#entries.get(wellFormed(jobId));
     const hash = hashOf(delivery.bearer);
-    // Every entry is compared, so that the time taken tells nothing; there is hardly ever more than one.
+    // Every entry is compared, so that the time taken reveals nothing; there is hardly ever more than one.
     const entry = entries?.filter((each) => isSame(each.tokenHash, hash)).at(-1);
     if (entry?.isDelivered) {
       if (await this.#isRecorded(entry)) return "already-delivered";
-      // It may have come as others took the job; where nobody has it any more, there is nothing left to come for.
+      // It may have arrived while another process took the job; if no process has the job any more, a retry is useless.
       const isOver = this.#options.elsewhere !== undefined && !(await this.#isElsewhere(jobId, () => true));
       return isOver ? "unknown-job" : "not-recorded";
     }
@@ -123,8 +126,8 @@ export class Callbacks {
   }
 
   /**
-   * True when another process has the job and this delivery is meant for it, or nobody can say: the service must not
-   * give up, but come again. Whoever has the job may not have recorded its token yet, and a token that we gave out
+   * True when another process has the job and this delivery is meant for it, or when that is unknown: the service must
+   * retry. The process that has the job may not have recorded its token yet, and a token that we gave out
    * ourselves is no stranger's.
    */
   async #isElsewhere(jobId: string, isMeant: (tokenHash: Buffer) => boolean): Promise<boolean> {
@@ -132,7 +135,7 @@ export class Callbacks {
       const held = (await this.#options.elsewhere?.(jobId)) ?? [];
       return held.some(({ tokenHash }) => tokenHash === undefined || isMeant(Buffer.from(tokenHash, "hex")));
     } catch {
-      // The ledger tells of its faults itself.
+      // The ledger reports its faults itself.
       return true;
     }
   }

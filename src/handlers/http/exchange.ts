@@ -16,7 +16,7 @@ export interface Post {
   readonly answerMaxBytes: number;
   readonly signal: AbortSignal;
   readonly clock: Clock;
-  /** Told when there is a connection, with TLS where the URL asks for it. */
+  /** Called when there is a connection, with TLS where the URL asks for it. */
   readonly onConnected?: () => void;
 }
 
@@ -48,7 +48,9 @@ export class NoServiceAnswer extends Error {
 /** "Accepted": the status says it all, and the body is not waited for. */
 const acceptedStatus = 202;
 
-/** Sends one POST. Rejects with NoServiceAnswer, or with the signal's reason when it aborts before there is an answer. */
+/**
+ * Sends one POST. Rejects with NoServiceAnswer, or with the signal's reason when it aborts before there is an answer.
+ */
 export function post(options: Post): Promise<ServiceAnswer> {
   const { client, signal, clock, timeoutMs, answerMaxBytes, url, headers, body } = options;
   return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-// A handler that is somebody's HTTP service: the job document is POSTed, signed, and the outcome comes back at once
+// A handler that is an HTTP service: the job document is POSTed, signed, and the outcome comes back at once
 // (200) or later by callback (202). Knows the job document, never a client token or the artifact credentials.
 import { JobFailure, messageOf } from "../../job/failure.js";
 import { machineFault, WorkerFault } from "../../job/worker-fault.js";
@@ -18,7 +18,7 @@ import { HttpJobBody } from "./job-body.js";
 
 /** Signs a request; made from the configured secrets by the Standard Webhooks library. */
 export interface RequestSigner {
-  /** One signature for each secret, with spaces between them: whoever knows one of the secrets is satisfied. */
+  /** One signature for each secret, with spaces between them: a service that knows one of the secrets can verify it. */
   sign(id: string, at: Date, body: string): string;
 }
 
@@ -28,7 +28,7 @@ export interface HttpHandlerOptions {
   readonly signer?: RequestSigner | undefined;
   /** Time for one whole answer. */
   readonly requestTimeoutMs: number;
-  /** Between attempts; the job's deadline holds besides. */
+  /** Between attempts; the job's deadline applies as well. */
   readonly retry: RetryPolicyMs;
   readonly clock: Clock;
   readonly callbacks: Callbacks;
@@ -40,7 +40,9 @@ export interface HttpHandlerOptions {
 const idleConnectionMs = 4_000;
 /** For the answer to a request whose outcome came by callback meanwhile. */
 const lateAnswerMs = 5_000;
-/** Trying and waiting end this much before the deadline, so that the job fails with the reason and not with "too late". */
+/**
+ * Trying and waiting end this much before the deadline, so that the job fails with the reason and not with "too late".
+ */
 const lastWordMs = 500;
 /** ... but never takes more than this share of a short job's time. */
 const lastWordShare = 0.05;
@@ -289,7 +291,9 @@ function faultOf(error: NoServiceAnswer): WorkerFault | undefined {
   return new WorkerFault("handler", `${what} (${error.code})`, { code: error.code });
 }
 
-/** How long trying and waiting may continue, asked before each attempt; the last word's time is kept free from here on. */
+/**
+ * How long trying and waiting may continue, asked before each attempt; the last word's time is kept free from here on.
+ */
 function timeToTry(deadline: Deadline): () => number {
   const keptMs = Math.min(lastWordMs, deadline.leftMs() * lastWordShare);
   return () => Math.max(0, deadline.leftMs() - keptMs);

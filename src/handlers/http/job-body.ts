@@ -1,5 +1,6 @@
 // What is posted to a service: the job document with its callback and with links to the artifacts that still work when
-// the service gets them. Asked for again, as for a repeated request, it has fresh links where the old ones near their end.
+// the service gets them. Asked for again, as for a repeated request, it has fresh links where the old ones near their
+// end.
 import type { ArtifactLinks } from "../../artifacts/artifacts.js";
 import { messageOf } from "../../job/failure.js";
 import type { HandlerCall } from "../handler.js";
@@ -10,7 +11,7 @@ export interface HttpJobBodyOptions {
   readonly callback: CallbackAddress | undefined;
 }
 
-/** Links with less time left are made anew before they are handed out: a service needs time to use them. */
+/** Links with less time left are made again before they are handed out: a service needs time to use them. */
 const leftAtLeastMs = 5 * 60_000;
 
 /** The body of the posts for one job. */

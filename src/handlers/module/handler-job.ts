@@ -1,5 +1,5 @@
 // A partner's function running for one job: the job object it is given, and what its end is worth. The same in the
-// daemon's own thread and in a thread of its own.
+// daemon's own thread and in a separate one.
 import { isJobFailure } from "../../job/failure.js";
 import type { Log } from "../../std/log.js";
 import type { HandlerJob, JobDocument } from "../handler.js";
@@ -41,7 +41,7 @@ function handlerJob(parts: HandlerJobParts, uploaded: Set<string>): HandlerJob {
   return {
     ...document,
     ...own,
-    // No `async` here: a promise of an upload that nobody awaits must not end the process.
+    // No `async` here: the promise of an upload that is not awaited must not end the process.
     output: (name, directory) => {
       uploaded.add(name);
       return own.output(name, directory);
@@ -49,7 +49,7 @@ function handlerJob(parts: HandlerJobParts, uploaded: Set<string>): HandlerJob {
   };
 }
 
-/** Not a failure: whether the pipeline needs the artifact is known to nobody here. */
+/** Not a failure: partnerd does not know whether the pipeline needs the artifact. */
 function reportMissing({ document, onMissing }: HandlerJobParts, value: unknown, uploaded: ReadonlySet<string>): void {
   const isSuccess = typeof value === "object" && value !== null && "kind" in value && value.kind === "succeeded";
   if (!isSuccess) return;

@@ -1,5 +1,5 @@
 // One thread of a module handler, seen from the daemon: starts it, hands it jobs, answers what they ask for, logs what
-// they print, and ends it when it dies, stands still, needs too much memory or is no longer wanted.
+// they print, and ends it when it dies, hangs, needs too much memory or is no longer needed.
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from "node:worker_threads";
 import { messageOf } from "../../job/failure.js";
 import type { Clock } from "../../std/clock.js";
@@ -52,7 +52,7 @@ export class HandlerThread {
   #lastRun = 0;
   readonly #watch: ThreadWatch;
   readonly #own: OwnOutput;
-  /** Why it ends, as soon as somebody knows. */
+  /** Why it ends, as soon as that is known. */
   #what: string | undefined;
   readonly #inbox = new Inbox<FromThread>({
     take: (message) => this.#handle(message),
@@ -196,7 +196,7 @@ export class HandlerThread {
     }
   }
 
-  /** What the thread said last may still lie in the port when its end is known. */
+  /** The last messages of the thread may still be in the port when its end is known. */
   #takeWhatIsLeft(): void {
     for (let left = receiveMessageOnPort(this.#port); left; left = receiveMessageOnPort(this.#port)) {
       this.#take(left.message as FromThread);

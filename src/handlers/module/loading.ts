@@ -12,7 +12,7 @@ import { codeOf } from "../../std/errors.js";
 import type { HandlerJob } from "../handler.js";
 import { Unbuildable } from "../unbuildable.js";
 
-/** A module that awaits the world at its top level must not keep the daemon from starting for ever. */
+/** A module that awaits the world at its top level must not keep the daemon from starting forever. */
 const importMaxMs = 30_000;
 const reasonMaxChars = 600;
 
@@ -58,7 +58,7 @@ const runsNoTypeScript: ReadonlySet<unknown> = new Set([
 ]);
 
 function remedyOf(error: unknown, path: string): string {
-  // A syntax error does not tell its place to who catches it, only to the terminal.
+  // A caught syntax error does not say where it is; only the terminal shows that.
   if (error instanceof SyntaxError) return `\`node ${path}\` shows the place`;
   if (!isMainThread && needsMainThread.has(codeOf(error))) {
     return "it may not be made for worker threads: set `isolation: none` for this handler";

@@ -26,7 +26,7 @@ export interface PortableError {
   readonly message: string;
   /** Present: it was a JobFailure. */
   readonly failure?: { readonly type: FailureType; readonly externalExecutionId?: string };
-  /** What a system call that failed told: `code`, `syscall` and `errno`, as far as they are there. */
+  /** What a failed system call said: `code`, `syscall` and `errno`, if they are there. */
   readonly system?: Readonly<Record<string, unknown>>;
 }
 

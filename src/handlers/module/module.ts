@@ -15,7 +15,7 @@ export interface ModuleHandlerOptions {
   /** How long a handler may take to stop after its signal aborted. */
   readonly cancelGraceMs: number;
   readonly clock: Clock;
-  /** Told when a handler did not stop in time and still holds memory and perhaps works on. */
+  /** Called when a handler did not stop in time and still holds memory and may still be running. */
   readonly onAbandoned?: ((call: HandlerCall) => void) | undefined;
 }
 

@@ -4,7 +4,7 @@ import type { Log } from "../../std/log.js";
 import { JobOutput } from "../job-output.js";
 import type { JobMasker } from "../masker.js";
 
-/** The limits of JobOutput begin anew after so long. */
+/** The limits of JobOutput start again after this long. */
 const windowMs = 60_000;
 
 export class OwnOutput {

@@ -46,7 +46,7 @@ export function portableError(thrown: unknown): PortableError {
       const id = externalExecutionId ? { externalExecutionId: messageOf(externalExecutionId) } : {};
       return { message: messageOf(message ?? ""), failure: { type, ...id } };
     }
-    // What the machine lacks is told by these.
+    // These say what the machine lacks.
     if (thrown instanceof Error) return { message: messageOf(thrown), system: picked(thrown, systemMembers) };
   } catch {
     // One of its members throws when it is read: then it is any thrown value.
@@ -112,7 +112,7 @@ function picked(from: object, names: readonly string[]): Members {
   return members;
 }
 
-/** A value in which nobody looks for members; what cannot be copied stays something that is no text and no number. */
+/** A value whose members are not read; what cannot be copied becomes neither a string nor a number. */
 function leaf(value: unknown): unknown {
   if (typeof value === "function" || typeof value === "symbol") return {};
   if (value instanceof Date) return new Date(value.getTime());

@@ -1,8 +1,10 @@
 // What the code of a handler's thread prints, gathered into pieces for the daemon and bounded for each job: a loop that
-// prints for ever must fill neither the daemon's memory nor its time.
+// prints forever must fill neither the daemon's memory nor its time.
 import type { RunId } from "./messages.js";
 
-/** Pieces are sent at this size, after this time (what blocks next may block for ever), or when the thread has a moment. */
+/**
+ * Pieces are sent at this size, after this time (what blocks next may block forever), or when the thread has a moment.
+ */
 const pieceMaxChars = 16 * 1024;
 const pieceMaxMs = 50;
 /** A little more than the daemon logs of one job, so that the daemon is the one to say that it was too much. */
@@ -67,7 +69,7 @@ export class Printing {
     this.#send(piece.run, piece.stream, piece.text);
   }
 
-  /** The run is over. */
+  /** The run has ended. */
   forget(run: RunId | undefined): void {
     this.#budgets.delete(run);
   }

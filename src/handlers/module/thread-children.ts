@@ -98,7 +98,7 @@ function printOutput(print: Print, stream: Stream, output: unknown): void {
   if (typeof output === "string" || Buffer.isBuffer(output)) print(stream, output.toString());
 }
 
-/** Where the options of a call stand: its last argument, if that is an object; else behind all of them. */
+/** The position of the options in a call: its last argument, if that is an object; otherwise after all arguments. */
 function optionsAt(args: readonly unknown[]): number {
   const last = args.at(-1);
   const isOptions = typeof last === "object" && last !== null && !Array.isArray(last);

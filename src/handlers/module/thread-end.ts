@@ -14,7 +14,7 @@ export interface Death {
   readonly jobs: number;
 }
 
-/** A thread ended under a job: not the job's own failure, or nobody can tell. */
+/** A thread ended during a job: not by the job's own fault, or by an unknown one. */
 export class ThreadEnded extends JobFailure {
   constructor(what: string) {
     super("SystemUnavailable", `the handler's thread ended during the job: ${what}; run the action again`);

@@ -1,4 +1,4 @@
-// A module handler in a thread of its own (`isolation: thread`): its jobs share the thread, and whatever becomes of that
+// A module handler in its own thread (`isolation: thread`): its jobs share the thread, and whatever happens to that
 // hurts neither the daemon nor other handlers. Starts a new thread for one that died or that a job no longer leaves.
 import { randomUUID } from "node:crypto";
 import { type MessagePort, Worker } from "node:worker_threads";
@@ -32,7 +32,7 @@ export interface ThreadHandlerOptions {
   readonly masker: JobMasker;
   /** For what the module prints outside of every job. */
   readonly log: Log;
-  /** Told when a job did not stop in time; its thread takes no more jobs. */
+  /** Called when a job did not stop in time; its thread takes no more jobs. */
   readonly onAbandoned?: ((call: HandlerCall) => void) | undefined;
   readonly onThreadEnded?: ((death: ThreadDeath) => void) | undefined;
 }
@@ -55,7 +55,7 @@ export class ThreadHandler implements JobHandler {
   readonly description: string;
   readonly #options: ThreadHandlerOptions;
   readonly #calls = new OpenCalls();
-  /** With the id that stands in the environment of whatever its code starts. */
+  /** With the id that is in the environment of every process that its code starts. */
   readonly #threads = new Map<HandlerThread, string>();
   readonly #leftovers: Leftovers;
   readonly #closing = new AbortController();

@@ -12,7 +12,9 @@ import { type Print, redirectChildren } from "./thread-children.js";
 const streamOf = (fd: unknown): "stdout" | "stderr" | undefined =>
   fd === 1 ? "stdout" : fd === 2 ? "stderr" : undefined;
 
-/** Sends whatever the thread's code prints to `print`: console, streams, warnings, descriptors 1 and 2, child processes. */
+/**
+ * Sends whatever the thread's code prints to `print`: console, streams, warnings, descriptors 1 and 2, child processes.
+ */
 export function redirectOutput(print: Print, onSpawn: () => void): void {
   for (const stream of ["stdout", "stderr"] as const) {
     process[stream].write = ((chunk: unknown, encoding?: unknown, done?: unknown) => {
@@ -31,7 +33,9 @@ export function redirectOutput(print: Print, onSpawn: () => void): void {
   nodeModule.syncBuiltinESMExports();
 }
 
-/** Threads that the handler's code starts, such as those of a logger's transport: their output comes through its own. */
+/**
+ * Threads that the handler's code starts, such as those of a logger's transport: their output comes through its own.
+ */
 function redirectThreads(): void {
   const { Worker } = workerThreads;
   const { file, execArgv } = threadFile("nested-thread", import.meta.url);
@@ -115,7 +119,7 @@ function isEncoding(value: unknown): value is BufferEncoding {
   return typeof value === "string" && Buffer.isEncoding(value);
 }
 
-/** Tells why the thread ends before it does, and keeps its code away from the process's signals and descriptors. */
+/** Reports why the thread ends before it does, and keeps its code away from the process's signals and descriptors. */
 export function guardProcess(lastWords: (what: string) => void): void {
   const exit = process.exit.bind(process);
   process.exit = ((code?: number | string | null) => {

@@ -141,7 +141,7 @@ class ThreadSide {
 
   #ask(run: RunId, method: WorkspaceMethod, args: readonly string[]): Promise<string | undefined> {
     const answer = Promise.withResolvers<string | undefined>();
-    // A promise of an upload that nobody awaits must not end the thread.
+    // The promise of an upload that is not awaited must not end the thread.
     answer.promise.catch(() => {});
     if (this.#asks.size >= openAsksMax) {
       answer.reject(new Error(`${openAsksMax} calls of the handler wait for an answer; await them`));

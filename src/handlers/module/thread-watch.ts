@@ -61,7 +61,7 @@ export class ThreadWatch {
   /** The heap has its own limit in the thread; buffers outside of it have none but this. */
   async #lookAtMemory(): Promise<void> {
     const { worker, maxMemoryBytes, onFault } = this.#options;
-    // Node before 22.16 cannot tell.
+    // Node before 22.16 does not know.
     const statistics = await worker.getHeapStatistics?.().catch(() => undefined);
     if (statistics === undefined) return;
     const { used_heap_size: heap, external_memory: external } = statistics;

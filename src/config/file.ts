@@ -7,14 +7,10 @@ import { breakageIn, excerptOf, noColon } from "../std/broken-yaml.js";
 import { readTextFile } from "../std/text-file.js";
 import type { FilePlace, Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
-import type { Branch, Entry, Leaf, Tree } from "./tree.js";
+import { type Branch, type Entry, type Leaf, type Tree, tooLarge } from "./tree.js";
 
 /** No configuration is larger; a log or an archive given by mistake is. */
 export const configFileMaxBytes = 1024 * 1024;
-/** Deepest real nesting is 4. */
-const depthMax = 20;
-/** Values of one file, aliases written out: hundreds of action types have some thousands. */
-const valuesMax = 50_000;
 
 /** The file's contents as a map, or `undefined` and at least one mistake. `directory` is where relative names start. */
 export async function readConfigFile(file: string, directory: string, findings: Findings): Promise<Branch | undefined> {
@@ -50,8 +46,9 @@ export function parseConfig(
     findings.mistake(placeOf(0), `${origin.file} is not JSON`, "correct it, or name it .yaml");
     return undefined;
   }
-  const tree = new TreeReader(placeOf, findings).read(document.contents, 0);
-  if (!tree) return undefined;
+  const reader = new TreeReader(placeOf, findings);
+  const tree = reader.read(document.contents, 0);
+  if (!tree || reader.isStopped) return undefined;
   if (tree.kind === "map") return tree;
   const empty = tree.kind === "leaf" && tree.value === null;
   const what = empty ? "is empty" : `holds ${tree.kind === "list" ? "a list" : "a single value"} instead of a map`;
@@ -65,7 +62,8 @@ class TreeReader {
   readonly #findings: Findings;
   readonly #anchors = new Map<string, { readonly tree: Tree; readonly size: number }>();
   #size = 0;
-  #tooLarge = false;
+  /** Over a limit: what is behind it was not read. */
+  isStopped = false;
 
   constructor(placeOf: (offset: number) => Place, findings: Findings) {
     this.#placeOf = placeOf;
@@ -74,10 +72,10 @@ class TreeReader {
 
   read(node: unknown, depth: number): Tree | undefined {
     const place = this.#placeOf(startOf(node));
-    if (this.#tooLarge) return undefined;
-    if (depth > depthMax || this.#size > valuesMax) {
-      this.#tooLarge = true;
-      const what = depth > depthMax ? "is nested too deeply" : "holds too many values";
+    if (this.isStopped) return undefined;
+    const what = tooLarge(depth, this.#size);
+    if (what !== undefined) {
+      this.isStopped = true;
       this.#findings.mistake(place, `the configuration ${what}`, "is it the right file?");
       return undefined;
     }

@@ -1,16 +1,13 @@
 // From a configuration that a program gives as an object to the tree that files become. Knows no key.
 import type { Findings, Place } from "./mistakes.js";
-import type { Branch, Entry, Tree } from "./tree.js";
-
-/** Deepest real nesting is 4; an object may hold itself. */
-const depthMax = 20;
-/** As in a file. */
-const valuesMax = 50_000;
+import { type Branch, type Entry, type Tree, tooLarge } from "./tree.js";
 
 /** The object as a tree, or `undefined` and at least one mistake. `directory` is where relative names of files start. */
 export function treeOfObject(given: unknown, directory: string, findings: Findings): Branch | undefined {
-  const tree = new ObjectReader({ kind: "object", directory }, findings).read(given, "the configuration", 0);
-  if (tree === undefined || tree.kind === "map") return tree;
+  const reader = new ObjectReader({ kind: "object", directory }, findings);
+  const tree = reader.read(given, "the configuration", 0);
+  if (tree === undefined || reader.isStopped) return undefined;
+  if (tree.kind === "map") return tree;
   findings.mistake(tree.place, "the configuration is not an object", "give { actionTypes, handlers, … }");
   return undefined;
 }
@@ -19,6 +16,8 @@ class ObjectReader {
   readonly #place: Place;
   readonly #findings: Findings;
   #values = 0;
+  /** Over a limit: what is behind it was not read. */
+  isStopped = false;
 
   constructor(place: Place, findings: Findings) {
     this.#place = place;
@@ -27,11 +26,11 @@ class ObjectReader {
 
   read(value: unknown, name: string, depth: number): Tree | undefined {
     const place = this.#place;
-    this.#values += 1;
-    if (depth > depthMax || this.#values > valuesMax) {
-      const what = depth > depthMax ? "is nested too deeply" : "holds too many values";
-      // Once: whatever comes after it is the same mistake.
-      if (this.#values <= valuesMax + 1) this.#findings.mistake(place, `${name} ${what}`, "is it the right object?");
+    if (this.isStopped) return undefined;
+    const what = tooLarge(depth, ++this.#values);
+    if (what !== undefined) {
+      this.isStopped = true;
+      this.#findings.mistake(place, `${name} ${what}`, "is it the right object?");
       return undefined;
     }
     if (Array.isArray(value)) {

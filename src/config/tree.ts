@@ -66,6 +66,17 @@ export function isEmpty(tree: Tree): boolean {
   return tree.kind === "leaf" && tree.value === null;
 }
 
+/** Deepest real nesting is 4; an object may hold itself. */
+const depthMax = 20;
+/** Values of one configuration, aliases written out: hundreds of action types have some thousands. */
+const valuesMax = 50_000;
+
+/** Why no more is read, so deep down and after so many values; `undefined`: it is within the limits. */
+export function tooLarge(depth: number, values: number): string | undefined {
+  if (depth > depthMax) return "is nested too deeply";
+  return values > valuesMax ? "holds too many values" : undefined;
+}
+
 /** The plain value of a tree: arrays, and Maps for maps. */
 export function plain(tree: Tree): unknown {
   switch (tree.kind) {

@@ -59,11 +59,9 @@ it.each<[string, unknown, RegExp]>([
 it("ends with an object that holds itself, or a million values", async () => {
   const endless: Record<string, unknown> = { ...smallest };
   endless["self"] = endless;
-  expect(await mistakesOf(given(endless))).toContainEqual(expect.stringContaining("is nested too deeply"));
+  expect(await mistakesOf(given(endless))).toEqual([expect.stringContaining("is nested too deeply")]);
   const many = { ...smallest, artifacts: Array.from({ length: 100_000 }, () => 1) };
-  const told = await mistakesOf(given(many));
-  expect(told).toContainEqual(expect.stringContaining("holds too many values"));
-  expect(told.length).toBeLessThan(10);
+  expect(await mistakesOf(given(many))).toEqual([expect.stringContaining("holds too many values")]);
 });
 
 it("has handlers that are functions, over those of a file too", async () => {

@@ -566,6 +566,13 @@ describe("handlers", () => {
 });
 
 describe("all mistakes", () => {
+  it.each([
+    ["is nested too deeply", `worker: ${"[".repeat(30)}${"]".repeat(30)}`],
+    ["holds too many values", `worker: [${"a, ".repeat(60_000)}]`],
+  ])("are one, about its size, where a file %s", async (what, line) => {
+    expect(await mistakesOf(optionsFor(`${line}\n${least}`))).toEqual([expect.stringContaining(what)]);
+  });
+
   it("are told at once, line by line", async () => {
     const lines = await mistakesOf(
       optionsFor(`worker: { maxConcurrentJobs: many }

@@ -1,9 +1,9 @@
 // From a configuration file to a tree: takes YAML and JSON apart, within limits, with the line of every value.
 // Knows syntax only, no key. What a parser says of a broken line is never repeated: it may quote a secret.
 import { dirname, extname, resolve } from "node:path";
-import type { Scalar, YAMLError } from "yaml";
+import type { Scalar } from "yaml";
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
-import { breakageIn, excerptOf, noColon } from "../std/broken-yaml.js";
+import { breakageOf, excerptOf } from "../std/broken-yaml.js";
 import { readTextFile } from "../std/text-file.js";
 import type { FilePlace, Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
@@ -39,7 +39,11 @@ export function parseConfig(
   const document = parseDocument(text, { schema: "core", lineCounter: lines, prettyErrors: false, uniqueKeys: false });
   const broken = [...document.errors, ...document.warnings];
   if (broken.length > 0) {
-    reportSyntax(text, broken, placeOf, findings);
+    // The first mistake only: whatever the parser says after it may well be its consequence.
+    const [first] = broken.toSorted((a, b) => a.pos[0] - b.pos[0]);
+    const place = placeOf(first?.pos[0] ?? 0);
+    const { line, what, remedy } = breakageOf(text, { line: place.line, code: first?.code });
+    findings.mistake({ ...place, line }, what, remedy, excerptOf(text, line));
     return undefined;
   }
   if (extname(origin.file).toLowerCase() === ".json" && !isJson(text)) {
@@ -167,42 +171,3 @@ function isJson(text: string): boolean {
     return false;
   }
 }
-
-/** The first mistake only: whatever the parser says after it may well be its consequence. */
-function reportSyntax(
-  text: string,
-  errors: readonly YAMLError[],
-  placeOf: (offset: number) => FilePlace,
-  findings: Findings,
-): void {
-  const [first] = errors.toSorted((a, b) => a.pos[0] - b.pos[0]);
-  if (!first) return;
-  const place = placeOf(first.pos[0]);
-  const [what, remedy] = syntaxWords[first.code] ?? ["this is not YAML", "look at this line and the one before"];
-  const seen = breakageIn(text);
-  // A parser may report the line after the mistake; further down, it is another mistake.
-  const told = seen && seen.line <= place.line + 1 ? seen : { line: place.line, what, remedy };
-  findings.mistake({ ...place, line: told.line }, told.what, told.remedy, excerptOf(text, told.line));
-}
-
-const syntaxWords: Readonly<Partial<Record<YAMLError["code"], readonly [what: string, remedy: string]>>> = {
-  BAD_DIRECTIVE: ["a line that starts with % is not understood", "remove it"],
-  BAD_DQ_ESCAPE: ["a \\ in a text in double quotes starts an unknown escape", "write \\\\ or use single quotes"],
-  BAD_INDENT: [
-    "the indentation is wrong, or a bracket is not closed",
-    "indent the keys of one map equally, with spaces",
-  ],
-  BAD_SCALAR_START: ["a value starts with a character that YAML reserves", "put it in quotes"],
-  BLOCK_AS_IMPLICIT_KEY: ["there is a second `: ` in one line", "put the value in quotes, or on a line of its own"],
-  BLOCK_IN_FLOW: ["there is a second `: ` before the next comma", "put the value in quotes, or add a comma"],
-  MISSING_CHAR: ["a character is missing: a closing quote or bracket, a comma, or the colon after a key", "add it"],
-  MULTILINE_IMPLICIT_KEY: noColon,
-  MULTIPLE_DOCS: ["a second document starts here (---)", "keep one document in a file; -c may be repeated"],
-  RESOURCE_EXHAUSTION: ["the configuration is nested too deeply", "is it the right file?"],
-  TAB_AS_INDENT: ["a tab is used for indentation", "use spaces"],
-  TAG_RESOLVE_FAILED: ["a tag (!…) is not understood", "remove the tag, or put the value in quotes"],
-  UNEXPECTED_TOKEN: [
-    "there is unexpected text in this line",
-    "quote the value, or write each list item on a line of its own",
-  ],
-};

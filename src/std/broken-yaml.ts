@@ -15,9 +15,50 @@ const opensBlock = /^(?:[&!]\S+\s*)*(?:[|>][0-9+-]*)?\s*(?:#.*)?$/;
 const blockText = /^(?:[&!]\S+\s+)*[|>][0-9+-]*\s*(?:#.*)?$/;
 /** Longer lines were not written by a person. */
 const lineMax = 2_000;
-export const noColon = ["there is no `: ` in this line", "write `key: value`, with a space behind the colon"] as const;
+const noColon = ["there is no `: ` in this line", "write `key: value`, with a space after the colon"] as const;
 /** Lines shown before and after the one that is wrong. */
 const around = 1;
+
+/** Where a person sees the text break, for the first error that its parser reported. */
+export function breakageOf(
+  text: string,
+  error: { readonly line: number; readonly code?: string | undefined },
+): Breakage {
+  const seen = breakageIn(text);
+  // A parser may report the line after the mistake; further down, it is another mistake.
+  if (seen && seen.line <= error.line + 1) return seen;
+  const [what, remedy] = syntaxWords(error.code);
+  return { line: error.line, what, remedy };
+}
+
+/** What an error code of the package `yaml` means, and what to do. */
+export function syntaxWords(code: string | undefined): Words {
+  return words.get(code ?? "") ?? ["this is not YAML", "look at this line and the one before"];
+}
+
+type Words = readonly [what: string, remedy: string];
+
+const words: ReadonlyMap<string, Words> = new Map<string, Words>([
+  ["BAD_DIRECTIVE", ["a line that starts with % is not understood", "remove it"]],
+  ["BAD_DQ_ESCAPE", ["a \\ in a text in double quotes starts an unknown escape", "write \\\\ or use single quotes"]],
+  [
+    "BAD_INDENT",
+    ["the indentation is wrong, or a bracket is not closed", "indent the keys of one map equally, with spaces"],
+  ],
+  ["BAD_SCALAR_START", ["a value starts with a character that YAML reserves", "put it in quotes"]],
+  ["BLOCK_AS_IMPLICIT_KEY", ["there is a second `: ` in one line", "put the value in quotes, or on a line of its own"]],
+  ["BLOCK_IN_FLOW", ["there is a second `: ` before the next comma", "put the value in quotes, or add a comma"]],
+  ["MISSING_CHAR", ["a character is missing: a closing quote or bracket, a comma, or the colon after a key", "add it"]],
+  ["MULTILINE_IMPLICIT_KEY", noColon],
+  ["MULTIPLE_DOCS", ["a second document starts here (---)", "keep one document in a file"]],
+  ["RESOURCE_EXHAUSTION", ["the text is nested too deeply", "is it the right file?"]],
+  ["TAB_AS_INDENT", ["a tab is used for indentation", "use spaces"]],
+  ["TAG_RESOLVE_FAILED", ["a tag (!…) is not understood", "remove the tag, or put the value in quotes"]],
+  [
+    "UNEXPECTED_TOKEN",
+    ["there is unexpected text in this line", "quote the value, or write each list item on a line of its own"],
+  ],
+]);
 
 /** The first line that its indentation, a tab or an open bracket or quote makes wrong; `undefined`: none is seen. */
 export function breakageIn(text: string): Breakage | undefined {

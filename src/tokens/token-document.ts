@@ -2,6 +2,7 @@
 // file: what looks like a client id may be a token in the wrong place.
 import type { ClientId, ClientToken } from "../job/job.js";
 import { Secret } from "../job/secret.js";
+import { syntaxWords } from "../std/broken-yaml.js";
 import { isClientId, tokenMistake } from "./token-value.js";
 
 export type TokenMap = ReadonlyMap<ClientId, Secret<ClientToken>>;
@@ -58,7 +59,8 @@ async function yamlEntries(text: string): Promise<Entry[]> {
   const document = parseDocument(text, options);
   const [error] = document.errors;
   if (error !== undefined) {
-    throw new TokenDocumentError(`line ${lines.linePos(error.pos[0]).line} is not valid YAML or JSON (${error.code})`);
+    const [what, remedy] = syntaxWords(error.code);
+    throw new TokenDocumentError(`line ${lines.linePos(error.pos[0]).line}: ${what}; ${remedy}`);
   }
   if (!isMap(document.contents)) throw new TokenDocumentError("it is not a map of client ids to tokens");
   return document.contents.items.map(({ key, value }) => {

@@ -94,10 +94,7 @@ describe("parseConfig", () => {
     ["a: {b: 1,\n  b: 2}", ['a.yaml:2: the key "b" appears twice; keep one of the two']],
     ["a:\n\t- b", ["a.yaml:2: a tab is used for indentation; use spaces"]],
     ["a: b: c", ["a.yaml:1: there is a second `: ` in one line; put the value in quotes, or on a line of its own"]],
-    [
-      "a: 1\n---\nb: 2",
-      ["a.yaml:2: a second document starts here (---); keep one document in a file; -c may be repeated"],
-    ],
+    ["a: 1\n---\nb: 2", ["a.yaml:2: a second document starts here (---); keep one document in a file"]],
     ["a: !secret x", ["a.yaml:1: a tag (!…) is not understood; remove the tag, or put the value in quotes"]],
     ["a: *x", ['a.yaml:1: the alias "*x" has no anchor before it; define it first, with & before its name']],
     ["a: &x [*x]", ['a.yaml:1: the alias "*x" has no anchor before it; define it first, with & before its name']],
@@ -107,7 +104,7 @@ describe("parseConfig", () => {
       "a: {{ .Values.x }}",
       ["a.yaml:1: this is a placeholder {{ … }}, and placeholders are not expanded; write the value"],
     ],
-    ["a: b\nc d\ne: f", ["a.yaml:2: there is no `: ` in this line; write `key: value`, with a space behind the colon"]],
+    ["a: b\nc d\ne: f", ["a.yaml:2: there is no `: ` in this line; write `key: value`, with a space after the colon"]],
     ["a: @b", ["a.yaml:1: a value starts with a character that YAML reserves; put it in quotes"]],
   ])("says where and what is wrong in %j", (text, mistakes) => {
     expect(parse(text)).toEqual(mistakes);

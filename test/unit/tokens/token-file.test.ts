@@ -76,7 +76,11 @@ describe("openFileTokens", () => {
     ["does not exist", async () => {}, "it does not exist"],
     ["is a directory", async () => void (await mkdir(path)), "it is not a regular file"],
     ["is a pipe", async () => void spawnSync("mkfifo", [path]), "it is not a regular file"],
-    ["is broken", async () => writeFile(path, `${a}: [hush-hush\n`), "line 2 is not valid YAML or JSON"],
+    [
+      "is broken",
+      async () => writeFile(path, `${a}: [hush-hush\n`),
+      "line 2: the indentation is wrong, or a bracket is not closed; indent the keys of one map equally, with spaces",
+    ],
     ["is no text", async () => writeFile(path, Buffer.from([0xff, 0xfe, 0x00])), "it is not UTF-8 text"],
     ["links to itself", async () => symlink(path, path), "ELOOP"],
     [

@@ -36,7 +36,7 @@ describe("readTokens", () => {
 
   it.each([
     ["a mistake", `${lines}\nnobody: x\n`, "entry 20001: its key is not a client id (a UUID)"],
-    ["broken YAML", `${lines}\n[hush-hush\n`, /^line 20001 is not valid YAML or JSON/],
+    ["broken YAML", `${lines}\n[hush-hush\n`, /^line 20001: /],
     ["bytes that are no text", `${lines}\n\xff`, "it is not UTF-8 text"],
   ])("says what is wrong with a large file: %s", async (_, text, message) => {
     const error: unknown = await readTokens(Buffer.from(text, "latin1")).catch((thrown: unknown) => thrown);

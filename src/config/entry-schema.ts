@@ -8,7 +8,9 @@ import {
   envNameFormat,
   queryParamFormat,
   queryParamsFormat,
+  regionFormat,
   regionListFormat,
+  tableFormat,
   webhookSecret,
 } from "./shapes.js";
 
@@ -25,14 +27,13 @@ export const ledgerSchema = {
   }),
   table: setting(
     "The ledger's table, for the store `dynamodb`; `partnerd ledger-table` prints its definition.",
-    text({ max: 255, form: /^[A-Za-z0-9_.-]{3,255}$/, says: "3 or more letters, digits and - _ ." }),
+    tableFormat,
     { default: "partnerd-ledger", only: "dynamodb" },
   ),
-  region: setting(
-    "The table's Region, for the store `dynamodb`.",
-    text({ max: 64, form: /^[a-z0-9-]+$/, says: "a Region such as us-east-1" }),
-    { unset: "the AWS SDK's own rules", only: "dynamodb" },
-  ),
+  region: setting("The table's Region, for the store `dynamodb`.", regionFormat, {
+    unset: "the AWS SDK's own rules",
+    only: "dynamodb",
+  }),
   endpoint: setting("Another DynamoDB endpoint, for the store `dynamodb`.", httpUrl(), { only: "dynamodb" }),
   lease: setting(
     "For the store `dynamodb`: how long a process of the fleet may be silent before others take over its jobs, within 5 s. Use the same value in every process.",

@@ -25,7 +25,9 @@ import {
   clientUrlFormat,
   handlersFormat,
   listenHostFormat,
+  regionFormat,
   regionListFormat,
+  tableFormat,
   tokenCommandFormat,
 } from "./shapes.js";
 
@@ -98,11 +100,10 @@ export const schema = withVariables({
       }),
       { required: true, only: "secrets-manager" },
     ),
-    table: setting(
-      "For the source `dynamodb`: the table with one item for each client.",
-      text({ max: 255, form: /^[A-Za-z0-9_.-]{3,255}$/, says: "3 or more letters, digits and - _ ." }),
-      { required: true, only: "dynamodb" },
-    ),
+    table: setting("For the source `dynamodb`: the table with one item for each client.", tableFormat, {
+      required: true,
+      only: "dynamodb",
+    }),
     key: setting("The table's partition key, a String, for the source `dynamodb`.", text({ max: 255 }), {
       default: "clientId",
       only: "dynamodb",
@@ -113,7 +114,7 @@ export const schema = withVariables({
     }),
     region: setting(
       "Region of the secret or the table, for the sources `secrets-manager` and `dynamodb`.",
-      text({ max: 64, form: /^[a-z0-9-]+$/, says: "a Region such as us-east-1" }),
+      regionFormat,
       { unset: "the AWS SDK's own rules", only: ["secrets-manager", "dynamodb"] },
     ),
     cache: {

@@ -21,6 +21,16 @@ const accountPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\$?$/;
 /** The last one means "nobody in particular" to the system. */
 const accountMax = 4_294_967_294;
 
+/** A Region of DynamoDB or Secrets Manager: any name of that form, since newer ones are not known here. */
+export const regionFormat = text({ max: 64, form: /^[a-z0-9-]+$/, says: "a Region such as us-east-1" });
+
+/** The name of a DynamoDB table. */
+export const tableFormat = text({
+  max: 255,
+  form: /^[A-Za-z0-9_.-]{3,255}$/,
+  says: "3 or more letters, digits and - _ .",
+});
+
 /** A list of Regions; whether they exist is looked at later, with the endpoint in view. */
 export const regionListFormat = list(
   text<Region>({ max: 40, form: regionPattern, says: `a Region such as "us-east-1"` }),

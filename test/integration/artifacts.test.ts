@@ -206,7 +206,7 @@ describe("an input that cannot be had", () => {
     [
       "is larger than is taken",
       "ConfigurationError",
-      /has 2000 bytes; at most 1500 are taken \(artifacts.maxArchiveBytes\)/,
+      /has 2000 bytes; the maximum is 1500 \(artifacts.maxArchiveBytes\)/,
       (rig) => rig.emulator.artifacts.put({ ...key, text: "x".repeat(2_000) }),
     ],
   ])("because it %s fails the job as %s", async (_what, type, message, prepare) => {

@@ -102,7 +102,7 @@ describe.each([thirdParty, custom])("a policy that denies the results of $owner 
   });
 });
 
-it("keeps a job whose acknowledge had no answer while the acknowledgement is denied, for it may be ours", async () => {
+it("keeps a job whose acknowledgement had no answer while the acknowledgement is denied, for it may be ours", async () => {
   await using rig = await start({ actionTypes: [thirdParty] });
   rig.emulator.fault({ kind: "lost-answer", operations: [calls.ThirdParty.acknowledge], times: 1 });
   // The older fault strikes first.

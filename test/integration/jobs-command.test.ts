@@ -123,7 +123,7 @@ it.each([
   });
 });
 
-it("fails a job whose acknowledge was never answered, so that the next start reports it", async () => {
+it("fails a job whose acknowledgement was never answered, so that the next start reports it", async () => {
   const emulator = await startEmulator();
   onTestFinished(() => emulator.close());
   emulator.addActionType(thirdParty);

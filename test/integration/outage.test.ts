@@ -71,7 +71,7 @@ it("reads answers whose members are null or missing job by job, and guesses noth
   }
 });
 
-it("does not run a job whose acknowledge was answered without InProgress", async () => {
+it("does not run a job whose acknowledgement was answered without InProgress", async () => {
   let runs = 0;
   await using rig = await startRig({
     handle: () => {

@@ -227,7 +227,7 @@ describe.each(flavours)("a $owner job", (actionType) => {
   });
 
   it.each(answers)(
-    "whose acknowledge was taken but not answered is worked once; asked again it is %s",
+    "whose acknowledgement was taken but not answered is worked once; asked again it is %s",
     async (answer) => {
       const dead = await DeadDaemon.make({ repeatedAcknowledge: answer });
       const { id } = await dead.leave(actionType, "acknowledged");

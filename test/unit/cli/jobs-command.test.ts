@@ -197,7 +197,7 @@ it("fails no job without words for the customer", async () => {
   }
 });
 
-it("fails a job whose acknowledge was not answered as one that is presumed ours", async () => {
+it("fails a job whose acknowledgement was not answered as one that is presumed ours", async () => {
   const directory = folder(configuration);
   const ledger = await open(directory);
   await hold(ledger, key("job-1"), "acknowledging");

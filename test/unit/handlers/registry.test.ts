@@ -234,7 +234,7 @@ describe("a command", () => {
   });
 
   it("is refused when its jobs can have no folders", async () => {
-    expect(await mistakeOf(command("sh"), "/dev/null/work")).toMatch(/cannot be made in .*artifacts\.workDir/);
+    expect(await mistakeOf(command("sh"), "/dev/null/work")).toMatch(/cannot be created in .*artifacts\.workDir/);
   });
 });
 

@@ -2,7 +2,7 @@
 // of the schema or of a metric; it writes docs/log-events.md and docs/state-machine.md as well.
 import { readFileSync, writeFileSync } from "node:fs";
 import { metricsTable } from "../dist/admin/metrics-table.js";
-import { configurationTable } from "../dist/config/table.js";
+import { configurationTable } from "../dist/config/settings-table.js";
 
 write("configuration", configurationTable());
 write("metrics", await metricsTable());

@@ -3,7 +3,7 @@
 import { hash } from "node:crypto";
 import { bytesOf, isText } from "./entry-text.js";
 import { ArchiveRefused, shown } from "./refusal.js";
-import { depthMax, nameMaxBytes, pathMaxBytes } from "./unpack/limits.js";
+import { depthMax, nameMaxBytes, pathMaxBytes } from "./unpack/unpack-limits.js";
 
 /** C0, DEL and C1. */
 const controls = /\p{Cc}/u;

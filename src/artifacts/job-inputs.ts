@@ -10,9 +10,9 @@ import type { LeftOut } from "./links.js";
 import { placed } from "./named.js";
 import { ArchiveDamaged } from "./refusal.js";
 import type { PlacedArtifact, Transfers } from "./s3/transfers.js";
-import type { UnpackLimits } from "./unpack/limits.js";
-import type { Unpacked } from "./unpack/request.js";
 import type { UnpackCall, Unpacker, Unpacking } from "./unpack/unpack.js";
+import type { UnpackLimits } from "./unpack/unpack-limits.js";
+import type { Unpacked } from "./unpack/unpack-request.js";
 
 /** Reserves room for a file of so many bytes. Throws JobFailure, or the signal's reason. */
 export type Reserve = (bytes: number, signal: AbortSignal) => Promise<Reservation>;

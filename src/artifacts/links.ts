@@ -2,7 +2,7 @@
 // through the archive's other links, without a disk. Links to nothing are allowed if that nothing is inside.
 import { folded, leadsUpByBackslash } from "./entry-names.js";
 import { ArchiveRefused, shown } from "./refusal.js";
-import { linkHopsMax, linkWalkCharacters, type UnpackLimits } from "./unpack/limits.js";
+import { linkHopsMax, linkWalkCharacters, type UnpackLimits } from "./unpack/unpack-limits.js";
 
 /** What a step costs in addition to the path that it looks at. */
 const stepCharacters = 16;

@@ -16,8 +16,8 @@ import { JobAccess } from "./s3/access.js";
 import type { S3, Transfers } from "./s3/transfers.js";
 import type { PartsLeft } from "./s3/upload.js";
 import { Shared } from "./shared.js";
-import type { UnpackLimits } from "./unpack/limits.js";
 import type { Unpacker } from "./unpack/unpack.js";
+import type { UnpackLimits } from "./unpack/unpack-limits.js";
 import { JobWorkspace } from "./workspace.js";
 
 export interface S3StoreOptions {
@@ -141,7 +141,7 @@ async function openUnpacker({ clock }: S3StoreOptions): Promise<Unpacker> {
   const [{ Unpacker }, { startUnpackWorker }, { threadEndMs, threadIdleMs, unpackThreadsMax }] = await Promise.all([
     import("./unpack/unpack.js"),
     import("./unpack/thread.js"),
-    import("./unpack/limits.js"),
+    import("./unpack/unpack-limits.js"),
   ]);
   return new Unpacker({ clock, threadsMax: unpackThreadsMax, threadIdleMs, threadEndMs, start: startUnpackWorker });
 }

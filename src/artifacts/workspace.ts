@@ -9,8 +9,8 @@ import { JobInputs, type Reserve } from "./job-inputs.js";
 import { JobOutputs, type PackRequest } from "./job-outputs.js";
 import type { LeftOut } from "./links.js";
 import type { Transfers } from "./s3/transfers.js";
-import type { UnpackLimits } from "./unpack/limits.js";
 import type { Unpacker } from "./unpack/unpack.js";
+import type { UnpackLimits } from "./unpack/unpack-limits.js";
 
 export interface JobWorkspaceOptions {
   readonly call: WorkspaceCall;

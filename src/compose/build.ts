@@ -66,7 +66,7 @@ export async function buildParts(
     closing.push({ name: "ledger", close: () => ledger.close() });
     options.onLedger?.(ledger);
     const mask = (text: string) => masker.mask(text);
-    const { openArtifacts } = await import("../artifacts/opening.js");
+    const { openArtifacts } = await import("../artifacts/open-artifacts.js");
     const artifacts = await openArtifacts({ settings: config, clock, log, mask, proxies: proxiesOf(options) });
     closing.push({ name: "artifact store", close: () => artifacts.close() });
     const callbacks: Callbacks = new Callbacks({

@@ -21,7 +21,7 @@ import { Worker } from "node:worker_threads";
 nodeModule.registerHooks({
   resolve: (specifier, context, next) => next(specifier.replace(/^(\..*)\.js$/, "$1.ts"), context),
 });
-const { unpackFile } = await import("../../src/artifacts/unpack/file.ts");
+const { unpackFile } = await import("../../src/artifacts/unpack/unpack-file.ts");
 const { refusalOf } = await import("../../src/artifacts/refusal.ts");
 const { fileComplete, newProgress } = await import("../../src/artifacts/unpack/growing-file.ts");
 const { mutated } = await import("./mutations.ts");

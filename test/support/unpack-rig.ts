@@ -2,10 +2,10 @@
 import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { UnpackLimits } from "../../src/artifacts/unpack/limits.js";
-import type { Unpacked } from "../../src/artifacts/unpack/request.js";
 import { startUnpackWorker } from "../../src/artifacts/unpack/thread.js";
 import { type UnpackCall, Unpacker } from "../../src/artifacts/unpack/unpack.js";
+import type { UnpackLimits } from "../../src/artifacts/unpack/unpack-limits.js";
+import type { Unpacked } from "../../src/artifacts/unpack/unpack-request.js";
 import { systemClock } from "../../src/std/clock.js";
 import { otherLimits } from "./artifact-limits.js";
 

@@ -1,7 +1,7 @@
 // The zip file as it grows: collects small writes, keeps to the limit, and can patch what it has written. Blocking, for
 // the packing thread; the descriptor is another's.
 import { writeSync } from "node:fs";
-import { FolderRefused } from "./request.js";
+import { FolderRefused } from "./pack-request.js";
 
 const bufferBytes = 2 ** 20;
 

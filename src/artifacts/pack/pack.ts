@@ -9,7 +9,7 @@ import { codeOf } from "../../std/errors.js";
 import { whileFollowing } from "../../std/following.js";
 import { threadFile } from "../../std/thread-file.js";
 import { failureOfRefusal } from "../refusal.js";
-import { type PackAnswer, type Packed, type PackLimits, type PackOrder, refusalOfFolder } from "./request.js";
+import { type PackAnswer, type Packed, type PackLimits, type PackOrder, refusalOfFolder } from "./pack-request.js";
 
 export interface PackerOptions {
   readonly limits: PackLimits;
@@ -144,7 +144,7 @@ export class Packer {
 
 /** Starts the thread for one order. */
 export function startPackWorker(order: PackOrder): Worker {
-  const { file, execArgv } = threadFile("worker", import.meta.url);
+  const { file, execArgv } = threadFile("pack-worker", import.meta.url);
   return new Worker(file, {
     name: "pack",
     workerData: order,

@@ -3,10 +3,10 @@
 import { closeSync, fstatSync, readSync } from "node:fs";
 import { constants, crc32, deflateRawSync } from "node:zlib";
 import { bytesOf } from "../entry-text.js";
+import { isSame, reading, type TreeEntry } from "./folder-tree.js";
 import type { HeldFolder } from "./held-folder.js";
 import type { PackOutput } from "./output.js";
-import { changedEntry, type Packed, type PackLimits } from "./request.js";
-import { isSame, reading, type TreeEntry } from "./tree.js";
+import { changedEntry, type Packed, type PackLimits } from "./pack-request.js";
 import { centralHeader, endRecords, largeFromBytes, localHeader, type ZipEntry } from "./zip-records.js";
 
 /** Deflated in one go; larger costs memory, smaller costs size. */

@@ -6,8 +6,8 @@ import type { RetryPolicyMs } from "../../std/retry.js";
 import type { ArtifactLinks } from "../artifacts.js";
 import type { JobAccess } from "./access.js";
 import { download } from "./download.js";
-import { signLinks } from "./links.js";
 import { S3Calls, S3Transport, type S3TransportOptions } from "./s3.js";
+import { signLinks } from "./signed-links.js";
 import { type PartsLeft, upload } from "./upload.js";
 
 /** An artifact that has a place in S3. */

@@ -5,7 +5,7 @@ import { codeOf } from "../../std/errors.js";
 import { ArchiveRefused, DamageFound } from "../refusal.js";
 import type { GrowingFile } from "./growing-file.js";
 import { inflated } from "./inflated.js";
-import { chunkBytes } from "./limits.js";
+import { chunkBytes } from "./unpack-limits.js";
 import { firstFrame, startsLikeZstd, zstdFrames } from "./zstd-frames.js";
 
 export type Compression = "gzip" | "zstd";

@@ -2,8 +2,8 @@
 // asked.
 import { type Compression, compressionOf, inflatedStart } from "./compression.js";
 import type { GrowingFile } from "./growing-file.js";
-import type { ArtifactKind } from "./request.js";
 import { blockBytes, isTarHeader, isZeroBlock } from "./tar-header.js";
+import type { ArtifactKind } from "./unpack-request.js";
 import { endsLikeZip, startsLikeZip } from "./zip-end.js";
 
 /** Zeros up to this size are a tar without entries (tar writes 10,240 of them); more are a file of zeros. */

@@ -1,7 +1,7 @@
 // Where the data of a sparse file belongs, in each of the four forms that GNU tar has had; bsdtar, and so macOS's tar,
 // writes the last one without being asked. Pure: it knows neither files nor folders.
 import { DamageFound, shown } from "../refusal.js";
-import { sparsePiecesMax } from "./limits.js";
+import { sparsePiecesMax } from "./unpack-limits.js";
 
 /** Data at its place; between them are zeros. */
 export interface SparsePiece {

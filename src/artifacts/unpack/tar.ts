@@ -4,7 +4,6 @@ import { textOf } from "../entry-text.js";
 import { ArchiveRefused, shown } from "../refusal.js";
 import { type Compression, decompressed } from "./compression.js";
 import type { GrowingFile } from "./growing-file.js";
-import { chunkBytes, paxMaxBytes, sparsePiecesMax, type UnpackLimits } from "./limits.js";
 import { PieceReader } from "./piece-reader.js";
 import {
   blockBytes,
@@ -18,6 +17,7 @@ import {
 } from "./tar-header.js";
 import { checkedMap, damagedMap, leadingMap, piecesOf, type SparseMap, wholeNumber } from "./tar-sparse.js";
 import type { TreeWriter } from "./tree-writer.js";
+import { chunkBytes, paxMaxBytes, sparsePiecesMax, type UnpackLimits } from "./unpack-limits.js";
 
 export interface TarOptions {
   readonly compression: Compression | undefined;

@@ -8,7 +8,7 @@ import { shortageCode } from "../../job/worker-fault.js";
 import type { Clock } from "../../std/clock.js";
 import { threadFile } from "../../std/thread-file.js";
 import { failureOfRefusal, type Refusal, refusalOf } from "../refusal.js";
-import { type UnpackAnswer, type Unpacked, type UnpackRequest, unfinishedPath } from "./request.js";
+import { type UnpackAnswer, type Unpacked, type UnpackRequest, unfinishedPath } from "./unpack-request.js";
 
 export interface UnpackThreadOptions {
   readonly start: () => Worker;
@@ -134,7 +134,7 @@ function deathOf(cause: unknown, artifact: string): Refusal {
 
 /** Starts the thread; it does nothing before it is given an archive. */
 export function startUnpackWorker(): Worker {
-  const { file, execArgv } = threadFile("worker", import.meta.url);
+  const { file, execArgv } = threadFile("unpack-worker", import.meta.url);
   const worker = new Worker(file, {
     name: "unpack",
     // Nothing of ours: neither the flags of a profiler nor the secrets in the environment.

@@ -21,8 +21,8 @@ import { type ArchiveFormat, entryPath, Places, type Taken } from "../entry-name
 import { bytesOf } from "../entry-text.js";
 import { type BadLink, badLinks } from "../links.js";
 import { ArchiveRefused, shown } from "../refusal.js";
-import { isOverRatio, linkTargetMaxBytes, type UnpackLimits } from "./limits.js";
 import { tellsNamesApart } from "./name-probe.js";
+import { isOverRatio, linkTargetMaxBytes, type UnpackLimits } from "./unpack-limits.js";
 
 const newFile = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const folderMode = 0o755;

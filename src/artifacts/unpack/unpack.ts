@@ -1,14 +1,14 @@
 // Unpacks artifacts in threads: the near side. Takes a file, which may still be growing, and gives a folder, or the
-// JobFailure that says why not. What an archive is, and what is refused, is decided in the thread (worker.ts).
+// JobFailure that says why not. What an archive is, and what is refused, is decided in the thread (unpack-worker.ts).
 // It must never know where the file comes from.
 import { rm } from "node:fs/promises";
 import type { Worker } from "node:worker_threads";
 import type { Clock } from "../../std/clock.js";
 import { failureOfRefusal, refusalOf } from "../refusal.js";
 import { fileComplete, giveUp, headWritten, newProgress, type Progress, tailWritten } from "./growing-file.js";
-import type { UnpackLimits } from "./limits.js";
-import type { Unpacked } from "./request.js";
 import { UnpackThread } from "./thread.js";
+import type { UnpackLimits } from "./unpack-limits.js";
+import type { Unpacked } from "./unpack-request.js";
 import { startsLikeZip } from "./zip-end.js";
 
 export interface UnpackCall {

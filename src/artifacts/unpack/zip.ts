@@ -8,8 +8,8 @@ import { ArchiveRefused, DamageFound } from "../refusal.js";
 import { ownFromBytes, release } from "../release.js";
 import type { GrowingFile } from "./growing-file.js";
 import { inflated } from "./inflated.js";
-import { chunkBytes, linkTargetMaxBytes, smallEntryBytes, type UnpackLimits } from "./limits.js";
 import type { TreeWriter } from "./tree-writer.js";
+import { chunkBytes, linkTargetMaxBytes, smallEntryBytes, type UnpackLimits } from "./unpack-limits.js";
 import {
   checkUnicodePath,
   descriptorFlag,

@@ -6,7 +6,7 @@ import { loadConfig } from "../../../src/config/load.js";
 import { printConfig } from "../../../src/config/print.js";
 import { schema } from "../../../src/config/schema.js";
 import { settingsOf } from "../../../src/config/setting.js";
-import { configurationTable } from "../../../src/config/table.js";
+import { configurationTable } from "../../../src/config/settings-table.js";
 import { folder, least, load, webhookSecret } from "./support.js";
 
 const rich = `regions: [us-east-1, eu-west-1]

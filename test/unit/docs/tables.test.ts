@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { metricsTable } from "../../../src/admin/metrics-table.js";
 import { runCli } from "../../../src/cli/cli.js";
 import { exitCodes } from "../../../src/cli/exit-codes.js";
-import { configurationTable } from "../../../src/config/table.js";
+import { configurationTable } from "../../../src/config/settings-table.js";
 import { type LogEvent, logEvents } from "../../../src/std/log-events.js";
 
 const page = (name: string) => readFileSync(new URL(`../../../docs/${name}.md`, import.meta.url), "utf8");

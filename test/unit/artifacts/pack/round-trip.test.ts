@@ -15,7 +15,7 @@ import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Packer, startPackWorker } from "../../../../src/artifacts/pack/pack.js";
-import type { UnpackLimits } from "../../../../src/artifacts/unpack/limits.js";
+import type { UnpackLimits } from "../../../../src/artifacts/unpack/unpack-limits.js";
 import { systemClock } from "../../../../src/std/clock.js";
 import { fullTree } from "../../../support/archive-readers.js";
 import { roomyLimits, UnpackRig } from "../../../support/unpack-rig.js";

@@ -1,7 +1,7 @@
 // Where S3 is asked for buckets of every form that a pipeline may name. No host is called: the addresses are those of
 // the pre-signed links, which are made by the same rules.
 import { afterEach, expect, it } from "vitest";
-import { signLinks } from "../../../../src/artifacts/s3/links.js";
+import { signLinks } from "../../../../src/artifacts/s3/signed-links.js";
 import type { Job } from "../../../../src/job/job.js";
 import { callsTo } from "../../../support/s3-calls.js";
 

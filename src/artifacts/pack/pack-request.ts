@@ -5,7 +5,7 @@ import { shortageCode } from "../../job/worker-fault.js";
 import { codeOf } from "../../std/errors.js";
 import type { LeftOut } from "../links.js";
 import { ArchiveRefused, noThread, noThreadReason, type Refusal, shown } from "../refusal.js";
-import type { UnpackLimits } from "../unpack/limits.js";
+import type { UnpackLimits } from "../unpack/unpack-limits.js";
 
 /** The operator's limits (`artifacts.*`), those of unpacking: what ours would not take in is not given to others. */
 export type PackLimits = UnpackLimits;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { artifactEndpoint, openArtifacts } from "../../../src/artifacts/opening.js";
+import { artifactEndpoint, openArtifacts } from "../../../src/artifacts/open-artifacts.js";
 import { createLog } from "../../../src/std/log.js";
 import { Masker } from "../../../src/std/masking.js";
 import { Proxies } from "../../../src/std/proxies.js";

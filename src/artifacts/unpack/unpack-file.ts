@@ -5,11 +5,11 @@ import { leftOutOf } from "../links.js";
 import { ArchiveRefused } from "../refusal.js";
 import { GrowingFile } from "./growing-file.js";
 import { kindOf } from "./kind.js";
-import { windowBytes } from "./limits.js";
-import type { ArtifactKind, Unpacked } from "./request.js";
-import { type UnpackRequest, unfinishedPath } from "./request.js";
 import { unpackTar } from "./tar.js";
 import { TreeWriter } from "./tree-writer.js";
+import { windowBytes } from "./unpack-limits.js";
+import type { ArtifactKind, Unpacked } from "./unpack-request.js";
+import { type UnpackRequest, unfinishedPath } from "./unpack-request.js";
 import { unpackZip } from "./zip.js";
 
 /** Throws ArchiveRefused, GivenUp, or what the file system throws. */

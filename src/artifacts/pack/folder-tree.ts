@@ -6,9 +6,9 @@ import { codeOf } from "../../std/errors.js";
 import { entryPath } from "../entry-names.js";
 import { textOf } from "../entry-text.js";
 import { badLinks, type LeftOut, leftOutOf } from "../links.js";
-import { linkTargetMaxBytes } from "../unpack/limits.js";
+import { linkTargetMaxBytes } from "../unpack/unpack-limits.js";
 import { HeldFolder } from "./held-folder.js";
-import { changedEntry, FolderRefused, type PackLimits, refusedEntry } from "./request.js";
+import { changedEntry, FolderRefused, type PackLimits, refusedEntry } from "./pack-request.js";
 
 /** One file, link or folder of the tree. */
 export interface TreeEntry {

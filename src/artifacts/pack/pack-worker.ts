@@ -2,9 +2,9 @@
 // to terminate it, and whatever it has open is then closed by Node.
 import { fstatSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
+import { listTree, openRoot, rootPathsOf } from "./folder-tree.js";
 import { PackOutput } from "./output.js";
-import { type PackAnswer, type PackOrder, refusalOfFolder } from "./request.js";
-import { listTree, openRoot, rootPathsOf } from "./tree.js";
+import { type PackAnswer, type PackOrder, refusalOfFolder } from "./pack-request.js";
 import { zipTree } from "./tree-zip.js";
 
 parentPort?.postMessage(pack(workerData as PackOrder));

@@ -9,7 +9,7 @@ import type { ArtifactStore } from "./artifacts.js";
 import { type DiskSpace, diskSpace, FreeSpace } from "./free-space.js";
 import { JobFolders } from "./job-folders.js";
 import { S3Store, type S3StoreOptions } from "./store.js";
-import type { UnpackLimits } from "./unpack/limits.js";
+import type { UnpackLimits } from "./unpack/unpack-limits.js";
 import { openWorkDir } from "./work-dir.js";
 
 export interface ArtifactSettings {

@@ -15,9 +15,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { listTree, openRoot } from "../../../../src/artifacts/pack/folder-tree.js";
 import { HeldFolder } from "../../../../src/artifacts/pack/held-folder.js";
 import { PackOutput } from "../../../../src/artifacts/pack/output.js";
-import { listTree, openRoot } from "../../../../src/artifacts/pack/tree.js";
 import { zipTree } from "../../../../src/artifacts/pack/tree-zip.js";
 import { otherLimits } from "../../../support/artifact-limits.js";
 

@@ -2,9 +2,9 @@
 // the next. It must never reach the network, and never write but into the folder that it is given.
 import { parentPort } from "node:worker_threads";
 import { refusalOf } from "../refusal.js";
-import { unpackFile } from "./file.js";
 import { GivenUp } from "./growing-file.js";
-import type { UnpackAnswer, UnpackRequest } from "./request.js";
+import { unpackFile } from "./unpack-file.js";
+import type { UnpackAnswer, UnpackRequest } from "./unpack-request.js";
 
 parentPort?.on("message", async (request: UnpackRequest) => {
   parentPort?.postMessage(await answer(request));

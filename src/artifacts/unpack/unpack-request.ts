@@ -2,7 +2,7 @@
 import type { LeftOut } from "../links.js";
 import type { Refusal } from "../refusal.js";
 import type { Progress } from "./growing-file.js";
-import type { UnpackLimits } from "./limits.js";
+import type { UnpackLimits } from "./unpack-limits.js";
 
 /** What the thread is asked. */
 export interface UnpackRequest {

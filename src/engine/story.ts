@@ -88,7 +88,7 @@ export function turnOf({ state, hasCallback }: Omit<FoundJob, "key">, { afterCra
 /** It was not acknowledged: its slot is free again, and its offer waits until the job before it has its result. */
 async function putBack(context: EngineContext, flight: JobInFlight, job: Job): Promise<void> {
   const { serialBy } = flight.config;
-  const message = `a job with the same ${serialBy} is in work; it waits for that one's result`;
+  const message = `a job with the same ${serialBy} is running; this one waits for its result`;
   flight.again = context.turns.offerOf(flight, job);
   await drop(context, flight, { reason: "not-its-turn", message });
 }

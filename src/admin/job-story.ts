@@ -1,12 +1,12 @@
-// One job's story as a document: what `partnerd jobs show`, the admin port and a job's page say of it. Its JSON Schema
-// is here too. It holds no secret: texts are masked before they come here, and values that could not be masked are not
+// One job's story as a document: what `partnerd jobs show`, the admin port and a job's page tell of it. Its JSON Schema
+// stands here too. It holds no secret: texts are masked before they come here, and values that nobody could mask are not
 // shown. Times are ISO 8601.
 import type { Outcome } from "../job/outcome.js";
 
 /** The job story, version 1. Later versions may add members. */
 export interface JobStory {
   readonly version: 1;
-  /** Where it comes from. A ledger knows only the state of the job. */
+  /** Who tells it. A ledger knows no more than where the job stands. */
   readonly source: "daemon" | "ledger";
   readonly jobId: string;
   readonly region: string;
@@ -17,7 +17,7 @@ export interface JobStory {
   readonly stageName?: string;
   readonly actionName?: string;
   readonly actionExecutionId?: string;
-  /** A state of docs/state-machine.md, or `damaged`. */
+  /** Where it stands: a state of docs/state-machine.md, or `damaged`. */
   readonly state: string;
   readonly since?: string;
   /** When it was first taken, where an earlier process took it. */
@@ -91,7 +91,7 @@ export type StoryOutcome = {
   readonly outputVariables?: Readonly<Record<string, string>>;
 } & Readonly<Record<string, unknown>>;
 
-/** Shown instead of a value that may hold a secret. */
+/** What stands for a value of which nobody knows whether it holds a secret. */
 export const notShown = "[not shown]";
 const valueMaxCharacters = 300;
 const variablesMax = 50;

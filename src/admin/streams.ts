@@ -9,7 +9,7 @@ export interface StreamsOptions {
   readonly version: string;
   /** The page's sections now. */
   readonly look: () => { readonly atMs: number; readonly sections: Sections };
-  /** Called with what kept the sections from being made. */
+  /** Told of what kept the sections from being made. */
   readonly onFault: (error: unknown) => void;
 }
 
@@ -48,7 +48,7 @@ export class Streams {
   /** Takes a stream on, whose head is out. */
   open(response: ServerResponse): void {
     response.once("close", () => this.#drop(response));
-    // A browser whose stream ends asks again after this long.
+    // A browser whose stream ends asks again after so long.
     response.write("retry: 2000\n\n");
     send(response, "hello", { version: this.#options.version });
     // The others get the news first, so that from here on all have seen the same.

@@ -100,7 +100,7 @@ export class Jobs {
     if (freshNonceAtDetails && job.status === "Dispatched") job.nonce = this.#newNonce();
   }
 
-  /** The status after the acknowledgement; only `InProgress` means: work it. Throws InvalidNonceException. */
+  /** The status after the acknowledge; only `InProgress` means: work it. Throws InvalidNonceException. */
   acknowledge(job: EmulatedJob, nonce: string, caller: Caller): JobStatus {
     this.#judgeAcknowledge(job, caller);
     const isRepeat = job.status === "InProgress";
@@ -150,7 +150,7 @@ export class Jobs {
   }
 
   #offerAgain(job: EmulatedJob): void {
-    // A worker that is late with its acknowledgement hears InvalidNonceException, or the status Queued.
+    // A worker that is late with its acknowledge hears InvalidNonceException, or the status Queued.
     if (this.#settings().freshNonceAtRedelivery) job.nonce = this.#newNonce();
     this.#move(job, "Queued");
   }

@@ -1,5 +1,5 @@
 // What the daemon is measured against: an ideal, featureless pool over the same SDK, 50 jobs at once. No ledger, no
-// events, no log, no limits, no retries of its own: poll for what is free, details, acknowledgement, success.
+// events, no log, no limits, no retries of its own: poll for what is free, details, acknowledge, success.
 import {
   AcknowledgeThirdPartyJobCommand,
   CodePipelineClient,

@@ -4,14 +4,23 @@ import type { Refusal } from "../refusal.js";
 import type { Progress } from "./growing-file.js";
 import type { UnpackLimits } from "./unpack-limits.js";
 
-/** What the thread is asked. */
-export interface UnpackRequest {
+/** Which file becomes which folder. */
+export interface UnpackOrder {
+  /** The artifact's name, for the texts of failures. */
   readonly artifact: string;
+  /** Absolute path of the raw object. It must exist; it may still be growing. It is read and never changed. */
   readonly file: string;
+  /** Absolute path of the folder to make. It must not exist; its parent must, on the file system of `file`. */
   readonly into: string;
+  /** What a plain file is called in the folder: one name without slashes. */
   readonly plainName: string;
+  /** The object's final size (Content-Length), when it is known before the end; else it is looked up at the end. */
   readonly size?: number;
   readonly limits: UnpackLimits;
+}
+
+/** What the thread is asked. */
+export interface UnpackRequest extends UnpackOrder {
   readonly progress: Progress;
 }
 

@@ -7,22 +7,10 @@ import type { Clock } from "../../std/clock.js";
 import { failureOfRefusal, refusalOf } from "../refusal.js";
 import { fileComplete, giveUp, headWritten, newProgress, type Progress, tailWritten } from "./growing-file.js";
 import { UnpackThread } from "./thread.js";
-import type { UnpackLimits } from "./unpack-limits.js";
-import type { Unpacked } from "./unpack-request.js";
+import type { Unpacked, UnpackOrder } from "./unpack-request.js";
 import { startsLikeZip } from "./zip-end.js";
 
-export interface UnpackCall {
-  /** The artifact's name, for the texts of failures. */
-  readonly artifact: string;
-  /** Absolute path of the raw object. It must exist; it may still be growing. It is read and never changed. */
-  readonly file: string;
-  /** Absolute path of the folder to make. It must not exist; its parent must, on the file system of `file`. */
-  readonly into: string;
-  /** What a plain file is called in the folder: one name without slashes. */
-  readonly plainName: string;
-  /** The object's final size (Content-Length), when it is known before the end; else it is looked up at the end. */
-  readonly size?: number;
-  readonly limits: UnpackLimits;
+export interface UnpackCall extends UnpackOrder {
   /** Ends the work: the result then rejects with the signal's reason. */
   readonly signal: AbortSignal;
 }

@@ -18,6 +18,9 @@ body { margin: 0 auto; max-width: 80rem; padding: 0 1rem 2rem; background: var(-
 header { display: flex; flex-wrap: wrap; gap: .25rem 1rem; align-items: baseline; padding: .75rem 0; }
 header .name { font-weight: 700; }
 header #live { margin-left: auto; }
+.pages { display: flex; gap: .25rem; }
+.pages a { padding: .15rem .6rem; border-radius: .4rem; text-decoration: none; }
+.pages a[aria-current] { background: var(--card); color: var(--ink); font-weight: 600; border: 1px solid var(--line); }
 a { color: var(--link); }
 a:focus-visible, main:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 .skip { position: absolute; left: -99rem; }
@@ -153,7 +156,7 @@ export const pageScript = `"use strict";
   }
 
   function connect() {
-    source = new EventSource("/events");
+    source = new EventSource(document.body.dataset.stream);
     source.onopen = () => { heard = Date.now(); state(); };
     source.onerror = () => {
       state();
@@ -175,6 +178,10 @@ export const pageScript = `"use strict";
     source.addEventListener("end", () => { stopped = true; state(); });
   }
 
+  if (document.body.dataset.stream === undefined) {
+    setInterval(times, 1000);
+    return;
+  }
   connect();
   setInterval(() => { show(); state(); }, 1000);
   addEventListener("pagehide", () => source.close());

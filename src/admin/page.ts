@@ -4,6 +4,7 @@ import type { LedgerState } from "./health.js";
 import type { HistoryView } from "./history.js";
 import { Html, html, type Piece } from "./html.js";
 import { pickupChart, throughputChart } from "./page-charts.js";
+import { type Frame, framed, section } from "./page-frame.js";
 import { jobTable, outcomeTable, owedTable, pollerTable } from "./page-tables.js";
 import { type Moment, timeHtml } from "./times.js";
 import { verdictOn } from "./verdict.js";
@@ -20,18 +21,6 @@ export type Sections = Readonly<Record<string, string>>;
 
 /** Every how many seconds a browser without scripts reloads the page. */
 const refreshS = 10;
-
-/** May load its own style and script, and ask its own stream: nothing else, from nowhere else. */
-export const pagePolicy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
 
 /** The parts that change. `isLive`: times are left for the script to fill in, so that only news changes a part. */
 export function sectionsOf(view: PageView, isLive: boolean): Sections {
@@ -51,29 +40,17 @@ export function sectionsOf(view: PageView, isLive: boolean): Sections {
 }
 
 /** The whole page. */
-export function pageText(view: PageView, version: string): string {
+export function pageText(view: PageView, { version, links }: Pick<Frame, "version" | "links">): string {
   const { status, ledger } = view;
-  const { headline } = verdictOn(status, ledger);
   const parts = sectionsOf(view, false);
   const part = (name: string) => new Html(parts[name] ?? "");
-  const section = (name: string, title: string): Piece =>
-    html`<section aria-labelledby="${name}-title"><h2 id="${name}-title">${title}</h2><div id="${name}">${part(name)}</div></section>\n`;
-  return html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${headline} · partnerd</title><meta name="color-scheme" content="light dark">
-<link rel="icon" href="/page.svg" type="image/svg+xml"><link rel="stylesheet" href="/page.css">
-<noscript><meta http-equiv="refresh" content="${refreshS}"></noscript><script src="/page.js" defer></script></head>
-<body data-at="${status.atMs}" data-version="${version}">
-<header><a class="skip" href="#main">Skip to the verdict</a><span class="name">partnerd</span>
-<span class="quiet">${version} · up ${timeHtml(status.startedAtMs, "age", { nowMs: status.atMs, isLive: false })}</span>
-<span id="live" class="quiet">as of ${new Date(status.atMs).toISOString().slice(11, 19)} UTC</span></header>
-<main id="main" tabindex="-1"><div id="verdict">${part("verdict")}</div>
+  const body = html`<div id="verdict">${part("verdict")}</div>
 <div id="spoken" class="hidden" role="status" aria-live="polite">${part("spoken")}</div>
 <div id="figures">${part("figures")}</div>
-${section("owed", "Owed results")}${section("jobs", "Running jobs")}${section("pollers", "Pollers")}${section("charts", "The last hour")}${section("outcomes", "Recent outcomes")}</main>
-<footer><nav aria-label="For machines"><a href="/status">status as JSON</a> <a href="/metrics">metrics</a> <a href="/readyz">readiness</a></nav></footer>
-</body></html>
-`.text;
+${section("charts", "The last hour", part("charts"))}${section("owed", "Owed results", part("owed"))}${section("jobs", "Running jobs", part("jobs"))}${section("pollers", "Pollers", part("pollers"))}${section("outcomes", "Recent outcomes", part("outcomes"))}`;
+  const { headline: title } = verdictOn(status, ledger);
+  const { atMs, startedAtMs } = status;
+  return framed({ title, version, links, here: "/", atMs, startedAtMs, body, stream: "/events", refreshS });
 }
 
 function verdictHtml({ status, ledger }: PageView): Html {

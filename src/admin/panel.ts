@@ -7,8 +7,9 @@ import type { LedgerState } from "./health.js";
 import { History } from "./history.js";
 import { JobStories } from "./job-stories.js";
 import { Metrics } from "./metrics.js";
-import { type PageView, pagePolicy, pageText, sectionsOf } from "./page.js";
+import { type PageView, pageText, sectionsOf } from "./page.js";
 import { pageIcon, pageScript, pageStyle } from "./page-assets.js";
+import { type FrameLink, pagePolicy } from "./page-frame.js";
 import type { AdminPageRoute, AdminStream } from "./routes.js";
 import { Streams } from "./streams.js";
 import type { AdminStatus } from "./view.js";
@@ -25,6 +26,9 @@ export interface PanelOptions {
   /** Masks what events do not mask. */
   readonly mask: (text: string) => string;
 }
+
+/** The pages of the console, as its navigation lists them. */
+const links: readonly FrameLink[] = [{ path: "/", name: "Overview" }];
 
 /** Reads what happens and makes the pages of it. */
 export class Panel {
@@ -57,14 +61,14 @@ export class Panel {
         isGuarded: true,
         page: () => ({
           contentType: "text/html; charset=utf-8",
-          text: pageText(this.#view(), this.#options.version),
+          text: pageText(this.#view(), { version: this.#options.version, links }),
           contentSecurityPolicy: pagePolicy,
         }),
       },
       "/page.css": asset("text/css", pageStyle),
       "/page.js": asset("text/javascript", pageScript),
       "/page.svg": asset("image/svg+xml", pageIcon),
-      "/metrics": { isGuarded: false, page: (accept) => this.metrics.exposition(accept) },
+      "/metrics": { isGuarded: false, page: ({ headers }) => this.metrics.exposition(headers.accept) },
     };
   }
 

@@ -1,6 +1,6 @@
 // What the admin port answers: probes, status, the callback of services, and control. What each route does is handed
 // in; this file knows only HTTP, trusts no client, and sees no secret but the tokens that prove a caller.
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { OrderAnswer } from "../engine/events.js";
 import type { GivenJob } from "../job/meant.js";
 import type { Order } from "../job/order.js";
@@ -19,21 +19,29 @@ export interface AdminPage {
   readonly text: string;
   /** What the page may load; nothing by default. */
   readonly contentSecurityPolicy?: string;
+  /** 200 by default. */
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What a page is asked with. */
+export interface Asked {
+  readonly headers: IncomingHttpHeaders;
+  readonly query: URLSearchParams;
 }
 
 /** A page by its path, for GET. */
 export interface AdminPageRoute {
   /** True for what names jobs and clients: shown on loopback, or to the bearer of the token. */
   readonly isGuarded: boolean;
-  /** `accept`: the request's header. */
-  readonly page: (accept: string | undefined) => AdminPage | Promise<AdminPage>;
+  readonly page: (asked: Asked) => AdminPage | Promise<AdminPage>;
 }
 
 /** A stream of server-sent events, guarded like a page that names jobs and clients. */
 export interface AdminStream {
   readonly hasRoom: boolean;
   /** Writes to it from here on; the head is out. */
-  readonly open: (response: ServerResponse) => void;
+  readonly open: (response: ServerResponse, asked: Asked) => void;
 }
 
 /** Whose story was asked for; `one` is any JSON. */
@@ -98,11 +106,11 @@ export class Routes {
     this.#bodyMaxBytes = bodyMaxBytes;
     this.#strangers = strangers;
     const pages = Object.entries(options.pages ?? {}).map(([path, { isGuarded, page }]) => {
-      const read: Read = async ({ headers }) => pageAnswer(await page(headers.accept));
+      const read: Read = async (request) => pageAnswer(await page(askedBy(request)));
       return [path, isGuarded ? this.#guarded(read) : read] as const;
     });
     const streams = Object.entries(options.streams ?? {}).map(
-      ([path, stream]) => [path, this.#guarded(() => streamAnswer(stream))] as const,
+      ([path, stream]) => [path, this.#guarded((request) => streamAnswer(stream, askedBy(request)))] as const,
     );
     this.#reads = new Map<string, Read>([
       ...pages,
@@ -154,7 +162,7 @@ export class Routes {
   #story(request: IncomingMessage, jobId: string | undefined): Answer {
     const { story } = this.#options;
     if (!story || jobId === undefined) return unknownJob;
-    const region = new URLSearchParams((request.url ?? "").split("?")[1] ?? "").get("region");
+    const region = askedBy(request).query.get("region");
     const found = story({ jobId, ...(region === null ? {} : { region }) });
     if (found.kind === "one") return { status: 200, body: found.story };
     if (found.kind === "none") return unknownJob;
@@ -247,20 +255,28 @@ function readinessAnswer(body: Readiness): Answer {
   return { status: body.ready ? 200 : 503, body };
 }
 
+function askedBy({ headers, url = "" }: IncomingMessage): Asked {
+  return { headers, query: new URLSearchParams(/\?([^#]*)/.exec(url)?.[1] ?? "") };
+}
+
 function pageAnswer(page: AdminPage): Answer {
   const policy = page.contentSecurityPolicy;
   return {
-    status: 200,
+    status: page.status ?? 200,
     body: page.text,
-    headers: { "content-type": page.contentType, ...(policy ? { "content-security-policy": policy } : {}) },
+    headers: {
+      "content-type": page.contentType,
+      ...(policy ? { "content-security-policy": policy } : {}),
+      ...page.headers,
+    },
   };
 }
 
-function streamAnswer(stream: AdminStream): Answer {
+function streamAnswer(stream: AdminStream, asked: Asked): Answer {
   if (!stream.hasRoom) return { ...refusal(503, "too many pages are open"), headers: { "retry-after": "10" } };
   // Proxies that gather answers before they pass them on are asked not to.
   const headers = { "content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no" };
-  return { status: 200, body: "", headers, stream: (response) => stream.open(response) };
+  return { status: 200, body: "", headers, stream: (response) => stream.open(response, asked) };
 }
 
 function deliveryAnswer(end: DeliveryEnd): Answer {

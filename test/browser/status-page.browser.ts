@@ -231,7 +231,7 @@ describe("for keyboard and ear", () => {
       stops.push(await page.evaluate<string>("document.activeElement.textContent"));
       expect(await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")).toBe("solid");
     }
-    expect(stops).toEqual(["Skip to the verdict", "status as JSON", "metrics", "readiness"]);
+    expect(stops).toEqual(["Skip to the content", "status as JSON", "metrics", "readiness"]);
     await page.keyboard.press("Shift+Tab");
     await page.keyboard.press("Shift+Tab");
     await page.keyboard.press("Shift+Tab");

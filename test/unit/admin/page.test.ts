@@ -10,6 +10,8 @@ import { jobWith, nowMs, outage, pollerWith, statusWith } from "../../support/ad
 
 const hostile = `</td><script>alert(1)</script><img src=x onerror=a>"'&\u202e\u0000\ud800`;
 
+const links = [{ path: "/", name: "Overview" }];
+
 function viewWith(change: Parameters<typeof statusWith>[0] = {}): PageView {
   return { status: statusWith(change), ledger: { writable: true }, history: new History().view(nowMs) };
 }
@@ -49,14 +51,14 @@ describe("the page", () => {
       ledger: { writable: false, reason: hostile },
       history: { ...history, recent: [past] },
     };
-    const text = pageText(view, hostile);
+    const text = pageText(view, { version: hostile, links });
     expect(text.match(/<script/g)).toEqual(["<script"]);
     expect(text).not.toMatch(/<img|\u202e/);
     for (const section of Object.values(sectionsOf(view, true))) expect(section).not.toMatch(/<script|<img/);
   });
 
   it("is whole without a script: times are told, and it is loaded anew", () => {
-    const text = pageText(viewWith({ jobs: [jobWith()] }), "1.2.3");
+    const text = pageText(viewWith({ jobs: [jobWith()] }), { version: "1.2.3", links });
     expect(text).toContain("Working: 1 job running, nothing owed");
     expect(text).toMatch(/data-form="age">1 min</);
     expect(text).toMatch(/data-form="left">10 min left</);
@@ -78,13 +80,14 @@ describe("the page", () => {
   });
 
   it("loads nothing from elsewhere and has no style or script in line", () => {
-    const text = pageText(viewWith(), "1.2.3");
+    const text = pageText(viewWith(), { version: "1.2.3", links });
     expect(text).not.toMatch(/ style=| on\w+=|https?:\/\//);
     expect([...text.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, to]) => to)).toEqual([
       "/page.svg",
       "/page.css",
       "/page.js",
       "#main",
+      "/",
       "/status",
       "/metrics",
       "/readyz",

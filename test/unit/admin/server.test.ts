@@ -197,7 +197,10 @@ describe("the probes and the status", () => {
     const { admin } = await started({
       pages: {
         "/": { isGuarded: true, page: () => page },
-        "/metrics": { isGuarded: false, page: async (accept) => ({ contentType: "text/plain", text: accept ?? "" }) },
+        "/metrics": {
+          isGuarded: false,
+          page: async ({ headers }) => ({ contentType: "text/plain", text: headers.accept ?? "" }),
+        },
       },
     });
     const answer = await ask(admin, "GET", "/");

@@ -1,14 +1,17 @@
-// What happened lately, for the status page: the last outcomes, the last hour minute by minute, and how far continued
-// actions had come. A fold over the engine's events, bounded in everything.
+// What happened lately, for the overview: the last outcomes, what went wrong, the last hour minute by minute and client by
+// client, and how far continued actions had come. A fold over the engine's events, bounded in everything.
 
 import type { WorkerEvent } from "../engine/events.js";
-import { actionTypeName, type JobKey, jobKeyName } from "../job/job.js";
+import { actionTypeName, type JobKey, jobKeyName, placeOf } from "../job/job.js";
+import { ClientBoard, type ClientCount } from "./client-counts.js";
 import { needsALook } from "./drops.js";
 
 /** How one job ended, as far as it may be shown. Texts are masked and cut. */
 export interface PastJob {
   readonly atMs: number;
   readonly jobId: string;
+  /** Absent: the account `default`. */
+  readonly account?: string;
   readonly region: string;
   readonly actionType: string;
   readonly clientId: string | undefined;
@@ -22,12 +25,19 @@ export interface PastJob {
   readonly tookMs: number | undefined;
 }
 
-/** One minute. */
-export interface Minute {
-  readonly startMs: number;
+/** What came of jobs. */
+export interface Results {
   readonly succeeded: number;
   readonly continued: number;
   readonly failed: number;
+  /** Ended without a result, as far as somebody should look. */
+  readonly dropped: number;
+}
+
+/** One minute. */
+export interface Minute extends Results {
+  readonly startMs: number;
+  readonly byType: ReadonlyMap<string, Results>;
   /** In ms, the last few hundred. */
   readonly pickups: readonly number[];
 }
@@ -35,13 +45,22 @@ export interface Minute {
 export interface HistoryView {
   /** Newest first. */
   readonly recent: readonly PastJob[];
+  /** Only those that somebody should look at, further back. Newest first. */
+  readonly troubles: readonly PastJob[];
+  /** The last hour of each client. */
+  readonly clients: readonly ClientCount[];
   /** Sixty, oldest first; minutes in which nothing happened are there too. */
   readonly hour: readonly Minute[];
   /** How far the action of a running job had come with its earlier jobs, by place and job id. */
   readonly percent: ReadonlyMap<string, number>;
 }
 
-const recentMax = 50;
+/** So many that a client who was filtered for is likely among them; the ledger keeps the rest. */
+const recentMax = 500;
+/** Apart from those: successes in great number must not push a failure out. */
+const troublesMax = 1_000;
+/** Action types that are counted apart; there are as many as are configured. */
+const typesMax = 100;
 const minutes = 60;
 const minuteMs = 60_000;
 const pickupsMax = 300;
@@ -50,7 +69,11 @@ const textMax = 300;
 const actionsMax = 2_000;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-type Bucket = Mutable<Omit<Minute, "pickups">> & { pickups: number[]; seen: number };
+type Bucket = Mutable<Omit<Minute, "pickups" | "byType">> & {
+  pickups: number[];
+  seen: number;
+  readonly byType: Map<string, Mutable<Results>>;
+};
 interface Begun {
   readonly handler: string;
   readonly action: string;
@@ -59,7 +82,9 @@ interface Begun {
 
 /** Remembers what the page shows of the past. */
 export class History {
-  readonly #recent: PastJob[] = [];
+  readonly #recent = new Ring<PastJob>(recentMax);
+  readonly #troubles = new Ring<PastJob>(troublesMax);
+  readonly #clients = new ClientBoard();
   readonly #hour: Bucket[] = [];
   readonly #begun = new Map<string, Begun>();
   readonly #percentByAction = new Map<string, number>();
@@ -72,7 +97,13 @@ export class History {
       const startMs = first + at * minuteMs;
       return known.get(startMs) ?? emptyMinute(startMs);
     });
-    return { recent: this.#recent.toReversed(), hour, percent: this.#percent };
+    return {
+      recent: this.#recent.newestFirst(),
+      troubles: this.#troubles.newestFirst(),
+      clients: this.#clients.counts(nowMs),
+      hour,
+      percent: this.#percent,
+    };
   }
 
   /** Takes in one event. */
@@ -115,7 +146,7 @@ export class History {
 
   #reported(event: WorkerEvent & { type: "job-reported" }): void {
     const { outcome } = event;
-    this.#bucket(event.atMs)[outcome.kind] += 1;
+    this.#count(event, outcome.kind);
     const action = this.#begun.get(jobKeyName(event.key))?.action;
     if (action !== undefined) {
       this.#percentByAction.delete(action);
@@ -138,10 +169,11 @@ export class History {
     const begun = this.#begun.get(name);
     this.#begun.delete(name);
     this.#percent.delete(name);
-    this.#recent.push({
+    if (end === "dropped" && isTrouble) this.#count(event, "dropped");
+    const past: PastJob = {
       atMs,
       jobId: key.jobId,
-      region: key.region,
+      ...placeOf(key),
       actionType: actionTypeName(key.actionType),
       clientId: key.clientId,
       handler: begun?.handler,
@@ -150,15 +182,26 @@ export class History {
       reason,
       text: text === undefined || text.length <= textMax ? text : `${text.slice(0, textMax)}…`,
       tookMs: begun?.tookMs,
-    });
-    if (this.#recent.length > recentMax) this.#recent.shift();
+    };
+    this.#recent.push(past);
+    if (isTrouble) this.#troubles.push(past);
+  }
+
+  #count({ atMs, key }: { readonly atMs: number; readonly key: JobKey }, what: keyof Results): void {
+    const bucket = this.#bucket(atMs);
+    bucket[what] += 1;
+    const type = actionTypeName(key.actionType);
+    const known = bucket.byType.get(type);
+    if (known) known[what] += 1;
+    else if (bucket.byType.size < typesMax) bucket.byType.set(type, { ...nothing, [what]: 1 });
+    this.#clients.count(atMs, key.clientId, what);
   }
 
   #bucket(atMs: number): Bucket {
     const startMs = minuteOf(atMs);
     const known = this.#hour.findLast((bucket) => bucket.startMs === startMs);
     if (known) return known;
-    const bucket: Bucket = { ...emptyMinute(startMs), pickups: [], seen: 0 };
+    const bucket: Bucket = { ...emptyMinute(startMs), byType: new Map(), pickups: [], seen: 0 };
     this.#hour.push(bucket);
     if (this.#hour.length > minutes) this.#hour.shift();
     return bucket;
@@ -170,7 +213,30 @@ function minuteOf(atMs: number): number {
 }
 
 function emptyMinute(startMs: number): Minute {
-  return { startMs, succeeded: 0, continued: 0, failed: 0, pickups: [] };
+  return { startMs, ...nothing, byType: noTypes, pickups: [] };
+}
+
+const nothing: Results = { succeeded: 0, continued: 0, failed: 0, dropped: 0 };
+const noTypes: Minute["byType"] = new Map();
+
+/** The last so many. */
+class Ring<T> {
+  readonly #max: number;
+  readonly #all: T[] = [];
+  #next = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  push(one: T): void {
+    this.#all[this.#next] = one;
+    this.#next = (this.#next + 1) % this.#max;
+  }
+
+  newestFirst(): readonly T[] {
+    return [...this.#all.slice(this.#next), ...this.#all.slice(0, this.#next)].reverse();
+  }
 }
 
 /** Forgets what was set longest ago. */

@@ -70,7 +70,11 @@ function navigation({ links, here }: Frame): Html {
   return html`<nav aria-label="Pages" class="pages">${items}</nav>`;
 }
 
-/** A part of a page with its heading; `id` names the element whose content a stream replaces. */
-export function section(id: string, title: string, content: Html): Html {
-  return html`<section aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2><div id="${id}">${content}</div></section>\n`;
+/**
+ * A part of a page with its heading. A stream replaces the contents of the elements `id` and, where there is a count,
+ * `id-count`; while somebody reads there, the script holds changes back and says so beside the heading.
+ */
+export function section(id: string, title: string, content: Html, count?: Html): Html {
+  const number = count === undefined ? undefined : html` <span id="${id}-count" class="count">${count}</span>`;
+  return html`<section aria-labelledby="${id}-title"><h2><span id="${id}-title">${title}</span>${number}<span class="held" aria-hidden="true"></span></h2><div id="${id}" class="part">${content}</div></section>\n`;
 }

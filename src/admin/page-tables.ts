@@ -1,137 +1,236 @@
-// The tables of the status page. Each cell carries its column's name, so that a narrow screen can show rows as cards;
-// the roles are written out, since such a layout takes them from the elements.
+// The tables of the overview: rows of one line, short names, and only the columns that tell something apart.
 import type { SlotCount } from "../engine/slots.js";
 import { defaultAccount, placeName } from "../job/job.js";
 import type { PastJob } from "./history.js";
 import { type Html, html, type Piece } from "./html.js";
+import { equalFailures, type FailureGroup } from "./page-failures.js";
+import { isMeant, type PageFilter, pathOf } from "./page-filter.js";
+import type { PageForms } from "./page-forms.js";
+import { type Column, tableHtml } from "./page-table.js";
+import { idHtml, jobHref, lineHtml, type TypeNames, typeHtml } from "./short-names.js";
+import type { JobStatusLine, PollerStatus } from "./status-snapshot.js";
 import { durationText, type Moment, timeHtml } from "./times.js";
 import { type AdminStatus, slotGroupOf, slotsHeld } from "./view.js";
 
-/** Rows shown at most; the rest is counted. */
-const rowsMax = 100;
-const idMax = 60;
-
-/** The columns that tell places apart: none where all is in one. */
-function placeColumns({ pollers, jobs }: AdminStatus) {
-  const all = [...pollers, ...jobs];
-  const hasAccounts = new Set(all.map(({ account }) => account)).size > 1;
-  const hasRegions = new Set(all.map(({ region }) => region)).size > 1;
-  return {
-    names: [...(hasAccounts ? ["Account"] : []), ...(hasRegions ? ["Region"] : [])],
-    cells: ({ account = defaultAccount, region }: { readonly account?: string; readonly region: string }): Piece[] => [
-      ...(hasAccounts ? [whole(account)] : []),
-      ...(hasRegions ? [whole(region)] : []),
-    ],
-  };
+/** What every table needs to know. */
+export interface TableContext {
+  readonly status: AdminStatus;
+  readonly filter: PageFilter;
+  readonly moment: Moment;
+  readonly names: TypeNames;
+  /** Several accounts or Regions are at work: which one it is has a column. */
+  readonly hasAccounts: boolean;
+  readonly hasRegions: boolean;
+  readonly forms?: Pick<PageForms, "row" | "rowName">;
 }
 
+/** Rows shown at first, and on demand; the rest is counted. */
+const rowsMax = 50;
+const rowsOnDemand = 500;
+const outcomesMax = 25;
+const failuresMax = 20;
+
 /** The pollers, with their last answer and their next poll. */
-export function pollerTable(status: AdminStatus, moment: Moment): Html {
-  const { pollers, isPaused, isDraining, slots } = status;
+export function pollerTable(context: TableContext): Html {
+  const { status, moment, names } = context;
+  const pollers = status.pollers.filter(({ actionType }) => isOf(context.filter.type, actionType));
+  const hasQueries = pollers.some(({ query }) => query !== undefined);
+  const columns: readonly Column<PollerStatus>[] = [
+    { name: "Action type", cell: ({ actionType }) => html`<span class="strong">${typeHtml(actionType, names)}</span>` },
+    ...(hasQueries ? [column<PollerStatus>("Asks for", ({ query }) => query ?? "–")] : []),
+    ...placeColumns<PollerStatus>(context),
+    { name: "Polls", kind: "wide", cell: pollState },
+    column("Last answer", ({ lastGoodPollAtMs }) => timeHtml(lastGoodPollAtMs, "ago", moment)),
+    column("Next poll", (poller) => nextPoll(poller, context)),
+    {
+      name: "Slots",
+      kind: "num",
+      cell: (poller) => {
+        const group = slotGroupOf(status.slots, poller);
+        return group ? `${slotsHeld(status, group)} of ${group.max}` : "–";
+      },
+    },
+    { name: "Jobs taken", kind: "num", cell: ({ taken }) => taken },
+  ];
+  return tableHtml({
+    caption: "Pollers",
+    columns,
+    rows: pollers.slice(0, context.filter.all ? rowsOnDemand : rowsMax),
+    keyOf: ({ actionType, query = "", ...place }) => `${placeName(place)} ${actionType} ${query}`,
+    empty: "No action type is polled.",
+    ...moreRows(pollers.length, context),
+  });
+}
+
+function pollState({ failures, lastFault, lastGoodPollAtMs, waiting = 0 }: PollerStatus): Piece {
+  if (failures > 0) return html`<span class="bad">${failures} failed</span> ${lineHtml(lastFault?.message ?? "")}`;
+  if (lastGoodPollAtMs === undefined) return html`<span class="quiet">not polled yet</span>`;
+  return html`<span class="good">answered</span>${waiting > 0 ? `; ${waiting} offers wait for their turn` : undefined}`;
+}
+
+function nextPoll(poller: PollerStatus, { status, moment }: TableContext): Piece {
+  const { isPaused, isDraining, slots } = status;
   const late = (group: SlotCount | undefined) => {
     if (isDraining) return "never: stopping";
     if (isPaused) return "after resume";
     const isFull = slotsHeld(status) >= slots.max || (group && slotsHeld(status, group) >= group.max);
     return isFull ? "when a slot is free" : "now";
   };
-  const places = placeColumns(status);
-  const hasQueries = pollers.some(({ query }) => query !== undefined);
-  const rows = pollers.map((poller) => {
-    const { actionType, query, failures, lastFault, lastGoodPollAtMs, nextPollAtMs, taken } = poller;
-    const isFailing = failures > 0;
-    const group = slotGroupOf(slots, poller);
-    const state = isFailing
-      ? html`<span class="bad">${failures} failed</span> <span class="text">${lastFault?.message}</span>`
-      : html`<span class="${lastGoodPollAtMs === undefined ? "quiet" : "good"}">${
-          lastGoodPollAtMs === undefined ? "not polled yet" : "answered"
-        }</span>`;
-    return [
-      html`<span class="strong">${type(actionType)}</span>`,
-      ...(hasQueries ? [query === undefined ? "–" : whole(query)] : []),
-      ...places.cells(poller),
-      state,
-      timeHtml(lastGoodPollAtMs, "ago", moment),
-      timeHtml(isDraining ? undefined : nextPollAtMs, "next", moment, late(group)),
-      group ? whole(`${slotsHeld(status, group)} of ${group.max}`) : "–",
-      taken,
-    ];
-  });
-  const names = [
-    "Action type",
-    ...(hasQueries ? ["Asks for"] : []),
-    ...places.names,
-    "Polls",
-    "Last answer",
-    "Next poll",
-    "Slots",
-    "Jobs taken",
-  ];
-  return table("Pollers", names, rows, "No action type is polled.");
+  return timeHtml(isDraining ? undefined : poller.nextPollAtMs, "next", moment, late(slotGroupOf(slots, poller)));
 }
 
 /** Jobs in flight whose outcome is not fixed yet, oldest first. */
-export function jobTable(status: AdminStatus, percent: ReadonlyMap<string, number>, moment: Moment): Html {
-  const jobs = status.jobs.filter(({ state }) => state !== "settled").toSorted((a, b) => a.sinceMs - b.sinceMs);
-  const places = placeColumns(status);
-  const rows = jobs.slice(0, rowsMax).map((job) => {
-    const progress = percent.get(`${placeName(job)}/${job.jobId}`);
-    const step = job.isAwaitingCallback ? "waits for its service's callback" : job.state;
-    const work = job.isUnfinished ? `unfinished: ${step}` : step;
-    const so = job.order === undefined ? work : `${work}; operator's order: ${job.order}`;
-    return [
-      id(job.jobId),
-      type(job.actionType),
-      ...places.cells(job),
-      id(job.clientId),
-      job.handler ?? "–",
-      so,
-      timeHtml(job.sinceMs, "age", moment),
-      timeHtml(job.deadlineMs, "left", moment),
-      progress === undefined
-        ? "–"
-        : html`<span class="whole"><progress max="100" value="${progress}">${progress} %</progress> ${progress} %</span>`,
-    ];
+export function jobTable(context: TableContext, percent: ReadonlyMap<string, number>): Counted {
+  const { status, moment, filter, forms } = context;
+  const all = status.jobs.filter(({ state }) => state !== "settled");
+  const isWrong = ({ lastFault, isUnfinished }: JobStatusLine) => lastFault !== undefined || isUnfinished;
+  const jobs = all
+    .filter((job) => isMeant(filter, job) && (!filter.failed || isWrong(job)))
+    .toSorted((a, b) => a.sinceMs - b.sinceMs);
+  const columns: readonly Column<JobStatusLine>[] = [
+    ...formColumn(forms),
+    ...whose<JobStatusLine>(context),
+    column("Handler", ({ handler }) => handler ?? "–"),
+    { name: "State", kind: "wide", cell: stateHtml },
+    { name: "For", kind: "num", cell: ({ sinceMs }) => timeHtml(sinceMs, "age", moment) },
+    { name: "Time limit", kind: "num", cell: ({ deadlineMs }) => timeHtml(deadlineMs, "left", moment) },
+    ...(percent.size === 0
+      ? []
+      : [
+          {
+            name: "Progress",
+            kind: "num" as const,
+            cell: (job: JobStatusLine) => progressHtml(percent.get(nameOf(job))),
+          },
+        ]),
+  ];
+  const table = tableHtml({
+    caption: "Running jobs",
+    columns,
+    rows: jobs.slice(0, filter.all ? rowsOnDemand : rowsMax),
+    keyOf: nameOf,
+    empty: all.length === 0 ? "No job is running." : "No running job is like that.",
+    ...moreRows(jobs.length, context),
   });
-  const names = ["Job", "Action type", ...places.names, "Client", "Handler", "State", "For", "Time limit", "Progress"];
-  return table("Running jobs", names, rows, "No job is running.", jobs.length);
+  return { table, shown: jobs.length, of: all.length };
+}
+
+function stateHtml({ state, isAwaitingCallback, isUnfinished, order, lastFault, failedCalls }: JobStatusLine): Piece {
+  const step = isAwaitingCallback ? "waits for its service's callback" : state;
+  const work = isUnfinished ? `unfinished: ${step}` : step;
+  const so = order === undefined ? work : `${work}; operator's order: ${order}`;
+  if (lastFault === undefined) return so;
+  const times = failedCalls === undefined ? "" : ` ${failedCalls} times`;
+  return html`${so} <span class="bad">${lastFault.operation} failed${times}</span> ${lineHtml(lastFault.message)}`;
+}
+
+function progressHtml(percent: number | undefined): Piece {
+  if (percent === undefined) return "–";
+  return html`<progress max="100" value="${percent}" aria-label="progress"></progress> ${percent} %`;
+}
+
+/** A table, and how many of how many rows are meant by the filter. */
+export interface Counted {
+  readonly table: Html;
+  readonly shown: number;
+  readonly of: number;
 }
 
 /** Results that CodePipeline has not taken yet, oldest first. */
-export function owedTable(status: AdminStatus, moment: Moment): Html {
-  const owed = status.jobs.filter(({ state }) => state === "settled").toSorted((a, b) => a.sinceMs - b.sinceMs);
-  const places = placeColumns(status);
-  const rows = owed
-    .slice(0, rowsMax)
-    .map((job) => [
-      id(job.jobId),
-      type(job.actionType),
-      ...places.cells(job),
-      id(job.clientId),
-      html`<span class="strong">${timeHtml(job.sinceMs, "age", moment)}</span>`,
-      html`<span class="text">${job.lastFault?.message ?? "–"}</span>`,
-    ]);
-  const names = ["Job", "Action type", ...places.names, "Client", "Owed for", "Why"];
-  return table("Owed results", names, rows, "Nothing is owed to CodePipeline.", owed.length);
+export function owedTable(context: TableContext): Counted {
+  const { status, moment, filter, forms } = context;
+  const all = status.jobs.filter(({ state }) => state === "settled");
+  const owed = all.filter((job) => isMeant(filter, job)).toSorted((a, b) => a.sinceMs - b.sinceMs);
+  const next = ({ isUnfinished, nextTryAtMs }: JobStatusLine): Piece => {
+    if (status.end || isUnfinished) return status.end?.isDurable === false ? "never: lost" : "at the next start";
+    return timeHtml(nextTryAtMs, "next", moment);
+  };
+  const columns: readonly Column<JobStatusLine>[] = [
+    ...formColumn(forms),
+    ...whose<JobStatusLine>(context),
+    { name: "Why", kind: "wide", cell: ({ lastFault }) => (lastFault ? lineHtml(lastFault.message) : "–") },
+    {
+      name: "Owed for",
+      kind: "num",
+      cell: ({ sinceMs }) => html`<span class="strong">${timeHtml(sinceMs, "age", moment)}</span>`,
+    },
+    { name: "Tries", kind: "num", cell: ({ failedCalls }) => failedCalls ?? "–" },
+    { name: "Next try", kind: "num", cell: next },
+  ];
+  const table = tableHtml({
+    caption: "Owed results",
+    columns,
+    rows: owed.slice(0, filter.all ? rowsOnDemand : rowsMax),
+    keyOf: nameOf,
+    empty: all.length === 0 ? "Nothing is owed to CodePipeline." : "No owed result is like that.",
+    ...moreRows(owed.length, context),
+  });
+  return { table, shown: owed.length, of: all.length };
+}
+
+/** What went wrong lately: equal failures are one row, the one with the latest first. */
+export function failureTable(context: TableContext, troubles: readonly PastJob[]): Html {
+  const { filter, moment } = context;
+  const meant = troubles.filter((job) => isMeant(filter, job));
+  const groups = equalFailures(meant, filter.each);
+  const one = (group: FailureGroup) => group.count === 1;
+  const columns: readonly Column<FailureGroup>[] = [
+    column("Last", ({ latest }) => timeHtml(latest.atMs, "ago", moment)),
+    {
+      name: "Jobs",
+      kind: "num",
+      cell: (group) => {
+        const { count, latest } = group;
+        const path = pathOf({ ...filter, failed: true, each: true, type: latest.actionType });
+        return one(group) ? "1" : html`<a href="${path}" title="Show each of the ${count}">× ${count}</a>`;
+      },
+    },
+    column("Outcome", ({ latest }) => endHtml(latest)),
+    ...whose<FailureGroup>(context, ({ latest }) => latest, clientsHtml),
+    {
+      name: "What it said",
+      kind: "wide",
+      cell: ({ latest }) => (latest.text === undefined ? "–" : lineHtml(latest.text)),
+    },
+  ];
+  return tableHtml({
+    caption: "Failures and drops",
+    columns,
+    rows: groups.slice(0, filter.all ? rowsOnDemand : failuresMax),
+    keyOf: ({ key }) => key,
+    empty: troubles.length === 0 ? "Nothing went wrong." : "No failure is like that.",
+    ...moreRows(groups.length, context, failuresMax),
+  });
+}
+
+/** The client, or how many there are. */
+function clientsHtml({ latest, clients }: FailureGroup, client: Piece): Piece {
+  return clients > 1 && latest.clientId !== undefined ? html`${client} and ${clients - 1} more` : client;
 }
 
 /** The last outcomes, newest first. */
-export function outcomeTable(recent: readonly PastJob[], moment: Moment): Html {
-  const rows = recent.map((job) => [
-    timeHtml(job.atMs, "ago", moment),
-    html`<span class="${toneOf(job)}">${job.end}</span>${job.reason === undefined ? undefined : html` ${job.reason}`}`,
-    id(job.jobId),
-    type(job.actionType),
-    id(job.clientId),
-    job.tookMs === undefined ? "–" : whole(tookText(job.tookMs)),
-    html`<span class="text">${job.text ?? "–"}</span>`,
-  ]);
-  const names = ["When", "Outcome", "Job", "Action type", "Client", "Took", "What it said"];
-  return table("Recent outcomes", names, rows, "No job has ended yet.");
+export function outcomeTable(context: TableContext, recent: readonly PastJob[]): Html {
+  const { filter, moment } = context;
+  const meant = recent.filter((job) => isMeant(filter, job) && (!filter.failed || job.isTrouble));
+  const columns: readonly Column<PastJob>[] = [
+    column("When", ({ atMs }) => timeHtml(atMs, "ago", moment)),
+    column("Outcome", endHtml),
+    ...whose<PastJob>(context),
+    { name: "Took", kind: "num", cell: ({ tookMs }) => (tookMs === undefined ? "–" : tookText(tookMs)) },
+    { name: "What it said", kind: "wide", cell: ({ text }) => (text === undefined ? "–" : lineHtml(text)) },
+  ];
+  return tableHtml({
+    caption: "Recent outcomes",
+    columns,
+    rows: meant.slice(0, filter.all ? rowsOnDemand : outcomesMax),
+    keyOf: (job) => `${nameOf(job)} ${job.atMs}`,
+    empty: recent.length === 0 ? "No job has ended yet." : "No recent outcome is like that.",
+  });
 }
 
-function toneOf({ end, isTrouble }: PastJob): string {
-  if (isTrouble) return "bad";
-  return end === "dropped" ? "quiet" : "good";
+function endHtml({ end, isTrouble, reason }: PastJob): Piece {
+  const tone = isTrouble ? "bad" : end === "dropped" ? "quiet" : "good";
+  return html`<span class="${tone}">${end}</span>${reason === undefined ? undefined : ` ${reason}`}`;
 }
 
 function tookText(ms: number): string {
@@ -139,36 +238,69 @@ function tookText(ms: number): string {
   return ms < 10_000 ? `${(ms / 1_000).toFixed(1)} s` : durationText(ms);
 }
 
-/** On one line. */
-function whole(text: string): Piece {
-  return html`<span class="whole">${text}</span>`;
+/** What names a job and whose it is. */
+interface Named {
+  readonly jobId: string;
+  readonly account?: string;
+  readonly region: string;
+  readonly actionType: string;
+  readonly clientId: string | undefined;
 }
 
-/** May be broken after its slashes. */
-function type(text: string): Piece {
-  const [first, ...rest] = text.split("/");
-  return [first, ...rest.map((part) => html`/<wbr>${part}`)];
+function nameOf(job: Named): string {
+  return `${placeName(job)}/${job.jobId}`;
 }
 
-function id(text: string | undefined): Piece {
-  if (text === undefined) return "–";
-  const shown = text.length > idMax ? `${text.slice(0, idMax)}…` : text;
-  return html`<bdi class="id" title="${text}">${shown}</bdi>`;
+/** The columns that say which job a row is about. */
+function whose<Row>(
+  context: TableContext,
+  jobOf: (row: Row) => Named = (row) => row as unknown as Named,
+  client: (row: Row, own: Piece) => Piece = (_, own) => own,
+): readonly Column<Row>[] {
+  const { names, filter, hasRegions } = context;
+  return [
+    column<Row>("Job", (row) => {
+      const job = jobOf(row);
+      return idHtml(job.jobId, "job id", jobHref(job, hasRegions));
+    }),
+    column<Row>("Action type", (row) => typeHtml(jobOf(row).actionType, names)),
+    ...placeColumns<Row>(context, jobOf),
+    column<Row>("Client", (row) => {
+      const { clientId } = jobOf(row);
+      if (clientId === undefined) return "–";
+      return client(row, idHtml(clientId, "client id", pathOf({ ...filter, client: clientId })));
+    }),
+  ];
 }
 
-function table(
-  caption: string,
-  names: readonly string[],
-  rows: readonly (readonly Piece[])[],
-  empty: string,
-  count = rows.length,
-): Html {
-  if (rows.length === 0) return html`<p class="quiet">${empty}</p>`;
-  const more = count - rows.length;
-  return html`<table role="table" class="${caption.toLowerCase().replaceAll(" ", "-")}"><caption class="hidden">${caption}</caption>
-<thead role="rowgroup"><tr role="row">${names.map((name) => html`<th role="columnheader" scope="col">${name}</th>`)}</tr></thead>
-<tbody role="rowgroup">${rows.map(
-    (cells) =>
-      html`<tr role="row">${cells.map((cell, at) => html`<td role="cell" data-name="${names[at]}"${cell === "–" ? html` class="none"` : undefined}><div>${cell}</div></td>`)}</tr>\n`,
-  )}</tbody></table>${more > 0 ? html`<p class="quiet">and ${more} more; /status has them all</p>` : undefined}`;
+/** The columns that tell places apart: none where all is in one. */
+function placeColumns<Row>(
+  { hasAccounts, hasRegions }: TableContext,
+  placeOf: (row: Row) => { readonly account?: string; readonly region: string } = (row) => row as unknown as Named,
+): readonly Column<Row>[] {
+  return [
+    ...(hasAccounts ? [column<Row>("Account", (row) => placeOf(row).account ?? defaultAccount)] : []),
+    ...(hasRegions ? [column<Row>("Region", (row) => placeOf(row).region)] : []),
+  ];
+}
+
+function formColumn(forms: TableContext["forms"]): readonly Column<JobStatusLine>[] {
+  return forms ? [column(forms.rowName, (job) => forms.row(job))] : [];
+}
+
+function column<Row>(name: string, cell: (row: Row) => Piece): Column<Row> {
+  return { name, cell };
+}
+
+function isOf(wanted: string | undefined, value: string): boolean {
+  return wanted === undefined || wanted === value;
+}
+
+function moreRows(count: number, { filter }: TableContext, max = rowsMax): { readonly more?: Piece } {
+  const shown = filter.all ? rowsOnDemand : max;
+  if (count <= shown) return {};
+  if (filter.all) return { more: `and ${count - shown} more; /status has them all` };
+  return {
+    more: html`and ${count - shown} more; <a href="${pathOf({ ...filter, all: true })}">show up to ${rowsOnDemand}</a>`,
+  };
 }

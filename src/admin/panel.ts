@@ -8,9 +8,12 @@ import { History } from "./history.js";
 import { JobStories } from "./job-stories.js";
 import { Metrics } from "./metrics.js";
 import { type PageView, pageText, sectionsOf } from "./page.js";
-import { pageIcon, pageScript, pageStyle } from "./page-assets.js";
+import { pageIcon, pageStyle } from "./page-assets.js";
+import { filterFrom, queryOf } from "./page-filter.js";
 import { type FrameLink, pagePolicy } from "./page-frame.js";
+import { pageScript } from "./page-script.js";
 import type { AdminPageRoute, AdminStream } from "./routes.js";
+import { Saturation } from "./saturation.js";
 import { Streams } from "./streams.js";
 import type { AdminStatus } from "./view.js";
 
@@ -36,6 +39,7 @@ export class Panel {
   readonly stories: JobStories;
   readonly #options: PanelOptions;
   readonly #history = new History();
+  readonly #saturation = new Saturation();
   readonly #streams: Streams;
 
   constructor(options: PanelOptions) {
@@ -45,7 +49,8 @@ export class Panel {
     this.stories = new JobStories(options);
     const look = () => {
       const view = this.#view();
-      return { atMs: view.status.atMs, sections: sectionsOf(view, true) };
+      const sectionsFor = (query: string) => sectionsOf(view, filterFrom(new URLSearchParams(query)), true);
+      return { atMs: view.status.atMs, sectionsFor };
     };
     this.#streams = new Streams({ clock, version, onFault, look });
   }
@@ -59,9 +64,9 @@ export class Panel {
     return {
       "/": {
         isGuarded: true,
-        page: () => ({
+        page: ({ query }) => ({
           contentType: "text/html; charset=utf-8",
-          text: pageText(this.#view(), { version: this.#options.version, links }),
+          text: pageText(this.#view(), filterFrom(query), { version: this.#options.version, links }),
           contentSecurityPolicy: pagePolicy,
         }),
       },
@@ -74,7 +79,15 @@ export class Panel {
 
   /** The page's stream by its path. */
   get streams(): Readonly<Record<string, AdminStream>> {
-    return { "/events": this.#streams };
+    const streams = this.#streams;
+    return {
+      "/events": {
+        get hasRoom() {
+          return streams.hasRoom;
+        },
+        open: (response, { query }) => streams.open(response, queryOf(filterFrom(query))),
+      },
+    };
   }
 
   observe(event: WorkerEvent): void {
@@ -90,6 +103,7 @@ export class Panel {
 
   #view(): PageView {
     const { status, ledger } = this.#options.look();
-    return { status, ledger, history: this.#history.view(status.atMs) };
+    const full = this.#saturation.look(status);
+    return { status, ledger, full, history: this.#history.view(status.atMs) };
   }
 }

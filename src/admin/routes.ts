@@ -6,6 +6,7 @@ import type { GivenJob } from "../job/meant.js";
 import type { Order } from "../job/order.js";
 import type { Secret } from "../job/secret.js";
 import { bearerOf, isSameSecret, mayBeForeign, mayRead, visibleTo } from "./callers.js";
+import { writtenFor } from "./compression.js";
 import type { Liveness, Readiness } from "./health.js";
 import { readJson } from "./json-body.js";
 import type { Strangers } from "./strangers.js";
@@ -326,9 +327,10 @@ function send(request: IncomingMessage, response: ServerResponse, answer: Answer
   if (response.destroyed) return;
   const isStream = answer.stream !== undefined && request.method !== "HEAD";
   const text = typeof answer.body === "string" ? answer.body : `${JSON.stringify(answer.body)}\n`;
+  const { body, headers } = writtenFor(request.headers["accept-encoding"], text);
   response.writeHead(answer.status, {
     "content-type": "application/json; charset=utf-8",
-    ...(isStream ? {} : { "content-length": Buffer.byteLength(text) }),
+    ...(isStream ? {} : { "content-length": Buffer.byteLength(body) }),
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -336,8 +338,9 @@ function send(request: IncomingMessage, response: ServerResponse, answer: Answer
     "content-security-policy": "default-src 'none'",
     // What is left of such a body is not worth reading.
     ...(answer.status === 413 ? { connection: "close" } : {}),
+    ...headers,
     ...answer.headers,
   });
   if (isStream) answer.stream?.(response);
-  else response.end(request.method === "HEAD" ? undefined : text);
+  else response.end(request.method === "HEAD" ? undefined : body);
 }

@@ -51,6 +51,9 @@ export interface JobStatusLine {
   readonly order: Order["kind"] | undefined;
   /** Why the call that the job waits for failed last; gone with its next step. */
   readonly lastFault: Fault | undefined;
+  /** When that call is made again, and how often it failed in a row; gone with the job's next step, too. */
+  readonly nextTryAtMs?: number | undefined;
+  readonly failedCalls?: number | undefined;
 }
 
 /** An account and Region that refuse us: credentials, permissions or the clock. */

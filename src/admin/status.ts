@@ -172,7 +172,11 @@ export class StatusBoard {
     if (!job) return;
     if (event.type === "callback-awaited") job.isAwaitingCallback = true;
     else if (event.type === "order-taken") job.order = event.order;
-    else job.lastFault = event.fault;
+    else {
+      job.lastFault = event.fault;
+      job.nextTryAtMs = event.atMs + event.delayMs;
+      job.failedCalls = event.attempt;
+    }
   }
 
   #started(event: WorkerEvent & { type: "job-started" }): void {
@@ -197,6 +201,8 @@ export class StatusBoard {
       job.state = event.to;
       job.sinceMs = event.atMs;
       job.lastFault = undefined;
+      job.nextTryAtMs = undefined;
+      job.failedCalls = undefined;
       if (event.to !== "running") job.isAwaitingCallback = false;
       return;
     }

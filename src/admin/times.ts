@@ -37,6 +37,11 @@ export function clockText(atMs: number): string {
   return `${new Date(atMs).toISOString().slice(11, 16)} UTC`;
 }
 
+/** `14:02:11 UTC`. */
+export function secondText(atMs: number): string {
+  return `${new Date(atMs).toISOString().slice(11, 19)} UTC`;
+}
+
 function formed(passedMs: number, form: TimeForm, late: string): string {
   switch (form) {
     case "age":

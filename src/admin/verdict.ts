@@ -3,8 +3,10 @@
 import { placeName, placeText } from "../job/job.js";
 import { type LedgerState, placesOf } from "./health.js";
 import { heldText } from "./held-text.js";
-import { clockText, durationText } from "./times.js";
-import { type AdminStatus, slotsHeld } from "./view.js";
+import { type FullSlots, fullSlots } from "./saturation.js";
+import { typeNames } from "./short-names.js";
+import { clockText, durationText, secondText } from "./times.js";
+import type { AdminStatus } from "./view.js";
 
 /** `good`: nothing to do. `busy`: right, but worth knowing. `bad`: somebody should look. */
 export type Tone = "good" | "busy" | "bad";
@@ -25,11 +27,19 @@ interface Finding {
 
 /** A result that is owed for so long is no ordinary delay. */
 const owedLateMs = 60_000;
+/** Dropped jobs of so many clients are told one by one; those with most of them. */
+const dropsTold = 3;
+/** A wait for a slot that is worth a time. */
+const waitMs = 2_000;
 /** One failed poll is weather. */
 const pollerFailures = 3;
 
-/** The verdict on this moment. */
-export function verdictOn(status: AdminStatus, ledger: LedgerState): Verdict {
+/** The verdict on this moment. `full`: the limits that are reached. */
+export function verdictOn(
+  status: AdminStatus,
+  ledger: LedgerState,
+  full: readonly FullSlots[] = fullSlots(status),
+): Verdict {
   const findings: Finding[] = [
     ...stopping(status),
     ...ledgerTrouble(ledger),
@@ -42,7 +52,7 @@ export function verdictOn(status: AdminStatus, ledger: LedgerState): Verdict {
     ...dropTrouble(status),
     ...unattendedTrouble(status),
     ...bugTrouble(status),
-    ...standing(status),
+    ...standing(status, full),
   ];
   // Beside what is wrong: what is at stake.
   const isWrong = findings.some(({ tone }) => tone === "bad");
@@ -159,12 +169,22 @@ function owedTrouble({ atMs, jobs }: AdminStatus): readonly Finding[] {
 
 /** Each client's dropped jobs are a finding of their own: a customer waits for them. */
 function dropTrouble({ drops }: AdminStatus): readonly Finding[] {
-  return drops.map(({ kind, count, clientId, actionType, region, firstAtMs }) => {
-    const jobs = count === 1 ? "1 job" : `${count} jobs`;
+  const most = drops.length <= dropsTold ? drops : drops.toSorted((a, b) => b.count - a.count);
+  const told = most.slice(0, dropsTold).map(({ kind, count, clientId, actionType, region, firstAtMs }): Finding => {
     const whose = clientId === undefined ? `for ${actionType}` : `of client ${clientId}`;
-    const what = `${jobs} ${whose} dropped since ${clockText(firstAtMs)} in ${region}`;
+    const what = `${jobsText(count)} ${whose} dropped since ${clockText(firstAtMs)} in ${region}`;
     return { tone: "bad", text: `${what}: ${dropReasons[kind]}`, spoken: `Jobs ${whose} are dropped` };
   });
+  const rest = most.slice(dropsTold);
+  if (rest.length === 0) return told;
+  const clients = new Set(rest.map(({ clientId }) => clientId)).size;
+  const count = rest.reduce((sum, drop) => sum + drop.count, 0);
+  const whose = clients === 1 ? "one more client" : `${clients} more clients`;
+  return [...told, { tone: "bad", text: `${jobsText(count)} of ${whose} dropped; see Failures and drops` }];
+}
+
+function jobsText(count: number): string {
+  return count === 1 ? "1 job" : `${count} jobs`;
 }
 
 const dropReasons = {
@@ -192,16 +212,29 @@ function bugTrouble({ totals }: AdminStatus): readonly Finding[] {
   return found;
 }
 
-function standing(status: AdminStatus): readonly Finding[] {
-  const { isPaused, isDraining, pollers, slots } = status;
+function standing(status: AdminStatus, full: readonly FullSlots[]): readonly Finding[] {
+  const { isPaused, isDraining, pollers } = status;
   if (isDraining) return [];
   if (isPaused) return [{ tone: "busy", text: "Paused: not accepting jobs until resume" }];
   const waiting = pollers.filter(({ lastGoodPollAtMs, failures }) => lastGoodPollAtMs === undefined && failures === 0);
   if (waiting.length > 0) return [{ tone: "busy", text: "Starting: not every action type has been polled yet" }];
-  if (slotsHeld(status) >= slots.max) {
-    return [{ tone: "busy", text: `At its limit: all ${slots.max} slots in use`, spoken: "At its limit" }];
-  }
-  return [];
+  return saturation(status, full);
+}
+
+/** Not wrong, but customers wait: how long is known only from when no poll could ask for more. */
+function saturation({ atMs, slots, pollers }: AdminStatus, full: readonly FullSlots[]): readonly Finding[] {
+  const names = typeNames(pollers.map(({ actionType }) => actionType));
+  const worker = full.find(({ actionTypes }) => actionTypes === undefined);
+  const found = (worker ? [worker] : full).map(({ actionTypes, max, lastPollAtMs }): Finding => {
+    const whose = actionTypes === undefined ? "" : ` of ${actionTypes.map(names).join(", ")}`;
+    const since =
+      lastPollAtMs !== undefined && atMs - lastPollAtMs >= waitMs ? ` since ${secondText(lastPollAtMs)}` : "";
+    const text = `At its limit: all ${max} slots${whose} in use; new jobs wait at CodePipeline${since}`;
+    return { tone: "busy", text, spoken: `At its limit${whose}` };
+  });
+  const recovered = slots.groups.reduce((sum, { waiting }) => sum + waiting, 0);
+  if (recovered === 0) return found;
+  return [...found, { tone: "busy", text: `${jobsText(recovered)} of a previous process wait for a slot` }];
 }
 
 function atWork(status: AdminStatus): Finding {

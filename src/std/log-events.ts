@@ -501,6 +501,8 @@ export const logEvents = {
       "isUnfinished",
       "order",
       "lastFault",
+      "nextTryAtMs",
+      "failedCalls",
     ],
     means: "One job in progress, after a `status` line.",
   },

@@ -64,11 +64,11 @@ describe("recent outcomes", () => {
     ]);
   });
 
-  it("are fifty at most, and their texts are cut", () => {
+  it("are five hundred at most, and their texts are cut", () => {
     const { end, look } = given();
-    for (let at = 0; at < 200; at++) end(`${at}`, succeeded({ summary: "x".repeat(2_000) }));
-    expect(look().recent).toHaveLength(50);
-    expect(look().recent[0]?.jobId).toBe("199");
+    for (let at = 0; at < 700; at++) end(`${at}`, succeeded({ summary: "x".repeat(2_000) }));
+    expect(look().recent).toHaveLength(500);
+    expect(look().recent[0]?.jobId).toBe("699");
     expect(look().recent[0]?.text).toHaveLength(301);
   });
 });

@@ -4,16 +4,23 @@ import { describe, expect, it } from "vitest";
 import { History } from "../../../src/admin/history.js";
 import { html } from "../../../src/admin/html.js";
 import { type PageView, pageText, sectionsOf } from "../../../src/admin/page.js";
-import { pageScript, pageStyle } from "../../../src/admin/page-assets.js";
+import { pageStyle } from "../../../src/admin/page-assets.js";
+import { filterFrom } from "../../../src/admin/page-filter.js";
+import { pageScript } from "../../../src/admin/page-script.js";
 import { durationText, type TimeForm, timeHtml } from "../../../src/admin/times.js";
 import { jobWith, nowMs, outage, pollerWith, statusWith } from "../../support/admin-status.js";
 
 const hostile = `</td><script>alert(1)</script><img src=x onerror=a>"'&\u202e\u0000\ud800`;
 
+const everything = filterFrom(new URLSearchParams());
 const links = [{ path: "/", name: "Overview" }];
 
 function viewWith(change: Parameters<typeof statusWith>[0] = {}): PageView {
   return { status: statusWith(change), ledger: { writable: true }, history: new History().view(nowMs) };
+}
+
+function liveOf(view: PageView, filter = everything): ReadonlyMap<string, string> {
+  return new Map([...sectionsOf(view, filter, true)].map(([name, make]) => [name, make()]));
 }
 
 describe("HTML", () => {
@@ -51,14 +58,14 @@ describe("the page", () => {
       ledger: { writable: false, reason: hostile },
       history: { ...history, recent: [past] },
     };
-    const text = pageText(view, { version: hostile, links });
+    const text = pageText(view, everything, { version: hostile, links });
     expect(text.match(/<script/g)).toEqual(["<script"]);
     expect(text).not.toMatch(/<img|\u202e/);
-    for (const section of Object.values(sectionsOf(view, true))) expect(section).not.toMatch(/<script|<img/);
+    for (const section of liveOf(view).values()) expect(section).not.toMatch(/<script|<img/);
   });
 
   it("is whole without a script: times are told, and it is loaded anew", () => {
-    const text = pageText(viewWith({ jobs: [jobWith()] }), { version: "1.2.3", links });
+    const text = pageText(viewWith({ jobs: [jobWith()] }), everything, { version: "1.2.3", links });
     expect(text).toContain("Working: 1 job running, nothing owed");
     expect(text).toMatch(/data-form="age">1 min</);
     expect(text).toMatch(/data-form="left">10 min left</);
@@ -67,20 +74,23 @@ describe("the page", () => {
   });
 
   it("changes no section merely because time passes", () => {
-    const before = sectionsOf(viewWith({ jobs: [jobWith()] }), true);
-    const after = sectionsOf(viewWith({ jobs: [jobWith()], atMs: nowMs + 20_000 }), true);
+    const before = liveOf(viewWith({ jobs: [jobWith()] }));
+    const after = liveOf(viewWith({ jobs: [jobWith()], atMs: nowMs + 20_000 }));
     expect(after).toEqual(before);
   });
 
-  it("shows a hundred jobs and says how many there are besides", () => {
+  it("shows fifty jobs and links to the rest", () => {
     const jobs = Array.from({ length: 1_234 }, (_, at) => jobWith({ jobId: `job-${at}` }));
-    const { jobs: table = "" } = sectionsOf(viewWith({ jobs }), true);
-    expect(table.match(/<tr role="row">/g)).toHaveLength(101);
-    expect(table).toContain("and 1134 more");
+    const table = liveOf(viewWith({ jobs })).get("jobs") ?? "";
+    expect(table.match(/<tr role="row" data-key/g)).toHaveLength(50);
+    expect(table).toContain('and 1184 more; <a href="/?all=1">');
+    const all = liveOf(viewWith({ jobs }), filterFrom(new URLSearchParams("all=1"))).get("jobs") ?? "";
+    expect(all.match(/<tr role="row" data-key/g)).toHaveLength(500);
+    expect(all).toContain("and 734 more; /status has them all");
   });
 
   it("loads nothing from elsewhere and has no style or script in line", () => {
-    const text = pageText(viewWith(), { version: "1.2.3", links });
+    const text = pageText(viewWith(), everything, { version: "1.2.3", links });
     expect(text).not.toMatch(/ style=| on\w+=|https?:\/\//);
     expect([...text.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, to]) => to)).toEqual([
       "/page.svg",
@@ -88,6 +98,8 @@ describe("the page", () => {
       "/page.js",
       "#main",
       "/",
+      "/?type=ThirdParty%2FTest%2FAcme-Scan%2F1",
+      "/?refresh=off",
       "/status",
       "/metrics",
       "/readyz",

@@ -39,12 +39,14 @@ function given() {
   const look = () => {
     looks += 1;
     if (now.fault) throw now.fault;
-    return { atMs: clock.now(), sections: { ...now.sections } };
+    const sections = { ...now.sections };
+    const sectionsFor = () => new Map(Object.entries(sections).map(([name, text]) => [name, () => text]));
+    return { atMs: clock.now(), sectionsFor };
   };
   const streams = new Streams({ clock, version: "1.2.3", look, onFault: (error) => faults.push(error) });
-  const open = () => {
+  const open = (channel = "") => {
     const page = new Page();
-    streams.open(page as unknown as ServerResponse);
+    streams.open(page as unknown as ServerResponse, channel);
     return page;
   };
   return { clock, now, faults, streams, open, looks: () => looks };

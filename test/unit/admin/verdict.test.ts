@@ -146,7 +146,7 @@ describe("the verdict", () => {
       "all slots are taken",
       { jobs: Array.from({ length: 10 }, (_, at) => jobWith({ jobId: `${at}` })) },
       "busy",
-      "At its limit: all 10 slots in use",
+      "At its limit: all 10 slots in use; new jobs wait at CodePipeline",
     ],
     [
       "a bug showed",

@@ -1,0 +1,71 @@
+// Long names in a few letters, for rows of one line: ids by their beginning, action types by their provider where that
+// says which one is meant. The whole name is always at hand: in a title, in a link, by a button that copies it.
+import { type Html, html, type Piece } from "./html.js";
+
+const wholeMax = 14;
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-/i;
+
+/** The beginning of a UUID, as the log writes it; of other long ids both ends, since many begin alike. */
+export function shortId(id: string): string {
+  if (id.length <= wholeMax) return id;
+  if (uuid.test(id)) return id.slice(0, 8);
+  return `${id.slice(0, 6).toWellFormed()}…${id.slice(-6).toWellFormed()}`;
+}
+
+/** An id that leads to `href` and can be copied whole; `what` says of what it is the id. */
+export function idHtml(id: string, what: string, href: string): Html {
+  return html`<span class="ids"><a href="${href}"><bdi class="id" title="${id}">${shortId(id)}</bdi></a>${copyButton(what)}</span>`;
+}
+
+/** Copies the title of the element before it; shown only where there are scripts. */
+function copyButton(what: string): Html {
+  return html`<button type="button" class="copy" title="Copy the ${what}"><span class="hidden">Copy the ${what}</span></button>`;
+}
+
+/** `Acme-Deploy` for `Custom/Deploy/Acme-Deploy/1`, as long as all given names stay apart; else with more of it. */
+export type TypeNames = (actionType: string) => string;
+
+export function typeNames(all: Iterable<string>): TypeNames {
+  const byProvider = Map.groupBy(new Set(all), (type) => type.split("/")[2] ?? type);
+  const short = new Map<string, string>();
+  for (const types of byProvider.values()) {
+    for (const form of forms) {
+      const names = types.map(form);
+      if (new Set(names).size < types.length) continue;
+      for (const [at, type] of types.entries()) short.set(type, names[at] ?? type);
+      break;
+    }
+  }
+  return (type) => short.get(type) ?? type;
+}
+
+/** From short to whole. */
+const forms: readonly ((type: string) => string)[] = [
+  (type) => type.split("/")[2] ?? type,
+  (type) => within(type, ([, , provider, version]) => `${provider} ${version}`),
+  (type) => within(type, ([, category, provider]) => `${category} ${provider}`),
+  (type) => within(type, ([owner, , provider]) => `${owner} ${provider}`),
+  (type) => type,
+];
+
+function within(type: string, form: (parts: readonly string[]) => string): string {
+  const parts = type.split("/");
+  return parts.length === 4 ? form(parts) : type;
+}
+
+/** The short name, with the whole one at hand. */
+export function typeHtml(type: string, names: TypeNames): Piece {
+  const name = names(type);
+  return name === type ? type : html`<span title="${type}">${name}</span>`;
+}
+
+/** One line of a longer text. */
+export function lineHtml(text: string): Html {
+  return html`<span class="text" title="${text}">${text}</span>`;
+}
+
+/** The address of one job's page. */
+export function jobHref(job: { readonly jobId: string; readonly region: string }, hasRegions: boolean): string {
+  const place = hasRegions ? `?${new URLSearchParams({ region: job.region })}` : "";
+  return `/jobs/${encodeURIComponent(job.jobId.toWellFormed())}${place}`;
+}

@@ -97,7 +97,8 @@ figure p { margin: .25rem 0 0; font-size: .9rem; }
 svg { display: block; width: 100%; height: auto; margin-top: .25rem; }
 svg path { pointer-events: none; }
 svg text { fill: var(--quiet); font-size: 12px; font-family: inherit; }
-.spark { width: 180px; height: 1.25rem; margin: 0; }
+.spark { width: 180px; height: 1.25rem; margin: 0; } .spark-base { stroke: var(--line); }
+td time[data-form] { display: inline-block; min-width: 4em; }
 .axis { stroke: var(--quiet); } .grid { stroke: var(--line); stroke-dasharray: 3 3; }
 .hits rect { fill: transparent; } .hits rect:hover { fill: var(--line); }
 footer { margin-top: 2rem; } footer a { margin-right: 1rem; }
@@ -117,7 +118,8 @@ footer { margin-top: 2rem; } footer a { margin-right: 1rem; }
 @media (max-width: 34rem) {
   svg text { font-size: 20px; }
   .figures > div { padding: .5rem .75rem; }
-  td.wide { flex-basis: 100%; }
+  td.wide { flex: 0 1 auto; }
+  td time[data-form] { min-width: 0; }
 }
 `;
 

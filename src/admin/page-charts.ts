@@ -8,7 +8,7 @@ import { clockText } from "./times.js";
 const width = 640;
 const height = 170;
 /** Room for the numbers at the left, the times below, and half a letter above. */
-const left = 44;
+const left = 58;
 const base = height - 26;
 const top = 12;
 
@@ -38,7 +38,7 @@ export function throughputChart(hour: readonly Minute[], type: string | undefine
     keys: [
       ["good", "succeeded or continued"],
       ["failed", "failed"],
-      ["dropped", "dropped"],
+      ...(sum("dropped") > 0 ? [["dropped", "dropped"] as const] : []),
     ],
     bars: Object.entries(bars),
     scale,
@@ -102,7 +102,7 @@ export function sparkline(minutes: readonly (Results | undefined)[]): Html {
     good += rect(at * 3, lineHeight - high, 2, high);
     bad += rect(at * 3, lineHeight - higher, 2, higher - high);
   }
-  return html`<svg class="spark" viewBox="0 0 180 ${lineHeight}" width="180" height="${lineHeight}" role="img" aria-label="at most ${most} in a minute"><title>at most ${most} in a minute</title><path class="good-fill" d="${good}"/><path class="failed-fill" d="${bad}"/></svg>`;
+  return html`<svg class="spark" viewBox="0 0 180 ${lineHeight}" width="180" height="${lineHeight}" role="img" aria-label="at most ${most} in a minute"><title>at most ${most} in a minute</title><path class="spark-base" d="M0 19.5h180"/><path class="good-fill" d="${good}"/><path class="failed-fill" d="${bad}"/></svg>`;
 }
 
 interface FigureOptions {

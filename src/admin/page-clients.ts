@@ -17,7 +17,7 @@ interface ClientRow extends ClientCount {
 }
 
 /** Those with most jobs at work first, then those with most trouble. */
-export function clientTable({ status, filter }: TableContext, counts: readonly ClientCount[]): Html {
+export function clientTable({ status, filter, clientName }: TableContext, counts: readonly ClientCount[]): Html {
   const running = new Map<string | undefined, number>();
   for (const { state, clientId } of status.jobs) {
     if (state !== "settled") running.set(clientId, (running.get(clientId) ?? 0) + 1);
@@ -38,7 +38,7 @@ export function clientTable({ status, filter }: TableContext, counts: readonly C
       name: "Client",
       cell: ({ clientId }) => {
         if (clientId === undefined) return html`<span class="quiet">custom action types</span>`;
-        return idHtml(clientId, "client id", pathOf({ ...filter, client: clientId }));
+        return idHtml(clientId, "client id", pathOf({ ...filter, client: clientId }), clientName(clientId));
       },
     },
     { name: "Running", kind: "num", cell: (row) => row.running },

@@ -18,6 +18,7 @@ export interface TableContext {
   readonly filter: PageFilter;
   readonly moment: Moment;
   readonly names: TypeNames;
+  readonly clientName: (id: string) => string;
   /** Several accounts or Regions are at work: which one it is has a column. */
   readonly hasAccounts: boolean;
   readonly hasRegions: boolean;
@@ -148,7 +149,12 @@ export function owedTable(context: TableContext): Counted {
   const columns: readonly Column<JobStatusLine>[] = [
     ...formColumn(forms),
     ...whose<JobStatusLine>(context),
-    { name: "Why", kind: "wide", cell: ({ lastFault }) => (lastFault ? lineHtml(lastFault.message) : "–") },
+    {
+      name: "Why",
+      kind: "wide",
+      cell: ({ lastFault }) =>
+        lastFault ? lineHtml(`${lastFault.operation}: ${lastFault.code}`, lastFault.message) : "–",
+    },
     {
       name: "Owed for",
       kind: "num",
@@ -257,7 +263,7 @@ function whose<Row>(
   jobOf: (row: Row) => Named = (row) => row as unknown as Named,
   client: (row: Row, own: Piece) => Piece = (_, own) => own,
 ): readonly Column<Row>[] {
-  const { names, filter, hasRegions } = context;
+  const { names, clientName, filter, hasRegions } = context;
   return [
     column<Row>("Job", (row) => {
       const job = jobOf(row);
@@ -268,7 +274,7 @@ function whose<Row>(
     column<Row>("Client", (row) => {
       const { clientId } = jobOf(row);
       if (clientId === undefined) return "–";
-      return client(row, idHtml(clientId, "client id", pathOf({ ...filter, client: clientId })));
+      return client(row, idHtml(clientId, "client id", pathOf({ ...filter, client: clientId }), clientName(clientId)));
     }),
   ];
 }

@@ -27,7 +27,7 @@ import {
   type TableContext,
 } from "./page-tables.js";
 import { type FullSlots, fullSlots } from "./saturation.js";
-import { typeNames } from "./short-names.js";
+import { shortIds, typeNames } from "./short-names.js";
 import { type Moment, timeHtml } from "./times.js";
 import { verdictOn } from "./verdict.js";
 import { type AdminStatus, slotsHeld } from "./view.js";
@@ -96,8 +96,8 @@ export function pageText(
   const lists: readonly (readonly [string, string, boolean?])[] = [
     ["owed", "Owed results", true],
     ["failures", "Failures and drops"],
-    ["jobs", "Running jobs", true],
     ["clients", "Clients"],
+    ["jobs", "Running jobs", true],
     ["pollers", "Pollers"],
     ["outcomes", "Recent outcomes"],
   ];
@@ -141,6 +141,7 @@ function contextOf({ status, history, forms }: PageView, filter: PageFilter, mom
     filter,
     moment,
     names: typeNames(all.map(({ actionType }) => actionType)),
+    clientName: shortIds([...jobs, ...history.clients].flatMap(({ clientId }) => clientId ?? [])),
     hasAccounts: new Set(all.map(({ account = defaultAccount }) => account)).size > 1,
     hasRegions: new Set(all.map(({ region }) => region)).size > 1,
     ...(forms ? { forms } : {}),

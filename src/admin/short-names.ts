@@ -9,12 +9,23 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-/i;
 export function shortId(id: string): string {
   if (id.length <= wholeMax) return id;
   if (uuid.test(id)) return id.slice(0, 8);
-  return `${id.slice(0, 6).toWellFormed()}…${id.slice(-6).toWellFormed()}`;
+  return bothEnds(id);
+}
+
+/** Short forms that stay apart as long as the ids do: of those that begin alike, both ends. */
+export function shortIds(all: Iterable<string>): (id: string) => string {
+  const byShort = Map.groupBy(new Set(all), shortId);
+  const alike = new Set([...byShort.values()].flatMap((ids) => (ids.length > 1 ? ids : [])));
+  return (id) => (alike.has(id) ? bothEnds(id) : shortId(id));
+}
+
+function bothEnds(id: string): string {
+  return id.length <= wholeMax ? id : `${id.slice(0, 4).toWellFormed()}…${id.slice(-6).toWellFormed()}`;
 }
 
 /** An id that leads to `href` and can be copied whole; `what` says of what it is the id. */
-export function idHtml(id: string, what: string, href: string): Html {
-  return html`<span class="ids"><a href="${href}"><bdi class="id" title="${id}">${shortId(id)}</bdi></a>${copyButton(what)}</span>`;
+export function idHtml(id: string, what: string, href: string, short = shortId(id)): Html {
+  return html`<span class="ids"><a href="${href}"><bdi class="id" title="${id}">${short}</bdi></a>${copyButton(what)}</span>`;
 }
 
 /** Copies the title of the element before it; shown only where there are scripts. */
@@ -60,8 +71,8 @@ export function typeHtml(type: string, names: TypeNames): Piece {
 }
 
 /** One line of a longer text. */
-export function lineHtml(text: string): Html {
-  return html`<span class="text" title="${text}">${text}</span>`;
+export function lineHtml(text: string, whole = text): Html {
+  return html`<span class="text" title="${whole}">${text}</span>`;
 }
 
 /** The address of one job's page. */

@@ -65,3 +65,60 @@ export async function makeOutage({ rig, gate }: Scene): Promise<() => void> {
   await rig.event("job-settled", () => rig.count("job-settled") >= 15);
   return remove;
 }
+
+/** So many clients with their tokens, in both of whose types jobs are made. */
+const clients = Array.from({ length: 40 }, (_, at) => {
+  const number = String(at).padStart(12, "0");
+  return [`7d3c1f0a-5b2e-4c6d-9e8f-${number}`, `token-of-client-${at}`] as const;
+});
+
+/** A daemon of many customers, with room for 240 jobs. */
+export async function startCrowd(): Promise<Scene> {
+  const gate = new Gate();
+  const rig = await startRig({
+    tokens: Object.fromEntries(clients),
+    actionTypes: [
+      { ...thirdParty, maxConcurrentJobs: 200 },
+      { ...thirdParty, provider: "Acme-Deploy", category: "Deploy", maxConcurrentJobs: 40 },
+    ],
+    config: { admin: { host: "127.0.0.1", port: await freePort() }, worker: { maxConcurrentJobs: 240 } },
+    handle: async (job) => {
+      const { as, text } = job.configuration;
+      if (as === "waits") await gate.enter();
+      if (as === "fails") return { kind: "failed", type: "ConfigurationError", message: text ?? "Target is missing" };
+      return { kind: "succeeded", summary: "3 findings, none of them severe" };
+    },
+  });
+  return {
+    rig,
+    gate,
+    url: rig.daemon.adminUrl ?? "",
+    async [Symbol.asyncDispose]() {
+      gate.release(1_000);
+      await rig[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** `ended` jobs are over, one of fifty failed, and 200 run. */
+export async function makeCrowd({ rig, gate }: Scene, ended: number): Promise<void> {
+  const deploy = { ...thirdParty, provider: "Acme-Deploy", category: "Deploy" } as const;
+  for (const [at, [clientId, clientToken]] of clients.entries()) {
+    const of = { clientId, clientToken };
+    const count = ended / clients.length;
+    rig.emulator.addJobs({ ...of, actionType: thirdParty, count: Math.floor(count * 0.9) });
+    rig.emulator.addJobs({ ...of, actionType: deploy, count: Math.ceil(count * 0.08) });
+    const text = at % 7 === 0 ? `No answer from target ${at} within 30 s` : "Target is missing";
+    const configuration = { as: "fails", text };
+    rig.emulator.addJobs({ ...of, actionType: thirdParty, configuration, count: Math.ceil(count * 0.02) });
+    // Client by client, so that each wait is short.
+    let seen = 0;
+    await rig.event("job-reported", () => ++seen >= count * (at + 1));
+  }
+  for (const [clientId, clientToken] of clients) {
+    const of = { clientId, clientToken, configuration: { as: "waits" } };
+    rig.emulator.addJobs({ ...of, actionType: thirdParty, count: 4 });
+    rig.emulator.addJobs({ ...of, actionType: deploy, count: 1 });
+  }
+  await gate.waiting(200);
+}

@@ -8,7 +8,7 @@ import { clockText } from "./times.js";
 const width = 640;
 const height = 170;
 /** Room for the numbers at the left, the times below, and half a letter above. */
-const left = 58;
+const left = 48;
 const base = height - 26;
 const top = 12;
 
@@ -42,7 +42,7 @@ export function throughputChart(hour: readonly Minute[], type: string | undefine
     ],
     bars: Object.entries(bars),
     scale,
-    label: String,
+    label: (count) => (count >= 10_000 ? `${count / 1_000}k` : String(count)),
     hour,
     titles: counts.map(({ good, failed, dropped: lost }) =>
       good + failed + lost === 0 ? undefined : `${good} succeeded or continued, ${failed} failed, ${lost} dropped`,
@@ -62,7 +62,9 @@ export function pickupChart(hour: readonly Minute[]): Html {
     median === undefined || slow === undefined
       ? "No job was picked up in the last hour."
       : `Half of the jobs were picked up within ${msText(median)}, 95 % within ${msText(slow)}.`;
-  const scale = scaleOf(Math.max(0, ...points.map((point) => point.slow ?? 0)));
+  const most = Math.max(0, ...points.map((point) => point.slow ?? 0));
+  const scale = scaleOf(most);
+  const isInSeconds = most >= 2_000;
   const bars = { middle: "", slow: "" };
   for (const [at, point] of points.entries()) {
     if (point.median === undefined || point.slow === undefined) continue;
@@ -71,6 +73,7 @@ export function pickupChart(hour: readonly Minute[]): Html {
   }
   return figure({
     title: "Pickup time",
+    unit: isInSeconds ? "s" : "ms",
     words,
     keys: [
       ["middle", "half of the jobs"],
@@ -78,7 +81,7 @@ export function pickupChart(hour: readonly Minute[]): Html {
     ],
     bars: Object.entries(bars),
     scale,
-    label: msText,
+    label: (ms) => String(isInSeconds ? ms / 1_000 : ms),
     hour,
     titles: points.map(({ median: middle, slow: late }) =>
       middle === undefined || late === undefined
@@ -107,6 +110,8 @@ export function sparkline(minutes: readonly (Results | undefined)[]): Html {
 
 interface FigureOptions {
   readonly title: string;
+  /** Of the numbers at the left; absent: they count. */
+  readonly unit?: string;
   readonly words: string;
   readonly keys: readonly (readonly [string, string])[];
   /** Paths by their key. */
@@ -118,7 +123,7 @@ interface FigureOptions {
   readonly titles: readonly (string | undefined)[];
 }
 
-function figure({ title, words, keys, bars, scale, label, hour, titles }: FigureOptions): Html {
+function figure({ title, unit, words, keys, bars, scale, label, hour, titles }: FigureOptions): Html {
   const legend = keys.map(([key, text]) => html`<span class="key ${key}-fill"></span>${text} `);
   const lines = scale.ticks.map((value) => {
     const y = round(yOf(value, scale));
@@ -134,7 +139,7 @@ function figure({ title, words, keys, bars, scale, label, hour, titles }: Figure
     if (text === undefined || !minute) return undefined;
     return html`<rect x="${xOf(at)}" y="${top}" width="${slot}" height="${base - top}"><title>${clockText(minute.startMs)}: ${text}</title></rect>`;
   });
-  return html`<figure><figcaption><span class="strong">${title}</span> <span class="legend">${legend}</span></figcaption>
+  return html`<figure><figcaption><span><span class="strong">${title}</span>${unit === undefined ? undefined : ` in ${unit}`}</span> <span class="legend">${legend}</span></figcaption>
 <svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}: ${words}">
 ${lines}${times}<text x="${width}" y="${base + 18}" text-anchor="end">now, UTC</text>
 <g class="hits">${hits}</g>${bars.map(([key, path]) => html`<path class="${key}-fill" d="${path}"/>`)}

@@ -125,6 +125,12 @@ export const pageScript = `"use strict";
         continue;
       }
       waiting.delete(id);
+      // A text that is replaced is read out by all; one that changes, only by some.
+      if (id === "spoken") {
+        const text = template.content.textContent;
+        if (element.textContent !== text) element.textContent = text;
+        continue;
+      }
       children(element, template.content);
       if (id === "verdict") titled();
     }
@@ -258,10 +264,21 @@ export const pageScript = `"use strict";
     event.preventDefault();
     filter.dispatchEvent(new Event("change"));
   });
-  addEventListener("popstate", () => location.reload());
+  // A link to a place on the page is not another filter.
+  let search = location.search;
+  addEventListener("popstate", () => {
+    if (filter === null || location.search === search) return;
+    const query = new URLSearchParams(location.search);
+    for (const field of filter.elements) {
+      if (field.type === "checkbox") field.checked = query.has(field.name);
+      else if (field.name !== "") field.value = query.get(field.name) ?? "";
+    }
+    narrowed();
+  });
 
   function narrowed() {
-    document.body.dataset.stream = "/events" + location.search;
+    search = location.search;
+    document.body.dataset.stream = "/events" + search;
     waiting.clear();
     reconnect();
   }

@@ -227,9 +227,9 @@ function saturation({ atMs, slots, pollers }: AdminStatus, full: readonly FullSl
   const worker = full.find(({ actionTypes }) => actionTypes === undefined);
   const found = (worker ? [worker] : full).map(({ actionTypes, max, lastPollAtMs }): Finding => {
     const whose = actionTypes === undefined ? "" : ` of ${actionTypes.map(names).join(", ")}`;
-    const since =
-      lastPollAtMs !== undefined && atMs - lastPollAtMs >= waitMs ? ` since ${secondText(lastPollAtMs)}` : "";
-    const text = `At its limit: all ${max} slots${whose} in use; new jobs wait at CodePipeline${since}`;
+    const isLong = lastPollAtMs !== undefined && atMs - lastPollAtMs >= waitMs;
+    const since = isLong ? `no poll since ${secondText(lastPollAtMs)}, so ` : "";
+    const text = `At its limit: all ${max} slots${whose} in use; ${since}new jobs wait at CodePipeline`;
     return { tone: "busy", text, spoken: `At its limit${whose}` };
   });
   const recovered = slots.groups.reduce((sum, { waiting }) => sum + waiting, 0);

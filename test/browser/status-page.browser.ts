@@ -1,56 +1,12 @@
-// The status page as people meet it, in a real browser: wide and narrow, light and dark, idle, busy, in an outage and at
+// The overview as people meet it, in a real browser: wide and narrow, light and dark, idle, busy, in an outage and at
 // the end; by mouse, keyboard and ear; with and without scripts. SCREENSHOTS=folder keeps a picture of each scene.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Secret } from "../../src/job/secret.js";
 import { freePort, startRig, thirdParty } from "../support/rig.js";
 import { hostile, makeBusy, makeOutage, type Scene, startScene } from "./scenes.js";
-
-const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
-let browser: Browser;
-
-beforeAll(async () => {
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
-});
-afterAll(() => browser.close());
-
-interface Visit {
-  readonly page: Page;
-  /** Whatever the browser complained of. */
-  readonly complaints: readonly string[];
-}
-
-async function visit(url: string, options: BrowserContextOptions = {}): Promise<Visit> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  onTestFinished(() => context.close());
-  const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("request", (request) => {
-    if (!request.url().startsWith(url)) complaints.push(`asks elsewhere: ${request.url()}`);
-  });
-  await page.goto(url);
-  if (options.javaScriptEnabled !== false) await isLive(page);
-  return { page, complaints };
-}
-
-/** Playwright's own waiting evaluates texts within the page, which its policy forbids. */
-async function until(page: Page, expression: string): Promise<void> {
-  const endMs = performance.now() + 20_000;
-  while (!(await page.evaluate(expression))) {
-    if (performance.now() > endMs) throw new Error(`not within 20 s: ${expression}`);
-    await page.waitForTimeout(50);
-  }
-}
-
-const isLive = (page: Page) => until(page, "document.getElementById('live').textContent === 'live'");
-const says = (page: Page, text: string) =>
-  until(page, `document.querySelector("h1").textContent.includes(${JSON.stringify(text)})`);
+import { accessible, isLive, says, until, visit } from "./visits.js";
 
 /** Looks at a scene in each size and theme; nothing may stick out at the sides, and nothing be complained of. */
 async function lookAt({ url }: Scene, name: string): Promise<void> {
@@ -65,6 +21,7 @@ async function lookAt({ url }: Scene, name: string): Promise<void> {
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme });
       expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
+      if (size !== "tablet") await accessible(page);
       const folder = process.env["SCREENSHOTS"];
       if (!folder) continue;
       mkdirSync(folder, { recursive: true });
@@ -118,7 +75,7 @@ describe("the status page", () => {
     await using scene = await startScene();
     await makeBusy(scene);
     const { page, complaints } = await visit(scene.url);
-    const said = page.locator("#outcomes td", { hasText: "onerror=" });
+    const said = page.locator("#outcomes td .text", { hasText: "onerror=" });
     expect(await said.textContent()).toBe(hostile.replace("\u202e", "\ufffd"));
     expect(await page.evaluate("window.hacked")).toBeUndefined();
     expect(complaints).toEqual([]);
@@ -156,8 +113,10 @@ describe("the status page", () => {
     const first = await start();
     const { page } = await visit(`http://127.0.0.1:${port}`);
     await first[Symbol.asyncDispose]();
-    await until(page, "document.getElementById('live').textContent === 'partnerd has stopped'");
-    expect(await page.getByRole("status").textContent()).toBe("partnerd has stopped");
+    await until(page, "document.getElementById('live').textContent.startsWith('partnerd stopped at ')");
+    const told = /^partnerd stopped at \d\d:\d\d:\d\d UTC. Below is what it said last.$/;
+    expect(await page.locator("#live").textContent()).toMatch(told);
+    expect(await page.getByRole("status").textContent()).toMatch(told);
     expect(await page.locator("h1").textContent()).toBe("Stopped; all results reported");
     expect(await page.evaluate("document.body.classList.contains('stale')")).toBe(true);
     await using _second = await start();
@@ -195,15 +154,25 @@ describe("for keyboard and ear", () => {
     await makeBusy(scene);
     const { page } = await visit(scene.url);
     expect(await page.evaluate("document.documentElement.lang")).toBe("en");
-    for (const role of ["banner", "main", "contentinfo", "navigation", "status"] as const) {
+    for (const role of ["banner", "main", "contentinfo", "search", "status"] as const) {
       expect(`${role}: ${await page.getByRole(role).count()}`).toBe(`${role}: 1`);
     }
     expect(await page.getByRole("heading", { level: 1 }).count()).toBe(1);
-    for (const name of ["Owed results", "Running jobs", "Pollers", "The last hour", "Recent outcomes"]) {
-      expect(await page.getByRole("region", { name }).getByRole("heading", { level: 2 }).textContent()).toBe(name);
+    expect(await page.getByRole("navigation").count()).toBe(2);
+    const titles = ["The last hour", "Action types", "Owed results", "Failures and drops", "Clients", "Running jobs"];
+    for (const name of [...titles, "Pollers", "Recent outcomes"]) {
+      const region = page.getByRole("region", { name, exact: true });
+      expect(await region.getByRole("heading", { level: 2 }).textContent()).toMatch(new RegExp(`^${name}`));
     }
-    for (const name of ["Running jobs", "Pollers", "Recent outcomes"]) {
-      const table = page.getByRole("table", { name });
+    for (const name of [
+      "Action types",
+      "Failures and drops",
+      "Clients",
+      "Running jobs",
+      "Pollers",
+      "Recent outcomes",
+    ]) {
+      const table = page.getByRole("table", { name, exact: true });
       const columns = await table.getByRole("columnheader").count();
       expect(await table.getByRole("row").nth(1).getByRole("cell").count()).toBe(columns);
     }
@@ -219,7 +188,7 @@ describe("for keyboard and ear", () => {
     const { page } = await visit(scene.url, { viewport: { width: 375, height: 812 } });
     const row = page.getByRole("table", { name: "Running jobs" }).getByRole("row").nth(1);
     expect(await row.getByRole("cell").count()).toBeGreaterThanOrEqual(7);
-    expect(await page.evaluate("getComputedStyle(document.querySelector('#jobs tbody tr')).display")).toBe("block");
+    expect(await page.evaluate("getComputedStyle(document.querySelector('#jobs tbody tr')).display")).toBe("flex");
   });
 
   it("the first stop is a link past the head, and every stop shows where it is", async () => {
@@ -231,10 +200,8 @@ describe("for keyboard and ear", () => {
       stops.push(await page.evaluate<string>("document.activeElement.textContent"));
       expect(await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")).toBe("solid");
     }
-    expect(stops).toEqual(["Skip to the content", "status as JSON", "metrics", "readiness"]);
-    await page.keyboard.press("Shift+Tab");
-    await page.keyboard.press("Shift+Tab");
-    await page.keyboard.press("Shift+Tab");
+    expect(stops.slice(0, 2)).toEqual(["Skip to the content", "Overview"]);
+    for (let at = 0; at < 3; at++) await page.keyboard.press("Shift+Tab");
     await page.keyboard.press("Enter");
     expect(await page.evaluate("document.activeElement.id")).toBe("main");
   });

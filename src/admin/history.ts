@@ -97,10 +97,18 @@ export class History {
       const startMs = first + at * minuteMs;
       return known.get(startMs) ?? emptyMinute(startMs);
     });
+    // Made when they are looked at: most of what is sent to an open page needs none of them.
+    const [recent, troubles, clients] = [this.#recent, this.#troubles, this.#clients];
     return {
-      recent: this.#recent.newestFirst(),
-      troubles: this.#troubles.newestFirst(),
-      clients: this.#clients.counts(nowMs),
+      get recent() {
+        return recent.newestFirst();
+      },
+      get troubles() {
+        return troubles.newestFirst();
+      },
+      get clients() {
+        return clients.counts(nowMs);
+      },
       hour,
       percent: this.#percent,
     };

@@ -80,14 +80,32 @@ function nextPoll(poller: PollerStatus, { status, moment }: TableContext): Piece
   return timeHtml(isDraining ? undefined : poller.nextPollAtMs, "next", moment, late(slotGroupOf(slots, poller)));
 }
 
-/** Jobs in flight whose outcome is not fixed yet, oldest first. */
-export function jobTable(context: TableContext, percent: ReadonlyMap<string, number>): Counted {
-  const { status, moment, filter, forms } = context;
-  const all = status.jobs.filter(({ state }) => state !== "settled");
+/** The jobs that the filter lets through, oldest first, and of how many. */
+export interface MeantJobs {
+  readonly jobs: readonly JobStatusLine[];
+  readonly of: number;
+}
+
+/** Jobs in flight whose outcome is not fixed yet. */
+export function runningJobs({ jobs }: AdminStatus, filter: PageFilter): MeantJobs {
+  const all = jobs.filter(({ state }) => state !== "settled");
   const isWrong = ({ lastFault, isUnfinished }: JobStatusLine) => lastFault !== undefined || isUnfinished;
-  const jobs = all
-    .filter((job) => isMeant(filter, job) && (!filter.failed || isWrong(job)))
-    .toSorted((a, b) => a.sinceMs - b.sinceMs);
+  const meant = all.filter((job) => isMeant(filter, job) && (!filter.failed || isWrong(job)));
+  return { jobs: meant.toSorted(oldestFirst), of: all.length };
+}
+
+/** Results that CodePipeline has not taken yet. */
+export function owedResults({ jobs }: AdminStatus, filter: PageFilter): MeantJobs {
+  const all = jobs.filter(({ state }) => state === "settled");
+  return { jobs: all.filter((job) => isMeant(filter, job)).toSorted(oldestFirst), of: all.length };
+}
+
+function oldestFirst(a: JobStatusLine, b: JobStatusLine): number {
+  return a.sinceMs - b.sinceMs;
+}
+
+export function jobTable(context: TableContext, { jobs, of }: MeantJobs, percent: ReadonlyMap<string, number>): Html {
+  const { moment, filter, forms } = context;
   const columns: readonly Column<JobStatusLine>[] = [
     ...formColumn(forms),
     ...whose<JobStatusLine>(context),
@@ -105,15 +123,14 @@ export function jobTable(context: TableContext, percent: ReadonlyMap<string, num
           },
         ]),
   ];
-  const table = tableHtml({
+  return tableHtml({
     caption: "Running jobs",
     columns,
     rows: jobs.slice(0, filter.all ? rowsOnDemand : rowsMax),
     keyOf: nameOf,
-    empty: all.length === 0 ? "No job is running." : "No running job is like that.",
+    empty: of === 0 ? "No job is running." : "No running job is like that.",
     ...moreRows(jobs.length, context),
   });
-  return { table, shown: jobs.length, of: all.length };
 }
 
 function stateHtml({ state, isAwaitingCallback, isUnfinished, order, lastFault, failedCalls }: JobStatusLine): Piece {
@@ -130,18 +147,8 @@ function progressHtml(percent: number | undefined): Piece {
   return html`<progress max="100" value="${percent}" aria-label="progress"></progress> ${percent} %`;
 }
 
-/** A table, and how many of how many rows are meant by the filter. */
-export interface Counted {
-  readonly table: Html;
-  readonly shown: number;
-  readonly of: number;
-}
-
-/** Results that CodePipeline has not taken yet, oldest first. */
-export function owedTable(context: TableContext): Counted {
+export function owedTable(context: TableContext, { jobs: owed, of }: MeantJobs): Html {
   const { status, moment, filter, forms } = context;
-  const all = status.jobs.filter(({ state }) => state === "settled");
-  const owed = all.filter((job) => isMeant(filter, job)).toSorted((a, b) => a.sinceMs - b.sinceMs);
   const next = ({ isUnfinished, nextTryAtMs }: JobStatusLine): Piece => {
     if (status.end || isUnfinished) return status.end?.isDurable === false ? "never: lost" : "at the next start";
     return timeHtml(nextTryAtMs, "next", moment);
@@ -163,15 +170,14 @@ export function owedTable(context: TableContext): Counted {
     { name: "Tries", kind: "num", cell: ({ failedCalls }) => failedCalls ?? "–" },
     { name: "Next try", kind: "num", cell: next },
   ];
-  const table = tableHtml({
+  return tableHtml({
     caption: "Owed results",
     columns,
     rows: owed.slice(0, filter.all ? rowsOnDemand : rowsMax),
     keyOf: nameOf,
-    empty: all.length === 0 ? "Nothing is owed to CodePipeline." : "No owed result is like that.",
+    empty: of === 0 ? "Nothing is owed to CodePipeline." : "No owed result is like that.",
     ...moreRows(owed.length, context),
   });
-  return { table, shown: owed.length, of: all.length };
 }
 
 /** What went wrong lately: equal failures are one row, the one with the latest first. */

@@ -18,12 +18,14 @@ import {
 import type { PageForms } from "./page-forms.js";
 import { type Frame, framed, section } from "./page-frame.js";
 import {
-  type Counted,
   failureTable,
   jobTable,
+  type MeantJobs,
   outcomeTable,
+  owedResults,
   owedTable,
   pollerTable,
+  runningJobs,
   type TableContext,
 } from "./page-tables.js";
 import { type FullSlots, fullSlots } from "./saturation.js";
@@ -52,13 +54,12 @@ const choicesMax = 200;
 /** The parts that change. `isLive`: times are left for the script to fill in, so that only news changes a part. */
 export function sectionsOf(view: PageView, filter: PageFilter, isLive: boolean): Sections {
   const { status, ledger, history, forms } = view;
-  const context = contextOf(view, filter, { nowMs: status.atMs, isLive });
-  const { moment, names } = context;
+  const moment: Moment = { nowMs: status.atMs, isLive };
+  const context = once(() => contextOf(view, filter, moment));
   const full = view.full ?? fullSlots(status);
   const verdict = verdictOn(status, ledger, full);
-  const owed = once(() => owedTable(context));
-  const jobs = once(() => jobTable(context, history.percent));
-  const count = ({ shown, of }: Counted) => (of === 0 ? html`` : html`${shown === of ? of : `${shown} of ${of}`}`);
+  const owed = once(() => owedResults(status, filter));
+  const running = once(() => runningJobs(status, filter));
   const parts: Readonly<Record<string, () => Html>> = {
     verdict: () => verdictHtml(verdict),
     spoken: () => html`${verdict.spoken}`,
@@ -66,18 +67,18 @@ export function sectionsOf(view: PageView, filter: PageFilter, isLive: boolean):
     ...(forms ? { controls: () => forms.controls(status) } : {}),
     narrow: () => narrowNote(filter),
     charts: () => {
-      const typeName = filter.type === undefined ? "" : names(filter.type);
+      const typeName = filter.type === undefined ? "" : context().names(filter.type);
       return html`${throughputChart(history.hour, filter.type, typeName)}${pickupChart(history.hour)}`;
     },
-    types: () => typeTable(context, history.hour),
-    clients: () => clientTable(context, history.clients),
-    "owed-count": () => count(owed()),
-    owed: () => owed().table,
-    failures: () => failureTable(context, history.troubles),
-    "jobs-count": () => count(jobs()),
-    jobs: () => jobs().table,
-    pollers: () => pollerTable(context),
-    outcomes: () => outcomeTable(context, history.recent),
+    types: () => typeTable(context(), history.hour),
+    clients: () => clientTable(context(), history.clients),
+    "owed-count": () => countHtml(owed()),
+    owed: () => owedTable(context(), owed()),
+    failures: () => failureTable(context(), history.troubles),
+    "jobs-count": () => countHtml(running()),
+    jobs: () => jobTable(context(), running(), history.percent),
+    pollers: () => pollerTable(context()),
+    outcomes: () => outcomeTable(context(), history.recent),
   };
   return new Map(Object.entries(parts).map(([name, part]) => [name, () => part().text]));
 }
@@ -209,6 +210,11 @@ function owedNote({ jobs, end }: AdminStatus, moment: Moment): Piece {
   const tries = owed.flatMap(({ nextTryAtMs, isUnfinished }) => (isUnfinished ? [] : (nextTryAtMs ?? [])));
   if (end || tries.length === 0) return oldest;
   return html`${oldest}; next try ${timeHtml(Math.min(...tries), "next", moment)}`;
+}
+
+function countHtml({ jobs, of }: MeantJobs): Html {
+  if (of === 0) return html``;
+  return html`${jobs.length === of ? of : `${jobs.length} of ${of}`}`;
 }
 
 function once<T>(make: () => T): () => T {

@@ -3,6 +3,7 @@ const benchmarks: Readonly<Record<string, () => Promise<unknown>>> = {
   engine: () => import("./engine.ts"),
   artifacts: () => import("./artifacts.ts"),
   ledger: () => import("./ledger.ts"),
+  console: () => import("./console.ts"),
 };
 
 const name = process.argv[2] ?? "engine";

@@ -107,11 +107,18 @@ export interface DaemonOptions {
   /** Longest rest between polls. */
   readonly maxInterval?: string;
   readonly minInterval?: string;
+  /** Off by default. */
+  readonly adminPort?: number;
+  /** How long a job takes, in ms. */
+  readonly jobMs?: number;
+  readonly slots?: number;
 }
 
 export function startDaemon(options: DaemonOptions): Contestant {
   const folder = mkdtempSync(join(tmpdir(), "partnerd-bench-"));
-  writeFileSync(join(folder, "noop.mjs"), 'export const handler = async () => ({ kind: "succeeded" });\n');
+  const rest = options.jobMs === undefined ? "" : `await new Promise((done) => setTimeout(done, ${options.jobMs})); `;
+  const code = `export const handler = async () => { ${rest}return { kind: "succeeded" }; };\n`;
+  writeFileSync(join(folder, "noop.mjs"), code);
   const types = Array.from({ length: options.actionTypes ?? 1 }, (_, index) => ({
     category: "Test",
     owner: "ThirdParty",
@@ -129,10 +136,10 @@ export function startDaemon(options: DaemonOptions): Contestant {
       ]),
     ),
     clientTokens: { source: "static", tokens: { "11111111-2222-4333-8444-555555555555": "bench-token" } },
-    worker: { maxConcurrentJobs: 50 },
+    worker: { maxConcurrentJobs: options.slots ?? 50 },
     polling: { minInterval: options.minInterval ?? "50ms", maxInterval: options.maxInterval ?? "50ms" },
     ledger: options.ledger === "sqlite" ? { store: "sqlite", path: "./bench.db" } : { store: "memory" },
-    admin: { port: 0 },
+    admin: { port: options.adminPort ?? 0 },
     aws: { endpoint: options.endpoint },
   };
   const path = join(folder, "partnerd.json");

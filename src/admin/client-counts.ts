@@ -1,6 +1,14 @@
 // What came of each client's jobs in the last hour. Counted by pieces of five minutes, so that the oldest can be forgotten;
 // bounded in clients, since ids come from outside.
-import type { Results } from "./history.js";
+
+/** What came of jobs. */
+export interface Results {
+  readonly succeeded: number;
+  readonly continued: number;
+  readonly failed: number;
+  /** Ended without a result, as far as somebody should look. */
+  readonly dropped: number;
+}
 
 /** One client's last hour. */
 export interface ClientCount extends Results {

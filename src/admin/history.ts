@@ -3,7 +3,7 @@
 
 import type { WorkerEvent } from "../engine/events.js";
 import { actionTypeName, type JobKey, jobKeyName, placeOf } from "../job/job.js";
-import { ClientBoard, type ClientCount } from "./client-counts.js";
+import { ClientBoard, type ClientCount, type Results } from "./client-counts.js";
 import { needsALook } from "./drops.js";
 
 /** How one job ended, as far as it may be shown. Texts are masked and cut. */
@@ -23,15 +23,6 @@ export interface PastJob {
   readonly reason: string | undefined;
   readonly text: string | undefined;
   readonly tookMs: number | undefined;
-}
-
-/** What came of jobs. */
-export interface Results {
-  readonly succeeded: number;
-  readonly continued: number;
-  readonly failed: number;
-  /** Ended without a result, as far as somebody should look. */
-  readonly dropped: number;
 }
 
 /** One minute. */

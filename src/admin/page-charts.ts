@@ -1,7 +1,8 @@
 // The last hour as small pictures of our own making: what came of jobs each minute, and how long they waited to be picked
 // up. Each has axes, tells a minute's numbers under the pointer, and says in words what it shows, for those who do not
 // see it.
-import type { Minute, Results } from "./history.js";
+import type { Results } from "./client-counts.js";
+import type { Minute } from "./history.js";
 import { type Html, html } from "./html.js";
 import { clockText } from "./times.js";
 

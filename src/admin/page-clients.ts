@@ -1,7 +1,7 @@
 // The overview's table of clients: who has how many of the slots, and whose jobs fail or are dropped. And that of action
 // types, with the last hour of each in one small line.
-import type { ClientCount } from "./client-counts.js";
-import type { Minute, Results } from "./history.js";
+import type { ClientCount, Results } from "./client-counts.js";
+import type { Minute } from "./history.js";
 import { type Html, html } from "./html.js";
 import { sparkline } from "./page-charts.js";
 import { pathOf } from "./page-filter.js";

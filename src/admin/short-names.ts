@@ -47,7 +47,12 @@ export function typeNames(all: Iterable<string>): TypeNames {
       break;
     }
   }
-  return (type) => short.get(type) ?? type;
+  // A provider may be called as another one with its version is.
+  const taken = Map.groupBy(short, ([, name]) => name);
+  return (type) => {
+    const name = short.get(type);
+    return name === undefined || (taken.get(name)?.length ?? 0) > 1 ? type : name;
+  };
 }
 
 /** From short to whole. */

@@ -89,7 +89,7 @@ it("answers the page with a policy that allows nothing from elsewhere", async ()
   await using rig = await withAdmin();
   const answer = await fetch(rig.url);
   expect(answer.headers.get("content-security-policy")).toBe(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
   );
   expect(answer.headers.get("x-frame-options")).toBe("DENY");
   for (const path of ["/", "/events", "/page.js"]) {

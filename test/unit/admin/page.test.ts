@@ -89,6 +89,45 @@ describe("the page", () => {
     expect(all).toContain("and 734 more; /status has them all");
   });
 
+  it("says when an owed result is tried again, how often it was, and after the end what becomes of it", () => {
+    const lastFault = outage;
+    const job = jobWith({ state: "settled", lastFault, nextTryAtMs: nowMs + 30_000, failedCalls: 4 });
+    const owed = pageText(viewWith({ jobs: [job] }), everything, { version: "1", links });
+    expect(owed).toMatch(/data-name="Tries" class="num">4</);
+    expect(owed).toMatch(/data-name="Next try" class="num"><time[^>]*>in 30 s</);
+    const end = { owed: 1, results: 1, isDurable: true, isRead: true };
+    const last = pageText(viewWith({ jobs: [job], end, isDraining: true }), everything, { version: "1", links });
+    expect(last).toContain("Stopped; 1 result owed; it is in the ledger, and the next start reports it");
+    expect(last).toMatch(/data-name="Next try" class="num">at the next start</);
+  });
+
+  it("narrows the lists, never the verdict, and keeps the filter in each of its links", () => {
+    const jobs = [jobWith(), jobWith({ jobId: "job-2", clientId: "client-2" })];
+    const filter = filterFrom(new URLSearchParams("client=client-2&refresh=off"));
+    const text = pageText(viewWith({ jobs }), filter, { version: "1", links });
+    expect(text).toContain("Working: 2 jobs running");
+    expect(text).toContain('<span id="jobs-count" class="count">1 of 2</span>');
+    expect(text).toContain('data-stream="/events?client=client-2&amp;refresh=off"');
+    expect(text).not.toContain('http-equiv="refresh"');
+    expect(text).toContain('href="/?client=client-2&amp;type=ThirdParty%2FTest%2FAcme-Scan%2F1&amp;refresh=off"');
+  });
+
+  it("leaves room for the forms of whoever may act", () => {
+    const forms = {
+      once: (viewer: unknown) => html`<form id="act">${String(viewer)}</form>`,
+      controls: ({ isPaused }: { isPaused: boolean }) =>
+        html`<button form="act">${isPaused ? "Resume" : "Pause"}</button>`,
+      row: ({ jobId }: { jobId: string }) => html`<input type="checkbox" form="act" name="job" value="${jobId}">`,
+      rowName: "Select",
+    };
+    const view = { ...viewWith({ jobs: [jobWith()] }), forms };
+    const text = pageText(view, everything, { version: "1", links, viewer: "me" });
+    expect(text).toContain('<form id="act">me</form><div id="controls"><button form="act">Pause</button></div>');
+    expect(text).toContain('data-name="Select"><input type="checkbox" form="act" name="job" value="job-1">');
+    // What is sent to everybody holds nothing of one viewer.
+    expect([...liveOf(view).values()].join("")).not.toContain("me</form>");
+  });
+
   it("loads nothing from elsewhere and has no style or script in line", () => {
     const text = pageText(viewWith(), everything, { version: "1.2.3", links });
     expect(text).not.toMatch(/ style=| on\w+=|https?:\/\//);

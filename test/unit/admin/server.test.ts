@@ -215,6 +215,22 @@ describe("the probes and the status", () => {
   });
 });
 
+describe("a long answer", () => {
+  it("is compressed for whoever takes it so, HEAD included", async () => {
+    const text = "<p>row</p>".repeat(1_000);
+    const { admin } = await started({
+      pages: { "/": { isGuarded: true, page: () => ({ contentType: "text/html", text }) } },
+    });
+    const plain = await ask(admin, "GET", "/");
+    expect([plain.headers["content-encoding"], plain.text]).toEqual([undefined, text]);
+    for (const method of ["GET", "HEAD"]) {
+      const { headers } = await ask(admin, method, "/", { headers: { "accept-encoding": "gzip" } });
+      expect(headers["content-encoding"]).toBe("gzip");
+      expect(Number(headers["content-length"])).toBeLessThan(500);
+    }
+  });
+});
+
 describe("what is not there", () => {
   it.each([
     ["GET", "/nothing", 404, undefined],

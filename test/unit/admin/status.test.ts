@@ -189,11 +189,14 @@ describe("jobs", () => {
     } as const;
     move(key("j1"), "settled", 10);
     see({ type: "call-retried", key: key("j1"), fault, attempt: 1, delayMs: 5 });
-    expect(look().jobs).toMatchObject([{ state: "settled", lastFault: { message: "it is away" } }]);
+    expect(look().jobs).toMatchObject([
+      { state: "settled", lastFault: { message: "it is away" }, nextTryAtMs: startMs + 5, failedCalls: 1 },
+    ]);
     move(key("j2"), "acknowledging", 20);
     see({ type: "call-retried", key: key("j2"), fault, attempt: 1, delayMs: 5 });
     move(key("j2"), "running", 30);
     expect(look().jobs.map(({ lastFault }) => lastFault?.code)).toEqual(["HTTP 503", undefined]);
+    expect(look().jobs[1]).toMatchObject({ nextTryAtMs: undefined, failedCalls: undefined });
   });
 
   it("tell which handler works them and for which pipeline", () => {

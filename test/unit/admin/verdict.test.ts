@@ -149,6 +149,15 @@ describe("the verdict", () => {
       "At its limit: all 10 slots in use; new jobs wait at CodePipeline",
     ],
     [
+      "all slots of one action type are taken, and nobody asked for more for a while",
+      {
+        pollers: [pollerWith({ lastPollAtMs: nowMs - 61_000 })],
+        jobs: Array.from({ length: 5 }, (_, at) => jobWith({ jobId: `${at}` })),
+      },
+      "busy",
+      "At its limit: all 5 slots of Acme-Scan in use; no poll since 02:12:59 UTC, so new jobs wait at CodePipeline",
+    ],
+    [
       "a bug showed",
       { totals: { ...statusWith().totals, bugs: 2 } },
       "bad",
@@ -168,6 +177,29 @@ describe("the verdict", () => {
         "Paused: not accepting jobs until resume",
         "1 job running, 1 result owed",
       ],
+    });
+  });
+
+  it("names the clients with most dropped jobs one by one, and counts the others", () => {
+    const drops = Array.from({ length: 9 }, (_, at) => {
+      return { ...drop, kind: "token-rejected", clientId: `client-${at}`, count: at + 1 } as const;
+    });
+    const { headline, more } = verdictOn(statusWith({ drops }), { writable: true });
+    const told = [headline, ...more].map((text) => text.replace(/ dropped.*/, ""));
+    expect(told).toEqual([
+      "9 jobs of client client-8",
+      "8 jobs of client client-7",
+      "7 jobs of client client-6",
+      "21 jobs of 6 more clients",
+    ]);
+  });
+
+  it("tells of jobs that wait for a slot after a restart", () => {
+    const { slots } = statusWith();
+    const groups = slots.groups.map((group) => ({ ...group, waiting: 3 }));
+    expect(verdictOn(statusWith({ slots: { ...slots, groups } }), { writable: true })).toMatchObject({
+      tone: "busy",
+      headline: "3 jobs of a previous process wait for a slot",
     });
   });
 

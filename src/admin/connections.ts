@@ -1,5 +1,5 @@
 // The admin port's connections: which of them are answering, and which one goes when there are too many. Load balancers
-// keep many of them open for a minute; they must starve neither a probe nor a callback.
+// keep many of them open for a minute, and some clients send or read slowly; they must starve neither a probe nor a callback.
 import type { Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
@@ -17,7 +17,8 @@ export class Connections {
   readonly #all = new Set<Socket>();
   /** Those that answer nothing, the longest idle first. */
   readonly #idle = new Set<Socket>();
-  readonly #answering = new Map<Socket, number>();
+  /** The longest answering first; pipelined requests have several. */
+  readonly #answering = new Map<Socket, Set<ServerResponse>>();
 
   constructor(server: Server, limits: ConnectionLimits) {
     this.#limits = limits;
@@ -29,12 +30,13 @@ export class Connections {
   answering(socket: Socket, response: ServerResponse): void {
     socket.setTimeout(this.#limits.idleTimeoutMs);
     this.#idle.delete(socket);
-    this.#answering.set(socket, (this.#answering.get(socket) ?? 0) + 1);
+    const responses = this.#answering.get(socket) ?? new Set();
+    this.#answering.set(socket, responses.add(response));
     response.once("close", () => {
-      const left = (this.#answering.get(socket) ?? 1) - 1;
-      if (left > 0) this.#answering.set(socket, left);
-      else this.#answering.delete(socket);
-      if (left === 0 && this.#all.has(socket)) this.#idle.add(socket);
+      responses.delete(response);
+      if (responses.size > 0) return;
+      this.#answering.delete(socket);
+      if (this.#all.has(socket)) this.#idle.add(socket);
     });
   }
 
@@ -43,6 +45,8 @@ export class Connections {
   }
 
   #add(socket: Socket): void {
+    if (this.#all.size >= this.#limits.maxConnections) (this.#longestIdle() ?? this.#longestSlow() ?? socket).destroy();
+    if (socket.destroyed) return;
     this.#all.add(socket);
     this.#idle.add(socket);
     socket.once("close", () => {
@@ -51,9 +55,17 @@ export class Connections {
     });
     // Some load balancers open connections ahead of the first request.
     socket.setTimeout(this.#limits.keepAliveTimeoutMs);
-    if (this.#all.size <= this.#limits.maxConnections) return;
-    const [longestIdle] = this.#idle;
-    longestIdle?.destroy();
+  }
+
+  #longestIdle(): Socket | undefined {
+    const [socket] = this.#idle;
+    return socket;
+  }
+
+  /** One whose request is not here yet, or whose answer is not read: it waits for its client, not for us. */
+  #longestSlow(): Socket | undefined {
+    const isSlow = (response: ServerResponse) => !response.req.complete || response.writableLength > 0;
+    return [...this.#answering].find(([, responses]) => [...responses].some(isSlow))?.[0];
   }
 }
 

@@ -759,6 +759,27 @@ describe("against bad clients", () => {
     expect((await ask(admin, "GET", "/livez")).status).toBe(200);
   });
 
+  it.each([
+    [
+      "sends its body slowly",
+      "POST /jobs/a/outcome HTTP/1.1\r\nhost: x\r\nauthorization: Bearer t\r\ncontent-type: application/json\r\ncontent-length: 90\r\nexpect: 100-continue\r\n\r\n{",
+    ],
+    ["does not read its answer", "GET /large HTTP/1.1\r\nhost: x\r\n\r\n"],
+  ])("lets a client go that %s, before a probe has to wait for it", async (_, request) => {
+    const text = "x".repeat(16_000_000);
+    const { admin } = await started({
+      limits: { ...limits, maxConnections: 3 },
+      pages: { "/large": { isGuarded: false, page: () => ({ contentType: "text/plain", text }) } },
+    });
+    for (let n = 0; n < 3; n++) {
+      const slow = await connected(admin);
+      slow.write(request);
+      // Its answer has begun, or its body was asked for.
+      await once(slow, "readable");
+    }
+    for (let n = 0; n < 9; n++) expect((await ask(admin, "GET", "/livez")).status).toBe(200);
+  });
+
   it("keeps connections between two requests and before the first one, past every limit of a request", async () => {
     const short = {
       ...limits,

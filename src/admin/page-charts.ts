@@ -9,7 +9,7 @@ import { clockText } from "./times.js";
 const width = 640;
 const height = 170;
 /** Room for the numbers at the left, the times below, and half a letter above. */
-const left = 48;
+const left = 50;
 const base = height - 26;
 const top = 12;
 
@@ -23,7 +23,10 @@ export function throughputChart(hour: readonly Minute[], type: string | undefine
   const sum = (what: "good" | "failed" | "dropped") => counts.reduce((total, count) => total + count[what], 0);
   const most = Math.max(0, ...counts.map(({ good, failed, dropped }) => good + failed + dropped));
   const dropped = sum("dropped") > 0 ? `, ${sum("dropped")} dropped` : "";
-  const words = `${sum("good")} succeeded or continued, ${sum("failed")} failed${dropped} in the last hour; at most ${most} in a minute.`;
+  const words =
+    most === 0
+      ? "No job ended in the last hour."
+      : `${sum("good")} succeeded or continued, ${sum("failed")} failed${dropped} in the last hour; at most ${most} in a minute.`;
   const scale = scaleOf(most);
   const bars = { good: "", failed: "", dropped: "" };
   for (const [at, count] of counts.entries()) {
@@ -43,7 +46,7 @@ export function throughputChart(hour: readonly Minute[], type: string | undefine
     ],
     bars: Object.entries(bars),
     scale,
-    label: (count) => (count >= 10_000 ? `${count / 1_000}k` : String(count)),
+    label: (count) => (count >= 1_000 ? `${count / 1_000}k` : String(count)),
     hour,
     titles: counts.map(({ good, failed, dropped: lost }) =>
       good + failed + lost === 0 ? undefined : `${good} succeeded or continued, ${failed} failed, ${lost} dropped`,

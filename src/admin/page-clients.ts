@@ -2,9 +2,9 @@
 // types, with the last hour of each in one small line.
 import type { ClientCount, Results } from "./client-counts.js";
 import type { Minute } from "./history.js";
-import { type Html, html } from "./html.js";
+import { type Html, html, type Piece } from "./html.js";
 import { sparkline } from "./page-charts.js";
-import { pathOf } from "./page-filter.js";
+import { type PageFilter, pathOf } from "./page-filter.js";
 import { type Column, tableHtml } from "./page-table.js";
 import type { TableContext } from "./page-tables.js";
 import { idHtml, typeHtml } from "./short-names.js";
@@ -52,8 +52,15 @@ export function clientTable({ status, filter, clientName }: TableContext, counts
     rows: rows.slice(0, shown),
     keyOf: ({ clientId }) => clientId ?? "",
     empty: "No client had a job in the last hour.",
-    ...(rows.length > shown ? { more: `and ${rows.length - shown} more clients` } : {}),
+    ...(rows.length > shown ? { more: moreClients(rows.length - shown, filter) } : {}),
   });
+}
+
+function moreClients(count: number, filter: PageFilter): Piece {
+  const more = `and ${count} more clients`;
+  return filter.all
+    ? more
+    : html`${more}; <a href="${pathOf({ ...filter, all: true })}">show up to ${clientsOnDemand}</a>`;
 }
 
 interface TypeRow extends Results {

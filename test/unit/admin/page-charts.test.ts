@@ -37,7 +37,8 @@ describe("results per minute", () => {
         const numbers = ticksOf(text).map((tick = "") => (tick.endsWith("k") ? 1_000 : 1) * Number.parseFloat(tick));
         expect(numbers.at(-1)).toBeGreaterThanOrEqual(succeeded + failed);
         expect(numbers.length).toBeLessThanOrEqual(6);
-        for (const [, y] of text.matchAll(/M[\d.]+ (-?[\d.]+)h/g)) expect(Number(y)).toBeGreaterThanOrEqual(12);
+        // What there is one of is drawn one unit high, and may reach that far over the line.
+        for (const [, y] of text.matchAll(/M[\d.]+ (-?[\d.]+)h/g)) expect(Number(y)).toBeGreaterThanOrEqual(11);
       }),
     );
   });

@@ -26,7 +26,7 @@ export function clientTable({ status, filter, clientName }: TableContext, counts
   const known = new Map(counts.map((count) => [count.clientId, count]));
   const ids = new Set([...running.keys(), ...known.keys()]);
   const rows = [...ids]
-    .filter((clientId) => filter.client === undefined || filter.client === clientId)
+    .filter((clientId) => filter.client === undefined || clientId?.startsWith(filter.client))
     .map((clientId): ClientRow => {
       return { ...none, ...known.get(clientId), clientId, running: running.get(clientId) ?? 0 };
     })

@@ -6,6 +6,7 @@ import type { TypeNames } from "./short-names.js";
 export interface PageFilter {
   /** Only what failed, was dropped, or has trouble now. */
   readonly failed: boolean;
+  /** The id, or the beginning of it. */
   readonly client?: string;
   readonly type?: string;
   readonly handler?: string;
@@ -62,9 +63,17 @@ export function isMeant(
   { client, type, handler }: PageFilter,
   job: { readonly clientId: string | undefined; readonly actionType: string; readonly handler: string | undefined },
 ): boolean {
-  if (client !== undefined && job.clientId !== client) return false;
+  if (client !== undefined && !job.clientId?.startsWith(client)) return false;
   if (type !== undefined && job.actionType !== type) return false;
   return handler === undefined || job.handler === handler;
+}
+
+/** A filter by the short name of an action type is one by the type, as long as there is one of that name. */
+export function withWholeType(filter: PageFilter, types: readonly string[], names: TypeNames): PageFilter {
+  const { type } = filter;
+  if (type === undefined || types.includes(type)) return filter;
+  const whole = types.find((each) => names(each) === type);
+  return whole === undefined ? filter : { ...filter, type: whole };
 }
 
 /** What there is to choose from. */

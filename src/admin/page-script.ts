@@ -62,6 +62,13 @@ export const pageScript = `"use strict";
   function children(one, other) {
     const keyed = new Map();
     for (const child of one.children) if (child.dataset.key !== undefined) keyed.set(child.dataset.key, child);
+    // What is gone goes first: the rest then stands in order, and nothing is moved that need not be.
+    const stay = new Set([...other.children].map(({ dataset }) => dataset.key));
+    for (const [key, child] of keyed) {
+      if (stay.has(key)) continue;
+      keyed.delete(key);
+      child.remove();
+    }
     let at = one.firstChild;
     for (const next of [...other.childNodes]) {
       const own = next.nodeType === 1 && next.dataset.key !== undefined ? keyed.get(next.dataset.key) : undefined;

@@ -14,6 +14,7 @@ import {
   pathOf,
   queryOf,
   unfiltered,
+  withWholeType,
 } from "./page-filter.js";
 import type { PageForms } from "./page-forms.js";
 import { type Frame, framed, section } from "./page-frame.js";
@@ -52,8 +53,9 @@ const refreshS = 10;
 const choicesMax = 200;
 
 /** The parts that change. `isLive`: times are left for the script to fill in, so that only news changes a part. */
-export function sectionsOf(view: PageView, filter: PageFilter, isLive: boolean): Sections {
+export function sectionsOf(view: PageView, given: PageFilter, isLive: boolean): Sections {
   const { status, ledger, history, forms } = view;
+  const filter = wholeFilter(view, given);
   const moment: Moment = { nowMs: status.atMs, isLive };
   const context = once(() => contextOf(view, filter, moment));
   const full = view.full ?? fullSlots(status);
@@ -86,10 +88,11 @@ export function sectionsOf(view: PageView, filter: PageFilter, isLive: boolean):
 /** The whole page. `viewer`: whoever asks, for the forms. */
 export function pageText(
   view: PageView,
-  filter: PageFilter,
+  given: PageFilter,
   { version, links, viewer }: Pick<Frame, "version" | "links"> & { readonly viewer?: unknown },
 ): string {
   const { status, forms } = view;
+  const filter = wholeFilter(view, given);
   const sections = sectionsOf(view, filter, false);
   const part = (name: string) => new Html(sections.get(name)?.() ?? "");
   const controls =
@@ -107,7 +110,7 @@ export function pageText(
 <div id="spoken" class="hidden" role="status" aria-live="polite">${part("spoken")}</div>
 <div id="figures">${part("figures")}</div>
 ${section("charts", "The last hour", part("charts"))}${section("types", "Action types", part("types"))}
-${filterForm(filter, choicesOf(view))}<div id="narrow">${part("narrow")}</div>${controls}
+${filterForm(filter, choicesOf(view))}<div id="narrow" aria-live="polite">${part("narrow")}</div>${controls}
 ${lists.map(([id, title, isCounted]) => section(id, title, part(id), isCounted ? part(`${id}-count`) : undefined))}
 ${refreshNote(filter)}`;
   const { atMs, startedAtMs } = status;
@@ -132,6 +135,12 @@ function refreshNote(filter: PageFilter): Html {
       ? html`Without scripts this page loads itself anew every ${refreshS} s: <a href="${other}">turn that off</a>.`
       : html`This page stands still: <a href="${pathOf(filter)}">load it anew</a>, or <a href="${other}">every ${refreshS} s</a>.`
   }</p></noscript>`;
+}
+
+function wholeFilter({ status: { pollers, jobs } }: PageView, filter: PageFilter): PageFilter {
+  if (filter.type === undefined) return filter;
+  const types = [...pollers, ...jobs].map(({ actionType }) => actionType);
+  return withWholeType(filter, types, typeNames(types));
 }
 
 function contextOf({ status, history, forms }: PageView, filter: PageFilter, moment: Moment): TableContext {

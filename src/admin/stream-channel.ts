@@ -5,6 +5,8 @@ import type { Clock } from "../std/clock.js";
 
 /** What a page may get in the long run; a list of fifty rows that all change each second would be three times that. */
 const bytesPerSecond = 12_000;
+/** Whoever asks for long lists gets them, but all of them together no oftener. */
+const allMs = 12_000;
 /** Saved up at most, by a page where little changes. */
 const savedMaxBytes = 24_000;
 /** A picture of sixty minutes need not be drawn anew each second. */
@@ -91,7 +93,9 @@ export class StreamChannel {
   }
 
   #changed(parts: Parts, nowMs: number, isAll: boolean): Readonly<Record<string, string>> {
-    this.#saved = Math.min(savedMaxBytes, this.#saved + ((nowMs - this.#savedAtMs) / 1_000) * bytesPerSecond);
+    const size = [...this.#sent.values()].reduce((sum, { text }) => sum + text.length, 0);
+    const bytesPerMs = Math.max(bytesPerSecond / 1_000, size / allMs);
+    this.#saved = Math.min(savedMaxBytes, this.#saved + (nowMs - this.#savedAtMs) * bytesPerMs);
     this.#savedAtMs = nowMs;
     const sentAtMs = (name: string) => this.#sent.get(name)?.atMs ?? Number.NEGATIVE_INFINITY;
     const inTurn = [...parts].toSorted(([a], [b]) => sentAtMs(a) - sentAtMs(b));

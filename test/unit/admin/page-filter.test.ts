@@ -1,7 +1,16 @@
 // The filter of the overview as an address: what comes in by a link is cut and checked, and what goes out means the same.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { filterForm, filterFrom, isMeant, isNarrow, pathOf, queryOf } from "../../../src/admin/page-filter.js";
+import {
+  filterForm,
+  filterFrom,
+  isMeant,
+  isNarrow,
+  pathOf,
+  queryOf,
+  withWholeType,
+} from "../../../src/admin/page-filter.js";
+import { typeNames } from "../../../src/admin/short-names.js";
 
 const from = (query: string) => filterFrom(new URLSearchParams(query));
 const job = { clientId: "c1", actionType: "ThirdParty/Test/Acme-Scan/1", handler: "scan" };
@@ -10,7 +19,9 @@ describe("a filter", () => {
   it.each([
     ["", true],
     ["client=c1", true],
+    ["client=c", true],
     ["client=c2", false],
+    ["client=1", false],
     ["type=ThirdParty/Test/Acme-Scan/1", true],
     ["type=Acme-Scan", false],
     ["handler=scan&client=c1", true],
@@ -35,6 +46,17 @@ describe("a filter", () => {
         },
       ),
     );
+  });
+
+  it("by the short name of an action type is one by that type", () => {
+    const types = ["Custom/Deploy/Acme-Deploy/1", "ThirdParty/Test/Acme-Scan/1"];
+    const typeOf = (query: string) => withWholeType(from(query), types, typeNames(types)).type;
+    expect(["type=Acme-Deploy", "type=ThirdParty/Test/Acme-Scan/1", "type=Acme", ""].map(typeOf)).toEqual([
+      "Custom/Deploy/Acme-Deploy/1",
+      "ThirdParty/Test/Acme-Scan/1",
+      "Acme",
+      undefined,
+    ]);
   });
 
   it("is everything at /, and narrow only where it leaves something out", () => {

@@ -1,5 +1,7 @@
 // The page without a browser: hostile texts stay texts, times are the same here and in the script, and colours can be
 // read. `test/browser` looks at it as people do.
+import { randomUUID } from "node:crypto";
+import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { History } from "../../../src/admin/history.js";
 import { html } from "../../../src/admin/html.js";
@@ -8,10 +10,13 @@ import { pageStyle } from "../../../src/admin/page-assets.js";
 import { filterFrom } from "../../../src/admin/page-filter.js";
 import { pageScript } from "../../../src/admin/page-script.js";
 import { durationText, type TimeForm, timeHtml } from "../../../src/admin/times.js";
+import type { ClientId, JobId, Region } from "../../../src/job/job.js";
+import { failed, succeeded } from "../../../src/job/outcome.js";
 import { jobWith, nowMs, outage, pollerWith, statusWith } from "../../support/admin-status.js";
 
 const hostile = `</td><script>alert(1)</script><img src=x onerror=a>"'&\u202e\u0000\ud800`;
 
+const work = { handler: "h", pipelineName: "p", actionName: "a", durationMs: 5, isPresumed: false };
 const everything = filterFrom(new URLSearchParams());
 const links = [{ path: "/", name: "Overview" }];
 
@@ -99,6 +104,29 @@ describe("the page", () => {
     const last = pageText(viewWith({ jobs: [job], end, isDraining: true }), everything, { version: "1", links });
     expect(last).toContain("Stopped; 1 result owed; it is in the ledger, and the next start reports it");
     expect(last).toMatch(/data-name="Next try" class="num">at the next start</);
+  });
+
+  it("with 200 jobs at work and 5,000 over is at most 60 KB on its way, however much they say", () => {
+    const board = new History();
+    const outcome = (at: number) =>
+      at % 2 === 0
+        ? succeeded({ summary: `${randomUUID()} `.repeat(8) })
+        : failed(`${"abcdefghij"[at % 10]} ${randomUUID()}`.repeat(8));
+    for (let at = 0; at < 5_000; at++) {
+      const key = {
+        region: ["us-east-1", "eu-central-1"][at % 2] as Region,
+        actionType: { category: "Test", owner: "ThirdParty", provider: `Acme-${at % 12}`, version: "1" } as const,
+        jobId: randomUUID() as JobId,
+        clientId: `${randomUUID().slice(0, -3)}${at % 300}` as ClientId,
+      };
+      const atMs = nowMs - 3_500_000 + at * 700;
+      board.observe({ type: "job-reported", atMs, key, outcome: outcome(at), attempts: 1, owedMs: 5, ...work });
+    }
+    const jobs = Array.from({ length: 200 }, () => jobWith({ jobId: randomUUID(), clientId: randomUUID() }));
+    const view = { ...viewWith({ jobs }), history: board.view(nowMs) };
+    const text = pageText(view, everything, { version: "1", links });
+    expect(gzipSync(text).length).toBeLessThan(60_000);
+    expect(text.match(/<tr role="row" data-key/g)?.length).toBeGreaterThan(100);
   });
 
   it("narrows the lists, never the verdict, and keeps the filter in each of its links", () => {

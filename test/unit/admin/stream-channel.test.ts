@@ -54,6 +54,19 @@ describe("a channel", () => {
     }
   });
 
+  it("of long lists sends each of them in time, too", async () => {
+    const { clock, channel, sent, response } = given();
+    const parts = (version: number) => new Map([["jobs", () => `jobs${version}`.padEnd(600_000, "x")]]);
+    channel.join(response, 0, parts(0));
+    sent.length = 0;
+    for (let at = 1; at <= 60; at++) {
+      await clock.advance(1_000);
+      channel.tick(clock.now(), parts(at), false);
+    }
+    expect(sent.length).toBeGreaterThanOrEqual(4);
+    expect(sent.length).toBeLessThanOrEqual(7);
+  });
+
   it("sends everything at the end, whatever it costs", async () => {
     const { clock, channel, sent, response, parts } = given();
     channel.join(response, 0, parts(0));

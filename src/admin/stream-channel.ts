@@ -21,6 +21,8 @@ const urgent: ReadonlySet<string> = new Set([
   "owed-count",
   "jobs-count",
 ]);
+/** Goes with that number whenever it changes: what is owed is a short list, and must not contradict the verdict. */
+const inStep: Readonly<Record<string, string>> = { owed: "owed-count" };
 /** Well within the idle limit of the port, and of most proxies. */
 const beatMs = 10_000;
 /** What may wait for one slow reader: a few whole pages. */
@@ -103,7 +105,8 @@ export class StreamChannel {
     const changed: Record<string, string> = {};
     let left = this.#saved;
     for (const [name, make] of [...first, ...later]) {
-      const isDue = urgent.has(name) || (left > 0 && nowMs - sentAtMs(name) >= (restMs[name] ?? 0));
+      const isFirst = urgent.has(name) || (inStep[name] ?? name) in changed;
+      const isDue = isFirst || (left > 0 && nowMs - sentAtMs(name) >= (restMs[name] ?? 0));
       if (!isDue && !isAll) continue;
       const text = make();
       if (this.#sent.get(name)?.text === text) continue;

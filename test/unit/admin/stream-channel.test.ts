@@ -79,6 +79,19 @@ describe("a channel", () => {
     expect(Object.keys(sent.at(-1) ?? {})).toHaveLength(4);
   });
 
+  it("never says how much is owed without saying what", async () => {
+    const { clock, channel, sent, response, parts } = given();
+    const withOwed = (version: number, owed: number) =>
+      new Map([...parts(version), ["owed-count", () => `${owed}`], ["owed", () => `list of ${owed}`]]);
+    channel.join(response, 0, withOwed(0, 3));
+    for (let at = 1; at <= 20; at++) {
+      await clock.advance(1_000);
+      channel.tick(clock.now(), withOwed(at, Math.ceil(at / 3)), false);
+      const { "owed-count": count, owed } = sent.at(-1) ?? {};
+      if (count !== undefined) expect(owed).toBe(`list of ${count}`);
+    }
+  });
+
   it("makes no list that it does not send", async () => {
     const { clock, channel, response, parts, made } = given();
     channel.join(response, 0, parts(0));

@@ -133,7 +133,7 @@ describe("the page", () => {
     const jobs = [jobWith(), jobWith({ jobId: "job-2", clientId: "client-2" })];
     const filter = filterFrom(new URLSearchParams("client=client-2&refresh=off"));
     const text = pageText(viewWith({ jobs }), filter, { version: "1", links });
-    expect(text).toContain("Working: 2 jobs running");
+    expect(text).toContain("<h1>Working: 2 jobs running");
     expect(text).toContain('<span id="jobs-count" class="count">1 of 2</span>');
     expect(text).toContain('data-stream="/events?client=client-2&amp;refresh=off"');
     expect(text).not.toContain('http-equiv="refresh"');

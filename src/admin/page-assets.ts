@@ -59,7 +59,7 @@ td { font-variant-numeric: tabular-nums; }
 .num { text-align: right; }
 .wide { width: 99%; max-width: 0; min-width: 8rem; overflow: hidden; text-overflow: ellipsis; }
 tbody tr:hover { background: var(--paper); }
-tr.gone { opacity: .55; }
+tr.gone :is(td, a, span) { color: var(--quiet); font-style: italic; }
 .more { margin: .35rem 0 0; font-size: .9rem; }
 .part > p { margin: 0; }
 .ids { display: inline-flex; align-items: center; }

@@ -9,7 +9,7 @@ const bytesPerSecond = 12_000;
 const allMs = 12_000;
 /** Saved up at most, by a page where little changes. */
 const savedMaxBytes = 24_000;
-/** A picture of sixty minutes need not be drawn anew each second. */
+/** While the budget is short: a picture of sixty minutes need not be drawn anew each second. */
 const restMs: Readonly<Record<string, number>> = { charts: 10_000, types: 5_000, clients: 3_000 };
 /** Sent as soon as they change: short, and what somebody acts upon. */
 const urgent: ReadonlySet<string> = new Set([
@@ -106,7 +106,8 @@ export class StreamChannel {
     let left = this.#saved;
     for (const [name, make] of [...first, ...later]) {
       const isFirst = urgent.has(name) || (inStep[name] ?? name) in changed;
-      const isDue = isFirst || (left > 0 && nowMs - sentAtMs(name) >= (restMs[name] ?? 0));
+      const rest = left > savedMaxBytes / 2 ? 0 : (restMs[name] ?? 0);
+      const isDue = isFirst || (left > 0 && nowMs - sentAtMs(name) >= rest);
       if (!isDue && !isAll) continue;
       const text = make();
       if (this.#sent.get(name)?.text === text) continue;

@@ -108,6 +108,7 @@ describe("while somebody reads", () => {
     await until(page, "document.querySelectorAll('#jobs tr.gone').length >= 6");
     expect(await rows(page, "jobs").count()).toBe(7);
     expect(await top(page, row)).toBe(before);
+    await accessible(page);
     expect(
       await page
         .locator("section", { has: page.locator("#jobs") })

@@ -61,7 +61,9 @@ interface Violation {
 /** Fails with what axe-core finds against WCAG 2.2 AA and its best practices. */
 export async function accessible(page: Page): Promise<void> {
   await page.evaluate(axe);
-  const { violations } = await page.evaluate<{ violations: readonly Violation[] }>("axe.run()");
+  const { violations } = await page.evaluate<{ violations: readonly Violation[] }>(
+    `axe.run(document, { rules: { "target-size": { enabled: true } } })`,
+  );
   const found = violations.map(({ id, help, nodes }) => {
     const where = nodes.slice(0, 3).map(({ html, failureSummary }) => `${html.slice(0, 200)} ${failureSummary ?? ""}`);
     return [`${id}: ${help} (${nodes.length})`, ...where].join("\n  ");

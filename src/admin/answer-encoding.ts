@@ -1,5 +1,6 @@
 // Answers made small for whoever takes them so: pages are read over slow lines, and their tables repeat themselves. Done in
 // place, since the threads that could do it may hang on a disk just when somebody wants to see why; so the size is bounded.
+import type { IncomingHttpHeaders } from "node:http";
 import { constants, gzipSync } from "node:zlib";
 
 /** Smaller ones gain nothing. */
@@ -13,12 +14,17 @@ export interface Written {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** As gzip, if the request's `Accept-Encoding` takes it and it is worth it. */
-export function writtenFor(acceptEncoding: string | string[] | undefined, text: string): Written {
+/**
+ * As gzip, if the request takes it and it is worth it. Not for a request that another site's page had a browser make: it
+ * could choose what a page repeats of its address, and read off the length of the answer what else is in it (BREACH).
+ */
+export function writtenFor(request: IncomingHttpHeaders, text: string): Written {
   const size = Buffer.byteLength(text);
   if (size < leastBytes || size > mostBytes) return { body: text, headers: {} };
   const headers = { vary: "accept-encoding" };
-  if (!takesGzip(String(acceptEncoding ?? ""))) return { body: text, headers };
+  const { "sec-fetch-site": site = "none", "accept-encoding": coding } = request;
+  const isOwn = site === "none" || site === "same-origin";
+  if (!isOwn || !takesGzip(String(coding ?? ""))) return { body: text, headers };
   const body = gzipSync(text, { level: constants.Z_BEST_SPEED + 3 });
   return { body, headers: { ...headers, "content-encoding": "gzip" } };
 }

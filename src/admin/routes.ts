@@ -327,7 +327,7 @@ function send(request: IncomingMessage, response: ServerResponse, answer: Answer
   if (response.destroyed) return;
   const isStream = answer.stream !== undefined && request.method !== "HEAD";
   const text = typeof answer.body === "string" ? answer.body : `${JSON.stringify(answer.body)}\n`;
-  const { body, headers } = writtenFor(request.headers["accept-encoding"], text);
+  const { body, headers } = writtenFor(request.headers, text);
   response.writeHead(answer.status, {
     "content-type": "application/json; charset=utf-8",
     ...(isStream ? {} : { "content-length": Buffer.byteLength(body) }),

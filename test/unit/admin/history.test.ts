@@ -73,7 +73,43 @@ describe("recent outcomes", () => {
   });
 });
 
+describe("what went wrong", () => {
+  it("is not pushed out by successes, however many there are", () => {
+    const { end, look } = given();
+    end("bad", failed("no target"));
+    for (let at = 0; at < 2_000; at++) end(`${at}`, succeeded());
+    expect(look().recent.some(({ jobId }) => jobId === "bad")).toBe(false);
+    expect(look().troubles).toMatchObject([{ jobId: "bad", text: "no target" }]);
+  });
+
+  it("is a thousand at most, the latest of them", () => {
+    const { end, look } = given();
+    for (let at = 0; at < 1_500; at++) end(`${at}`, failed("no"));
+    expect(look().troubles).toHaveLength(1_000);
+    expect([look().troubles[0]?.jobId, look().troubles.at(-1)?.jobId]).toEqual(["1499", "500"]);
+  });
+
+  it("has no drop that is ordinary in a fleet, a drain or a pause", () => {
+    const { see, look } = given();
+    for (const reason of ["not-ours", "paused", "draining", "token-rejected"] as const) {
+      see({ type: "job-dropped", key: keyOf(reason), from: "polled", reason, message: "it was" });
+    }
+    expect(look().troubles.map(({ reason }) => reason)).toEqual(["token-rejected"]);
+    expect(look().hour.at(-1)?.dropped).toBe(1);
+  });
+});
+
 describe("the last hour", () => {
+  it("counts by action type and by client, too", () => {
+    const { see, end, look } = given();
+    end("a", succeeded());
+    end("b", failed("no"));
+    see({ type: "job-dropped", key: keyOf("c"), from: "running", reason: "gone", message: "it is gone" });
+    const counts = { succeeded: 1, continued: 0, failed: 1, dropped: 1 };
+    expect([...(look().hour.at(-1)?.byType ?? [])]).toEqual([["ThirdParty/Test/Acme-Scan/1", counts]]);
+    expect(look().clients).toEqual([{ clientId: "c", ...counts }]);
+  });
+
   it("is always sixty minutes, the last of them this one", () => {
     const { look } = given();
     const { hour } = look(90_000);

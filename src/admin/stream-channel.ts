@@ -4,11 +4,11 @@ import type { ServerResponse } from "node:http";
 import type { Clock } from "../std/clock.js";
 
 /** What a page may get in the long run; a list of fifty rows that all change each second would be three times that. */
-const bytesPerSecond = 12_000;
+const bytesPerSecond = 10_000;
 /** Whoever asks for long lists gets them, but all of them together no oftener. */
 const allMs = 12_000;
 /** Saved up at most, by a page where little changes. */
-const savedMaxBytes = 24_000;
+const savedMaxBytes = 16_000;
 /** While the budget is short: a picture of sixty minutes need not be drawn anew each second. */
 const restMs: Readonly<Record<string, number>> = { charts: 10_000, types: 5_000, clients: 3_000 };
 /** Sent as soon as they change: short, and what somebody acts upon. */

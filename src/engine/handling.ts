@@ -93,7 +93,7 @@ async function afterStop(
     context.emit({ type: "handler-abandoned", key: flight.key, handler: handler.description });
   }
   if (cause === "given-up") return { kind: "given-up" };
-  if (cause === "operator") return { kind: "ended", outcome: failed(flight.failure ?? ""), cause };
+  if (cause === "operator") return { kind: "ended", outcome: flight.failure ?? failed(""), cause };
   if (cause === "timed-out") {
     return { kind: "ended", outcome: failed(timedOutText(flight.config.jobTimeoutMs)), cause };
   }

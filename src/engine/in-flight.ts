@@ -4,7 +4,7 @@ import { type Claim, type ClaimEvent, claimAfter, nonceEvent } from "../job/clai
 import type { Job, JobKey, Nonce } from "../job/job.js";
 import { isOver, isTaken, type JobEvent, type JobState, type LostReason, transition } from "../job/lifecycle.js";
 import type { Order } from "../job/order.js";
-import type { Outcome } from "../job/outcome.js";
+import { type Failed, failed, type Outcome } from "../job/outcome.js";
 import type { Lease, Ledger, UnfinishedJob } from "../ledger/ledger.js";
 import type { Deadline } from "../std/deadline.js";
 import type { Emit, EndCause } from "./events.js";
@@ -71,7 +71,7 @@ export class JobInFlight {
   readonly #emit: Emit;
   readonly #givenUp = new AbortController();
   readonly #failing = new AbortController();
-  #failure: string | undefined;
+  #failure: Failed | undefined;
   #loss: Loss | undefined;
   #state: JobState;
   #claim: Claim;
@@ -166,8 +166,8 @@ export class JobInFlight {
     return this.#failing.signal;
   }
 
-  /** What the customer reads, once an operator failed the job. */
-  get failure(): string | undefined {
+  /** What CodePipeline gets, once an operator failed the job. */
+  get failure(): Failed | undefined {
     return this.#failure;
   }
 
@@ -179,7 +179,7 @@ export class JobInFlight {
       return true;
     }
     if (this.endCause || this.#failure !== undefined || this.#state === "settled") return false;
-    this.#failure = order.message;
+    this.#failure = failed(order.message, order.type);
     this.#failing.abort(new Error("an operator failed the job"));
     return true;
   }

@@ -6,7 +6,7 @@ import { GatewayError, isPassing } from "../codepipeline/gateway.js";
 import { nonceEvent } from "../job/claim.js";
 import { stoppedText } from "../job/end-texts.js";
 import type { Job, OfferedJob, PolledJob } from "../job/job.js";
-import { failed } from "../job/outcome.js";
+import { type Failed, failed } from "../job/outcome.js";
 import type { FoundJob } from "../ledger/ledger.js";
 import { Deadline } from "../std/deadline.js";
 import { whileFollowing } from "../std/following.js";
@@ -254,6 +254,6 @@ async function work(context: EngineContext, flight: JobInFlight, job: Job): Prom
 }
 
 /** Ends a job of ours as an operator decided. */
-function fail(context: EngineContext, flight: JobInFlight, message: string): Promise<void> {
-  return settle(context, flight, { outcome: failed(message), cause: "operator" });
+function fail(context: EngineContext, flight: JobInFlight, outcome: Failed): Promise<void> {
+  return settle(context, flight, { outcome, cause: "operator" });
 }

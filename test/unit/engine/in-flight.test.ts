@@ -153,7 +153,7 @@ describe("an order", () => {
     const { flight } = await given();
     expect(flight.apply({ kind: "fail", message: "first" })).toBe(true);
     expect(flight.apply({ kind: "fail", message: "second" })).toBe(false);
-    expect([flight.failure, flight.failing.aborted]).toEqual(["first", true]);
+    expect([flight.failure?.message, flight.failing.aborted]).toEqual(["first", true]);
     expect(flight.apply({ kind: "release" })).toBe(true);
     expect([flight.loss?.reason, flight.givenUp.aborted]).toEqual(["released", true]);
     expect(flight.apply({ kind: "release" })).toBe(false);

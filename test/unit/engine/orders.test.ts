@@ -83,7 +83,7 @@ it("stops a job in flight, and says when it comes too late", async () => {
   expect(await give(fail)).toMatchObject({ kind: "too-late" });
   expect(await give(release)).toMatchObject({ kind: "taken" });
   expect(await give(release)).toMatchObject({ kind: "too-late" });
-  expect([flight.failure, flight.loss?.reason]).toEqual(["by hand", "released"]);
+  expect([flight.failure?.message, flight.loss?.reason]).toEqual(["by hand", "released"]);
 });
 
 it("masks what the customer is to read", async () => {
@@ -94,7 +94,7 @@ it("masks what the customer is to read", async () => {
   if (!found) throw new Error("nothing left");
   const flight = runner.resume(found, config);
   await give(fail);
-  expect(flight.failure).toBe("by ***");
+  expect(flight.failure?.message).toBe("by ***");
 });
 
 it("knows no job that it does not hold, asks for the Region of a twin, and keeps no lease by that", async () => {
@@ -119,11 +119,11 @@ it("takes a beginning that one job has, in flight or in the ledger alone, and sa
   await left("running", { jobId: "job-3" as JobId, actionType: strangeType });
   // One of them is in flight, the other is not: it could be either.
   expect(await give(fail, "job-")).toMatchObject({ kind: "ambiguous", message: expect.stringMatching(/job-2, job-3/) });
-  expect(flight.failure).toBeUndefined();
+  expect(flight.failure?.message).toBeUndefined();
   expect((await give(fail, "")).kind).toBe("unknown-job");
   expect(await give(release, "job-3")).toMatchObject({ kind: "taken", jobId: "job-3" });
   expect(await give(fail, "jo")).toMatchObject({ kind: "taken", jobId: "job-2" });
-  expect(flight.failure).toBe("by hand");
+  expect(flight.failure?.message).toBe("by hand");
 });
 
 it("leaves what others may hold to them, and takes no beginning where others may have a job that begins so", async () => {

@@ -1,6 +1,7 @@
 // Builds the configured ledger, or what an operator needs of a fleet's table without being one of its replicas.
 // The one place that knows every kind of ledger, and how fast each goes.
 
+import { type FleetPause, pauseText } from "../job/fleet.js";
 import type { TableFinding } from "../ledger/dynamodb/check.js";
 import type { FleetOperator } from "../ledger/dynamodb/operator.js";
 import type { Ledger, LedgerHealth } from "../ledger/ledger.js";
@@ -61,10 +62,17 @@ export async function ledgerOf(options: PartsOptions, readers: PartReaders = {})
         retry: dynamoRetry,
         ...onCommit,
         onHealth,
+        onPause: (pause) => pauseLine(log, pause),
         onFault: (message) => log.error("ledger-table-failed", {}, `the ledger's table: ${message}`),
       });
     }
   }
+}
+
+function pauseLine(log: Log, pause: FleetPause | undefined): void {
+  if (!pause) return log.info("fleet-resumed", {}, "the fleet is resumed");
+  const { by } = pause;
+  log.warn("fleet-paused", { by }, `${pauseText(pause)}: not accepting jobs until partnerd fleet resume`);
 }
 
 function notWritable(log: Log, reason: string): void {

@@ -96,13 +96,15 @@ export async function endHeldJob(options: PartsOptions, { key }: Pick<ListedJob,
   }
 }
 
-function eventsFor(jobId: string, state: JobState, order: Order): readonly JobEvent[] {
+/** What the order does to a job that nobody works on. Throws LedgerError: `lost`. */
+export function eventsFor(jobId: string, state: JobState, order: Order): readonly JobEvent[] {
   const step = orderFor(jobId, state, order);
   if (step.kind === "too-late") throw new LedgerError("lost", step.message);
   return step.events;
 }
 
-async function withFleet<T>(
+/** Opens the fleet's table for a moment. Throws LedgerError. */
+export async function withFleet<T>(
   options: PartsOptions,
   act: (tools: FleetTools, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {

@@ -1,5 +1,5 @@
-// What must hold before a job is taken, asked in one place and again after every wait: no drain, no pause, a ledger that
-// can be written, room for the artifacts of another job, a machine that lacks nothing, a handler that works. It does not
+// What must hold before a job is taken, asked in one place and again after every wait: no drain, no pause of this
+// process or of its fleet, a ledger that can be written, room for the artifacts of another job, a machine that lacks nothing, a handler that works. It does not
 // concern jobs that are ours already.
 import type { LostReason } from "../job/lifecycle.js";
 import { endOrAbort } from "../std/end-or-abort.js";
@@ -55,11 +55,17 @@ export class Gate {
     this.#context.emit({ type: "resumed" });
   }
 
+  /** An operator paused every process that shares the ledger; it tells when that ends. */
+  get isFleetPaused(): boolean {
+    return this.#context.deps.ledger.fleet?.pause !== undefined;
+  }
+
   /** Why no job may be taken at this moment, of any handler or of this one; `undefined`: it may. */
   closedBy(wanted?: Wanted): Closed | undefined {
     const { scopes, deps, admission } = this.#context;
     if (scopes.poll.aborted) return { reason: "draining", message: "a drain began before it was acknowledged" };
     if (this.#pause) return { reason: "paused", message: "an operator paused the daemon before it was acknowledged" };
+    if (this.isFleetPaused) return { reason: "paused", message: "the fleet was paused before it was acknowledged" };
     const { writable, reason = "unknown" } = deps.ledger.health();
     if (!writable) return { reason: "ledger-unwritable", message: reason };
     const room = this.#room();

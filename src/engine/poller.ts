@@ -163,8 +163,10 @@ export class Poller {
   /** One poll and what follows from it; the rest in ms, or `end`. */
   async #turn(signal: AbortSignal): Promise<number | "end"> {
     const { context, budget, config, idleEndMs } = this.#options;
-    // A single pass does not wait for a broken handler.
-    if (idleEndMs !== undefined && context.admission.handlerClosedBy(config.handler)) return "end";
+    // A single pass waits neither for a broken handler nor for the fleet to be resumed, of which it would not hear.
+    const isOver =
+      idleEndMs !== undefined && !!(context.gate.isFleetPaused || context.admission.handlerClosedBy(config.handler));
+    if (isOver) return "end";
     const reservation = await this.#admission(signal);
     if (!reservation) return 0;
     // Counted before the poll: two pollers must not promise the same last job of a single pass.

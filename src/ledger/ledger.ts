@@ -1,6 +1,7 @@
 // The contract of ledgers: the record of jobs held and outcomes owed, written before what it guards.
 // A ledger never holds a credential, a client token or a handler's secret; details are fetched again.
 import type { Claim } from "../job/claim.js";
+import type { FleetJobPage, FleetPause, ReplicaNote, SeenFleet } from "../job/fleet.js";
 import type { JobId, JobKey, Nonce, Place } from "../job/job.js";
 import type { JobEvent, JobState } from "../job/lifecycle.js";
 import type { Outcome } from "../job/outcome.js";
@@ -48,12 +49,35 @@ export interface Ledger {
    * to have been given back. Nobody may ever find them.
    */
   orphaned?(): number;
+  /** A ledger that others share: its fleet. */
+  readonly fleet?: SharedFleet;
   /** Whether a record could be written now. Costs nothing: the ledger itself keeps trying while it cannot. */
   health(): LedgerHealth;
   /** While nothing can be written: tries again now, not later. Resolves when that has ended either way. Never throws. */
   retryNow?(): Promise<void>;
   /** Writes what is pending and closes the store. Idempotent. */
   close(): Promise<void>;
+}
+
+/** The replicas that share a ledger. */
+export interface SharedFleet {
+  /** Nobody of the fleet takes jobs: as it was last read, which holds while the table is away. Costs nothing. */
+  readonly pause: FleetPause | undefined;
+  /** Everybody, as the last look found them. Costs nothing: the look is made anyway. */
+  seen(): SeenFleet;
+  /** Heartbeats carry from now on what this says of this process. It must not throw. */
+  describe(note: () => ReplicaNote): void;
+  /** Pauses all of them, until resume(): it outlives restarts. Throws LedgerError. */
+  pauseAll(by: string): Promise<void>;
+  /** Throws LedgerError. */
+  resumeAll(): Promise<void>;
+  /** Some of the jobs that are held or owed, whoever has them, by holder. Throws LedgerError. */
+  jobs(range: { readonly from: number; readonly max: number }): Promise<FleetJobPage>;
+  /**
+   * Changes a job that no replica works on. Throws LedgerError: `locked` while one does, `lost` when the job is not there,
+   * not in a state for it, or changed meanwhile.
+   */
+  end(key: Place & { readonly jobId: JobId }, eventsFor: (state: JobState) => readonly JobEvent[]): Promise<void>;
 }
 
 /** Whether a ledger can be written, and if not, why and since when (ms since the epoch). */

@@ -161,6 +161,18 @@ export const logEvents = {
     means: "partnerd cannot continue and stops.",
     remedy: "Correct what the line names, then restart partnerd.",
   },
+  "fleet-paused": {
+    levels: ["warn"],
+    fields: ["by"],
+    means:
+      "Somebody paused the whole fleet: no replica accepts jobs until it is resumed, also after restarts. Running jobs continue.",
+    remedy: "`partnerd fleet resume`, or the console's `/fleet`, once it may go on.",
+  },
+  "fleet-resumed": {
+    levels: ["info"],
+    fields: [],
+    means: "Somebody resumed the fleet: this replica accepts jobs again.",
+  },
   "handler-abandoned": {
     levels: ["error"],
     fields: [...job, "handler"],
@@ -377,6 +389,12 @@ export const logEvents = {
     fields: [...poller],
     means: "A job in the answer of a poll could not be read. It is skipped, and CodePipeline offers it again.",
     remedy: "Report it if it happens again.",
+  },
+  "operator-acted": {
+    levels: ["info", "warn"],
+    fields: ["action", "user", "from", "jobs", "done", "refused"],
+    means:
+      "Somebody paused, resumed, woke, failed or released something by the console or the admin port. `jobs`: the first 20; `user`: as the proxy in front named them (`admin.userHeader`). `warn` if something was refused.",
   },
   "outcome-file-ignored": {
     levels: ["warn"],

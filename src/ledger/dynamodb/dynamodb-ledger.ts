@@ -19,10 +19,13 @@ import {
 } from "../ledger.js";
 import { changeBy, miss, tell } from "../recording.js";
 import { FleetFinder, soonMs, takenAtOnceMax } from "./finder.js";
+import { Fleet, type FleetOptions } from "./fleet.js";
+import { FleetPauses } from "./fleet-pause.js";
 import { FleetRows, isBehind } from "./fleet-rows.js";
 import { HandedOffers } from "./handed-offers.js";
 import { FleetHealth, quietly } from "./health.js";
 import { type FleetJob, FleetJobs } from "./jobs.js";
+import { FleetOperator, type FleetOperatorOptions } from "./operator.js";
 import type { DynamoLedgerOptions } from "./options.js";
 import { Replicas } from "./replicas.js";
 import { rowName } from "./rows.js";
@@ -48,6 +51,7 @@ export class DynamoLedger implements Ledger {
   readonly #offers: HandedOffers;
   readonly #closing = new AbortController();
   readonly #health: FleetHealth;
+  readonly fleet: Fleet;
   #loops: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | undefined;
 
@@ -67,7 +71,10 @@ export class DynamoLedger implements Ledger {
       pace,
       onLapsing: () => this.#endWork(),
       onExpired: () => this.#expire(),
+      onLook: (items, askedMs) => pauses.saw(items, askedMs),
     });
+    const pauses = new FleetPauses({ table, clock, onPause: (pause) => options.onPause?.(pause) });
+    this.fleet = fleetOf({ table, replicas, pauses, closing: this.#closing.signal }, { clock, recentMs, onFault });
     const isClosed = () => this.#closed !== undefined;
     const rows = new FleetRows({ table, jobs, replicas, clock, health, recentMs, isClosed, onFault });
     const lookMs = options.lookMs ?? pace.lookMs;
@@ -301,4 +308,17 @@ export class DynamoLedger implements Ledger {
   #mustBeOpen(): void {
     if (this.#closed !== undefined) throw new LedgerError("unwritable", "the ledger is closed");
   }
+}
+
+/** A holder that we watch anyway need not be watched first. */
+function fleetOf(
+  options: Omit<FleetOptions, "operator">,
+  {
+    onFault,
+    ...rest
+  }: Pick<FleetOperatorOptions, "clock" | "recentMs"> & { readonly onFault: (message: string) => void },
+): Fleet {
+  const { table, replicas } = options;
+  const isAlive = (holder: string) => replicas.isAlive(holder);
+  return new Fleet({ ...options, operator: new FleetOperator({ ...rest, table, onWait: onFault, isAlive }) });
 }

@@ -1,4 +1,5 @@
 // What the ledger of a fleet is given: its table, its times, and who is told of its faults.
+import type { FleetPause } from "../../job/fleet.js";
 import type { Clock } from "../../std/clock.js";
 import type { RetryPolicyMs } from "../../std/retry.js";
 import type { LedgerHealth } from "../ledger.js";
@@ -26,6 +27,8 @@ export interface DynamoLedgerOptions {
   readonly retry: RetryPolicyMs;
   /** Told whenever the ledger becomes unwritable and when it is back. A throw of it is ignored. */
   readonly onHealth: (health: LedgerHealth) => void;
+  /** Told when the fleet is paused, and when it is resumed. A throw of it is ignored. */
+  readonly onPause?: (pause: FleetPause | undefined) => void;
   /** Told what does not keep the ledger from working: a damaged row, a look that failed. A throw of it is ignored. */
   readonly onFault: (message: string) => void;
 }

@@ -3,6 +3,7 @@
 // answer that first showed it to the question that showed it last.
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import { noteFrom, noteText, type ReplicaNote, type SeenReplica } from "../../job/fleet.js";
 import type { LeasePace } from "../../job/lease.js";
 import type { Clock } from "../../std/clock.js";
 import { type Item, nobody, replicasPartition, text } from "./rows.js";
@@ -18,6 +19,8 @@ export interface ReplicasOptions {
   readonly onLapsing: () => void;
   /** Our name ran out: whatever was held under it may be another's by now. */
   readonly onExpired: () => void;
+  /** Told of every row that a look found, and when it set out, monotonic. */
+  readonly onLook?: (items: readonly Item[], askedMs: number) => void;
 }
 
 /** Another replica, as it was last seen. */
@@ -49,6 +52,10 @@ export class Replicas {
   /** Monotonic; when the last look set out. What came after it nobody has seen. */
   #askedMs = Number.NEGATIVE_INFINITY;
   #cancelTimers: () => void = () => {};
+  /** What our heartbeats say of us; absent: nothing yet. */
+  #note: (() => ReplicaNote) | undefined;
+  /** The rows of the last look, and when its answer came, monotonic. */
+  #last: { readonly items: readonly Item[]; readonly atMs: number } | undefined;
 
   constructor(options: ReplicasOptions) {
     this.#options = options;
@@ -134,6 +141,8 @@ export class Replicas {
     const askedMs = clock.monotonic();
     const items = await replicaRows(table, signal);
     const answeredMs = clock.monotonic();
+    this.#last = { items, atMs: answeredMs };
+    this.#options.onLook?.(items, askedMs);
     const ids = new Set<string>();
     for (const item of items) {
       const id = text(item, "sk");
@@ -172,6 +181,13 @@ export class Replicas {
     return this.#askedMs - seen.sinceMs >= seen.leaseMs + marginMs;
   }
 
+  /** Whether the replica lives, if a look has seen its heartbeat; `undefined`: nobody knows. */
+  isAlive(id: string): boolean | undefined {
+    if (id === this.self) return true;
+    if (this.#seen.get(id)?.beat === undefined) return undefined;
+    return !this.isDead(id);
+  }
+
   /** True when the replica has no row any more, or is dead. Rejects with what the table threw. */
   async isGone(id: string, signal: AbortSignal): Promise<boolean> {
     if (id === nobody || this.isDead(id)) return true;
@@ -184,6 +200,30 @@ export class Replicas {
     const nowMs = this.#options.clock.monotonic();
     const alive = [...this.#seen].filter(([id]) => id !== this.#self && !this.isDead(id));
     return Math.min(...alive.map(([, { leaseMs, sinceMs }]) => sinceMs + leaseMs + marginMs - nowMs));
+  }
+
+  /** From now on heartbeats carry what this says: a heartbeat is written anyway. */
+  describe(note: () => ReplicaNote): void {
+    this.#note = note;
+  }
+
+  /** How old the last look is, in ms; absent: there was none. */
+  get lookAgeMs(): number | undefined {
+    return this.#last && this.#options.clock.monotonic() - this.#last.atMs;
+  }
+
+  /** Everybody whom the last look found. */
+  seen(): readonly SeenReplica[] {
+    const nowMs = this.#options.clock.monotonic();
+    return (this.#last?.items ?? []).flatMap((item): readonly SeenReplica[] => {
+      const replica = item["sk"]?.S ?? "";
+      const seen = this.#seen.get(replica);
+      const isSelf = replica === this.self;
+      // A row without a heartbeat is no replica, and one that was removed since is none any more.
+      if (!isSelf && seen?.beat === undefined) return [];
+      const silentMs = nowMs - (isSelf ? this.#renewedMs : (seen?.sinceMs ?? nowMs));
+      return [{ ...seenFrom(replica, item), isSelf, isGone: !isSelf && this.isDead(replica), silentMs }];
+    });
   }
 
   /** Removes the row of a dead replica that holds nothing, once no late write of it can come any more. */
@@ -219,6 +259,7 @@ export class Replicas {
 
   #row(id: string): Item {
     const { clock, pace } = this.#options;
+    const note = this.#note?.();
     return {
       ...replicaKey(id),
       beat: { N: String(this.#beat) },
@@ -227,6 +268,7 @@ export class Replicas {
       atMs: { N: String(clock.now()) },
       host: { S: hostname() || "unknown" },
       pid: { N: String(process.pid) },
+      ...(note === undefined ? {} : { about: { S: noteText(note) } }),
       expiresAt: { N: String(Math.ceil((clock.now() + rowKeptMs) / 1_000)) },
     };
   }
@@ -235,6 +277,19 @@ export class Replicas {
     this.stop();
     this.#options.onExpired();
   }
+}
+
+/** What a replica's row says of it. */
+export function seenFrom(replica: string, item: Item): Pick<SeenReplica, "replica" | "host" | "pid" | "note"> {
+  const pid = Number(item["pid"]?.N ?? "x");
+  const host = item["host"]?.S;
+  const note = noteFrom(item["about"]?.S);
+  return {
+    replica,
+    ...(host === undefined ? {} : { host: host.slice(0, 255) }),
+    ...(Number.isSafeInteger(pid) ? { pid } : {}),
+    ...(note === undefined ? {} : { note }),
+  };
 }
 
 /** The second attempt. A new name is nobody else's: when its row stands already, the first attempt wrote it. */

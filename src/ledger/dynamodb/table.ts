@@ -126,16 +126,25 @@ export class RetryingTable {
     input: Readonly<Record<string, unknown>>,
     signal: AbortSignal,
   ): Promise<readonly Item[]> {
+    return (await this.some(operation, input, { pages: pagesMax, signal })).items;
+  }
+
+  /** The items of so many pages. */
+  async some(
+    operation: "Query" | "Scan",
+    input: Readonly<Record<string, unknown>>,
+    { pages, signal }: { readonly pages: number; readonly signal: AbortSignal },
+  ): Promise<{ readonly items: readonly Item[]; readonly isCut: boolean }> {
     const items: Item[] = [];
     let from: Item | undefined;
-    for (let page = 0; page < pagesMax; page++) {
+    for (let page = 0; page < pages; page++) {
       const start = from === undefined ? {} : { ExclusiveStartKey: from };
       const answer: TableAnswer = await this.call(operation, { ...input, ...start }, signal);
       items.push(...(answer.Items ?? []));
       from = answer.LastEvaluatedKey;
       if (from === undefined) break;
     }
-    return items;
+    return { items, isCut: from !== undefined };
   }
 
   /** What somebody can read who has to fix it. */

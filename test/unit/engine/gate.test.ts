@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { ArtifactStore } from "../../../src/artifacts/artifacts.js";
 import { Gate } from "../../../src/engine/gate.js";
+import type { FleetPause } from "../../../src/job/fleet.js";
 import type { LedgerHealth } from "../../../src/ledger/ledger.js";
 import { flightOver } from "../../support/flight.js";
 
@@ -10,10 +11,11 @@ async function given() {
   const drain = new AbortController();
   let health: LedgerHealth = { writable: true };
   let room: ReturnType<ArtifactStore["room"]> = { isEnough: true };
+  const fleet: { pause: FleetPause | undefined } = { pause: undefined };
   const { ledger, artifacts } = context.deps;
   const deps = {
     ...context.deps,
-    ledger: Object.assign(Object.create(ledger), { health: () => health }),
+    ledger: Object.assign(Object.create(ledger), { health: () => health, fleet }),
     artifacts: { ...artifacts, room: () => room },
   };
   const gate = new Gate({ ...context, deps, scopes: { ...context.scopes, poll: drain.signal } });
@@ -32,7 +34,7 @@ async function given() {
     health = { writable: true };
     room = { isEnough: true };
   };
-  return { gate, clock, events, close, open };
+  return { gate, clock, events, close, open, fleet };
 }
 type Reason = keyof Awaited<ReturnType<typeof given>>["close"];
 const reasons: readonly Reason[] = ["draining", "paused", "ledger-unwritable", "no-room"];
@@ -82,6 +84,26 @@ describe("the gate", () => {
     await clock.advance(100);
     waiting.abort();
     await passing;
+    expect(clock.pending).toBe(0);
+  });
+
+  it("is closed while the fleet is paused, as the ledger knows it, and opens within a second of its end", async () => {
+    const { gate, clock, events, fleet } = await given();
+    fleet.pause = { sinceMs: 0, by: "ada" };
+    expect(gate.closedBy()).toEqual({ reason: "paused", message: expect.stringContaining("the fleet was paused") });
+    let isThrough = false;
+    const passing = gate.pass(new AbortController().signal).then(() => {
+      isThrough = true;
+    });
+    // An operator's resume of this process alone does not open it.
+    gate.pause();
+    gate.resume();
+    await clock.advance(60_000);
+    expect(isThrough).toBe(false);
+    fleet.pause = undefined;
+    await clock.advance(1_000);
+    await passing;
+    expect(events.map(({ type }) => type)).toEqual(["paused", "resumed"]);
     expect(clock.pending).toBe(0);
   });
 

@@ -58,6 +58,7 @@ function given(options: { pollers: readonly PollerConfig[]; waiting: number; max
     },
   } as unknown as JobGateway;
   const stop = new AbortController();
+  let isFleetPaused = false;
   const context = {
     deps: { clock, gateway: () => gateway, random: () => 0.5, mask: (text: string) => text },
     limits: {
@@ -71,6 +72,9 @@ function given(options: { pollers: readonly PollerConfig[]; waiting: number; max
         while (closed && !signal.aborted) await clock.sleep(1_000, signal);
       },
       closedBy: () => closed,
+      get isFleetPaused() {
+        return isFleetPaused;
+      },
     },
     admission: {
       mostFor: () => Number.POSITIVE_INFINITY,
@@ -117,11 +121,22 @@ function given(options: { pollers: readonly PollerConfig[]; waiting: number; max
     close: (by: Closed | undefined) => {
       closed = by;
     },
+    pauseFleet: () => {
+      isFleetPaused = true;
+    },
     whilePolling: (act: () => void) => {
       duringPoll = act;
     },
   };
 }
+
+it("ends a single pass where the fleet is paused, of whose end it would not hear", async () => {
+  const { pollers, pauseFleet, close, events, clock } = given({ pollers: [config("A", 5)], waiting: 5, maxJobs: 5 });
+  pauseFleet();
+  close({ reason: "paused", message: "the fleet was paused" });
+  await Promise.all(pollers.map((each) => each.run()));
+  expect([events.map(({ type }) => type), clock.pending]).toEqual([[], 0]);
+});
 
 it("never polls for no job at all, however many pollers share what is left of a single pass", async () => {
   const { pollers, limits, clock, held } = given({

@@ -11,13 +11,20 @@ import { isLoopback } from "../std/addresses.js";
 export interface Trusted {
   readonly token?: Secret<string>;
   readonly isLocal: boolean;
+  /** True for a browser that showed the token before. */
+  readonly isSignedIn?: (request: IncomingMessage) => boolean;
 }
 
 /** True for a caller who may see what names jobs and clients. */
-export function mayRead(request: IncomingMessage, { token, isLocal }: Trusted): boolean {
+export function mayRead(request: IncomingMessage, trusted: Trusted): boolean {
+  return isProven(request, trusted) || (trusted.isLocal && !isFromElsewhere(request));
+}
+
+/** True for a caller who shows the token, in whatever way, or a session that began with it. */
+export function isProven(request: IncomingMessage, { token, isSignedIn }: Trusted): boolean {
   const shown = tokenOf(request);
-  const isProven = token !== undefined && shown !== undefined && isSameSecret(shown, token.reveal());
-  return isProven || (isLocal && !isFromElsewhere(request));
+  if (token !== undefined && shown !== undefined) return isSameSecret(shown, token.reveal());
+  return isSignedIn?.(request) ?? false;
 }
 
 /**
@@ -42,7 +49,7 @@ export function bearerOf(request: IncomingMessage): string | undefined {
   return /^Bearer +([\x21-\x7e]+) *$/i.exec(request.headers.authorization ?? "")?.[1];
 }
 
-/** The token that a caller shows: as bearer, or as the password of Basic, which is how browsers ask for it. */
+/** The token that a caller shows: as bearer, or as the password of Basic, as `curl -u` sends it. */
 function tokenOf(request: IncomingMessage): string | undefined {
   const basic = /^Basic +([\w+/=-]+) *$/i.exec(request.headers.authorization ?? "")?.[1];
   if (basic === undefined) return bearerOf(request);
@@ -61,7 +68,35 @@ export function isSameSecret(given: string, expected: string): boolean {
  */
 export function mayBeForeign(request: IncomingMessage): boolean {
   const { origin, "sec-fetch-site": site } = request.headers;
-  return origin !== undefined || site !== undefined || isForwarded(request) || !isForThisMachine(request);
+  return origin !== undefined || site !== undefined || isOfNoBrowserHere(request);
+}
+
+/** True for what a proxy passes on, and for a host that is not this machine. */
+export function isOfNoBrowserHere(request: IncomingMessage): boolean {
+  return isForwarded(request) || !isForThisMachine(request);
+}
+
+/**
+ * True for a form, or any other change, that a browser says it sent from a page of ours: its origin is the one that was
+ * asked, or the public one, which a proxy in front may have hidden from us. Browsers name the origin of each POST; who
+ * names none is no page of ours. A page that was pointed at us by another name names that name as its origin and as its
+ * host: only a session or a check of the host keeps it out.
+ */
+export function isFromOwnPage(request: IncomingMessage, publicUrl?: string): boolean {
+  const { origin, host = "", "sec-fetch-site": site } = request.headers;
+  if (isFromOtherSite(site) || origin === undefined) return false;
+  const own = [`http://${host}`, `https://${host}`, ...(publicUrl === undefined ? [] : [new URL(publicUrl).origin])];
+  return own.some((each) => each.toLowerCase() === origin.toLowerCase());
+}
+
+/** True for a change that a browser says it makes for a page that is not ours: a proxy that adds the token adds it to that too. */
+export function isForOtherPage(request: IncomingMessage, publicUrl?: string): boolean {
+  const { origin, "sec-fetch-site": site } = request.headers;
+  return isFromOtherSite(site) || (origin !== undefined && !isFromOwnPage(request, publicUrl));
+}
+
+function isFromOtherSite(site: string | string[] | undefined): boolean {
+  return site !== undefined && site !== "same-origin" && site !== "none";
 }
 
 /**
@@ -70,8 +105,7 @@ export function mayBeForeign(request: IncomingMessage): boolean {
  */
 function isFromElsewhere(request: IncomingMessage): boolean {
   const { "sec-fetch-site": site, "sec-fetch-mode": mode } = request.headers;
-  const isOwn = site === undefined || site === "same-origin" || site === "none" || mode === "navigate";
-  return !isOwn || isForwarded(request) || !isForThisMachine(request);
+  return (isFromOtherSite(site) && mode !== "navigate") || isOfNoBrowserHere(request);
 }
 
 /** What proxies add. Not all do: the configuration warns of a public address without a token. */

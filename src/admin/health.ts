@@ -1,6 +1,7 @@
 // Live and ready, judged from the engine's status: pure, so that every case is a line in a table of tests.
 // Live never depends on AWS; ready says whether this process takes jobs now, and if not, why.
 import type { PollerLoop } from "../engine/poller.js";
+import { pauseText, type SeenFleet } from "../job/fleet.js";
 import { placeName, placeOf, placeText } from "../job/job.js";
 import type { StatusSnapshot } from "./status-snapshot.js";
 import { durationText } from "./times.js";
@@ -14,6 +15,8 @@ export interface HealthStatus extends Pick<StatusSnapshot, "isDraining" | "isPau
   readonly denials: readonly DeniedCall[];
   /** Absent: they are not watched. */
   readonly handlers?: readonly HandlerHealth[];
+  /** Absent: this process is alone. */
+  readonly fleet?: Pick<SeenFleet, "pause">;
 }
 
 /** One handler, by its breaker; `half-open`: one job is let through to see whether it works again. */
@@ -61,6 +64,7 @@ export interface HealthReason {
     | "not-yet-polled"
     | "draining"
     | "paused"
+    | "fleet-paused"
     | "breaker-open"
     | "handler-broken"
     | "ledger-not-writable"
@@ -144,6 +148,11 @@ export function ready(status: HealthStatus, ledger: LedgerState): Readiness {
   }
   if (status.isDraining) reasons.push({ reason: "draining", message: "draining: not accepting jobs" });
   if (status.isPaused) reasons.push({ reason: "paused", message: "paused: not accepting jobs until resume" });
+  const { pause } = status.fleet ?? {};
+  if (pause) {
+    const message = `${pauseText(pause)}: not accepting jobs until partnerd fleet resume`;
+    reasons.push({ reason: "fleet-paused", message });
+  }
   const troubles = status.pollers.flatMap((poller) => troubleOf(poller, status) ?? []);
   const isCutOff = troubles.length > 0 && troubles.length === status.pollers.length;
   if (isCutOff) reasons.push(...cutOff(troubles));

@@ -10,7 +10,7 @@ import { type Column, tableHtml } from "./page-table.js";
 import { idHtml, jobHref, lineHtml, type TypeNames, typeHtml } from "./short-names.js";
 import type { JobStatusLine, PollerStatus } from "./status-snapshot.js";
 import { durationText, type Moment, timeHtml } from "./times.js";
-import { type AdminStatus, slotGroupOf, slotsHeld } from "./view.js";
+import { type AdminStatus, isAnyPause, slotGroupOf, slotsHeld } from "./view.js";
 
 /** What every table needs to know. */
 export interface TableContext {
@@ -70,10 +70,10 @@ function pollState({ failures, lastFault, lastGoodPollAtMs, waiting = 0 }: Polle
 }
 
 function nextPoll(poller: PollerStatus, { status, moment }: TableContext): Piece {
-  const { isPaused, isDraining, slots } = status;
+  const { isDraining, slots } = status;
   const late = (group: SlotCount | undefined) => {
     if (isDraining) return "never: stopping";
-    if (isPaused) return "after resume";
+    if (isAnyPause(status)) return "after resume";
     const isFull = slotsHeld(status) >= slots.max || (group && slotsHeld(status, group) >= group.max);
     return isFull ? "when a slot is free" : "now";
   };

@@ -3,14 +3,18 @@
 
 import type { PollerName, WorkerEvent } from "../engine/events.js";
 import type { Clock } from "../std/clock.js";
+import { pageForms } from "./actions-controls.js";
+import { FleetPanel } from "./fleet-panel.js";
+import type { FleetWatchOptions } from "./fleet-watch.js";
 import type { LedgerState } from "./health.js";
 import { History } from "./history.js";
+import type { Html } from "./html.js";
 import { JobStories } from "./job-stories.js";
 import { Metrics } from "./metrics.js";
 import { type PageView, pageText, sectionsOf } from "./page.js";
 import { pageIcon, pageStyle } from "./page-assets.js";
 import { filterFrom, queryOf } from "./page-filter.js";
-import { type FrameLink, pagePolicy } from "./page-frame.js";
+import { type FrameLink, framed, pagePolicy } from "./page-frame.js";
 import { pageScript } from "./page-script.js";
 import type { AdminPageRoute, AdminStream } from "./routes.js";
 import { Saturation } from "./saturation.js";
@@ -26,12 +30,17 @@ export interface PanelOptions {
   /** The present. */
   readonly look: () => { readonly status: AdminStatus; readonly ledger: LedgerState };
   readonly onFault: (error: unknown) => void;
+  /** Some jobs of the fleet. Absent: the ledger is shared with nobody. */
+  readonly fleetJobs?: FleetWatchOptions["read"] | undefined;
   /** Masks what events do not mask. */
   readonly mask: (text: string) => string;
 }
 
 /** The pages of the console, as its navigation lists them. */
-const links: readonly FrameLink[] = [{ path: "/", name: "Overview" }];
+const links: readonly FrameLink[] = [
+  { path: "/", name: "Overview" },
+  { path: "/fleet", name: "Fleet" },
+];
 
 /** Reads what happens and makes the pages of it. */
 export class Panel {
@@ -41,6 +50,7 @@ export class Panel {
   readonly #history = new History();
   readonly #saturation = new Saturation();
   readonly #streams: Streams;
+  readonly #fleet: FleetPanel;
 
   constructor(options: PanelOptions) {
     const { clock, version, onFault } = options;
@@ -53,12 +63,15 @@ export class Panel {
       return { atMs: view.status.atMs, sectionsFor };
     };
     this.#streams = new Streams({ clock, version, onFault, look });
+    const { fleetJobs: jobs, look: present, store } = options;
+    this.#fleet = new FleetPanel({ clock, version, onFault, store, jobs, links, status: () => present().status });
   }
 
   /** Pages by path. */
   get pages(): Readonly<Record<string, AdminPageRoute>> {
+    // The same in every partnerd, and needed by who has yet to sign in.
     const asset = (contentType: string, text: string): AdminPageRoute => ({
-      isGuarded: true,
+      isGuarded: false,
       page: () => ({ contentType: `${contentType}; charset=utf-8`, text }),
     });
     return {
@@ -70,6 +83,7 @@ export class Panel {
           contentSecurityPolicy: pagePolicy,
         }),
       },
+      "/fleet": { isGuarded: true, page: ({ query }) => this.#fleet.page(query) },
       "/page.css": asset("text/css", pageStyle),
       "/page.js": asset("text/javascript", pageScript),
       "/page.svg": asset("image/svg+xml", pageIcon),
@@ -87,7 +101,15 @@ export class Panel {
         },
         open: (response, { query }) => streams.open(response, queryOf(filterFrom(query))),
       },
+      "/fleet/events": this.#fleet.stream,
     };
+  }
+
+  /** A page of the console around a body. */
+  frame(title: string, body: Html): string {
+    const { version } = this.#options;
+    const { atMs, startedAtMs } = this.#view().status;
+    return framed({ title, version, atMs, startedAtMs, links, here: "", body });
   }
 
   observe(event: WorkerEvent): void {
@@ -98,12 +120,13 @@ export class Panel {
   /** Tells open pages that this is the end; the pages keep answering until the port is closed. */
   close(): void {
     this.#streams.close();
+    this.#fleet.close();
     this.metrics.close();
   }
 
   #view(): PageView {
     const { status, ledger } = this.#options.look();
     const full = this.#saturation.look(status);
-    return { status, ledger, full, history: this.#history.view(status.atMs) };
+    return { status, ledger, full, history: this.#history.view(status.atMs), forms: pageForms };
   }
 }

@@ -1,7 +1,7 @@
 // Which slots are all in use, and since when no poll could be made for want of one: so long have new jobs waited, if there
 // are any, since CodePipeline tells no length of its queue. Under load slots are free for moments only, so a limit that
 // was reached counts as reached for a while, instead of changing the page's colour every second.
-import { type AdminStatus, slotGroupOf, slotsHeld } from "./view.js";
+import { type AdminStatus, isAnyPause, slotGroupOf, slotsHeld } from "./view.js";
 
 /** A limit that is reached. */
 export interface FullSlots {
@@ -17,8 +17,8 @@ const keptMs = 15_000;
 
 /** The limits that are reached at this moment. */
 export function fullSlots(status: AdminStatus): readonly FullSlots[] {
-  const { slots, pollers, isPaused, isDraining } = status;
-  if (isPaused || isDraining) return [];
+  const { slots, pollers, isDraining } = status;
+  if (isAnyPause(status) || isDraining) return [];
   if (slotsHeld(status) >= slots.max) {
     return [{ actionTypes: undefined, max: slots.max, lastPollAtMs: lastPoll(pollers) }];
   }
@@ -43,7 +43,7 @@ export class Saturation {
   /** The limits that are or were just reached. */
   look(status: AdminStatus): readonly FullSlots[] {
     const { atMs } = status;
-    if (status.isPaused || status.isDraining) this.#seen.clear();
+    if (isAnyPause(status) || status.isDraining) this.#seen.clear();
     for (const limit of fullSlots(status)) this.#seen.set(JSON.stringify(limit.actionTypes ?? []), { limit, atMs });
     for (const [name, seen] of this.#seen) if (Math.abs(atMs - seen.atMs) > keptMs) this.#seen.delete(name);
     return [...this.#seen.values()].map(({ limit, atMs: seenMs }) => {

@@ -92,7 +92,8 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
   const server = hardened(limits);
   const connections = new Connections(server, limits);
   const strangers = new Strangers(clock, options.onWrongToken);
-  const routes = new Routes({ ...options, isLocal: isLoopback(host) }, limits.bodyMaxBytes, strangers);
+  const { bodyMaxBytes } = limits;
+  const routes = new Routes({ ...options, isLocal: isLoopback(host) }, { bodyMaxBytes, strangers, clock });
   const cut = Promise.withResolvers<void>();
   let closed: Promise<void> | undefined;
   const answer = (request: IncomingMessage, response: ServerResponse, askForBody: () => void) => {

@@ -1,6 +1,7 @@
 // The part of the metrics that is read off the present: slots, pollers, jobs in flight, what is owed, health. Pure.
 // A label is a Region, an action type or a word of ours; never the id of a job or a client.
 
+import type { SeenReplica } from "../job/fleet.js";
 import { placeName } from "../job/job.js";
 import type { Family, Sample } from "./exposition.js";
 import type { LedgerState } from "./health.js";
@@ -46,7 +47,22 @@ export function snapshotFamilies({ status, ledger }: MetricsView): readonly Fami
     ]),
     gauge("partnerd_draining", "1 once a stop began.", [sample({}, status.isDraining ? 1 : 0)]),
     gauge("partnerd_paused", "1 while paused by /pause.", [sample({}, status.isPaused ? 1 : 0)]),
+    gauge("partnerd_fleet_paused", "1 while the whole fleet that shares the ledger is paused.", [
+      sample({}, status.fleet?.pause === undefined ? 0 : 1),
+    ]),
+    gauge(
+      "partnerd_fleet_replicas",
+      "Replicas that share the ledger, as this one sees them. gone: silent for a whole lease. No sample: no shared ledger.",
+      status.fleet === undefined ? [] : replicaSamples(status.fleet.replicas),
+    ),
   ];
+}
+
+const replicaStates = ["working", "paused", "draining", "gone", "unknown"] as const;
+
+function replicaSamples(replicas: readonly SeenReplica[]): readonly Sample[] {
+  const stateOf = ({ isGone, note }: SeenReplica) => (isGone ? "gone" : (note?.state ?? "unknown"));
+  return replicaStates.map((state) => sample({ state }, replicas.filter((each) => stateOf(each) === state).length));
 }
 
 /** A series without `account` is of the account `default`. */

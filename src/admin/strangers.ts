@@ -18,6 +18,7 @@ interface Answer {
   readonly status: number;
   readonly body: unknown;
   readonly headers?: Readonly<Record<string, string | string[]>>;
+  readonly isGuess?: boolean;
 }
 
 /** Wrong tokens in one minute that are answered at once: a person's slips, a service that missed a rotation. */
@@ -44,7 +45,8 @@ export class Strangers {
   /** The answer itself, late if it refuses one wrong token too many; or a shorter one. */
   async answer<A extends Answer>(request: IncomingMessage, answer: A): Promise<A | Answer> {
     // Who shows nothing guesses nothing: a browser's first request.
-    if (answer.status !== 401 || request.headers.authorization === undefined) return answer;
+    const isGuess = answer.isGuess ?? request.headers.authorization !== undefined;
+    if (answer.status !== 401 || !isGuess) return answer;
     this.#count(/\/outcome(?:[?#]|$)/.test(request.url ?? "") ? "callback" : "admin", request);
     if (this.#inMinute <= promptPerMinute) return answer;
     if (this.#held >= heldMax) {

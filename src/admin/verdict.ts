@@ -1,5 +1,6 @@
 // What a person who was woken wants to know first, in words: is it working, and if not, what is wrong, where and since
 // when. Pure: the worst thing is the headline, whatever else is wrong follows.
+import { type FleetPause, pauseText } from "../job/fleet.js";
 import { placeName, placeText } from "../job/job.js";
 import { type LedgerState, placesOf } from "./health.js";
 import { heldText } from "./held-text.js";
@@ -215,6 +216,8 @@ function bugTrouble({ totals }: AdminStatus): readonly Finding[] {
 function standing(status: AdminStatus, full: readonly FullSlots[]): readonly Finding[] {
   const { isPaused, isDraining, pollers } = status;
   if (isDraining) return [];
+  const { pause, ageMs } = status.fleet ?? {};
+  if (pause) return [{ tone: "busy", text: fleetPaused(pause, ageMs), spoken: "The fleet is paused" }];
   if (isPaused) return [{ tone: "busy", text: "Paused: not accepting jobs until resume" }];
   const waiting = pollers.filter(({ lastGoodPollAtMs, failures }) => lastGoodPollAtMs === undefined && failures === 0);
   if (waiting.length > 0) return [{ tone: "busy", text: "Starting: not every action type has been polled yet" }];
@@ -235,6 +238,15 @@ function saturation({ atMs, slots, pollers }: AdminStatus, full: readonly FullSl
   const recovered = slots.groups.reduce((sum, { waiting }) => sum + waiting, 0);
   if (recovered === 0) return found;
   return [...found, { tone: "busy", text: `${jobsText(recovered)} of a previous process wait for a slot` }];
+}
+
+/** A look that is so old found the table away: what it found holds. */
+const staleMs = 60_000;
+
+function fleetPaused(pause: FleetPause, ageMs: number | undefined): string {
+  const text = pauseText(pause);
+  const known = (ageMs ?? 0) < staleMs ? "" : ` (as of ${durationText(ageMs ?? 0)} ago: the table does not answer)`;
+  return `T${text.slice(1)}${known}: no replica accepts jobs until it is resumed`;
 }
 
 function atWork(status: AdminStatus): Finding {

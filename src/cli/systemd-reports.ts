@@ -174,7 +174,13 @@ export function statusText(status: ReturnType<ReportedDaemon["status"]>): string
   const owed = jobs.filter(({ state }) => state === "settled").length;
   const unpolled = pollers.filter(({ lastGoodPollAtMs }) => lastGoodPollAtMs === undefined).length;
   const failing = pollers.filter(({ failures }) => failures > 0);
-  const mode = status.isDraining ? "draining" : status.isPaused ? "paused" : "polling";
+  const mode = status.isDraining
+    ? "draining"
+    : status.isPaused
+      ? "paused"
+      : status.fleet?.pause
+        ? "fleet paused"
+        : "polling";
   const fault = failing.find(({ lastFault }) => lastFault)?.lastFault;
   const parts = [
     `${mode}: ${slots.busy} of ${slots.max} slots busy`,

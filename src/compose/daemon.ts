@@ -1,10 +1,9 @@
 // The composition root: the parts that build.ts builds, the worker over them, the readers of its events, and the
 // admin port. Closes everything in the reverse order.
 import { eventLog } from "../admin/event-log.js";
-import { type Liveness, live, ready } from "../admin/health.js";
+import { type Liveness, live } from "../admin/health.js";
 import { jobFields } from "../admin/log-fields.js";
 import type { Panel } from "../admin/panel.js";
-import type { StoryAnswer } from "../admin/routes.js";
 import type { AdminServer } from "../admin/server.js";
 import { StatusBoard } from "../admin/status.js";
 import type { AdminStatus } from "../admin/view.js";
@@ -13,7 +12,6 @@ import { Worker, type WorkerEnd } from "../engine/engine.js";
 import type { Observe, PollerName, UntimedEvent, WorkerEvent } from "../engine/events.js";
 import { pollerNameOf } from "../engine/poller-config.js";
 import { actionTypeName } from "../job/job.js";
-import { type GivenJob, jobMeant } from "../job/meant.js";
 import type { Clock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
 import type { Log } from "../std/log.js";
@@ -23,6 +21,7 @@ import { ownVersion } from "../std/version.js";
 import type { Tracing } from "../tracing/tracing.js";
 import { type BuiltParts, buildParts, closeQuietly, learnSecrets, limitsOf, pollersOf } from "./build.js";
 import type { PartReaders, PartsOptions } from "./parts-options.js";
+import { replicaNote } from "./replica-note.js";
 
 export { ledgerTable } from "./ledgers.js";
 
@@ -67,6 +66,7 @@ export class Daemon {
     // First of all: a handler that begins at this very event asks for its span.
     if (tracing) observers.unshift((event) => tracing.observe(event));
     const { masker, clock } = options;
+    parts.ledger.fleet?.describe(() => replicaNote(this.status(), options.config.admin));
     this.worker = new Worker({
       deps: {
         gateway: (place, owner) => parts.gateways.get(place, owner),
@@ -92,7 +92,11 @@ export class Daemon {
   /** Builds and checks every part. Throws the error of the first that cannot be built; nothing is left open then. */
   static async build(options: DaemonOptions): Promise<Daemon> {
     const observers: Observe[] = [...(options.observers ?? [])];
-    const panel = await panelOf(options, () => ({ status: daemon.status(), ledger: daemon.#parts.ledger.health() }));
+    const panel = await panelOf(options, {
+      look: () => ({ status: daemon.status(), ledger: daemon.#parts.ledger.health() }),
+      fleetJobs: async (range) =>
+        (await daemon.#parts.ledger.fleet?.jobs(range)) ?? { jobs: [], count: 0, isCut: false },
+    });
     const parts = await buildParts(options, (event) => daemon.#observe(event), readersOf(panel)).catch((error) => {
       panel?.close();
       throw error;
@@ -119,7 +123,17 @@ export class Daemon {
       return { ...shownPoller(poller), operation, message };
     });
     const handlers = this.worker.handlers.map((each) => ({ ...each, pollers: each.pollers.map(shownPoller) }));
-    return { ...this.#board.snapshot(this.#clock.now()), slots, inFlight, unattended, callLimits, denials, handlers };
+    const fleet = this.#parts.ledger.fleet?.seen();
+    const own = {
+      ...this.#board.snapshot(this.#clock.now()),
+      slots,
+      inFlight,
+      unattended,
+      callLimits,
+      denials,
+      handlers,
+    };
+    return { ...own, ...(fleet === undefined ? {} : { fleet }) };
   }
 
   /** Whether the polling loops turn: the answer of /livez, and the condition of systemd's watchdog notification. */
@@ -232,37 +246,21 @@ export class Daemon {
   }
 
   async #openAdmin(options: DaemonOptions): Promise<void> {
-    const { host, port, token } = this.#config.admin;
-    if (port === 0) return;
-    const { startAdmin } = await import("../admin/server.js");
-    const { worker } = this;
-    const { panel } = this.#readers;
-    this.#admin = await startAdmin({
-      host,
-      port,
-      ...(token ? { token } : {}),
+    const config = this.#config;
+    if (config.admin.port === 0) return;
+    const { openAdminPort } = await import("./admin-port.js");
+    this.#admin = await openAdminPort({
+      config,
+      log: this.#log,
       clock: options.clock,
-      live: () => this.live(),
-      onFault: (error) => this.#log.error("admin-failed", { err: error }, "admin port failed"),
-      onWrongToken: ({ untold: count, ...wrong }) => {
-        panel?.metrics.onWrongToken(wrong);
-        if (count)
-          this.#log.warn("admin-wrong-token", { ...wrong, count }, `wrong ${wrong.kind} token at the admin port`);
-      },
-      ready: () => ready(this.status(), this.#parts.ledger.health()),
+      worker: this.worker,
+      parts: this.#parts,
+      panel: this.#readers.panel,
       status: () => this.status(),
-      ...(panel ? { pages: panel.pages, streams: panel.streams, story: (job) => storyOf(panel, job) } : {}),
-      deliver: async (delivery) => {
-        const end = await this.#parts.callbacks.deliver(delivery);
-        // Right after a restart a promised callback is asked to come again; its job is not unknown.
-        return end === "unknown-job" && worker.mayAwaitCallback(delivery.jobId) ? "not-recorded" : end;
-      },
-      pause: () => worker.pause(),
-      resume: () => worker.resume(),
-      wake: () => worker.wake(),
-      order: (job, order) => worker.order(job, order),
+      live: () => this.live(),
+      mask: (text) => options.masker.mask(text),
     });
-    this.#parts.adminUrl = this.#config.admin.publicUrl ?? this.#admin.url;
+    this.#parts.adminUrl = config.admin.publicUrl ?? this.#admin.url;
     this.#log.info("admin-listening", { url: this.#admin.url }, "admin port is open");
   }
 }
@@ -291,7 +289,10 @@ async function tracingIfRegistered(): Promise<Tracing | undefined> {
 }
 
 /** The pages of the admin port, loaded only when it is on. */
-async function panelOf(options: DaemonOptions, look: ConstructorParameters<typeof Panel>[0]["look"]) {
+async function panelOf(
+  options: DaemonOptions,
+  present: Pick<ConstructorParameters<typeof Panel>[0], "look" | "fleetJobs">,
+) {
   const { config, clock, log, masker } = options;
   if (config.admin.port === 0) return undefined;
   const { Panel } = await import("../admin/panel.js");
@@ -300,16 +301,10 @@ async function panelOf(options: DaemonOptions, look: ConstructorParameters<typeo
     version: ownVersion(),
     store: config.ledger.store,
     pollers: pollersOf(config).map(pollerNameOf),
-    look,
+    ...present,
     mask: (text) => masker.mask(text),
     onFault: (error) => log.error("status-page-failed", { err: error }, "the status page cannot be rendered"),
   });
-}
-
-/** The story of the job that is meant by an id or the beginning of one. */
-function storyOf({ stories }: Panel, given: GivenJob): StoryAnswer {
-  const meant = jobMeant(stories.keys(), (key) => key, given);
-  return meant.kind === "one" ? { kind: "one", story: stories.story(meant.held) } : meant;
 }
 
 function readersOf(panel: Panel | undefined): PartReaders {

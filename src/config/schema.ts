@@ -25,6 +25,7 @@ import {
   clientUrlFormat,
   handlersFormat,
   listenHostFormat,
+  networkListFormat,
   regionFormat,
   regionListFormat,
   tableFormat,
@@ -181,9 +182,19 @@ export const schema = withVariables({
       "Bearer token for the control routes and, if other machines can reach the port, for the status page; `admin.tokenFile` or `PARTNERD_ADMIN_TOKEN_FILE` name a file that holds it.",
       secret(hiddenText({ min: 16, max: 512, form: /^[A-Za-z0-9._~+/=-]+$/, says: "a bearer token" })),
     ),
-    publicUrl: setting("Base URL of the callbacks that http handlers receive.", httpUrl({ isBase: true }), {
-      unset: "`http://HOST:PORT`",
-    }),
+    publicUrl: setting(
+      "Base URL of the callbacks that http handlers receive; under it browsers may reach the console, too.",
+      httpUrl({ isBase: true }),
+      { unset: "`http://HOST:PORT`" },
+    ),
+    userHeader: setting(
+      "Header in which a proxy in front names its user, such as `X-Forwarded-User`, for the log of who did what.",
+      text({ max: 100, form: /^[A-Za-z0-9-]+$/, says: "the name of a header" }),
+    ),
+    trustedProxies: setting(
+      "Addresses of the proxies whose `admin.userHeader` is believed, besides this machine's.",
+      networkListFormat,
+    ),
   },
   systemd: {
     readyWait: setting(

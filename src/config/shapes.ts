@@ -167,6 +167,25 @@ export const listenHostFormat: Format<string, ""> = single(
   { type: "string", examples: ["127.0.0.1", "::1", "0.0.0.0"] },
 );
 
+/** An address, or a network such as `10.0.0.0/8`. */
+const networkFormat: Format<string, ""> = single(
+  "address or network",
+  (value) => {
+    if (typeof value === "string" && isNetwork(value)) return undefined;
+    return { what: notA(value, "an address or a network"), remedy: `write "10.0.0.7", "10.0.0.0/8" or "fd00::/8"` };
+  },
+  { type: "string", examples: ["10.0.0.7", "10.0.0.0/8", "fd00::/8"] },
+);
+
+/** Some of them. */
+export const networkListFormat = list(networkFormat, { name: "list of addresses and networks", max: 50 });
+
+function isNetwork(text: string): boolean {
+  const [address = "", bits = "0", ...more] = text.split("/");
+  const family = isIP(address);
+  return family !== 0 && more.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
+}
+
 /** A queryable property with the value that is asked for: PollForJobs takes one. */
 export const queryParamFormat = textMap({
   key: text({ max: 50 }),

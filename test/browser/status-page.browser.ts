@@ -3,7 +3,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { Secret } from "../../src/job/secret.js";
 import { freePort, startRig, thirdParty } from "../support/rig.js";
 import { hostile, makeBusy, makeOutage, type Scene, startScene } from "./scenes.js";
 import { accessible, isLive, says, until, visit } from "./visits.js";
@@ -132,19 +131,6 @@ describe("the status page", () => {
     expect(await page.locator("#jobs tbody tr").first().textContent()).toMatch(/\d+ s/);
     expect(await page.locator("#live").textContent()).toMatch(/^as of \d\d:\d\d:\d\d UTC$/);
     expect(complaints).toEqual([]);
-  });
-
-  it("asks for the token where other machines reach it, and takes it as a browser sends it", async () => {
-    const token = new Secret("a-token-of-many-letters");
-    const admin = { host: "0.0.0.0", port: await freePort(), token };
-    await using rig = await startRig({ actionTypes: [thirdParty], config: { admin } });
-    const url = rig.daemon.adminUrl ?? "";
-    expect((await fetch(url)).status).toBe(401);
-    const { page, complaints } = await visit(url, {
-      httpCredentials: { username: "anybody", password: token.reveal() },
-    });
-    await says(page, "Idle");
-    expect(complaints.filter((text) => !text.includes("401"))).toEqual([]);
   });
 });
 

@@ -33,7 +33,8 @@ export async function visit(url: string, options: BrowserContextOptions = {}): P
     if (!request.url().startsWith(new URL(url).origin)) complaints.push(`asks elsewhere: ${request.url()}`);
   });
   await page.goto(url);
-  if (options.javaScriptEnabled !== false) await isLive(page);
+  const hasStream = (await page.locator("body[data-stream]").count()) > 0;
+  if (hasStream && options.javaScriptEnabled !== false) await isLive(page);
   return { context, page, complaints };
 }
 

@@ -101,7 +101,7 @@ it("answers the page with a policy that allows nothing from elsewhere", async ()
 it("shows page and stream to nobody without the token where other machines reach them", async () => {
   const token = new Secret("a-token-of-many-letters");
   await using rig = await withAdmin({ config: { admin: { host: "0.0.0.0", port: await freePort(), token } } });
-  for (const path of ["/", "/events", "/status", "/page.js"]) {
+  for (const path of ["/", "/events", "/status", "/jobs/job-1"]) {
     expect((await fetch(`${rig.url}${path}`)).status).toBe(401);
   }
   const allowed = await stream(rig.url, { authorization: `Bearer ${token.reveal()}` });

@@ -38,8 +38,8 @@ export const rows: readonly Row[] = [
   { area: "engine", may: ["job", "std", ...contracts], packages: [], node: true },
   {
     area: "admin",
-    // Of the job's folder only how action types and jobs are written.
-    may: ["std", "job/job.ts"],
+    // Of the job's folder only how action types, jobs and fleets are written.
+    may: ["std", "job/job.ts", "job/fleet.ts"],
     types: ["job", "engine", "config/config.ts"],
     packages: "any",
     node: true,
@@ -91,7 +91,7 @@ export const rows: readonly Row[] = [
   },
   {
     area: "cli",
-    // Of the job's folder only how jobs and accounts are named.
+    // Of the job's folder only how jobs and accounts are named, and how jobs fail.
     may: [
       "compose",
       "doctor",
@@ -101,6 +101,7 @@ export const rows: readonly Row[] = [
       "handlers/job-document.ts",
       "admin/job-story.ts",
       "job/job.ts",
+      "job/failure.ts",
     ],
     // What the daemon's own interface is made of: the events it tells, and how it ended.
     types: ["engine/events.ts", "engine/engine.ts"],

@@ -55,6 +55,8 @@ describe("ready", () => {
     ["a call of one of two pollers' jobs is denied", { pollers: [poller, other], denials: [denied] }, writable, []],
     ["it drains", { isDraining: true }, writable, ["draining"]],
     ["it is paused", { isPaused: true }, writable, ["paused"]],
+    ["its fleet is paused", { fleet: { pause: { sinceMs: 0, by: "ada" } } }, writable, ["fleet-paused"]],
+    ["both are", { isPaused: true, fleet: { pause: { sinceMs: 0, by: "ada" } } }, writable, ["paused", "fleet-paused"]],
     ["every poller fails again and again", { pollers: [{ ...poller, failures: 5 }] }, writable, ["breaker-open"]],
     [
       "every poller is refused",

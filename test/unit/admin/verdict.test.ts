@@ -137,6 +137,18 @@ describe("the verdict", () => {
     ],
     ["it is paused", { isPaused: true }, "busy", "Paused: not accepting jobs until resume"],
     [
+      "its fleet is paused",
+      { isPaused: true, fleet: { ageMs: 0, replicas: [], pause: { sinceMs: nowMs, by: "ada" } } },
+      "busy",
+      expect.stringMatching(/^The fleet is paused since .* by ada: no replica accepts jobs until it is resumed$/),
+    ],
+    [
+      "its fleet was paused when the table last answered",
+      { fleet: { ageMs: 180_000, replicas: [], pause: { sinceMs: nowMs, by: "ada" } } },
+      "busy",
+      expect.stringContaining("(as of 3 min ago: the table does not answer)"),
+    ],
+    [
       "it starts",
       { pollers: [pollerWith({ lastGoodPollAtMs: undefined })] },
       "busy",

@@ -36,6 +36,11 @@ it.each<readonly [string, Parameters<typeof wanted>, number]>([
   ["results that are owed need no slot", [{ a: { working: 1, owed: 4 } }, 10], 1],
   ["a drain takes no more", [{ a: { working: 5, isFull: true } }, 10, { isDraining: true }], 5],
   ["a pause takes no more", [{ a: { working: 5, isFull: true } }, 10, { isPaused: true }], 5],
+  [
+    "a pause of the fleet takes no more",
+    [{ a: { working: 5, isFull: true } }, 10, { fleet: { replicas: [], pause: { sinceMs: 0, by: "ada" } } }],
+    5,
+  ],
 ])("%s", (_what, given, expected) => {
   expect(wanted(...given)).toBe(expected);
 });

@@ -2,6 +2,7 @@
 // Each command's code is loaded when it is called, so that `partnerd version` stays a matter of milliseconds.
 import { Argument, Command, CommanderError, Option } from "commander";
 import { ConfigError, printMistake } from "../config/mistakes.js";
+import { type FailureType, failureTypes } from "../job/failure.js";
 import { ownVersion } from "../std/version.js";
 import type { Shell } from "./completion.js";
 import { addDocuments } from "./documents.js";
@@ -58,6 +59,7 @@ function program(io: Io, result: Result): Command {
   addConfigCommands(root, io, result);
   addDocuments(root, io, result);
   addJobs(root, io, result);
+  addFleet(root, io, result);
   addDemo(root, result);
   addEmulator(root, io, result);
   addCompletion(root, io);
@@ -206,13 +208,43 @@ function addJobs(root: Command, io: Io, result: Result): void {
     .argument("<id>", idHelp)
     .description("fail a job: a running daemon stops its handler and reports it; otherwise the next start reports it")
     .requiredOption("--message <text>", "what the customer reads in the pipeline (required)", wordsFlag)
+    .addOption(new Option("--type <type>", "CodePipeline's failure type").choices(failureTypes).default("JobFailed"))
     .option("--region <region>", "the job's Region, if several have a job with this id")
     .option("--account <name>", "the job's account, if several have a job with this id")
-    .action(async (id: string, { message, ...flags }: { message: string; region?: string; account?: string }) => {
+    .action(async (id: string, { message, type, ...flags }: FailFlags) => {
       const { endJobCommand } = await import("./end-job.js");
-      const end = { kind: "fail", message } as const;
+      const end = { kind: "fail", message, type } as const;
       result.code = await endJobCommand(loadOptions(jobs.opts(), io), { id, ...flags, end }, io);
     });
+}
+
+function addFleet(root: Command, io: Io, result: Result): void {
+  const fleet = withConfig(root.command("fleet"))
+    .description(
+      "list the replicas that share the ledger's table: state, version, slots, jobs; and whether they are paused",
+    )
+    .option("--json", "as JSON", false)
+    .action(async (flags: ConfigFlags & { json: boolean }) => {
+      const { fleetCommand } = await import("./fleet-command.js");
+      result.code = await fleetCommand(loadOptions(flags, io), flags, io);
+    });
+  const turn = (action: "pause" | "resume", description: string) =>
+    fleet
+      .command(action)
+      .description(description)
+      .action(async () => {
+        const { turnFleet } = await import("./fleet-command.js");
+        result.code = await turnFleet(loadOptions(fleet.opts(), io), action, io);
+      });
+  turn("pause", "stop every replica from accepting jobs, also those that start later; running jobs continue");
+  turn("resume", "let every replica accept jobs again");
+}
+
+interface FailFlags {
+  readonly message: string;
+  readonly type: FailureType;
+  readonly region?: string;
+  readonly account?: string;
 }
 
 const idHelp = "the job's id, or a beginning of it that no other job has";

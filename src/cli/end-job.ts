@@ -57,7 +57,7 @@ function askToEnd({ admin }: Config, { id, end, ...place }: EndJob): Promise<Dae
   return askDaemon(admin, {
     method: "POST",
     path: `/jobs/${encodeURIComponent(id)}/${end.kind}`,
-    body: { ...place, ...(end.kind === "fail" ? { message: end.message } : {}) },
+    body: { ...place, ...(end.kind === "fail" ? { message: end.message, type: end.type } : {}) },
   });
 }
 

@@ -23,9 +23,17 @@ export async function jobsCommand(
   const { config } = await loadConfig(options);
   return orFailed(io, async () => {
     const jobs = config.ledger.store === "memory" ? await jobsOfDaemon(config) : await jobsInLedger(config, io);
-    if (json) io.out(`${JSON.stringify(jobs.map(jsonOf), undefined, 2)}\n`);
-    else io.out(tableOf(jobs, nowMs));
+    if (json) return io.out(`${JSON.stringify(jobs.map(jsonOf), undefined, 2)}\n`);
+    io.out(tableOf(jobs, nowMs));
+    if (config.ledger.store === "dynamodb") await sayPause(config, io);
   });
+}
+
+/** A paused fleet explains why nothing is begun. */
+async function sayPause(config: Config, io: Io): Promise<void> {
+  const { fleetReport } = await import("../compose/offline-fleet.js");
+  const { pauseText } = await fleetReport(await ledgerParts(config, io));
+  if (pauseText !== "") io.out(`${oneLine(pauseText)}: no replica accepts jobs until partnerd fleet resume\n`);
 }
 
 /** Runs a command over a ledger; what goes wrong is one line, and exit code 1. */
@@ -155,7 +163,14 @@ function tableOf(jobs: readonly ShownJob[], nowMs: number): string {
     "REGION",
     "CLIENT",
   ];
-  const all = [[...heads, ...(isShared ? ["HELD BY"] : [])], ...rows].map((row) => row.map(oneLine));
+  const all = [[...heads, ...(isShared ? ["HELD BY"] : [])], ...rows];
+  const owed = jobs.filter(({ standing }) => standing === "owed").length;
+  return `${columns(all)}${jobs.length} held, ${owed} of them with a result owed\n`;
+}
+
+/** Rows under each other, whatever their texts hold. */
+export function columns(rows: readonly (readonly string[])[]): string {
+  const all = rows.map((row) => row.map(oneLine));
   const widths = all[0]?.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0))) ?? [];
   const lines = all.map((row) =>
     row
@@ -163,8 +178,7 @@ function tableOf(jobs: readonly ShownJob[], nowMs: number): string {
       .join("  ")
       .trimEnd(),
   );
-  const owed = jobs.filter(({ standing }) => standing === "owed").length;
-  return `${lines.join("\n")}\n${jobs.length} held, ${owed} of them with a result owed\n`;
+  return `${lines.join("\n")}\n`;
 }
 
 /** Such as `worker-3 pid 17, lease ends in 12s`. */

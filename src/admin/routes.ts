@@ -163,6 +163,8 @@ export class Routes {
       if (token === undefined) return refusal(403, "use 127.0.0.1 or localhost, or set admin.token and send it");
       const signIn = this.#forms?.signInInstead(request);
       if (signIn) return signIn;
+      // A page whose session has ended asks for its stream: a browser would ask for a password in a window of its own.
+      if (isOfBrowser(request)) return unproven();
       // For programs that send a name and a password only when they are asked; the name may be anything.
       const challenge = 'Basic realm="partnerd: any user name, the admin token as password", charset="UTF-8"';
       // One line each: Chromium reads only the first challenge of a line.
@@ -200,6 +202,10 @@ export class Routes {
     }
     return undefined;
   }
+}
+
+function isOfBrowser({ headers }: IncomingMessage): boolean {
+  return headers["sec-fetch-mode"] !== undefined || (headers.accept ?? "").includes("text/event-stream");
 }
 
 function askedBy(request: IncomingMessage): Asked {

@@ -175,6 +175,30 @@ describe.each(implementations)("the $name ledger", ({ open, isUnbounded = false,
     for (const each of [mine, shops]) expect((await leased(ledger, each)).key).toEqual(each);
   });
 
+  it("knows its fleet if others share it: the pause of all, every job whoever has it, and those that nobody works on", async () => {
+    const { ledger } = await start();
+    const { fleet } = ledger;
+    if (!isUnbounded) return expect(fleet).toBeUndefined();
+    await ledger.unfinished();
+    expect([fleet?.pause, fleet?.seen().replicas.map(({ isSelf }) => isSelf)]).toEqual([undefined, [true]]);
+    await fleet?.pauseAll("ada");
+    await fleet?.pauseAll("bob");
+    expect(fleet?.pause).toMatchObject({ by: "ada" });
+    await fleet?.resumeAll();
+    expect(fleet?.pause).toBeUndefined();
+    const ids = ["a", "b", "c"];
+    for (const id of ids) await leased(ledger, key(id), upTo.running);
+    const pages = await Promise.all([0, 2].map((from) => fleet?.jobs({ from, max: 2 })));
+    expect(pages.map((page) => [page?.count, page?.isCut, page?.jobs.length])).toEqual([
+      [3, false, 2],
+      [3, false, 1],
+    ]);
+    expect(pages.flatMap((page) => page?.jobs.map(({ key: { jobId } }) => jobId) ?? []).sort()).toEqual(ids);
+    const release = () => [{ type: "job-lost", reason: "released" }] as const;
+    await expect(fleet?.end(key("a"), release)).rejects.toMatchObject({ code: "locked" });
+    await expect(fleet?.end(key("z"), release)).rejects.toMatchObject({ code: "lost" });
+  });
+
   it("leases a job that it has never seen, in the state polled", async () => {
     const { ledger } = await start();
     const lease = await leased(ledger);

@@ -78,8 +78,8 @@ export class ConsoleRoutes {
 
   #mustSignIn(request: IncomingMessage): Answer {
     const isPage = request.method === "GET" || request.method === "HEAD";
-    const isFromLink = /^(cross|same)-site$/.test(String(request.headers["sec-fetch-site"] ?? ""));
-    return page(401, signInPage({ next: isPage ? localPath(request.url) : "/", isFromLink }), challenge);
+    const next = isPage ? localPath(request.url) : "/";
+    return page(401, signInPage({ next, isFromLink: isFromLink(request) }), challenge);
   }
 
   #signInForm(request: IncomingMessage): Answer {
@@ -119,6 +119,8 @@ export class ConsoleRoutes {
     if (refused) return refused;
     const read = askForBody ? await this.#form(request, askForBody) : { form: queryOf(request) };
     if ("answer" in read) return read.answer;
+    // A link of somebody else's may lead here, but puts no words into an operator's mouth.
+    if (isFromLink(request)) read.form.delete("message");
     const given = formFrom(read.form);
     if (!given.ok) return this.#refused(400, "Nothing was done", given.problem, read.form.get("back"));
     const known = { jobs: jobs(), token: sessions.formToken(request), hasFleet: actions.hasFleet };
@@ -218,6 +220,11 @@ const challenge = { "www-authenticate": "Bearer" };
 function page(status: number, text: string, headers: Readonly<Record<string, string>> = {}): Answer {
   const type = { "content-type": "text/html; charset=utf-8", "content-security-policy": pagePolicy };
   return { status, body: text, isWhole: true, headers: { ...type, "referrer-policy": "same-origin", ...headers } };
+}
+
+/** True for a link on another site's page, as the browser says. */
+function isFromLink({ headers }: IncomingMessage): boolean {
+  return /^(cross|same)-site$/.test(String(headers["sec-fetch-site"] ?? ""));
 }
 
 /** After a form: the browser gets the page anew, and repeats nothing when it is loaded again. */

@@ -282,6 +282,14 @@ describe("nothing is done", () => {
     expect(calls).toEqual([]);
   });
 
+  it("in the words of another site's link", async () => {
+    const { admin } = await started();
+    const path = `/actions/confirm?${encoded({ ...failure, message: "send money to" })}`;
+    expect((await ask(admin, "GET", path)).text).toContain("send money to");
+    const { status, text } = await ask(admin, "GET", path, { headers: { "sec-fetch-site": "cross-site" } });
+    expect([status, text.includes("send money to")]).toEqual([200, false]);
+  });
+
   it("goes back anywhere but to a page of this port", async () => {
     const { admin } = await started();
     for (const back of [

@@ -2,9 +2,11 @@
 // It knows nothing of jobs; it never gets a logger, since the SDK's logging shows tokens and configuration values.
 import { CodePipelineClient } from "@aws-sdk/client-codepipeline";
 import type { Region } from "../job/job.js";
+import { CredentialsTimeout, isCredentialRefusal } from "../network/credentials/credentials-fault.js";
+import type { RenewedCredentials } from "../network/credentials/renewed-credentials.js";
 import { maskError } from "../std/errors.js";
 import type { Proxies } from "../std/proxies.js";
-import { type AccountAccess, credentialsOf } from "./account-credentials.js";
+import { type AccountAccess, accountCredentials } from "./account-credentials.js";
 import type { GatewayFaultKind } from "./gateway.js";
 import { faultNameOf } from "./gateway-faults.js";
 import { CallAborted, CallFailed, CallTimeout, HttpCall, Transport } from "./transport.js";
@@ -61,22 +63,15 @@ interface Command {
 
 /** Credentials are resolved again at most this often: the search may ask the instance, a command or STS. */
 const renewalSpacingMs = 2_000;
-
-/** Both stand in the headers of a request. */
-const fitsHeader = /^[!-~]+$/;
-
-class UnusableCredentials extends Error {
-  constructor() {
-    super("the access key id or session token holds white space, a line break or another character no header takes");
-    this.name = "UnusableCredentials";
-  }
-}
+/** A search for credentials may take as long as so many calls: those that wait for it end before, the next has its fruit. */
+const searchCalls = 2;
 
 /** Sends commands to one Region. Every call ends by its answer, its time limit or its signal. */
 export class RegionClient {
   readonly #options: RegionClientOptions;
   readonly #transport: Transport;
-  #client: CodePipelineClient;
+  readonly #credentials: RenewedCredentials;
+  readonly #client: CodePipelineClient;
   #renewedMs = Number.NEGATIVE_INFINITY;
   readonly #callLimitMs: number;
   readonly #calls = new WeakMap<object, HttpCall>();
@@ -86,23 +81,28 @@ export class RegionClient {
     this.#options = options;
     this.#transport = new Transport(options);
     this.#callLimitMs = options.connectionTimeoutMs + options.requestTimeoutMs;
-    this.#client = this.#build(0);
+    const { account: access, credentials: given } = options;
+    this.#credentials = accountCredentials({
+      access,
+      // The clients that find credentials (STS, SSO) go our way; what they ask of this machine or container goes by none.
+      requestHandler: this.#transport,
+      ...(given ? { given: async () => (typeof given === "function" ? given() : given) } : {}),
+      limitMs: searchCalls * this.#callLimitMs,
+    });
+    this.#client = this.#build();
   }
 
-  #build(systemClockOffset: number): CodePipelineClient {
-    const { region, endpoint, appId, credentials } = this.#options;
+  #build(): CodePipelineClient {
+    const { region, endpoint, appId } = this.#options;
     const client = new CodePipelineClient({
       region,
       ...(endpoint === undefined ? {} : { endpoint }),
       userAgentAppId: appId,
-      ...(credentials === undefined ? {} : { credentials }),
+      credentials: this.#credentials.provider,
       maxAttempts: 1,
       // A good part of the SDK's cost per call. It works only for calls without options, so the abort goes another way.
       cacheMiddleware: true,
       requestHandler: this.#transport,
-      systemClockOffset,
-      // The clients that find credentials (STS, SSO) go our way; what they ask of this machine or container goes by none.
-      ...credentialsOf(this.#options.account, this.#transport),
     });
     client.middlewareStack.add(
       (next) => (args) => {
@@ -115,15 +115,12 @@ export class RegionClient {
     return client;
   }
 
-  /**
-   * After a refusal: the SDK would keep what it found for as long as it lives, so later calls go through a new client,
-   * which resolves credentials again. Connections stay, and so does what was learned of the service's clock.
-   */
+  /** After a refusal: the credentials that there are may be the reason, so that later calls look for others. */
   #renew(): void {
     const nowMs = performance.now();
     if (nowMs - this.#renewedMs < renewalSpacingMs) return;
     this.#renewedMs = nowMs;
-    this.#client = this.#build(this.#client.config.systemClockOffset);
+    this.#credentials.forget();
   }
 
   /**
@@ -146,7 +143,7 @@ export class RegionClient {
       // The SDK cannot be interrupted while it resolves credentials, so the limit is here and not in the request.
       const limit = setTimeout(() => {
         stops.delete(call);
-        call.end(new CallTimeout(this.#callLimitMs));
+        call.end(this.#lateness(call));
       }, this.#callLimitMs);
       stops.add(call);
       const finish = () => {
@@ -162,13 +159,25 @@ export class RegionClient {
         },
         (error: unknown) => {
           finish();
-          const failure = new CallFailed(maskError(error, this.#options.mask), call.reach);
+          const failure = new CallFailed(maskError(error, this.#options.mask), call.reach, this.#noteOn(error));
           tell(failure);
           if (faultNameOf(failure, operationOf(command)).kind === "denied") this.#renew();
           reject(failure);
         },
       );
     });
+  }
+
+  /** AWS does not say whose credentials it refuses, and still less where they are from. */
+  #noteOn(error: unknown): string | undefined {
+    const { by, remedy } = this.#credentials.way;
+    return isCredentialRefusal(error) ? `credentials by ${by}; ${remedy}` : undefined;
+  }
+
+  /** A call that is not sent yet waits for its credentials. */
+  #lateness({ reach }: HttpCall): Error {
+    const { way } = this.#credentials;
+    return reach.at === "unsent" ? new CredentialsTimeout(way, this.#callLimitMs) : new CallTimeout(this.#callLimitMs);
   }
 
   /** Tells of one call's end, once: a call that was ended from here is answered or fails later all the same. */
@@ -204,20 +213,16 @@ export class RegionClient {
     return stops;
   }
 
-  /** Whose credentials are found. Rejects with what the SDK's chain throws, with UnusableCredentials or CallTimeout. */
+  /** Whose credentials are found. Rejects with CallFailed: its cause is a CredentialsFault, or says that it took too long. */
   async identity(): Promise<{ readonly accessKeyId: string; readonly expiresAtMs?: number }> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), this.#callLimitMs);
     try {
       const limit = new Promise<never>((_, reject) => {
-        late.signal.addEventListener("abort", () => reject(new CallTimeout(this.#callLimitMs)), { once: true });
+        const tooLong = () => reject(new CredentialsTimeout(this.#credentials.way, this.#callLimitMs));
+        late.signal.addEventListener("abort", tooLong, { once: true });
       });
-      const {
-        accessKeyId,
-        sessionToken = "",
-        expiration,
-      } = await Promise.race([this.#client.config.credentials(), limit]);
-      if (!fitsHeader.test(accessKeyId + sessionToken)) throw new UnusableCredentials();
+      const { accessKeyId, expiration } = await Promise.race([this.#client.config.credentials(), limit]);
       return { accessKeyId, ...(expiration ? { expiresAtMs: expiration.getTime() } : {}) };
     } catch (error) {
       throw new CallFailed(maskError(error, this.#options.mask), { at: "unsent" });
@@ -228,6 +233,7 @@ export class RegionClient {
 
   /** Closes the connections; calls under way fail. */
   close(): void {
+    this.#credentials.close();
     this.#transport.destroy();
   }
 }

@@ -116,9 +116,13 @@ export function faultFrom(error: unknown, operation: string, key?: JobKey): Gate
     ...meaningOf(thrown, reach, operation),
     operation,
     code: thrown.code,
-    message: `${operation}${subject} ${verb}: ${cut(oneLine(reason), reasonMaxChars)}`,
+    message: `${operation}${subject} ${verb}: ${cut(oneLine(reason), reasonMaxChars)}${noteOf(error)}`,
     retryAfterMs: thrown.retryAfterMs,
   });
+}
+
+function noteOf(error: unknown): string {
+  return error instanceof CallFailed && error.note !== undefined ? ` (${oneLine(error.note)})` : "";
 }
 
 /** Kind and code of a failed call, for those who only count. */

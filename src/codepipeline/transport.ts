@@ -35,11 +35,14 @@ export type Reach =
 /** A call's failure, and how far the call came. The cause is whatever was thrown. */
 export class CallFailed extends Error {
   readonly reach: Reach;
+  /** What else whoever reads of it should know. */
+  readonly note: string | undefined;
 
-  constructor(cause: unknown, reach: Reach) {
+  constructor(cause: unknown, reach: Reach, note?: string) {
     super(messageOf(cause), { cause });
     this.name = "CallFailed";
     this.reach = reach;
+    this.note = note;
   }
 }
 

@@ -1,6 +1,6 @@
 // What the clients of AWS's stores have in common: where they call, how long they wait, and what their faults say. Their
 // retries are off: a store that does not answer is asked again by the cache, which counts.
-import { defaultProvider } from "@aws-sdk/credential-provider-node";
+import { heeding, ownCredentials } from "../network/credentials/own-credentials.js";
 import { SdkHandler } from "../network/sdk-handler.js";
 import { describeError } from "../std/errors.js";
 import { loadOptional, MissingPackage } from "../std/optional-package.js";
@@ -22,18 +22,27 @@ export interface AwsStoreOptions {
 /** A look-up comes now and then; the connection is made again after this long. */
 const idleMs = 60_000;
 
-/** The settings of a client. The clients of its credentials go the same way. */
-export function clientSettings(options: AwsStoreOptions) {
+/** A client with our settings. The clients of its credentials go the same way. */
+export function awsClient<C extends Parameters<typeof heeding>[0]>(
+  options: AwsStoreOptions,
+  make: (settings: ReturnType<typeof clientSettings>) => C,
+): C {
+  const settings = clientSettings(options);
+  return heeding(make(settings), settings.found);
+}
+
+function clientSettings(options: AwsStoreOptions) {
   const { region, endpoint, appId, proxies, connectionTimeoutMs, requestTimeoutMs } = options;
   const requestHandler = new SdkHandler({ proxies, connectionTimeoutMs, requestTimeoutMs, idleMs });
+  const found = ownCredentials({ requestHandler, limitMs: connectionTimeoutMs + requestTimeoutMs });
   return {
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
     userAgentAppId: appId,
     maxAttempts: 1,
     requestHandler,
-    credentialDefaultProvider: (init?: Parameters<typeof defaultProvider>[0]) =>
-      defaultProvider({ ...init, clientConfig: { requestHandler } }),
+    credentials: found.provider,
+    found,
   };
 }
 

@@ -1,6 +1,6 @@
 // Client tokens in a DynamoDB table: one item for each client, read consistently, so that a customer who was added a
 // moment ago is there. The only place of this folder that knows its client, which is loaded when it is asked for.
-import { type AwsStoreOptions, awsFault, clientSettings, loadClient } from "./aws-client.js";
+import { type AwsStoreOptions, awsClient, awsFault, loadClient } from "./aws-client.js";
 import { type TokenStore, TokenStoreFault } from "./token-store.js";
 
 export interface TokenTableOptions extends AwsStoreOptions {
@@ -22,7 +22,7 @@ const remedies = {
 export async function openTokenTable(options: TokenTableOptions): Promise<TokenStore> {
   const { table, key, attribute } = options;
   const sdk = await loadClient("dynamodb", "@aws-sdk/client-dynamodb", () => import("@aws-sdk/client-dynamodb"));
-  const client = new sdk.DynamoDBClient(clientSettings(options));
+  const client = awsClient(options, (settings) => new sdk.DynamoDBClient(settings));
   return {
     name: `the token table ${table}`,
     find: async (clientId, abortSignal) => {

@@ -3,9 +3,9 @@
 import type { ClientId } from "../job/job.js";
 import type { Secret } from "../job/secret.js";
 import { HttpClient } from "../network/http-client.js";
+import { type HttpGetOptions, type HttpGot, httpGet } from "../network/http-get.js";
 import { codeOf } from "../std/errors.js";
 import type { Proxies } from "../std/proxies.js";
-import { type HttpGetOptions, type HttpGot, httpGet } from "./http-get.js";
 import { clientIdMark, type TokenStore, TokenStoreFault, tokenOfJson } from "./token-store.js";
 
 /** A token has at most 256 characters; the rest is room for members that are ignored. */

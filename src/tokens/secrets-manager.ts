@@ -2,7 +2,7 @@
 // place that knows its client, which is loaded when it is asked for.
 import type { ClientId } from "../job/job.js";
 import type { Clock } from "../std/clock.js";
-import { type AwsStoreOptions, awsFault, clientSettings, loadClient } from "./aws-client.js";
+import { type AwsStoreOptions, awsClient, awsFault, loadClient } from "./aws-client.js";
 import { clientIdMark, type TokenStore, TokenStoreFault, tokenOfJson } from "./token-store.js";
 
 export interface SecretsManagerOptions extends AwsStoreOptions {
@@ -27,7 +27,7 @@ export async function openSecretsManager(options: SecretsManagerOptions): Promis
     () => import("@aws-sdk/client-secrets-manager"),
   );
   const isOneEach = secretId.includes(clientIdMark);
-  const client = new sdk.SecretsManagerClient(clientSettings(options));
+  const client = awsClient(options, (settings) => new sdk.SecretsManagerClient(settings));
   const secret = async (id: string, signal?: AbortSignal): Promise<string> => {
     const sent = client.send(new sdk.GetSecretValueCommand({ SecretId: id }), signal ? { abortSignal: signal } : {});
     const { SecretString: text } = await sent;

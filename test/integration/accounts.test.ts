@@ -159,6 +159,22 @@ it("says of a role that may not be assumed which one it is, and calls CodePipeli
   expect(aws.emulators.shop.job(id)?.counts.offers).toBe(0);
 });
 
+it("assumes a role at the token service of each Region that is polled, whichever asks first", async () => {
+  await using aws = await startAwsAccounts({ shop, blog });
+  await using rig = await rigOver(aws, { first: "shop", regions: ["us-east-1", "eu-west-1"] });
+  for (const region of ["us-east-1", "eu-west-1"]) {
+    for (const account of ["shop", "blog"]) {
+      const isIt = ({ poller }: { poller: { region: string; account?: string } }) =>
+        poller.region === region && poller.account === account;
+      await Promise.race([rig.event("poll-finished", isIt), rig.event("poll-failed", isIt)]);
+    }
+  }
+  const asked = aws.assumed.map(
+    ({ roleArn, region }) => `${roleArn === aws.roleOf("shop") ? "shop" : "blog"} ${region}`,
+  );
+  expect([...new Set(asked)].sort()).toEqual(["blog eu-west-1", "blog us-east-1", "shop eu-west-1", "shop us-east-1"]);
+});
+
 it("renews a role's credentials before they end, without a failed call", async () => {
   // Within five minutes of their end the SDK asks for new ones at each call.
   await using aws = await startAwsAccounts({ shop: { ...shop, lifetimeMs: 200_000 }, blog });

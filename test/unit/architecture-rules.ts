@@ -28,7 +28,7 @@ export const rows: readonly Row[] = [
   { area: "std", may: [], packages: ["pino", "p-retry"], node: true },
   { area: "job", may: [], packages: [], node: false },
   // The one HTTP client; only it knows undici.
-  { area: "network", may: ["std"], packages: ["undici", "@smithy/core"], node: true },
+  { area: "network", may: ["std"], packages: ["undici", "@smithy/core", "@aws-sdk/credential-providers"], node: true },
   { area: "tokens", may: ["job", "std", "network"], packages: "any", node: true },
   { area: "ledger", may: ["job", "std", "network"], packages: "any", node: true },
   { area: "artifacts", may: ["job", "std", "network"], packages: "any", node: true },
@@ -115,6 +115,7 @@ export const rows: readonly Row[] = [
 const sdkPlaces = [
   "codepipeline/",
   "network/sdk-handler.ts",
+  "network/credentials/",
   "artifacts/s3",
   "tokens/secrets-manager.ts",
   "tokens/dynamodb.ts",

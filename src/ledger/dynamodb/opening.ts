@@ -101,20 +101,21 @@ export async function checkDynamoTable(options: DynamoTableOptions): Promise<rea
 async function clientOf(options: DynamoTableOptions) {
   const { region, endpoint, appId, proxies, connectionTimeoutMs, requestTimeoutMs } = options;
   const sdk = await loadSdk();
-  const [{ SdkHandler }, { defaultProvider }] = await Promise.all([
+  const [{ SdkHandler }, { heeding, ownCredentials }] = await Promise.all([
     import("../../network/sdk-handler.js"),
-    import("@aws-sdk/credential-provider-node"),
+    import("../../network/credentials/own-credentials.js"),
   ]);
   const requestHandler = new SdkHandler({ proxies, connectionTimeoutMs, requestTimeoutMs, idleMs, maxConnections });
+  const credentials = ownCredentials({ requestHandler, limitMs: connectionTimeoutMs + requestTimeoutMs });
   const client = new sdk.DynamoDBClient({
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
     userAgentAppId: appId,
     maxAttempts: 1,
     requestHandler,
-    credentialDefaultProvider: (init) => defaultProvider({ ...init, clientConfig: { requestHandler } }),
+    credentials: credentials.provider,
   });
-  return { sdk, client };
+  return { sdk, client: heeding(client, credentials) };
 }
 
 /** The answer, once it is told of. A condition that did not hold is an answer, and writes nothing. */

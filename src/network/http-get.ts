@@ -1,6 +1,7 @@
 // One GET and its answer over the one HTTP client: no redirects, no second try, a limit on the size of the answer.
-import type { HttpClient } from "../network/http-client.js";
+
 import { BoundedBytes } from "../std/bounded.js";
+import type { HttpClient } from "./http-client.js";
 
 export interface HttpGot {
   readonly status: number;

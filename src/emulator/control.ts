@@ -12,7 +12,9 @@ import type {
   ClientDocument,
   JobsDocument,
   KmsKeyDocument,
+  RetryDocument,
   ScenarioDocument,
+  StopDocument,
 } from "./scenario-documents.js";
 import { Mistakes } from "./scenario-documents.js";
 import { isRecord } from "./shape-checks.js";
@@ -22,7 +24,9 @@ const listedDefault = 100;
 const listedMax = 10_000;
 /** Longest wait for a job in one request. */
 const waitMaxMs = 300_000;
-const statuses = ["Created", "Queued", "Dispatched", "InProgress", "TimedOut", "Succeeded", "Failed", "over"];
+const statuses = [
+  ...["Created", "Queued", "Dispatched", "InProgress", "TimedOut", "Succeeded", "Failed", "Abandoned", "over"],
+];
 
 interface Reply {
   readonly status: number;
@@ -140,6 +144,18 @@ export class Control {
       ),
       route("POST", "jobs", "adds jobs; answers their ids", ({ document }) =>
         made({ ids: emulator.addJobs(withoutFiles(document) as JobsDocument) }),
+      ),
+      route(
+        "POST",
+        "stop-execution/ID",
+        "stops a pipeline execution; {abandon: true} ends its jobs, answers which",
+        (ask) => ok({ abandoned: emulator.stopExecution(ask.rest, ask.document as StopDocument) }),
+      ),
+      route(
+        "POST",
+        "retry-stage/ID",
+        "retries an execution's failed actions, of one {stage} or all; answers the new ids",
+        (ask) => made({ ids: emulator.retryStage(ask.rest, ask.document as RetryDocument) }),
       ),
       ...this.#artifactRoutes(),
       route("POST", "faults", "adds a fault; answers its id", ({ document }) => {

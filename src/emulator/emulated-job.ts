@@ -2,7 +2,10 @@
 // A second reading of the API on purpose: nothing here comes from the daemon's side.
 
 /** CodePipeline's JobStatus. */
-export type JobStatus = "Created" | "Queued" | "Dispatched" | "InProgress" | "TimedOut" | "Succeeded" | "Failed";
+export type WireStatus = "Created" | "Queued" | "Dispatched" | "InProgress" | "TimedOut" | "Succeeded" | "Failed";
+
+/** And the one that only actions have: no worker ever hears it. */
+export type JobStatus = WireStatus | "Abandoned";
 
 /** Which of the two job APIs serves the job. */
 export type Flavour = "ThirdParty" | "Custom";
@@ -117,6 +120,8 @@ export interface EmulatedJob {
   acknowledgedAtMs: number | undefined;
   endedAtMs: number | undefined;
   continuedBy: string | undefined;
+  /** The first job of the action execution that a stage retry began in its place. */
+  retriedBy: string | undefined;
   /** The first result that was accepted; there is never a second. */
   accepted: ResultEntry | undefined;
   readonly offers: Caller[];
@@ -145,6 +150,7 @@ export interface JobView {
   readonly continuationToken?: string;
   readonly continues?: string;
   readonly continuedBy?: string;
+  readonly retriedBy?: string;
   readonly createdAtMs: number;
   readonly queuedAtMs?: number;
   readonly acknowledgedAtMs?: number;
@@ -165,7 +171,7 @@ export function typeKey(id: ActionTypeId): string {
 
 /** True once nothing can change the job any more. */
 export function hasEnded(status: JobStatus): boolean {
-  return status === "Succeeded" || status === "Failed" || status === "TimedOut";
+  return status === "Succeeded" || status === "Failed" || status === "TimedOut" || status === "Abandoned";
 }
 
 /** A copy of the job for users. */
@@ -185,6 +191,7 @@ export function viewOf(job: EmulatedJob): JobView {
     ...(seed.continuationToken !== undefined && { continuationToken: seed.continuationToken }),
     ...(seed.continues !== undefined && { continues: seed.continues }),
     ...(job.continuedBy !== undefined && { continuedBy: job.continuedBy }),
+    ...(job.retriedBy !== undefined && { retriedBy: job.retriedBy }),
     createdAtMs: job.createdAtMs,
     ...(job.queuedAtMs !== undefined && { queuedAtMs: job.queuedAtMs }),
     ...(job.acknowledgedAtMs !== undefined && { acknowledgedAtMs: job.acknowledgedAtMs }),

@@ -15,10 +15,18 @@ export interface Settings {
   readonly continuationDelayMs: number;
   /** What a result for a job that is over answers. */
   readonly putAfterEnd: "InvalidJobStateException" | "JobNotFoundException";
+  /** What a result for a job of an abandoned action answers; `accepted`: as if all were well, and nothing follows. */
+  readonly putAfterAbandon: "InvalidJobStateException" | "JobNotFoundException" | "accepted";
+  /** What the acknowledge of a job of an abandoned action answers, if its nonce is right. */
+  readonly acknowledgeAfterAbandon: "Failed" | "InvalidNonceException" | "JobNotFoundException";
   /** What the details of a job that is over answer (InvalidJobException is third-party only: else JobNotFound). */
   readonly detailsAfterEnd: "answered" | "InvalidJobException" | "JobNotFoundException";
-  /** How long a job may take from when it can be polled; then it is TimedOut. */
+  /** How long a third-party job may take from when it can be polled; then it is TimedOut. */
   readonly jobTimeoutMs: number;
+  /** And a custom one. */
+  readonly customJobTimeoutMs: number;
+  /** What a poll answers whom the action type does not let poll: another account, or any for a Lambda executor. */
+  readonly foreignPoll: "ActionTypeNotFoundException" | "AccessDeniedException";
   /** Most jobs that one poll answers, whatever it asks for. */
   readonly maxBatchSizeCap: number;
   /** How many jobs a poll without maxBatchSize answers. */
@@ -43,9 +51,13 @@ export const defaultSettings: Settings = {
   freshNonceAtDetails: false,
   continuationDelayMs: 1_000,
   putAfterEnd: "InvalidJobStateException",
+  putAfterAbandon: "InvalidJobStateException",
+  acknowledgeAfterAbandon: "Failed",
   detailsAfterEnd: "answered",
-  // CodePipeline's quota for an action of a partner: one hour.
+  // CodePipeline's quotas: one hour for an action of a partner, a day for a custom one.
   jobTimeoutMs: 3_600_000,
+  customJobTimeoutMs: 86_400_000,
+  foreignPoll: "ActionTypeNotFoundException",
   maxBatchSizeCap: 100,
   defaultBatchSize: 1,
   listPageSize: 100,

@@ -141,7 +141,7 @@ export class Front {
     const body = await readBody(request, isControl ? controlBodyMaxBytes : apiBodyMaxBytes);
     if (body === "gone") return;
     if (body === "too large") {
-      reply(response, { status: 413, type: "text/plain", body: "the request body is too large\n", isLast: true });
+      reply(response, isApi ? tooLarge : { ...tooLarge, type: "text/plain", body: "the request body is too large\n" });
       return;
     }
     if (isApi) await this.#api({ method, target, headers: request.headers, body, response });
@@ -161,6 +161,13 @@ const welcome: Reply = {
   status: 200,
   type: "text/plain",
   body: "An emulator of the AWS CodePipeline job API, with artifacts as S3. Its own routes are listed at /_control/\n",
+};
+
+const tooLarge: Reply = {
+  status: 413,
+  type: "application/x-amz-json-1.1",
+  body: '{"__type":"com.amazon.coral.service#RequestEntityTooLargeException","message":"Request is too large"}',
+  isLast: true,
 };
 
 /** `GET /` lists buckets for those who sign, and welcomes whoever looks in. */

@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../std/clock.js";
-import type { Caller, EmulatedJob, JobSeed, JobStatus, ResultEntry } from "./emulated-job.js";
+import type { Caller, EmulatedJob, JobSeed, JobStatus, ResultEntry, WireStatus } from "./emulated-job.js";
 import { hasEnded, typeKey } from "./emulated-job.js";
 import type { Events, Violation } from "./emulator-events.js";
 import type { Settings } from "./emulator-settings.js";
@@ -54,6 +54,7 @@ export class Jobs {
       acknowledgedAtMs: undefined,
       endedAtMs: undefined,
       continuedBy: undefined,
+      retriedBy: undefined,
       accepted: undefined,
       offers: [],
       details: [],
@@ -101,8 +102,9 @@ export class Jobs {
   }
 
   /** The status after the acknowledge; only `InProgress` means: work it. Throws InvalidNonceException. */
-  acknowledge(job: EmulatedJob, nonce: string, caller: Caller): JobStatus {
+  acknowledge(job: EmulatedJob, nonce: string, caller: Caller): WireStatus {
     this.#judgeAcknowledge(job, caller);
+    if (job.status === "Abandoned" && nonce === job.nonce) return this.#acknowledgeAbandoned(job, caller);
     const isRepeat = job.status === "InProgress";
     const isRight = job.nonce !== undefined && nonce === job.nonce;
     const isRefused = !isRight || (isRepeat && this.#settings().repeatedAcknowledge === "InvalidNonceException");
@@ -114,8 +116,17 @@ export class Jobs {
     const entry = { ...caller, answer: isRefused ? "InvalidNonceException" : job.status };
     job.counts.acknowledges++;
     remember(job.acknowledges, entry, !isRefused && !isRepeat);
-    if (isRefused) throw new ApiError("InvalidNonceException", `The nonce for job ${job.seed.id} is not valid`);
+    if (isRefused || job.status === "Abandoned") throw wrongNonce(job);
     return job.status;
+  }
+
+  #acknowledgeAbandoned(job: EmulatedJob, caller: Caller): "Failed" {
+    const answer = this.#settings().acknowledgeAfterAbandon;
+    job.counts.acknowledges++;
+    remember(job.acknowledges, { ...caller, answer });
+    if (answer === "InvalidNonceException") throw wrongNonce(job);
+    if (answer === "JobNotFoundException") throw gone(job, answer);
+    return answer;
   }
 
   /** Takes the job's result. Throws InvalidJobStateException, or what `putAfterEnd` says. */
@@ -129,10 +140,27 @@ export class Jobs {
       this.#judgeRefusedPut(job, entry);
       throw refusal;
     }
+    // The action is over: whatever the answer, nothing comes of it.
+    if (job.status === "Abandoned") return;
     job.accepted = entry;
     // The next job first: whoever waits until every job is over must not see a moment between the two.
     if (result.continuationToken !== undefined) this.#continue(job, result.continuationToken);
     this.#end(job, kind === "success" ? "Succeeded" : "Failed");
+  }
+
+  /** Its action is abandoned: nothing is offered any more, and no worker is told. False for a job that is over. */
+  abandon(job: EmulatedJob): boolean {
+    if (hasEnded(job.status)) return false;
+    this.#end(job, "Abandoned");
+    return true;
+  }
+
+  /** Begins the action of a job that failed anew, in the same execution: another job, without a token. */
+  retry(job: EmulatedJob): EmulatedJob {
+    const { continuationToken: _token, continues: _continues, ...seed } = job.seed;
+    const id = randomUUID();
+    job.retriedBy = id;
+    return this.add({ ...seed, id, delayMs: 0, pipeline: { ...seed.pipeline, actionExecutionId: randomUUID() } });
   }
 
   /** Ends every wait: nothing is offered again and nothing times out. */
@@ -162,7 +190,7 @@ export class Jobs {
     this.add({ ...job.seed, id, continuationToken, continues: job.seed.id, delayMs: continuationDelayMs });
   }
 
-  #end(job: EmulatedJob, status: "Succeeded" | "Failed" | "TimedOut"): void {
+  #end(job: EmulatedJob, status: "Succeeded" | "Failed" | "TimedOut" | "Abandoned"): void {
     job.cancelWait();
     job.cancelTimeout();
     job.endedAtMs = this.#clock.now();
@@ -189,10 +217,18 @@ export class Jobs {
 
   #refusalOf(job: EmulatedJob): ApiError | undefined {
     if (job.status === "InProgress") return undefined;
+    if (job.status === "Abandoned") return this.#abandonedRefusal(job);
     if (hasEnded(job.status) && this.#settings().putAfterEnd === "JobNotFoundException") {
       return gone(job, "JobNotFoundException");
     }
     return new ApiError("InvalidJobStateException", `Job ${job.seed.id} is in state ${job.status}, not InProgress`);
+  }
+
+  #abandonedRefusal(job: EmulatedJob): ApiError | undefined {
+    const { putAfterAbandon } = this.#settings();
+    if (putAfterAbandon === "accepted") return undefined;
+    if (putAfterAbandon === "JobNotFoundException") return gone(job, putAfterAbandon);
+    return new ApiError(putAfterAbandon, `The action of job ${job.seed.id} was abandoned`);
   }
 
   #judgeAcknowledge(job: EmulatedJob, caller: Caller): void {
@@ -233,6 +269,10 @@ export class Jobs {
   #newNonce(): string {
     return String(this.#nextNonce++);
   }
+}
+
+function wrongNonce(job: EmulatedJob): ApiError {
+  return new ApiError("InvalidNonceException", `The nonce for job ${job.seed.id} is not valid`);
 }
 
 function gone(job: EmulatedJob, code: "JobNotFoundException" | "InvalidJobException"): ApiError {

@@ -97,7 +97,7 @@ export class JobStore {
 }
 
 function noCounts(): JobCounts {
-  return { Created: 0, Queued: 0, Dispatched: 0, InProgress: 0, TimedOut: 0, Succeeded: 0, Failed: 0 };
+  return { Created: 0, Queued: 0, Dispatched: 0, InProgress: 0, TimedOut: 0, Succeeded: 0, Failed: 0, Abandoned: 0 };
 }
 
 function queueKey(queue: { region: string; actionType: string; queryValue: string | undefined }): string {

@@ -48,7 +48,7 @@ function pipelineContext(job: EmulatedJob): Record<string, unknown> {
     stage: { name: pipeline.stage },
     action: { name: pipeline.action, actionExecutionId: pipeline.actionExecutionId },
     ...(flavour === "Custom" && {
-      pipelineArn: `arn:aws:codepipeline:${region}:${job.seed.accountId}:${pipeline.name}`,
+      pipelineArn: `arn:${partitionOf(region)}:codepipeline:${region}:${job.seed.accountId}:${pipeline.name}`,
       pipelineExecutionId: pipeline.executionId,
     }),
   };
@@ -61,4 +61,19 @@ function asArtifact(artifact: EmulatedArtifact): Record<string, unknown> {
     ...(artifact.revision !== undefined && { revision: artifact.revision }),
     location: { type: "S3", s3Location: { bucketName: artifact.bucket, objectKey: artifact.key } },
   };
+}
+
+/** AWS's partitions but the first, by how their Regions begin (AWS General Reference). */
+const partitions: readonly (readonly [start: string, partition: string])[] = [
+  ["cn-", "aws-cn"],
+  ["us-gov-", "aws-us-gov"],
+  ["us-isob-", "aws-iso-b"],
+  ["us-isof-", "aws-iso-f"],
+  ["us-iso-", "aws-iso"],
+  ["eu-isoe-", "aws-iso-e"],
+  ["eusc-", "aws-eusc"],
+];
+
+function partitionOf(region: string): string {
+  return partitions.find(([start]) => region.startsWith(start))?.[1] ?? "aws";
 }

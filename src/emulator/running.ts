@@ -5,7 +5,7 @@ import type { Clock } from "../std/clock.js";
 import type { ActionTypeRecord } from "./action-types.js";
 import { ActionTypes } from "./action-types.js";
 import { Clients } from "./clients.js";
-import type { ActionTypeId, JobStatus, JobView } from "./emulated-job.js";
+import type { ActionTypeId, EmulatedJob, JobStatus, JobView } from "./emulated-job.js";
 import { hasEnded, viewOf } from "./emulated-job.js";
 import type { EmulatorEvent, Listener, Violation } from "./emulator-events.js";
 import { Events } from "./emulator-events.js";
@@ -25,7 +25,14 @@ import { Objects } from "./s3/objects.js";
 import { S3Api } from "./s3/s3-api.js";
 import { Artifacts } from "./s3/stored-artifacts.js";
 import { loadScenario } from "./scenario.js";
-import type { ActionTypeDocument, ClientDocument, JobsDocument, ScenarioDocument } from "./scenario-documents.js";
+import type {
+  ActionTypeDocument,
+  ClientDocument,
+  JobsDocument,
+  RetryDocument,
+  ScenarioDocument,
+  StopDocument,
+} from "./scenario-documents.js";
 import { Documents, Mistakes } from "./scenario-documents.js";
 import { actionTypesOf, defaultClient, idOf, jobSeedsOf } from "./seeds.js";
 import type { Credentials } from "./signature.js";
@@ -171,6 +178,36 @@ export class Emulator {
     return job;
   }
 
+  /**
+   * Stops an execution, as StopPipelineExecution does. Waiting, what is in progress goes on to its end. Abandoning, its
+   * jobs are `Abandoned`; answers which. Throws Mistakes for an execution without jobs.
+   */
+  stopExecution(executionId: string, document: StopDocument = {}): readonly string[] {
+    this.#documents.check("Stop", document);
+    const jobs = this.#jobsOf(executionId);
+    return document.abandon ? jobs.filter((job) => this.#jobs.abandon(job)).map(({ seed }) => seed.id) : [];
+  }
+
+  /**
+   * Retries the failed actions of an execution, as RetryStageExecution does: each begins with a new job in the same
+   * execution. Answers their ids. Throws Mistakes when nothing failed.
+   */
+  retryStage(executionId: string, document: RetryDocument = {}): readonly string[] {
+    this.#documents.check("Retry", document);
+    const { stage } = document;
+    const failed = this.#jobsOf(executionId).filter(
+      (job) => isRetryable(job) && job.seed.pipeline.stage === (stage ?? job.seed.pipeline.stage),
+    );
+    if (failed.length === 0) throw new Mistakes(["executionId: has no failed action that can be retried"]);
+    return failed.map((job) => this.#jobs.retry(job).seed.id);
+  }
+
+  #jobsOf(executionId: string): readonly EmulatedJob[] {
+    const jobs = [...this.#store.all()].filter(({ seed }) => seed.pipeline.executionId === executionId);
+    if (jobs.length === 0) throw new Mistakes([`executionId: there is no execution ${executionId}`]);
+    return jobs;
+  }
+
   /** How many jobs there are of each status; as cheap as it looks. */
   counts(): JobCounts {
     return this.#store.counts();
@@ -291,4 +328,10 @@ export class Emulator {
     const describe = () => `jobs: ${JSON.stringify(this.counts())}, calls: ${JSON.stringify(this.calls())}`;
     return waitUntil(probe, { events: this.#events, closing: this.#closing.signal, options, describe });
   }
+}
+
+/** The last job of an action that came to no good end, and was not retried yet. */
+function isRetryable({ status, continuedBy, retriedBy }: EmulatedJob): boolean {
+  const isBad = status === "Failed" || status === "TimedOut" || status === "Abandoned";
+  return isBad && continuedBy === undefined && retriedBy === undefined;
 }

@@ -104,6 +104,17 @@ export interface ObjectDocument extends ArtifactContent {
   readonly region?: string;
 }
 
+/** How an execution of a pipeline is stopped. Left out: waiting, not abandoning. */
+export interface StopDocument {
+  /** Also what is in progress ends, as `Abandoned`; workers are not told. */
+  readonly abandon?: boolean;
+}
+
+/** What of an execution is retried. Left out: every stage. */
+export interface RetryDocument {
+  readonly stage?: string;
+}
+
 /** Everything at once, in this order. */
 export interface ScenarioDocument {
   readonly settings?: Partial<Settings>;
@@ -126,7 +137,9 @@ export type DocumentName =
   | "Scenario"
   | "Bucket"
   | "KmsKey"
-  | "Object";
+  | "Object"
+  | "Stop"
+  | "Retry";
 
 /** A document that is refused; it lists every mistake, one line each. */
 export class Mistakes extends Error {

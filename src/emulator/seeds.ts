@@ -18,6 +18,11 @@ export const defaultClient = {
   clientToken: "emulated-client-token",
 } as const;
 
+/** Of a resolved action configuration, names and values (CodePipeline quotas). */
+const configurationMaxBytes = 102_400;
+/** Artifacts on one side of a custom action; others may have ten (ArtifactDetails, ActionTypeArtifactDetails). */
+const customArtifactsMax = 5;
+
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** The type's id with what was left out. */
@@ -26,8 +31,13 @@ export function idOf(document: JobsDocument["actionType"]): ActionTypeId {
   return { category, owner, provider, version };
 }
 
-/** One record per Region. */
+/** One record per Region. Throws Mistakes. */
 export function actionTypesOf(document: ActionTypeDocument): readonly ActionTypeRecord[] {
+  const over = (["inputs", "outputs"] as const).filter(
+    (side) => document.owner === "Custom" && (document[side]?.maximumCount ?? 0) > customArtifactsMax,
+  );
+  if (over.length > 0)
+    throw new Mistakes(over.map((side) => `${side}: a custom type has ${customArtifactsMax} at most`));
   return (document.regions ?? [defaultRegion]).map((region) => ({
     id: idOf(document),
     region,
@@ -68,9 +78,11 @@ export function jobSeedsOf(
       : []),
     ...mistakesInIds(document, id, ids, (jobId) => at.store.has(region, jobId)),
     ...mistakesInClient(document, id, at.clients),
+    ...mistakesInConfiguration(document),
     ...mistakesInArtifacts(document, type),
   ];
   if (mistakes.length > 0) throw new Mistakes(mistakes);
+  const ownTimeoutMs = id.owner === "Custom" ? at.settings.customJobTimeoutMs : at.settings.jobTimeoutMs;
   const typeTimeoutMs = type.jobTimeoutS === undefined ? undefined : type.jobTimeoutS * 1_000;
   return ids.map((jobId) => ({
     id: jobId,
@@ -86,7 +98,7 @@ export function jobSeedsOf(
     ...(document.credentialsMs !== undefined && { credentialsMs: document.credentialsMs }),
     ...(document.continuationToken !== undefined && { continuationToken: document.continuationToken }),
     delayMs: document.delayMs ?? 0,
-    jobTimeoutMs: document.jobTimeoutMs ?? typeTimeoutMs ?? at.settings.jobTimeoutMs,
+    jobTimeoutMs: document.jobTimeoutMs ?? typeTimeoutMs ?? ownTimeoutMs,
   }));
 }
 
@@ -133,6 +145,17 @@ function mistakesInIds(
     mistakes.push("ids: the id of a custom job must be a lower-case UUID");
   }
   return mistakes;
+}
+
+function mistakesInConfiguration({ configuration = {} }: JobsDocument): readonly string[] {
+  const bytes = Object.entries(configuration).reduce(
+    (sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(value),
+    0,
+  );
+  if (bytes <= configurationMaxBytes) return [];
+  return [
+    `configuration: has ${bytes} bytes; an action's is at most ${configurationMaxBytes}, with its variables resolved`,
+  ];
 }
 
 function mistakesInClient(document: JobsDocument, id: ActionTypeId, clients: Clients): readonly string[] {

@@ -373,7 +373,7 @@ test("reset leaves no timer behind, whatever the jobs were doing", async () => {
       emulator.reset();
       expect(clock.pending).toBe(0);
       await clock.advance(10_000_000);
-      expect(Object.values(emulator.counts())).toEqual([0, 0, 0, 0, 0, 0, 0]);
+      expect(Object.values(emulator.counts())).toEqual(Object.values(emulator.counts()).map(() => 0));
     },
     { clock },
   );

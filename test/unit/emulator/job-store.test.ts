@@ -25,6 +25,7 @@ function job(id: string, region = "r"): EmulatedJob {
     acknowledgedAtMs: undefined,
     endedAtMs: undefined,
     continuedBy: undefined,
+    retriedBy: undefined,
     accepted: undefined,
     offers: [],
     details: [],

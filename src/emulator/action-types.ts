@@ -26,6 +26,10 @@ export interface ArtifactCount {
 export interface ActionTypeRecord {
   readonly id: ActionTypeId;
   readonly region: string;
+  /** Whose type it is, where the emulator has accounts; left out: every account's. */
+  readonly account?: string;
+  /** Who may poll a partner's type, until UpdateActionType says. */
+  readonly pollingAccounts?: readonly string[];
   readonly description?: string;
   readonly properties: readonly Property[];
   readonly inputs: ArtifactCount;
@@ -47,13 +51,15 @@ export class ActionTypes {
   readonly #deleted = new Map<string, ActionTypeRecord>();
   readonly #tokenKey = randomBytes(32);
 
-  find(region: string, id: ActionTypeId): ActionTypeRecord | undefined {
-    return this.#byKey.get(`${region} ${typeKey(id)}`);
+  /** As the account sees it; without one, or without a type of its own, everybody's. */
+  find(region: string, id: ActionTypeId, account?: string): ActionTypeRecord | undefined {
+    const own = account === undefined ? undefined : this.#byKey.get(keyOf({ region, id, account }));
+    return own ?? this.#byKey.get(keyOf({ region, id }));
   }
 
   /** Adds or replaces without any rule of the API: for scenarios and tests. */
   set(type: ActionTypeRecord): void {
-    this.#byKey.set(`${type.region} ${typeKey(type.id)}`, type);
+    this.#byKey.set(keyOf(type), type);
   }
 
   all(): readonly ActionTypeRecord[] {
@@ -63,13 +69,15 @@ export class ActionTypes {
   /** CreateCustomActionType. Throws ApiError. */
   create(type: ActionTypeRecord): void {
     checkDefinition(type);
-    const key = `${type.region} ${typeKey(type.id)}`;
+    const key = keyOf(type);
     if (this.#byKey.has(key)) throw invalid(`${named(type.id)} already exists`);
     const deleted = this.#deleted.get(key);
     if (deleted && JSON.stringify(deleted) !== JSON.stringify(type)) {
       throw invalid(`${named(type.id)} was deleted: only the same definition can bring its version back`);
     }
-    const customs = this.all().filter((other) => other.region === type.region && other.id.owner === "Custom");
+    const customs = this.all().filter(
+      (other) => other.region === type.region && other.account === type.account && other.id.owner === "Custom",
+    );
     if (customs.length >= customMax) {
       throw new ApiError("LimitExceededException", `There are ${customMax} custom action types in ${type.region}`);
     }
@@ -78,21 +86,22 @@ export class ActionTypes {
   }
 
   /** DeleteCustomActionType; a type that is not there is no mistake. */
-  delete(region: string, id: ActionTypeId): void {
-    const type = this.find(region, id);
+  delete(region: string, id: ActionTypeId, account?: string): void {
+    const type = this.find(region, id, account);
     if (!type) return;
-    const key = `${region} ${typeKey(id)}`;
+    const key = keyOf(type);
     this.#byKey.delete(key);
     this.#deleted.set(key, type);
   }
 
   /** UpdateActionType. Throws ActionTypeNotFoundException. */
-  update(region: string, declaration: Declaration): void {
-    const type = this.find(region, declaration.id);
+  update(region: string, declaration: Declaration, account?: string): void {
+    const type = this.find(region, declaration.id, account);
     if (!type) throw notFound(declaration.id);
     const updated: ActionTypeRecord = {
       id: type.id,
       region,
+      ...(type.account !== undefined && { account: type.account }),
       ...(declaration.description !== undefined && { description: declaration.description }),
       properties: (declaration.properties ?? []).map((property) => ({
         name: property.name,
@@ -114,13 +123,21 @@ export class ActionTypes {
 
   /** One page of ListActionTypes. Throws InvalidNextTokenException. */
   page(
-    ask: { readonly region: string; readonly owner?: string | undefined; readonly nextToken?: string | undefined },
+    ask: {
+      readonly region: string;
+      readonly owner?: string | undefined;
+      readonly nextToken?: string | undefined;
+      readonly account?: string | undefined;
+    },
     size: number,
   ): { readonly types: readonly ActionTypeRecord[]; readonly nextToken?: string } {
     const scope = `${ask.region} ${ask.owner ?? ""}`;
     const start = ask.nextToken === undefined ? 0 : this.#offsetOf(ask.nextToken, scope);
     const all = this.all().filter(
-      (type) => type.region === ask.region && (ask.owner === undefined || type.id.owner === ask.owner),
+      (type) =>
+        type.region === ask.region &&
+        (ask.owner === undefined || type.id.owner === ask.owner) &&
+        (type.account ?? ask.account) === ask.account,
     );
     const end = start + size;
     return { types: all.slice(start, end), ...(end < all.length && { nextToken: this.#tokenFor(end, scope) }) };
@@ -145,6 +162,29 @@ export class ActionTypes {
     }
     return offset;
   }
+}
+
+/** A type's place: its Region, its name, and whose it is. */
+function keyOf({ region, id, account }: Pick<ActionTypeRecord, "region" | "id" | "account">): string {
+  return `${region} ${typeKey(id)} ${account ?? "*"}`;
+}
+
+/**
+ * True if the type lets the account's workers poll: its executor is a job worker and, where accounts are told apart, lists
+ * the account. A type that lists nobody is open.
+ */
+export function mayPoll({ id, declaration, pollingAccounts }: ActionTypeRecord, account: string | undefined): boolean {
+  const executor = declaration?.["executor"] as ExecutorDeclaration | undefined;
+  if (executor?.type === "Lambda") return false;
+  const accounts = executor?.configuration?.jobWorkerExecutorConfiguration?.pollingAccounts ?? pollingAccounts;
+  return id.owner === "Custom" || account === undefined || accounts === undefined || accounts.includes(account);
+}
+
+interface ExecutorDeclaration {
+  readonly type?: string;
+  readonly configuration?: {
+    readonly jobWorkerExecutorConfiguration?: { readonly pollingAccounts?: readonly string[] };
+  };
 }
 
 /** The members of ActionTypeDeclaration that the emulator reads. */
@@ -190,7 +230,7 @@ export function asDeclaration(type: ActionTypeRecord): Record<string, unknown> {
     executor: {
       __type: "ActionTypeExecutor",
       type: "JobWorker",
-      configuration: { jobWorkerExecutorConfiguration: { pollingAccounts: [emulatedAccount] } },
+      configuration: { jobWorkerExecutorConfiguration: { pollingAccounts: type.pollingAccounts ?? [emulatedAccount] } },
       ...(type.jobTimeoutS !== undefined && { jobTimeout: type.jobTimeoutS }),
     },
     id: { __type: "ActionTypeIdentifier", ...type.id },

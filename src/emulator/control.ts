@@ -1,6 +1,7 @@
 // The control API below /_control/: JSON in and out, over the same methods that the in-process API has.
 // A refused document is a 400 that lists every mistake. Documented in itself: GET /_control/ lists the routes.
 import type { ServerResponse } from "node:http";
+import type { AccountDocument } from "./accounts.js";
 import type { JobStatus } from "./emulated-job.js";
 import type { Settings } from "./emulator-settings.js";
 import type { ControlRequest } from "./front.js";
@@ -105,6 +106,9 @@ export class Control {
       route("GET", "", "this list, and how many jobs there are of each status", () =>
         ok({ routes: this.#listed(), jobs: emulator.counts(), calls: emulator.calls() }),
       ),
+      route("GET", "accounts", "the accounts with their keys and roles; they are the emulator's own", () =>
+        ok({ accounts: emulator.accounts() }),
+      ),
       route("GET", "action-types", "the action types", () => ok({ actionTypes: emulator.actionTypes() })),
       route("GET", "clients", "the client ids, without tokens", () => ok({ clientIds: emulator.clientIds() })),
       route("GET", "jobs", "jobs with their histories; ?status= ?region= ?limit=100 (the newest)", ({ query }) => {
@@ -136,6 +140,7 @@ export class Control {
   #changingRoutes(): readonly Route[] {
     const emulator = this.#emulator;
     return [
+      ...this.#accountRoutes(),
       route("POST", "action-types", "adds or replaces an action type", ({ document }) =>
         made({ actionType: emulator.addActionType(document as ActionTypeDocument) }),
       ),
@@ -145,18 +150,7 @@ export class Control {
       route("POST", "jobs", "adds jobs; answers their ids", ({ document }) =>
         made({ ids: emulator.addJobs(withoutFiles(document) as JobsDocument) }),
       ),
-      route(
-        "POST",
-        "stop-execution/ID",
-        "stops a pipeline execution; {abandon: true} ends its jobs, answers which",
-        (ask) => ok({ abandoned: emulator.stopExecution(ask.rest, ask.document as StopDocument) }),
-      ),
-      route(
-        "POST",
-        "retry-stage/ID",
-        "retries an execution's failed actions, of one {stage} or all; answers the new ids",
-        (ask) => made({ ids: emulator.retryStage(ask.rest, ask.document as RetryDocument) }),
-      ),
+      ...this.#executionRoutes(),
       ...this.#artifactRoutes(),
       route("POST", "faults", "adds a fault; answers its id", ({ document }) => {
         refuseLockout([document]);
@@ -182,6 +176,42 @@ export class Control {
         emulator.reset();
         return ok({ jobs: emulator.counts() });
       }),
+    ];
+  }
+
+  #accountRoutes(): readonly Route[] {
+    const emulator = this.#emulator;
+    return [
+      route("POST", "accounts", "adds an account, or replaces its keys and roles; answers them", ({ document }) =>
+        made(emulator.addAccount(document as AccountDocument)),
+      ),
+      route(
+        "POST",
+        "expire-sessions",
+        "ends the credentials of assumed roles: all, or those of ?role=ARN",
+        ({ query }) => {
+          emulator.expireSessions(query.get("role") ?? undefined);
+          return ok({ expired: query.get("role") ?? "all" });
+        },
+      ),
+    ];
+  }
+
+  #executionRoutes(): readonly Route[] {
+    const emulator = this.#emulator;
+    return [
+      route(
+        "POST",
+        "stop-execution/ID",
+        "stops a pipeline execution; {abandon: true} ends its jobs, answers which",
+        (ask) => ok({ abandoned: emulator.stopExecution(ask.rest, ask.document as StopDocument) }),
+      ),
+      route(
+        "POST",
+        "retry-stage/ID",
+        "retries an execution's failed actions, of one {stage} or all; answers the new ids",
+        (ask) => made({ ids: emulator.retryStage(ask.rest, ask.document as RetryDocument) }),
+      ),
     ];
   }
 

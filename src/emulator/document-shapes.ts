@@ -9,9 +9,18 @@ const msMax = 1_728_000_000;
 export const documentShapes: Readonly<Record<string, Shape>> = {
   Scenario: {
     type: "structure",
-    members: `settings, buckets Buckets, kmsKeys KmsKeys, objects Objects, actionTypes ActionTypes, clients Clients,
+    members: `settings, accounts Accounts, buckets Buckets, kmsKeys KmsKeys, objects Objects, actionTypes ActionTypes, clients Clients,
       jobs JobsList, faults Faults`,
   },
+  Accounts: { type: "list", of: "Account", max: 1_000 },
+  Account: { type: "structure", members: "id! AccountId, accessKeyId, secretAccessKey, roles Roles" },
+  AccessKeyId: { type: "string", min: 16, max: 128, pattern: "[A-Za-z0-9_]+" },
+  SecretAccessKey: { type: "string", min: 1, max: 256, sensitive: true },
+  Roles: { type: "list", of: "Role", max: 100 },
+  Role: { type: "structure", members: "name! RoleName, trusts AccountIds, externalId, sessionMs Ms" },
+  RoleName: { type: "string", min: 1, max: 64, pattern: "[A-Za-z0-9+=,.@_-]+" },
+  ExternalId: { type: "string", min: 2, max: 1_224 },
+  AccountIds: { type: "list", of: "AccountId", max: 1_000 },
   ActionTypes: { type: "list", of: "ActionType", max: 1_000 },
   Clients: { type: "list", of: "Client", max: 100_000 },
   JobsList: { type: "list", of: "Jobs", max: 10_000 },
@@ -19,7 +28,7 @@ export const documentShapes: Readonly<Record<string, Shape>> = {
   ActionType: {
     type: "structure",
     members: `category, owner, provider!, version, regions, description, properties, inputs ArtifactCount,
-      outputs ArtifactCount, settings Urls, jobTimeout`,
+      outputs ArtifactCount, settings Urls, accounts AccountIds, jobTimeout`,
   },
   Category: { type: "string", enum: ["Source", "Build", "Deploy", "Test", "Invoke", "Approval", "Compute"] },
   Owner: { type: "string", enum: ["ThirdParty", "Custom"] },

@@ -68,6 +68,8 @@ export interface JobSeed {
   readonly clientId?: string;
   /** Custom only. */
   readonly accountId?: string;
+  /** The account whose polls find it, of a custom job where accounts are told apart. */
+  readonly queueAccount?: string;
   readonly configuration: Readonly<Record<string, string>>;
   /** The value of the type's queryable property. */
   readonly queryValue?: string;

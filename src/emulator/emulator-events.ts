@@ -19,6 +19,8 @@ export interface Call {
   readonly bucket?: string;
   readonly key?: string;
   readonly accessKeyId?: string;
+  /** Whose call it is, where the emulator has accounts. */
+  readonly account?: string;
   readonly userAgent?: string;
   /** The application id that the SDK adds to its user agent as `app/…`. */
   readonly appId?: string;

@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import type { Clock } from "../std/clock.js";
+import type { Accounts } from "./accounts.js";
 import type { ApiAnswer } from "./api-answer.js";
 import { failure, send, success } from "./api-answer.js";
 import { typeKey } from "./emulated-job.js";
@@ -40,6 +41,7 @@ export class Api {
   readonly #operations: Operations;
   readonly #violations: Violations;
   readonly #credentials: Credentials | undefined;
+  readonly #accounts: Accounts;
   readonly #closing: AbortSignal;
   readonly #model = new Shapes({ shapes, unknownMembers: "ignore" });
 
@@ -52,6 +54,8 @@ export class Api {
     readonly violations: Violations;
     /** Given: signatures are checked against these; not given: any will do. */
     readonly credentials: Credentials | undefined;
+    /** Where there are some, theirs count instead. */
+    readonly accounts: Accounts;
     /** Ends waits when the emulator closes. */
     readonly closing: AbortSignal;
   }) {
@@ -62,6 +66,7 @@ export class Api {
     this.#operations = options.operations;
     this.#violations = options.violations;
     this.#credentials = options.credentials;
+    this.#accounts = options.accounts;
     this.#closing = options.closing;
   }
 
@@ -128,12 +133,15 @@ export class Api {
     credentialsMs?: number,
   ): ApiAnswer {
     try {
-      if (this.#credentials) verifySignature(request, this.#credentials, this.#clock.now());
+      const identity = this.#identityOf(request);
       const operation = operationOf(single(request.headers["x-amz-target"]));
       if (parsed instanceof ApiError) throw parsed;
       const problems = this.#model.check(operations[operation].input, parsed);
       if (problems.length > 0) throw this.#refused(call, refusal(problems));
-      return success(call.id, this.#operations.serve(operation, checked(parsed), call, credentialsMs));
+      return success(
+        call.id,
+        this.#operations.serve(operation, checked(parsed), { ...call, ...identity }, credentialsMs),
+      );
     } catch (error) {
       if (error instanceof ApiError) return failure(call.id, error);
       // A bug of the emulator's: loud, not one more 500 that a client retries away.
@@ -145,6 +153,20 @@ export class Api {
         new ApiError("InternalFailure", "The emulator has a bug; see its output", { status: 500 }),
       );
     }
+  }
+
+  /** The account that calls, if there are accounts. Throws ApiError. */
+  #identityOf(request: ApiRequest): { readonly account?: string } {
+    const nowMs = this.#clock.now();
+    if (!this.#accounts.isOn) {
+      if (this.#credentials) verifySignature(request, this.#credentials, nowMs);
+      return {};
+    }
+    const scope = scopeOf(request.headers.authorization);
+    if (!scope) throw new ApiError("MissingAuthenticationTokenException", "Missing Authentication Token");
+    const { account, credentials } = this.#accounts.identityOf(scope.accessKeyId, nowMs);
+    verifySignature(request, credentials, nowMs);
+    return { account };
   }
 
   #refused(call: Call, error: ApiError): ApiError {

@@ -60,7 +60,7 @@ export class JobStore {
   }
 
   /** Up to `limit` queued jobs, the longest waiting first; they stay queued. */
-  waiting(queue: { region: string; actionType: string; queryValue: string | undefined }, limit: number): EmulatedJob[] {
+  waiting(queue: Queue, limit: number): EmulatedJob[] {
     const found: EmulatedJob[] = [];
     for (const job of this.#queues.get(queueKey(queue)) ?? []) {
       if (found.length >= limit) break;
@@ -88,8 +88,8 @@ export class JobStore {
   }
 
   #queue(job: EmulatedJob): Set<EmulatedJob> {
-    const { region, actionType, queryValue } = job.seed;
-    const key = queueKey({ region, actionType: typeKey(actionType), queryValue });
+    const { region, actionType, queryValue, queueAccount: account } = job.seed;
+    const key = queueKey({ region, actionType: typeKey(actionType), queryValue, account });
     const queue = this.#queues.get(key) ?? new Set();
     this.#queues.set(key, queue);
     return queue;
@@ -100,6 +100,15 @@ function noCounts(): JobCounts {
   return { Created: 0, Queued: 0, Dispatched: 0, InProgress: 0, TimedOut: 0, Succeeded: 0, Failed: 0, Abandoned: 0 };
 }
 
-function queueKey(queue: { region: string; actionType: string; queryValue: string | undefined }): string {
-  return `${queue.region} ${queue.actionType} ${queue.queryValue ?? ""}`;
+/** What a poll asks for. */
+export interface Queue {
+  readonly region: string;
+  readonly actionType: string;
+  readonly queryValue: string | undefined;
+  /** Of custom jobs, where accounts are told apart. */
+  readonly account?: string | undefined;
+}
+
+function queueKey({ region, actionType, queryValue = "", account = "" }: Queue): string {
+  return `${region} ${actionType} ${account} ${queryValue}`;
 }

@@ -1,7 +1,7 @@
 // What each operation does with a request that has passed the model: finds, asks the job rules, answers.
 // Knows no HTTP and no faults. Refusals are thrown as ApiError.
 import type { ActionTypeRecord, ActionTypes, Declaration, Property } from "./action-types.js";
-import { asActionType, asDeclaration, named, notFound } from "./action-types.js";
+import { asActionType, asDeclaration, mayPoll, named, notFound } from "./action-types.js";
 import type { Clients } from "./clients.js";
 import type { ActionTypeId, Caller, EmulatedJob, Flavour } from "./emulated-job.js";
 import { typeKey } from "./emulated-job.js";
@@ -95,17 +95,17 @@ export class Operations {
       PutJobFailureResult: (input, call) => this.#put("Custom", "failure", input, call),
       ListActionTypes: (input, call) => this.#list(input, call),
       GetActionType: (input, call) => {
-        const type = this.#types.find(call.region, idOf(input));
+        const type = this.#types.find(call.region, idOf(input), call.account);
         if (!type) throw notFound(idOf(input));
         return { actionType: asDeclaration(type) };
       },
       CreateCustomActionType: (input, call) => this.#create(input, call),
       DeleteCustomActionType: (input, call) => {
-        this.#types.delete(call.region, { ...idOf(input), owner: "Custom" });
+        this.#types.delete(call.region, { ...idOf(input), owner: "Custom" }, call.account);
         return undefined;
       },
       UpdateActionType: (input, call) => {
-        this.#types.update(call.region, input.actionType);
+        this.#types.update(call.region, input.actionType, call.account);
         return undefined;
       },
     };
@@ -119,11 +119,13 @@ export class Operations {
   #poll(flavour: Flavour, input: CheckedInput, call: Call): readonly EmulatedJob[] {
     const id = input.actionTypeId;
     if (id.owner !== flavour) throw invalid(`ActionType with owner '${id.owner}' is not supported`);
-    const type = this.#types.find(call.region, id);
+    const type = this.#types.find(call.region, id, call.account);
     if (!type) throw notFound(id);
+    if (!mayPoll(type, call.account)) throw this.#notForThem(id);
     // PollForThirdPartyJobs has no queryParam, whatever the type's properties.
     const queryValue = flavour === "Custom" ? queryValueOf(type, input.queryParam) : undefined;
-    const queue = { region: call.region, actionType: typeKey(id), queryValue };
+    const account = flavour === "Custom" ? call.account : undefined;
+    const queue = { region: call.region, actionType: typeKey(id), queryValue, account };
     return this.#jobs.poll(queue, input.maxBatchSize, callerOf(call));
   }
 
@@ -146,7 +148,7 @@ export class Operations {
   /** The job that is asked for, if it is there, of this flavour, and the token is its client's. */
   #job(flavour: Flavour, input: CheckedInput, call: Call): EmulatedJob {
     const job = this.#store.find(call.region, input.jobId);
-    if (job?.seed.flavour !== flavour) {
+    if (job?.seed.flavour !== flavour || !this.#isTheirs(job, call)) {
       throw new ApiError("JobNotFoundException", `Job ${input.jobId} can not be found`);
     }
     if (job.seed.clientId !== undefined && !this.#clients.isToken(job.seed.clientId, input.clientToken)) {
@@ -155,8 +157,25 @@ export class Operations {
     return job;
   }
 
+  /** The custom job of another account is as unknown as one that there never was. */
+  #isTheirs({ seed }: EmulatedJob, { region, account }: Call): boolean {
+    if (account === undefined) return true;
+    if (seed.flavour === "Custom") return seed.accountId === account;
+    const type = this.#types.find(region, seed.actionType, account);
+    return !type || mayPoll(type, account);
+  }
+
+  #notForThem(id: ActionTypeId): ApiError {
+    if (this.#settings().foreignPoll === "ActionTypeNotFoundException") return notFound(id);
+    return new ApiError("AccessDeniedException", `${named(id)} may not be polled by this account`);
+  }
+
   #list(input: CheckedInput, call: Call): Answer {
-    const ask = { region: input.regionFilter ?? call.region, owner: input.actionOwnerFilter ?? undefined };
+    const ask = {
+      region: input.regionFilter ?? call.region,
+      owner: input.actionOwnerFilter ?? undefined,
+      account: call.account,
+    };
     const { types, nextToken } = this.#types.page(
       { ...ask, nextToken: input.nextToken ?? undefined },
       this.#settings().listPageSize,
@@ -169,6 +188,7 @@ export class Operations {
     const type: ActionTypeRecord = {
       id: { ...idOf(input), owner: "Custom" },
       region: call.region,
+      ...(call.account !== undefined && { account: call.account }),
       properties: input.configurationProperties ?? [],
       inputs: input.inputArtifactDetails,
       outputs: input.outputArtifactDetails,

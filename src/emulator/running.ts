@@ -2,6 +2,7 @@
 // The control API does the same things through the same methods. Imports nothing of the daemon's side.
 import { randomBytes, randomUUID } from "node:crypto";
 import type { Clock } from "../std/clock.js";
+import { type AccountDocument, Accounts, type AccountView } from "./accounts.js";
 import type { ActionTypeRecord } from "./action-types.js";
 import { ActionTypes } from "./action-types.js";
 import { Clients } from "./clients.js";
@@ -36,6 +37,7 @@ import type {
 import { Documents, Mistakes } from "./scenario-documents.js";
 import { actionTypesOf, defaultClient, idOf, jobSeedsOf } from "./seeds.js";
 import type { Credentials } from "./signature.js";
+import { isStsCall, Sts } from "./sts.js";
 import type { CallCounts } from "./tally.js";
 import { Tally } from "./tally.js";
 import { Violations } from "./violations.js";
@@ -49,6 +51,7 @@ export class Emulator {
   readonly #events = new Events();
   readonly #closing = new AbortController();
   readonly #store = new JobStore();
+  readonly #accounts = new Accounts();
   readonly #types = new ActionTypes();
   readonly #clients = new Clients();
   readonly #documents = new Documents();
@@ -85,12 +88,14 @@ export class Emulator {
     this.artifacts = new Artifacts({ clock, documents: this.#documents, objects, bodies, issuer, settings });
     const { credentialsFor } = this.artifacts;
     const operations = new Operations({ jobs: this.#jobs, store, types, clients, settings, credentialsFor });
-    const api = new Api({ clock, events, faults, store, operations, violations, credentials, closing });
+    const accounts = this.#accounts;
+    const api = new Api({ clock, events, faults, store, operations, violations, credentials, accounts, closing });
+    const sts = new Sts({ accounts, clock });
     const s3 = new S3Api({ clock, events, faults, store, objects, bodies, issuer, settings, credentials, closing });
     this.#front = new Front({
       host: options.host,
       port: options.port,
-      api: (request) => api.handle(request),
+      api: async (request) => (isStsCall(request) ? sts.handle(request) : api.handle(request)),
       control: options.control(this, closing),
       s3: (request, response) => s3.handle(request, response),
     });
@@ -111,6 +116,24 @@ export class Emulator {
   /** The customer of third-party jobs that name none. */
   get defaultClient(): { readonly clientId: string; readonly clientToken: string } {
     return defaultClient;
+  }
+
+  /**
+   * Adds an account, or gives it other keys and roles: sessions of roles that are gone end. From the first one on calls are
+   * told apart by their access keys, and signatures are checked. Throws Mistakes.
+   */
+  addAccount(document: AccountDocument): AccountView {
+    this.#documents.check("Account", document);
+    return this.#accounts.set(document);
+  }
+
+  accounts(): readonly AccountView[] {
+    return this.#accounts.all();
+  }
+
+  /** Ends the credentials that a role was assumed with, or those of every role. */
+  expireSessions(roleArn?: string): void {
+    this.#accounts.expireSessions(roleArn);
   }
 
   /** Adds an action type, or replaces it, in each of its Regions. Throws Mistakes. */
@@ -140,7 +163,13 @@ export class Emulator {
   /** Adds jobs; they can be polled at once, or after `delayMs`. Answers their ids. Throws Mistakes. */
   addJobs(document: JobsDocument): readonly string[] {
     this.#documents.check("Jobs", document);
-    const at = { types: this.#types, clients: this.#clients, store: this.#store, settings: this.#settings };
+    const at = {
+      accounts: this.#accounts,
+      types: this.#types,
+      clients: this.#clients,
+      store: this.#store,
+      settings: this.#settings,
+    };
     const seeds = jobSeedsOf(document, at);
     const { clientId, clientToken } = document;
     if (clientId !== undefined && clientToken !== undefined) this.#clients.set(clientId, clientToken);
@@ -258,6 +287,7 @@ export class Emulator {
     this.#documents.check("Scenario", scenario);
     loadScenario(scenario, {
       settings: (document) => this.configure(document),
+      accounts: (document) => this.addAccount(document),
       buckets: (document) => this.artifacts.addBucket(document),
       kmsKeys: (document) => this.artifacts.setKmsKey(document),
       objects: (document) => this.artifacts.put(document),
@@ -299,6 +329,7 @@ export class Emulator {
     this.#jobs.stop();
     this.#store.clear();
     this.artifacts.clear();
+    this.#accounts.clear();
     this.#types.clear();
     this.#clients.clear();
     this.#clients.set(defaultClient.clientId, defaultClient.clientToken);

@@ -1,5 +1,6 @@
 // The documents that scenarios, the control API and the in-process API share: shapes, types and one check that
 // tells every mistake at once. Unknown members are mistakes here. What a document then does is decided elsewhere.
+import type { AccountDocument } from "./accounts.js";
 import type { Property } from "./action-types.js";
 import { documentShapes } from "./document-shapes.js";
 import type { Settings } from "./emulator-settings.js";
@@ -20,6 +21,8 @@ export interface ActionTypeDocument {
   readonly outputs?: { readonly minimumCount: number; readonly maximumCount: number };
   /** URLs by the names of ActionTypeSettings. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Where the emulator has accounts: whose custom type it is, or who may poll a partner's. Left out: all of them. */
+  readonly accounts?: readonly string[];
   /** Longest time for one job, in seconds; it overrules the setting `jobTimeoutMs`. */
   readonly jobTimeout?: number;
 }
@@ -41,7 +44,7 @@ export interface JobsDocument {
   /** Third-party only; left out: the emulator's default client. A new client needs its token too. */
   readonly clientId?: string;
   readonly clientToken?: string;
-  /** Custom only. */
+  /** Custom only: whose pipeline it is; required where the emulator has accounts. */
   readonly accountId?: string;
   readonly configuration?: Readonly<Record<string, string>>;
   readonly pipeline?: {
@@ -118,6 +121,7 @@ export interface RetryDocument {
 /** Everything at once, in this order. */
 export interface ScenarioDocument {
   readonly settings?: Partial<Settings>;
+  readonly accounts?: readonly AccountDocument[];
   readonly buckets?: readonly BucketDocument[];
   readonly kmsKeys?: readonly KmsKeyDocument[];
   readonly objects?: readonly ObjectDocument[];
@@ -129,6 +133,7 @@ export interface ScenarioDocument {
 
 /** The name of a shape of these documents. */
 export type DocumentName =
+  | "Account"
   | "ActionType"
   | "Client"
   | "Jobs"

@@ -11,6 +11,7 @@ export type ScenarioTakers = {
 
 /** Each needs what stands before it. */
 const order = [
+  "accounts",
   "buckets",
   "kmsKeys",
   "objects",

@@ -1,6 +1,7 @@
 // From the documents that users write to the records that the emulator keeps: fills in what was left out and tells
 // what does not fit together. Adds nothing itself.
 import { randomUUID } from "node:crypto";
+import type { Accounts } from "./accounts.js";
 import type { ActionTypeRecord, ActionTypes } from "./action-types.js";
 import { emulatedAccount } from "./action-types.js";
 import type { Clients } from "./clients.js";
@@ -38,9 +39,15 @@ export function actionTypesOf(document: ActionTypeDocument): readonly ActionType
   );
   if (over.length > 0)
     throw new Mistakes(over.map((side) => `${side}: a custom type has ${customArtifactsMax} at most`));
-  return (document.regions ?? [defaultRegion]).map((region) => ({
+  const owners = document.owner === "Custom" && document.accounts ? document.accounts : [undefined];
+  const places = (document.regions ?? [defaultRegion]).flatMap((region) =>
+    owners.map((account) => ({ region, account })),
+  );
+  return places.map(({ region, account }) => ({
     id: idOf(document),
     region,
+    ...(account !== undefined && { account }),
+    ...(document.accounts && document.owner !== "Custom" && { pollingAccounts: document.accounts }),
     ...(document.description !== undefined && { description: document.description }),
     properties: (document.properties ?? []).map((property) => ({
       required: property.queryable ?? false,
@@ -62,12 +69,17 @@ export function jobSeedsOf(
     readonly types: ActionTypes;
     readonly clients: Clients;
     readonly store: JobStore;
+    readonly accounts: Accounts;
     readonly settings: Settings;
   },
 ): readonly JobSeed[] {
   const region = document.region ?? defaultRegion;
   const id = idOf(document.actionType);
-  const type = at.types.find(region, id);
+  const account = id.owner === "Custom" && at.accounts.isOn ? document.accountId : undefined;
+  if (account !== undefined && !at.accounts.has(account)) {
+    throw new Mistakes([`accountId: there is no account ${account}; add it first`]);
+  }
+  const type = at.types.find(region, id, account);
   if (!type) throw new Mistakes([`actionType: there is no ${typeKey(id)} in ${region}; add it first`]);
   const ids = document.ids ?? Array.from({ length: document.count ?? 1 }, () => randomUUID());
   const queryable = id.owner === "Custom" ? type.properties.find((property) => property.queryable) : undefined;
@@ -78,6 +90,9 @@ export function jobSeedsOf(
       : []),
     ...mistakesInIds(document, id, ids, (jobId) => at.store.has(region, jobId)),
     ...mistakesInClient(document, id, at.clients),
+    ...(id.owner === "Custom" && at.accounts.isOn && account === undefined
+      ? ["accountId: is required, since the emulator has accounts: name the one whose pipeline it is"]
+      : []),
     ...mistakesInConfiguration(document),
     ...mistakesInArtifacts(document, type),
   ];
@@ -89,7 +104,11 @@ export function jobSeedsOf(
     region,
     actionType: id,
     ...(id.owner === "Custom"
-      ? { flavour: "Custom", accountId: document.accountId ?? emulatedAccount }
+      ? {
+          flavour: "Custom",
+          accountId: document.accountId ?? emulatedAccount,
+          ...(account !== undefined && { queueAccount: account }),
+        }
       : { flavour: "ThirdParty", clientId: document.clientId ?? defaultClient.clientId }),
     configuration: document.configuration ?? {},
     ...(queryValue !== undefined && { queryValue }),

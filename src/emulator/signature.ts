@@ -33,7 +33,6 @@ export interface SignedRequest {
 /** AWS takes signatures up to this much older or newer than its own clock. */
 const skewMaxMs = 300_000;
 const algorithm = "AWS4-HMAC-SHA256";
-const serviceName = "codepipeline";
 
 /** What the request says about itself, unchecked; `undefined` when it is not signed by SigV4. */
 export function scopeOf(authorization: string | undefined): Scope | undefined {
@@ -45,13 +44,21 @@ export function scopeOf(authorization: string | undefined): Scope | undefined {
 }
 
 /** Throws ApiError unless the request is signed with the credentials, now. */
-export function verifySignature(request: SignedRequest, credentials: Credentials, nowMs: number): void {
+export function verifySignature(
+  request: SignedRequest,
+  credentials: Credentials,
+  nowMs: number,
+  serviceName = "codepipeline",
+): void {
   const { headers } = request;
   if (!headers.authorization) {
     throw new ApiError("MissingAuthenticationTokenException", "Missing Authentication Token");
   }
   const { scope, signature, signedHeaders } = parse(headers.authorization);
   checkIdentity(scope, headers, credentials);
+  if (scope.service !== serviceName) {
+    throw badSignature(`Credential should be scoped to correct service: '${serviceName}'.`);
+  }
   const signedAt = signingTime(headers);
   checkTime(signedAt, scope, nowMs);
   checkSignedHeaders(signedHeaders, headers);
@@ -101,9 +108,6 @@ function checkIdentity(scope: Scope, headers: IncomingHttpHeaders, credentials: 
   const isKnownKey = scope.accessKeyId === credentials.accessKeyId;
   if (!isKnownKey || (credentials.sessionToken !== undefined && token !== credentials.sessionToken)) {
     throw new ApiError("UnrecognizedClientException", "The security token included in the request is invalid.");
-  }
-  if (scope.service !== serviceName) {
-    throw badSignature(`Credential should be scoped to correct service: '${serviceName}'.`);
   }
 }
 

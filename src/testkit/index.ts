@@ -2,6 +2,7 @@
 // own process, artifacts included; and a worker for its jobs.
 /// <reference types="node" preserve="true" />
 
+export type { AccountDocument, AccountView, RoleDocument } from "../emulator/accounts.js";
 export type {
   AcknowledgeEntry,
   Caller,
@@ -26,7 +27,9 @@ export type {
   JobsDocument,
   KmsKeyDocument,
   ObjectDocument,
+  RetryDocument,
   ScenarioDocument,
+  StopDocument,
 } from "../emulator/scenario-documents.js";
 export { Mistakes } from "../emulator/scenario-documents.js";
 export type { WaitOptions } from "../emulator/waiting.js";

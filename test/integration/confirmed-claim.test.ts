@@ -7,7 +7,11 @@ import { expect, it } from "vitest";
 import { call } from "../support/emulator-client.js";
 import { custom, Gate, type Rig, startRig } from "../support/rig.js";
 
-const settings = { redeliveryMs: 300, repeatedAcknowledge: "InvalidNonceException" } as const;
+const settings = {
+  redeliveryMs: 300,
+  repeatedAcknowledge: "InvalidNonceException",
+  freshNonceAtRedelivery: true,
+} as const;
 
 /** A job whose acknowledge never arrived: offered again with another nonce, and presumed ours for want of a word. */
 async function presumed(rig: Rig): Promise<string> {

@@ -19,6 +19,7 @@ import { createLog } from "../../src/std/log.js";
 import { Masker } from "../../src/std/masking.js";
 import { artifactsIn } from "./artifact-limits.js";
 import { moduleHandler } from "./module-handler.js";
+import { readingOfRun } from "./readings.js";
 
 export const scriptedHandler = fileURLToPath(new URL("../fixtures/handlers/scripted.mjs", import.meta.url));
 const handlerSlot = Symbol.for("partnerd.test.handler");
@@ -119,7 +120,7 @@ export interface Rig extends AsyncDisposable {
 
 /** Starts both; `await using` stops both. */
 export async function startRig(options: RigOptions = {}): Promise<Rig> {
-  const emulator = options.sharedEmulator ?? (await startEmulator({ ...options.emulator }));
+  const emulator = options.sharedEmulator ?? (await startEmulator(emulatorOf(options)));
   const regions = options.regions ?? ["us-east-1"];
   const actionTypes: readonly Partial<ActionTypeConfig>[] = options.actionTypes ?? [thirdParty, custom];
   for (const type of actionTypes) {
@@ -179,6 +180,11 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** What a test sets itself is not for a reading to change. */
+function emulatorOf({ emulator = {} }: RigOptions): EmulatorOptions {
+  return { ...emulator, settings: { ...readingOfRun(), ...emulator.settings } };
 }
 
 /**

@@ -1,4 +1,5 @@
 // Opens the store of artifacts from what is configured. Touches the disk; S3 and threads wait for the first job.
+import { actionTypeName } from "../job/job.js";
 import type { Clock } from "../std/clock.js";
 import { codeOf } from "../std/errors.js";
 import type { Log } from "../std/log.js";
@@ -98,7 +99,14 @@ function linesTo(log: Log): Pick<S3StoreOptions, "onLeftover" | "onLinksLeftOut"
     onLinksLeftOut: ({ key }, artifact, { count, first }) =>
       log.warn(
         "links-left-out",
-        { jobId: key.jobId, artifact, count },
+        {
+          jobId: key.jobId,
+          actionType: actionTypeName(key.actionType),
+          ...(key.account === undefined ? {} : { account: key.account }),
+          region: key.region,
+          artifact,
+          count,
+        },
         `links of the artifact ${artifact} were skipped (artifacts.badLinks: skip): ${count}, first ${first.join("; ")}`,
       ),
     onPartsLeft: ({ Bucket, Key, UploadId }, error) =>

@@ -11,6 +11,7 @@ export interface CustomActionTypeInput {
   readonly configurationProperties: readonly Properties[];
   readonly inputArtifactDetails: Properties;
   readonly outputArtifactDetails: Properties;
+  readonly settings?: Properties;
 }
 
 type Properties = Readonly<Record<string, string | number | boolean>>;
@@ -46,6 +47,7 @@ function terraform(input: CustomActionTypeInput): string {
     ...input.configurationProperties.map((each) => ["configuration_property", each] as const),
     ["input_artifact_details", input.inputArtifactDetails] as const,
     ["output_artifact_details", input.outputArtifactDetails] as const,
+    ...(input.settings ? [["settings", input.settings] as const] : []),
   ];
   return [
     `resource "aws_codepipeline_custom_action_type" "${snakeName(input)}" {`,

@@ -43,7 +43,7 @@ export function actionTypeInput(config: Config, wanted: WantedActionType): Actio
   const type = joined(first, found);
   if (type.owner === "Custom") {
     if (wanted.current !== undefined) return { mistake: `${provider} is a custom type: --merge is for a partner's` };
-    return { custom: customInput(type) };
+    return { custom: customInput(type, config.admin.publicUrl) };
   }
   if (wanted.format !== "json") {
     return { mistake: `${provider} is a partner's type, which only UpdateActionType changes: leave out --format` };
@@ -69,7 +69,7 @@ function joined(first: ActionTypeConfig, found: readonly ActionTypeConfig[]): Ac
 }
 
 /** For `aws codepipeline create-custom-action-type --cli-input-json`. */
-function customInput(type: ActionTypeConfig): CustomActionTypeInput {
+function customInput(type: ActionTypeConfig, publicUrl: string | undefined): CustomActionTypeInput {
   const { category, provider, version } = type;
   return {
     category,
@@ -86,6 +86,9 @@ function customInput(type: ActionTypeConfig): CustomActionTypeInput {
     })),
     inputArtifactDetails: { minimumCount: 0, maximumCount: 5 },
     outputArtifactDetails: { minimumCount: 0, maximumCount: 5 },
+    // No executionUrlTemplate: CodePipeline fills in what the handler calls its execution (`{ExternalExecutionId}`), and the
+    // pages here go by the job's id.
+    ...(publicUrl === undefined ? {} : { settings: { entityUrlTemplate: publicUrl.replace(/\/*$/, "/") } }),
   };
 }
 

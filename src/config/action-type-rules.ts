@@ -13,6 +13,7 @@ export function checkActionTypes(checked: Checked): void {
   for (const [path, type] of checked.types) {
     checkTimeout(path, type, checked.settings);
     checkQueries(path, type, checked.settings);
+    checkGovCloud(path, type, checked.settings);
     checkSecretProperties(path, type, checked.settings);
   }
 }
@@ -63,6 +64,15 @@ function checkTimeout(path: string, { owner, jobTimeoutMs }: ActionType, setting
   if (owner !== "ThirdParty" || !settings.isSound(key) || jobTimeoutMs <= 3_600_000) return;
   const what = `${key} is over 1h, after which CodePipeline times out third-party actions unless AWS raised your quota`;
   settings.warn(key, what, "use continuations for longer work");
+}
+
+/** AWS's guide to GovCloud names custom actions among what CodePipeline does not have there. */
+function checkGovCloud(path: string, { owner, regions }: ActionType, settings: Settings): void {
+  const there = owner === "Custom" ? regions.filter((region) => region.startsWith("us-gov-")) : [];
+  if (there.length === 0) return;
+  const where = settings.isGiven(`${path}.regions`) ? `${path}.regions` : `${path}.provider`;
+  const what = `${path} is a custom action type in ${there.join(", ")}, and CodePipeline has no custom actions in AWS GovCloud`;
+  settings.warn(where, what, "remove the Region, unless AWS has told you otherwise");
 }
 
 /** What PollForJobs can be asked for: one queryable property, and each of its values once. */

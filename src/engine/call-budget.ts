@@ -185,6 +185,11 @@ export class CallBudgets {
     return budget;
   }
 
+  /** Nothing is polled there any more. A call that is still made for a job there begins anew. */
+  forget(place: Place): void {
+    this.#byScope.delete(budgetScope(place));
+  }
+
   /** Those that are limited now, in calls a second. */
   get limits(): readonly { readonly scope: string; readonly perSecond: number }[] {
     return [...this.#byScope].flatMap(([scope, { perSecond }]) =>

@@ -1,6 +1,6 @@
 // Every polling loop of the worker, one for each poller, and how they change when the configuration does: a loop that is
 // no longer wanted ends after the poll that is under way, so that no job it is offered is lost.
-import { actionTypeName, typeKey } from "../job/job.js";
+import { actionTypeName, placeName, typeKey } from "../job/job.js";
 import type { EngineContext } from "./context.js";
 import type { PollerLoop } from "./poller.js";
 import { type Budget, Poller } from "./poller.js";
@@ -91,6 +91,8 @@ export class Pollers {
       slots.close(pollerKey(config));
       context.breakers.forget(pollerNameOf(config), types.has(typeKey(config)) ? "others-stay" : "last-of-type");
     }
+    const places = new Set([...after.values()].map(placeName));
+    for (const config of removed) if (!places.has(placeName(config))) context.budgets.forget(config);
     for (const config of after.values()) {
       this.#open(config);
       this.#start(config);

@@ -42,8 +42,11 @@ export interface AnswerHead {
 
 /** Hears how a call goes: `begun`, `answered`, `bytes`, and last `ended` or, at any time, `failed`. None may throw. */
 export interface AnswerReader {
-  /** There is a connection, with all of TLS, and the request is being sent: it may arrive from here on. */
-  readonly begun?: () => void;
+  /**
+   * There is a connection, with all of TLS, and the request is being sent: it may arrive from here on. Where a proxy is
+   * given the request as a whole the connection is to that one, and says nothing of who is meant.
+   */
+  readonly begun?: (to: "host" | "proxy") => void;
   readonly answered: (head: AnswerHead) => void;
   /** False pauses the answer until `resume`. */
   readonly bytes: (chunk: Buffer) => boolean;
@@ -202,7 +205,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#controller = controller;
     const limitMs = answerLimitMs(this.#request);
     this.#limit(limitMs, () => timeout("no answer", limitMs ?? 0));
-    this.#reader.begun?.();
+    this.#reader.begun?.(this.#forwarder ? "proxy" : "host");
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {

@@ -157,7 +157,7 @@ describe.each(places)("artifacts in the S3 of $name", ({ start, isHere }) => {
     expect(seen).toEqual([["activate"]]);
     const told = taken.logs.filter(({ event }) => event === "links-left-out");
     expect(told).toMatchObject([
-      { level: "warn", artifact: "Source", count: 2, jobId: expect.any(String) },
+      { level: "warn", artifact: "Source", count: 2, jobId: expect.any(String), region: "us-east-1" },
       {
         level: "warn",
         artifact: "Report",

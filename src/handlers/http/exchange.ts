@@ -58,6 +58,10 @@ export function post(options: Post): Promise<ServiceAnswer> {
     const bytes = new BoundedBytes(answerMaxBytes);
     let head: AnswerHead | undefined;
     let isConnected = false;
+    const connected = () => {
+      if (!isConnected) options.onConnected?.();
+      isConnected = true;
+    };
     const none = (code: string, cause?: unknown) => new NoServiceAnswer(code, isConnected, cause);
     const answered = (bodyEnd: BodyEnd) => head && resolve({ ...head, body: bytes.whole(), bodyEnd });
     /** Once there is a status it is the answer, however broken the rest. */
@@ -77,11 +81,11 @@ export function post(options: Post): Promise<ServiceAnswer> {
     const exchange: Exchange = client.send(
       { url, method: "POST", headers, body },
       {
-        begun: () => {
-          isConnected = true;
-          options.onConnected?.();
+        begun: (to) => {
+          if (to === "host") connected();
         },
         answered: (given) => {
+          connected();
           head = given;
           if (given.status === acceptedStatus) answered("whole");
           // What says that it will be too long is not waited for.

@@ -13,23 +13,29 @@ const hostile = fc.oneof(
   fc.string({ unit: "binary" }),
   fc.constantFrom('"', `\${x}`, "%{if}", `$\${x}`, "\\", "\n", "#", "\b", "\f", "yes"),
 );
-const inputs: fc.Arbitrary<CustomActionTypeInput> = fc.record({
-  category: fc.constantFrom("Build", "Test", "Deploy"),
-  provider: word,
-  version: word,
-  configurationProperties: fc.array(
-    fc.record({
-      name: hostile,
-      required: fc.boolean(),
-      key: fc.boolean(),
-      secret: fc.boolean(),
-      type: fc.constant("String"),
-    }),
-    { maxLength: 3 },
-  ),
-  inputArtifactDetails: counts,
-  outputArtifactDetails: counts,
-});
+const inputs: fc.Arbitrary<CustomActionTypeInput> = fc
+  .record({
+    category: fc.constantFrom("Build", "Test", "Deploy"),
+    provider: word,
+    version: word,
+    configurationProperties: fc.array(
+      fc.record({
+        name: hostile,
+        required: fc.boolean(),
+        key: fc.boolean(),
+        secret: fc.boolean(),
+        type: fc.constant("String"),
+      }),
+      { maxLength: 3 },
+    ),
+    inputArtifactDetails: counts,
+    outputArtifactDetails: counts,
+  })
+  .chain((input) =>
+    fc
+      .option(fc.record({ entityUrlTemplate: hostile }), { nil: undefined })
+      .map((settings) => (settings ? { ...input, settings } : input)),
+  );
 
 const example: CustomActionTypeInput = {
   category: "Build",
@@ -114,7 +120,8 @@ describe("terraform", () => {
     const [inputArtifactDetails] = blocks["input_artifact_details"] ?? [];
     const [outputArtifactDetails] = blocks["output_artifact_details"] ?? [];
     const configurationProperties = blocks["configuration_property"] ?? [];
-    const details = { inputArtifactDetails, outputArtifactDetails };
+    const [settings] = blocks["settings"] ?? [];
+    const details = { inputArtifactDetails, outputArtifactDetails, ...(settings ? { settings } : {}) };
     return { name, input: { category, provider, version, configurationProperties, ...details } };
   }
   const camel = (name: string) => name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());

@@ -139,6 +139,26 @@ describe("iam-policy", () => {
   });
 
   it.each([
+    ["us-east-1", "aws"],
+    ["cn-northwest-1", "aws-cn"],
+    ["us-gov-east-1", "aws-us-gov"],
+    ["us-iso-west-1", "aws-iso"],
+    ["us-isob-east-1", "aws-iso-b"],
+    ["eu-isoe-west-1", "aws-iso-e"],
+    ["us-isof-east-1", "aws-iso-f"],
+    ["eusc-de-east-1", "aws-eusc"],
+  ])("names everything in %s by the partition %s", async (region, partition) => {
+    const more = {
+      regions: [region],
+      ledger: { store: "dynamodb", table: "jobs" },
+      clientTokens: { source: "dynamodb", table: "tokens", key: "id", attribute: "token" },
+    };
+    const arns = (await statements(more)).flatMap(({ Resource }) => Resource).filter((each) => each !== "*");
+    expect(arns.length).toBeGreaterThan(2);
+    expect(new Set(arns.map((arn) => arn.split(":")[1]))).toEqual(new Set([partition]));
+  });
+
+  it.each([
     [
       { source: "secrets-manager", secretId: "partnerd/{clientId}", region: "eu-west-1" },
       "secretsmanager:GetSecretValue",
@@ -205,6 +225,15 @@ describe("action-type", () => {
       { name: "Key", secret: true, key: false },
     ]);
     expect(await accepted("CreateCustomActionType", input)).toBe(200);
+  });
+
+  it("links a custom type to the status page where that has a public address", async () => {
+    const admin = { publicUrl: "https://jobs.partner.example/here", token: "a-token-of-many-letters" };
+    const { document } = await asked("action-type Acme-Build", { admin });
+    const input: CreateCustomActionTypeCommandInput = document;
+    expect(input.settings).toEqual({ entityUrlTemplate: "https://jobs.partner.example/here/" });
+    expect(await accepted("CreateCustomActionType", input)).toBe(200);
+    expect((await asked("action-type Acme-Build")).document).not.toHaveProperty("settings");
   });
 
   it.each([

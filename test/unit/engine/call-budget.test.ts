@@ -164,6 +164,8 @@ it("keeps a budget for each Region", () => {
   expect([us?.perSecond, eu?.perSecond, limits]).toEqual([10, undefined, ["us-east-1"]]);
   expect(budgets.limits).toEqual([{ scope: "us-east-1", perSecond: 10 }]);
   expect(budgets.of({ region: "us-east-1" as Region })).toBe(us);
+  budgets.forget({ region: "us-east-1" as Region });
+  expect(budgets.limits).toEqual([]);
 });
 
 it("is another for each account in each Region: CodePipeline counts calls by both", () => {

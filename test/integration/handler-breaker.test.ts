@@ -9,6 +9,7 @@ import { ready } from "../../src/admin/health.js";
 import type { Config, HandlerConfig } from "../../src/config/config.js";
 import type { JobView } from "../../src/emulator/emulated-job.js";
 import { moduleHandler } from "../support/module-handler.js";
+import { startProxy } from "../support/proxy.js";
 import {
   defaultRetry,
   freePort,
@@ -217,4 +218,17 @@ it("a single pass ends when the handler is broken, with the jobs that are left u
   await rig.daemon.worker.once({ idleEndMs: 500, maxJobs: Number.POSITIVE_INFINITY });
   expect(count(rig, ids, "Failed")).toBe(breaker.failures);
   expect(count(rig, ids, "InProgress", "Succeeded")).toBe(0);
+});
+
+it("counts a proxy that turns its requests away as a service that cannot be reached", async () => {
+  const proxy = await startProxy(() => 1, { isGuarded: true });
+  const url = "http://scan.test/jobs";
+  const retry = { ...defaultRetry, handler: { ...defaultRetry.handler, maxElapsedMs: 50 } };
+  await using rig = await startBeside(() => ({ kind: "http", url, requestTimeoutMs: 2_000, breaker }), {
+    environment: { HTTP_PROXY: `http://${proxy.host}` },
+    config: { worker: { maxConcurrentJobs: 2 * slots }, retry },
+  });
+  rig.emulator.addJobs({ actionType: thirdParty, count: 20 });
+  expect(await rig.event("handler-broken")).toMatchObject({ code: "proxy-auth-required" });
+  expect(proxy.passed).toBe(0);
 });

@@ -2,7 +2,7 @@
 // Rules of two keys are in the schema itself, as `atMost`, `uselessOver`, `needs` and `only`.
 import { leastLeaseMs } from "../job/lease.js";
 import { hostOf, isLoopback, reachableHost } from "../std/addresses.js";
-import { mistakesOfProxies } from "../std/proxies.js";
+import { mistakesOfProxies, Proxies } from "../std/proxies.js";
 import { nearest } from "../std/suggest.js";
 import { formatDuration } from "../std/units.js";
 import { accountNamesOf, checkAccounts, ordinaryAccount } from "./account-rules.js";
@@ -240,6 +240,20 @@ function checkVariables({ environment, settings: { findings } }: Checked): void 
   for (const mistake of [...mistakesOfAwsVariables(environment), ...mistakesOfProxies(environment)]) {
     findings.mistake(variable(mistake.variable), mistake.what, mistake.remedy);
   }
+  if (leaksMetadata(environment)) {
+    const what = "has Node ask for the instance's credentials by the proxy";
+    findings.warn(
+      variable("NODE_USE_ENV_PROXY"),
+      what,
+      "unset it: partnerd does not need it; or add 169.254.169.254 to NO_PROXY",
+    );
+  }
+}
+
+/** Node's own switch for proxies applies to what the SDK asks of the instance, which no proxy may see. */
+function leaksMetadata(environment: Checked["environment"]): boolean {
+  if (environment["NODE_USE_ENV_PROXY"] !== "1" || mistakesOfProxies(environment).length > 0) return false;
+  return Proxies.from(environment).of(new URL("http://169.254.169.254")) !== undefined;
 }
 
 function variable(name: string): Place {

@@ -23,6 +23,7 @@ const dynamoRetry = { minDelayMs: 50, maxDelayMs: 1_000, factor: 2, maxElapsedMs
 /** The configured ledger, opened. Throws LedgerError. */
 export async function ledgerOf(options: PartsOptions, readers: PartReaders = {}): Promise<Ledger> {
   const { config, clock, log } = options;
+  const history = config.ledger.history ? { history: config.ledger.history } : {};
   const onCommit = readers.onCommit ? { onCommit: readers.onCommit } : {};
   const onHealth = (health: LedgerHealth) =>
     health.writable
@@ -31,7 +32,7 @@ export async function ledgerOf(options: PartsOptions, readers: PartReaders = {})
   switch (config.ledger.store) {
     case "memory": {
       const { MemoryLedger } = await import("../ledger/memory.js");
-      return new MemoryLedger({ clock, ...recentLimits, groupMs: memoryGroupMs });
+      return new MemoryLedger({ clock, ...recentLimits, groupMs: memoryGroupMs, ...history });
     }
     case "sqlite": {
       const { SqliteLedger } = await import("../ledger/sqlite/sqlite-ledger.js");
@@ -39,6 +40,7 @@ export async function ledgerOf(options: PartsOptions, readers: PartReaders = {})
         path: config.ledger.path,
         clock,
         ...recentLimits,
+        ...history,
         ...sqlitePace,
         ...onCommit,
         onHealth,
@@ -58,6 +60,7 @@ export async function ledgerOf(options: PartsOptions, readers: PartReaders = {})
         appId: config.aws.appId,
         proxies: proxiesOf(options),
         recentMs: recentLimits.recentMs,
+        ...history,
         ...dynamoPace,
         retry: dynamoRetry,
         ...onCommit,
@@ -115,6 +118,14 @@ export async function fleetToolsOf(options: PartsOptions): Promise<FleetTools> {
   const opened = await openDynamoTable(where);
   const table = new RetryingTable({ table: opened, name, clock, retry: dynamoRetry });
   const onWait = (message: string) => log.warn("ledger-waiting", {}, message);
-  const operator = new FleetOperator({ table, clock, recentMs: recentLimits.recentMs, onWait });
+  const { recentMs } = recentLimits;
+  const operator = new FleetOperator({
+    table,
+    name,
+    clock,
+    recentMs,
+    ...(ledger.history ? { history: ledger.history } : {}),
+    onWait,
+  });
   return { operator, check: () => checkDynamoTable(where), close: () => table.close() };
 }

@@ -7,9 +7,11 @@ import type { Values } from "./values.js";
 export type Draft = Values<typeof schema>;
 
 /** Regions are in each action type; unknown ones are none by then. */
-export interface Config extends Omit<Draft, "regions" | "allowUnknownRegions" | "actionTypes" | "handlers" | "retry"> {
+export interface Config
+  extends Omit<Draft, "regions" | "allowUnknownRegions" | "actionTypes" | "handlers" | "ledger" | "retry"> {
   readonly actionTypes: readonly Omit<Draft["actionTypes"][number], "queryParam">[];
   readonly handlers: Readonly<Record<string, HandlerConfig>>;
+  readonly ledger: LedgerConfig;
   readonly retry: RetryConfig;
 }
 
@@ -22,7 +24,12 @@ type WithoutBreaker<H> = H extends { readonly breaker: infer B }
   ? Omit<H, "breaker"> & { readonly breaker?: B }
   : never;
 
-export type LedgerConfig = Config["ledger"];
+/** `history` is absent only where no file was read: such a ledger remembers no ended job for people. */
+export type LedgerConfig = WithoutHistory<Draft["ledger"]>;
+type WithoutHistory<L> = L extends { readonly history: infer H }
+  ? Omit<L, "history"> & { readonly history?: H }
+  : never;
+
 /** One table for a whole fleet. */
 export type DynamoLedgerConfig = Extract<LedgerConfig, { readonly store: "dynamodb" }>;
 

@@ -40,6 +40,15 @@ export const ledgerSchema = {
     duration("5s", "10m"),
     { default: "30s", only: "dynamodb" },
   ),
+  history: {
+    maxJobs: setting(
+      "How many ended jobs the ledger remembers for `/history`, `/jobs/ID` and `partnerd jobs --ended`; 0: none. The store `memory` remembers at most 1,000, and forgets them with the process; `dynamodb` keeps rows for `ledger.history.maxAge` and shows this many.",
+      // A search looks at 20,000 rows in some 100 ms.
+      integer(0, 1_000_000),
+      { default: 20_000 },
+    ),
+    maxAge: setting("How long the ledger remembers an ended job.", duration("1h", "8760h"), { default: "168h" }),
+  },
 };
 
 /** The keys of `artifacts`. */

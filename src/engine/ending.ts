@@ -3,11 +3,13 @@ import type { JobKey } from "../job/job.js";
 import type { EngineContext } from "./context.js";
 import type { JobInFlight, Loss } from "./in-flight.js";
 import { configOf } from "./poller-config.js";
+import { jobEnd } from "./told-at-end.js";
 
 /** Ends a job for good: it is not ours, gone, ended, offered again, or released. */
 export async function drop(context: EngineContext, flight: JobInFlight, { reason, message }: Loss): Promise<void> {
   const from = flight.state;
-  await flight.note({ type: "job-lost", reason });
+  const end = jobEnd(flight, { message }, context.deps.mask);
+  await flight.note({ type: "job-lost", reason, end });
   context.emit({ type: "job-dropped", key: flight.key, from, reason, message });
 }
 

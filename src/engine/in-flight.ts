@@ -53,6 +53,8 @@ export class JobInFlight {
   start: JobStart | undefined;
   /** The pipeline and action that it belongs to; set once its details arrived. */
   pipeline: Job["pipeline"] | undefined;
+  /** It continues what an earlier job of its action began; set once its details arrived. */
+  isContinuation = false;
   /** The customer, by client id or account id, as far as CodePipeline said. */
   client: string | undefined;
   /** The value that it alone may have in work, where `serialBy` names one; set once that is known. */

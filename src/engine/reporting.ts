@@ -10,6 +10,7 @@ import type { EngineContext } from "./context.js";
 import { drop, leave } from "./ending.js";
 import { type EndCause, faultOf } from "./events.js";
 import type { JobInFlight } from "./in-flight.js";
+import { jobEnd } from "./told-at-end.js";
 
 /** Longer than any redelivery that was seen; CodePipeline documents no limit. */
 const offerWaitMs = 10 * 60_000;
@@ -73,7 +74,7 @@ export async function report(
     throw error;
   }
   if (owed.state === "lost") return drop(context, flight, owed.last);
-  await flight.note({ type: "report-accepted" });
+  await flight.note({ type: "report-accepted", end: jobEnd(flight, owed, deps.mask) });
   emit({
     type: "job-reported",
     key: flight.key,

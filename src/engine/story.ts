@@ -44,6 +44,7 @@ export async function story(context: EngineContext, flight: JobInFlight, offer?:
   const job = await detailsOf(context, flight, offer);
   if (!job) return;
   flight.pipeline = job.pipeline;
+  flight.isContinuation = job.continuationToken !== undefined;
   if (!context.turns.mayBegin(flight, job)) return putBack(context, flight, job);
   const unmask = maskSecretsOf(context, flight.config, job);
   const start = context.admission.start(flight.config.handler);

@@ -1,6 +1,7 @@
 // The life of a job: its states, the events that move it, and what a crash in each state asks for.
 // The one reducer that the runner, the ledger, recovery, metrics and the status page all use.
 import type { Nonce } from "./job.js";
+import type { JobEnd } from "./job-end.js";
 import type { Outcome } from "./outcome.js";
 
 export type JobState =
@@ -70,9 +71,9 @@ export type JobEvent =
   /** The outcome is fixed; from here on it is owed. */
   | { readonly type: "outcome-settled"; readonly outcome: Outcome }
   /** CodePipeline has the result: it accepted it now, or an earlier attempt of ours whose answer was lost. */
-  | { readonly type: "report-accepted" }
+  | { readonly type: "report-accepted"; readonly end?: JobEnd }
   /** The job ends without a result of ours; `reason` says why. A missing answer is never a reason. */
-  | { readonly type: "job-lost"; readonly reason: LostReason };
+  | { readonly type: "job-lost"; readonly reason: LostReason; readonly end?: JobEnd };
 
 export type JobEventType = JobEvent["type"];
 

@@ -1,6 +1,7 @@
 // The contract of ledgers: the record of jobs held and outcomes owed, written before what it guards.
 // A ledger never holds a credential, a client token or a handler's secret; details are fetched again.
 import type { Claim } from "../job/claim.js";
+import type { HistoryPage, HistorySearch } from "../job/ended.js";
 import type { FleetJobPage, FleetPause, ReplicaNote, SeenFleet } from "../job/fleet.js";
 import type { JobId, JobKey, Nonce, Place } from "../job/job.js";
 import type { JobEvent, JobState } from "../job/lifecycle.js";
@@ -51,6 +52,12 @@ export interface Ledger {
   orphaned?(): number;
   /** A ledger that others share: its fleet. */
   readonly fleet?: SharedFleet;
+  /**
+   * Ended jobs that had been acknowledged, newest first, as far back as the ledger remembers them; those of all processes
+   * of a ledger that others share. Each search is bounded in what it looks at, and slows no job down. Throws LedgerError
+   * `unreadable`, also when the signal aborts. Absent: it remembers none.
+   */
+  history?(search: HistorySearch, signal: AbortSignal): Promise<HistoryPage>;
   /** Whether a record could be written now. Costs nothing: the ledger itself keeps trying while it cannot. */
   health(): LedgerHealth;
   /** While nothing can be written: tries again now, not later. Resolves when that has ended either way. Never throws. */

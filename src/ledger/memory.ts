@@ -1,10 +1,13 @@
 // The ledger that forgets with its process: for trying out, for the demo, and as the measure for the durable ones.
 // It must never touch a disk. A few microseconds per job.
+import type { HistoryLimits, HistoryPage, HistorySearch } from "../job/ended.js";
 import type { JobKey } from "../job/job.js";
 import type { JobEvent } from "../job/lifecycle.js";
 import type { Clock } from "../std/clock.js";
+import { endedJob } from "./ended-text.js";
 import { HeldJob, HeldJobs } from "./held-jobs.js";
 import { type Lease, type Ledger, LedgerError, type LedgerHealth, type UnfinishedJob } from "./ledger.js";
+import { MemoryHistory } from "./memory-history.js";
 import { recordAfter } from "./record.js";
 
 export interface MemoryLedgerOptions {
@@ -19,6 +22,8 @@ export interface MemoryLedgerOptions {
    * quarter less CPU than doing it for each by itself. 0: never.
    */
   readonly groupMs: number;
+  /** How much is remembered of ended jobs; absent: nothing. */
+  readonly history?: HistoryLimits;
 }
 
 /** Holds jobs in memory only; what is owed when the process dies is lost. */
@@ -27,6 +32,7 @@ export class MemoryLedger implements Ledger {
   readonly #clock: Clock;
   readonly #jobs: HeldJobs;
   readonly #groupMs: number;
+  readonly #history: MemoryHistory;
   #isClosed = false;
   #lastGroupMs = Number.NEGATIVE_INFINITY;
   #nextGroup: Promise<void> | undefined;
@@ -34,6 +40,7 @@ export class MemoryLedger implements Ledger {
   constructor(options: MemoryLedgerOptions) {
     this.#clock = options.clock;
     this.#groupMs = options.groupMs;
+    this.#history = new MemoryHistory(options.history ?? { maxJobs: 0, maxAgeMs: 0 });
     this.#jobs = new HeldJobs({ ...options, create: (key, record) => new HeldJob(key, record) });
   }
 
@@ -46,6 +53,8 @@ export class MemoryLedger implements Ledger {
     this.#mustBeOpen();
     const job = this.#jobs.of(lease);
     job.record = recordAfter(job.record, event, this.#clock.now());
+    const ended = endedJob(job.key, job.record);
+    if (ended) this.#history.add(ended);
     if (event.type === "acknowledge-sent" || event.type === "outcome-settled") await this.#group();
   }
 
@@ -70,6 +79,10 @@ export class MemoryLedger implements Ledger {
   async unfinished(): Promise<readonly UnfinishedJob[]> {
     this.#mustBeOpen();
     return this.#jobs.takeOwed();
+  }
+
+  async history(search: HistorySearch): Promise<HistoryPage> {
+    return this.#history.search(search, this.#clock.now());
   }
 
   health(): LedgerHealth {

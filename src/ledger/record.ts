@@ -1,7 +1,9 @@
 // What a ledger keeps of one job, and how an event changes it: the reducer of job/lifecycle.ts plus what each
 // event brings along. Pure, so that every ledger, its replay and its tests share one truth; it never reads a clock.
 import { afterCrash, type Claim } from "../job/claim.js";
-import { type JobEvent, type JobState, type LostReason, transition } from "../job/lifecycle.js";
+import type { EndedKind, JobStep } from "../job/ended.js";
+import type { JobEnd } from "../job/job-end.js";
+import { isOwed, type JobEvent, type JobState, type LostReason, transition } from "../job/lifecycle.js";
 import type { Outcome } from "../job/outcome.js";
 import type { Lease, UnfinishedJob } from "./ledger.js";
 
@@ -20,11 +22,15 @@ export interface JobRecord {
   readonly callback?: { readonly tokenHash: string; readonly deadlineMs: number };
   /** Why the job was dropped. */
   readonly lostReason?: LostReason;
+  /** Its states so far; absent: an earlier process knew them. Not stored before the job has ended. */
+  readonly steps?: readonly JobStep[];
+  /** What is remembered of a job that ended and was acknowledged before. */
+  readonly ended?: { readonly end: EndedKind; readonly told: JobEnd };
 }
 
 /** A job that has just been leased. */
 export function newRecord(nowMs: number): JobRecord {
-  return { state: "polled", takenAtMs: nowMs, sinceMs: nowMs, claim: { is: "none" } };
+  return { state: "polled", takenAtMs: nowMs, sinceMs: nowMs, claim: { is: "none" }, steps: [["polled", nowMs]] };
 }
 
 /** The record after the event. Throws when the event is illegal in its state: that is a bug of ours. */
@@ -32,7 +38,8 @@ export function recordAfter(record: JobRecord, event: JobEvent, nowMs: number): 
   const state = transition(record.state, event);
   const sinceMs = state === record.state ? record.sinceMs : nowMs;
   const { takenAtMs, claim } = record;
-  const kept = { state, takenAtMs, sinceMs, claim };
+  const steps = state === record.state ? stepsOf(record) : [...stepsOf(record), [state, nowMs] as const];
+  const kept = { state, takenAtMs, sinceMs, claim, steps };
   switch (event.type) {
     case "acknowledge-sent":
       return { ...kept, claim: { is: "asked", nonce: event.nonce } };
@@ -44,12 +51,23 @@ export function recordAfter(record: JobRecord, event: JobEvent, nowMs: number): 
       return { ...kept, callback: { tokenHash: event.tokenHash, deadlineMs: event.deadlineMs } };
     case "outcome-settled":
       return { ...kept, outcome: event.outcome };
-    case "job-lost":
-      return { ...kept, lostReason: event.reason };
+    case "job-lost": {
+      const { reason: lostReason, end: told = {} } = event;
+      return { ...kept, lostReason, ...(isOwed(record.state) ? { ended: { end: "dropped", told } } : {}) };
+    }
+    case "report-accepted": {
+      const { end: told = {} } = event;
+      const end = told.outcome?.kind ?? record.outcome?.kind;
+      return { ...kept, ...(end ? { ended: { end, told } } : {}) };
+    }
     case "details-received":
-    case "report-accepted":
       return kept;
   }
+}
+
+/** The states that are known of a record, in order. */
+export function stepsOf({ steps, state, sinceMs }: JobRecord): readonly JobStep[] {
+  return steps ?? [[state, sinceMs]];
 }
 
 /**

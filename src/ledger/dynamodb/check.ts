@@ -1,7 +1,7 @@
 // Whether a table is one that the DynamoDB ledger can work with: pure, from what DescribeTable and DescribeTimeToLive
 // answer. Each finding says what is wrong and how to fix it. How the table is billed does not matter.
-import { holderIndex } from "./rows.js";
-import { timeToLiveAttribute } from "./table.js";
+import { historyIndex, holderIndex } from "./rows.js";
+import { addHistoryIndex, timeToLiveAttribute } from "./table.js";
 
 /** One thing that is wrong with a table. `isFatal`: the ledger cannot work with it. */
 export interface TableFinding {
@@ -42,7 +42,12 @@ export function findingsOf(
   table: TableDescription,
   timeToLive: TimeToLiveDescription | undefined,
 ): readonly TableFinding[] {
-  return [...statusFindings(name, table), ...keyFindings(name, table), ...timeToLiveFindings(name, timeToLive)];
+  return [
+    ...statusFindings(name, table),
+    ...keyFindings(name, table),
+    ...historyFindings(name, table),
+    ...timeToLiveFindings(name, timeToLive),
+  ];
 }
 
 /** The finding of a call that was refused. */
@@ -86,6 +91,14 @@ function keyFindings(name: string, table: TableDescription): readonly TableFindi
     );
   }
   return findings;
+}
+
+/** Jobs are worked without it; only the history of ended jobs cannot be read. */
+function historyFindings(name: string, table: TableDescription): readonly TableFinding[] {
+  const index = table.GlobalSecondaryIndexes?.find(({ IndexName }) => IndexName === historyIndex);
+  if (index) return [];
+  const message = `the ledger's table ${name} has no index ${historyIndex}, so ended jobs cannot be listed; ${addHistoryIndex(name)}`;
+  return [{ isFatal: false, message }];
 }
 
 function keysOf(keys: readonly Key[] | undefined, { AttributeDefinitions: attributes }: TableDescription): string {

@@ -2,6 +2,7 @@
 // whoever lost a job can change nothing of it; leases end with the replica's heartbeat (replicas.ts). What is known of
 // each lease is in job/lease.ts; this file tells it what happens.
 
+import type { HistoryPage, HistorySearch } from "../../job/ended.js";
 import { type JobId, type JobKey, jobKeyName, type Nonce, type Place } from "../../job/job.js";
 import { leasePace, mayWork, mustBeGivenAway } from "../../job/lease.js";
 import { isOwed, type JobEvent } from "../../job/lifecycle.js";
@@ -30,6 +31,7 @@ import type { DynamoLedgerOptions } from "./options.js";
 import { Replicas } from "./replicas.js";
 import { rowName } from "./rows.js";
 import { RetryingTable } from "./table.js";
+import { historyMsOf, searchTable } from "./table-history.js";
 
 /** A silent table must not delay a stop: what it did not record, others find out once our lease has expired. */
 const closeMaxMs = 500;
@@ -74,9 +76,12 @@ export class DynamoLedger implements Ledger {
       onLook: (items, askedMs) => pauses.saw(items, askedMs),
     });
     const pauses = new FleetPauses({ table, clock, onPause: (pause) => options.onPause?.(pause) });
-    this.fleet = fleetOf({ table, replicas, pauses, closing: this.#closing.signal }, { clock, recentMs, onFault });
+    const history = options.history ? { history: options.history } : {};
+    const operator = { name, clock, recentMs, ...history, onFault };
+    this.fleet = fleetOf({ table, replicas, pauses, closing: this.#closing.signal }, operator);
     const isClosed = () => this.#closed !== undefined;
-    const rows = new FleetRows({ table, jobs, replicas, clock, health, recentMs, isClosed, onFault });
+    const historyMs = historyMsOf(options.history);
+    const rows = new FleetRows({ table, jobs, replicas, clock, health, recentMs, historyMs, isClosed, onFault });
     const lookMs = options.lookMs ?? pace.lookMs;
     this.#offers = new HandedOffers({ table, jobs, clock });
     this.#finder = new FleetFinder({ table, rows, jobs, replicas, offers: this.#offers, clock, lookMs, onFault });
@@ -199,6 +204,12 @@ export class DynamoLedger implements Ledger {
     }
   }
 
+  history(search: HistorySearch, signal: AbortSignal): Promise<HistoryPage> {
+    const { clock, history: limits, name } = this.#options;
+    const over = AbortSignal.any([signal, this.#closing.signal]);
+    return searchTable({ table: this.#table, name, search, limits, nowMs: clock.now(), signal: over });
+  }
+
   health(): LedgerHealth {
     return this.#health.now;
   }
@@ -316,7 +327,9 @@ function fleetOf(
   {
     onFault,
     ...rest
-  }: Pick<FleetOperatorOptions, "clock" | "recentMs"> & { readonly onFault: (message: string) => void },
+  }: Pick<FleetOperatorOptions, "clock" | "recentMs" | "name" | "history"> & {
+    readonly onFault: (message: string) => void;
+  },
 ): Fleet {
   const { table, replicas } = options;
   const isAlive = (holder: string) => replicas.isAlive(holder);

@@ -33,6 +33,8 @@ export interface FleetRowsOptions {
   readonly health: FleetHealth;
   /** For how long replicas of an older partnerd remember a job that had a result. */
   readonly recentMs: number;
+  /** For how long an ended job is told of; 0: not at all. */
+  readonly historyMs: number;
   readonly isClosed: () => boolean;
   readonly onFault: (message: string) => void;
 }
@@ -186,8 +188,8 @@ export class FleetRows {
   }
 
   async #put(job: FleetJob, record: JobRecord, fence: Fence, condition: Condition, signal: AbortSignal) {
-    const { table, clock, recentMs, replicas, health } = this.#options;
-    const item = itemOf(job.key, record, fence, { nowMs: clock.now(), recentMs });
+    const { table, clock, recentMs, historyMs, replicas, health } = this.#options;
+    const item = itemOf(job.key, record, fence, { nowMs: clock.now(), recentMs, historyMs });
     await table.call("PutItem", { Item: item, ...condition }, signal);
     if (replicas.self !== undefined) health.good("rows");
   }

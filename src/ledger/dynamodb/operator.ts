@@ -1,6 +1,7 @@
 // What an operator sees of a fleet's table and does to it from outside, without being a replica: lists what is held and
 // by whom, and ends a job that nobody works on. Writes are conditional: a replica that lives is never overruled.
 
+import type { HistoryLimits, HistoryPage, HistorySearch } from "../../job/ended.js";
 import type { FleetJobPage, FleetPause, SeenReplica } from "../../job/fleet.js";
 import type { JobId, JobKey, Place } from "../../job/job.js";
 import { isOwed, type JobEvent } from "../../job/lifecycle.js";
@@ -23,12 +24,17 @@ import {
   text,
 } from "./rows.js";
 import { isConditionFailed, type RetryingTable } from "./table.js";
+import { historyMsOf, searchTable } from "./table-history.js";
 
 export interface FleetOperatorOptions {
   readonly table: RetryingTable;
+  /** The table's name, for messages. */
+  readonly name: string;
   readonly clock: Clock;
   /** How long an ended job is remembered. */
   readonly recentMs: number;
+  /** How much is told of ended jobs; absent: nothing. */
+  readonly history?: HistoryLimits;
   /** Told when a holder has to be watched for the length of its lease. */
   readonly onWait: (message: string) => void;
   /** Of a holder that is watched anyway: whether it lives. Absent, or `undefined`: it has to be watched first. */
@@ -124,12 +130,18 @@ export class FleetOperator {
     });
   }
 
+  /** Ended jobs, newest first. Throws LedgerError. */
+  history(search: HistorySearch, signal: AbortSignal): Promise<HistoryPage> {
+    const { table, name, clock, history: limits } = this.#options;
+    return searchTable({ table, name, search, limits, nowMs: clock.now(), signal });
+  }
+
   /**
    * Changes a job that nobody works on: one whose holder is gone, or stands still for its whole lease while we watch.
    * Throws LedgerError: `locked` when a replica works on it, `lost` when the job is not there or changed meanwhile.
    */
   async end(key: NamedJob, eventsFor: (row: JobRow) => readonly JobEvent[], signal: AbortSignal): Promise<void> {
-    const { table, clock, recentMs } = this.#options;
+    const { table, clock, recentMs, history } = this.#options;
     try {
       const row = await this.#row(rowName(key), signal);
       if (!row || !isOwed(row.record.state)) throw lost(key, "is no longer in the ledger");
@@ -138,7 +150,7 @@ export class FleetOperator {
       const nowMs = clock.now();
       const record = events.reduce((before, event) => recordAfter(before, event, nowMs), row.record);
       const fence = { ...row.fence, holder: nobody, turn: row.fence.turn + 1 };
-      const item = itemOf(row.key, record, fence, { nowMs, recentMs });
+      const item = itemOf(row.key, record, fence, { nowMs, recentMs, historyMs: historyMsOf(history) });
       await table.call("PutItem", { Item: item, ...ifUnchanged(row.fence) }, signal);
     } catch (error) {
       if (isConditionFailed(error)) throw lost(key, "was just taken over or changed by a replica: try again");

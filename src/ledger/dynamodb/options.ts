@@ -1,4 +1,6 @@
 // What the ledger of a fleet is given: its table, its times, and who is told of its faults.
+
+import type { HistoryLimits } from "../../job/ended.js";
 import type { FleetPause } from "../../job/fleet.js";
 import type { Clock } from "../../std/clock.js";
 import type { RetryPolicyMs } from "../../std/retry.js";
@@ -15,6 +17,8 @@ export interface DynamoLedgerOptions {
   readonly clock: Clock;
   /** For how long replicas of an older partnerd remember a job that had a result; we do while its row stands. */
   readonly recentMs: number;
+  /** How much is told of ended jobs; absent: nothing. */
+  readonly history?: HistoryLimits;
   /** How long a replica may be silent before others take its jobs over, which they do within 5 s. */
   readonly leaseMs: number;
   /** How long handlers that are told to stop may take: they are told so early that they have ended with the lease. */

@@ -2,6 +2,7 @@
 // What is read is checked: a table can be edited. No secret has an attribute here; it makes no call.
 import { createHash } from "node:crypto";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
+import type { EndedJob } from "../../job/ended.js";
 import {
   type ActionType,
   type ClientId,
@@ -15,6 +16,7 @@ import {
 import { isOwed, type JobState } from "../../job/lifecycle.js";
 import { outcomeFrom } from "../../job/outcome.js";
 import { claimFrom } from "../claim-column.js";
+import { endedFrom, endedJob, endedText } from "../ended-text.js";
 import { isRemembered, type JobRecord } from "../record.js";
 
 export interface AttributeValue {
@@ -29,6 +31,14 @@ export const nobody = "nobody";
 export const replicasPartition = "replicas";
 /** The sparse index: jobs in flight or owed, by the replica that holds them. */
 export const holderIndex = "by-holder";
+
+/** The sparse index of ended jobs: by the day of their end, then by its time. */
+export const historyIndex = "by-end";
+
+/** The days of the history are those of UTC. */
+export function dayOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
+}
 
 /** Who may write a job's row: a replica, and which of its leases. `turn` counts the writes of one lease. */
 export interface Fence {
@@ -64,9 +74,20 @@ export function rowKey(name: string): Item {
   return { pk: { S: name }, sk: { S: "job" } };
 }
 
-/** The whole row: every write replaces all of it. `recentMs`: for how long replicas of an older partnerd remember it. */
-export function itemOf(key: JobKey, record: JobRecord, fence: Fence, times: { nowMs: number; recentMs: number }): Item {
-  const { state, ...rest } = record;
+/** The times that a row is written by. */
+export interface RowTimes {
+  readonly nowMs: number;
+  /** For how long replicas of an older partnerd remember it. */
+  readonly recentMs: number;
+  /** For how long an ended job is told of; 0: not at all. */
+  readonly historyMs: number;
+}
+
+/** The whole row: every write replaces all of it. */
+export function itemOf(key: JobKey, record: JobRecord, fence: Fence, times: RowTimes): Item {
+  const { state, steps: _, ended: __, ...rest } = record;
+  const ended = times.historyMs > 0 ? endedJob(key, record) : undefined;
+  const keptMs = Math.max(unowedKeptMs, ended ? times.historyMs : 0);
   const callbackLeftMs = record.callback && record.callback.deadlineMs - times.nowMs;
   const { jobId, clientId, actionType } = key;
   // Replicas that know nothing of accounts take it for a Region that is not configured there, and leave the row alone.
@@ -83,7 +104,14 @@ export function itemOf(key: JobKey, record: JobRecord, fence: Fence, times: { no
     // Only what is owed is in the index, and stays until it is not.
     ...(isOwed(state)
       ? { owedBy: { S: fence.holder } }
-      : { expiresAt: { N: String(Math.ceil((times.nowMs + unowedKeptMs) / 1_000)) } }),
+      : { expiresAt: { N: String(Math.ceil((times.nowMs + keptMs) / 1_000)) } }),
+    ...(ended
+      ? {
+          endedOn: { S: dayOf(ended.endedAtMs) },
+          endedAtMs: { N: String(Math.round(ended.endedAtMs)) },
+          history: { S: endedText(ended) },
+        }
+      : {}),
     // That it is there is the mark; older replicas compare it with their own clock.
     ...(isRemembered(record) ? { recentUntilMs: { N: String(times.nowMs + times.recentMs) } } : {}),
   };
@@ -179,6 +207,25 @@ export function rowFrom(item: Item, nowMs?: number): JobRow {
     },
     isRemembered: item["recentUntilMs"] !== undefined,
   };
+}
+
+/** The ended job of a row of the history; `undefined`: no partnerd wrote that. */
+export function endedRowFrom(item: Item): EndedJob | undefined {
+  const { region, jobId } = parsedOrNothing(item, "job");
+  const endedAtMs = Number(item["endedAtMs"]?.N);
+  const { S: history } = item["history"] ?? {};
+  if (typeof region !== "string" || typeof jobId !== "string" || !Number.isFinite(endedAtMs)) return undefined;
+  const key = { ...placeFrom(region), jobId: jobId as JobId };
+  return history === undefined ? undefined : endedFrom({ key, endedAtMs }, history);
+}
+
+function parsedOrNothing(item: Item, name: string): Readonly<Record<string, unknown>> {
+  try {
+    return parsed(item, name);
+  } catch {
+    // Damaged rows are told of by whoever has to work by them.
+    return {};
+  }
 }
 
 function callbackFrom(item: Item, value: unknown, ownDeadlineMs: number | undefined): JobRecord["callback"] {

@@ -3,7 +3,7 @@
 import type { Clock } from "../../std/clock.js";
 import { type RetryPolicyMs, retrying } from "../../std/retry.js";
 import { LedgerError } from "../ledger.js";
-import { holderIndex, type Item } from "./rows.js";
+import { historyIndex, holderIndex, type Item } from "./rows.js";
 
 export type TableOperation = "PutItem" | "DeleteItem" | "GetItem" | "Query" | "Scan";
 
@@ -35,13 +35,13 @@ export class NoAnswer extends Error {
   }
 }
 
-/** The input of CreateTable: on-demand capacity, and the sparse index of what is owed. */
+/** The input of CreateTable: on-demand capacity, and the sparse indexes of what is owed and of what ended. */
 export function tableDefinition(table: string): Readonly<Record<string, unknown>> {
   const attribute = (AttributeName: string) => ({ AttributeName, AttributeType: "S" });
   return {
     TableName: table,
     BillingMode: "PAY_PER_REQUEST",
-    AttributeDefinitions: [attribute("pk"), attribute("sk"), attribute("owedBy")],
+    AttributeDefinitions: [attribute("pk"), attribute("sk"), attribute("owedBy"), ...historyAttributes],
     KeySchema: [
       { AttributeName: "pk", KeyType: "HASH" },
       { AttributeName: "sk", KeyType: "RANGE" },
@@ -52,8 +52,33 @@ export function tableDefinition(table: string): Readonly<Record<string, unknown>
         KeySchema: [{ AttributeName: "owedBy", KeyType: "HASH" }],
         Projection: { ProjectionType: "KEYS_ONLY" },
       },
+      historyDefinition,
     ],
   };
+}
+
+/** What the index of ended jobs needs to be added to a table that has none. */
+export const historyAttributes = [
+  { AttributeName: "endedOn", AttributeType: "S" },
+  { AttributeName: "endedAtMs", AttributeType: "N" },
+];
+export const historyDefinition = {
+  IndexName: historyIndex,
+  KeySchema: [
+    { AttributeName: "endedOn", KeyType: "HASH" },
+    { AttributeName: "endedAtMs", KeyType: "RANGE" },
+  ],
+  // Only what a search shows: a row that waits to be removed costs no more than that.
+  Projection: { ProjectionType: "INCLUDE", NonKeyAttributes: ["job", "history"] },
+};
+
+/** The command that adds the index of ended jobs to a table of an earlier version. */
+export function addHistoryIndex(table: string): string {
+  const types = historyAttributes.map(
+    (each) => `AttributeName=${each.AttributeName},AttributeType=${each.AttributeType}`,
+  );
+  const update = JSON.stringify([{ Create: historyDefinition }]);
+  return `aws dynamodb update-table --table-name ${table} --attribute-definitions ${types.join(" ")} --global-secondary-index-updates '${update}'`;
 }
 
 /** The attribute by which DynamoDB removes old rows; CreateTable cannot set it, UpdateTimeToLive does. */

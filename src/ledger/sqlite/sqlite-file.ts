@@ -2,10 +2,11 @@
 // disk has answered, so it lives in a thread of its own and must never be used on the one that serves jobs.
 import { statSync } from "node:fs";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { HistoryLimits } from "../../job/ended.js";
 import { LedgerError } from "../ledger.js";
 import { createPrivate } from "../private-file.js";
 import { openingFault, writingFault } from "./sqlite-faults.js";
-import { type EndedRow, jobColumns, type Write } from "./sqlite-rows.js";
+import { endedColumns, jobColumns, type Write } from "./sqlite-rows.js";
 import { migrate, pragma, rollBack, versionOf } from "./sqlite-schema.js";
 
 /** Waits so long for another program's lock, such as an operator's `sqlite3`, before a transaction fails. */
@@ -35,6 +36,8 @@ export interface SqliteFileOptions {
   readonly recentMs: number;
   /** How many of them at most. */
   readonly recentMax: number;
+  /** How long, and how many, what ended is kept to be told of; absent: not at all. */
+  readonly history?: HistoryLimits;
   /** Which file this process uses, once it has one; another one is refused unless it is empty. */
   readonly identity?: FileIdentity;
   /** The steps to the newest version. */
@@ -44,7 +47,16 @@ export interface SqliteFileOptions {
 /** What an earlier process left. */
 export interface SqliteContents {
   readonly jobs: readonly Readonly<Record<string, unknown>>[];
-  readonly ended: readonly EndedRow[];
+  /** Oldest first. */
+  readonly ended: readonly RememberedJob[];
+}
+
+/** A job that had a result. */
+export interface RememberedJob {
+  readonly region: string;
+  readonly jobId: string;
+  readonly account: string;
+  readonly endedAtMs: number;
 }
 
 /** One open ledger file. */
@@ -68,7 +80,9 @@ export class SqliteFile {
        ON CONFLICT (id) DO UPDATE SET ${changed.join(", ")}`,
     );
     this.#drop = db.prepare("DELETE FROM jobs WHERE id = ?");
-    this.#end = db.prepare("INSERT INTO ended (region, job_id, state, ended_at_ms, account) VALUES (?, ?, ?, ?, ?)");
+    this.#end = db.prepare(
+      `INSERT INTO ended (${endedColumns.join(", ")}) VALUES (${endedColumns.map(() => "?").join(", ")})`,
+    );
   }
 
   /** Opens or creates the file, and proves that it can be written. Throws LedgerError. */
@@ -101,13 +115,15 @@ export class SqliteFile {
     try {
       const jobs = this.#db.prepare(`SELECT ${jobColumns.join(", ")} FROM jobs ORDER BY id`).all();
       const ended = this.#db
-        .prepare("SELECT * FROM ended WHERE ended_at_ms > ? ORDER BY id DESC LIMIT ?")
+        .prepare(
+          "SELECT region, job_id, ended_at_ms, account FROM ended WHERE remembered AND ended_at_ms > ? ORDER BY id DESC LIMIT ?",
+        )
         .all(nowMs - recentMs, recentMax)
-        .map((row): EndedRow => {
-          const [region, jobId, state, account] = ["region", "job_id", "state", "account"].map((name) =>
+        .map((row): RememberedJob => {
+          const [region = "", jobId = "", account = ""] = ["region", "job_id", "account"].map((name) =>
             String(row[name]),
           );
-          return [region, jobId, state, Number(row["ended_at_ms"]), account] as EndedRow;
+          return { region, jobId, account, endedAtMs: Number(row["ended_at_ms"]) };
         });
       return { jobs, ended: ended.reverse() };
     } catch (error) {
@@ -149,16 +165,25 @@ export class SqliteFile {
         return;
     }
   }
+
   /** Forgets what ended long ago, so that the file keeps its size however many jobs pass. */
   #prune(): void {
-    const { recentMs, recentMax } = this.#options;
+    const { recentMs, recentMax, history = { maxJobs: 0, maxAgeMs: 0 } } = this.#options;
     const newest = this.#db.prepare("SELECT id, ended_at_ms FROM ended ORDER BY id DESC LIMIT 1").get();
     if (newest !== undefined) {
-      const oldestMs = Number(newest["ended_at_ms"]) - recentMs;
-      this.#db.prepare("DELETE FROM ended WHERE id <= ?").run(Number(newest["id"]) - recentMax);
-      this.#db
-        .prepare("DELETE FROM ended WHERE id < (SELECT id FROM ended WHERE ended_at_ms >= ? ORDER BY id LIMIT 1)")
-        .run(oldestMs);
+      const [id, endedAtMs] = [Number(newest["id"]), Number(newest["ended_at_ms"])];
+      // By number and by age: ids and times grow together, so the look for the first young row is short.
+      const before = (max: number, ageMs: number) => {
+        const young = this.#db.prepare("SELECT id FROM ended WHERE id > ? AND ended_at_ms >= ? ORDER BY id LIMIT 1");
+        return Number(young.get(id - max, endedAtMs - ageMs)?.["id"] ?? id + 1) - 1;
+      };
+      const untold = before(history.maxJobs, history.maxAgeMs);
+      const isLonger = history.maxJobs >= recentMax && history.maxAgeMs >= recentMs;
+      const forgotten = isLonger ? untold : Math.min(untold, before(recentMax, recentMs));
+      this.#db.prepare("DELETE FROM ended WHERE id <= ?").run(forgotten);
+      if (untold > forgotten) {
+        this.#db.prepare("UPDATE ended SET history = NULL WHERE id <= ? AND history IS NOT NULL").run(untold);
+      }
     }
     if (pragma(this.#db, "freelist_count") > freePagesMax) {
       this.#db.exec(`PRAGMA incremental_vacuum(${freePagesPerPrune})`);

@@ -2,6 +2,7 @@
 // Records that wait are written together in one transaction, by a thread of its own; what a lease shows never runs
 // ahead of the disk. While the disk fails it says why, refuses new work, and repairs itself.
 import { hostname } from "node:os";
+import type { HistoryLimits, HistoryPage, HistorySearch } from "../../job/ended.js";
 import { messageOf } from "../../job/failure.js";
 import { type JobId, type JobKey, jobKeyName, placeOf } from "../../job/job.js";
 import { isOver, isOwed, type JobEvent } from "../../job/lifecycle.js";
@@ -17,6 +18,7 @@ import {
 } from "../ledger.js";
 import type { JobRecord } from "../record.js";
 import { type Change, changeBy, miss, type Recording, tell } from "../recording.js";
+import { HistoryReaders } from "./history-readers.js";
 import { newIdentity } from "./sqlite-file.js";
 import { jobFrom, type Write, writeOf } from "./sqlite-rows.js";
 import type { StoreContents } from "./sqlite-store.js";
@@ -31,6 +33,8 @@ export interface SqliteLedgerOptions {
   readonly recentMs: number;
   /** How many such jobs at most. */
   readonly recentMax: number;
+  /** How much is remembered of ended jobs, for people; absent: nothing. */
+  readonly history?: HistoryLimits;
   /**
    * Two transactions start at least so far apart. A lone record never waits for it; under load a few ms make
    * several records share one transaction, which costs half the CPU.
@@ -47,6 +51,8 @@ export interface SqliteLedgerOptions {
   /** Told of every transaction; must not throw. */
   readonly onCommit?: (commit: LedgerCommit) => void;
 }
+
+const noHistory: HistoryLimits = { maxJobs: 0, maxAgeMs: 0 };
 
 /** A job and what the ledger was told of it, which the disk may not have yet. */
 class DurableJob extends HeldJob implements Recording {
@@ -72,13 +78,17 @@ export class SqliteLedger implements Ledger {
   readonly #jobs: HeldJobs<DurableJob>;
   /** Rows of failed transactions that the disk may have kept all the same. */
   readonly #doubtful = new Set<number>();
+  readonly #hasHistory: boolean;
+  readonly #readers: HistoryReaders;
   #nextId = 1;
   #closing: Promise<void> | undefined;
 
   private constructor(options: SqliteLedgerOptions) {
-    const { path, clock, recentMs, recentMax, ...writing } = options;
+    const { path, clock, recentMs, recentMax, history = noHistory, ...writing } = options;
     const holder = { pid: process.pid, host: hostname(), sinceMs: clock.now() };
     this.#clock = clock;
+    this.#hasHistory = history.maxJobs > 0;
+    this.#readers = new HistoryReaders({ path, clock, history });
     this.#jobs = new HeldJobs({
       clock,
       recentMs,
@@ -88,7 +98,7 @@ export class SqliteLedger implements Ledger {
     this.#writer = new SqliteWriter({
       path,
       thread: (onDeath) => {
-        const store = { path, recentMs, recentMax, holder, identity: newIdentity() };
+        const store = { path, recentMs, recentMax, history, holder, identity: newIdentity() };
         return new SqliteThread({ path, onDeath, start: () => startSqliteWorker(store) });
       },
       clock,
@@ -128,7 +138,7 @@ export class SqliteLedger implements Ledger {
     this.#mustBeOpen();
     const job = this.#jobs.of(lease);
     const change = changeBy(job, event, this.#clock.now());
-    const write = writeOf(job.id, job.key, change.record);
+    const write = writeOf(job.id, job.key, change.record, this.#hasHistory);
     tell(job, change);
     if (!change.mustBeWritten) {
       job.record = change.record;
@@ -154,6 +164,10 @@ export class SqliteLedger implements Ledger {
     return this.#jobs.takeOwed();
   }
 
+  history(search: HistorySearch, signal: AbortSignal): Promise<HistoryPage> {
+    return this.#readers.search(search, signal);
+  }
+
   health(): LedgerHealth {
     return this.#writer.health;
   }
@@ -163,6 +177,7 @@ export class SqliteLedger implements Ledger {
   }
 
   close(): Promise<void> {
+    this.#readers.close();
     this.#closing ??= this.#writer.close();
     return this.#closing;
   }
@@ -190,7 +205,7 @@ export class SqliteLedger implements Ledger {
     for (const job of this.#jobs.all()) {
       if (!isOwed(job.told.state) && !isOwed(job.record.state)) continue;
       told.set(job, job.told);
-      writes.push(writeOf(job.id, job.key, job.told));
+      writes.push(writeOf(job.id, job.key, job.told, this.#hasHistory));
     }
     return {
       writes,
@@ -211,7 +226,7 @@ export class SqliteLedger implements Ledger {
       this.#nextId = Math.max(this.#nextId, id + 1);
       this.#jobs.restore(new DurableJob(id, key, record));
     }
-    for (const [region, jobId, , endedAtMs, account] of contents.ended) {
+    for (const { region, jobId, endedAtMs, account } of contents.ended) {
       const name = jobKeyName({ ...placeOf({ account, region }), jobId: jobId as JobId });
       this.#jobs.remember(name, nowMs - endedAtMs);
     }

@@ -13,6 +13,7 @@ import {
 import { isOwed, type JobState } from "../../job/lifecycle.js";
 import { outcomeFrom } from "../../job/outcome.js";
 import { claimFrom } from "../claim-column.js";
+import { endedJob, endedText } from "../ended-text.js";
 import { isRemembered, type JobRecord } from "../record.js";
 
 /** The columns of the table `jobs`, in the order of a JobRow. */
@@ -57,22 +58,43 @@ export type SqliteRow = readonly [
   account: string,
 ];
 
-/** One job that had a result. */
-export type EndedRow = readonly [region: string, jobId: string, state: string, endedAtMs: number, account: string];
+/** The columns of the table `ended`, in the order of an EndedRow. */
+export const endedColumns = ["region", "job_id", "state", "ended_at_ms", "account", "remembered", "history"] as const;
+
+/** One job that ended. */
+export type EndedRow = readonly [
+  region: string,
+  jobId: string,
+  state: string,
+  endedAtMs: number,
+  account: string,
+  /** 1: it had a result, and an offer of it is a repeat; else 0. */
+  remembered: number,
+  /** What is told of it later, as endedText wrote it. */
+  history: string | null,
+];
 
 /** One change of the file. */
 export type Write =
   | { readonly type: "put"; readonly row: SqliteRow }
-  /** Over with a result: remembered for a while. */
+  /** Over: remembered for a while. */
   | { readonly type: "end"; readonly id: number; readonly row: EndedRow }
-  /** Over without one, or never ours. */
+  /** Never ours, or of no interest any more. */
   | { readonly type: "drop"; readonly id: number };
 
-/** The change that makes the file hold this record. */
-export function writeOf(id: number, key: JobKey, record: JobRecord): Write {
+/** The change that makes the file hold this record; with `hasHistory` also what is told of a job that ended. */
+export function writeOf(id: number, key: JobKey, record: JobRecord, hasHistory = false): Write {
   if (isOwed(record.state)) return { type: "put", row: rowOf(id, key, record) };
-  if (!isRemembered(record)) return { type: "drop", id };
-  return { type: "end", id, row: [key.region, key.jobId, record.state, whole(record.sinceMs), accountOf(key)] };
+  const ended = hasHistory ? endedJob(key, record) : undefined;
+  if (!isRemembered(record) && !ended) return { type: "drop", id };
+  const remembered = isRemembered(record) ? 1 : 0;
+  const { state, sinceMs } = record;
+  const history = ended ? endedText(ended) : null;
+  return {
+    type: "end",
+    id,
+    row: [key.region, key.jobId, state, whole(sinceMs), accountOf(key), remembered, history],
+  };
 }
 
 function rowOf(id: number, key: JobKey, record: JobRecord): SqliteRow {

@@ -8,7 +8,8 @@ export const applicationId = 0x50617274;
 
 /**
  * Step n makes version n + 1 out of version n; version 0 is an empty file. A released step is never changed.
- * `jobs` holds what is owed, a row each; `ended` remembers for a while what had a result.
+ * `jobs` holds what is owed, a row each; `ended` remembers for a while what ended: `remembered` is 1 for what had a
+ * result, so that an offer of it is a repeat, and `history` is what people are shown of it.
  */
 export const migrations: readonly string[] = [
   `CREATE TABLE jobs (
@@ -43,6 +44,9 @@ export const migrations: readonly string[] = [
   // Version 2 knew one account.
   `ALTER TABLE jobs ADD COLUMN account TEXT NOT NULL DEFAULT 'default';
    ALTER TABLE ended ADD COLUMN account TEXT NOT NULL DEFAULT 'default';`,
+  // Version 3 remembered only that a job had a result.
+  `ALTER TABLE ended ADD COLUMN remembered INTEGER NOT NULL DEFAULT 1;
+   ALTER TABLE ended ADD COLUMN history TEXT;`,
 ];
 
 /** The version of a ledger file, 0 for an empty one. Reads only. Throws LedgerError `unreadable` or `too-new`. */

@@ -10,7 +10,7 @@ import { type FileIdentity, type SqliteContents, SqliteFile, type SqliteFileOpti
 import type { Write } from "./sqlite-rows.js";
 import { migrations } from "./sqlite-schema.js";
 
-export interface SqliteStoreOptions extends Pick<SqliteFileOptions, "path" | "recentMs" | "recentMax"> {
+export interface SqliteStoreOptions extends Pick<SqliteFileOptions, "path" | "recentMs" | "recentMax" | "history"> {
   readonly holder: LedgerHolder;
   readonly identity: FileIdentity;
 }
@@ -42,8 +42,15 @@ export class SqliteStore {
     // First, since not even the lock holds on a share.
     this.#risk = mustNotBeShared(path);
     this.#keepLock(path);
-    const { recentMs, recentMax, identity } = this.#options;
-    this.#file = SqliteFile.open(this.#sqlite, { path, recentMs, recentMax, identity, migrations });
+    const { recentMs, recentMax, history, identity } = this.#options;
+    this.#file = SqliteFile.open(this.#sqlite, {
+      path,
+      recentMs,
+      recentMax,
+      ...(history ? { history } : {}),
+      identity,
+      migrations,
+    });
   }
 
   /** What an earlier process left. Throws LedgerError. */

@@ -1,17 +1,17 @@
 // The settings of the ledger that a fleet shares.
 import { expect, it } from "vitest";
-import { least, load } from "./support.js";
+import { least, load, mistakesOf, optionsFor } from "./support.js";
 
 it("needs no more than the word dynamodb", async () => {
   const { config, warnings } = await load(`${least}ledger: { store: dynamodb }\n`);
-  expect(config.ledger).toEqual({ store: "dynamodb", table: "partnerd-ledger", leaseMs: 30_000 });
+  expect(config.ledger).toMatchObject({ store: "dynamodb", table: "partnerd-ledger", leaseMs: 30_000 });
   expect(warnings).toEqual([]);
 });
 
 it("takes table, Region, endpoint and lease, also from the environment", async () => {
   const text = `${least}ledger: { store: dynamodb, table: our.jobs, endpoint: "http://127.0.0.1:8000" }\n`;
   const environment = { PARTNERD_LEDGER_REGION: "eu-west-1", PARTNERD_LEDGER_LEASE: "10s" };
-  expect((await load(text, { environment })).config.ledger).toEqual({
+  expect((await load(text, { environment })).config.ledger).toMatchObject({
     store: "dynamodb",
     table: "our.jobs",
     endpoint: "http://127.0.0.1:8000",
@@ -63,4 +63,17 @@ it("warns of a file for a store that has none, but not when the store was change
     "ledger.path has no effect with store: memory",
   ]);
   expect(await warnings(text, { PARTNERD_LEDGER_STORE: "dynamodb" })).toEqual([]);
+});
+
+it("says how much is remembered of ended jobs, whatever the store", async () => {
+  const history = async (text: string, environment = {}) => {
+    const { config } = await load(`${least}ledger: ${text}`, { environment });
+    return config.ledger.history;
+  };
+  expect(await history("{ store: memory }")).toEqual({ maxJobs: 20_000, maxAgeMs: 7 * 86_400_000 });
+  const some = "{ store: dynamodb, history: { maxJobs: 0, maxAge: 24h } }";
+  expect(await history(some)).toEqual({ maxJobs: 0, maxAgeMs: 86_400_000 });
+  const environment = { PARTNERD_LEDGER_HISTORY_MAX_JOBS: "50", PARTNERD_LEDGER_HISTORY_MAX_AGE: "48h" };
+  expect(await history("{ store: sqlite }", environment)).toEqual({ maxJobs: 50, maxAgeMs: 2 * 86_400_000 });
+  expect(await mistakesOf(optionsFor(`${least}ledger: { history: { maxJobs: -1, maxAge: 1m } }`))).toHaveLength(2);
 });

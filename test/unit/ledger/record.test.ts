@@ -13,9 +13,14 @@ const reported: JobEvent = { type: "report-accepted" };
 const claim = { is: "ours" } as const;
 
 /** One event per ms, from 100 on. */
+function recordOf(events: readonly JobEvent[]): JobRecord {
+  return events.reduce((record, event, n) => recordAfter(record, event, 101 + n), newRecord(100));
+}
+
+/** Whatever people are told of it later. */
 function check(events: readonly JobEvent[], expected: JobRecord): void {
-  const after = events.reduce((record, event, n) => recordAfter(record, event, 101 + n), newRecord(100));
-  expect(after).toEqual(expected);
+  const { steps: _, ended: __, ...record } = recordOf(events);
+  expect(record).toEqual(expected);
 }
 
 describe("a job's record", () => {
@@ -104,5 +109,39 @@ describe("what is remembered", () => {
       expect(isRemembered(record)).toBe(false);
     }
     expect(isRemembered(recordAfter(record, reported, 3))).toBe(true);
+  });
+});
+
+describe("what is told of a job later", () => {
+  it("is each state with its time, once, also where an earlier process knew those before", () => {
+    const again: JobEvent = { type: "acknowledge-sent", nonce: "4" as Nonce };
+    const steps = [
+      ["polled", 100],
+      ["detailed", 101],
+      ["acknowledging", 102],
+      ["running", 104],
+    ];
+    expect(recordOf([detailed, sent, again, accepted, awaited]).steps).toEqual(steps);
+    const found: JobRecord = { state: "settled", takenAtMs: 5, sinceMs: 7, claim, outcome: succeeded() };
+    expect(recordAfter(found, reported, 9).steps).toEqual([
+      ["settled", 7],
+      ["reported", 9],
+    ]);
+  });
+
+  it("is how it ended, by what CodePipeline has in the end", () => {
+    const told = { handler: "scan", outcome: { kind: "failed", type: "JobFailed", text: "rejected" } } as const;
+    const { ended } = recordOf([detailed, sent, accepted, settled, { ...reported, end: told }]);
+    expect(ended).toEqual({ end: "failed", told });
+    expect(recordOf([detailed, sent, accepted, settled, reported]).ended).toEqual({ end: "succeeded", told: {} });
+  });
+
+  it("is nothing for a job that nobody had acknowledged", () => {
+    const lost: JobEvent = { type: "job-lost", reason: "gone", end: { message: "it is gone" } };
+    expect(recordOf([lost]).ended).toBeUndefined();
+    expect(recordOf([detailed, lost]).ended).toBeUndefined();
+    const told = { message: "it is gone" };
+    expect(recordOf([detailed, sent, lost]).ended).toEqual({ end: "dropped", told });
+    expect(recordOf([detailed, sent, accepted, lost]).ended).toEqual({ end: "dropped", told });
   });
 });

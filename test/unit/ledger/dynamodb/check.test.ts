@@ -19,6 +19,14 @@ describe("the findings", () => {
     );
   });
 
+  it("name the index of ended jobs where a table of an earlier version has none, which stops no job", () => {
+    const older = { ...good, GlobalSecondaryIndexes: good.GlobalSecondaryIndexes?.slice(0, 1) ?? [] };
+    const message = expect.stringMatching(
+      /no index by-end, .* aws dynamodb update-table --table-name jobs .*endedAtMs/,
+    );
+    expect(findingsOf("jobs", older, on)).toEqual([{ isFatal: false, message }]);
+  });
+
   it.each<[string, TableDescription, RegExp]>([
     ["a table on its way", { ...good, TableStatus: "CREATING" }, /jobs is CREATING, not ACTIVE/],
     [

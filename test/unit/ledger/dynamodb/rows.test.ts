@@ -7,7 +7,7 @@ import { type Item, itemOf, rowFrom, rowName } from "../../../../src/ledger/dyna
 import type { JobRecord } from "../../../../src/ledger/record.js";
 
 const fence = { holder: "replica-1", lease: 4, turn: 2 };
-const times = { nowMs: 1_700_000_000_000, recentMs: 3_600_000 };
+const times = { nowMs: 1_700_000_000_000, recentMs: 3_600_000, historyMs: 0 };
 const record: JobRecord = { state: "running", takenAtMs: 5, sinceMs: 6, claim: { is: "ours" } };
 
 function key(jobId: string): JobKey {

@@ -13,7 +13,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { HistoryLimits } from "../../../../src/job/ended.js";
 import type { AccountName, ActionType, JobId, Region } from "../../../../src/job/job.js";
+import { searchFile } from "../../../../src/ledger/sqlite/history-file.js";
 import { newIdentity, SqliteFile, type SqliteFileOptions } from "../../../../src/ledger/sqlite/sqlite-file.js";
 import { SqliteLedger } from "../../../../src/ledger/sqlite/sqlite-ledger.js";
 import type { SqliteRow, Write } from "../../../../src/ledger/sqlite/sqlite-rows.js";
@@ -55,7 +57,7 @@ function put(id: number): Write {
 }
 
 function end(id: number, atMs: number): Write {
-  return { type: "end", id, row: ["eu-west-1", `job-${id}`, "reported", atMs, "default"] };
+  return { type: "end", id, row: ["eu-west-1", `job-${id}`, "reported", atMs, "default", 1, null] };
 }
 
 /** Runs SQL as another program would. */
@@ -131,7 +133,7 @@ describe("the ledger's file", () => {
         const again = file.read(0);
         closeAll();
         expect(again.jobs).toEqual(once.jobs);
-        const names = (ended: typeof once.ended) => [...new Set(ended.map(([, jobId]) => jobId))].sort();
+        const names = (ended: typeof once.ended) => [...new Set(ended.map(({ jobId }) => jobId))].sort();
         expect(names(again.ended)).toEqual(names(once.ended));
       }),
       { numRuns: 20 },
@@ -152,13 +154,13 @@ describe("the ledger's file", () => {
   it("remembers only ends that are recent enough, oldest first", () => {
     const file = open({ recentMs: 100 });
     file.commit([end(1, 900), end(2, 901), end(3, 950)]);
-    expect(file.read(1_000).ended.map(([, jobId]) => jobId)).toEqual(["job-2", "job-3"]);
+    expect(file.read(1_000).ended.map(({ jobId }) => jobId)).toEqual(["job-2", "job-3"]);
   });
 
   it("reads no more ends than may be remembered, the newest ones", () => {
     const file = open({ recentMax: 2 });
     file.commit([end(1, 1), end(2, 2), end(3, 3)]);
-    expect(file.read(4).ended.map(([, jobId]) => jobId)).toEqual(["job-2", "job-3"]);
+    expect(file.read(4).ended.map(({ jobId }) => jobId)).toEqual(["job-2", "job-3"]);
   });
 });
 
@@ -194,6 +196,26 @@ describe("the size of the ledger's file", () => {
     file.commit(Array.from({ length: 300 }, (_, n) => end(1_000 + n, 5_000)));
     file.commit([end(9_999, 5_001)]);
     expect(rowsIn("ended")).toBeLessThanOrEqual(301);
+  });
+
+  it("keeps what is told of ended jobs by number and by age, apart from what is remembered", () => {
+    const told = (id: number, atMs: number): Write => {
+      const row = ["eu-west-1", `job-${id}`, "reported", atMs, "default", 1, "{}"] as const;
+      return { type: "end", id, row };
+    };
+    const tell = (history: HistoryLimits, recentMax: number) => {
+      path = join(folder, `told-${history.maxJobs}-${history.maxAgeMs}-${recentMax}.db`);
+      const file = open({ history, recentMax, recentMs: 1_000 });
+      // The first commit after so many ends prunes.
+      for (let n = 0; n < 600; n += 100) file.commit(Array.from({ length: 100 }, (_, k) => told(n + k, n + k)));
+      file.commit(Array.from({ length: 256 }, (_, k) => told(600 + k, 600 + k)));
+      return [rowsIn("ended"), rowsIn("ended WHERE history IS NOT NULL")];
+    };
+    expect(tell({ maxJobs: 1_000, maxAgeMs: 10_000 }, 10)).toEqual([856, 856]);
+    expect(tell({ maxJobs: 50, maxAgeMs: 10_000 }, 10)).toEqual([50, 50]);
+    expect(tell({ maxJobs: 1_000, maxAgeMs: 20 }, 10)).toEqual([21, 21]);
+    expect(tell({ maxJobs: 50, maxAgeMs: 10_000 }, 1_000)).toEqual([856, 50]);
+    expect(tell({ maxJobs: 0, maxAgeMs: 10_000 }, 100)).toEqual([100, 0]);
   });
 
   it("shrinks again after an outage that left large outcomes", () => {
@@ -357,6 +379,20 @@ describe("a file of an older version", () => {
     expect(claims).toEqual([["asked", "3"], ["presumed", null], ["presumed", null], ours, ours]);
   });
 
+  it("of version 3 remembers what it remembered, and tells of none of it", async () => {
+    const db = new sqlite.DatabaseSync(path);
+    db.exec(`${migrations.slice(0, 3).join(" ")} PRAGMA application_id = ${applicationId}; PRAGMA user_version = 3;`);
+    db.exec("INSERT INTO ended VALUES (1, 'eu-west-1', 'j9', 'reported', 5, 'shop')");
+    db.close();
+    const history = { maxJobs: 100, maxAgeMs: 86_400_000 };
+    const file = open({ history });
+    expect(file.read(5).ended).toEqual([{ region: "eu-west-1", jobId: "j9", endedAtMs: 5, account: "shop" }]);
+    const later = ["eu-west-1", "j10", "dropped", 6, "default", 0, "{}"] as const;
+    file.commit([{ type: "end", id: 10, row: later }]);
+    expect(file.read(6).ended).toHaveLength(1);
+    expect(searchFile({ path, search: { limit: 10 }, limits: history, nowMs: 6 })).toEqual({ jobs: [] });
+  });
+
   it("of version 2 holds jobs of the account `default`, whatever account later ones are of", async () => {
     const db = new sqlite.DatabaseSync(path);
     const owed = ["acknowledging", "running", "settled"];
@@ -372,7 +408,7 @@ describe("a file of an older version", () => {
     expect(file.read(5).jobs.map(({ job_id: id, account }) => [id, account])).toEqual(
       owed.map((_, at) => [`j${at + 1}`, "default"]),
     );
-    expect(file.read(5).ended).toEqual([["eu-west-1", "j9", "reported", 5, "default"]]);
+    expect(file.read(5).ended).toEqual([{ region: "eu-west-1", jobId: "j9", endedAtMs: 5, account: "default" }]);
     file.commit([{ type: "put", row: sqliteRow(4).with(-1, "shop") as unknown as SqliteRow }]);
     closeAll();
     const clock = new FakeClock(5);

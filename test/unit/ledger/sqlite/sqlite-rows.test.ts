@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Claim } from "../../../../src/job/claim.js";
 import type { AccountName, ClientId, JobId, JobKey, Nonce, Region } from "../../../../src/job/job.js";
 import { type Outcome, outcomeFrom } from "../../../../src/job/outcome.js";
+import { endedFrom, endedJob } from "../../../../src/ledger/ended-text.js";
 import type { JobRecord } from "../../../../src/ledger/record.js";
 import { jobColumns, jobFrom, type Write, writeOf } from "../../../../src/ledger/sqlite/sqlite-rows.js";
 
@@ -112,10 +113,31 @@ describe("the write that a record asks for", () => {
   it("remembers an end with a result, and drops any other", () => {
     const ended: JobRecord = { ...running, state: "reported", sinceMs: 9 };
     const row = ["eu-west-1", "job-1", "reported", 9];
-    expect(writeOf(5, thirdParty, ended)).toEqual({ type: "end", id: 5, row: [...row, "default"] });
+    expect(writeOf(5, thirdParty, ended)).toEqual({ type: "end", id: 5, row: [...row, "default", 1, null] });
     const named = { ...thirdParty, account: "shop" as AccountName };
-    expect(writeOf(5, named, ended)).toEqual({ type: "end", id: 5, row: [...row, "shop"] });
+    expect(writeOf(5, named, ended)).toEqual({ type: "end", id: 5, row: [...row, "shop", 1, null] });
     const lost: JobRecord = { ...running, state: "dropped", sinceMs: 9, lostReason: "gone" };
     expect(writeOf(5, thirdParty, lost)).toEqual({ type: "drop", id: 5 });
+  });
+
+  it("takes what is told of an ended job along, if anybody may ask, also of one that had no result", () => {
+    const told = { handler: "scan", message: "CodePipeline does not know it" };
+    const lost: JobRecord = {
+      ...running,
+      state: "dropped",
+      sinceMs: 9,
+      lostReason: "gone",
+      ended: { end: "dropped", told },
+    };
+    expect(writeOf(5, thirdParty, lost)).toEqual({ type: "drop", id: 5 });
+    const write = writeOf(5, thirdParty, lost, true);
+    expect(write).toMatchObject({
+      type: "end",
+      id: 5,
+      row: ["eu-west-1", "job-1", "dropped", 9, "default", 0, expect.any(String)],
+    });
+    const text = write.type === "end" ? String(write.row[6]) : "";
+    const { actionType: _, clientId: __, ...key } = thirdParty;
+    expect(endedFrom({ key, endedAtMs: 9 }, text)).toEqual(endedJob(thirdParty, lost));
   });
 });

@@ -5,8 +5,9 @@ import { actionTypeName, type JobKey, jobKeyName } from "../job/job.js";
 import type { JobState } from "../job/lifecycle.js";
 import type { Outcome } from "../job/outcome.js";
 import { closeLink, type JobChain, JobChains } from "./job-chains.js";
-import { cutText, type JobStory, type StoryLine, type StoryRetry, storyOutcome } from "./job-story.js";
+import { cutText, type JobStory, type StoryRetry, storyOutcome } from "./job-story.js";
 import { jobFields } from "./log-fields.js";
+import { lineMaxCharacters, lineName, shortenedLine, shownLine } from "./story-lines.js";
 
 /** What is kept at most. */
 export interface StoryLimits {
@@ -18,11 +19,8 @@ export interface StoryLimits {
 
 /** About 10 MiB of memory at their most, and a few hundred KiB as long as jobs say little. */
 const ordinaryLimits: StoryLimits = { stories: 1_000, linesOfOne: 200, characters: 4_000_000 };
-const lineMaxCharacters = 3_000;
-const textMaxCharacters = 2_000;
 /** A tenth is forgotten at once. */
 const lot = 10;
-const fieldsMaxCharacters = 500;
 const messageMaxCharacters = 1_000;
 /** An acknowledge that is asked again and again makes no states, so there are few. */
 const statesMax = 20;
@@ -85,7 +83,7 @@ export class JobStories {
         retries: retries.map((retry) => ({ ...retry })),
       })),
       chain: chain.map((link) => ({ ...link })),
-      log: { lines: lines.map((json) => lineOf(parsed(json) ?? {})), leftOut },
+      log: { lines: lines.map((json) => shownLine(json)), leftOut },
     };
   }
 
@@ -123,7 +121,7 @@ export class JobStories {
   hear(json: string): void {
     const kept = this.#byLine.get(lineName(json));
     if (!kept) return;
-    const line = json.length <= lineMaxCharacters ? json : shortened(json);
+    const line = json.length <= lineMaxCharacters ? json : shortenedLine(json);
     kept.lines.push(line);
     this.#count(kept, line.length);
     if (kept.lines.length > this.#limits.linesOfOne) this.#dropLine(kept);
@@ -161,12 +159,24 @@ export class JobStories {
     const named = { pipelineName, stageName, actionName, actionExecutionId };
     const known = Object.entries(named).filter(([, name]) => name !== undefined);
     Object.assign(kept.story, { handler, deadline: timeOf(deadlineMs) }, Object.fromEntries(known));
+    this.#keepDetails(kept, event);
     // Nothing is told of the poll itself; the handler began so long after it.
     const [first] = kept.states;
     if (first?.state === "detailed") {
       kept.states.unshift({ state: "polled", atMs: event.atMs - pickupMs, retries: [] });
     }
     kept.chain = this.#chains.started(event);
+  }
+
+  #keepDetails(kept: Kept, { details, isContinuation }: WorkerEvent & { type: "job-started" }): void {
+    if (isContinuation) kept.story.isContinuation = true;
+    if (!details) return;
+    const { configuration, inputs, outputs } = details;
+    const before = kept.story.configuration ? JSON.stringify(kept.story.configuration).length : 0;
+    const named = (names: readonly string[]) => names.map((name) => ({ name }));
+    Object.assign(kept.story, { configuration, inputs: named(inputs), outputs: named(outputs) });
+    this.#count(kept, JSON.stringify(configuration).length - before);
+    this.#trim();
   }
 
   #retried(event: WorkerEvent & { type: "call-retried" }): void {
@@ -230,13 +240,14 @@ export class JobStories {
     const name = jobKeyName(key);
     const known = this.#byName.get(name);
     if (known) return known;
-    const { jobId, region, clientId } = key;
+    const { jobId, account, region, clientId } = key;
     const kept: Kept = {
       key,
       story: {
         version: 1,
         source: "daemon",
         jobId,
+        ...(account === undefined ? {} : { account }),
         region,
         actionType: actionTypeName(key.actionType),
         ...(clientId === undefined ? {} : { clientId }),
@@ -292,68 +303,6 @@ export class JobStories {
     this.#byName.delete(jobKeyName(kept.key));
     this.#byLine.delete(lineName(JSON.stringify(jobFields(kept.key))));
   }
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-function parsed(json: string): Fields | undefined {
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === "object" && value !== null ? (value as Fields) : undefined;
-  } catch {
-    // A line that was too long to stay JSON says nothing of its job.
-    return undefined;
-  }
-}
-
-/** What every line of one job has in common. */
-const ofJob = ["jobId", "region", "actionType", "clientId", "account"] as const;
-const ofLine = new Set<string>(["time", "level", "event", "msg", ...ofJob]);
-
-/**
- * The job of a line, found without taking the line apart: there may be thousands a second. The log writes a job's own
- * fields before those of a handler, and within a text no quote stands alone.
- */
-function lineName(json: string): string {
-  // What a handler adds stands behind the Region: an `account` before it is the job's own.
-  const head = json.slice(0, Math.max(0, json.indexOf('"region":"')));
-  return `${after(head, '"account":"')} ${after(json, '"region":"')} ${after(json, '"jobId":"')}`;
-}
-
-/** Up to the quote that ends the text, as it is written. */
-function after(json: string, name: string): string {
-  const at = json.indexOf(name);
-  if (at < 0) return "";
-  const from = at + name.length;
-  let to = json.indexOf('"', from);
-  while (to > 0 && isEscaped(json, to)) to = json.indexOf('"', to + 1);
-  return to < 0 ? "" : json.slice(from, to);
-}
-
-function isEscaped(json: string, at: number): boolean {
-  let from = at;
-  while (json[from - 1] === "\\") from -= 1;
-  return (at - from) % 2 === 1;
-}
-
-/** A long line as a shorter one. */
-function shortened(json: string): string {
-  const fields = parsed(json) ?? {};
-  const { at: time, level, event, text: msg, fields: rest } = lineOf(fields);
-  return JSON.stringify({ time, level, event, msg, ...rest });
-}
-
-function lineOf(fields: Fields): StoryLine {
-  const { time, level, event, msg } = fields;
-  const rest = Object.fromEntries(Object.entries(fields).filter(([name]) => !ofLine.has(name)));
-  const json = JSON.stringify(rest);
-  return {
-    at: String(time),
-    level: String(level),
-    event: String(event),
-    text: cutText(String(msg ?? ""), textMaxCharacters),
-    ...(json === "{}" ? {} : json.length <= fieldsMaxCharacters ? { fields: rest } : { fields: { leftOut: true } }),
-  };
 }
 
 function timeOf(ms: number): string {

@@ -9,6 +9,8 @@ export interface JobStory {
   /** Who tells it. A ledger knows no more than where the job stands. */
   readonly source: "daemon" | "ledger";
   readonly jobId: string;
+  /** Its name in `accounts`; absent: the account `default`. */
+  readonly account?: string;
   readonly region: string;
   readonly actionType: string;
   readonly clientId?: string;
@@ -17,6 +19,12 @@ export interface JobStory {
   readonly stageName?: string;
   readonly actionName?: string;
   readonly actionExecutionId?: string;
+  /** It continues what an earlier job of its action began. */
+  readonly isContinuation?: true;
+  /** The action's configuration; what is secret is masked. Known to the daemon that worked it. */
+  readonly configuration?: readonly StoryProperty[];
+  readonly inputs?: readonly StoryArtifact[];
+  readonly outputs?: readonly StoryArtifact[];
   /** Where it stands: a state of docs/state-machine.md, or `damaged`. */
   readonly state: string;
   readonly since?: string;
@@ -50,6 +58,17 @@ export interface JobStory {
   readonly heldBy?: { readonly replica: string; readonly host?: string; readonly pid?: number };
   /** Its last log lines; `leftOut`: how many before them are not kept. */
   readonly log: { readonly lines: readonly StoryLine[]; readonly leftOut: number };
+}
+
+export interface StoryProperty {
+  readonly name: string;
+  readonly value: string;
+}
+
+export interface StoryArtifact {
+  readonly name: string;
+  /** Of its archive, as far as it was moved. */
+  readonly bytes?: number;
 }
 
 export interface StoryState {
@@ -159,8 +178,11 @@ export const jobStorySchema = {
   ...record(["version", "source", "jobId", "region", "actionType", "state", "states", "chain", "log"], {
     version: { const: 1 },
     source: { enum: ["daemon", "ledger"] },
-    ...all(["jobId", "region", "actionType", "clientId", "handler", "state", "cause"], text),
+    ...all(["jobId", "account", "region", "actionType", "clientId", "handler", "state", "cause"], text),
     ...all(["pipelineName", "stageName", "actionName", "actionExecutionId"], text),
+    isContinuation: { const: true },
+    configuration: { type: "array", items: record(["name", "value"], { name: text, value: text }) },
+    ...all(["inputs", "outputs"], { type: "array", items: record(["name"], { name: text, bytes: number }) }),
     ...all(["since", "takenAt", "deadline", "callbackUntil"], time),
     order: { enum: ["fail", "release"] },
     durationMs: number,

@@ -65,6 +65,14 @@ export interface OrderAnswer {
   readonly jobId?: string;
 }
 
+/** A job's details as they may be shown: bounded, and secret values masked. */
+export interface ShownDetails {
+  readonly configuration: readonly { readonly name: string; readonly value: string }[];
+  /** Names of artifacts. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+}
+
 export type WorkerEvent = { readonly atMs: number } & (
   | { readonly type: "worker-started"; readonly pollers: number; readonly slots: number }
   /**
@@ -124,6 +132,7 @@ export type WorkerEvent = { readonly atMs: number } & (
       readonly stageName?: string | undefined;
       readonly actionName: string | undefined;
       readonly actionExecutionId: string | undefined;
+      readonly details?: ShownDetails;
     }
   /** A service answered 202; it delivers the outcome later. */
   | { readonly type: "callback-awaited"; readonly key: JobKey; readonly untilMs: number }

@@ -16,7 +16,7 @@ import type { EngineContext } from "./context.js";
 import { drop, leave } from "./ending.js";
 import { handle } from "./handling.js";
 import type { JobInFlight, Loss } from "./in-flight.js";
-import { maskSecretsOf } from "./job-secrets.js";
+import { maskSecretsOf, shownDetails } from "./job-secrets.js";
 import { configOf, notConfigured, type PollerConfig } from "./poller-config.js";
 import { report, settle } from "./reporting.js";
 import type { JobWait } from "./slots.js";
@@ -242,6 +242,7 @@ async function work(context: EngineContext, flight: JobInFlight, job: Job): Prom
     stageName: job.pipeline.stageName,
     actionName: job.pipeline.actionName,
     actionExecutionId: job.pipeline.actionExecutionId,
+    details: shownDetails(context, flight.config, job),
   });
   const ending = await handle(context, flight, job, handler, deadline);
   switch (ending.kind) {

@@ -16,7 +16,7 @@ export interface GivenJob {
 export type Meant<Held> =
   | { readonly kind: "one"; readonly held: Held }
   | { readonly kind: "none" }
-  | { readonly kind: "several"; readonly message: string };
+  | { readonly kind: "several"; readonly message: string; readonly keys: readonly JobKey[] };
 
 /** How many ids a message names; more would not help to choose. */
 const namedMax = 5;
@@ -34,7 +34,8 @@ export function jobMeant<Held>(
   const [held] = meant;
   if (held === undefined) return { kind: "none" };
   if (meant.length === 1) return { kind: "one", held };
-  return { kind: "several", message: whichOf(meant.map(keyOf)) };
+  const keys = meant.map(keyOf);
+  return { kind: "several", message: whichOf(keys), keys };
 }
 
 /** True for a job of the Region and the account that were named, if they were. */

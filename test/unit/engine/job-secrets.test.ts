@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { maskSecretsOf } from "../../../src/engine/job-secrets.js";
+import { maskSecretsOf, shownDetails } from "../../../src/engine/job-secrets.js";
 import type { JobKey } from "../../../src/job/job.js";
 import { Secret } from "../../../src/job/secret.js";
 import { flightOver, offer } from "../../support/flight.js";
@@ -61,4 +61,34 @@ it.each([
 ] as const)("a property %s", async (_, name, value, lists, marked, isSecret) => {
   const { values } = await kept({ [name]: value }, lists, marked);
   expect(values.has(value)).toBe(isSecret);
+});
+
+it("shows a job's details without any secret: not in its own property, nor within another, and never without an end", async () => {
+  const { context, config } = await flightOver({});
+  const mask = (text: string) => text.replaceAll("hunter2", "[secret]");
+  const deps = { ...context.deps, mask, isMarkedSecret: (_: JobKey, name: string) => name === "Licence" };
+  const configuration = {
+    ApiKey: "pw",
+    Licence: "abc-def",
+    Named: "anything",
+    Url: "https://u:hunter2@host/",
+    Empty: "",
+    Long: "x".repeat(5_000),
+  };
+  const job = { ...offer, configuration, inputs: [{ name: "Source" }], outputs: [{ name: "Report" }] };
+  const shown = shownDetails({ ...context, deps }, { ...config, secretProperties: ["Named"] }, job);
+  expect(shown).toEqual({
+    configuration: [
+      { name: "ApiKey", value: "[secret]" },
+      { name: "Licence", value: "[secret]" },
+      { name: "Named", value: "[secret]" },
+      { name: "Url", value: "https://u:[secret]@host/" },
+      { name: "Empty", value: "" },
+      { name: "Long", value: `${"x".repeat(299)}…` },
+    ],
+    inputs: ["Source"],
+    outputs: ["Report"],
+  });
+  const many = Object.fromEntries(Array.from({ length: 1_000 }, (_, at) => [`P${at}`, "v"]));
+  expect(shownDetails(context, config, { ...offer, configuration: many }).configuration).toHaveLength(50);
 });

@@ -2,6 +2,8 @@
 // counters for good once it has written OpenMetrics, lets two scrapes at once mix up their formats, and writes `le`
 // values that a strict reader refuses. Knows nothing of what is counted.
 
+import { mediaRanges } from "./accept.js";
+
 export interface Sample {
   /** After the family's name: `_bucket`, `_sum`, `_count`; empty for gauges and counters. */
   readonly suffix: string;
@@ -30,23 +32,13 @@ const units = ["seconds", "bytes"];
 
 /** Prometheus' older text unless the `Accept` header names OpenMetrics, and likes nothing better (RFC 9110, 12.5.1). */
 export function exposed(families: readonly Family[], accept = ""): Exposition {
-  const ranges = accept.toLowerCase().split(",").map(rangeOf);
+  const ranges = mediaRanges(accept);
   const quality = (types: readonly string[], version: string) =>
     Math.max(0, ...ranges.filter((each) => types.includes(each.type) && each.suits(version)).map(({ q }) => q));
   const open = quality(["application/openmetrics-text"], "1.0.0");
   const isOpen = open > 0 && open >= quality(["text/plain"], "0.0.4");
   if (!isOpen) return { contentType: prometheusType, text: families.map(prometheusText).join("") };
   return { contentType: openMetricsType, text: `${families.map(openMetricsText).join("")}# EOF\n` };
-}
-
-/** One part of an `Accept` header. */
-function rangeOf(part: string) {
-  const [type = "", ...parameters] = part.split(";").map((each) => each.trim());
-  const values = new Map(parameters.map((each) => each.split("=").map((word) => word.trim()) as [string, string]));
-  const q = Number(values.get("q") ?? 1);
-  const version = values.get("version")?.replaceAll('"', "");
-  // What is no number from 0 to 1 is no wish either.
-  return { type, q: q >= 0 && q <= 1 ? q : 0, suits: (ours: string) => version === undefined || version === ours };
 }
 
 function openMetricsText(family: Family): string {

@@ -1,23 +1,32 @@
 // The routes of one job: its story, the callback of the service that works for it, and what an operator orders for it by a
 // program. Each proves its caller before it reads a body.
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { OrderAnswer } from "../engine/events.js";
 import type { FailureType } from "../job/failure.js";
 import type { GivenJob } from "../job/meant.js";
 import type { Order } from "../job/order.js";
 import { failureTypeTexts } from "./actions-form.js";
-import { type Answer, queryOf, refusal, unproven, wrongMethod } from "./answers.js";
+import { type AdminPage, type Answer, pageAnswer, queryOf, refusal, unproven, wrongMethod } from "./answers.js";
 import { bearerOf } from "./callers.js";
 import { readJson } from "./request-body.js";
 
 /** How a delivered outcome was taken; answered as 200, 409, 404, 401 and 503. */
 export type DeliveryEnd = "accepted" | "already-delivered" | "unknown-job" | "wrong-token" | "not-recorded";
 
-/** Whose story was asked for; `one` is any JSON. */
+/** Whose story was asked for; `one` is any JSON, `page` the same for a browser. */
 export type StoryAnswer =
+  | { readonly kind: "page"; readonly page: AdminPage }
   | { readonly kind: "one"; readonly story: unknown }
   | { readonly kind: "none" }
-  | { readonly kind: "several"; readonly message: string };
+  | { readonly kind: "several"; readonly message: string }
+  /** The ledger, which may know it, cannot be read. */
+  | { readonly kind: "unreadable"; readonly message: string };
+
+/** What a story is asked for with. */
+export interface StoryAsked {
+  readonly headers: IncomingHttpHeaders;
+  readonly query: URLSearchParams;
+}
 
 /** What becomes of jobs, by injected functions. */
 export interface JobRouteOptions {
@@ -29,14 +38,14 @@ export interface JobRouteOptions {
   /** Carries out what an operator decides about one job, named by its id or the beginning of it. */
   readonly order: (job: GivenJob, order: Order) => Promise<OrderAnswer>;
   /** Tells of one job, named by its id or the beginning of it. Absent: nobody keeps stories. */
-  readonly story?: (job: GivenJob) => StoryAnswer;
+  readonly story?: (job: GivenJob, asked: StoryAsked) => StoryAnswer | Promise<StoryAnswer>;
 }
 
 interface JobRoutesContext {
   readonly options: JobRouteOptions;
   readonly bodyMaxBytes: number;
   /** The answer, or a refusal for who may not see jobs. */
-  readonly guarded: (request: IncomingMessage, read: () => Answer) => Answer | Promise<Answer>;
+  readonly guarded: (request: IncomingMessage, read: () => Promise<Answer>) => Answer | Promise<Answer>;
   /** Why the caller may not control this daemon, if so. */
   readonly unlessAllowed: (request: IncomingMessage) => Answer | undefined;
   /** Told of an order that was given. */
@@ -64,11 +73,15 @@ export class JobRoutes {
     return this.#order(request, { jobId, verb: verb === "fail" ? "fail" : "release" }, askForBody);
   }
 
-  #story(request: IncomingMessage, jobId: string | undefined): Answer {
+  async #story(request: IncomingMessage, jobId: string | undefined): Promise<Answer> {
     const { story } = this.#context.options;
     if (!story || jobId === undefined) return unknownJob;
-    const region = queryOf(request).get("region");
-    const found = story({ jobId, ...(region === null ? {} : { region }) });
+    const query = queryOf(request);
+    const [region, account] = [query.get("region"), query.get("account")];
+    const place = { ...(region === null ? {} : { region }), ...(account === null ? {} : { account }) };
+    const found = await story({ jobId, ...place }, { headers: request.headers, query });
+    if (found.kind === "page") return pageAnswer(found.page);
+    if (found.kind === "unreadable") return refusal(503, found.message);
     if (found.kind === "one") return { status: 200, body: found.story };
     if (found.kind === "none") return unknownJob;
     return { status: 409, body: { kind: "ambiguous", error: found.message } };

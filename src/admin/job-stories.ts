@@ -71,7 +71,12 @@ export class JobStories {
 
   /** A copy of the job's story as it stands. */
   story(key: JobKey): JobStory | undefined {
-    const kept = this.#byName.get(jobKeyName(key));
+    return this.named(jobKeyName(key));
+  }
+
+  /** The same, by the job's one name. */
+  named(name: string): JobStory | undefined {
+    const kept = this.#byName.get(name);
     if (!kept) return undefined;
     const { story, sinceMs, states, lines, leftOut, chain } = kept;
     return {

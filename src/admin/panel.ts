@@ -9,6 +9,7 @@ import type { FleetWatchOptions } from "./fleet-watch.js";
 import type { LedgerState } from "./health.js";
 import { History } from "./history.js";
 import type { Html } from "./html.js";
+import { type FramedPage, historyLink } from "./job-pages.js";
 import { JobStories } from "./job-stories.js";
 import { Metrics } from "./metrics.js";
 import { type PageView, pageText, sectionsOf } from "./page.js";
@@ -37,10 +38,7 @@ export interface PanelOptions {
 }
 
 /** The pages of the console, as its navigation lists them. */
-const links: readonly FrameLink[] = [
-  { path: "/", name: "Overview" },
-  { path: "/fleet", name: "Fleet" },
-];
+const links: readonly FrameLink[] = [{ path: "/", name: "Overview" }, historyLink, { path: "/fleet", name: "Fleet" }];
 
 /** Reads what happens and makes the pages of it. */
 export class Panel {
@@ -107,9 +105,14 @@ export class Panel {
 
   /** A page of the console around a body. */
   frame(title: string, body: Html): string {
+    return this.framed({ title, body, here: "" });
+  }
+
+  /** A page in the frame of all pages. */
+  framed(page: FramedPage): string {
     const { version } = this.#options;
     const { atMs, startedAtMs } = this.#view().status;
-    return framed({ title, version, atMs, startedAtMs, links, here: "", body });
+    return framed({ ...page, version, atMs, startedAtMs, links });
   }
 
   observe(event: WorkerEvent): void {

@@ -5,8 +5,8 @@ import type { ActionDone } from "../admin/actions.js";
 import { Actions } from "../admin/actions.js";
 import type { ConsoleOptions } from "../admin/actions-routes.js";
 import { type Liveness, ready } from "../admin/health.js";
+import type { JobPages } from "../admin/job-pages.js";
 import type { Panel } from "../admin/panel.js";
-import type { StoryAnswer } from "../admin/routes.js";
 import { type AdminServer, startAdmin } from "../admin/server.js";
 import type { AdminStatus } from "../admin/view.js";
 import { Callers } from "../admin/who.js";
@@ -14,7 +14,7 @@ import type { Config } from "../config/config.js";
 import type { Worker } from "../engine/engine.js";
 import type { OrderAnswer } from "../engine/events.js";
 import { type JobId, placeOf } from "../job/job.js";
-import { type GivenJob, jobMeant } from "../job/meant.js";
+import type { GivenJob } from "../job/meant.js";
 import type { Order } from "../job/order.js";
 import { LedgerError } from "../ledger/ledger.js";
 import type { Clock } from "../std/clock.js";
@@ -29,6 +29,7 @@ export interface AdminPortParts {
   readonly worker: Worker;
   readonly parts: BuiltParts;
   readonly panel: Panel | undefined;
+  readonly jobPages: JobPages | undefined;
   readonly status: () => AdminStatus;
   readonly live: () => Liveness;
   /** Masks secrets. */
@@ -37,7 +38,7 @@ export interface AdminPortParts {
 
 /** Opens the port. Throws AdminError. */
 export function openAdminPort(given: AdminPortParts): Promise<AdminServer> {
-  const { config, log, clock, worker, parts, panel, status, live } = given;
+  const { config, log, clock, worker, parts, panel, jobPages, status, live } = given;
   const { host, port, token } = config.admin;
   const onAction = (action: ActionDone) => actionLine(log, action);
   return startAdmin({
@@ -53,7 +54,9 @@ export function openAdminPort(given: AdminPortParts): Promise<AdminServer> {
     },
     ready: () => ready(status(), parts.ledger.health()),
     status,
-    ...(panel ? { pages: panel.pages, streams: panel.streams, story: (job) => storyOf(panel, job) } : {}),
+    ...(panel ? { pages: { ...panel.pages, ...jobPages?.pages } } : {}),
+    ...(panel ? { streams: { ...panel.streams, ...jobPages?.streams } } : {}),
+    ...(jobPages ? { story: (job, asked) => jobPages.story(job, asked) } : {}),
     ...(panel ? { forms: consoleOf(given, panel, onAction) } : {}),
     onAction,
     deliver: async (delivery) => {
@@ -122,10 +125,4 @@ function actionLine(log: Log, { action, done, refused, jobs, ...who }: ActionDon
   const count = jobs.length === 0 ? "" : ` of ${done + refused} jobs, ${refused} refused`;
   const level = refused > 0 ? "warn" : "info";
   log.at(level, "operator-acted", { action, ...who, jobs, done, refused }, `operator: ${action}${count} (${by})`);
-}
-
-/** The story of the job that is meant by an id or the beginning of one. */
-function storyOf({ stories }: Panel, given: GivenJob): StoryAnswer {
-  const meant = jobMeant(stories.keys(), (key) => key, given);
-  return meant.kind === "one" ? { kind: "one", story: stories.story(meant.held) } : meant;
 }

@@ -2,6 +2,7 @@
 // admin port. Closes everything in the reverse order.
 import { eventLog } from "../admin/event-log.js";
 import { type Liveness, live } from "../admin/health.js";
+import type { JobPages } from "../admin/job-pages.js";
 import { jobFields } from "../admin/log-fields.js";
 import type { Panel } from "../admin/panel.js";
 import type { AdminServer } from "../admin/server.js";
@@ -20,6 +21,7 @@ import { isTracingRegistered } from "../std/tracing-registered.js";
 import { ownVersion } from "../std/version.js";
 import type { Tracing } from "../tracing/tracing.js";
 import { type BuiltParts, buildParts, closeQuietly, learnSecrets, limitsOf, pollersOf } from "./build.js";
+import { jobPagesOf } from "./job-pages-of.js";
 import type { PartReaders, PartsOptions } from "./parts-options.js";
 import { replicaNote } from "./replica-note.js";
 
@@ -42,6 +44,7 @@ export class Daemon {
   readonly #readers: Readers;
   readonly worker: Worker;
   #admin: AdminServer | undefined;
+  #jobPages: JobPages | undefined;
   readonly #atOnce = new AbortController();
   readonly #deafen: () => void;
   #isClosing = false;
@@ -210,6 +213,7 @@ export class Daemon {
     void this.#closeHandlers();
     this.#deafen();
     this.#readers.panel?.close();
+    this.#jobPages?.close();
     this.#readers.tracing?.close();
     await this.#admin?.close(this.#atOnce.signal.aborted ? atOnceMs : undefined);
     for (const part of this.#parts.closing.toReversed()) await this.#closeInTime(part);
@@ -249,13 +253,16 @@ export class Daemon {
     const config = this.#config;
     if (config.admin.port === 0) return;
     const { openAdminPort } = await import("./admin-port.js");
+    const { panel } = this.#readers;
+    this.#jobPages = panel && (await jobPagesOf(panel, { ...options, ledger: this.#parts.ledger }));
     this.#admin = await openAdminPort({
       config,
       log: this.#log,
       clock: options.clock,
       worker: this.worker,
       parts: this.#parts,
-      panel: this.#readers.panel,
+      panel,
+      jobPages: this.#jobPages,
       status: () => this.status(),
       live: () => this.live(),
       mask: (text) => options.masker.mask(text),

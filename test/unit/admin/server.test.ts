@@ -563,6 +563,8 @@ describe("the story of one job", () => {
   it.each([
     ["/jobs/a%20b", { jobId: "a b" }, one, 200, { jobId: "a b" }],
     ["/jobs/a?region=eu-west-1&x=1", { jobId: "a", region: "eu-west-1" }, one, 200, { jobId: "a b" }],
+    ["/jobs/a?account=shop", { jobId: "a", account: "shop" }, one, 200, { jobId: "a b" }],
+    ["/jobs/a", { jobId: "a" }, { kind: "unreadable", message: "no disk" } as const, 503, { error: "no disk" }],
     ["/jobs/a", { jobId: "a" }, { kind: "none" } as const, 404, { kind: "unknown-job", error: expect.any(String) }],
     [
       "/jobs/a",
@@ -575,7 +577,7 @@ describe("the story of one job", () => {
     const { admin } = await started({ story: story.mockReset().mockReturnValue(answered) });
     const answer = await ask(admin, "GET", path);
     expect([answer.status, answer.json()]).toEqual([status, body]);
-    expect(story).toHaveBeenCalledExactlyOnceWith(asked);
+    expect(story).toHaveBeenCalledExactlyOnceWith(asked, { headers: expect.anything(), query: expect.anything() });
     expect((await ask(admin, "HEAD", path)).status).toBe(status);
   });
 

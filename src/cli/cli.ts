@@ -6,6 +6,7 @@ import { type FailureType, failureTypes } from "../job/failure.js";
 import { ownVersion } from "../std/version.js";
 import type { Shell } from "./completion.js";
 import { addDocuments } from "./documents.js";
+import type { EndedFlags } from "./ended-jobs.js";
 import { exitCodes } from "./exit-codes.js";
 import {
   type ConfigFlags,
@@ -177,9 +178,26 @@ function addConfigCommands(root: Command, io: Io, result: Result): void {
 
 function addJobs(root: Command, io: Io, result: Result): void {
   const jobs = withConfig(root.command("jobs"))
-    .description("list the jobs in the ledger: what is running, what is owed, for how long")
+    .description("list the jobs in the ledger: what is running, what is owed, for how long; or what has ended")
     .option("--json", "as JSON", false)
-    .action(async (flags: ConfigFlags & { json: boolean }) => {
+    .option("--ended", "list ended jobs instead, newest first, as far back as the ledger remembers", false)
+    .option("--id <beginning>", "ended jobs whose id begins like this")
+    .option("--client <beginning>", "ended jobs whose client id begins like this")
+    .option("--pipeline <beginning>", "ended jobs whose pipeline's name begins like this")
+    .option("--type <type>", "ended jobs of this action type: its provider, or OWNER/CATEGORY/PROVIDER/VERSION")
+    .addOption(new Option("--outcome <outcome>", "ended jobs with this outcome").choices(outcomeWords))
+    .option("--limit <number>", "list at most this many ended jobs (default: 50)", countFlag)
+    .action(async (flags: ConfigFlags & EndedFlags & { json: boolean; ended: boolean }, command: Command) => {
+      const { id, client, pipeline, type, outcome, limit } = flags;
+      const given = Object.entries({ id, client, pipeline, type, outcome, limit }).find(
+        ([, value]) => value !== undefined,
+      );
+      if (given && !flags.ended) command.error(`error: --${given[0]} goes with --ended only`);
+      if (flags.ended) {
+        const { endedJobsCommand } = await import("./ended-jobs.js");
+        result.code = await endedJobsCommand(loadOptions(flags, io), flags, io);
+        return;
+      }
       const { jobsCommand } = await import("./jobs-command.js");
       result.code = await jobsCommand(loadOptions(flags, io), flags, io);
     });
@@ -246,6 +264,8 @@ interface FailFlags {
   readonly region?: string;
   readonly account?: string;
 }
+/** How a job can have ended. */
+const outcomeWords = ["succeeded", "continued", "failed", "dropped"];
 
 const idHelp = "the job's id, or a beginning of it that no other job has";
 

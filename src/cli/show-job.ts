@@ -41,12 +41,9 @@ async function storyOf(config: Config, wanted: ShowJob, io: Io): Promise<JobStor
   if (config.ledger.store === "memory") {
     throw new Error(`ledger.store is memory, so only the running daemon knows its jobs, and ${unreached(answer)}`);
   }
-  const [{ heldJob, ledgerStory }, parts] = await Promise.all([
-    import("../compose/offline-jobs.js"),
-    ledgerParts(config, io),
-  ]);
+  const [{ offlineStory }, parts] = await Promise.all([import("../compose/offline-jobs.js"), ledgerParts(config, io)]);
   const given = { jobId: wanted.id, ...(wanted.region === undefined ? {} : { region: wanted.region }) };
-  return ledgerStory(await heldJob(parts, given));
+  return offlineStory(parts, given);
 }
 
 /** What the daemon tells; `undefined`: it is for the ledger to tell. Throws the daemon's refusal. */
@@ -65,6 +62,7 @@ function toldBy(answer: DaemonAnswer, { admin }: Config): JobStory | undefined {
 /** Whether all that is printed below is there, and what it should be. */
 function isStory(body: unknown): body is JobStory {
   const { version, jobId, region, actionType, state, states, chain, log } = (body ?? {}) as Partial<JobStory>;
+  const { configuration = [], inputs = [], outputs = [] } = (body ?? {}) as Partial<JobStory>;
   const isAll = (list: unknown, names: readonly string[]) =>
     Array.isArray(list) && list.every((each) => names.every((name) => typeof each?.[name] === "string"));
   return (
@@ -73,7 +71,9 @@ function isStory(body: unknown): body is JobStory {
     isAll(states, ["state", "at"]) &&
     (states ?? []).every(({ retries }) => isAll(retries, ["operation", "code", "message"])) &&
     isAll(chain, ["jobId", "end"]) &&
-    isAll(log?.lines, ["at", "level", "event", "text"])
+    isAll(log?.lines, ["at", "level", "event", "text"]) &&
+    isAll(configuration, ["name", "value"]) &&
+    isAll([inputs, outputs].flat(), ["name"])
   );
 }
 
@@ -89,6 +89,7 @@ export function storyText(story: JobStory, nowMs: number): string {
   const rows = [
     ["job", story.jobId],
     ["action type", `${story.actionType} in ${story.region}`],
+    ["account", story.account],
     ["client", story.clientId],
     ["handler", story.handler],
     ["pipeline", [story.pipelineName, story.stageName, story.actionName].filter(Boolean).join(" / ")],
@@ -106,14 +107,20 @@ export function storyText(story: JobStory, nowMs: number): string {
   ] as const;
   const head = rows.flatMap(([name, value]) => (value ? [`${name.padEnd(12)}${oneLine(String(value))}`] : []));
   const states = story.states.flatMap(stateLines);
+  const configuration = (story.configuration ?? []).map(
+    ({ name, value }) => `${oneLine(name).padEnd(26)}${oneLine(value)}`,
+  );
+  const artifacts = [...artifactLines("in", story.inputs), ...artifactLines("out", story.outputs)];
   const { lines, leftOut } = story.log;
   const log = lines.map(logLine);
   return `${[
     ...head,
     ...(states.length > 0 ? ["", "STATES", ...states] : []),
+    ...(configuration.length > 0 ? ["", "CONFIGURATION", ...configuration] : []),
+    ...(artifacts.length > 0 ? ["", "ARTIFACTS", ...artifacts] : []),
     ...(log.length > 0 ? ["", `LOG${leftOut > 0 ? ` (${leftOut} earlier lines left out)` : ""}`, ...log] : []),
     ...(story.source === "ledger"
-      ? ["", "from the ledger: its chain, log and attempts are known to the daemon only"]
+      ? ["", "from the ledger: its configuration, log and failed calls are known to the daemon only"]
       : []),
   ].join("\n")}\n`;
 }
@@ -144,6 +151,12 @@ function outcomeText({ outcome, cause, durationMs }: JobStory): string {
   });
   const how = cause === undefined ? "" : ` (${cause}${durationMs === undefined ? "" : ` after ${ageOf(durationMs)}`})`;
   return `${kind}${how}${shown.length > 0 ? `; ${shown.join("; ")}` : ""}`;
+}
+
+function artifactLines(way: string, artifacts: JobStory["inputs"] = []): readonly string[] {
+  return artifacts.map(
+    ({ name, bytes }) => `${way.padEnd(5)}${oneLine(name)}${bytes === undefined ? "" : `, ${bytes} bytes`}`,
+  );
 }
 
 function stateLines({ state, at, retries }: StoryState): readonly string[] {

@@ -69,7 +69,9 @@ it("tells of a job that runs and of its chain, by the beginning of an id, withou
   ];
   const place = { handler: "scripted", pipelineName: "shop", stageName: "Make", actionName: "Build" };
   const story = await storyOf(second.slice(0, 13), directory);
-  expect(story).toMatchObject({ source: "daemon", jobId: second, state: "running", ...place, chain });
+  const properties = [{ name: "ApiKey", value: "[secret]" }];
+  const told = { state: "running", ...place, chain, configuration: properties, inputs: [], outputs: [] };
+  expect(story).toMatchObject({ source: "daemon", jobId: second, isContinuation: true, ...told });
   expect(JSON.stringify(story["log"])).toMatch(
     /"event":"job-started".*"text":"the key is \[secret\]".*"step":"second"/,
   );
@@ -85,7 +87,10 @@ it("tells of a job that runs and of its chain, by the beginning of an id, withou
     ),
   );
   expect(text.out).toContain(`${first.slice(0, 8)} continued (40%) → [${second.slice(0, 8)}] running\n`);
-  expect(text.out).toMatch(/\nSTATES\n\S+Z +polled\n\S+Z +detailed\n\S+Z +acknowledging\n\S+Z +running\n\nLOG\n/);
+  expect(text.out).toMatch(
+    /\nSTATES\n\S+Z +polled\n\S+Z +detailed\n\S+Z +acknowledging\n\S+Z +running\n\nCONFIGURATION\nApiKey +\[secret\]\n/,
+  );
+  expect(text.out).toContain("\n\nLOG\n");
   gate.release();
   await rig.event("job-reported", ({ key }) => key.jobId === second);
   const done = await storyOf(second, directory);

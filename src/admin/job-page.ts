@@ -138,7 +138,7 @@ function chainHtml(story: JobStory): Html {
 }
 
 function factsHtml(story: JobStory, moment: Moment): Html {
-  const { jobId, region, account, clientId, actionExecutionId: execution, outcome, reported, heldBy } = story;
+  const { jobId, region, account, clientId, actionExecutionId: execution, reported, heldBy } = story;
   const place = account === undefined ? region : `${region}, account ${account}`;
   const whole = (id: string | undefined, what: string, href: string) => id && wholeId(id, what, href);
   const client = clientId && `/history?${new URLSearchParams({ client: clientId })}`;
@@ -151,12 +151,12 @@ function factsHtml(story: JobStory, moment: Moment): Html {
     ["Pipeline", pipelineHtml(story)],
     ["Execution", execution && wholeId(execution, "execution id")],
     ["Taken", at(story.takenAt ?? story.states[0]?.at, "ago", moment)],
-    ["Time limit", isOverStory(story) ? story.deadline : at(story.deadline, "left", moment)],
+    ["Time limit", isOverStory(story) ? clock(story.deadline ?? "") : at(story.deadline, "left", moment)],
     ["Callback", at(story.callbackUntil, "left", moment)],
     ["Held by", heldBy && (heldBy.host ? `${heldBy.host}, process ${heldBy.pid ?? "?"}` : `replica ${heldBy.replica}`)],
     ["Worked for", story.durationMs === undefined ? undefined : tookText(story.durationMs)],
     ["Ended by", story.cause && (causes[story.cause] ?? story.cause)],
-    ...outcomeFacts(outcome),
+    ...outcomeFacts(story),
     ["Reported", reported && html`${at(reported.at, "ago", moment)}, attempt ${reported.attempts}`],
   ];
   const shown = facts.filter(([, value]) => value !== undefined && value !== "");
@@ -183,11 +183,11 @@ function pipelineHtml({ pipelineName, stageName, actionName }: JobStory): Piece 
 }
 
 /** What CodePipeline was told besides what the first line says. */
-function outcomeFacts(outcome: JobStory["outcome"]): readonly (readonly [string, Piece])[] {
+function outcomeFacts({ outcome, state }: JobStory): readonly (readonly [string, Piece])[] {
   if (!outcome) return [];
   const { kind, type: _, message: __, summary: ___, outputVariables, ...rest } = outcome;
   const names: Readonly<Record<string, string>> = {
-    externalExecutionId: "External execution",
+    externalExecutionId: "External id",
     continuationToken: "Continuation token",
     percentComplete: "Complete",
     revision: "Revision",
@@ -198,7 +198,9 @@ function outcomeFacts(outcome: JobStory["outcome"]): readonly (readonly [string,
   });
   const variables = Object.entries(outputVariables ?? {});
   const list = html`<ul class="pairs">${variables.map(([name, value]) => html`<li><b>${name}</b> <span class="text">${value}</span></li>`)}</ul>`;
-  return [["Result", kind], ...members, ...(variables.length > 0 ? [["Variables", list] as const] : [])];
+  // Of a job that is reported the first line says it.
+  const result = state === "reported" ? [] : [["Result", kind] as const];
+  return [...result, ...members, ...(variables.length > 0 ? [["Variables", list] as const] : [])];
 }
 
 /** A whole id that can be copied, and leads somewhere if it does. */
@@ -244,7 +246,9 @@ function statesHtml(story: JobStory, moment: Moment): Html {
           return isLast ? timeHtml(Date.parse(iso), "age", moment) : "–";
         },
       },
-      { name: "Failed calls", kind: "wide", cell: retriesHtml },
+      ...(states.some(({ retries }) => retries.length > 0)
+        ? [{ name: "Failed calls", kind: "wide" as const, cell: retriesHtml }]
+        : []),
     ],
     rows,
     empty: "No state is known.",
@@ -256,7 +260,7 @@ function retriesHtml({ retries }: StoryState): Piece {
   return retries.map(({ operation, failures, code, message }) => {
     const times = failures === 1 ? "once" : `${failures} times`;
     const text = `${operation} failed ${times}, last ${code}: ${message}`;
-    return html`<span class="text" title="${text}">${text}</span> `;
+    return html`<span class="text">${text}</span> `;
   });
 }
 
@@ -273,7 +277,7 @@ function configurationHtml({ configuration }: JobStory): Html {
         name: "Value",
         kind: "wide",
         cell: ({ value }) =>
-          value === "" ? html`<span class="quiet">empty</span>` : html`<span class="text whole">${value}</span>`,
+          value === "" ? html`<span class="quiet">empty</span>` : html`<span class="text">${value}</span>`,
       },
     ],
     rows: configuration,

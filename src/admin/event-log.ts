@@ -26,6 +26,7 @@ export function eventLog(log: EventLogger): (event: WorkerEvent) => void {
       case "job-changed":
       case "job-dropped":
       case "job-started":
+      case "artifact-moved":
       case "callback-awaited":
       case "job-settled":
       case "job-reported":
@@ -117,6 +118,7 @@ type JobEvent = Extract<
       | "job-changed"
       | "job-dropped"
       | "job-started"
+      | "artifact-moved"
       | "callback-awaited"
       | "job-settled"
       | "job-reported"
@@ -143,6 +145,11 @@ function jobLine(log: EventLogger, event: JobEvent): void {
       );
     case "job-started":
       return startedLine(log, event);
+    case "artifact-moved": {
+      const { way, name: artifact, bytes } = event;
+      const what = way === "in" ? "input artifact fetched" : "output artifact uploaded";
+      return log.debug("artifact-moved", { ...job, way, artifact, bytes }, what);
+    }
     case "callback-awaited": {
       const until = new Date(event.untilMs).toISOString();
       return log.info("callback-awaited", { ...job, until }, "service accepted the job; waiting for its callback");

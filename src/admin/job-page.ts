@@ -210,11 +210,14 @@ function wholeId(id: string, what: string, href?: string): Html {
   return html`<span class="ids">${href ? html`<a href="${href}">${text}</a>` : text}${copy}</span>`;
 }
 
+function timeOf(iso: string, form: "age" | "ago" | "left", moment: Moment): Html | undefined {
+  const ms = Date.parse(iso);
+  return Number.isNaN(ms) ? undefined : timeHtml(ms, form, moment);
+}
+
 function at(iso: string | undefined, form: "ago" | "left", moment: Moment): Piece {
-  const ms = Date.parse(iso ?? "");
-  return Number.isNaN(ms)
-    ? undefined
-    : html`${timeHtml(ms, form, moment)} <span class="quiet">${clock(iso ?? "")}</span>`;
+  const time = timeOf(iso ?? "", form, moment);
+  return time && html`${time} <span class="quiet">${clock(iso ?? "")}</span>`;
 }
 
 /** `2026-11-30 14:02:11.123`, in UTC. */
@@ -243,7 +246,7 @@ function statesHtml(story: JobStory, moment: Moment): Html {
         cell: ({ forMs, at: iso, index }) => {
           if (!Number.isNaN(forMs)) return tookText(forMs);
           const isLast = index === states.length - 1 && !isOverStory(story);
-          return isLast ? timeHtml(Date.parse(iso), "age", moment) : "–";
+          return isLast ? (timeOf(iso, "age", moment) ?? "–") : "–";
         },
       },
       ...(states.some(({ retries }) => retries.length > 0)

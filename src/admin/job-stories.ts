@@ -103,6 +103,8 @@ export class JobStories {
         return this.#started(event);
       case "call-retried":
         return this.#retried(event);
+      case "artifact-moved":
+        return this.#moved(event);
       case "callback-awaited":
         this.#of(event).story.callbackUntil = timeOf(event.untilMs);
         return;
@@ -182,6 +184,15 @@ export class JobStories {
     Object.assign(kept.story, { configuration, inputs: named(inputs), outputs: named(outputs) });
     this.#count(kept, JSON.stringify(configuration).length - before);
     this.#trim();
+  }
+
+  #moved(event: WorkerEvent & { type: "artifact-moved" }): void {
+    const { story } = this.#of(event);
+    const member = event.way === "in" ? "inputs" : "outputs";
+    const { name, bytes } = event;
+    // Only those that the action has: their names were told before.
+    const sized = story[member]?.map((each) => (each.name === name ? { name, bytes } : each));
+    if (sized) story[member] = sized;
   }
 
   #retried(event: WorkerEvent & { type: "call-retried" }): void {

@@ -30,8 +30,17 @@ export interface WorkspaceCall {
   renewAccess(signal: AbortSignal): Promise<ArtifactAccess | undefined>;
   /** Masks further secrets for the rest of the job: renewed credentials, pre-signed URLs. */
   keepSecrets(values: readonly string[]): void;
+  /** Told of each artifact that was fetched or uploaded, and how large its archive is; must not throw. */
+  onMoved?(moved: MovedArtifact): void;
   /** Ends every transfer, unpacking and packing. */
   readonly signal: AbortSignal;
+}
+
+/** An artifact that came or went whole. */
+export interface MovedArtifact {
+  readonly way: "in" | "out";
+  readonly name: string;
+  readonly bytes: number;
 }
 
 /**

@@ -26,6 +26,8 @@ export interface JobInputsOptions {
   readonly reserve: Reserve;
   /** Called when links of an artifact were left out. */
   readonly onLinksLeftOut: (artifact: string, leftOut: LeftOut) => void;
+  /** Told of an artifact that was fetched, and its size. */
+  readonly onMoved?: (artifact: string, bytes: number) => void;
   readonly signal: AbortSignal;
 }
 
@@ -122,7 +124,9 @@ export class JobInputs {
     let unpacking: Unpacking | undefined;
     let isVerified = false;
     let room: Reservation | undefined;
+    let length: number | undefined;
     const begin = async (size: number) => {
+      length = size;
       // S3 is asked again when the first answer brought no byte; the version stays the same.
       room ??= await this.#options.reserve(size, signal);
       if (!unpacker || into === undefined || unpacking) return;
@@ -143,6 +147,7 @@ export class JobInputs {
         onTailWritten: (from) => unpacking?.wroteTail(from),
       });
       isVerified = true;
+      if (length !== undefined) this.#options.onMoved?.(artifact.name, length);
       unpacking?.complete();
       if (unpacking) this.#tell(artifact, await unpacking.result);
     } catch (error) {

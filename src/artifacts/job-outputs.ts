@@ -23,6 +23,8 @@ export interface JobOutputsOptions {
   readonly transfers: () => Promise<Pick<Transfers, "upload">>;
   /** Packs a folder as a zip file. Throws JobFailure, what the disk says, or the reason. */
   readonly pack: (request: PackRequest) => Promise<void>;
+  /** Told of an artifact that S3 has, and the size of its archive. */
+  readonly onMoved?: (artifact: string, bytes: number) => void;
   readonly signal: AbortSignal;
 }
 
@@ -63,7 +65,7 @@ export class JobOutputs {
   }
 
   async #upload(name: string, directory: string): Promise<void> {
-    const { job, folder, pack, transfers, signal } = this.#options;
+    const { job, folder, pack, transfers, onMoved, signal } = this.#options;
     signal.throwIfAborted();
     const artifact = placed(job, "output", name);
     const path = isAbsolute(directory) ? directory : resolve(await folder.path(), directory);
@@ -71,7 +73,9 @@ export class JobOutputs {
     const file = await folder.newFile(`${name}.zip`);
     try {
       await pack({ artifact: name, directory: path, file, signal });
+      const bytes = onMoved && (await lstat(file).catch(() => undefined))?.size;
       await (await transfers()).upload({ artifact, file, signal });
+      if (bytes !== undefined) onMoved?.(name, bytes);
     } catch (error) {
       signal.throwIfAborted();
       throw failureOfTransfer(error, { direction: "output", ...artifact });

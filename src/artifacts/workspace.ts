@@ -58,8 +58,10 @@ export class JobWorkspace implements Workspace {
     const shared = { job, folder, transfers: options.transfers, signal };
     this.#folder = folder;
     const { unpacker, limits, reserve, onLinksLeftOut } = options;
-    this.#inputs = new JobInputs({ ...shared, unpacker, limits, reserve, onLinksLeftOut });
-    this.#outputs = new JobOutputs({ ...shared, pack: options.pack });
+    const onMoved = (way: "in" | "out") => (name: string, bytes: number) =>
+      options.call.onMoved?.({ way, name, bytes });
+    this.#inputs = new JobInputs({ ...shared, unpacker, limits, reserve, onLinksLeftOut, onMoved: onMoved("in") });
+    this.#outputs = new JobOutputs({ ...shared, pack: options.pack, onMoved: onMoved("out") });
   }
 
   folder({ isPassable = false }: { readonly isPassable?: boolean } = {}): Promise<string> {

@@ -134,6 +134,14 @@ export type WorkerEvent = { readonly atMs: number } & (
       readonly actionExecutionId: string | undefined;
       readonly details?: ShownDetails;
     }
+  /** An input was fetched (`in`) or an output uploaded (`out`); `bytes`: of its archive. */
+  | {
+      readonly type: "artifact-moved";
+      readonly key: JobKey;
+      readonly way: "in" | "out";
+      readonly name: string;
+      readonly bytes: number;
+    }
   /** A service answered 202; it delivers the outcome later. */
   | { readonly type: "callback-awaited"; readonly key: JobKey; readonly untilMs: number }
   /** The outcome is fixed. Texts are masked. */

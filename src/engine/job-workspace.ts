@@ -40,6 +40,7 @@ export function openWorkspace(
       return fresh.access;
     },
     keepSecrets: (values) => void releases.push(keepSecrets(values)),
+    onMoved: (moved) => context.emit({ type: "artifact-moved", key: flight.key, ...moved }),
     signal,
   });
   return {

@@ -52,6 +52,12 @@ export const logEvents = {
     means: "A request had a wrong admin or callback token. At most one line a minute; `count` since the last one.",
     remedy: "`from` says where it came from. Ten a minute are answered immediately, further ones with a delay.",
   },
+  "artifact-moved": {
+    levels: ["debug"],
+    fields: [...job, "way", "artifact", "bytes"],
+    means:
+      "An input artifact was fetched (`way` is `in`) or an output artifact uploaded (`out`); `bytes` is its archive's size.",
+  },
   "calls-throttled": {
     levels: ["warn"],
     fields: ["scope", "callsPerSecond"],

@@ -79,6 +79,14 @@ describe.each(flavours)("a %s job", (_flavour, actionType) => {
     expect(job.outputs[0]?.uploaded).toMatchObject({ encryption: "aws:kms", kmsKeyId: keyId, byJob: id });
     expect(job.outputs[0]?.uploaded?.contentType).toBe("application/zip");
     expect(await namesIn(rig, job)).toEqual(["report.txt"]);
+    const moved = rig.events.flatMap((event) => (event.type === "artifact-moved" ? [event] : []));
+    const size = async ({ bucket, key }: { bucket: string; key: string } = { bucket: "", key: "" }) =>
+      (await rig.emulator.artifacts.read(bucket, key)).length;
+    // Its object is fetched anew for who asks for it raw.
+    expect(moved.filter(({ way }, at) => way === "out" || at === 0)).toMatchObject([
+      { way: "in", name: "Source", bytes: await size(job.inputs[0]) },
+      { way: "out", name: "Report", bytes: await size(job.outputs[0]) },
+    ]);
     await leavesNothing(rig);
   });
 

@@ -94,6 +94,7 @@ export const oneOfEach: Readonly<Record<UntimedEvent["type"], UntimedEvent>> = {
   "offer-repeated": { type: "offer-repeated", key },
   "job-changed": { type: "job-changed", key, from: "polled", to: "detailed", by: "details-received" },
   "job-started": started,
+  "artifact-moved": { type: "artifact-moved", key, way: "in", name: "Source", bytes: 1_024 },
   "callback-awaited": { type: "callback-awaited", key, untilMs: atMs + 1_000 },
   "job-settled": { type: "job-settled", key, outcome: succeeded(), cause: "returned", durationMs: 7.2 },
   "job-reported": reported(succeeded()),

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { JobStories, type StoryLimits } from "../../../src/admin/job-stories.js";
 import { type JobStory, jobStorySchema, notShown } from "../../../src/admin/job-story.js";
 import { jobFields } from "../../../src/admin/log-fields.js";
-import type { UntimedEvent } from "../../../src/engine/events.js";
+import type { ShownDetails, UntimedEvent } from "../../../src/engine/events.js";
 import type { AccountName, ActionType, ClientId, JobId, JobKey, Region } from "../../../src/job/job.js";
 import { type JobState, jobMoves } from "../../../src/job/lifecycle.js";
 import { continued, failed, type Outcome, succeeded } from "../../../src/job/outcome.js";
@@ -37,7 +37,7 @@ function given(limits: Partial<StoryLimits> = {}) {
       see({ type: "job-changed", key: keyOf(jobId), from, to, by });
     }
   };
-  const start = (jobId: string, more: { execution?: string; isContinuation?: boolean } = {}) =>
+  const start = (jobId: string, more: { execution?: string; isContinuation?: boolean; details?: ShownDetails } = {}) =>
     see({
       type: "job-started",
       key: keyOf(jobId),
@@ -49,6 +49,7 @@ function given(limits: Partial<StoryLimits> = {}) {
       stageName: "Check",
       actionName: "Scan",
       actionExecutionId: more.execution,
+      ...(more.details ? { details: more.details } : {}),
     });
   const report = (jobId: string, outcome: Outcome) => {
     move(jobId, "running", "settled");
@@ -299,4 +300,31 @@ it("gives a line to the job of its account, whatever a handler's own field is ca
   const said = (key: JobKey) => stories.story(key)?.log.lines.map(({ text }) => text);
   expect([said(keyOf("twin")), said(shops)]).toEqual([["said by the one without a name"], ["said by shop"]]);
   expect(story("twin").jobId).toBe("twin");
+});
+
+it("has the job's configuration and artifacts as its start told them, and sizes as they become known", () => {
+  const { see, move, start, story } = given();
+  move("a", "acknowledging", "running");
+  const moved = (way: "in" | "out", name: string) =>
+    see({ type: "artifact-moved", key: keyOf("a"), way, name, bytes: 1_024 });
+  moved("in", "Source");
+  expect(story("a").inputs).toBeUndefined();
+  const configuration = [{ name: "ApiKey", value: "[secret]" }];
+  start("a", { isContinuation: true, details: { configuration, inputs: ["Source", "Docs"], outputs: ["Report"] } });
+  expect(story("a")).toMatchObject({ isContinuation: true, configuration, outputs: [{ name: "Report" }] });
+  moved("in", "Docs");
+  moved("out", "Report");
+  moved("out", "Other");
+  expect(story("a").inputs).toEqual([{ name: "Source" }, { name: "Docs", bytes: 1_024 }]);
+  expect(story("a").outputs).toEqual([{ name: "Report", bytes: 1_024 }]);
+});
+
+it("counts configurations to what it keeps at most", () => {
+  const { stories, move, start } = given({ characters: 10_000 });
+  const configuration = Array.from({ length: 50 }, (_, at) => ({ name: `P${at}`, value: "v".repeat(300) }));
+  for (let job = 0; job < 20; job++) {
+    move(`j${job}`, "acknowledging", "running");
+    start(`j${job}`, { details: { configuration, inputs: [], outputs: [] } });
+    expect(stories.characters).toBeLessThanOrEqual(10_000);
+  }
 });

@@ -32,7 +32,7 @@ function form(query: HistoryQuery): Html {
   const option = (value: EndedHow) =>
     html`<option value="${value}"${value === query.outcome ? html` selected` : undefined}>${value}</option>`;
   const clear = isNarrowed(query) ? html` <a href="/history">All ended jobs</a>` : undefined;
-  return html`<form class="filter" method="get" action="/history" role="search" aria-label="Search">
+  return html`<form id="search" class="filter" method="get" action="/history" role="search" aria-label="Search">
 ${field("job", "Job", "beginning of an id")}
 <label>Outcome <select name="outcome"><option value="">any</option>${endedHows.map(option)}</select></label>
 ${field("type", "Action type", "provider")}

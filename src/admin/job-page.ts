@@ -363,7 +363,6 @@ export function severalPage(given: string, jobs: readonly NamedJob[]): Html {
 
 /** The page of an id of which nothing is known, and why. */
 export function nothingPage(given: string, why: string): Html {
-  const search = `/history?${new URLSearchParams({ job: given })}`;
   return html`<link rel="stylesheet" href="/job.css"><div class="verdict busy"><h1>Nothing is known of job ${given}</h1><ul><li>${why}</li></ul></div>
-<p><a href="${search}">Search the history</a></p>`;
+<p><a href="/history">Search the ended jobs</a></p>`;
 }

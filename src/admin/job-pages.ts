@@ -150,13 +150,13 @@ export class JobPages {
     }
     const view = isFound ? { next: searched.next } : { problem: searched.message };
     const body = historyPage({ query: wanted, entries, ...view }, { nowMs: clock.now(), isLive: false });
-    return this.#framed({ title: "Ended jobs", body }, status);
+    return this.#framed({ title: "Ended jobs", body, here: historyLink.path }, status);
   }
 
-  #framed(page: Omit<FramedPage, "here">, status = 200): AdminPage {
+  #framed(page: Omit<FramedPage, "here"> & Partial<FramedPage>, status = 200): AdminPage {
     return {
       contentType: "text/html; charset=utf-8",
-      text: this.#options.frame({ ...page, here: historyLink.path }),
+      text: this.#options.frame({ here: "", ...page }),
       contentSecurityPolicy: pagePolicy,
       status,
     };

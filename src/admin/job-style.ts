@@ -24,7 +24,7 @@ export const jobStyle = `#actions { margin: .75rem 0 0; }
 .log .event { color: var(--link); }
 .log:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 .several { line-height: 2; }
-#history { margin-top: 1rem; }
+#history { margin-top: 1rem; } #search input { width: 10.5rem; }
 #history nav.more { display: flex; gap: 1.5rem; font-size: 1rem; margin-top: .75rem; }
 .js .filter > span > button { display: inline-block; }
 .filter span a { margin-left: .75rem; }

@@ -17,7 +17,7 @@ export async function printLedgerTable(options: LoadOptions, io: Io): Promise<vo
   aws dynamodb create-table${region} --cli-input-json file://TABLE.json
   aws dynamodb wait table-exists${region} --table-name ${table}
   aws dynamodb update-time-to-live${region} --table-name ${table} --time-to-live-specification Enabled=true,AttributeName=${timeToLiveAttribute}
-partnerd needs dynamodb:GetItem, PutItem, DeleteItem, Query and Scan on the table and on its index (TABLE/index/*).
+partnerd needs dynamodb:GetItem, PutItem, DeleteItem, Query and Scan on the table and on its indexes (TABLE/index/*).
 `);
   if (ledger.store !== "dynamodb")
     io.err("This configuration does not use it yet: write ledger: { store: dynamodb }\n");

@@ -11,7 +11,12 @@ export async function jobPagesOf(
   panel: Panel,
   { clock, log, ledger }: { readonly clock: Clock; readonly log: Log; readonly ledger: Ledger },
 ): Promise<JobPages> {
-  const [{ JobPages }, { JobTeller }] = await Promise.all([import("../admin/job-pages.js"), import("./job-teller.js")]);
+  const [{ JobPages }, { JobTeller }, { jobControls }, { jobPath }] = await Promise.all([
+    import("../admin/job-pages.js"),
+    import("./job-teller.js"),
+    import("../admin/actions-controls.js"),
+    import("../admin/job-page.js"),
+  ]);
   const teller = new JobTeller(panel.stories, ledger);
   return new JobPages({
     clock,
@@ -20,6 +25,7 @@ export async function jobPagesOf(
     story: (name) => panel.stories.named(name),
     search: (search) => teller.search(search),
     frame: (page) => panel.framed(page),
+    actions: (story) => jobControls(story, jobPath(story)),
     onFault: (error) => log.error("status-page-failed", { err: error }, "the status page cannot be rendered"),
   });
 }

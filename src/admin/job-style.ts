@@ -11,7 +11,7 @@ export const jobStyle = `#actions { margin: .75rem 0 0; }
   padding: .5rem 1rem; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; }
 .facts > div { display: grid; grid-template-columns: 9.5rem minmax(0, 1fr); padding: .25rem 0; align-items: baseline; }
 .facts dd { font-size: .95rem; font-weight: 400; overflow-wrap: anywhere; line-height: 1.45; }
-.facts .ids { max-width: 100%; } .facts .id { overflow-wrap: anywhere; }
+.facts .ids { max-width: 100%; } .facts .copy { flex: none; } .facts .id { overflow-wrap: anywhere; }
 .pairs { margin: 0; padding: 0; list-style: none; }
 #states table { width: auto; min-width: min(100%, 34rem); } #states .wide { white-space: normal; max-width: none; }
 #configuration .wide { white-space: normal; overflow: visible; }
@@ -24,7 +24,7 @@ export const jobStyle = `#actions { margin: .75rem 0 0; }
 .log .event { color: var(--link); }
 .log:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 .several { line-height: 2; }
-#history { margin-top: 1rem; } #search input { width: 10.5rem; }
+#history { margin-top: 1rem; } #history td a { display: inline-block; line-height: 1.5rem; } #search input { width: 10.5rem; }
 #history nav.more { display: flex; gap: 1.5rem; font-size: 1rem; margin-top: .75rem; }
 .js .filter > span > button { display: inline-block; }
 .filter span a { margin-left: .75rem; }

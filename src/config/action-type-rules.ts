@@ -66,7 +66,7 @@ function checkTimeout(path: string, { owner, jobTimeoutMs }: ActionType, setting
   settings.warn(key, what, "use continuations for longer work");
 }
 
-/** AWS's guide to GovCloud names custom actions among what CodePipeline does not have there. */
+/** A warning, not a mistake: which Regions have custom actions is for AWS to say, and may change. */
 function checkGovCloud(path: string, { owner, regions }: ActionType, settings: Settings): void {
   const there = owner === "Custom" ? regions.filter((region) => region.startsWith("us-gov-")) : [];
   if (there.length === 0) return;

@@ -1,8 +1,7 @@
 // A job endpoint that costs as little as it can: no rules, no checks, canned answers. It runs in a process of its
 // own and is told by messages how many jobs to give out, how fast, and how slow to answer.
 import { randomBytes } from "node:crypto";
-import { createServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 
 /** What the parent asks for. */
 export interface Order {
@@ -75,28 +74,57 @@ function answer(target: string, body: string): string {
   return "";
 }
 
-function send(response: ServerResponse, body: string): void {
-  response.writeHead(200, {
-    "content-type": "application/x-amz-json-1.1",
-    "content-length": Buffer.byteLength(body),
+/**
+ * One connection. Requests are cut by hand: Node's HTTP server takes 60 to 90 µs for each, which is half of what a whole
+ * job costs the best of the contestants, and comes from the core that they run on.
+ */
+function serve(socket: Socket): void {
+  let waiting = "";
+  socket.setNoDelay(true);
+  socket.setEncoding("latin1");
+  socket.on("error", () => socket.destroy());
+  socket.on("data", (text: string) => {
+    waiting += text;
+    for (;;) {
+      const bodyAt = waiting.indexOf("\r\n\r\n") + 4;
+      if (bodyAt < 4) return;
+      const head = waiting.slice(0, bodyAt);
+      const end = bodyAt + Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
+      if (waiting.length < end) return;
+      const body = waiting.slice(bodyAt, end);
+      waiting = waiting.slice(end);
+      const target = /\r\nx-amz-target: *([^\r]+)/i.exec(head)?.[1] ?? "";
+      const reply = () => send(socket, answer(target, body));
+      if (order.latencyMs > 0) setTimeout(reply, order.latencyMs);
+      else reply();
+    }
   });
-  response.end(body);
+}
+
+function send(socket: Socket, body: string): void {
+  socket.write(
+    `HTTP/1.1 200 OK\r\nx-amzn-RequestId: 0b0d6f1e-7c5c-4f0e-9f43-000000000000\r\nDate: ${date()}\r\n` +
+      `Content-Type: application/x-amz-json-1.1\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    "latin1",
+  );
+}
+
+let dateMs = 0;
+let dateText = "";
+function date(): string {
+  const nowMs = Date.now();
+  if (nowMs - dateMs >= 1_000) {
+    dateMs = nowMs;
+    dateText = new Date(nowMs).toUTCString();
+  }
+  return dateText;
 }
 
 function tell(message: Told): void {
   process.send?.(message);
 }
 
-const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
-  const chunks: Buffer[] = [];
-  request.on("data", (chunk: Buffer) => chunks.push(chunk));
-  request.on("end", () => {
-    const target = String(request.headers["x-amz-target"]);
-    const reply = () => send(response, answer(target, Buffer.concat(chunks).toString()));
-    if (order.latencyMs > 0) setTimeout(reply, order.latencyMs);
-    else reply();
-  });
-});
+const server = createServer(serve);
 process.on("message", (message: Order) => {
   order = message;
   given = 0;

@@ -9,6 +9,7 @@ import type { Proxies } from "../std/proxies.js";
 import { type AccountAccess, accountCredentials } from "./account-credentials.js";
 import type { GatewayFaultKind } from "./gateway.js";
 import { faultNameOf } from "./gateway-faults.js";
+import { addPatternCalls } from "./pattern-calls.js";
 import { CallAborted, CallFailed, CallTimeout, HttpCall, Transport } from "./transport.js";
 
 export interface RegionClientOptions {
@@ -104,14 +105,7 @@ export class RegionClient {
       cacheMiddleware: true,
       requestHandler: this.#transport,
     });
-    client.middlewareStack.add(
-      (next) => (args) => {
-        const call = this.#calls.get(args.input);
-        if (call) this.#transport.attach((args as unknown as { request: object }).request, call);
-        return next(args);
-      },
-      { step: "deserialize", name: "partnerdCall", priority: "low" },
-    );
+    addPatternCalls({ client, transport: this.#transport, callOf: (input) => this.#calls.get(input) });
     return client;
   }
 

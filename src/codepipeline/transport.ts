@@ -2,7 +2,7 @@
 // It knows nothing of what is asked or answered.
 
 import { messageOf } from "../job/failure.js";
-import { type Exchange, HttpClient } from "../network/http-client.js";
+import { type Exchange, HttpClient, type HttpRequest } from "../network/http-client.js";
 import { httpRequestOf, type SdkAnswer, type SdkRequest, sdkHeadersOf, unchangeable } from "../network/sdk-handler.js";
 import { BoundedBytes } from "../std/bounded.js";
 import type { Proxies } from "../std/proxies.js";
@@ -50,6 +50,8 @@ export class CallFailed extends Error {
 export class HttpCall {
   reach: Reach = { at: "unsent" };
   reason: Error | undefined;
+  /** What answered it already: the SDK is to read it, and nothing is sent again. */
+  answer: Answer | undefined;
   /** Set once there is something to end. */
   exchange: Exchange | undefined;
   readonly #reject: (error: Error) => void;
@@ -92,6 +94,9 @@ export class AnswerTooLong extends Error {
   }
 }
 
+/** A whole answer. */
+export type Answer = SdkAnswer<Buffer>["response"];
+
 /** Sends the calls of a client of the SDK, and those of its credential providers. */
 export class Transport {
   readonly metadata = unchangeable.metadata;
@@ -112,17 +117,22 @@ export class Transport {
     this.#calls.set(request, call);
   }
 
-  /** The answer, its body in one; rejects when it is cut off or too long, and its connection is closed then. */
-  handle(request: SdkRequest): Promise<SdkAnswer<Uint8Array>> {
-    const { requestTimeoutMs: answerTimeoutMs, socketTimeoutMs: silenceTimeoutMs, onServerTime } = this.#options;
+  /** As `exchange`, for a request of the SDK. */
+  async handle(request: SdkRequest): Promise<SdkAnswer<Buffer>> {
     const call = this.#calls.get(request) ?? new HttpCall(() => {});
+    return { response: call.answer ?? (await this.exchange(httpRequestOf(request), call)) };
+  }
+
+  /** The answer, its body in one; rejects when it is cut off or too long, and its connection is closed then. */
+  exchange(request: HttpRequest, call: HttpCall): Promise<Answer> {
+    const { requestTimeoutMs: answerTimeoutMs, socketTimeoutMs: silenceTimeoutMs, onServerTime } = this.#options;
     return new Promise((resolve, reject) => {
       if (call.reason) return reject(call.reason);
       const bytes = new BoundedBytes(answerMaxBytes);
-      let response: Omit<SdkAnswer<Uint8Array>["response"], "body">;
+      let response: Omit<Answer, "body">;
       call.reach = { at: "unconnected" };
       const exchange: Exchange = this.#client.send(
-        { ...httpRequestOf(request), answerTimeoutMs, silenceTimeoutMs },
+        { ...request, answerTimeoutMs, silenceTimeoutMs },
         {
           begun: () => {
             call.reach = { at: "sent" };
@@ -137,7 +147,7 @@ export class Transport {
             if (!bytes.add(chunk)) exchange.abort(new AnswerTooLong());
             return true;
           },
-          ended: () => resolve({ response: { ...response, body: bytes.whole() } }),
+          ended: () => resolve({ ...response, body: bytes.whole() }),
           failed: reject,
         },
       );

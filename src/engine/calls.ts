@@ -2,7 +2,7 @@
 // caller says which faults are worth another attempt; anything but a gateway's fault is not.
 import { GatewayError, type GatewayFaultKind, isPassing, type JobGateway } from "../codepipeline/gateway.js";
 import type { LostReason } from "../job/lifecycle.js";
-import { following, whileFollowing } from "../std/following.js";
+import { whileFollowing } from "../std/following.js";
 import { type RetryPolicyMs, retrying } from "../std/retry.js";
 import type { Deed } from "./breakers.js";
 import type { EngineContext } from "./context.js";
@@ -20,34 +20,30 @@ export interface CallPolicy {
 }
 
 /** Repeats the call until it answers, or a signal or the policy ends it; each new attempt is an event. Rejects with the last error. */
-export async function withRetries<T>(
+export function withRetries<T>(
   context: EngineContext,
   flight: JobInFlight,
   options: CallPolicy,
   call: () => Promise<T>,
 ): Promise<T> {
   const { clock, random, mask } = context.deps;
-  const ended = following(options.signal, ...(options.alsoEndedBy ?? [flight.givenUp]));
-  try {
-    return await retrying(
-      {
-        policy: options.policy,
-        clock,
-        random,
-        signal: ended.signal,
-        shouldRetry: (error) => error instanceof GatewayError && options.isWorthIt(error),
-        retryAfterMs: (error) => (error instanceof GatewayError ? error.retryAfterMs : undefined),
-        around: (wait) => (options.isOutsideSlot?.() ? flight.slot.whileWaiting(wait) : wait()),
-        onRetry: ({ attempt, delayMs, error }) => {
-          if (!(error instanceof GatewayError)) return;
-          context.emit({ type: "call-retried", key: flight.key, fault: faultOf(error, mask), attempt, delayMs });
-        },
+  return retrying(
+    {
+      policy: options.policy,
+      clock,
+      random,
+      signal: options.signal,
+      alsoEndedBy: options.alsoEndedBy ?? [flight.givenUp],
+      shouldRetry: (error) => error instanceof GatewayError && options.isWorthIt(error),
+      retryAfterMs: (error) => (error instanceof GatewayError ? error.retryAfterMs : undefined),
+      around: (wait) => (options.isOutsideSlot?.() ? flight.slot.whileWaiting(wait) : wait()),
+      onRetry: ({ attempt, delayMs, error }) => {
+        if (!(error instanceof GatewayError)) return;
+        context.emit({ type: "call-retried", key: flight.key, fault: faultOf(error, mask), attempt, delayMs });
       },
-      call,
-    );
-  } finally {
-    ended[Symbol.dispose]();
-  }
+    },
+    call,
+  );
 }
 
 /**

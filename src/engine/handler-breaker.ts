@@ -128,6 +128,8 @@ export class HandlerBreaker {
 
   /** A row of faults ends when none follows in time. */
   #forgetOld(): void {
+    // Asked several times for each job, and nearly always there is nothing.
+    if (this.#faults.length === 0) return;
     if (this.#state !== "closed" || this.#faults.some(({ isCurrent }) => isCurrent)) return;
     const lastMs = this.#faults.at(-1)?.atMs;
     if (lastMs === undefined || this.#monotonic() - lastMs <= this.#limits.windowMs) return;

@@ -43,7 +43,9 @@ const details = (id: string) =>
   `"configuration":{"Project":"bench","Level":"2"}},"pipelineContext":{"pipelineName":"bench","stage":{"name":"Test"},` +
   `"action":{"name":"Bench","actionExecutionId":"${id}"}},"inputArtifacts":[{"name":"Source","location":{"type":"S3",` +
   `"s3Location":{"bucketName":"bench","objectKey":"bench/Source/abc"}}}],"outputArtifacts":[],"artifactCredentials":` +
-  `{"accessKeyId":"ASIA${randoms(12)}","secretAccessKey":"${randoms(30)}","sessionToken":"IQoJb3JpZ2luX2Vj${randoms(300)}"}}}}`;
+  `{"accessKeyId":"ASIA${randoms(12)
+    .replace(/[^A-Za-z0-9]/g, "X")
+    .toUpperCase()}","secretAccessKey":"${randoms(30)}","sessionToken":"IQoJb3JpZ2luX2Vj${randoms(300)}"}}}}`;
 
 function freeToGive(): number {
   const left = order.jobs - given;

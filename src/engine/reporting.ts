@@ -74,6 +74,8 @@ export async function report(
     throw error;
   }
   if (owed.state === "lost") return drop(context, flight, owed.last);
+  // CodePipeline has it: another job need not wait until a slow disk knows that, too.
+  flight.slot.free();
   await flight.note({ type: "report-accepted", end: jobEnd(flight, owed, deps.mask) });
   emit({
     type: "job-reported",

@@ -1,6 +1,6 @@
 // A job that is only presumed to be ours, and the result of which is put: whatever comes between, CodePipeline has it
 // once. Kill anywhere found each of these; here they are one by one, without a process.
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { GatewayError, type JobGateway } from "../../../src/codepipeline/gateway.js";
 import { clearDoubt } from "../../../src/engine/claiming.js";
 import { report } from "../../../src/engine/reporting.js";
@@ -66,6 +66,22 @@ describe("the result of a job that was only presumed to be ours", () => {
     });
     await reporting("due");
     expect(last()).toMatchObject({ type: "job-dropped", reason: "over" });
+  });
+
+  it("holds no slot any more while a slow disk takes the last record", async () => {
+    const written = Promise.withResolvers<void>();
+    const { flight, context, slots, name, reporting } = await presumed({});
+    const { ledger } = context.deps;
+    const recording = Promise.withResolvers<void>();
+    vi.spyOn(ledger, "record").mockImplementation(async () => {
+      recording.resolve();
+      await written.promise;
+    });
+    const reported = reporting("due");
+    await recording.promise;
+    expect([flight.slot.isWorking, slots.freeFor(name)]).toEqual([false, 1]);
+    written.resolve();
+    await reported;
   });
 
   it("does not keep its lane from polling for the offer that it waits for", async () => {

@@ -1,6 +1,6 @@
 // `npm run bench -- artifacts`: 200 MB in one file and in 20,000 files, by this daemon and by the system's programs,
-// interleaved in one run. Each measurement has a process of its own, from the built program. Prints medians with their
-// spread, and ratios; judges nothing. BENCH_ROUNDS and BENCH_MEGABYTES make it shorter.
+// interleaved in one run. Each measurement has a process of its own, from the built program. BENCH_ROUNDS and
+// BENCH_MEGABYTES make it shorter.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,11 +8,8 @@ import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { type FetchMode, fetchInput, loadS3, startBucket } from "./artifact-fetch.ts";
-import { median, spread } from "./figures.ts";
+import { type BenchLine, type BenchOptions, ratio } from "./bench-line.ts";
 import { makeTree } from "./file-tree.ts";
-
-const rounds = Number(process.env["BENCH_ROUNDS"] ?? 5);
-const megabytes = Number(process.env["BENCH_MEGABYTES"] ?? 200);
 
 /** The defaults of the configuration. */
 const limits = {
@@ -49,39 +46,51 @@ const ours: Readonly<Record<string, (task: Task) => Promise<void>>> = {
   },
 };
 
-const [name, source = "", target = ""] = process.argv.slice(2);
-const own = name === undefined ? undefined : ours[name];
-if (own === undefined) await everything();
-else {
+if (import.meta.main) {
+  const [name = "", source = "", target = ""] = process.argv.slice(2);
+  const own = ours[name];
+  if (!own) throw new Error(`there is nothing called ${name}; use npm run bench -- artifacts`);
   // A daemon has the SDK loaded once, however many objects it fetches.
   if (own === ours["fetch"]) await loadS3();
   console.log(JSON.stringify(await measured(() => own({ source, target }))));
 }
 
-async function everything(): Promise<void> {
+/** Everything, one after the other. */
+export async function run({ rounds, isSmoke }: BenchOptions): Promise<readonly BenchLine[]> {
+  const megabytes = Number(process.env["BENCH_MEGABYTES"] ?? (isSmoke ? 2 : 200));
   const folder = mkdtempSync(join(tmpdir(), "partnerd-bench-"));
+  const found: BenchLine[] = [];
   try {
-    for (const [set, files] of Object.entries({ "one file": 1, "20,000 files": 20_000 })) {
+    for (const [set, files] of Object.entries({ "one file": 1, "20,000 files": isSmoke ? 100 : 20_000 })) {
       const tree = join(folder, `tree-${files}`);
       makeTree(tree, files, megabytes * 1e6);
-      console.log(`\n${megabytes} MB in ${set}, ${rounds} interleaved rounds: median (lowest – highest)\n`);
-      compareUnpacking(folder, tree);
-      await compareFetching(folder, tree);
-      comparePacking(folder, tree);
+      const sets = { rounds, of: `${megabytes} MB in ${set}: ` };
+      found.push(
+        ...compareUnpacking(folder, tree, sets),
+        ...(await compareFetching(folder, tree, sets)),
+        ...comparePacking(folder, tree, sets),
+      );
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+  return found;
 }
 
-function compareUnpacking(folder: string, tree: string): void {
+interface Sets {
+  readonly rounds: number;
+  /** What every line begins with. */
+  readonly of: string;
+}
+
+function compareUnpacking(folder: string, tree: string, sets: Sets): readonly BenchLine[] {
   const archive = `${tree}.zip`;
   const target = join(folder, "unpacked");
-  if (program("zip", ["-q", "-r", "-6", archive, "."], tree) === undefined) return;
+  if (program("zip", ["-q", "-r", "-6", archive, "."], tree) === undefined) return [];
   const tar = `${tree}.tar.gz`;
   program("tar", ["-c", "-z", "-f", tar, "."], tree);
-  compare(
-    target,
+  return compare(
+    { ...sets, target },
     {
       unzip: () => program("unzip", ["-q", archive, "-d", target]),
       "partnerd, zip": () => child("unpack", archive, target),
@@ -99,15 +108,16 @@ function compareUnpacking(folder: string, tree: string): void {
 }
 
 /** From loopback as fast as it goes, where all sides share the cores, and from about 60 MB/s, as from a network. */
-async function compareFetching(folder: string, tree: string): Promise<void> {
+async function compareFetching(folder: string, tree: string, sets: Sets): Promise<readonly BenchLine[]> {
   const archive = `${tree}.zip`;
-  if (!existsSync(archive)) return;
+  if (!existsSync(archive)) return [];
+  const found: BenchLine[] = [];
   const target = join(folder, "fetched");
   for (const [pace, waitMs] of Object.entries({ "": 0, "slowly ": 4 })) {
     const bucket = await startBucket(waitMs, [archive]);
     const fetched = (mode: FetchMode) => () => child("fetch", archive, target, bucket.url, mode);
-    compare(
-      target,
+    const lines = compare(
+      { ...sets, target },
       {
         [`${pace}fetched`]: fetched("object"),
         [`${pace}fetched, then unpacked`]: fetched("one after the other"),
@@ -115,14 +125,16 @@ async function compareFetching(folder: string, tree: string): Promise<void> {
       },
       [[`${pace}fetched and unpacked`, `${pace}fetched, then unpacked`]],
     );
+    found.push(...lines);
     await bucket.close();
   }
+  return found;
 }
 
-function comparePacking(folder: string, tree: string): void {
+function comparePacking(folder: string, tree: string, sets: Sets): readonly BenchLine[] {
   const target = join(folder, "packed.zip");
-  compare(
-    target,
+  return compare(
+    { ...sets, target },
     {
       "zip -6": () => program("zip", ["-q", "-r", "-6", target, "."], tree),
       "partnerd, packing": () => child("pack", tree, target),
@@ -131,12 +143,12 @@ function comparePacking(folder: string, tree: string): void {
   );
 }
 
-/** Runs all contestants in turn and prints what they took; a contestant that is not installed is left out. */
+/** Runs all contestants in turn; a contestant that is not installed is left out. */
 function compare(
-  target: string,
+  { rounds, of, target }: Sets & { readonly target: string },
   contestants: Readonly<Record<string, () => Measured | undefined>>,
   ratios: readonly (readonly [string, string])[],
-): void {
+): readonly BenchLine[] {
   const results = new Map<string, Measured[]>();
   for (let round = 0; round < rounds; round++) {
     for (const [name, run] of Object.entries(contestants)) {
@@ -145,16 +157,15 @@ function compare(
       if (one !== undefined) results.set(name, [...(results.get(name) ?? []), one]);
     }
   }
-  for (const [name, rows] of results) {
-    const more = rows.flatMap((row) => (row.rssGrowthMegabytes === undefined ? [] : [row.rssGrowthMegabytes]));
-    const loop = rows.flatMap((row) => (row.loopP99Ms === undefined ? [] : [row.loopP99Ms]));
-    const own = more.length === 0 ? "" : `   RSS +${spread(more)} MiB   event loop p99 ${spread(loop, 1)} ms`;
-    console.log(`${name.padEnd(29)} ${`${spread(rows.map((row) => row.ms))} ms`.padStart(24)}${own}`);
-  }
-  for (const [a, b] of ratios) {
-    const at = (name: string) => median((results.get(name) ?? []).map((row) => row.ms));
-    console.log(`${a} / ${b}: ${(at(a) / at(b)).toFixed(2)} ×`);
-  }
+  const figures = (name: string, what: keyof Measured) =>
+    (results.get(name) ?? []).flatMap((row) => (row[what] === undefined ? [] : [row[what]]));
+  const own = [...results.keys()].flatMap((name): readonly BenchLine[] => [
+    { name: `${of}${name}`, values: figures(name, "ms"), unit: "ms" },
+    { name: `${of}${name}, more RSS`, values: figures(name, "rssGrowthMegabytes"), unit: "MB" },
+    { name: `${of}${name}, event loop p99`, values: figures(name, "loopP99Ms"), unit: "ms" },
+  ]);
+  const both = ratios.map(([a, b]) => ratio({ name: `${of}${a} / ${b}` }, figures(a, "ms"), figures(b, "ms")));
+  return [...both, ...own].filter(({ values }) => values.length > 0);
 }
 
 /** A program of the system; undefined, with a line, where it is not installed. */

@@ -11,21 +11,25 @@ const jobs = Number(process.env["BENCH_JOBS"] ?? 2_000);
 const pages = 5;
 const order = { latencyMs: 0, ratePerSecond: 200 } as const;
 
-const endpoint = await Endpoint.start();
-const port = await freePort();
-const daemon = startDaemon({ endpoint: endpoint.url, adminPort: port, jobMs: 1_000, slots: 300 });
-try {
-  await endpoint.give({ ...order, jobs: 5_000 });
-  await firstPage();
-  await openPages(daemon);
-} finally {
-  await daemon.stop();
-  endpoint.stop();
+/** Prints for itself. */
+export async function run(): Promise<readonly []> {
+  const endpoint = await Endpoint.start();
+  const port = await freePort();
+  const daemon = startDaemon({ endpoint: endpoint.url, adminPort: port, jobMs: 1_000, slots: 300 });
+  try {
+    await endpoint.give({ ...order, jobs: 5_000 });
+    await firstPage(port);
+    await openPages(endpoint, daemon, port);
+  } finally {
+    await daemon.stop();
+    endpoint.stop();
+  }
+  return [];
 }
 
-async function firstPage(): Promise<void> {
+async function firstPage(port: number): Promise<void> {
   const answers = [];
-  for (let at = 0; at < 20; at++) answers.push(await page());
+  for (let at = 0; at < 20; at++) answers.push(await page(port));
   console.log(
     `\nfirst page after 5,000 jobs: ${answers[0]?.bytes} bytes as gzip, answered in ms ${spread(
       answers.map(({ ms }) => ms),
@@ -34,13 +38,14 @@ async function firstPage(): Promise<void> {
   );
 }
 
-async function openPages(contestant: Contestant): Promise<void> {
+async function openPages(endpoint: Endpoint, contestant: Contestant, port: number): Promise<void> {
   const perJob = { without: [] as number[], having: [] as number[] };
   const rates: number[] = [];
   const first: number[] = [];
   for (let round = 0; round < rounds; round++) {
     for (const which of ["without", "having"] as const) {
-      const streams = which === "without" ? [] : await Promise.all(Array.from({ length: pages }, () => openStream()));
+      const streams =
+        which === "without" ? [] : await Promise.all(Array.from({ length: pages }, () => openStream(port)));
       // The first frame holds the whole page: it is told apart from what follows.
       await wait(1_500);
       const begin = streams.map(({ bytes }) => bytes());
@@ -61,16 +66,16 @@ async function openPages(contestant: Contestant): Promise<void> {
   );
 }
 
-async function page(): Promise<{ readonly bytes: number; readonly ms: number }> {
+async function page(port: number): Promise<{ readonly bytes: number; readonly ms: number }> {
   const startMs = performance.now();
-  const response = await asked("/", { "accept-encoding": "gzip" });
+  const response = await asked(port, "/", { "accept-encoding": "gzip" });
   let bytes = 0;
   for await (const chunk of response) bytes += (chunk as Buffer).length;
   return { bytes, ms: performance.now() - startMs };
 }
 
-async function openStream(): Promise<{ readonly bytes: () => number; readonly close: () => void }> {
-  const response = await asked("/events", {});
+async function openStream(port: number): Promise<{ readonly bytes: () => number; readonly close: () => void }> {
+  const response = await asked(port, "/events", {});
   let bytes = 0;
   response.on("data", (chunk: Buffer) => {
     bytes += chunk.length;
@@ -78,7 +83,7 @@ async function openStream(): Promise<{ readonly bytes: () => number; readonly cl
   return { bytes: () => bytes, close: () => response.destroy() };
 }
 
-function asked(path: string, headers: Record<string, string>): Promise<IncomingMessage> {
+function asked(port: number, path: string, headers: Record<string, string>): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     request({ host: "127.0.0.1", port, path, headers, agent: false }, resolve).on("error", reject).end();
   });

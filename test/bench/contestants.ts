@@ -88,7 +88,7 @@ const env = {
   AWS_EC2_METADATA_DISABLED: "true",
 };
 
-export function startPool(endpoint: string, mode: "plain" | "cached"): Contestant {
+export function startPool(endpoint: string, mode: "plain" | "tuned" | "floor"): Contestant {
   const folder = mkdtempSync(join(tmpdir(), "partnerd-bench-"));
   const child = spawn(process.execPath, [join(here, "pool.ts"), endpoint, mode], {
     env,
@@ -112,6 +112,8 @@ export interface DaemonOptions {
   /** How long a job takes, in ms. */
   readonly jobMs?: number;
   readonly slots?: number;
+  /** Where it leaves a CPU profile of each thread when it ends; absent: none is taken. */
+  readonly profiles?: string;
 }
 
 export function startDaemon(options: DaemonOptions): Contestant {
@@ -147,11 +149,15 @@ export function startDaemon(options: DaemonOptions): Contestant {
   // As the image and the systemd unit start it.
   const child = spawn(
     process.execPath,
-    ["--max-semi-space-size=4", join(here, "../../dist/main.js"), "run", "-c", path],
+    ["--max-semi-space-size=4", ...profiling(options.profiles), join(here, "../../dist/main.js"), "run", "-c", path],
     {
       env,
       stdio: ["ignore", "pipe", "pipe"],
     },
   );
   return new Contestant(child, folder);
+}
+
+function profiling(folder: string | undefined): readonly string[] {
+  return folder === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${folder}`, "--cpu-prof-interval=500"];
 }

@@ -11,13 +11,22 @@ export interface Order {
   readonly latencyMs: number;
   /** Jobs per second at most; Infinity as null over IPC. */
   readonly ratePerSecond: number | null;
+  /** They appear at random times, at that rate, instead of evenly. */
+  readonly isPoisson?: boolean;
 }
 
 /** What it tells the parent. */
 export type Told =
   | { readonly type: "listening"; readonly port: number }
   /** All jobs of the order were given out and have their results. */
-  | { readonly type: "done"; readonly elapsedMs: number; readonly calls: number; readonly polls: number };
+  | {
+      readonly type: "done";
+      readonly elapsedMs: number;
+      readonly calls: number;
+      readonly polls: number;
+      /** From each job's appearance until it is picked up: its details are asked for. Only for a Poisson order. */
+      readonly appearedToDetailsMs?: readonly number[];
+    };
 
 let order: Order = { jobs: 0, latencyMs: 0, ratePerSecond: null };
 let given = 0;
@@ -36,6 +45,7 @@ function randoms(bytes: number): string {
   return pool.slice(at, at + length) + (serial % 1_679_616).toString(36).padStart(4, "0");
 }
 
+const idOf = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, "0")}`;
 const clientId = "11111111-2222-4333-8444-555555555555";
 const details = (id: string) =>
   `{"jobDetails":{"__type":"ThirdPartyJobDetails","id":"${id}","nonce":"3","data":{"actionTypeId":{"category":"Test",` +
@@ -47,9 +57,19 @@ const details = (id: string) =>
     .replace(/[^A-Za-z0-9]/g, "X")
     .toUpperCase()}","secretAccessKey":"${randoms(30)}","sessionToken":"IQoJb3JpZ2luX2Vj${randoms(300)}"}}}}`;
 
+/** When each job of a Poisson order appears, ms after the order. */
+let appearances: number[] = [];
+let waits: number[] = [];
+const appearedAtMs = new Map<string, number>();
+
 function freeToGive(): number {
   const left = order.jobs - given;
   if (order.ratePerSecond === null) return left;
+  if (order.isPoisson) {
+    const nowMs = performance.now() - startedMs;
+    const due = appearances.findIndex((atMs) => atMs > nowMs);
+    return (due < 0 ? order.jobs : due) - given;
+  }
   const due = Math.floor(((performance.now() - startedMs) / 1_000) * order.ratePerSecond);
   return Math.min(left, Math.max(0, due - given));
 }
@@ -61,17 +81,25 @@ function answer(target: string, body: string): string {
     const size = Math.min(freeToGive(), Number(/"maxBatchSize":\s*(\d+)/.exec(body)?.[1] ?? 1));
     const jobs: string[] = [];
     for (let index = 0; index < size; index++) {
-      given += 1;
       serial += 1;
-      jobs.push(`{"clientId":"${clientId}","jobId":"00000000-0000-4000-8000-${String(serial).padStart(12, "0")}"}`);
+      if (order.isPoisson) appearedAtMs.set(idOf(serial), startedMs + (appearances[given] ?? 0));
+      given += 1;
+      jobs.push(`{"clientId":"${clientId}","jobId":"${idOf(serial)}"}`);
     }
     return `{"jobs":[${jobs.join(",")}]}`;
   }
-  if (target.endsWith("GetThirdPartyJobDetails")) return details(/"jobId":\s*"([^"]+)"/.exec(body)?.[1] ?? "");
+  if (target.endsWith("GetThirdPartyJobDetails")) {
+    const id = /"jobId":\s*"([^"]+)"/.exec(body)?.[1] ?? "";
+    const atMs = appearedAtMs.get(id);
+    if (atMs !== undefined) waits.push(performance.now() - atMs);
+    appearedAtMs.delete(id);
+    return details(id);
+  }
   if (target.endsWith("AcknowledgeThirdPartyJob")) return '{"status":"InProgress"}';
   results += 1;
   if (results === order.jobs) {
-    tell({ type: "done", elapsedMs: performance.now() - startedMs, calls, polls });
+    const appearedToDetailsMs = order.isPoisson ? { appearedToDetailsMs: waits } : {};
+    tell({ type: "done", elapsedMs: performance.now() - startedMs, calls, polls, ...appearedToDetailsMs });
   }
   return "";
 }
@@ -134,6 +162,14 @@ process.on("message", (message: Order) => {
   calls = 0;
   polls = 0;
   startedMs = performance.now();
+  waits = [];
+  let atMs = 0;
+  appearances = order.isPoisson
+    ? Array.from(
+        { length: order.jobs },
+        () => (atMs += (-Math.log(1 - Math.random()) * 1_000) / (order.ratePerSecond ?? 1)),
+      )
+    : [];
 });
 process.on("disconnect", () => process.exit(0));
 server.listen(0, "127.0.0.1", () => tell({ type: "listening", port: (server.address() as AddressInfo).port }));

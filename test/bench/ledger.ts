@@ -25,7 +25,7 @@ const story: readonly JobEvent[] = [
   { type: "report-accepted" },
 ];
 
-const [part = "all", path = ""] = process.argv.slice(2);
+const [part = "all", path = ""] = import.meta.main ? process.argv.slice(2) : [];
 const parts: Record<string, () => Promise<void>> = {
   memory: () => cost("memory"),
   sqlite: () => cost("sqlite"),
@@ -33,8 +33,16 @@ const parts: Record<string, () => Promise<void>> = {
   start: () => startUp(),
   size: () => size(),
 };
-if (part === "all") everyPart();
-else await parts[part]?.();
+if (import.meta.main) {
+  if (part === "all") everyPart();
+  else await parts[part]?.();
+}
+
+/** Every part, which prints for itself. */
+export async function run(): Promise<readonly []> {
+  everyPart();
+  return [];
+}
 
 function everyPart(): void {
   for (const name of Object.keys(parts)) {

@@ -57,7 +57,7 @@ async function fromAppearance(endpoint: Endpoint, { isSmoke }: BenchOptions): Pr
     const interval = `${intervalMs}ms`;
     const daemon = startDaemon({ endpoint: endpoint.url, minInterval: interval, maxInterval: interval });
     try {
-      const seconds = isSmoke ? 1 : 20;
+      const seconds = isSmoke ? 1 : 15;
       await endpoint.give({ jobs: 1, latencyMs: 0, ratePerSecond: null });
       // The gaps between polls are the interval's from the second on.
       await wait(2 * intervalMs);

@@ -20,6 +20,7 @@ const takes = "test/unit/ledger/dynamodb/takes.test.ts";
 const lateCopies = "test/unit/ledger/dynamodb/late-copies.test.ts";
 const handedOffers = "test/unit/ledger/dynamodb/handed-offers.test.ts";
 const faults = "test/unit/codepipeline/gateway-faults.test.ts";
+const patternCalls = "test/unit/codepipeline/pattern-calls.test.ts";
 const inFlight = "test/unit/engine/in-flight.test.ts";
 const claiming = "test/unit/engine/claiming.test.ts";
 const reporting = "test/unit/engine/reporting.test.ts";
@@ -258,6 +259,48 @@ export const mutants = [
       if (!wanted) slot?.free();
       const isTaken = slot !== undefined && wanted !== undefined && (await runner.take(polled, wanted, slot, answeredMs, offer));`,
     tests: ["test/integration/reload.test.ts"],
+  },
+  {
+    name: "a request is followed with the credentials of before",
+    file: "src/codepipeline/pattern-calls.ts",
+    find: "known?.credentials !== credentials || ",
+    replace: "",
+    tests: [patternCalls],
+  },
+  {
+    name: "an answer that is no success is taken for one",
+    file: "src/codepipeline/pattern-calls.ts",
+    find: "if (statusCode < 200 || statusCode > 299) return undefined;",
+    replace: "",
+    tests: [patternCalls],
+  },
+  {
+    name: "the key of yesterday signs the calls of today",
+    file: "src/codepipeline/request-pattern.ts",
+    find: "if (this.#key && this.#day === day) return this.#key;",
+    replace: "if (this.#key) return this.#key;",
+    tests: [patternCalls],
+  },
+  {
+    name: "a request with a header that changes is followed",
+    file: "src/codepipeline/request-pattern.ts",
+    find: "if (!Object.keys(headers).every((name) => constant.includes(name) || varying.includes(name))) return undefined;",
+    replace: "",
+    tests: [patternCalls],
+  },
+  {
+    name: "calls that follow another do not correct the clock",
+    file: "src/codepipeline/pattern-calls.ts",
+    find: "config.httpAuthSchemes[0]?.signer.successHandler?.(response as never, sent);",
+    replace: "",
+    tests: [patternCalls],
+  },
+  {
+    name: "a slow disk keeps the slot of a job whose result is out",
+    file: "src/engine/reporting.ts",
+    find: "  flight.slot.free();\n",
+    replace: "",
+    tests: [reporting],
   },
   {
     name: "never makes a new client when its credentials are refused",

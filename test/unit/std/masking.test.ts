@@ -253,6 +253,22 @@ describe("secrets that are spelled out only when a text could hold them", () => 
     }
   });
 
+  it("are masked wherever they stand in whatever text", () => {
+    const between = fc.string({ unit: fc.constantFrom(...'aZ09+/=%.~-_ "\\:,{}ä€'), maxLength: 90 });
+    const secret = fc.oneof(
+      fc.string({ unit: fc.constantFrom(..."abcXYZ0189"), minLength: 16, maxLength: 60 }),
+      fc.string({ unit: fc.constantFrom(..."abcXYZ0189+/=.~-_"), minLength: 40, maxLength: 90 }),
+    );
+    fc.assert(
+      fc.property(between, secret, between, (before, value, after) => {
+        const masker = new Masker();
+        masker.keep([value]);
+        expect(masker.mask(before + value + after)).not.toContain(value);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   it("are forgotten in their turn, spelled out or not", () => {
     const masker = new Masker();
     for (let index = 0; index < 12_000; index++) masker.keep([`ABCDEFGHIJKLMNOP${index}`])();

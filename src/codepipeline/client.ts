@@ -75,7 +75,8 @@ export class RegionClient {
   readonly #client: CodePipelineClient;
   #renewedMs = Number.NEGATIVE_INFINITY;
   readonly #callLimitMs: number;
-  readonly #calls = new WeakMap<object, HttpCall>();
+  /** By the inputs of their commands, until the SDK has done with them. */
+  readonly #calls = new Map<object, HttpCall>();
   readonly #stops = new WeakMap<AbortSignal, Set<HttpCall>>();
 
   constructor(options: RegionClientOptions) {
@@ -143,6 +144,7 @@ export class RegionClient {
       const finish = () => {
         clearTimeout(limit);
         stops.delete(call);
+        this.#calls.delete(command.input);
       };
       this.#calls.set(command.input, call);
       this.#client.send(command as never).then(

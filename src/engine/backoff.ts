@@ -35,7 +35,7 @@ export const rested: BackoffState = { empty: 0, failed: 0, throttled: 0 };
 
 /** An empty poll multiplies the interval by this. */
 const emptyFactor = 1.5;
-/** Polls of a fleet drift apart: each rest is shortened by up to this part. */
+/** Polls of a fleet drift apart: by this part of a rest, half of it either way, so that there are no more than it says. */
 const jitterPart = 0.2;
 /** A poller that was denied tries again within this time, however long the configured intervals are. */
 const refusedMaxMs = 60_000;
@@ -51,13 +51,13 @@ export function next(
     case "full":
       return { state: rested, restMs: 0 };
     case "some":
-      return { state: rested, restMs: shortened(policy.minIntervalMs, random) };
+      return { state: rested, restMs: spread(policy.minIntervalMs, random) };
     case "empty": {
       const intervalMs = Math.min(
         policy.maxIntervalMs,
         policy.minIntervalMs * emptyFactor ** Math.min(state.empty, 100),
       );
-      return { state: { empty: state.empty + 1, failed: 0, throttled: 0 }, restMs: shortened(intervalMs, random) };
+      return { state: { empty: state.empty + 1, failed: 0, throttled: 0 }, restMs: spread(intervalMs, random) };
     }
     case "failed": {
       const isThrottled = result.fault === "throttled";
@@ -81,6 +81,6 @@ export function next(
   }
 }
 
-function shortened(ms: number, random: () => number): number {
-  return ms * (1 - jitterPart * random());
+function spread(ms: number, random: () => number): number {
+  return ms * (1 + jitterPart * (random() - 0.5));
 }

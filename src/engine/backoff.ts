@@ -36,6 +36,8 @@ export const rested: BackoffState = { empty: 0, failed: 0, throttled: 0 };
 /** An empty poll multiplies the interval by this. */
 const emptyFactor = 1.5;
 /** Polls of a fleet drift apart: by this part of a rest, half of it either way, so that there are no more than it says. */
+const driftPart = 0.1;
+/** Polls that fail wait longer by up to this part. */
 const jitterPart = 0.2;
 /** A poller that was denied tries again within this time, however long the configured intervals are. */
 const refusedMaxMs = 60_000;
@@ -82,5 +84,5 @@ export function next(
 }
 
 function spread(ms: number, random: () => number): number {
-  return ms * (1 + jitterPart * (random() - 0.5));
+  return ms * (1 + driftPart * (random() - 0.5));
 }

@@ -37,7 +37,7 @@ class FakeNetwork {
       this.sent.push(request);
       queueMicrotask(() => {
         const { status, headers, body } = this.answer(request);
-        reader.begun?.();
+        reader.begun?.("host");
         reader.answered({ status, headers });
         reader.bytes(Buffer.from(body));
         reader.ended();
@@ -183,7 +183,10 @@ function plainClient(
     region,
     ...(endpoint === undefined ? {} : { endpoint }),
     userAgentAppId: appId,
-    ...(credentials === undefined ? {} : { credentials }),
+    // The user agent tells credentials that are given from those that are asked for, as ours are.
+    ...(credentials === undefined
+      ? {}
+      : { credentials: typeof credentials === "function" ? credentials : async () => credentials }),
     maxAttempts: 1,
     systemClockOffset: skewMs,
     requestHandler: new Transport(options()),

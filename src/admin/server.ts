@@ -1,11 +1,12 @@
 // The admin port: opened where it may be, hardened against slow and greedy clients, and closed within a limit.
 // What it answers is in routes.ts.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { isLoopback, reachableUrl } from "../std/addresses.js";
 import type { Clock } from "../std/clock.js";
 import { codeOf } from "../std/errors.js";
+import { createServer } from "../std/node-http.js";
 import { type ConnectionLimits, Connections } from "./connections.js";
 import { type RouteOptions, Routes } from "./routes.js";
 import { Strangers, type WrongToken } from "./strangers.js";

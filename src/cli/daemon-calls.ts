@@ -1,10 +1,10 @@
 // Asks the admin port of the daemon that runs with the same configuration, with its token if it has one. Every call has
 // a limit of time and of size; a closed port is an answer too.
-import { request } from "node:http";
 import type { Config } from "../config/config.js";
 import { reachableUrl } from "../std/addresses.js";
 import { BoundedBytes } from "../std/bounded.js";
 import { codeOf } from "../std/errors.js";
+import { request } from "../std/node-http.js";
 
 /** `off`: the configuration opens no admin port. `nobody`: nothing listens there, or it does not answer. */
 export type DaemonAnswer =

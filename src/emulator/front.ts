@@ -2,9 +2,9 @@
 // listening for a while. Knows nothing of what the calls mean.
 
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { BoundedBytes } from "../std/bounded.js";
+import { createServer } from "../std/node-http.js";
 import type { ApiRequest } from "./job-api.js";
 
 /** Largest body of an API call in bytes: well above the largest that the model allows. */

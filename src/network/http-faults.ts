@@ -1,7 +1,7 @@
 // What a call over HTTP fails by, under the system's names: undici has its own for what Node's client calls ECONNRESET
 // or ETIMEDOUT, and whoever reads a log, a metric or a runbook knows the latter. Nothing of a request is in an error.
-import { validateHeaderValue } from "node:http";
 import { codeOf } from "../std/errors.js";
+import { validateHeaderValue } from "../std/node-http.js";
 
 /** The call had no whole answer. `code` is the system's, Node's or OpenSSL's name for why. */
 export class HttpFault extends Error {

@@ -9,14 +9,15 @@ if (tooOld !== undefined) {
 }
 // Node would open its inspector: a port for whoever may send a signal.
 process.on("SIGUSR1", () => {});
+const { useCompileCache } = await import("./std/compile-cache.js");
+useCompileCache();
 const { Threads } = await import("./std/threads.js");
 const threads = new Threads();
-const { runCli } = await import("./cli/cli.js");
 
 /** What a busy disk may still need; a thread that hangs longer is left behind. */
 const threadsEndMs = 500;
 
-const code = await runCli(process.argv.slice(2));
+const code = await run(process.argv.slice(2));
 // Registered last, so that it comes after whoever flushes something at the exit.
 if (!(await threads.end(threadsEndMs))) process.once("exit", endWithoutThreads);
 // Not exitCode alone: a timer or socket that a module handler left open would keep the process for ever.
@@ -35,4 +36,21 @@ function endWithoutThreads(code: number): void {
   }
   // Node before 22.15 has no execve.
   process.kill(process.pid, "SIGKILL");
+}
+
+/** The exit code. Each way loads only what it needs. */
+async function run(argv: readonly string[]): Promise<number> {
+  const { probeOf, runProbe } = await import("./cli/quick-healthcheck.js");
+  const probe = probeOf(argv);
+  if (probe) {
+    const { isWithoutDirectory, processIo } = await import("./cli/io.js");
+    try {
+      return await runProbe(probe, processIo());
+    } catch (error) {
+      // Said below, as of every command.
+      if (!isWithoutDirectory(error)) throw error;
+    }
+  }
+  const { runCli } = await import("./cli/cli.js");
+  return runCli(argv);
 }

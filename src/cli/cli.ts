@@ -19,7 +19,7 @@ import {
   wordsFlag,
 } from "./flags.js";
 import { handlerKinds, type InitKind, type InitLanguage, initLanguages } from "./init-choices.js";
-import { type Io, isWithoutDirectory } from "./io.js";
+import { type Io, isWithoutDirectory, processIo } from "./io.js";
 
 /** Runs one command. Resolves with the exit code; never rejects. */
 export async function runCli(argv: readonly string[], io: Io = processIo()): Promise<number> {
@@ -307,20 +307,3 @@ Exit codes:
   75  stopped while results are owed or jobs unfinished; they are in the ledger
   78  wrong configuration
 `;
-
-function processIo(): Io {
-  // Whoever reads us may stop reading: `partnerd print-config | head -1` is no error.
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
-    });
-  }
-  return {
-    out: (text) => process.stdout.write(text),
-    err: (text) => process.stderr.write(text),
-    environment: process.env,
-    get directory() {
-      return process.cwd();
-    },
-  };
-}

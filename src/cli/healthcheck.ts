@@ -1,13 +1,13 @@
 // `partnerd healthcheck`: asks the admin port of a daemon on this machine, for Docker's HEALTHCHECK. Always answers
 // within its limit, and works while the rest of the configuration is wrong: the daemon that runs read an earlier one.
 
-import { request } from "node:http";
-import type { LoadOptions } from "../config/load.js";
-import { loadAdminAddress } from "../config/load.js";
+import { loadAdminAddress } from "../config/admin-address.js";
+import type { LoadOptions } from "../config/find-files.js";
 import { ConfigError, printMistake } from "../config/mistakes.js";
 import { reachableUrl } from "../std/addresses.js";
 import { BoundedBytes } from "../std/bounded.js";
 import { codeOf } from "../std/errors.js";
+import { request } from "../std/node-http.js";
 import { oneLine } from "../std/one-line.js";
 import { exitCodes } from "./exit-codes.js";
 import type { Io } from "./io.js";

@@ -15,3 +15,21 @@ export interface Io {
 export function isWithoutDirectory(error: unknown): boolean {
   return error instanceof Error && "syscall" in error && error.syscall === "uv_cwd";
 }
+
+/** The process itself. */
+export function processIo(): Io {
+  // Whoever reads us may stop reading: `partnerd print-config | head -1` is no error.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
+  return {
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    environment: process.env,
+    get directory() {
+      return process.cwd();
+    },
+  };
+}

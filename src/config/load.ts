@@ -1,14 +1,14 @@
 // From files, environment and flags to a frozen Config, or to a ConfigError with every mistake at once.
 // Order: flags over environment over files (later ones over earlier) over defaults.
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { isThere } from "../std/text-file.js";
+import { join } from "node:path";
 import { formatDuration } from "../std/units.js";
 import type { Config } from "./config.js";
 import { configOf } from "./config.js";
-import type { Environment, Override } from "./environment.js";
+import type { Environment } from "./environment.js";
 import { fromEnvironment, fromFlags } from "./environment.js";
 import { readConfigFile } from "./file.js";
+import { filesOf, type LoadOptions } from "./find-files.js";
 import { treeOfObject } from "./given.js";
 import type { Mistake } from "./mistakes.js";
 import { ConfigError, Findings } from "./mistakes.js";
@@ -21,19 +21,7 @@ import type { Branch } from "./tree.js";
 import { laidOver } from "./tree.js";
 import { valuesOf } from "./values.js";
 
-/** Where a configuration is looked for. */
-export interface LoadOptions {
-  /** Files in order, later ones win; none: PARTNERD_CONFIG, then the usual places. */
-  readonly files: readonly string[];
-  readonly environment: Environment;
-  /** The working directory. */
-  readonly directory: string;
-  readonly overrides: readonly Override[];
-  /** A program's own: instead of files. */
-  readonly object?: unknown;
-  /** Names of handlers that a program gives as functions, over those of files or object. */
-  readonly functions?: readonly string[];
-}
+export type { LoadOptions } from "./find-files.js";
 
 /** A configuration that can be used. */
 export interface Loaded {
@@ -52,18 +40,6 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   if (!config) throw new ConfigError(findings.mistakes);
   return { config, settings, warnings: findings.warnings, files };
 }
-
-/** Where the admin port is, whatever else may be wrong with the configuration: a probe asks a daemon that runs. */
-export async function loadAdminAddress(options: LoadOptions): Promise<{ host: string; port: number }> {
-  // Without any file, the environment and the defaults say it.
-  const { settings, findings, isWhole } = await readAll(options);
-  if (!isWhole || !settings.isSound("admin.host", "admin.port")) throw new ConfigError(findings.mistakes);
-  const { host, port } = valuesOf(schema.admin, "admin", settings);
-  return { host, port };
-}
-
-/** The usual places, the first that exists is taken. */
-const usualFiles = ["partnerd.yaml", "/etc/partnerd/partnerd.yaml"];
 
 interface Read {
   /** Absent when there are mistakes. */
@@ -102,17 +78,6 @@ async function readAll(options: LoadOptions): Promise<Read> {
   const draft = valuesOf(schema, "", settings);
   checkRules({ draft, settings, environment });
   return findings.mistakes.length > 0 ? found : { ...found, config: configOf(draft) };
-}
-
-/** The files to read; none, and a mistake, when there is no configuration anywhere. */
-async function filesOf(options: LoadOptions, findings: Findings): Promise<readonly string[]> {
-  if (options.files.length > 0) return options.files;
-  const named = options.environment["PARTNERD_CONFIG"];
-  if (named) return [named];
-  for (const file of usualFiles) if (await isThere(resolve(options.directory, file))) return [file];
-  const what = `no configuration found: neither -c nor PARTNERD_CONFIG is given, and neither ${usualFiles.join(" nor ")} exists`;
-  findings.mistake(undefined, what, "`partnerd init` writes one to start from");
-  return [];
 }
 
 /** In the configuration, a handler that is a function is a module without a file, in this thread. */

@@ -1,6 +1,5 @@
 // Whether this Node can run partnerd, and what to do if it cannot. Loaded by any Node that loads modules at all, so it
 // uses nothing that an old one lacks.
-import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
@@ -32,7 +31,10 @@ export function nodeTooOld(
 /** The Node of the npm package `node`, if that is installed where this package looks for others. */
 function givenNode(): string | undefined {
   try {
-    const manifest = createRequire(import.meta.url).resolve("node/package.json");
+    const require = createRequire(import.meta.url);
+    // An import of node:fs would load its streams, which costs a health check 7 of 90 ms.
+    const { existsSync } = require("node:fs") as typeof import("node:fs");
+    const manifest = require.resolve("node/package.json");
     const path = join(dirname(manifest), "bin", "node");
     return existsSync(path) ? path : undefined;
   } catch {

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { loadAdminAddress, loadConfig } from "../../../src/config/load.js";
+import { loadConfig } from "../../../src/config/load.js";
 import { describePlace } from "../../../src/config/mistakes.js";
 import { Secret } from "../../../src/job/secret.js";
 import { folder, least, load, mistakesOf, optionsFor, warningsOf, webhookSecret } from "./support.js";
@@ -428,24 +428,5 @@ describe("warnings", () => {
     ],
   ])("tell of %s", async (_, text, warnings) => {
     expect(await warningsOf(text)).toEqual(warnings);
-  });
-});
-
-describe("the admin port's address", () => {
-  it("is known while everything else is wrong", async () => {
-    const options = optionsFor("admin: { port: 8000 }\ncolour: red\nactionTypes: 5\n");
-    expect(await loadAdminAddress(options)).toEqual({ host: "127.0.0.1", port: 8_000 });
-  });
-
-  it("is the default's, or the environment's, without any file", async () => {
-    const options = { files: [], directory: folder(), overrides: [] };
-    expect(await loadAdminAddress({ ...options, environment: {} })).toEqual({ host: "127.0.0.1", port: 9_464 });
-    expect(await loadAdminAddress({ ...options, environment: { PARTNERD_ADMIN_PORT: "81" } })).toMatchObject({
-      port: 81,
-    });
-  });
-
-  it.each(["admin: { port: high }", "admin: {", ""])("is not guessed when %j is all there is", async (text) => {
-    await expect(loadAdminAddress(optionsFor(text))).rejects.toThrow(/partnerd\.yaml:1/);
   });
 });

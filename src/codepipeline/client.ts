@@ -4,6 +4,7 @@ import { CodePipelineClient } from "@aws-sdk/client-codepipeline";
 import type { Region } from "../job/job.js";
 import { CredentialsTimeout, isCredentialRefusal } from "../network/credentials/credentials-fault.js";
 import type { RenewedCredentials } from "../network/credentials/renewed-credentials.js";
+import type { HttpClient } from "../network/http-client.js";
 import { maskError } from "../std/errors.js";
 import type { Proxies } from "../std/proxies.js";
 import { type AccountAccess, accountCredentials } from "./account-credentials.js";
@@ -24,6 +25,8 @@ export interface RegionClientOptions {
   readonly socketTimeoutMs: number;
   /** For one whole call, body included. */
   readonly requestTimeoutMs: number;
+  /** Whose connections it uses, and never closes; left out: its own. */
+  readonly http?: HttpClient;
   /** Left out: the SDK's default credential chain finds some. */
   readonly credentials?: GivenCredentials | undefined;
   /** For what errors say; left out: they say it as it came. */

@@ -2,6 +2,7 @@
 // each. A changed configuration keeps the clients that it still needs, with their connections and what they learned of
 // the clock.
 import { type ActionOwner, defaultAccount, type Place, placeFrom, placeName, placeText } from "../job/job.js";
+import type { HttpClient } from "../network/http-client.js";
 import type { Clock } from "../std/clock.js";
 import type { ClientTokens } from "../tokens/tokens.js";
 import type { AccountAccess } from "./account-credentials.js";
@@ -9,6 +10,7 @@ import { type ApiCall, RegionClient, type RegionClientOptions } from "./client.j
 import { CustomGateway } from "./custom.js";
 import type { JobGateway } from "./gateway.js";
 import { ThirdPartyGateway } from "./third-party.js";
+import { awsConnections } from "./transport.js";
 
 export interface GatewaysOptions {
   readonly aws: Omit<RegionClientOptions, "region" | "account" | "onCall"> & {
@@ -38,10 +40,13 @@ export class Gateways {
   readonly #places = new Map<string, PlaceParts>();
   /** Of accounts that are reached in another way now. */
   readonly #replaced: RegionClient[] = [];
+  /** Of all accounts: each call is signed for itself, and a thousand pollers seldom poll at the same moment. */
+  readonly #http: HttpClient;
   #clientCooldownMs: number;
 
   constructor(options: GatewaysOptions, settings: GatewaySettings) {
     this.#options = options;
+    this.#http = awsConnections(options.aws);
     this.#clientCooldownMs = settings.clientCooldownMs;
     this.apply(settings);
   }
@@ -94,11 +99,12 @@ export class Gateways {
   close(): void {
     const clients = [...this.#replaced, ...[...this.#places.values()].map(({ client }) => client)];
     for (const client of clients) client.close();
+    this.#http.close();
   }
 
   #client(place: Place, account: AccountAccess): RegionClient {
     const { onCall, ...aws } = this.#options.aws;
     const told = onCall ? { onCall: (call: ApiCall) => onCall({ ...call, ...place }) } : {};
-    return new RegionClient({ ...aws, ...told, account, region: place.region });
+    return new RegionClient({ ...aws, ...told, account, region: place.region, http: this.#http });
   }
 }

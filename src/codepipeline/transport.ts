@@ -19,6 +19,17 @@ export interface TransportOptions {
   readonly socketTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly onServerTime?: (serverMs: number) => void;
+  /** Whose connections it uses, and never closes; left out: its own. */
+  readonly http?: HttpClient;
+}
+
+/** Connections for calls to AWS: `idle` ones outlive the pause between two polls. */
+export function awsConnections({
+  proxies,
+  connectionTimeoutMs,
+}: Pick<TransportOptions, "proxies" | "connectionTimeoutMs">) {
+  // Slots and pollers bound how many calls there are, and their number may change while this lives.
+  return new HttpClient({ proxies, connectionTimeoutMs, idleMs });
 }
 
 /** How far a call came: only what answered it over its own connection can have spoken for CodePipeline. */
@@ -108,9 +119,7 @@ export class Transport {
 
   constructor(options: TransportOptions) {
     this.#options = options;
-    const { proxies, connectionTimeoutMs } = options;
-    // Slots and pollers bound how many calls there are, and their number may change while this lives.
-    this.#client = new HttpClient({ proxies, connectionTimeoutMs, idleMs });
+    this.#client = options.http ?? awsConnections(options);
   }
 
   attach(request: object, call: HttpCall): void {
@@ -156,6 +165,6 @@ export class Transport {
   }
 
   destroy(): void {
-    this.#client.close();
+    if (!this.#options.http) this.#client.close();
   }
 }

@@ -141,6 +141,16 @@ it("lists every package of production and no other, without the network", () => 
   for (const [name, version] of Object.entries(dependencies)) expect(listed).toContain(`${name}@${version}`);
 });
 
+it("no package of production is there twice: two copies of the SDK's core are loaded, compiled and kept both", () => {
+  const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
+    packages: Record<string, { dev?: boolean; devOptional?: boolean }>;
+  };
+  const twice = Object.entries(packages).flatMap(([path, { dev, devOptional }]) =>
+    /node_modules\/.*node_modules\//.test(path) && !dev && !devOptional ? [path] : [],
+  );
+  expect(twice).toEqual([]);
+});
+
 it("the version stands in package.json alone: nothing else changes with it but the lock and the changelog", () => {
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
   const places = globSync(["src/**/*", "config/**/*", "scripts/**/*", ".github/**/*", ".ci/*", "Dockerfile"], {

@@ -1,4 +1,8 @@
 // Which clients there are for the accounts and Regions of a configuration, and which of them a changed one keeps.
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type GatewaySettings, Gateways } from "../../../src/codepipeline/gateways.js";
 import type { Place } from "../../../src/job/job.js";
@@ -13,13 +17,14 @@ const [plain, shop, shopAbroad] = [
   placeOf({ account: "shop", region: "eu-west-1" }),
 ] as [Place, Place, Place];
 
-function given(settings: Partial<GatewaySettings>) {
+function given(settings: Partial<GatewaySettings>, endpoint = "http://127.0.0.1:9") {
   const whole = (change: Partial<GatewaySettings>) => ({ places: [], accounts: {}, clientCooldownMs: 5, ...change });
   const limits = { connectionTimeoutMs: 1_000, socketTimeoutMs: 1_000, requestTimeoutMs: 1_000 };
+  const credentials = { accessKeyId: "AKIA", secretAccessKey: "secret" };
   const tokens = { resolve: () => Promise.reject(new Error("none")), forget: () => {}, close: async () => {} };
   const gateways = new Gateways(
     {
-      aws: { endpoint: "http://127.0.0.1:9", appId: "partnerd", proxies: Proxies.from({}), ...limits },
+      aws: { endpoint, appId: "partnerd", proxies: Proxies.from({}), credentials, ...limits },
       tokens,
       clock: new FakeClock(),
     },
@@ -51,5 +56,25 @@ describe("gateways", () => {
     apply({ places: [plain, shop], accounts: { shop: { ...role("111111111111"), externalId: "new" } } });
     expect(gateways.client(plain)).toBe(before[0]);
     expect(gateways.client(shop)).not.toBe(before[1]);
+  });
+
+  it("share connections over accounts and Regions, which end with all of them", async () => {
+    const server = createServer((_, response) => response.end('{"jobs":[]}'));
+    onTestFinished(() => void server.close());
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const sockets = new Set<Socket>();
+    server.on("connection", (socket: Socket) => sockets.add(socket));
+    const places = [plain, shop, shopAbroad];
+    const { gateways } = given({ places }, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const actionType = { category: "Test", owner: "Custom", provider: "Acme", version: "1" } as const;
+    for (const place of places) {
+      await gateways.get(place, "Custom").poll(actionType, 1, new AbortController().signal);
+      // Only in the next turn is the connection free for another call.
+      await nextTurn();
+    }
+    expect(sockets.size).toBe(1);
+    const ended = Promise.all([...sockets].map((socket) => once(socket, "close")));
+    gateways.close();
+    await ended;
   });
 });

@@ -23,13 +23,20 @@ export interface TransportOptions {
   readonly http?: HttpClient;
 }
 
-/** Connections for calls to AWS: `idle` ones outlive the pause between two polls. */
+/**
+ * Most connections to one endpoint. With 10,000 slots as many calls may be wanted at one moment; each connection holds 10
+ * to 80 KB, and so many are more than one process can keep busy unless a call takes longer than 300 ms.
+ */
+const maxConnections = 256;
+
+/** Connections for calls to AWS; idle ones outlive the pause between two polls. */
 export function awsConnections({
   proxies,
   connectionTimeoutMs,
-}: Pick<TransportOptions, "proxies" | "connectionTimeoutMs">) {
-  // Slots and pollers bound how many calls there are, and their number may change while this lives.
-  return new HttpClient({ proxies, connectionTimeoutMs, idleMs });
+  requestTimeoutMs,
+}: Pick<TransportOptions, "proxies" | "connectionTimeoutMs" | "requestTimeoutMs">): HttpClient {
+  const queueTimeoutMs = connectionTimeoutMs + requestTimeoutMs;
+  return new HttpClient({ proxies, connectionTimeoutMs, idleMs, maxConnections, queueTimeoutMs });
 }
 
 /** How far a call came: only what answered it over its own connection can have spoken for CodePipeline. */

@@ -19,6 +19,8 @@ export interface HttpClientOptions {
   readonly idleMs: number;
   /** Most connections to one host; left out: as many as there are calls. */
   readonly maxConnections?: number;
+  /** Longest wait for one of these and for all that `connectionTimeoutMs` is for; left out: the latter. */
+  readonly queueTimeoutMs?: number;
 }
 
 /** One request. A body of bytes is sent with its length. */
@@ -71,7 +73,8 @@ export class HttpClient {
   /** Sends one request; the reader hears how it goes. */
   send(request: HttpRequest, reader: AnswerReader): Exchange {
     const proxy = this.#options.proxies.of(request.url);
-    const exchange = new Exchange({ request, reader, proxy, connectionTimeoutMs: this.#options.connectionTimeoutMs });
+    const { connectionTimeoutMs, queueTimeoutMs = connectionTimeoutMs } = this.#options;
+    const exchange = new Exchange({ request, reader, proxy, connectionTimeoutMs: queueTimeoutMs });
     const { url, method, headers, body = null } = request;
     const path = request.path ?? url.pathname + url.search;
     const common = { method, body, headers };

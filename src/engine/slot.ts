@@ -48,59 +48,85 @@ export interface SlotBase {
 }
 
 /** A slot of a poller, held from the beginning or not. */
-export function slotOf({ count, wait, release, serve }: SlotBase, first: "working" | "none"): Slot {
-  let is: "none" | "working" | "owed" | "freed" = first;
-  let isAwaiting = false;
-  if (first === "working") count.working += 1;
-  const isFreed = () => is === "freed";
-  const become = (next: typeof is): void => {
-    const was = is;
-    is = next;
+export function slotOf(base: SlotBase, first: "working" | "none"): Slot {
+  return new PollerSlot(base, first);
+}
+
+/** A class, and not an object of closures: each job in flight holds one, and those took 1.5 KB more of it. */
+class PollerSlot implements Slot {
+  readonly #base: SlotBase;
+  #is: "none" | "working" | "owed" | "freed";
+  #isAwaiting = false;
+
+  constructor(base: SlotBase, first: "working" | "none") {
+    this.#base = base;
+    this.#is = first;
+    if (first === "working") base.count.working += 1;
+  }
+
+  get isWorking(): boolean {
+    return this.#is === "working";
+  }
+
+  whileWaiting<T>(wait: () => Promise<T>): Promise<T> {
+    if (this.#is === "working" || this.#is === "none") this.#become("owed");
+    return wait();
+  }
+
+  yield(): void {
+    if (this.#is === "working") this.#become("none");
+  }
+
+  awaitOffer(): void {
+    if (this.#is === "freed" || this.#isAwaiting) return;
+    this.#isAwaiting = true;
+    this.#base.count.awaiting += 1;
+    this.#base.serve();
+  }
+
+  async work(signal: AbortSignal): Promise<boolean> {
+    if (this.#is === "working") return true;
+    const reservation = await this.#base.wait("work", signal);
+    if (!reservation) return false;
+    if (this.#isFreed()) reservation.giveBack();
+    else this.#become("working");
+    return !this.#isFreed();
+  }
+
+  async owe(signal: AbortSignal): Promise<boolean> {
+    if (this.#is !== "none") return true;
+    if (!(await this.#base.wait("owe", signal))) return false;
+    if (this.#isUnused()) {
+      this.#is = "owed";
+      return true;
+    }
+    this.#base.count.owed -= 1;
+    this.#base.serve();
+    return false;
+  }
+
+  free(): void {
+    if (this.#isAwaiting) this.#base.count.awaiting -= 1;
+    this.#isAwaiting = false;
+    if (this.#is !== "freed") this.#become("freed");
+  }
+
+  /** It may have become so during a wait. */
+  #isFreed(): boolean {
+    return this.#is === "freed";
+  }
+
+  #isUnused(): boolean {
+    return this.#is === "none";
+  }
+
+  #become(next: "none" | "working" | "owed" | "freed"): void {
+    const { count, release, serve } = this.#base;
+    const was = this.#is;
+    this.#is = next;
     if (was === "owed" || was === "working") count[was] -= 1;
     if (next === "owed" || next === "working") count[next] += 1;
     if (was === "working") release();
     else if (was === "owed") serve();
-  };
-  return {
-    get isWorking() {
-      return is === "working";
-    },
-    whileWaiting: (again) => {
-      if (is === "working" || is === "none") become("owed");
-      return again();
-    },
-    yield: () => {
-      if (is === "working") become("none");
-    },
-    awaitOffer: () => {
-      if (is === "freed" || isAwaiting) return;
-      isAwaiting = true;
-      count.awaiting += 1;
-      serve();
-    },
-    work: async (signal) => {
-      if (is === "working") return true;
-      const reservation = await wait("work", signal);
-      if (!reservation) return false;
-      if (isFreed()) reservation.giveBack();
-      else become("working");
-      return !isFreed();
-    },
-    owe: async (signal) => {
-      if (is !== "none") return true;
-      if (!(await wait("owe", signal))) return false;
-      if (is === "none") {
-        is = "owed";
-        return true;
-      }
-      count.owed -= 1;
-      serve();
-      return false;
-    },
-    free: () => {
-      if (isAwaiting) count.awaiting -= 1;
-      isAwaiting = false;
-      if (is !== "freed") become("freed");
-    },
-  };
+  }
 }

@@ -1,7 +1,7 @@
 // The right to run jobs: slots are taken first, polls come second. One limit for the worker, one for each group of
 // pollers. While they are short, fair-share.ts says whose turn it is.
 import { nextInTurn } from "./fair-share.js";
-import { type Reservation, type Slot, slotOf } from "./slot.js";
+import { type Reservation, type Slot, type SlotBase, slotOf } from "./slot.js";
 
 /** One poller's limits. Pollers of the same `group` share its limit, and its `weight` while slots are short. */
 export interface SlotUser {
@@ -47,6 +47,8 @@ interface PollerCount {
   isOpen: boolean;
   /** Jobs that wait for their turn, in order. The first of each sort stands for all in the queue of the pollers. */
   readonly lines: Readonly<Record<JobWait, Set<Waiter>>>;
+  /** What all slots of the poller share; made with the first. */
+  base?: SlotBase;
 }
 
 /** What a known job waits for: a slot to run in, or permission to be owed without one. */
@@ -265,15 +267,13 @@ export class Slots {
   }
 
   #slot(count: PollerCount, first: "working" | "none"): Slot {
-    return slotOf(
-      {
-        count,
-        wait: (kind, signal) => this.#wait({ count, want: kind === "owe" ? 0 : 1, kind }, signal),
-        release: () => this.#release(count, 1),
-        serve: () => this.#serve(),
-      },
-      first,
-    );
+    count.base ??= {
+      count,
+      wait: (kind, signal) => this.#wait({ count, want: kind === "owe" ? 0 : 1, kind }, signal),
+      release: () => this.#release(count, 1),
+      serve: () => this.#serve(),
+    };
+    return slotOf(count.base, first);
   }
 
   #release(count: PollerCount, size: number): void {

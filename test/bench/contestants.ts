@@ -149,7 +149,15 @@ export function startDaemon(options: DaemonOptions): Contestant {
   // As the image and the systemd unit start it.
   const child = spawn(
     process.execPath,
-    ["--max-semi-space-size=4", ...profiling(options.profiles), join(here, "../../dist/main.js"), "run", "-c", path],
+    [
+      "--max-semi-space-size=16",
+      "--heap-growing-percent=30",
+      ...profiling(options.profiles),
+      join(here, "../../dist/main.js"),
+      "run",
+      "-c",
+      path,
+    ],
     {
       env,
       stdio: ["ignore", "pipe", "pipe"],

@@ -156,8 +156,8 @@ const deeds: Record<Trouble, (world: World, which: Way) => Promise<void>> = {
     world.way.withdraw();
     world.way.set("hangs");
     world.gate.release();
-    const { fault } = await world.rig.event("poll-failed", ({ fault }) => fault.code === "ETIMEDOUT");
-    expect(fault.message).toMatch(named[which]);
+    // On a busy machine a poll with the former credentials may be late, too: it names no way.
+    await world.rig.event("poll-failed", ({ fault }) => fault.code === "ETIMEDOUT" && named[which].test(fault.message));
     await neighbourWorks(world);
     expect(world.way.emulator.job(held)?.status).toBe("InProgress");
     expect(world.way.processes()).toBeLessThan(2);

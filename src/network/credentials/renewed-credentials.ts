@@ -33,6 +33,8 @@ export type Finder = (asking: Asking, tell?: (way: CredentialWay) => void) => Pr
 const renewFromMs = 300_000;
 /** Credentials that end so soon are of no use for a call. */
 const spareMs = 10_000;
+/** Between two searches that nobody waits for: every call asks, and whoever gives credentials may be down. */
+const earlySpacingMs = 5_000;
 /** Both stand in the headers of a request. */
 const fitsHeader = /^[!-~]+$/;
 
@@ -43,6 +45,7 @@ export class RenewedCredentials {
   #last: FoundCredentials | undefined;
   #way: CredentialWay;
   #search: Promise<FoundCredentials> | undefined;
+  #earlyMs = Number.NEGATIVE_INFINITY;
   /** For the SDK. Rejects with CredentialsFault. */
   readonly provider: CredentialProvider;
 
@@ -75,7 +78,11 @@ export class RenewedCredentials {
       if (leftMs > renewFromMs) return last;
       if (leftMs > spareMs) {
         // Whoever gives them may be slow or away: nobody waits for what is not needed yet.
-        this.#found(asking).catch(() => {});
+        const nowMs = performance.now();
+        if (nowMs - this.#earlyMs >= earlySpacingMs) {
+          this.#earlyMs = nowMs;
+          this.#found(asking).catch(() => {});
+        }
         return last;
       }
     }

@@ -736,16 +736,16 @@ export const mutants = [
   },
   {
     name: "works every account by the ordinary chain",
-    file: "src/codepipeline/client.ts",
-    find: "...credentialsOf(this.#options.account, this.#transport),",
-    replace: "...credentialsOf(undefined, this.#transport),",
+    file: "src/codepipeline/account-credentials.ts",
+    find: "const { access = {}, given, limitMs, requestHandler } = options;",
+    replace: "const { given, limitMs, requestHandler } = options;\n  const access: AccountAccess = {};",
     tests: ["test/integration/accounts.test.ts"],
   },
   {
     name: "throws lent credentials away when the token service fails",
-    file: "src/codepipeline/account-credentials.ts",
-    find: "if (last?.expiration && last.expiration.getTime() > Date.now() + spareMs) return last;",
-    replace: "",
+    file: "src/network/credentials/renewed-credentials.ts",
+    find: "if (leftMs > spareMs) {",
+    replace: "if (leftMs > renewFromMs) {",
     tests: ["test/integration/accounts.test.ts"],
   },
   {

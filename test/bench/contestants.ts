@@ -151,7 +151,7 @@ export function startDaemon(options: DaemonOptions): Contestant {
     process.execPath,
     [
       "--max-semi-space-size=16",
-      "--heap-growing-percent=30",
+      "--heap-growing-percent=70",
       ...profiling(options.profiles),
       join(here, "../../dist/main.js"),
       "run",

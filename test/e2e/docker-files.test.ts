@@ -40,7 +40,7 @@ describe("Dockerfile", () => {
     expect(JSON.parse(entry)).toEqual([
       "node",
       "--max-semi-space-size=16",
-      "--heap-growing-percent=30",
+      "--heap-growing-percent=70",
       "/app/dist/main.js",
     ]);
     expect(finalStage).toMatch(/^CMD \["run"\]$/m);

@@ -1,6 +1,5 @@
 // Searches the ended jobs of a ledger file: newest first, part by part, beside the daemon that writes it. It blocks, so
 // it runs in a thread of its own or in a command, never on the thread that serves jobs nor on the one that writes.
-import { statSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import {
   type EndedJob,
@@ -11,15 +10,9 @@ import {
   placeBefore,
 } from "../../job/ended.js";
 import { type JobId, placeOf } from "../../job/job.js";
-import { loadSqlite } from "../../std/sqlite.js";
 import { endedFrom } from "../ended-text.js";
-import { LedgerError } from "../ledger.js";
-import { onlyNameOf } from "./file-name.js";
-import { openingFault } from "./sqlite-faults.js";
-import { migrations, versionOf } from "./sqlite-schema.js";
+import { readLedgerFile } from "./file-reading.js";
 
-/** How long another program's lock is waited for. */
-const busyTimeoutMs = 2_000;
 /** Rows of one part: each is a transaction of about a millisecond, so that the write-ahead log is never held back. */
 const partRows = 500;
 /** Rows that one search looks at. */
@@ -35,26 +28,7 @@ export interface HistoryQuery {
 
 /** One page. Throws LedgerError. */
 export function searchFile({ path, search, limits, nowMs }: HistoryQuery): HistoryPage {
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) {
-    throw new LedgerError("unreadable", `there is no ledger ${path}: no daemon has run with this configuration yet`);
-  }
-  // By another name SQLite would not find the newest changes.
-  onlyNameOf(path);
-  const { DatabaseSync } = loadSqlite();
-  let db: DatabaseSync | undefined;
-  try {
-    db = new DatabaseSync(path, { readOnly: true });
-    db.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA trusted_schema = OFF`);
-    const version = versionOf(db, path, migrations.length);
-    if (version < migrations.length) {
-      throw new LedgerError("unreadable", `the ledger ${path} has the older version ${version}: a start upgrades it`);
-    }
-    return searchRows(db, search, limits, nowMs);
-  } catch (error) {
-    throw openingFault(path, error);
-  } finally {
-    db?.close();
-  }
+  return readLedgerFile(path, (db) => searchRows(db, search, limits, nowMs));
 }
 
 function searchRows(db: DatabaseSync, search: HistorySearch, limits: HistoryLimits, nowMs: number): HistoryPage {

@@ -18,7 +18,7 @@ import { Streams } from "./streams.js";
 
 /** What is known of a job that was named. */
 export type Told =
-  /** `key`: its story is kept here, and goes on. */
+  /** `key`: its story is kept here, and the job still runs. */
   | { readonly kind: "one"; readonly story: JobStory; readonly key?: JobKey }
   | { readonly kind: "none" }
   | { readonly kind: "several"; readonly message: string; readonly keys: readonly JobKey[] }

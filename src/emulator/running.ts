@@ -208,7 +208,7 @@ export class Emulator {
   }
 
   /**
-   * Stops an execution, as StopPipelineExecution does. Waiting, what is in progress goes on to its end. Abandoning, its
+   * Stops an execution, as StopPipelineExecution does. Waiting, what is in progress runs to its end. Abandoning, its
    * jobs are `Abandoned`; answers which. Throws Mistakes for an execution without jobs.
    */
   stopExecution(executionId: string, document: StopDocument = {}): readonly string[] {

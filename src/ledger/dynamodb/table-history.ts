@@ -21,7 +21,7 @@ export interface TableSearch {
   readonly signal: AbortSignal;
 }
 
-/** Where a search goes on: a day, where in it, and how many rows newer ones were passed. */
+/** Where a search continues: a day, where in it, and how many rows newer ones were passed. */
 interface Cursor {
   readonly day: string;
   readonly after?: Item | undefined;

@@ -1,5 +1,5 @@
 // Where credentials come from when nothing else is configured: the places of AWS's default credential chain, in its order.
-// The SDK's own chain goes on after a refusal and tells of the last place only; here the place that is set up decides.
+// The SDK's own chain tries the next place after a refusal and reports the last one only; here the place that is set up decides.
 import type { fromTokenFile } from "@aws-sdk/credential-providers";
 import { parseKnownFiles } from "@smithy/core/config";
 import { containerCredentials, containerUrl } from "./container-credentials.js";

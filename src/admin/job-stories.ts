@@ -1,9 +1,11 @@
 // Keeps the stories of the jobs that run and of the last that ended: a fold over the engine's events and the log's
 // finished lines, bounded in everything. It decides nothing, and all of it goes with the process.
+
 import type { WorkerEvent } from "../engine/events.js";
 import { actionTypeName, type JobKey, jobKeyName } from "../job/job.js";
 import type { JobState } from "../job/lifecycle.js";
 import type { Outcome } from "../job/outcome.js";
+import { TurnoverMap } from "../std/turnover.js";
 import { closeLink, type JobChain, JobChains } from "./job-chains.js";
 import { cutText, type JobStory, type StoryRetry, storyOutcome } from "./job-story.js";
 import { jobFields } from "./log-fields.js";
@@ -48,9 +50,9 @@ export class JobStories {
   readonly #mask: (text: string) => string;
   readonly #limits: StoryLimits;
   /** In the order in which they may be forgotten: an ended one goes to the end when it ends. */
-  readonly #byName = new Map<string, Kept>();
+  readonly #byName = new TurnoverMap<string, Kept>();
   /** By the fields of a job's log lines. */
-  readonly #byLine = new Map<string, Kept>();
+  readonly #byLine = new TurnoverMap<string, Kept>();
   readonly #chains = new JobChains();
   #characters = 0;
 

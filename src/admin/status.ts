@@ -3,6 +3,7 @@
 import type { Held, PollerName, WorkerEvent } from "../engine/events.js";
 import { actionTypeName, type JobKey, jobKeyName, placeFrom, placeName, placeOf, pollerName } from "../job/job.js";
 import type { JobState } from "../job/lifecycle.js";
+import { TurnoverMap } from "../std/turnover.js";
 import { DropBoard } from "./drops.js";
 import { PollRate } from "./poll-rate.js";
 import type {
@@ -23,7 +24,7 @@ export class StatusBoard {
   readonly #removed = new Set<string>();
   readonly #breakers = new Map<string, BreakerStatus>();
   readonly #pollRates = new Map<string, PollRate>();
-  readonly #jobs = new Map<string, Mutable<JobStatusLine>>();
+  readonly #jobs = new TurnoverMap<string, Mutable<JobStatusLine>>();
   readonly #drops = new DropBoard();
   readonly #totals: Mutable<Totals> = {
     started: 0,

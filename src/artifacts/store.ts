@@ -1,11 +1,13 @@
 // Makes workspaces, and owns what they share: the connections to S3, the threads that unpack and pack, the look at the
 // disk. Loads nothing of it before the first job needs it.
+
 import type { Job } from "../job/job.js";
 import { machineFault, shortageWait } from "../job/worker-fault.js";
 import type { Clock } from "../std/clock.js";
 import type { Proxies } from "../std/proxies.js";
 import type { RetryPolicyMs } from "../std/retry.js";
 import { tryAgain } from "../std/try-again.js";
+import { TurnoverSet } from "../std/turnover.js";
 import type { ArtifactStore, Room, Workspace, WorkspaceCall } from "./artifacts.js";
 import type { FreeSpace } from "./free-space.js";
 import type { JobFolders } from "./job-folders.js";
@@ -59,7 +61,7 @@ const packEndMs = 5_000;
 /** Artifacts in S3. */
 export class S3Store implements ArtifactStore {
   readonly #options: S3StoreOptions;
-  readonly #workspaces = new Set<JobWorkspace>();
+  readonly #workspaces = new TurnoverSet<JobWorkspace>();
   #isClosed = false;
   readonly #s3: Shared<S3>;
   readonly #unpacker: Shared<Unpacker>;
@@ -100,9 +102,9 @@ export class S3Store implements ArtifactStore {
       reserve: (bytes, signal) => space.reserve(bytes, { waitMaxMs: roomWaitMaxMs, signal }),
       endAccess: () => life.abort(new Error("the job is over")),
       onLeftover,
-      onOver: () => this.#workspaces.delete(workspace),
+      onOver: () => this.#workspaces.delete(member),
     });
-    this.#workspaces.add(workspace);
+    const member = this.#workspaces.add(workspace);
     if (this.#isClosed) void workspace.dispose();
     return workspace;
   }

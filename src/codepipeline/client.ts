@@ -7,6 +7,7 @@ import type { RenewedCredentials } from "../network/credentials/renewed-credenti
 import type { HttpClient } from "../network/http-client.js";
 import { maskError } from "../std/errors.js";
 import type { Proxies } from "../std/proxies.js";
+import { TurnoverMap, TurnoverSet } from "../std/turnover.js";
 import { type AccountAccess, accountCredentials } from "./account-credentials.js";
 import type { GatewayFaultKind } from "./gateway.js";
 import { faultNameOf } from "./gateway-faults.js";
@@ -79,8 +80,8 @@ export class RegionClient {
   #renewedMs = Number.NEGATIVE_INFINITY;
   readonly #callLimitMs: number;
   /** By the inputs of their commands, until the SDK has done with them. */
-  readonly #calls = new Map<object, HttpCall>();
-  readonly #stops = new WeakMap<AbortSignal, Set<HttpCall>>();
+  readonly #calls = new TurnoverMap<object, HttpCall>();
+  readonly #stops = new WeakMap<AbortSignal, TurnoverSet<HttpCall>>();
 
   constructor(options: RegionClientOptions) {
     this.#options = options;
@@ -140,13 +141,13 @@ export class RegionClient {
       });
       // The SDK cannot be interrupted while it resolves credentials, so the limit is here and not in the request.
       const limit = setTimeout(() => {
-        stops.delete(call);
+        stops.delete(member);
         call.end(this.#lateness(call));
       }, this.#callLimitMs);
-      stops.add(call);
+      const member = stops.add(call);
       const finish = () => {
         clearTimeout(limit);
-        stops.delete(call);
+        stops.delete(member);
         this.#calls.delete(command.input);
       };
       this.#calls.set(command.input, call);
@@ -196,16 +197,15 @@ export class RegionClient {
   }
 
   /** One listener on a signal, however many calls would end with it: listeners cost more than the rest of this file. */
-  #stopsOf(signal: AbortSignal): Set<HttpCall> {
+  #stopsOf(signal: AbortSignal): TurnoverSet<HttpCall> {
     const known = this.#stops.get(signal);
     if (known) return known;
-    const stops = new Set<HttpCall>();
+    const stops = new TurnoverSet<HttpCall>();
     this.#stops.set(signal, stops);
     signal.addEventListener(
       "abort",
       () => {
         for (const call of stops) call.end(new CallAborted());
-        stops.clear();
       },
       { once: true },
     );

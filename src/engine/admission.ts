@@ -4,6 +4,7 @@
 import type { JobHandler } from "../handlers/handler.js";
 import { valueWithin } from "../std/ends-within.js";
 import { following } from "../std/following.js";
+import { TurnoverSet } from "../std/turnover.js";
 import type { PollerName } from "./events.js";
 import type { Closed } from "./gate.js";
 import { type BreakerLimits, type BreakerState, HandlerBreaker } from "./handler-breaker.js";
@@ -51,7 +52,7 @@ const noLimits: BreakerLimits = { failures: Number.POSITIVE_INFINITY, windowMs: 
 export class Admission {
   readonly #context: AdmissionContext;
   readonly #guards = new Map<string, Guard>();
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new TurnoverSet<() => void>();
   readonly machine: Machine;
 
   constructor(context: AdmissionContext) {
@@ -150,7 +151,7 @@ export class Admission {
   #enter(guard: Guard, job: JobStart, signal: AbortSignal): Promise<boolean> {
     return new Promise((resolve) => {
       const settle = (isIn: boolean) => {
-        this.#waiting.delete(look);
+        this.#waiting.delete(member);
         signal.removeEventListener("abort", look);
         resolve(isIn);
       };
@@ -162,7 +163,7 @@ export class Admission {
         this.machine.started(job);
         settle(true);
       };
-      this.#waiting.add(look);
+      const member = this.#waiting.add(look);
       signal.addEventListener("abort", look, { once: true });
       look();
     });

@@ -3,6 +3,7 @@
 // no call is throttled it only counts.
 import { type Place, placeName } from "../job/job.js";
 import type { Clock } from "../std/clock.js";
+import { TurnoverSet } from "../std/turnover.js";
 import type { Deed } from "./breakers.js";
 
 /** Names a budget: what CodePipeline counts calls by. */
@@ -44,7 +45,7 @@ export interface CallBudgetOptions {
 /** One account's calls in one Region. Increase by small steps, decrease by a part. */
 export class CallBudget {
   readonly #options: CallBudgetOptions;
-  readonly #lines = new Map<Deed, Set<Waiter>>(order.map((deed) => [deed, new Set()]));
+  readonly #lines = new Map(order.map((deed) => [deed, new TurnoverSet<Waiter>()]));
   #limit: { perSecond: number; readonly sinceMs: number; quietSinceMs: number; calm: number } | undefined;
   #window = { sinceMs: Number.NEGATIVE_INFINITY, answered: 0, throttled: 0, hasWaited: false };
   #nextMs = 0;
@@ -76,7 +77,7 @@ export class CallBudget {
       const line = this.#lines.get(deed);
       const waiter: Waiter = {
         go: (isGranted) => {
-          line?.delete(waiter);
+          if (member) line?.delete(member);
           signal.removeEventListener("abort", onAbort);
           resolve(isGranted);
         },
@@ -86,7 +87,7 @@ export class CallBudget {
         this.#serve();
       };
       signal.addEventListener("abort", onAbort, { once: true });
-      line?.add(waiter);
+      const member = line?.add(waiter);
       this.#serve();
     });
   }

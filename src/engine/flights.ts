@@ -1,5 +1,6 @@
 // The jobs that are in flight, by name, and who waits for them to end.
 import { type JobKey, jobKeyName } from "../job/job.js";
+import { TurnoverMap } from "../std/turnover.js";
 import type { JobInFlight } from "./in-flight.js";
 
 interface Waiter {
@@ -8,7 +9,7 @@ interface Waiter {
 }
 
 export class Flights {
-  readonly #byName = new Map<string, JobInFlight>();
+  readonly #byName = new TurnoverMap<string, JobInFlight>();
   readonly #idle = new Set<() => void>();
   readonly #waiters = new Set<Waiter>();
 

@@ -1,5 +1,7 @@
 // The right to run jobs: slots are taken first, polls come second. One limit for the worker, one for each group of
 // pollers. While they are short, fair-share.ts says whose turn it is.
+
+import { type Member, TurnoverSet } from "../std/turnover.js";
 import { nextInTurn } from "./fair-share.js";
 import { type Reservation, type Slot, type SlotBase, slotOf } from "./slot.js";
 
@@ -46,7 +48,7 @@ interface PollerCount {
   awaiting: number;
   isOpen: boolean;
   /** Jobs that wait for their turn, in order. The first of each sort stands for all in the queue of the pollers. */
-  readonly lines: Readonly<Record<JobWait, Set<Waiter>>>;
+  readonly lines: Readonly<Record<JobWait, TurnoverSet<Waiter>>>;
   /** What all slots of the poller share; made with the first. */
   base?: SlotBase;
 }
@@ -60,13 +62,16 @@ interface Waiter {
   /** `poll`: held back by what its poller owes. `work`: for a job that is ours already. `owe`: needs no slot. */
   readonly kind: "poll" | JobWait;
   readonly grant: (reservation: Reservation | undefined) => void;
+  /** In the queue of all, and in its poller's line. */
+  at?: Member<Waiter> | undefined;
+  inLine?: Member<Waiter>;
 }
 
 export class Slots {
   readonly #all: Counted;
   readonly #groups = new Map<string, Group>();
   readonly #pollers = new Map<string, PollerCount>();
-  readonly #waiters = new Set<Waiter>();
+  readonly #waiters = new TurnoverSet<Waiter>();
   #openPollers = 0;
 
   constructor(options: { readonly max: number }) {
@@ -94,7 +99,7 @@ export class Slots {
         owed: 0,
         awaiting: 0,
         isOpen: true,
-        lines: { work: new Set(), owe: new Set() },
+        lines: { work: new TurnoverSet(), owe: new TurnoverSet() },
       });
     }
     this.#serve();
@@ -199,18 +204,19 @@ export class Slots {
   }
 
   #join(waiter: Waiter): void {
-    const line = waiter.kind === "poll" ? undefined : waiter.count.lines[waiter.kind].add(waiter);
+    const line = waiter.kind === "poll" ? undefined : waiter.count.lines[waiter.kind];
+    if (line) waiter.inLine = line.add(waiter);
     // However many jobs of one poller wait, it has one turn at a time: the polls of all pollers come in between.
-    if (!line || line.size === 1) this.#waiters.add(waiter);
+    if (!line || line.size === 1) waiter.at = this.#waiters.add(waiter);
   }
 
   #leave(waiter: Waiter): void {
-    this.#waiters.delete(waiter);
+    if (waiter.at) this.#waiters.delete(waiter.at);
     if (waiter.kind === "poll") return;
     const line = waiter.count.lines[waiter.kind];
-    line.delete(waiter);
+    if (waiter.inLine) line.delete(waiter.inLine);
     const [next] = line;
-    if (next) this.#waiters.add(next);
+    if (next) next.at ??= this.#waiters.add(next);
   }
 
   #poller(name: string): PollerCount {

@@ -1,10 +1,11 @@
 // The calls of one handler that are under way. Gives each its own signal, which follows the engine's, so that
 // handler code never hangs a listener on a signal that outlives the job, and ends them all when the handler closes.
 import { following } from "../std/following.js";
+import { TurnoverSet } from "../std/turnover.js";
 
 /** Tracks the calls of one handler from start to end. */
 export class OpenCalls {
-  readonly #open = new Map<AbortController, Promise<unknown>>();
+  readonly #open = new TurnoverSet<{ readonly controller: AbortController; readonly settled: Promise<unknown> }>();
   #isClosed = false;
 
   /** How many calls are under way. */
@@ -18,12 +19,12 @@ export class OpenCalls {
     const own = following(signal);
     try {
       own.signal.throwIfAborted();
+      const settled = work(own.signal);
+      const member = this.#open.add({ controller: own.controller, settled });
       try {
-        const settled = work(own.signal);
-        this.#open.set(own.controller, settled);
         return await settled;
       } finally {
-        this.#open.delete(own.controller);
+        this.#open.delete(member);
       }
     } finally {
       own[Symbol.dispose]();
@@ -33,8 +34,9 @@ export class OpenCalls {
   /** Aborts every call and resolves when all have settled. Idempotent; never rejects. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const controller of this.#open.keys()) controller.abort(new HandlerClosed());
-    await Promise.allSettled(this.#open.values());
+    const open = [...this.#open];
+    for (const { controller } of open) controller.abort(new HandlerClosed());
+    await Promise.allSettled(open.map(({ settled }) => settled));
   }
 }
 

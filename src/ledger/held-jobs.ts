@@ -3,6 +3,7 @@
 import { type JobKey, jobKeyName } from "../job/job.js";
 import { isOwed, type JobState } from "../job/lifecycle.js";
 import type { Clock } from "../std/clock.js";
+import { TurnoverMap } from "../std/turnover.js";
 import type { Lease, UnfinishedJob } from "./ledger.js";
 import { isRemembered, type JobRecord, newRecord, unfinishedJob } from "./record.js";
 
@@ -35,7 +36,7 @@ export class HeldJobs<Held extends HeldJob = HeldJob> {
   readonly #recentMs: number;
   readonly #recentMax: number;
   readonly #create: (key: JobKey, record: JobRecord) => Held;
-  readonly #held = new Map<string, Held>();
+  readonly #held = new TurnoverMap<string, Held>();
   /** Name to monotonic time of the end, oldest first. Monotonic: a step of the wall clock forgets nothing. */
   readonly #recent = new Map<string, number>();
 

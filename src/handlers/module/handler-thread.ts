@@ -1,10 +1,12 @@
 // One thread of a module handler, seen from the daemon: starts it, hands it jobs, answers what they ask for, logs what
 // they print, and ends it when it dies, hangs, needs too much memory or is no longer needed.
+
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from "node:worker_threads";
 import { messageOf } from "../../job/failure.js";
 import type { Clock } from "../../std/clock.js";
 import { endsWithin } from "../../std/ends-within.js";
 import type { Log } from "../../std/log.js";
+import { TurnoverMap } from "../../std/turnover.js";
 import type { HandlerCall } from "../handler.js";
 import { jobDocument } from "../job-document.js";
 import { JobOutput } from "../job-output.js";
@@ -48,7 +50,7 @@ export class HandlerThread {
   readonly #port: MessagePort;
   readonly #loaded = Promise.withResolvers<void>();
   readonly #exited = Promise.withResolvers<void>();
-  readonly #running = new Map<RunId, Running>();
+  readonly #running = new TurnoverMap<RunId, Running>();
   #lastRun = 0;
   readonly #watch: ThreadWatch;
   readonly #own: OwnOutput;

@@ -6,6 +6,7 @@ import { type MessagePort, workerData } from "node:worker_threads";
 import { systemClock } from "../../std/clock.js";
 import type { LogLevel } from "../../std/log-queue.js";
 import { isTracingRegistered } from "../../std/tracing-registered.js";
+import { TurnoverMap } from "../../std/turnover.js";
 import type { HandlerJob, JobLogger } from "../handler.js";
 import { Unbuildable } from "../unbuildable.js";
 import { type HandlerFunction, settledRun } from "./handler-job.js";
@@ -50,8 +51,8 @@ interface RunningJob {
 
 class ThreadSide {
   readonly #port: MessagePort;
-  readonly #running = new Map<RunId, RunningJob>();
-  readonly #asks = new Map<number, PromiseWithResolvers<string | undefined>>();
+  readonly #running = new TurnoverMap<RunId, RunningJob>();
+  readonly #asks = new TurnoverMap<number, PromiseWithResolvers<string | undefined>>();
   readonly #printing = new Printing((run, stream, text) => this.#post({ type: "printed", run, stream, text }));
   #lastAsk = 0;
   #hasChildren = false;

@@ -1,8 +1,10 @@
 // The jobs whose rows may be under the name of this replica, in its memory: registered before a take is sent, forgotten
 // once the row cannot be ours. What follows from what is in job/lease.ts.
+
 import { type JobKey, jobKeyName } from "../../job/job.js";
 import { type LeaseEventType, type LeaseState, leaseAfter, mayBeOurRow, mayWork } from "../../job/lease.js";
 import { isOwed, type JobEvent, type JobState } from "../../job/lifecycle.js";
+import { TurnoverMap } from "../../std/turnover.js";
 import { type Lease, LedgerError, type UnfinishedJob } from "../ledger.js";
 import { type JobRecord, unfinishedJob } from "../record.js";
 import { type Fence, rowName } from "./rows.js";
@@ -79,7 +81,7 @@ export class FleetJob {
 
 /** Every job whose row may be ours, by the row's name. */
 export class FleetJobs {
-  readonly #jobs = new Map<string, FleetJob>();
+  readonly #jobs = new TurnoverMap<string, FleetJob>();
   readonly #monotonic: () => number;
   readonly #check: () => void;
   /** Rows were given to nobody since somebody asked: a look may find them. */

@@ -104,6 +104,8 @@ export class Admission {
       windowMs: guard.windowMs,
       isProbe: (job) => guard.breaker.isProbe(job),
       enter: (job, signal) => this.#enter(guard, job, signal),
+      mayMeet: (job) => this.#mayMeet(guard, job),
+      meet: (job, signal) => this.#until(signal, () => this.#mayMeet(guard, job) || undefined),
       runsBy: (runs) => {
         guard.handler ??= runs;
       },
@@ -147,25 +149,39 @@ export class Admission {
     return guard;
   }
 
-  /** True once the job may start; false when the signal aborts or the handler fails first. */
+  /** True once the job may be acknowledged; false when the signal aborts or the handler fails first. */
   #enter(guard: Guard, job: JobStart, signal: AbortSignal): Promise<boolean> {
+    return this.#until(signal, () => {
+      if (this.handlerClosedBy(guard.name)) return false;
+      // If its handler was replaced meanwhile, the job runs with the new one.
+      if (!this.machine.mayStart() || !(guard.gone.signal.aborted || guard.breaker.mayStart())) return undefined;
+      guard.breaker.started(job);
+      this.machine.started(job);
+      return true;
+    });
+  }
+
+  /** True when the handler may be given the job now, which it then is. */
+  #mayMeet(guard: Guard, job: JobStart): boolean {
+    if (!guard.gone.signal.aborted && !guard.breaker.mayRun(job)) return false;
+    guard.breaker.runs(job);
+    return true;
+  }
+
+  /** What `look` finds; it is asked again at every change while it finds nothing. False once the signal aborts. */
+  #until(signal: AbortSignal, look: () => boolean | undefined): Promise<boolean> {
+    const now = signal.aborted ? false : look();
+    if (now !== undefined) return Promise.resolve(now);
     return new Promise((resolve) => {
-      const settle = (isIn: boolean) => {
+      const again = () => {
+        const found = signal.aborted ? false : look();
+        if (found === undefined) return;
         this.#waiting.delete(member);
-        signal.removeEventListener("abort", look);
-        resolve(isIn);
+        signal.removeEventListener("abort", again);
+        resolve(found);
       };
-      const look = () => {
-        if (signal.aborted || this.handlerClosedBy(guard.name)) return settle(false);
-        // If its handler was replaced meanwhile, the job runs with the new one.
-        if (!this.machine.mayStart() || !(guard.gone.signal.aborted || guard.breaker.mayStart())) return;
-        guard.breaker.started(job);
-        this.machine.started(job);
-        settle(true);
-      };
-      const member = this.#waiting.add(look);
-      signal.addEventListener("abort", look, { once: true });
-      look();
+      const member = this.#waiting.add(again);
+      signal.addEventListener("abort", again, { once: true });
     });
   }
 
@@ -221,6 +237,7 @@ export class Admission {
       if (until.aborted || !(await this.#passesCheck(guard, until))) continue;
       // A job that was still retrying may have reached it meanwhile.
       guard.breaker.halfOpen();
+      this.#serve();
     }
     guard.isTrying = false;
   }

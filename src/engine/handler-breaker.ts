@@ -24,14 +24,26 @@ interface Found {
   isCurrent: boolean;
 }
 
+/** What a handler has proved by beginning jobs counts for so long. */
+const provedMs = 250;
+
 /**
- * Jobs that were let through and have not begun count as failures to come, so that never more than `failures` jobs meet
- * a broken handler at once. After the first fault there is one at a time.
+ * A job asks twice: before it is acknowledged, and before its handler is given it. Jobs that the handler was given and
+ * has not begun count as failures to come, so that never more than `failures` jobs meet a broken handler at once; after
+ * the first fault there is one at a time. Those that are acknowledged meanwhile wait. They are as few, unless
+ * the handler is beginning jobs just now: for each of these one more, or a round trip to CodePipeline would bound
+ * how many jobs a second it gets.
  */
 export class HandlerBreaker {
   readonly #limits: BreakerLimits;
   readonly #monotonic: () => number;
+  /** Let through, and not given to the handler yet. */
+  readonly #coming = new Set<object>();
+  /** Given to the handler, and not begun. */
   readonly #starting = new Set<object>();
+  /** Jobs that began since the last fault, each soon after the one before, and when the last one did. */
+  #proved = 0;
+  #provedMs = Number.NEGATIVE_INFINITY;
   #faults: Found[] = [];
   #probe: object | undefined;
   #state: BreakerState = "closed";
@@ -63,39 +75,61 @@ export class HandlerBreaker {
 
   /** True when one more job may be acknowledged now. */
   mayStart(): boolean {
-    if (this.#state === "open") return false;
-    if (this.#state === "half-open") return this.#probe === undefined;
-    const toCome = this.#starting.size + (this.isSuspect ? this.#faults.length : 0);
-    return toCome < this.#limits.failures && (!this.isSuspect || this.#probe === undefined);
+    // Those that are acknowledged already come first.
+    if (this.isSuspect) return this.#coming.size === 0 && this.#mayMeet();
+    const isProved = this.#monotonic() - this.#provedMs <= provedMs;
+    return this.#coming.size + this.#starting.size < this.#limits.failures + (isProved ? this.#proved : 0);
   }
 
   /** A job was let through, which `mayStart` allowed. */
   started(job: object): void {
     if (this.isSuspect) this.#probe = job;
+    this.#coming.add(job);
+  }
+
+  /** True when the handler may be given the job now. */
+  mayRun(job: object): boolean {
+    return this.#probe === job || this.#mayMeet();
+  }
+
+  /** The handler is given the job, which `mayRun` allowed. */
+  runs(job: object): void {
+    if (this.isSuspect) this.#probe = job;
+    this.#coming.delete(job);
     this.#starting.add(job);
+  }
+
+  /** True when one more job may meet what may be broken. */
+  #mayMeet(): boolean {
+    if (this.#state === "open") return false;
+    if (this.isSuspect && this.#probe !== undefined) return false;
+    return this.#state === "half-open" || this.#starting.size + this.#faults.length < this.#limits.failures;
   }
 
   /** The job is busy with something else before it begins: others need not wait for it. */
   setAside(job: object): void {
-    this.#starting.delete(job);
+    this.#forget(job);
   }
 
   /** The handler could begin the job: it can be started, or its service can be reached. */
   begun(job: object): void {
-    this.#starting.delete(job);
+    this.#forget(job);
+    const nowMs = this.#monotonic();
+    this.#proved = nowMs - this.#provedMs <= provedMs ? this.#proved + 1 : 1;
+    this.#provedMs = nowMs;
     this.#faults = this.#faults.filter(({ isStart }) => !isStart);
     if (this.#faults.length === 0) this.#close();
   }
 
   /** The job still tries, and the handler is at fault now. */
   unwell(job: object, fault: WorkerFault): void {
-    this.#starting.delete(job);
+    this.#forget(job);
     this.#found({ job, fault, isStart: true, isCurrent: true });
   }
 
   /** The job ended. */
   ended(job: object, end: HandlerEnd, hasBegun: boolean): void {
-    this.#starting.delete(job);
+    this.#forget(job);
     if (end === "sound") return this.#close();
     if (end !== "unknown") this.#found({ job, fault: end, isStart: !hasBegun, isCurrent: false });
     const own = this.#faults.find((each) => each.job === job);
@@ -110,7 +144,13 @@ export class HandlerBreaker {
     this.#probe = undefined;
   }
 
+  #forget(job: object): void {
+    this.#coming.delete(job);
+    this.#starting.delete(job);
+  }
+
   #found(found: Omit<Found, "atMs">): void {
+    this.#provedMs = Number.NEGATIVE_INFINITY;
     if (!Number.isFinite(this.#limits.failures)) return;
     this.#forgetOld();
     const others = this.#faults.filter(({ job }) => job !== found.job);

@@ -18,6 +18,8 @@ export interface JobStartOptions {
   readonly windowMs: number;
   readonly isProbe: (job: JobStart) => boolean;
   readonly enter: (job: JobStart, signal: AbortSignal) => Promise<boolean>;
+  readonly mayMeet: (job: JobStart) => boolean;
+  readonly meet: (job: JobStart, signal: AbortSignal) => Promise<boolean>;
   readonly runsBy: (handler: JobHandler) => void;
   readonly short: (fault: WorkerFault) => void;
   readonly change: (job: JobStart, change: StartChange) => void;
@@ -50,6 +52,16 @@ export class JobStart implements HandlerStart {
   async admitted(signal: AbortSignal): Promise<boolean> {
     this.#isAdmitted ||= await this.#options.enter(this, signal);
     return this.#isAdmitted;
+  }
+
+  /** True when its handler may be given the job now, which it then must be. */
+  mayMeet(): boolean {
+    return this.#options.mayMeet(this);
+  }
+
+  /** Waits until its handler may be given the job; false when the signal aborts first. */
+  async turn(signal: AbortSignal): Promise<boolean> {
+    return this.mayMeet() || this.#options.meet(this, signal);
   }
 
   /** Its handler is given the job now. `isPromised`: a service has it already. */

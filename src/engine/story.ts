@@ -14,6 +14,7 @@ import { calling, lostReason, mayComeRight, withRetries } from "./calls.js";
 import { claim } from "./claiming.js";
 import type { EngineContext } from "./context.js";
 import { drop, leave } from "./ending.js";
+import { metHandler, neverBegun } from "./handler-turn.js";
 import { handle } from "./handling.js";
 import type { JobInFlight, Loss } from "./in-flight.js";
 import { maskSecretsOf, shownDetails } from "./job-secrets.js";
@@ -210,12 +211,17 @@ async function isOurs(context: EngineContext, flight: JobInFlight): Promise<bool
   const orders = [flight.givenUp, flight.failing];
   const hasSlot = await whileFollowing([scope, ...orders], (until) => flight.slot.work(until));
   if (hasSlot || orders.some(({ aborted }) => aborted) || !scope.aborted) return true;
+  await stopped(context, flight, "it had a slot");
+  return false;
+}
+
+/** Ends a job that is ours at a stop that came before its handler had it. */
+async function stopped(context: EngineContext, flight: JobInFlight, before: string): Promise<void> {
   if (context.deps.ledger.isDurable && turnOf(flight, flight.config) === "work") {
-    leave(context, flight, "stopped before it had a slot; it stays in the ledger, and the next start runs its handler");
-    return false;
+    leave(context, flight, `stopped before ${before}; it stays in the ledger, and the next start runs its handler`);
+    return;
   }
   await settle(context, flight, { outcome: failed(stoppedText, { type: "SystemUnavailable" }), cause: "stopped" });
-  return false;
 }
 
 /** Runs the handler of a job that is ours and reports what came of it. */
@@ -225,12 +231,18 @@ async function work(context: EngineContext, flight: JobInFlight, job: Job): Prom
   if (flight.loss) return drop(context, flight, flight.loss);
   if (flight.failure !== undefined) return fail(context, flight, flight.failure);
   const handler = deps.handlers.get(flight.config.handler);
-  const startedMs = clock.monotonic();
   if (!handler) {
     const outcome = failed(`no handler called ${flight.config.handler} is configured`, { type: "ConfigurationError" });
-    return settle(context, flight, { outcome, cause: "no-handler", startedMs });
+    return settle(context, flight, { outcome, cause: "no-handler", startedMs: clock.monotonic() });
   }
   const deadline = flight.deadline ?? Deadline.in(clock, flight.config.jobTimeoutMs);
+  if (!(await metHandler(context, flight, deadline))) {
+    if (flight.loss) return drop(context, flight, flight.loss);
+    if (flight.failure !== undefined) return fail(context, flight, flight.failure);
+    if (context.scopes.work.aborted) return stopped(context, flight, "its handler could begin it");
+    return settle(context, flight, { outcome: neverBegun(context, flight), cause: "timed-out" });
+  }
+  const startedMs = clock.monotonic();
   emit({
     type: "job-started",
     key: flight.key,

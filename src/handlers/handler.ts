@@ -84,8 +84,13 @@ export interface HandlerStart {
   begun(): void;
   /** It cannot begin now, and keeps trying. */
   unwell(fault: WorkerFault): void;
-  /** Something else comes first that may take long, such as a download, and the handler looks as if it could begin. */
+  /**
+   * Something else comes first that may take long, such as a download, and the handler looks as if it could begin.
+   * Afterwards it awaits its `turn`.
+   */
   aside(): void;
+  /** Waits until the handler may begin the job: while it is broken, one tries at a time. False when the signal aborts. */
+  turn(signal: AbortSignal): Promise<boolean>;
 }
 
 /** What the engine hands to a handler of any kind. */

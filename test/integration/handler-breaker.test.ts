@@ -198,6 +198,18 @@ it("a job's own failure never opens the breaker, and closes a row of faults", as
   expect(rig.count("handler-broken")).toBe(0);
 });
 
+it("a handler that has just worked costs no more when it breaks: what is acknowledged already waits", async () => {
+  await using rig = await startBeside(command);
+  await ended(rig, rig.emulator.addJobs({ actionType: thirdParty, count: 60 }));
+  renameSync(programIn(rig.folder), join(rig.folder, "away"));
+  const ids = rig.emulator.addJobs({ actionType: thirdParty, count: 60 });
+  await rig.event("handler-broken");
+  renameSync(join(rig.folder, "away"), programIn(rig.folder));
+  await rig.event("handler-recovered");
+  const jobs = await ended(rig, ids);
+  expect(jobs.filter(({ status }) => status === "Failed")).toHaveLength(breaker.failures);
+});
+
 it("a reload that changes the handler gives it a new start", async () => {
   await using rig = await startBeside(command);
   renameSync(programIn(rig.folder), join(rig.folder, "away"));

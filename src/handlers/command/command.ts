@@ -106,6 +106,7 @@ export class CommandHandler implements JobHandler {
       call.start?.aside();
     }
     const folder = await prepareFolder(call, account);
+    if (call.job.inputs.length > 0) await call.start?.turn(signal);
     signal.throwIfAborted();
     const work: Work = { call, signal, folder, outcomePath: join(folder, newOutcomeName()) };
     const output = new JobOutput({ masker: this.#options.masker, log: call.log });

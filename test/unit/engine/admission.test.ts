@@ -50,6 +50,32 @@ describe("admission", () => {
     expect([isIn, sixth.isAdmitted]).toEqual([true, true]);
   });
 
+  it("gives a broken handler its jobs one by one once it may work again, those that are acknowledged first", async () => {
+    const { admission, clock, admit } = await given();
+    for (let n = 0; n < 20; n++) {
+      const { start } = await admit();
+      expect(start.mayMeet()).toBe(true);
+      start.begun();
+    }
+    const all = await Promise.all(Array.from({ length: 7 }, admit));
+    const coming = all.slice(5);
+    expect(all.map(({ start }) => start.mayMeet())).toEqual([true, true, true, true, true, false, false]);
+    for (const { start } of all.slice(0, 5)) start.ended(fault);
+    const met: number[] = [];
+    const turns = coming.map(({ start }, n) => start.turn(never).then(() => met.push(n)));
+    const abort = new AbortController();
+    const aborted = admission.start(name).turn(abort.signal);
+    abort.abort();
+    expect(await aborted).toBe(false);
+    expect(met).toEqual([]);
+    await clock.advance(60_000);
+    await turns[0];
+    expect([met, admission.closedBy(name)?.reason]).toEqual([[0], "handler-broken"]);
+    coming[0]?.start.begun();
+    await turns[1];
+    expect([met, admission.closedBy(name)]).toEqual([[0, 1], undefined]);
+  });
+
   it("sends those who wait away when the handler breaks, and when they are aborted", async () => {
     const { admission, admit } = await given();
     const first = await Promise.all(Array.from({ length: 5 }, admit));

@@ -12,13 +12,18 @@ function given(own = limits) {
   const breaker = new HandlerBreaker(own, () => clock.ms);
   const jobs = Array.from({ length: 60 }, (_, n) => ({ n }));
   let next = 0;
-  const start = () => {
+  const admit = () => {
     const job = jobs[next++] ?? {};
     breaker.started(job);
     return job;
   };
+  const start = () => {
+    const job = admit();
+    breaker.runs(job);
+    return job;
+  };
   const fail = () => breaker.ended(start(), fault, false);
-  return { breaker, clock, start, fail };
+  return { breaker, clock, admit, start, fail };
 }
 
 describe("a handler's breaker", () => {
@@ -119,6 +124,43 @@ describe("a handler's breaker", () => {
     expect(breaker.mayStart()).toBe(true);
   });
 
+  it("lets more be acknowledged while it begins jobs, one for each, and gives it no more at once", () => {
+    const { breaker, clock, admit, start } = given();
+    for (let n = 0; n < 20; n++) breaker.begun(start());
+    const coming = [];
+    while (breaker.mayStart()) coming.push(admit());
+    expect(coming).toHaveLength(limits.failures + 20);
+    for (const job of coming.slice(0, limits.failures)) {
+      expect(breaker.mayRun(job)).toBe(true);
+      breaker.runs(job);
+    }
+    expect(breaker.mayRun(coming.at(-1) ?? {})).toBe(false);
+    for (const job of coming) breaker.ended(job, "unknown", false);
+    clock.ms += 251;
+    expect([1, 2, 3, 4, 5, 6].map(() => breaker.mayStart() && admit() !== undefined)).toEqual([
+      true,
+      true,
+      true,
+      true,
+      true,
+      false,
+    ]);
+  });
+
+  it("begins with the jobs that are acknowledged already, one at a time, when it may work again", () => {
+    const { breaker, admit, start, fail } = given();
+    for (let n = 0; n < 20; n++) breaker.begun(start());
+    const [first = {}, second = {}] = [admit(), admit()];
+    for (let n = 0; n < 5; n++) fail();
+    expect([breaker.state, breaker.mayRun(first)]).toEqual(["open", false]);
+    breaker.halfOpen();
+    expect([breaker.mayStart(), breaker.mayRun(first)]).toEqual([false, true]);
+    breaker.runs(first);
+    expect([breaker.isProbe(first), breaker.mayRun(second)]).toEqual([true, false]);
+    breaker.begun(first);
+    expect([breaker.state, breaker.mayRun(second)]).toEqual(["closed", true]);
+  });
+
   it("never opens without limits", () => {
     const { breaker, fail } = given({ failures: Number.POSITIVE_INFINITY, windowMs: 0 });
     for (let n = 0; n < 50; n++) fail();
@@ -138,6 +180,35 @@ describe("a handler's breaker", () => {
           if (!job) continue;
           breaker.ended(job, fault, false);
           failed += 1;
+        }
+        return failed + running.length <= failures;
+      }),
+    );
+  });
+
+  it("costs a handler that breaks no more than its limit, whatever it has proved and however many are acknowledged", () => {
+    const steps = fc.array(fc.record({ what: fc.constantFrom("admit", "run", "fail"), pick: fc.nat() }), {
+      maxLength: 300,
+    });
+    fc.assert(
+      fc.property(fc.nat({ max: 40 }), steps, fc.integer({ min: 1, max: 8 }), (proved, all, failures) => {
+        const { breaker, admit, start } = given({ ...limits, failures });
+        for (let n = 0; n < proved; n++) breaker.begun(start());
+        const [coming, running]: [object[], object[]] = [[], []];
+        let failed = 0;
+        for (const { what, pick } of all) {
+          const from = what === "run" ? coming : running;
+          const job = from[pick % Math.max(1, from.length)];
+          if (what === "admit" && breaker.mayStart()) coming.push(admit());
+          if (!job || what === "admit" || (what === "run" && !breaker.mayRun(job))) continue;
+          from.splice(from.indexOf(job), 1);
+          if (what === "run") {
+            breaker.runs(job);
+            running.push(job);
+          } else {
+            breaker.ended(job, fault, false);
+            failed += 1;
+          }
         }
         return failed + running.length <= failures;
       }),

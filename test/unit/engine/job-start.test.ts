@@ -23,6 +23,8 @@ function given(isProbe = false) {
     clock,
     windowMs: 60_000,
     isProbe: () => isProbe,
+    mayMeet: () => true,
+    meet: async () => true,
     enter: async () => true,
     runsBy: () => {},
     short: (each) => void shortages.push(each),

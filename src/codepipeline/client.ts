@@ -7,11 +7,11 @@ import type { RenewedCredentials } from "../network/credentials/renewed-credenti
 import type { HttpClient } from "../network/http-client.js";
 import { maskError } from "../std/errors.js";
 import type { Proxies } from "../std/proxies.js";
-import { TurnoverMap, TurnoverSet } from "../std/turnover.js";
+import { TurnoverSet } from "../std/turnover.js";
 import { type AccountAccess, accountCredentials } from "./account-credentials.js";
 import type { GatewayFaultKind } from "./gateway.js";
 import { faultNameOf } from "./gateway-faults.js";
-import { addPatternCalls } from "./pattern-calls.js";
+import { type Asked, PatternCalls } from "./pattern-calls.js";
 import { CallAborted, CallFailed, CallTimeout, HttpCall, Transport } from "./transport.js";
 
 export interface RegionClientOptions {
@@ -61,11 +61,6 @@ export interface ApiCall {
   readonly durationMs: number;
 }
 
-/** Any command of the SDK; what its answer holds is checked by whoever reads it. */
-interface Command {
-  readonly input: object;
-}
-
 /** Credentials are resolved again at most this often: the search may ask the instance, a command or STS. */
 const renewalSpacingMs = 2_000;
 /** A search for credentials may take as long as so many calls: those that wait for it end before, the next has its fruit. */
@@ -77,10 +72,9 @@ export class RegionClient {
   readonly #transport: Transport;
   readonly #credentials: RenewedCredentials;
   readonly #client: CodePipelineClient;
+  readonly #calls: PatternCalls;
   #renewedMs = Number.NEGATIVE_INFINITY;
   readonly #callLimitMs: number;
-  /** By the inputs of their commands, until the SDK has done with them. */
-  readonly #calls = new TurnoverMap<object, HttpCall>();
   readonly #stops = new WeakMap<AbortSignal, TurnoverSet<HttpCall>>();
 
   constructor(options: RegionClientOptions) {
@@ -96,11 +90,12 @@ export class RegionClient {
       limitMs: searchCalls * this.#callLimitMs,
     });
     this.#client = this.#build();
+    this.#calls = new PatternCalls({ client: this.#client, transport: this.#transport });
   }
 
   #build(): CodePipelineClient {
     const { region, endpoint, appId } = this.#options;
-    const client = new CodePipelineClient({
+    return new CodePipelineClient({
       region,
       ...(endpoint === undefined ? {} : { endpoint }),
       userAgentAppId: appId,
@@ -110,8 +105,6 @@ export class RegionClient {
       cacheMiddleware: true,
       requestHandler: this.#transport,
     });
-    addPatternCalls({ client, transport: this.#transport, callOf: (input) => this.#calls.get(input) });
-    return client;
   }
 
   /** After a refusal: the credentials that there are may be the reason, so that later calls look for others. */
@@ -123,17 +116,17 @@ export class RegionClient {
   }
 
   /**
-   * The command's answer. Rejects with CallFailed, whose cause is whatever the SDK threw, its message masked; CallAborted
+   * The answer; whoever reads it checks what it holds. Rejects with CallFailed, whose cause is whatever the SDK threw, its message masked; CallAborted
    * as soon as the signal aborts, or CallTimeout: the request itself is ended in both cases.
    */
-  send<Output>(command: Command, signal: AbortSignal): Promise<Output> {
+  send<Output>(asked: Asked, signal: AbortSignal): Promise<Output> {
     return new Promise<Output>((resolve, reject) => {
       if (signal.aborted) {
         reject(new CallFailed(new CallAborted(), { at: "unsent" }));
         return;
       }
       const stops = this.#stopsOf(signal);
-      const tell = this.#teller(command);
+      const tell = this.#teller(asked);
       const call = new HttpCall((error) => {
         const failure = new CallFailed(error, call.reach);
         tell(failure);
@@ -148,11 +141,9 @@ export class RegionClient {
       const finish = () => {
         clearTimeout(limit);
         stops.delete(member);
-        this.#calls.delete(command.input);
       };
-      this.#calls.set(command.input, call);
-      this.#client.send(command as never).then(
-        (output: unknown) => {
+      this.#calls.send(asked, call).then(
+        (output) => {
           finish();
           tell();
           resolve(output as Output);
@@ -161,7 +152,7 @@ export class RegionClient {
           finish();
           const failure = new CallFailed(maskError(error, this.#options.mask), call.reach, this.#noteOn(error));
           tell(failure);
-          if (faultNameOf(failure, operationOf(command)).kind === "denied") this.#renew();
+          if (faultNameOf(failure, operationOf(asked)).kind === "denied") this.#renew();
           reject(failure);
         },
       );
@@ -181,7 +172,7 @@ export class RegionClient {
   }
 
   /** Tells of one call's end, once: a call that was ended from here is answered or fails later all the same. */
-  #teller(command: Command): (error?: unknown) => void {
+  #teller(asked: Asked): (error?: unknown) => void {
     const { region, onCall } = this.#options;
     if (!onCall) return () => {};
     const startedMs = performance.now();
@@ -189,7 +180,7 @@ export class RegionClient {
     return (error) => {
       if (isTold) return;
       isTold = true;
-      const operation = operationOf(command);
+      const operation = operationOf(asked);
       const { kind, code } =
         error === undefined ? { kind: "answered" as const, code: "ok" } : faultNameOf(error, operation);
       onCall({ region, operation, end: kind, code, durationMs: performance.now() - startedMs });
@@ -238,6 +229,6 @@ export class RegionClient {
 }
 
 /** Such as `PollForJobs`. */
-function operationOf(command: Command): string {
-  return command.constructor.name.replace(/Command$/, "");
+function operationOf({ Command }: Asked): string {
+  return Command.name.replace(/Command$/, "");
 }

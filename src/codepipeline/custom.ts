@@ -1,4 +1,5 @@
 // The custom-action flavour of the job API, in one place. The poll brings whole jobs; there are no client tokens.
+
 import {
   AcknowledgeJobCommand,
   type AcknowledgeJobOutput,
@@ -16,6 +17,7 @@ import { readJobData, readNonce, readPoll, requiredText } from "./answers.js";
 import type { RegionClient } from "./client.js";
 import { GatewayError, type JobGateway, type PollAnswer } from "./gateway.js";
 import { faultFrom } from "./gateway-faults.js";
+import { asked } from "./pattern-calls.js";
 import { failureMembers, successMembers } from "./results.js";
 
 export interface CustomGatewayOptions {
@@ -41,7 +43,7 @@ export class CustomGateway implements JobGateway {
   ): Promise<PollAnswer> {
     try {
       const { category, owner, provider, version } = actionType;
-      const command = new PollForJobsCommand({
+      const command = asked(PollForJobsCommand, {
         actionTypeId: { category, owner, provider, version },
         maxBatchSize: limit,
         ...(queryParam ? { queryParam } : {}),
@@ -73,7 +75,7 @@ export class CustomGateway implements JobGateway {
   async detailsAgain(key: JobKey, signal: AbortSignal): Promise<Job> {
     const operation = "GetJobDetails";
     try {
-      const command = new GetJobDetailsCommand({ jobId: key.jobId });
+      const command = asked(GetJobDetailsCommand, { jobId: key.jobId });
       const { jobDetails } = await this.#client.send<GetJobDetailsOutput>(command, signal);
       return readJobData(key, jobDetails?.data, jobDetails?.accountId);
     } catch (error) {
@@ -83,7 +85,7 @@ export class CustomGateway implements JobGateway {
 
   async acknowledge(key: JobKey, nonce: Nonce, signal: AbortSignal): Promise<string | undefined> {
     try {
-      const command = new AcknowledgeJobCommand({ jobId: key.jobId, nonce });
+      const command = asked(AcknowledgeJobCommand, { jobId: key.jobId, nonce });
       const answer = await this.#client.send<AcknowledgeJobOutput>(command, signal);
       return answer.status ?? undefined;
     } catch (error) {
@@ -96,14 +98,14 @@ export class CustomGateway implements JobGateway {
     try {
       if (outcome.kind === "failed") {
         await this.#client.send(
-          new PutJobFailureResultCommand({ jobId: key.jobId, ...failureMembers(outcome) }),
+          asked(PutJobFailureResultCommand, { jobId: key.jobId, ...failureMembers(outcome) }),
           signal,
         );
         return;
       }
       const outputVariables = outcome.kind === "succeeded" ? outcome.outputVariables : undefined;
       await this.#client.send(
-        new PutJobSuccessResultCommand({
+        asked(PutJobSuccessResultCommand, {
           jobId: key.jobId,
           ...successMembers(outcome),
           ...(outputVariables ? { outputVariables } : {}),

@@ -4,70 +4,111 @@
 import type { CodePipelineClient } from "@aws-sdk/client-codepipeline";
 import { getSmithyContext } from "@smithy/core/transport";
 import type { SdkRequest } from "../network/sdk-handler.js";
+import { TurnoverMap } from "../std/turnover.js";
 import { RequestPattern, type SigningCredentials } from "./request-pattern.js";
 import type { Answer, HttpCall, Transport } from "./transport.js";
+
+/** What is asked of CodePipeline: a command of the SDK that is made only where the SDK is to make the request. */
+export interface Asked {
+  readonly Command: new (input: never) => SdkCommand;
+  readonly input: object;
+}
+
+type SdkCommand = Parameters<CodePipelineClient["send"]>[0];
+
+/** The command's input is what its class takes. To make the command itself costs as much as to sign its request. */
+export function asked<Input extends object>(Command: new (input: Input) => object, input: NoInfer<Input>): Asked {
+  return { Command: Command as Asked["Command"], input };
+}
 
 interface Learned {
   /** As the SDK found them: others, or the same found again, make the pattern anew. */
   readonly credentials: SigningCredentials;
   /** Absent: a request of the SDK that cannot be followed. */
   readonly pattern: RequestPattern | undefined;
+  /** Of the input, as the SDK's serializer reads it. */
+  readonly schema: unknown;
 }
 
-export interface PatternCallsOptions {
-  readonly client: CodePipelineClient;
-  readonly transport: Transport;
-  /** The call that a command's input belongs to. */
-  readonly callOf: (input: object) => HttpCall | undefined;
+/** A call whose request the SDK makes. */
+interface BySdk {
+  readonly call: HttpCall;
+  readonly Command: Asked["Command"];
 }
 
-/** Adds itself to the client's stack; the client's `requestHandler` is the transport. */
-export function addPatternCalls({ client, transport, callOf }: PatternCallsOptions): void {
-  const { config, middlewareStack } = client;
-  const learned = new Map<string, Learned>();
+export class PatternCalls {
+  readonly #client: CodePipelineClient;
+  readonly #transport: Transport;
+  readonly #learned = new Map<Asked["Command"], Learned>();
+  /** By the inputs of their commands, until the SDK has done with them. */
+  readonly #bySdk = new TurnoverMap<object, BySdk>();
   // The SDK's own, since it writes times in another way than JSON does. It takes 1 % of a job.
-  const serializer = config.protocol.getPayloadCodec().createSerializer();
-  const bodyOf = (input: object, context: object): Uint8Array => {
-    serializer.write(inputSchemaOf(context) as never, input);
-    return serializer.flush() as Uint8Array;
-  };
-  middlewareStack.add(
-    (next, context) => async (args) => {
-      const call = callOf(args.input);
-      const credentials = await config.credentials();
-      const known = learned.get(context.commandName ?? "");
-      if (!call || known?.credentials !== credentials || !known.pattern) return checked(await next(args));
+  readonly #serializer;
+
+  /** Adds itself to the client's stack, whose `requestHandler` is the transport. */
+  constructor({ client, transport }: { readonly client: CodePipelineClient; readonly transport: Transport }) {
+    this.#client = client;
+    this.#transport = transport;
+    this.#serializer = client.config.protocol.getPayloadCodec().createSerializer();
+    client.middlewareStack.add((next) => async (args) => checked(await next(args)), {
+      step: "initialize",
+      name: "partnerdAnswer",
+      priority: "high",
+    });
+    client.middlewareStack.add(
+      (next, context) => async (args) => {
+        const { request } = args as unknown as { readonly request: SdkRequest };
+        const made = this.#bySdk.get(args.input);
+        if (made) {
+          transport.attach(request, made.call);
+          await this.#learn(made.Command, { input: args.input, schema: inputSchemaOf(context), request });
+        }
+        return next(args);
+      },
+      { step: "deserialize", name: "partnerdCall", priority: "low" },
+    );
+  }
+
+  /** The answer's members. Rejects with whatever the SDK, its credentials or the transport throws. */
+  async send({ Command, input }: Asked, call: HttpCall): Promise<object> {
+    const { config } = this.#client;
+    const credentials = await config.credentials();
+    const known = this.#learned.get(Command);
+    if (known?.credentials === credentials && known.pattern) {
       const sentMs = Date.now();
-      const request = known.pattern.next(bodyOf(args.input, context), sentMs + config.systemClockOffset);
-      const response = await transport.exchange(request, call);
+      const request = known.pattern.next(this.#bodyOf(input, known.schema), sentMs + config.systemClockOffset);
+      const response = await this.#transport.exchange(request, call);
       const output = successOf(response);
-      if (!output) {
-        call.answer = response;
-        return checked(await next(args));
+      if (output) {
+        // Corrects the clock.
+        config.httpAuthSchemes[0]?.signer.successHandler?.(response as never, { config, _requestSentAt: sentMs });
+        return output;
       }
-      // Corrects the clock.
-      const sent = { config, _requestSentAt: sentMs };
-      config.httpAuthSchemes[0]?.signer.successHandler?.(response as never, sent);
-      return { response, output } as never;
-    },
-    { step: "initialize", name: "partnerdPattern", priority: "high" },
-  );
-  middlewareStack.add(
-    (next, context) => async (args) => {
-      const call = callOf(args.input);
-      const { request } = args as unknown as { readonly request: SdkRequest };
-      if (call) transport.attach(request, call);
-      const { commandName = "" } = context;
-      const credentials = await config.credentials();
-      if (learned.get(commandName)?.credentials !== credentials) {
-        const isBody = Buffer.compare(bodyOf(args.input, context), request.body as Uint8Array) === 0;
-        const pattern = isBody ? RequestPattern.of(request, credentials) : undefined;
-        learned.set(commandName, { credentials, pattern });
-      }
-      return next(args);
-    },
-    { step: "deserialize", name: "partnerdCall", priority: "low" },
-  );
+      call.answer = response;
+    }
+    this.#bySdk.set(input, { call, Command });
+    try {
+      return await this.#client.send(new Command(input as never));
+    } finally {
+      this.#bySdk.delete(input);
+    }
+  }
+
+  async #learn(
+    Command: Asked["Command"],
+    { input, schema, request }: { readonly input: object; readonly schema: unknown; readonly request: SdkRequest },
+  ): Promise<void> {
+    const credentials = await this.#client.config.credentials();
+    if (this.#learned.get(Command)?.credentials === credentials) return;
+    const isBody = Buffer.compare(this.#bodyOf(input, schema), request.body as Uint8Array) === 0;
+    const pattern = isBody ? RequestPattern.of(request, credentials) : undefined;
+    this.#learned.set(Command, { credentials, pattern, schema });
+  }
+
+  #bodyOf(input: object, schema: unknown): Uint8Array {
+    this.#serializer.write(schema as never, input);
+    return this.#serializer.flush() as Uint8Array;
+  }
 }
 
 /** An operation's schema has its input as its fifth member. */

@@ -1,5 +1,6 @@
 // Which job operations our credentials may call in a Region: each is tried with a job that does not exist, so that nothing
 // changes whatever the answer is. Polls are not tried: a poll may be given a job.
+
 import { randomUUID } from "node:crypto";
 import {
   AcknowledgeJobCommand,
@@ -15,6 +16,7 @@ import type { ActionOwner } from "../job/job.js";
 import type { RegionClient } from "./client.js";
 import type { GatewayError } from "./gateway.js";
 import { faultFrom } from "./gateway-faults.js";
+import { type Asked, asked } from "./pattern-calls.js";
 
 /** The denials, one for each operation; none: every one of them is allowed, or could not be asked. */
 export async function deniedOperations(
@@ -36,7 +38,7 @@ export async function deniedOperations(
   return answers.flat();
 }
 
-type Calls = readonly (readonly [operation: string, command: { readonly input: object }])[];
+type Calls = readonly (readonly [operation: string, command: Asked])[];
 
 const message = "partnerd doctor asks whether it may call this; there is no such job";
 const failureDetails = { type: "JobFailed", message } as const;
@@ -44,19 +46,19 @@ const failureDetails = { type: "JobFailed", message } as const;
 function customCalls(): Calls {
   const jobId = randomUUID();
   return [
-    ["GetJobDetails", new GetJobDetailsCommand({ jobId })],
-    ["AcknowledgeJob", new AcknowledgeJobCommand({ jobId, nonce: "0" })],
-    ["PutJobSuccessResult", new PutJobSuccessResultCommand({ jobId })],
-    ["PutJobFailureResult", new PutJobFailureResultCommand({ jobId, failureDetails })],
+    ["GetJobDetails", asked(GetJobDetailsCommand, { jobId })],
+    ["AcknowledgeJob", asked(AcknowledgeJobCommand, { jobId, nonce: "0" })],
+    ["PutJobSuccessResult", asked(PutJobSuccessResultCommand, { jobId })],
+    ["PutJobFailureResult", asked(PutJobFailureResultCommand, { jobId, failureDetails })],
   ];
 }
 
 function thirdPartyCalls(): Calls {
   const job = { jobId: randomUUID(), clientToken: "no-client" };
   return [
-    ["GetThirdPartyJobDetails", new GetThirdPartyJobDetailsCommand({ ...job })],
-    ["AcknowledgeThirdPartyJob", new AcknowledgeThirdPartyJobCommand({ ...job, nonce: "0" })],
-    ["PutThirdPartyJobSuccessResult", new PutThirdPartyJobSuccessResultCommand({ ...job })],
-    ["PutThirdPartyJobFailureResult", new PutThirdPartyJobFailureResultCommand({ ...job, failureDetails })],
+    ["GetThirdPartyJobDetails", asked(GetThirdPartyJobDetailsCommand, { ...job })],
+    ["AcknowledgeThirdPartyJob", asked(AcknowledgeThirdPartyJobCommand, { ...job, nonce: "0" })],
+    ["PutThirdPartyJobSuccessResult", asked(PutThirdPartyJobSuccessResultCommand, { ...job })],
+    ["PutThirdPartyJobFailureResult", asked(PutThirdPartyJobFailureResultCommand, { ...job, failureDetails })],
   ];
 }

@@ -1,5 +1,6 @@
 // Which properties CodePipeline's own action types mark as secret. Asked once for each type and place, where that is
 // permitted; a fault that passes is asked about again later. Nothing here ends a job or holds one up for long.
+
 import {
   type ActionType as CustomActionType,
   GetActionTypeCommand,
@@ -12,6 +13,7 @@ import type { Clock } from "../std/clock.js";
 import type { RegionClient } from "./client.js";
 import { type GatewayError, isPassing } from "./gateway.js";
 import { faultFrom } from "./gateway-faults.js";
+import { type Asked, asked } from "./pattern-calls.js";
 
 /** A Region may have 50 custom action types of ours and some of others; a listing that never ends is given up. */
 const pagesMax = 20;
@@ -115,8 +117,8 @@ export class SecretMarks {
   }
 }
 
-export function getActionType({ category, owner, provider, version }: ActionType): GetActionTypeCommand {
-  return new GetActionTypeCommand({ category, owner: owner as "ThirdParty", provider, version });
+export function getActionType({ category, owner, provider, version }: ActionType): Asked {
+  return asked(GetActionTypeCommand, { category, owner: owner as "ThirdParty", provider, version });
 }
 
 /** All custom action types of the Region (ListActionTypes). Rejects with what the client throws. */
@@ -124,7 +126,7 @@ export async function customTypes(client: Client, signal: AbortSignal): Promise<
   const found: CustomActionType[] = [];
   let nextToken: string | undefined;
   for (let page = 0; page < pagesMax; page++) {
-    const command = new ListActionTypesCommand({ actionOwnerFilter: "Custom", ...(nextToken ? { nextToken } : {}) });
+    const command = asked(ListActionTypesCommand, { actionOwnerFilter: "Custom", ...(nextToken ? { nextToken } : {}) });
     const answer = await client.send<ListActionTypesOutput>(command, signal);
     found.push(...(Array.isArray(answer.actionTypes) ? answer.actionTypes : []));
     nextToken = answer.nextToken;

@@ -34,6 +34,7 @@ import { readJobData, readNonce, readPoll, requiredText } from "./answers.js";
 import type { RegionClient } from "./client.js";
 import { GatewayError, type JobGateway, type PollAnswer } from "./gateway.js";
 import { faultFrom } from "./gateway-faults.js";
+import { asked } from "./pattern-calls.js";
 import { failureMembers, successMembers } from "./results.js";
 import { CallAborted, CallFailed } from "./transport.js";
 
@@ -70,7 +71,7 @@ export class ThirdPartyGateway implements JobGateway {
     const operation = "PollForThirdPartyJobs";
     try {
       const { category, owner, provider, version } = actionType;
-      const command = new PollForThirdPartyJobsCommand({
+      const command = asked(PollForThirdPartyJobsCommand, {
         actionTypeId: { category, owner, provider, version },
         maxBatchSize: limit,
       });
@@ -100,7 +101,7 @@ export class ThirdPartyGateway implements JobGateway {
   async acknowledge(key: JobKey, nonce: Nonce, signal: AbortSignal): Promise<string | undefined> {
     const answer = await this.#withToken("AcknowledgeThirdPartyJob", key, signal, (clientToken) =>
       this.#client.send<AcknowledgeThirdPartyJobOutput>(
-        new AcknowledgeThirdPartyJobCommand({ jobId: key.jobId, nonce, clientToken }),
+        asked(AcknowledgeThirdPartyJobCommand, { jobId: key.jobId, nonce, clientToken }),
         signal,
       ),
     );
@@ -111,7 +112,7 @@ export class ThirdPartyGateway implements JobGateway {
     if (outcome.kind === "failed") {
       await this.#withToken("PutThirdPartyJobFailureResult", key, signal, (clientToken) =>
         this.#client.send(
-          new PutThirdPartyJobFailureResultCommand({ jobId: key.jobId, clientToken, ...failureMembers(outcome) }),
+          asked(PutThirdPartyJobFailureResultCommand, { jobId: key.jobId, clientToken, ...failureMembers(outcome) }),
           signal,
         ),
       );
@@ -119,7 +120,7 @@ export class ThirdPartyGateway implements JobGateway {
     }
     await this.#withToken("PutThirdPartyJobSuccessResult", key, signal, (clientToken) =>
       this.#client.send(
-        new PutThirdPartyJobSuccessResultCommand({ jobId: key.jobId, clientToken, ...successMembers(outcome) }),
+        asked(PutThirdPartyJobSuccessResultCommand, { jobId: key.jobId, clientToken, ...successMembers(outcome) }),
         signal,
       ),
     );
@@ -127,7 +128,7 @@ export class ThirdPartyGateway implements JobGateway {
 
   async #details(key: JobKey, signal: AbortSignal): Promise<{ job: Job; nonce: Nonce }> {
     return this.#withToken("GetThirdPartyJobDetails", key, signal, async (clientToken) => {
-      const command = new GetThirdPartyJobDetailsCommand({ jobId: key.jobId, clientToken });
+      const command = asked(GetThirdPartyJobDetailsCommand, { jobId: key.jobId, clientToken });
       const { jobDetails } = await this.#client.send<GetThirdPartyJobDetailsOutput>(command, signal);
       return { job: readJobData(key, jobDetails?.data), nonce: readNonce(jobDetails?.nonce) };
     });

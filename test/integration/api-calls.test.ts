@@ -2,12 +2,13 @@
 import { PollForJobsCommand } from "@aws-sdk/client-codepipeline";
 import { expect, it } from "vitest";
 import { type ApiCall, RegionClient } from "../../src/codepipeline/client.js";
+import { asked } from "../../src/codepipeline/pattern-calls.js";
 import { type Emulator, startEmulator } from "../../src/emulator/emulator.js";
 import type { Region } from "../../src/job/job.js";
 import { Proxies } from "../../src/std/proxies.js";
 import { custom } from "../support/rig.js";
 
-const command = () => new PollForJobsCommand({ actionTypeId: custom, maxBatchSize: 1 });
+const command = () => asked(PollForJobsCommand, { actionTypeId: custom, maxBatchSize: 1 });
 
 async function given(requestTimeoutMs = 5_000) {
   const emulator: Emulator = await startEmulator();

@@ -201,7 +201,7 @@ function plainClient(
     }) as never,
     { name: "sameId", relation: "before", toMiddleware: "httpSigningMiddleware" },
   );
-  return { send: (command) => client.send(command as never) as Promise<never> };
+  return { send: ({ Command, input }) => client.send(new Command(input as never)) as Promise<never> };
 }
 
 beforeEach(() => {

@@ -1,7 +1,9 @@
 // What the action types themselves mark as secret: asked once, by Region and type, where that is permitted.
+
 import { GetActionTypeCommand, type ListActionTypesCommand } from "@aws-sdk/client-codepipeline";
 import { expect, it } from "vitest";
 import type { GatewayError } from "../../../src/codepipeline/gateway.js";
+import type { Asked } from "../../../src/codepipeline/pattern-calls.js";
 import { SecretMarks } from "../../../src/codepipeline/secret-marks.js";
 import type { Region } from "../../../src/job/job.js";
 import { FakeClock } from "../../support/fake-clock.js";
@@ -20,7 +22,8 @@ function given(answer: (command: object, region: Region) => unknown) {
     clock,
     onUnknown: ({ region }, fault) => unknown.push([region, fault]),
     client: ({ region }) => ({
-      send: async <Output>(command: object) => {
+      send: async <Output>({ Command, input }: Asked) => {
+        const command = new Command(input as never);
         asked.push(`${region} ${command.constructor.name}`);
         return answer(command, region) as Output;
       },

@@ -1,9 +1,11 @@
 // Who answered, and whether what was asked may have been done: known from where a call broke, over real sockets.
+
 import { AcknowledgeJobCommand } from "@aws-sdk/client-codepipeline";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { RegionClient } from "../../../src/codepipeline/client.js";
 import type { GatewayFaultKind } from "../../../src/codepipeline/gateway.js";
 import { faultFrom } from "../../../src/codepipeline/gateway-faults.js";
+import { asked } from "../../../src/codepipeline/pattern-calls.js";
 import type { Region } from "../../../src/job/job.js";
 import { Proxies } from "../../../src/std/proxies.js";
 import { startProxy, type TestProxy } from "../../support/proxy.js";
@@ -27,7 +29,7 @@ async function seen(endpoint: string, environment: Readonly<Record<string, strin
     requestTimeoutMs: 400,
   });
   onTestFinished(() => client.close());
-  const command = new AcknowledgeJobCommand({ jobId: "job-1", nonce: "1" });
+  const command = asked(AcknowledgeJobCommand, { jobId: "job-1", nonce: "1" });
   const error: unknown = await client.send(command, new AbortController().signal).catch((thrown: unknown) => thrown);
   const { kind, code, isAmbiguous } = faultFrom(error, "AcknowledgeJob");
   return { kind, code, isAmbiguous };

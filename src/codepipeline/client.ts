@@ -2,6 +2,7 @@
 // It knows nothing of jobs; it never gets a logger, since the SDK's logging shows tokens and configuration values.
 import { CodePipelineClient } from "@aws-sdk/client-codepipeline";
 import type { Region } from "../job/job.js";
+import { StrangersAnswer } from "../network/aws-answer.js";
 import { CredentialsTimeout, isCredentialRefusal } from "../network/credentials/credentials-fault.js";
 import type { RenewedCredentials } from "../network/credentials/renewed-credentials.js";
 import type { HttpClient } from "../network/http-client.js";
@@ -142,18 +143,23 @@ export class RegionClient {
         clearTimeout(limit);
         stops.delete(member);
       };
+      const fail = (error: unknown) => {
+        const failure = new CallFailed(maskError(error, this.#options.mask), call.reach, this.#noteOn(error));
+        tell(failure);
+        if (faultNameOf(failure, operationOf(asked)).kind === "denied") this.#renew();
+        reject(failure);
+      };
       this.#calls.send(asked, call).then(
         (output) => {
           finish();
+          const { reach } = call;
+          if (reach.at === "answered" && !reach.requestId) return fail(new StrangersAnswer(reach.status));
           tell();
           resolve(output as Output);
         },
         (error: unknown) => {
           finish();
-          const failure = new CallFailed(maskError(error, this.#options.mask), call.reach, this.#noteOn(error));
-          tell(failure);
-          if (faultNameOf(failure, operationOf(asked)).kind === "denied") this.#renew();
-          reject(failure);
+          fail(error);
         },
       );
     });

@@ -2,6 +2,7 @@
 // It knows nothing of what is asked or answered.
 
 import { messageOf } from "../job/failure.js";
+import { requestIdOf } from "../network/aws-answer.js";
 import { type Exchange, HttpClient, type HttpRequest } from "../network/http-client.js";
 import { httpRequestOf, type SdkAnswer, type SdkRequest, sdkHeadersOf, unchangeable } from "../network/sdk-handler.js";
 import { BoundedBytes } from "../std/bounded.js";
@@ -157,7 +158,7 @@ export class Transport {
             const serverMs = Date.parse(String(headers["date"]));
             if (Number.isFinite(serverMs)) onServerTime?.(serverMs);
             response = { statusCode: status, headers: sdkHeadersOf(headers) };
-            call.reach = { at: "answered", status, requestId: response.headers["x-amzn-requestid"] };
+            call.reach = { at: "answered", status, requestId: requestIdOf(response.headers) };
           },
           bytes: (chunk) => {
             if (!bytes.add(chunk)) exchange.abort(new AnswerTooLong());

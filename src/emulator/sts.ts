@@ -89,7 +89,8 @@ function stsFault<T>(act: () => T): T {
 
 function reply({ response }: ApiRequest, status: number, start: string, name: string): void {
   const body = `${start}<ResponseMetadata><RequestId>emulated</RequestId></ResponseMetadata></${name}Response>`;
-  response.writeHead(status, { "content-type": "text/xml", "content-length": Buffer.byteLength(body) }).end(body);
+  const headers = { "x-amzn-RequestId": "emulated", "content-type": "text/xml" };
+  response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) }).end(body);
 }
 
 function escaped(text: string): string {

@@ -3,6 +3,7 @@
 // never says whether a request left.
 import { Readable } from "node:stream";
 import { buildQueryString } from "@smithy/core/protocols";
+import { requestIdOf, StrangersAnswer } from "./aws-answer.js";
 import { type AnswerHead, type Exchange, HttpClient, type HttpClientOptions, type HttpRequest } from "./http-client.js";
 
 /** A request as the SDK makes it. */
@@ -81,7 +82,7 @@ export class SdkHandler {
     this.#client = new HttpClient(options);
   }
 
-  /** Rejects with HttpFault or, when the signal aborts, with an AbortError. */
+  /** Rejects with HttpFault, with StrangersAnswer or, when the signal aborts, with an AbortError. */
   handle(
     request: SdkRequest,
     { abortSignal: signal }: { readonly abortSignal?: AbortSignal | object } = {},
@@ -97,9 +98,11 @@ export class SdkHandler {
       const exchange: Exchange = this.#client.send(
         { ...httpRequestOf(request), ...limits },
         {
-          answered: ({ status, headers }) => {
+          answered: ({ status, headers: raw }) => {
+            const headers = sdkHeadersOf(raw);
+            if (!requestIdOf(headers)) return exchange.abort(new StrangersAnswer(status));
             body = new AnswerBody(() => exchange);
-            resolve({ response: { statusCode: status, headers: sdkHeadersOf(headers), body } });
+            resolve({ response: { statusCode: status, headers, body } });
           },
           bytes: (chunk) => body?.push(chunk) ?? true,
           ended: () => {

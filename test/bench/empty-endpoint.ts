@@ -14,7 +14,7 @@ export class EmptyEndpoint {
         this.polls += 1;
         this.onPoll();
       }
-      response.writeHead(200, { "content-type": "application/x-amz-json-1.1" });
+      response.writeHead(200, { "content-type": "application/x-amz-json-1.1", "x-amzn-requestid": "1" });
       response.end('{"jobs":[]}');
     });
   }

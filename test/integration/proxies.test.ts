@@ -48,7 +48,7 @@ async function startSts() {
       "<SessionToken>t</SessionToken><Expiration>2120-01-01T00:00:00Z</Expiration></Credentials>";
     const name = asked.at(-1);
     const result = `<${name}Response><${name}Result>${credentials}</${name}Result></${name}Response>`;
-    response.writeHead(200, { "content-type": "text/xml" }).end(result);
+    response.writeHead(200, { "content-type": "text/xml", "x-amzn-requestid": "1" }).end(result);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => void server.close());

@@ -63,9 +63,8 @@ export async function openDynamoTable(options: DynamoTableOptions): Promise<Tabl
       // Resolving credentials happens before the request and has no limit of its own.
       const abortSignal = AbortSignal.timeout(connectionTimeoutMs + requestTimeoutMs);
       const sent = within(client.send(command as never, { abortSignal }), abortSignal).catch((error: unknown) => {
-        // Credential providers and whatever stands in between throw exceptions of the same names.
-        const isOwn = error instanceof sdk.DynamoDBServiceException && error.$metadata.requestId !== undefined;
-        throw isOwn ? error : new NoAnswer(error);
+        // Credential providers throw exceptions of the same names.
+        throw error instanceof sdk.DynamoDBServiceException ? error : new NoAnswer(error);
       }) as Promise<TableAnswer>;
       const isWrite = operation === "PutItem" || operation === "DeleteItem";
       return isWrite && onCommit ? counted(sent, onCommit) : sent;

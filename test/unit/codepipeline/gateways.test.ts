@@ -59,7 +59,7 @@ describe("gateways", () => {
   });
 
   it("share connections over accounts and Regions, which end with all of them", async () => {
-    const server = createServer((_, response) => response.end('{"jobs":[]}'));
+    const server = createServer((_, response) => response.setHeader("x-amzn-requestid", "1").end('{"jobs":[]}'));
     onTestFinished(() => void server.close());
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const sockets = new Set<Socket>();

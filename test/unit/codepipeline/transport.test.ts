@@ -65,6 +65,8 @@ describe("a call that was sent", () => {
       true,
     ],
     ["whose answer is a page", answers(200, "<html>"), "unavailable", /^unreadable-answer$/, true],
+    ["whose answer is somebody else's", answers(200, '{"status":"InProgress"}'), "unavailable", /^HTTP 200$/, true],
+    ["whose answer is nobody's", answers(200), "unavailable", /^HTTP 200$/, true],
     ["that a balancer answers 502", answers(502, "<html>"), "unavailable", /^unreadable-answer$/, true],
     ["that a portal answers 403", answers(403, "<html>"), "denied", /^unreadable-answer$/, false],
     [
@@ -93,8 +95,8 @@ describe("a call that was sent", () => {
     expect(await seen(`http://127.0.0.1:${port}`)).toEqual({ kind, code: expect.stringMatching(code), isAmbiguous });
   });
 
-  it("is answered by whatever is JSON and 200", async () => {
-    const { port } = await startRawServer(says(ok('{"status":"InProgress"}')));
+  it("is answered by AWS's JSON and 200", async () => {
+    const { port } = await startRawServer(answers(200, '{"status":"InProgress"}', own));
     const { code } = await seen(`http://127.0.0.1:${port}`);
     expect(code).toBe("unknown");
   });

@@ -8,6 +8,9 @@ import { SdkHandler, type SdkRequest } from "../../../src/network/sdk-handler.js
 import { Proxies } from "../../../src/std/proxies.js";
 import { ok, type RawServer, type Script, startRawServer } from "../../support/raw-server.js";
 
+/** AWS's mark on its answers. */
+const aws = "x-amz-request-id: 1\r\n";
+
 function handlerOf(limits: { readonly socketTimeoutMs?: number } = {}): SdkHandler {
   const handler = new SdkHandler({
     proxies: Proxies.from({}),
@@ -47,7 +50,9 @@ describe("a request", () => {
     ],
     ["a length for no body", { method: "POST", body: "" }, /^content-length: 0$/im],
   ])("has %s", async (_what, more, head) => {
-    const server = await startRawServer((socket) => void socket.write(ok("x", "etag: e\r\nvary: a\r\nvary: b\r\n")));
+    const server = await startRawServer(
+      (socket) => void socket.write(ok("x", `${aws}etag: e\r\nvary: a\r\nvary: b\r\n`)),
+    );
     const { response } = await handlerOf().handle(to(server, more));
     expect(server.heads[0]).toMatch(head);
     expect(server.heads[0]?.match(/^(host|content-length):/gim)?.length).toBeLessThanOrEqual(2);
@@ -64,12 +69,34 @@ describe("a request", () => {
   });
 });
 
+describe("who answered", () => {
+  it.each([
+    ["AWS's JSON services", "x-amzn-requestid: 1\r\n"],
+    ["S3", "X-Amz-Request-Id: 1\r\n"],
+  ])("is %s, by the request's id", async (_who, id) => {
+    const server = await startRawServer((socket) => void socket.write(ok("", id)));
+    expect((await handlerOf().handle(to(server))).response.statusCode).toBe(200);
+  });
+
+  it.each(["200 OK", "204 No Content", "206 Partial Content", "302 Found", "400 Bad", "404 Not Found", "503 Busy"])(
+    "is somebody else when %s has none, or an empty one",
+    async (status) => {
+      for (const id of ["", "x-amz-request-id:\r\n"]) {
+        const script: Script = (socket) => void socket.write(`HTTP/1.1 ${status}\r\n${id}content-length: 0\r\n\r\n`);
+        const server = await startRawServer(script);
+        const code = `HTTP ${status.slice(0, 3)}`;
+        await expect(handlerOf().handle(to(server))).rejects.toMatchObject({ name: "StrangersAnswer", code });
+      }
+    },
+  );
+});
+
 describe("the body of an answer", () => {
   const size = 64 * 2 ** 20;
   /** Writes as fast as it may; `sent` counts. */
   function flood(sent: { bytes: number }): Script {
     return (socket) => {
-      socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${size}\r\n\r\n`);
+      socket.write(`HTTP/1.1 200 OK\r\n${aws}content-length: ${size}\r\n\r\n`);
       const piece = Buffer.alloc(65_536, 7);
       const write = () => {
         while (sent.bytes < size && !socket.destroyed) {
@@ -111,7 +138,9 @@ describe("the body of an answer", () => {
     ["the signal", (_body, stop) => stop.abort(new Error("stop"))],
     ["an error of the reader", (body) => void body.destroy(new Error("stop"))],
   ])("ends by %s", async (_what, end) => {
-    const server = await startRawServer((socket) => void socket.write("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx"));
+    const server = await startRawServer(
+      (socket) => void socket.write(`HTTP/1.1 200 OK\r\n${aws}content-length: 9\r\n\r\nx`),
+    );
     const stop = new AbortController();
     const { response } = await handlerOf().handle(to(server), { abortSignal: stop.signal });
     const failed = once(response.body, "error");
@@ -122,8 +151,8 @@ describe("the body of an answer", () => {
 
   it("that is cut, or falls silent, fails its reader and nobody else", async () => {
     const scripts: readonly Script[] = [
-      (socket) => void socket.end("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"),
-      (socket) => void socket.write("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"),
+      (socket) => void socket.end(`HTTP/1.1 200 OK\r\n${aws}content-length: 9\r\n\r\nhalf`),
+      (socket) => void socket.write(`HTTP/1.1 200 OK\r\n${aws}content-length: 9\r\n\r\nhalf`),
     ];
     for (const script of scripts) {
       const server = await startRawServer(script);
@@ -141,7 +170,7 @@ describe("the body of an answer", () => {
 
 describe("a signal", () => {
   it("that is aborted sends nothing", async () => {
-    const server = await startRawServer((socket) => void socket.write(ok("x")));
+    const server = await startRawServer((socket) => void socket.write(ok("x", aws)));
     const abortSignal = AbortSignal.abort(new Error("stop"));
     await expect(handlerOf().handle(to(server), { abortSignal })).rejects.toMatchObject({ name: "AbortError" });
     expect(server.made).toBe(0);
@@ -150,7 +179,7 @@ describe("a signal", () => {
   it("ends the wait for an answer, and has no listener of ours in the end", async () => {
     const closed = Promise.withResolvers<void>();
     const server = await startRawServer((socket, head) => {
-      if (head.startsWith("GET /quick")) socket.write(ok("x"));
+      if (head.startsWith("GET /quick")) socket.write(ok("x", aws));
       else socket.once("close", () => closed.resolve());
     });
     const handler = handlerOf();

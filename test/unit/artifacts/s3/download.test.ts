@@ -56,7 +56,7 @@ function answer(object: FakeObject, asked: string[]) {
     const number = Number(new URL(request.url ?? "", "http://s3").searchParams.get("partNumber") ?? 0);
     asked.push(`${request.method}${number > 0 ? ` ${number}` : ""}`);
     const { content, parts, checksum, cutAfter, flipAt } = object;
-    response.setHeader("etag", '"tag"');
+    response.setHeader("etag", '"tag"').setHeader("x-amz-request-id", "1");
     if (request.method === "HEAD") {
       response.setHeader("x-amz-mp-parts-count", String(parts.length));
       response.writeHead(object.headStatus ?? 206, { "content-length": parts[number - 1] }).end();
@@ -143,6 +143,7 @@ it("a bucket of another Region is asked there", async () => {
     scopes.push(scope);
     if (scope === "eu-west-1") return answer(object, [])(request, response);
     const body = "<Error><Code>PermanentRedirect</Code><Message>elsewhere</Message></Error>";
+    response.setHeader("x-amz-request-id", "1");
     response.writeHead(301, { "x-amz-bucket-region": "eu-west-1", "content-type": "application/xml" }).end(body);
   });
   const { calls, close } = callsTo(server.endpoint);

@@ -43,6 +43,7 @@ async function startS3(own: Partial<Record<"complete" | "part" | "abort", readon
         () => false,
       );
     if (!isWhole) return;
+    response.setHeader("x-amz-request-id", "1");
     const { searchParams } = new URL(request.url ?? "", "http://s3");
     const kind = kindOf(request.method, searchParams);
     const id = searchParams.get("uploadId");

@@ -46,6 +46,18 @@ it.each([
   expect(isPassing(error)).toBe(isNoAnswer);
 });
 
+it.each([
+  ["DynamoDB", { "x-amzn-requestid": "A1" }, true],
+  ["a portal", {}, false],
+])("takes a success of %s for what it is", async (_who, headers, isWritten) => {
+  const table = await tableBehind(
+    (_request, answer) => void answer.writeHead(200, headers as OutgoingHttpHeaders).end("{}"),
+  );
+  const writing = table.call("PutItem", { Item: { pk: { S: "a" }, sk: { S: "job" } } });
+  if (isWritten) expect(await writing).toBeDefined();
+  else await expect(writing).rejects.toBeInstanceOf(NoAnswer);
+});
+
 it.each([407, 403, 429, 502, "drop"] as const)(
   "takes what a proxy says by itself (%s) for no answer",
   async (instead) => {

@@ -36,7 +36,7 @@ interface Guard {
   readonly name: string;
   /** The handler that its jobs ran with. */
   handler: JobHandler | undefined;
-  readonly windowMs: number;
+  readonly limits: BreakerLimits;
   readonly breaker: HandlerBreaker;
   /** Aborts when the handler is replaced. */
   readonly gone: AbortController;
@@ -101,7 +101,7 @@ export class Admission {
     const { machine } = this;
     return new JobStart({
       clock: this.#context.deps.clock,
-      windowMs: guard.windowMs,
+      windowMs: guard.limits.windowMs,
       isProbe: (job) => guard.breaker.isProbe(job),
       enter: (job, signal) => this.#enter(guard, job, signal),
       mayMeet: (job) => this.#mayMeet(guard, job),
@@ -119,10 +119,13 @@ export class Admission {
     });
   }
 
-  /** A new configuration applies: the state of replaced handlers is discarded. */
+  /** A new configuration applies: the state of handlers that are replaced, or have other limits, is discarded. */
   forgetReplaced(): void {
     for (const guard of [...this.#guards.values()]) {
-      if (!guard.handler || this.#context.deps.handlers.get(guard.name) === guard.handler) continue;
+      const { handler, limits, name } = guard;
+      const isReplaced = handler && this.#context.deps.handlers.get(name) !== handler;
+      const { failures, windowMs } = this.#limitsOf(name);
+      if (!isReplaced && failures === limits.failures && windowMs === limits.windowMs) continue;
       this.#guards.delete(guard.name);
       guard.gone.abort();
       this.#closed(guard);
@@ -130,15 +133,19 @@ export class Admission {
     this.#serve();
   }
 
+  #limitsOf(name: string): BreakerLimits {
+    return this.#context.limits.handlerBreakers?.get(name) ?? noLimits;
+  }
+
   #guardOf(name: string): Guard {
     const known = this.#guards.get(name);
     if (known) return known;
     const { clock } = this.#context.deps;
-    const limits = this.#context.limits.handlerBreakers?.get(name) ?? noLimits;
+    const limits = this.#limitsOf(name);
     const guard: Guard = {
       name,
       handler: undefined,
-      windowMs: limits.windowMs,
+      limits,
       breaker: new HandlerBreaker(limits, () => clock.monotonic()),
       gone: new AbortController(),
       trials: 0,

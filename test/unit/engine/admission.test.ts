@@ -24,7 +24,11 @@ async function given(check?: () => Promise<void>) {
   const registry = { current: handlerOf() };
   const limits = { ...context.limits, handlerBreakers: new Map([[name, { failures: 5, windowMs: 60_000 }]]) };
   const deps = { ...context.deps, handlers: { get: () => registry.current, close: async () => {} } };
-  const admission = new Admission({ ...context, limits, deps });
+  const all = { ...context, limits, deps };
+  const admission = new Admission(all);
+  const limitTo = (failures: number) => {
+    all.limits = { ...limits, handlerBreakers: new Map([[name, { failures, windowMs: 60_000 }]]) };
+  };
   const admit = async () => {
     const start = admission.start(name);
     start.runs(registry.current, false);
@@ -33,7 +37,7 @@ async function given(check?: () => Promise<void>) {
   const breakIt = async () => {
     for (let n = 0; n < 5; n++) (await admit()).start.ended(fault);
   };
-  return { admission, clock, events, admit, breakIt, replace: () => (registry.current = handlerOf()) };
+  return { admission, clock, events, admit, breakIt, limitTo, replace: () => (registry.current = handlerOf()) };
 }
 
 describe("admission", () => {
@@ -127,6 +131,18 @@ describe("admission", () => {
     admission.forgetReplaced();
     expect(admission.closedBy(name)).toBeUndefined();
     expect(events.at(-1)).toMatchObject({ type: "handler-recovered", handler: name });
+  });
+
+  it("goes by the limits of the configuration that applies now, whether or not a job ran by the old one", async () => {
+    for (const hasRun of [false, true]) {
+      const { admission, admit, limitTo } = await given();
+      expect(admission.closedBy(name)).toBeUndefined();
+      if (hasRun) (await admit()).start.ended("sound");
+      limitTo(1);
+      admission.forgetReplaced();
+      (await admit()).start.ended(fault);
+      expect([hasRun, admission.closedBy(name)?.reason]).toEqual([hasRun, "handler-broken"]);
+    }
   });
 
   it("lets a polled job wait for a machine that is short, and polls for none", async () => {

@@ -22,9 +22,11 @@ const setting: fc.Arbitrary<Setting> = fc.record({
       owner: fc.constantFrom("ThirdParty", "Custom"),
       handlerMs: fc.constantFrom(0, 50, 20_000, 3_600_000),
       isCalledBack: fc.boolean(),
+      client: fc.constantFrom("a", "b"),
     }),
     { minLength: 1, maxLength: 3 },
   ),
+  entry: fc.constant({ hasBreaker: false }),
 });
 
 const who = fc.constantFrom(0, 1);
@@ -132,7 +134,8 @@ it("ends every job with exactly one result when nobody is sure whose it is", asy
           afterCrash: "fail",
           isFleet: false,
           writeMs: 0,
-          jobs: [{ owner: "Custom", handlerMs: 0, isCalledBack: false }],
+          jobs: [{ owner: "Custom", handlerMs: 0, isCalledBack: false, client: "a" }],
+          entry: { hasBreaker: false },
         },
         [
           { do: "fault", operation: "acknowledge", fault: "lost", times: 20 },
@@ -145,4 +148,45 @@ it("ends every job with exactly one result when nobody is sure whose it is", asy
       ],
     ],
   });
+});
+
+/** Customers that are held back, handlers that fail, and a configuration that changes under the jobs. */
+const changing = fc.oneof(
+  { weight: 4, arbitrary: step },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("reload"),
+      who,
+      to: fc.constantFrom("as it was", "ThirdParty alone", "Custom alone", "none", "one slot", "other pace"),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("crash"), who }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("wait"), ms: fc.constantFrom(300, 5_000) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("handler"), is: fc.constantFrom("well", "broken", "short") }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("clock-steps"), ms: fc.constantFrom(-7_200_000, 7_200_000) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("wake"), who }) },
+) as fc.Arbitrary<Step>;
+const crowded: fc.Arbitrary<Setting> = fc
+  .tuple(
+    setting,
+    fc.array(
+      fc.record({
+        owner: fc.constantFrom("ThirdParty", "Custom"),
+        handlerMs: fc.constantFrom(0, 50, 20_000, 120_000),
+        isCalledBack: fc.boolean(),
+        client: fc.constantFrom("a", "a", "b"),
+      }),
+      { minLength: 2, maxLength: 6 },
+    ) as fc.Arbitrary<Setting["jobs"]>,
+    fc.record({
+      serialBy: fc.constantFrom(undefined, "client", "configuration.Project"),
+      maxConcurrentJobsPerClient: fc.constantFrom(undefined, 1),
+      hasBreaker: fc.boolean(),
+    }) as fc.Arbitrary<Setting["entry"]>,
+  )
+  .map(([whole, jobs, entry]) => ({ ...whole, jobs, entry }));
+
+it("ends every job with exactly one result while the configuration, its customers' limits and its handlers change", async () => {
+  await fc.assert(fc.asyncProperty(crowded, fc.array(changing, { maxLength: 20 }), judge), runs(200));
 });

@@ -4,10 +4,12 @@ import type { ArtifactStore } from "../../../../src/artifacts/artifacts.js";
 import type { EngineLimits } from "../../../../src/engine/deps.js";
 import { Worker, type WorkerEnd } from "../../../../src/engine/engine.js";
 import type { WorkerEvent } from "../../../../src/engine/events.js";
+import type { PollerConfig } from "../../../../src/engine/poller-config.js";
 import type { HandlerCall, JobHandler } from "../../../../src/handlers/handler.js";
 import type { ActionOwner, Region } from "../../../../src/job/job.js";
 import { isOwed } from "../../../../src/job/lifecycle.js";
 import { succeeded } from "../../../../src/job/outcome.js";
+import { WorkerFault } from "../../../../src/job/worker-fault.js";
 import type { Clock } from "../../../../src/std/clock.js";
 import { ordinaryLimits } from "../../../support/engine-limits.js";
 import type { FakeClock } from "../../../support/fake-clock.js";
@@ -21,8 +23,22 @@ export const limits: EngineLimits = {
   maxConcurrentJobs: 2,
   polling: { minIntervalMs: 1_000, maxIntervalMs: 30_000 },
 };
+const both: readonly ActionOwner[] = ["ThirdParty", "Custom"];
 /** A handler that is told to stop ends within this. */
 export const stoppedMs = 100;
+
+/** What the entries of the configuration say of customers, and of handlers that fail. */
+export interface Entry {
+  readonly serialBy?: "client" | "configuration.Project" | undefined;
+  readonly maxConcurrentJobsPerClient?: number | undefined;
+  readonly hasBreaker: boolean;
+}
+
+/** What a reload makes of the configuration. */
+export type Configured = "as it was" | "ThirdParty alone" | "Custom alone" | "none" | "one slot" | "other pace";
+
+/** How the handler is: it works, it can do no job, or the machine lacks what it needs to begin. */
+export type HandlerMood = "well" | "broken" | "short";
 
 export interface ProcessOptions {
   readonly clock: FakeClock;
@@ -31,6 +47,11 @@ export interface ProcessOptions {
   readonly afterCrash: "fail" | "rerun";
   readonly writeMs: number;
   readonly hasRoom: () => boolean;
+  readonly mood: () => HandlerMood;
+  readonly entry: Entry;
+  readonly configured: Configured;
+  /** Two jobs of one customer may be at work although one at a time is asked for: both were ours before. */
+  readonly mayOverlap: () => boolean;
   /** Handlers that run now, in all processes, and how often each job's began. */
   readonly running: Map<string, ModelProcess>;
   readonly runs: Map<string, number>;
@@ -68,8 +89,14 @@ export class ModelProcess implements Caller {
     const handler: JobHandler = {
       kind: "module",
       description: "of the model",
+      saysBegun: true,
       run: async (call) => {
         const { runs } = options;
+        const mood = options.mood();
+        if (mood !== "well") {
+          throw new WorkerFault(mood === "broken" ? "handler" : "machine", mood, { code: "EMFILE" });
+        }
+        call.start?.begun();
         const { jobId } = call.job.key;
         if (this.isAlive) runs.set(jobId, (runs.get(jobId) ?? 0) + 1);
         if (service.jobs.get(jobId)?.isCalledBack) await call.awaitCallback({ tokenHash: "00" });
@@ -94,17 +121,7 @@ export class ModelProcess implements Caller {
         mask: (text) => text,
         jobLog: () => noLog,
       },
-      pollers: (["ThirdParty", "Custom"] as const satisfies readonly ActionOwner[]).map((owner) => ({
-        region: "us-east-1" as Region,
-        actionType: actionTypes[owner],
-        group: owner,
-        handler: "any",
-        maxConcurrentJobs: 2,
-        jobTimeoutMs: 300_000,
-        afterCrash: options.afterCrash,
-        secretProperties: [],
-      })),
-      limits,
+      ...this.#configured(options.configured),
       observe: (event) => this.#observe(event),
     });
   }
@@ -126,6 +143,39 @@ export class ModelProcess implements Caller {
     void this.worker.ended.then((end) => {
       this.#end = end;
     });
+  }
+
+  /** Reads its configuration again. */
+  reload(to: Configured): void {
+    if (!this.isAlive || this.worker.isStopping) return;
+    this.worker.apply(this.#configured(to)).catch((error: unknown) => void this.bugs.push(String(error)));
+  }
+
+  #configured(to: Configured): { readonly pollers: readonly PollerConfig[]; readonly limits: EngineLimits } {
+    const { entry, afterCrash } = this.#options;
+    const { hasBreaker, ...fairness } = entry;
+    const owners: readonly ActionOwner[] =
+      to === "none" ? [] : to === "ThirdParty alone" ? ["ThirdParty"] : to === "Custom alone" ? ["Custom"] : both;
+    const pollers = owners.map((owner) => ({
+      region: "us-east-1" as Region,
+      actionType: actionTypes[owner],
+      group: owner,
+      handler: "any",
+      maxConcurrentJobs: to === "one slot" ? 1 : 2,
+      jobTimeoutMs: 300_000,
+      afterCrash,
+      secretProperties: [],
+      ...fairness,
+    }));
+    return {
+      pollers,
+      limits: {
+        ...limits,
+        maxConcurrentJobs: to === "one slot" ? 1 : limits.maxConcurrentJobs,
+        polling: to === "other pace" ? { minIntervalMs: 500, maxIntervalMs: 20_000 } : limits.polling,
+        ...(hasBreaker ? { handlerBreakers: new Map([["any", { failures: 2, windowMs: 60_000 }]]) } : {}),
+      },
+    };
   }
 
   /** All that it has in memory is gone. */
@@ -159,6 +209,13 @@ export class ModelProcess implements Caller {
     const { running, service } = this.#options;
     const { jobId } = job.key;
     if (running.has(jobId)) service.violations.push(`two handlers run ${jobId} at once`);
+    const { client } = service.jobs.get(jobId) ?? {};
+    const isOwn = (id: string) => service.jobs.get(id)?.key.actionType.owner === job.key.actionType.owner;
+    const together =
+      [...running.keys()].filter((id) => isOwn(id) && service.jobs.get(id)?.client === client).length + 1;
+    const { serialBy, maxConcurrentJobsPerClient: cap = Number.POSITIVE_INFINITY } = this.#options.entry;
+    if (!this.#options.mayOverlap() && together > (serialBy ? 1 : cap))
+      service.violations.push(`${together} jobs of ${client} run at once`);
     running.set(jobId, this);
     await this.#clock().sleep(service.jobs.get(jobId)?.handlerMs ?? 0, signal);
     if (signal.aborted) await this.#clock().sleep(stoppedMs);

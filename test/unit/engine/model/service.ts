@@ -1,7 +1,16 @@
 // CodePipeline's job rules for the engine's model test: both flavours of the job API, every way in which the service may
 // read its own rules, and one fault for each call that a run asks for. Time stands still unless the run moves it.
 import { GatewayError, type GatewayFaultKind, type JobGateway } from "../../../../src/codepipeline/gateway.js";
-import type { ActionOwner, ActionType, JobId, JobKey, Nonce, OfferedJob, Region } from "../../../../src/job/job.js";
+import type {
+  ActionOwner,
+  ActionType,
+  ClientId,
+  JobId,
+  JobKey,
+  Nonce,
+  OfferedJob,
+  Region,
+} from "../../../../src/job/job.js";
 import type { Outcome } from "../../../../src/job/outcome.js";
 import type { FakeClock } from "../../../support/fake-clock.js";
 
@@ -59,12 +68,15 @@ export interface ServedJob {
   readonly handlerMs: number;
   /** The work is a service's, which outlives the process. */
   readonly isCalledBack: boolean;
+  /** The customer. */
+  readonly client: string;
 }
 
 export interface Served {
   readonly key: JobKey;
   readonly handlerMs: number;
   readonly isCalledBack: boolean;
+  readonly client: string;
   nonce: number;
   state: "queued" | "dispatched" | "in-progress" | "over";
   offerAgainAtMs: number;
@@ -97,7 +109,8 @@ export class ModelService {
 
   add({ owner, ...how }: ServedJob): void {
     const jobId = `${owner}-${this.jobs.size}` as JobId;
-    const key: JobKey = { region: "us-east-1" as Region, actionType: actionTypes[owner], jobId };
+    const whose = owner === "ThirdParty" ? { clientId: how.client as ClientId } : {};
+    const key: JobKey = { region: "us-east-1" as Region, actionType: actionTypes[owner], jobId, ...whose };
     const offers = { offers: 0, offerAgainAtMs: 0, offeredTo: undefined, offeredAtMs: 0 };
     const rest = { ...offers, mayBeOurs: false, isRefused: false, accepted: [] };
     this.jobs.set(jobId, { key, ...how, nonce: 1, state: "queued", ...rest });
@@ -130,7 +143,13 @@ export class ModelService {
     return {
       poll: (actionType, limit, signal) =>
         serve("poll", undefined, signal, () => this.#poll(caller, actionType, limit)),
-      details: async (polled, signal) => polled.job ?? details(polled.key, signal),
+      details: async (polled, signal) => {
+        if (polled.job) return polled.job;
+        const { key, nonce } = polled;
+        const job = await details(key, signal);
+        // GetJobDetails knows none: that of the offer counts.
+        return key.actionType.owner === "Custom" && nonce !== undefined ? { ...job, nonce } : job;
+      },
       detailsAgain: async (key, signal) => {
         const { nonce, ...rest } = await details(key, signal);
         return key.actionType.owner === "Custom" ? rest : { ...rest, nonce };
@@ -277,9 +296,10 @@ export const actionTypes: Readonly<Record<ActionOwner, ActionType>> = {
   Custom: { category: "Build", owner: "Custom", provider: "Build", version: "1" },
 };
 
-function offered(job: Served): OfferedJob {
-  const nonce = String(job.nonce) as Nonce;
-  return { key: job.key, nonce, configuration: {}, pipeline: {}, inputs: [], outputs: [] };
+function offered({ key, client, nonce }: Served): OfferedJob {
+  const whose = key.actionType.owner === "Custom" ? { accountId: client } : {};
+  const rest = { configuration: { Project: client }, pipeline: {}, inputs: [], outputs: [] };
+  return { key, nonce: String(nonce) as Nonce, ...rest, ...whose };
 }
 
 /** Does the deed; its end, of either kind, is to be had later. */

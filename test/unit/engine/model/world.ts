@@ -1,7 +1,7 @@
 // The engine's model as a whole: a service, a store, one process or two, and what a run may do to them. After a run all
 // faults end, time goes on, and what is left then is what the test judges.
 import { FakeClock } from "../../../support/fake-clock.js";
-import { limits, ModelProcess } from "./process.js";
+import { type Configured, type Entry, type HandlerMood, limits, ModelProcess } from "./process.js";
 import { type Fault, ModelService, type Operation, type Reading, redeliveryMs, type ServedJob } from "./service.js";
 import { ModelStore } from "./store.js";
 
@@ -13,6 +13,7 @@ export interface Setting {
   /** How long the ledger takes for a write. */
   readonly writeMs: number;
   readonly jobs: readonly ServedJob[];
+  readonly entry: Entry;
 }
 
 /** `who`: 0 or 1, the replica it happens to; a process alone is meant by both. */
@@ -21,6 +22,10 @@ export type Step =
   | { readonly do: "heal" | "offer-again" | "end-all" | "ledger-fails" | "ledger-works" | "disk-full" | "disk-free" }
   | { readonly do: "wait"; readonly ms: number }
   | { readonly do: "crash" | "pause" | "resume" | "stop" | "take-over"; readonly who: number }
+  | { readonly do: "reload"; readonly who: number; readonly to: Configured }
+  | { readonly do: "handler"; readonly is: HandlerMood }
+  | { readonly do: "clock-steps"; readonly ms: number }
+  | { readonly do: "wake"; readonly who: number }
   | { readonly do: "crash-at-write"; readonly who: number; readonly when: "before" | "after" }
   | { readonly do: "order"; readonly kind: "fail" | "release"; readonly job: number };
 
@@ -40,9 +45,14 @@ export class ModelWorld {
   readonly #running = new Map<string, ModelProcess>();
   readonly #afterCrash: Setting["afterCrash"];
   readonly #writeMs: number;
+  readonly #entry: Entry;
   #hasRoom = true;
+  #mood: HandlerMood = "well";
+  /** What the file says that every process reads as it starts. */
+  #configured: Configured = "as it was";
 
-  constructor({ reading, afterCrash, isFleet, writeMs, jobs }: Setting) {
+  constructor({ reading, afterCrash, isFleet, writeMs, jobs, entry }: Setting) {
+    this.#entry = entry;
     this.service = new ModelService(this.clock, reading);
     this.store = new ModelStore(isFleet);
     this.#afterCrash = afterCrash;
@@ -62,9 +72,12 @@ export class ModelWorld {
     this.service.heal();
     this.#ledgerWorks();
     this.#hasRoom = true;
+    this.#mood = "well";
     this.#restart();
+    this.#configured = "as it was";
     for (const each of this.processes) {
       each.crashAtWrite = undefined;
+      each.reload("as it was");
       this.#resume(each);
     }
     for (let waitedMs = 0; waitedMs < 3_600_000 && !this.isDone; waitedMs += redeliveryMs) {
@@ -117,6 +130,12 @@ export class ModelWorld {
         return;
       case "wait":
         return this.clock.advance(step.ms);
+      case "clock-steps":
+        return this.clock.step(step.ms);
+      case "handler":
+        this.#mood = step.is;
+        if (step.is !== "well") this.disturbed.add("fault");
+        return;
       case "order":
         return this.#order(step.kind, step.job);
       default:
@@ -132,6 +151,11 @@ export class ModelWorld {
       case "crash-at-write":
         process.crashAtWrite = step.when;
         return;
+      case "reload":
+        this.#configured = step.to;
+        return process.reload(step.to);
+      case "wake":
+        return process.worker.wake();
       case "pause":
         process.worker.pause();
         process.isPaused = true;
@@ -196,6 +220,10 @@ export class ModelWorld {
       afterCrash: this.#afterCrash,
       writeMs: this.#writeMs,
       hasRoom: () => this.#hasRoom,
+      mood: () => this.#mood,
+      entry: this.#entry,
+      configured: this.#configured,
+      mayOverlap: () => this.disturbed.has("crash") || this.disturbed.has("order") || this.store.isShared,
       running: this.#running,
       runs: this.runs,
       onCrash: () => {

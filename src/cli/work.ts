@@ -48,10 +48,13 @@ export interface OnceOptions extends RunOptions {
   readonly jobOutcomeStatus: boolean;
 }
 
-/** One pass over every action type. The exit code: 0, 1 when a poll failed to the end, 3, 70 or 75. */
+type WorkerClosed = Daemon["worker"]["closedBy"];
+
+/** One pass over every action type. The exit code: 0, 1 when a poll failed to the end or none could be made, 3, 70 or 75. */
 export async function once(options: OnceOptions): Promise<number> {
   let failed = 0;
   let failing: readonly string[] = [];
+  let closed: WorkerClosed;
   const count = (event: WorkerEvent) => {
     if (event.type === "job-reported" && event.outcome.kind === "failed") failed += 1;
   };
@@ -66,6 +69,7 @@ export async function once(options: OnceOptions): Promise<number> {
         .status()
         .pollers.filter(({ failures }) => failures > 0)
         .map(({ actionType, query, ...place }) => `${actionType}${query ? ` (${query})` : ""} in ${placeText(place)}`);
+      closed = daemon.worker.closedBy;
       return daemon.worker.stop();
     },
     [count],
@@ -73,6 +77,11 @@ export async function once(options: OnceOptions): Promise<number> {
   if (code !== exitCodes.ok) return code;
   if (failing.length > 0) {
     process.stderr.write(`exit 1: could not be polled: ${failing.join(", ")}; see the lines above\n`);
+    return exitCodes.failed;
+  }
+  // A pause and a stop are meant, by whoever asked for them.
+  if (closed && closed.reason !== "paused" && closed.reason !== "draining") {
+    process.stderr.write(`exit 1: no job could be accepted: ${closed.message}\n`);
     return exitCodes.failed;
   }
   return options.jobOutcomeStatus && failed > 0 ? exitCodes.jobFailed : exitCodes.ok;

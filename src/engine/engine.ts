@@ -13,7 +13,7 @@ import type { EngineContext } from "./context.js";
 import type { EngineDeps, EngineLimits } from "./deps.js";
 import type { Emit, Held, Observe, OrderAnswer } from "./events.js";
 import { Flights } from "./flights.js";
-import { Gate } from "./gate.js";
+import { type Closed, Gate } from "./gate.js";
 import { HeldAtEnd } from "./held-at-end.js";
 import { giveOrder, refusedBy } from "./orders.js";
 import type { Budget, PollerLoop } from "./poller.js";
@@ -120,6 +120,11 @@ export class Worker {
   /** Jobs that CodePipeline waits for without an active worker here: mostly of action types no longer configured. */
   get unattended(): number {
     return this.#runner.unfinished.size;
+  }
+
+  /** Why no job is taken now, whatever its handler; absent: jobs are. */
+  get closedBy(): Closed | undefined {
+    return this.#context.gate.closedBy();
   }
 
   /** Calls that CodePipeline denies now. */

@@ -55,6 +55,8 @@ export interface Budget {
  * slots instead of one for each costs a quarter less per job and delays none that is running.
  */
 const gatherMs = 10;
+/** What a machine or a ledger is short of for a moment is there again by then. */
+const gatePatienceMs = 10_000;
 /** CodePipeline's own cap is not documented; 100 custom jobs of 100 KB each are still read. */
 const batchMax = 100;
 
@@ -85,6 +87,8 @@ export class Poller {
   #ahead: { readonly slot: Promise<Reservation | undefined>; readonly stop: AbortController } | undefined;
   /** True when the last poll filled all its slots. */
   #isHungry = false;
+  /** Since when a single pass stands at a gate that nobody means to be closed, monotonic. */
+  #closedSinceMs: number | undefined;
   /** How many of the last poll's offers were kept already. */
   #again = 0;
   #doing: PollerStep["doing"] = "starting";
@@ -200,7 +204,7 @@ export class Poller {
     let hasTurn = false;
     while (!signal.aborted) {
       if (context.gate.closedBy(config)) this.#letGo();
-      await context.gate.pass(signal, () => this.#begins("at-gate"), config);
+      await context.gate.pass(signal, () => this.#atGate(), config);
       if (signal.aborted) return undefined;
       this.#begins("waiting-for-slot");
       const ahead = this.#ahead?.slot;
@@ -218,6 +222,19 @@ export class Poller {
       hasTurn = (await budget.enter("poll", signal)) ?? true;
     }
     return undefined;
+  }
+
+  /** Looks at the gate; a single pass does so only for a while, unless what runs here may be what closes it. */
+  #atGate(): void {
+    const { config, context, idleEndMs, runner } = this.#options;
+    this.#begins("at-gate");
+    if (idleEndMs === undefined) return;
+    const closed = context.gate.closedBy(config);
+    const isMeant = closed?.reason === "paused" && !context.gate.isFleetPaused;
+    const nowMs = context.deps.clock.monotonic();
+    if (!closed || isMeant || runner.inFlight > 0) this.#closedSinceMs = undefined;
+    else this.#closedSinceMs ??= nowMs;
+    if (nowMs - (this.#closedSinceMs ?? nowMs) >= Math.max(idleEndMs, gatePatienceMs)) this.end();
   }
 
   async #poll(

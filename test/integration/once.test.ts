@@ -1,12 +1,18 @@
 // Promise: `partnerd once` works what is waiting, brings it to its end, and says with its exit code how that went.
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { FreeSpace } from "../../src/artifacts/free-space.js";
 import { type OnceOptions, once } from "../../src/cli/work.js";
 import type { Config } from "../../src/config/config.js";
+import { Worker } from "../../src/engine/engine.js";
 import { failed, succeeded } from "../../src/index.js";
 import { moduleHandler } from "../support/module-handler.js";
 import { custom, type Rig, type RigOptions, startRig, thirdParty } from "../support/rig.js";
 
 type Flags = Partial<Pick<OnceOptions, "waitMs" | "maxJobs" | "jobOutcomeStatus">>;
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 /** A rig whose own daemon never polls: it lends its emulator, handler and configuration. */
 async function startHeld(options: RigOptions = {}): Promise<Rig> {
@@ -120,6 +126,15 @@ describe("its exit code", () => {
     await using rig = await startHeld();
     rig.emulator.fault({ kind: "reset" });
     expect(await onceWith(rig)).toBe(1);
+  });
+
+  it("is 1 when the disk is full to the end, and nothing is polled", async () => {
+    await using rig = await startHeld();
+    vi.spyOn(FreeSpace.prototype, "room").mockReturnValue({ isEnough: false, reason: "0 bytes are free" });
+    // The unit test of pollers waits until it ends by itself.
+    vi.spyOn(Worker.prototype, "once").mockResolvedValue();
+    expect(await onceWith(rig)).toBe(1);
+    expect(rig.emulator.calls()).toEqual({});
   });
 
   it("is 0 when polls fail at first and then work", async () => {

@@ -68,8 +68,12 @@ function given(options: { pollers: readonly PollerConfig[]; waiting: number; max
     scopes: { poll: stop.signal },
     emit: (event: UntimedEvent) => events.push(event),
     gate: {
-      pass: async (signal: AbortSignal) => {
-        while (closed && !signal.aborted) await clock.sleep(1_000, signal);
+      pass: async (signal: AbortSignal, onLook: () => void) => {
+        while (!signal.aborted) {
+          onLook();
+          if (!closed) return;
+          await clock.sleep(1_000, signal);
+        }
       },
       closedBy: () => closed,
       get isFleetPaused() {
@@ -92,7 +96,11 @@ function given(options: { pollers: readonly PollerConfig[]; waiting: number; max
   Object.assign(context, { turns: new Turns(context) });
   const slots = new Slots({ max: options.slots ?? 10 });
   const held: Slot[] = [];
+  let inFlight = 0;
   const runner = {
+    get inFlight() {
+      return inFlight;
+    },
     repeated: () => false,
     take: async (_polled: unknown, _lane: unknown, slot: Slot) => {
       held.push(slot);
@@ -121,6 +129,9 @@ function given(options: { pollers: readonly PollerConfig[]; waiting: number; max
     close: (by: Closed | undefined) => {
       closed = by;
     },
+    fly: (count: number) => {
+      inFlight = count;
+    },
     pauseFleet: () => {
       isFleetPaused = true;
     },
@@ -136,6 +147,28 @@ it("ends a single pass where the fleet is paused, of whose end it would not hear
   close({ reason: "paused", message: "the fleet was paused" });
   await Promise.all(pollers.map((each) => each.run()));
   expect([events.map(({ type }) => type), clock.pending]).toEqual([[], 0]);
+});
+
+it.each<[string, Closed["reason"], number, boolean]>([
+  ["a disk that is full", "no-room", 0, true],
+  ["a ledger that cannot be written", "ledger-unwritable", 0, true],
+  ["a machine that is short", "machine-short", 0, true],
+  ["a machine that is short, while a job of ours may be why", "machine-short", 1, false],
+  ["somebody who paused this very pass", "paused", 0, false],
+])("waits in a single pass for %s only so long as that may pass by itself", async (_what, reason, inFlight, ends) => {
+  const { pollers, close, fly, clock, limits } = given({ pollers: [config("A", 5)], waiting: 5, maxJobs: 5 });
+  close({ reason, message: "closed" });
+  fly(inFlight);
+  let isOver = false;
+  const ended = Promise.all(pollers.map((each) => each.run())).then(() => (isOver = true));
+  await clock.advance(5_000);
+  expect(isOver).toBe(false);
+  await clock.advance(60_000);
+  expect(isOver).toBe(ends);
+  close(undefined);
+  await clock.advance(60_000);
+  await ended;
+  expect(limits).toEqual(ends ? [] : [5]);
 });
 
 it("never polls for no job at all, however many pollers share what is left of a single pass", async () => {

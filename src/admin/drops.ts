@@ -1,7 +1,7 @@
 // Jobs that ended without a result of ours: which of them need attention, and the recent ones of those, counted by
 // client and reason. What happens in every fleet, in a drain or in a pause is none of them.
 import type { WorkerEvent } from "../engine/events.js";
-import { actionTypeName } from "../job/job.js";
+import { actionTypeName, placeName, placeOf } from "../job/job.js";
 import type { LostReason } from "../job/lifecycle.js";
 
 /** Drops of one kind, not long ago. Times in ms since the epoch. */
@@ -12,6 +12,8 @@ export interface RecentDrops {
    */
   readonly kind: "token-rejected" | "lost-outcome" | "refused";
   readonly actionType: string;
+  /** Absent: the account `default`. */
+  readonly account?: string;
   readonly region: string;
   readonly clientId: string | undefined;
   readonly count: number;
@@ -31,15 +33,16 @@ export class DropBoard {
   observe({ key, reason, from, atMs }: WorkerEvent & { type: "job-dropped" }): void {
     const kind = kindOf(reason, from);
     if (kind === undefined) return;
-    const { region, clientId } = key;
+    const { clientId } = key;
+    const place = placeOf(key);
     const actionType = actionTypeName(key.actionType);
-    const name = JSON.stringify([kind, region, actionType, clientId]);
+    const name = JSON.stringify([kind, placeName(place), actionType, clientId]);
     const known = this.#drops.get(name);
     const isNew = known === undefined || atMs - known.lastAtMs > recentMs;
     const [count, firstAtMs] = isNew ? [1, atMs] : [known.count + 1, known.firstAtMs];
     // The newest is last.
     this.#drops.delete(name);
-    this.#drops.set(name, { kind, region, actionType, clientId, count, firstAtMs, lastAtMs: atMs });
+    this.#drops.set(name, { kind, ...place, actionType, clientId, count, firstAtMs, lastAtMs: atMs });
     const [oldest] = this.#drops.keys();
     if (this.#drops.size > kindsMax && oldest !== undefined) this.#drops.delete(oldest);
   }

@@ -1,5 +1,6 @@
 // Which jobs belong to one action: a chain of continuations, in order. A fold over the starts and ends of jobs, bounded.
 import type { WorkerEvent } from "../engine/events.js";
+import { placeName } from "../job/job.js";
 import type { StoryLink } from "./job-story.js";
 
 /** Actions whose chains are known, and the last jobs of one. */
@@ -16,7 +17,7 @@ export class JobChains {
   /** The chain of a job that starts: that of its action, or a new one. */
   started(event: WorkerEvent & { type: "job-started" }): JobChain {
     const { key, isContinuation, pipelineName, actionName, actionExecutionId, atMs } = event;
-    const action = JSON.stringify([key.region, key.clientId, actionExecutionId ?? [pipelineName, actionName]]);
+    const action = JSON.stringify([placeName(key), key.clientId, actionExecutionId ?? [pipelineName, actionName]]);
     const known = this.#byAction.get(action);
     // Without an execution's id, only a continuation says that it is the same.
     const chain = known && (isContinuation || actionExecutionId !== undefined) ? known : [];

@@ -269,11 +269,11 @@ function whose<Row>(
   jobOf: (row: Row) => Named = (row) => row as unknown as Named,
   client: (row: Row, own: Piece) => Piece = (_, own) => own,
 ): readonly Column<Row>[] {
-  const { names, clientName, filter, hasRegions } = context;
+  const { names, clientName, filter } = context;
   return [
     column<Row>("Job", (row) => {
       const job = jobOf(row);
-      return idHtml(job.jobId, "job id", jobHref(job, hasRegions));
+      return idHtml(job.jobId, "job id", jobHref(job, context));
     }),
     column<Row>("Action type", (row) => typeHtml(jobOf(row).actionType, names)),
     ...placeColumns<Row>(context, jobOf),

@@ -18,10 +18,11 @@ export class PollRate {
     return this.#counts.reduce((sum, count) => sum + count, 0);
   }
 
-  /** The wall clock may be set back: what was counted then counts as of its last second. */
+  /** The wall clock may be set back: by little, and what was counted counts as of its last second; by more, and anew. */
   #forget(second: number): void {
-    if (second <= this.#lastSecond) return;
-    const from = Math.max(this.#lastSecond, second - seconds);
+    const isSetBack = second < this.#lastSecond - seconds;
+    if (second <= this.#lastSecond && !isSetBack) return;
+    const from = isSetBack ? second - seconds : Math.max(this.#lastSecond, second - seconds);
     for (let each = from + 1; each <= second; each++) this.#counts[each % seconds] = 0;
     this.#lastSecond = second;
   }

@@ -1,5 +1,6 @@
 // Long names in a few letters, for rows of one line: ids by their beginning, action types by their provider where that
 // says which one is meant. The whole name is always at hand: in a title, in a link, by a button that copies it.
+import { defaultAccount } from "../job/job.js";
 import { type Html, html, type Piece } from "./html.js";
 
 const wholeMax = 14;
@@ -80,8 +81,16 @@ export function lineHtml(text: string, whole = text): Html {
   return html`<span class="text" title="${whole}">${text}</span>`;
 }
 
-/** The address of one job's page. */
-export function jobHref(job: { readonly jobId: string; readonly region: string }, hasRegions: boolean): string {
-  const place = hasRegions ? `?${new URLSearchParams({ region: job.region })}` : "";
-  return `/jobs/${encodeURIComponent(job.jobId.toWellFormed())}${place}`;
+/** The address of one job's page; with what of its place tells it from those of others. */
+export function jobHref(
+  {
+    jobId,
+    region,
+    account = defaultAccount,
+  }: { readonly jobId: string; readonly region: string; readonly account?: string },
+  { hasAccounts, hasRegions }: { readonly hasAccounts: boolean; readonly hasRegions: boolean },
+): string {
+  const place = new URLSearchParams({ ...(hasAccounts ? { account } : {}), ...(hasRegions ? { region } : {}) });
+  const query = hasAccounts || hasRegions ? `?${place}` : "";
+  return `/jobs/${encodeURIComponent(jobId.toWellFormed())}${query}`;
 }

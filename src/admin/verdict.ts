@@ -171,9 +171,9 @@ function owedTrouble({ atMs, jobs }: AdminStatus): readonly Finding[] {
 /** Each client's dropped jobs are a finding of their own: a customer waits for them. */
 function dropTrouble({ drops }: AdminStatus): readonly Finding[] {
   const most = drops.length <= dropsTold ? drops : drops.toSorted((a, b) => b.count - a.count);
-  const told = most.slice(0, dropsTold).map(({ kind, count, clientId, actionType, region, firstAtMs }): Finding => {
+  const told = most.slice(0, dropsTold).map(({ kind, count, clientId, actionType, firstAtMs, ...place }): Finding => {
     const whose = clientId === undefined ? `for ${actionType}` : `of client ${clientId}`;
-    const what = `${jobsText(count)} ${whose} dropped since ${clockText(firstAtMs)} in ${region}`;
+    const what = `${jobsText(count)} ${whose} dropped since ${clockText(firstAtMs)} in ${placeText(place)}`;
     return { tone: "bad", text: `${what}: ${dropReasons[kind]}`, spoken: `Jobs ${whose} are dropped` };
   });
   const rest = most.slice(dropsTold);

@@ -206,7 +206,8 @@ function addJobs(root: Command, io: Io, result: Result): void {
     .argument("<id>", idHelp)
     .description("show one job: its states with times, its chain, its last log lines, its outcome")
     .option("--region <region>", "the job's Region, if several have a job with this id")
-    .action(async (id: string, flags: { region?: string }) => {
+    .option("--account <name>", "the job's account, if several have a job with this id")
+    .action(async (id: string, flags: { region?: string; account?: string }) => {
       const { showJobCommand } = await import("./show-job.js");
       const { json, ...config } = jobs.opts<ConfigFlags & { json: boolean }>();
       result.code = await showJobCommand(loadOptions(config, io), { id, ...flags, json }, io);

@@ -15,6 +15,7 @@ import { ledgerParts } from "./ledger-parts.js";
 export interface ShowJob {
   readonly id: string;
   readonly region?: string;
+  readonly account?: string;
   readonly json: boolean;
 }
 
@@ -32,9 +33,10 @@ export async function showJobCommand(
   });
 }
 
-async function storyOf(config: Config, wanted: ShowJob, io: Io): Promise<JobStory> {
-  const query = wanted.region === undefined ? "" : `?region=${encodeURIComponent(wanted.region)}`;
-  const path = `/jobs/${encodeURIComponent(wanted.id)}${query}`;
+async function storyOf(config: Config, { id, region, account }: ShowJob, io: Io): Promise<JobStory> {
+  const place = { ...(region === undefined ? {} : { region }), ...(account === undefined ? {} : { account }) };
+  const query = new URLSearchParams(place).toString();
+  const path = `/jobs/${encodeURIComponent(id)}${query === "" ? "" : `?${query}`}`;
   const answer = await askDaemon(config.admin, { method: "GET", path });
   const told = toldBy(answer, config);
   if (told) return told;
@@ -42,8 +44,7 @@ async function storyOf(config: Config, wanted: ShowJob, io: Io): Promise<JobStor
     throw new Error(`ledger.store is memory, so only the running daemon knows its jobs, and ${unreached(answer)}`);
   }
   const [{ offlineStory }, parts] = await Promise.all([import("../compose/offline-jobs.js"), ledgerParts(config, io)]);
-  const given = { jobId: wanted.id, ...(wanted.region === undefined ? {} : { region: wanted.region }) };
-  return offlineStory(parts, given);
+  return offlineStory(parts, { jobId: id, ...place });
 }
 
 /** What the daemon tells; `undefined`: it is for the ledger to tell. Throws the daemon's refusal. */

@@ -98,7 +98,7 @@ function noneOf({ jobId, region, account }: GivenJob): never {
 
 /** As much of a job's story as its ledger knows. */
 export function ledgerStory({ key, state, owed, heldBy, ...job }: ListedJob): JobStory {
-  const { jobId, region, clientId } = key;
+  const { jobId, account, region, clientId } = key;
   const since = timeOf(job.sinceMs);
   const takenAt = timeOf(job.takenAtMs);
   const callbackUntil = timeOf(job.callbackDeadlineMs);
@@ -106,6 +106,7 @@ export function ledgerStory({ key, state, owed, heldBy, ...job }: ListedJob): Jo
     version: 1,
     source: "ledger",
     jobId,
+    ...(account === undefined ? {} : { account }),
     region,
     actionType: actionTypeName(key.actionType),
     ...(clientId === undefined ? {} : { clientId }),

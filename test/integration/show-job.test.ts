@@ -8,7 +8,10 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect, it, onTestFinished } from "vitest";
 import { jobStorySchema } from "../../src/admin/job-story.js";
 import type { HandlerJob } from "../../src/handlers/handler.js";
+import type { AccountName, JobId, Nonce, Region } from "../../src/job/job.js";
 import { Secret } from "../../src/job/secret.js";
+import { SqliteLedger } from "../../src/ledger/sqlite/sqlite-ledger.js";
+import { systemClock } from "../../src/std/clock.js";
 import { custom, freePort, Gate, type RigOptions, startRig } from "../support/rig.js";
 import { cli } from "../unit/cli/io.js";
 
@@ -175,4 +178,34 @@ it("without a daemon tells what the ledger has", async () => {
   }
   const { code, err } = await cli(["jobs", "show", "no-such-job"], directory);
   expect([code, err]).toEqual([1, "the ledger holds no job no-such-job\n"]);
+});
+
+it("tells jobs of one id in two accounts apart", async () => {
+  const directory = configured({ store: "sqlite", path: "./held.db" }, 0);
+  const limits = {
+    recentMs: 1_000,
+    recentMax: 10,
+    commitSpacingMs: 0,
+    commitTimeoutMs: 10_000,
+    probeIntervalMs: 1_000,
+  };
+  const path = join(directory, "held.db");
+  const ledger = await SqliteLedger.open({ ...limits, path, clock: systemClock, onHealth: () => {} });
+  const id = "11111111-2222-4333-8444-555555555555";
+  for (const account of ["shop", "blog"]) {
+    const place = { account: account as AccountName, region: "us-east-1" as Region };
+    const lease = await ledger.lease({ ...place, actionType: custom, jobId: id as JobId });
+    if (!lease) throw new Error("no lease");
+    await ledger.record(lease, { type: "details-received" });
+    await ledger.record(lease, { type: "acknowledge-sent", nonce: "1" as Nonce });
+    await ledger.release(lease);
+  }
+  await ledger.close();
+  const asked = await cli(["jobs", "show", id], directory);
+  expect([asked.code, asked.err]).toEqual([1, expect.stringMatching(/--account (?:shop or blog|blog or shop)/)]);
+  for (const account of ["shop", "blog"]) {
+    expect(await storyOf(id, directory, "--account", account)).toMatchObject({ jobId: id, account, source: "ledger" });
+    const { out } = await cli(["jobs", "show", id, "--account", account], directory);
+    expect(out).toMatch(new RegExp(`\naccount +${account}\n`));
+  }
 });

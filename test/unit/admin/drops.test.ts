@@ -1,7 +1,7 @@
 // Which dropped jobs somebody should look at, and for how long they are shown.
 import { describe, expect, it } from "vitest";
 import { DropBoard } from "../../../src/admin/drops.js";
-import type { ActionType, ClientId, JobId, Region } from "../../../src/job/job.js";
+import type { AccountName, ActionType, ClientId, JobId, Region } from "../../../src/job/job.js";
 import type { JobState, LostReason } from "../../../src/job/lifecycle.js";
 
 const actionType: ActionType = { category: "Test", owner: "ThirdParty", provider: "Acme-Scan", version: "1" };
@@ -48,6 +48,20 @@ describe("recent drops", () => {
       ["lost-outcome", "client-1", 1, 4],
       ["token-rejected", "client-2", 1, 3],
       ["token-rejected", "client-1", 3, 0],
+    ]);
+  });
+
+  it("are counted apart for each account, and say whose they are", () => {
+    const board = new DropBoard();
+    for (const account of [undefined, "shop", "shop", "blog"]) {
+      const { key, ...rest } = dropped("refused", "acknowledging");
+      const { clientId: _, ...own } = key;
+      board.observe({ ...rest, key: { ...own, ...(account ? { account: account as AccountName } : {}) } });
+    }
+    expect(board.recent(startMs).map(({ account, count }) => [account, count])).toEqual([
+      ["blog", 1],
+      ["shop", 2],
+      [undefined, 1],
     ]);
   });
 

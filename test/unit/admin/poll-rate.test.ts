@@ -20,9 +20,15 @@ it("counts the polls of the last minute, whatever the gaps between them", () => 
   );
 });
 
-it("counts on when the clock is set back", () => {
+it.each([1_000, 30_000, 7_200_000])("counts a minute and no more when the clock is set back by %i ms", (stepMs) => {
   const rate = new PollRate();
-  rate.add(1_700_000_000_000);
-  rate.add(1_600_000_000_000);
-  expect(rate.perMinute(1_700_000_000_000)).toBe(2);
+  let nowMs = 1_700_000_000_000;
+  const poll = () => {
+    nowMs += 10_000;
+    rate.add(nowMs);
+  };
+  for (let n = 0; n < 30; n++) poll();
+  nowMs -= stepMs;
+  for (let n = 0; n < 30; n++) poll();
+  expect(rate.perMinute(nowMs)).toBe(6);
 });

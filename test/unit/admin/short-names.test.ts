@@ -19,8 +19,14 @@ describe("an id", () => {
 
   it("has all of itself at hand, as text and in its link", () => {
     const id = `a/b?c#"<${"x".repeat(30)}`;
-    expect(jobHref({ jobId: id, region: "us-east-1" }, false)).toBe(`/jobs/${encodeURIComponent(id)}`);
-    const { text } = idHtml(id, "job id", jobHref({ jobId: id, region: "us-east-1" }, true));
+    const job = { jobId: id, region: "us-east-1" };
+    const alone = { hasAccounts: false, hasRegions: false };
+    expect(jobHref(job, alone)).toBe(`/jobs/${encodeURIComponent(id)}`);
+    expect(jobHref({ ...job, jobId: "j", account: "shop" }, { ...alone, hasAccounts: true })).toBe(
+      "/jobs/j?account=shop",
+    );
+    expect(jobHref({ ...job, jobId: "j" }, { ...alone, hasAccounts: true })).toBe("/jobs/j?account=default");
+    const { text } = idHtml(id, "job id", jobHref(job, { ...alone, hasRegions: true }));
     expect(text).toContain(`title="a/b?c#&quot;&lt;${"x".repeat(30)}"`);
     expect(text).toContain("?region=us-east-1");
   });

@@ -54,6 +54,12 @@ describe("the verdict", () => {
       "1 job for ThirdParty/Test/Acme-Scan/1 dropped since 02:02 UTC in us-east-1: CodePipeline did not take the result of work that had begun; look at the action in its console, and at job-dropped in the log",
     ],
     [
+      "a result of one of several accounts is lost",
+      { drops: [{ ...drop, account: "shop", kind: "lost-outcome", clientId: undefined, count: 1 }] },
+      "bad",
+      "1 job for ThirdParty/Test/Acme-Scan/1 dropped since 02:02 UTC in us-east-1 (account shop): CodePipeline did not take the result of work that had begun; look at the action in its console, and at job-dropped in the log",
+    ],
+    [
       "a Region is silent",
       { pollers: [pollerWith(down)] },
       "bad",

@@ -96,9 +96,22 @@ const refused: Answer = (_, response) =>
   response
     .writeHead(403, { "content-type": "application/xml" })
     .end(xml("Error", "<Code>AccessDenied</Code><Message>no</Message>"));
+const portal =
+  (status: number): Answer =>
+  (_, response) => {
+    response.removeHeader("x-amz-request-id");
+    response.writeHead(status, { etag: '"of the portal"' }).end();
+  };
 const lost: Answer = (request) => request.socket.destroy();
 
 describe("an upload in parts", () => {
+  it.each([200, 204, 403, 404])("is not done by a portal that answers %i in S3's place", async (status) => {
+    const s3 = await startS3({ part: [portal(status)], complete: [portal(status)] });
+    await uploadTo(s3);
+    expect(s3.asked.filter((each) => each.startsWith("part"))).toHaveLength(5);
+    expect(s3.asked.filter((each) => each.startsWith("complete"))).toHaveLength(2);
+  });
+
   it("is made anew when the answer to its completion was lost and S3 knows it no more", async () => {
     const s3 = await startS3({ complete: [lost, gone] });
     await uploadTo(s3);

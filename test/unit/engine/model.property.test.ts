@@ -158,7 +158,15 @@ const changing = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant("reload"),
       who,
-      to: fc.constantFrom("as it was", "ThirdParty alone", "Custom alone", "none", "one slot", "other pace"),
+      to: fc.constantFrom(
+        "as it was",
+        "ThirdParty alone",
+        "Custom alone",
+        "none",
+        "one project",
+        "one slot",
+        "other pace",
+      ),
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("crash"), who }) },
@@ -183,6 +191,7 @@ const crowded: fc.Arbitrary<Setting> = fc
       serialBy: fc.constantFrom(undefined, "client", "configuration.Project"),
       maxConcurrentJobsPerClient: fc.constantFrom(undefined, 1),
       hasBreaker: fc.boolean(),
+      hasQueries: fc.boolean(),
     }) as fc.Arbitrary<Setting["entry"]>,
   )
   .map(([whole, jobs, entry]) => ({ ...whole, jobs, entry }));

@@ -32,10 +32,19 @@ export interface Entry {
   readonly serialBy?: "client" | "configuration.Project" | undefined;
   readonly maxConcurrentJobsPerClient?: number | undefined;
   readonly hasBreaker: boolean;
+  /** Custom jobs are polled for by two pollers of one entry, one for each customer's project. */
+  readonly hasQueries?: boolean | undefined;
 }
 
 /** What a reload makes of the configuration. */
-export type Configured = "as it was" | "ThirdParty alone" | "Custom alone" | "none" | "one slot" | "other pace";
+export type Configured =
+  | "as it was"
+  | "ThirdParty alone"
+  | "Custom alone"
+  | "none"
+  | "one project"
+  | "one slot"
+  | "other pace";
 
 /** How the handler is: it works, it can do no job, or the machine lacks what it needs to begin. */
 export type HandlerMood = "well" | "broken" | "short";
@@ -153,10 +162,15 @@ export class ModelProcess implements Caller {
 
   #configured(to: Configured): { readonly pollers: readonly PollerConfig[]; readonly limits: EngineLimits } {
     const { entry, afterCrash } = this.#options;
-    const { hasBreaker, ...fairness } = entry;
+    const { hasBreaker, hasQueries, ...fairness } = entry;
     const owners: readonly ActionOwner[] =
       to === "none" ? [] : to === "ThirdParty alone" ? ["ThirdParty"] : to === "Custom alone" ? ["Custom"] : both;
-    const pollers = owners.map((owner) => ({
+    const projects = to === "one project" ? ["a"] : ["a", "b"];
+    const queries = projects.map((Project) => ({ queryParam: { Project } }));
+    const asked = owners.flatMap((owner) =>
+      hasQueries && owner === "Custom" ? queries.map((query) => ({ owner, query })) : [{ owner, query: {} }],
+    );
+    const pollers = asked.map(({ owner, query }) => ({
       region: "us-east-1" as Region,
       actionType: actionTypes[owner],
       group: owner,
@@ -166,6 +180,7 @@ export class ModelProcess implements Caller {
       afterCrash,
       secretProperties: [],
       ...fairness,
+      ...query,
     }));
     return {
       pollers,

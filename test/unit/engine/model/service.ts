@@ -141,8 +141,8 @@ export class ModelService {
       this.#serve(caller, operation, key, signal, deed);
     const details = (key: JobKey, signal: AbortSignal) => serve("details", key, signal, () => this.#details(key));
     return {
-      poll: (actionType, limit, signal) =>
-        serve("poll", undefined, signal, () => this.#poll(caller, actionType, limit)),
+      poll: (actionType, limit, signal, query) =>
+        serve("poll", undefined, signal, () => this.#poll(caller, actionType, limit, query?.["Project"])),
       details: async (polled, signal) => {
         if (polled.job) return polled.job;
         const { key, nonce } = polled;
@@ -171,12 +171,13 @@ export class ModelService {
     };
   }
 
-  #poll(caller: Caller, actionType: ActionType, limit: number) {
+  #poll(caller: Caller, actionType: ActionType, limit: number, project: string | undefined) {
     this.#redeliver();
     const nowMs = this.#clock.monotonic();
     const waiting = [...this.jobs.values()].filter(
-      ({ key, state, offeredTo, offeredAtMs }) =>
+      ({ key, client, state, offeredTo, offeredAtMs }) =>
         state === "queued" &&
+        (project === undefined || project === client) &&
         key.actionType.provider === actionType.provider &&
         // Each of several replicas is offered it in its turn, unless the others do not ask.
         (offeredTo !== caller || nowMs - offeredAtMs >= 2 * redeliveryMs || !caller.hasPeers),

@@ -7,10 +7,7 @@ import { fileURLToPath } from "node:url";
 import workerThreads, { type WorkerOptions } from "node:worker_threads";
 import { threadFile } from "../../std/thread-file.js";
 import { type Print, redirectChildren } from "./thread-children.js";
-
-/** Standard output and error, by their descriptors. */
-const streamOf = (fd: unknown): "stdout" | "stderr" | undefined =>
-  fd === 1 ? "stdout" : fd === 2 ? "stderr" : undefined;
+import { bytesOf, isEncoding, joined, PrintingDescriptors, redirectFiles } from "./thread-files.js";
 
 /**
  * Sends whatever the thread's code prints to `print`: console, streams, warnings, descriptors 1 and 2, child processes.
@@ -27,7 +24,9 @@ export function redirectOutput(print: Print, onSpawn: () => void): void {
   Reflect.set(process, "_rawDebug", (...args: unknown[]) => print("stderr", `${args.map(String).join(" ")}\n`));
   process.removeAllListeners("warning");
   process.on("warning", (warning) => print("stderr", `${warning.name}: ${warning.message}\n`));
-  redirectDescriptors(print);
+  const descriptors = new PrintingDescriptors();
+  redirectFiles(print, descriptors);
+  redirectDescriptors(print, descriptors);
   redirectChildren(childProcess, print, onSpawn);
   redirectThreads();
   nodeModule.syncBuiltinESMExports();
@@ -59,10 +58,10 @@ function forThreads(flags: readonly string[]): readonly string[] {
 }
 
 /** Loggers write to descriptor 1 past every stream. */
-function redirectDescriptors(print: Print): void {
+function redirectDescriptors(print: Print, descriptors: PrintingDescriptors): void {
   const { write, writeSync, writev, writevSync } = fs;
   const printed = (fd: unknown, data: unknown, args: readonly unknown[]): number | undefined => {
-    const stream = streamOf(fd);
+    const stream = descriptors.streamOf(fd);
     if (stream === undefined) return undefined;
     const bytes = bytesOf(data, args);
     print(stream, bytes.toString("utf8"));
@@ -72,20 +71,21 @@ function redirectDescriptors(print: Print): void {
     printed(fd, data, args) ?? writeSync(fd, data, ...args)) as typeof fs.writeSync;
   fs.writevSync = ((fd: number, data: readonly NodeJS.ArrayBufferView[], ...args: []) =>
     printed(fd, joined(data), []) ?? writevSync(fd, data, ...args)) as typeof fs.writevSync;
-  fs.write = later(write, printed, (data) => data);
-  fs.writev = later(writev, printed, (data) => joined(data as readonly NodeJS.ArrayBufferView[]));
+  const isPrinted = (fd: unknown) => descriptors.streamOf(fd) !== undefined;
+  fs.write = later(write, { printed, isPrinted, whole: (data) => data });
+  fs.writev = later(writev, { printed, isPrinted, whole: (data) => joined(data as readonly NodeJS.ArrayBufferView[]) });
 }
 
-type Printed = (fd: unknown, data: unknown, args: readonly unknown[]) => number | undefined;
+interface Printing {
+  readonly printed: (fd: unknown, data: unknown, args: readonly unknown[]) => number | undefined;
+  readonly isPrinted: (fd: unknown) => boolean;
+  readonly whole: (data: unknown) => unknown;
+}
 
 /** The form with a callback. Keeps the original's other properties, such as the one for util.promisify. */
-function later<F extends (...args: never[]) => void>(
-  original: F,
-  printed: Printed,
-  whole: (data: unknown) => unknown,
-): F {
+function later<F extends (...args: never[]) => void>(original: F, { printed, isPrinted, whole }: Printing): F {
   const wrapped = (fd: unknown, data: unknown, ...args: unknown[]) => {
-    const length = streamOf(fd) === undefined ? undefined : printed(fd, whole(data), args.slice(0, -1));
+    const length = isPrinted(fd) ? printed(fd, whole(data), args.slice(0, -1)) : undefined;
     const callback = args.at(-1);
     if (length === undefined) return Reflect.apply(original, fs, [fd, data, ...args]);
     if (typeof callback === "function") process.nextTick(callback as () => void, null, length, data);
@@ -93,30 +93,10 @@ function later<F extends (...args: never[]) => void>(
   return Object.defineProperties(wrapped, Object.getOwnPropertyDescriptors(original)) as unknown as F;
 }
 
-function joined(parts: readonly NodeJS.ArrayBufferView[]): Buffer {
-  return Buffer.concat(parts.map((each) => Buffer.from(each.buffer, each.byteOffset, each.byteLength)));
-}
-
-/** The bytes of fs.write's second argument; what follows are offset, length and position, or position and encoding. */
-function bytesOf(data: unknown, args: readonly unknown[]): Buffer {
-  if (!ArrayBuffer.isView(data)) return Buffer.from(String(data), args.find(isEncoding) ?? "utf8");
-  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  const [first, second] = args;
-  const options =
-    typeof first === "object" && first !== null ? (first as { offset?: number; length?: number }) : undefined;
-  const offset = options?.offset ?? (typeof first === "number" ? first : 0);
-  const length = options?.length ?? (typeof second === "number" ? second : bytes.length - offset);
-  return bytes.subarray(offset, offset + length);
-}
-
 function textOf(chunk: unknown, encoding: unknown): string {
   if (typeof chunk === "string" && (encoding === undefined || !isEncoding(encoding) || encoding === "utf8"))
     return chunk;
   return bytesOf(chunk, [encoding]).toString("utf8");
-}
-
-function isEncoding(value: unknown): value is BufferEncoding {
-  return typeof value === "string" && Buffer.isEncoding(value);
 }
 
 /** Reports why the thread ends before it does, and keeps its code away from the process's signals and descriptors. */

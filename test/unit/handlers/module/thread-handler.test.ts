@@ -229,6 +229,22 @@ describe("what a handler prints", () => {
     expect(log.lines).toEqual([]);
   });
 
+  it("to a file that is the daemon's own output becomes masked lines too", async () => {
+    const { start, masker, log } = await given();
+    const secret = "s3cret-of-the-customer";
+    masker.keep([secret]);
+    const { call, outcome } = start("prints to files", { Secret: secret });
+    expect(await outcome).toEqual({ kind: "succeeded" });
+    const ways = [
+      ...["writeFileSync", "writeFileSync of a name", "writeFileSync of a buffer", "appendFileSync"],
+      ...["appendFileSync of a name", "writeFile", "appendFile", "promises.writeFile", "promises.appendFile"],
+      ...["promises.writeFile of parts", "createWriteStream of a link", "openSync"],
+      ...["handle.write", "handle.writeFile", "handle.createWriteStream"],
+    ];
+    expect(printed(call)).toEqual(ways.map((way) => `by ${way} ${secretMark}`).toSorted());
+    expect(log.lines).toEqual([]);
+  });
+
   it("in a thread of its own comes through the handler's output too", async () => {
     const { start, masker, log } = await given();
     const secret = "s3cret-of-the-customer";

@@ -189,7 +189,8 @@ function startThread(workerData: TokenThreadData): Worker {
     env: { ...process.env },
     stdout: true,
     stderr: true,
-    resourceLimits: { maxOldGenerationSizeMb: threadMaxMb },
+    // Young: V8 ends the whole process if one collection finds the heap far over its limit.
+    resourceLimits: { maxOldGenerationSizeMb: threadMaxMb, maxYoungGenerationSizeMb: 16 },
   });
   // Not shown: it may be a token, which is not masked yet.
   worker.stdout.resume();

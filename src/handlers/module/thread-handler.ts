@@ -19,6 +19,7 @@ import { type Settled, settledOr } from "./handler-job.js";
 import { HandlerThread } from "./handler-thread.js";
 import type { ThreadData } from "./messages.js";
 import { type Death, startFault, ThreadEnded } from "./thread-end.js";
+import { heapLimits } from "./thread-watch.js";
 
 export interface ThreadHandlerOptions {
   /** The name in the configuration; threads are called after it. */
@@ -45,7 +46,6 @@ export interface ThreadDeath extends Death {
 
 /** Before the second, third, … thread in a row that dies without having ended a job. */
 const restsMs = [0, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000] as const;
-const mebibyte = 1024 * 1024;
 /** Stands in the environment of a thread, and so of every process that its code starts. */
 const threadVariable = "PARTNERD_THREAD";
 
@@ -237,6 +237,6 @@ function startWorker(data: ThreadData, { name, id, maxMemoryBytes }: ThreadSetti
     transferList: [data.port as MessagePort],
     stdout: true,
     stderr: true,
-    resourceLimits: { maxOldGenerationSizeMb: Math.ceil(maxMemoryBytes / mebibyte) },
+    resourceLimits: heapLimits(maxMemoryBytes),
   });
 }

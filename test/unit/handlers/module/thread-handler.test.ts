@@ -110,6 +110,15 @@ describe("a thread that dies", () => {
     });
   });
 
+  it("because an endless chain of promises needs too much memory says so, and only the thread ends", async () => {
+    const { start, thread } = await given({ isRealTime: true });
+    expect(await start("keeps promises").outcome).toMatchObject({
+      type: "SystemUnavailable",
+      message: expect.stringContaining("needed more memory than its maxMemory of 256 MiB"),
+    });
+    expect(await thread()).toMatch(/^thread /);
+  });
+
   it("again and again is started again after ever longer rests", async () => {
     const { start, thread, clock, deaths } = await given();
     const rests = [0, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000];

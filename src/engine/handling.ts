@@ -7,6 +7,7 @@ import { limitInWords, stoppedText, timedOutText } from "../job/end-texts.js";
 import { failureFrom } from "../job/failure.js";
 import type { Job } from "../job/job.js";
 import { failed, type Outcome, outcomeFrom } from "../job/outcome.js";
+import { plainText } from "../job/plain-text.js";
 import { machineFault, shortageWait, WorkerFault } from "../job/worker-fault.js";
 import type { Deadline } from "../std/deadline.js";
 import { valueWithin } from "../std/ends-within.js";
@@ -199,8 +200,8 @@ class Call implements HandlerCall {
 }
 
 function endOf(run: Run, job: Job, context: EngineContext): { readonly outcome: Outcome; readonly cause: EndCause } {
-  // Secrets are masked in the texts that people read; tokens and identifiers stay as they are.
-  const { mask } = context.deps;
+  // Secrets are masked, and colours taken out, in the texts that people read; tokens and identifiers stay as they are.
+  const mask = (text: string) => context.deps.mask(plainText(text));
   if (run.kind === "gave") {
     return { outcome: outcomeFrom(run.value, job.key.actionType.owner, mask), cause: "returned" };
   }

@@ -3,10 +3,10 @@
 // is read and dropped.
 import { StringDecoder } from "node:string_decoder";
 import { shortenFront } from "../job/limits.js";
+import { PlainTextStream } from "../job/plain-text.js";
 import type { Log } from "../std/log.js";
 import { MaskedLines } from "../std/masking.js";
 import type { JobMasker } from "./masker.js";
-import { PlainTextStream } from "./plain-text.js";
 
 /** Longer lines go out in several. */
 const lineMaxChars = 16 * 1024;

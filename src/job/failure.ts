@@ -38,7 +38,7 @@ export class JobFailure extends Error {
 export function isJobFailure(error: unknown): error is JobFailure {
   try {
     return (
-      error instanceof Error &&
+      isError(error) &&
       error.name === "JobFailure" &&
       "type" in error &&
       (failureTypes as readonly unknown[]).includes(error.type)
@@ -61,7 +61,8 @@ export function failureDetails(type: FailureType, message: string, externalExecu
 /** What a thrown value says of itself, whatever it is. Never throws. */
 export function messageOf(thrown: unknown): string {
   try {
-    return written(thrown instanceof Error ? thrown.message || thrown.name || "an error without a message" : thrown);
+    if (!isError(thrown)) return written(thrown);
+    return written(thrown.message || severalIn(thrown) || thrown.name || "an error without a message");
   } catch {
     return "a value that cannot be shown";
   }
@@ -87,8 +88,34 @@ export function failureFrom(thrown: unknown, mask: (text: string) => string = (t
   return failureDetails("JobFailed", `the handler failed: ${mask(messageOf(thrown))}`);
 }
 
+/** Also of another realm, such as a vm context: such an error is no instance of this one's Error. */
+function isError(value: unknown): value is Error {
+  return value instanceof Error || Object.prototype.toString.call(value) === "[object Error]";
+}
+
+const severalMax = 3;
+
+/** Errors that stand for several others may have no text of their own, as that of a connection to several addresses. */
+function severalIn(error: Error): string {
+  const several: unknown = Reflect.get(error, "errors");
+  return Array.isArray(several) ? several.slice(0, severalMax).map(messageOf).join("; ") : "";
+}
+
 /** A value as text. Throws what the value's own members throw. */
 function written(value: unknown): string {
-  if (typeof value === "object" && value !== null) return JSON.stringify(value) ?? String(value);
-  return String(value);
+  if (typeof value !== "object" || value === null) return String(value);
+  const json = jsonOf(value);
+  if (json !== undefined && json !== "{}") return json;
+  // A circle, an event, a promise: JSON shows nothing of them.
+  const message: unknown = Reflect.get(value, "message");
+  if (typeof message === "string" && message !== "") return message;
+  return json === undefined ? "a value that cannot be shown" : Object.prototype.toString.call(value);
+}
+
+function jsonOf(value: object): string | undefined {
+  try {
+    return JSON.stringify(value) ?? "{}";
+  } catch {
+    return undefined;
+  }
 }

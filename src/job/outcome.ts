@@ -12,6 +12,7 @@ import {
   percentMax,
   shorten,
 } from "./limits.js";
+import { withoutEscapes } from "./plain-text.js";
 
 /** CurrentRevision: what a source or build action made. */
 export interface CurrentRevision {
@@ -79,7 +80,8 @@ export function failed(
   typeOrDetails: FailureType | { readonly type?: FailureType; readonly externalExecutionId?: string } = {},
 ): Failed {
   const details = typeof typeOrDetails === "string" ? { type: typeOrDetails } : typeOrDetails;
-  return { kind: "failed", ...failureDetails(details.type ?? "JobFailed", message, details.externalExecutionId) };
+  const text = withoutEscapes(message);
+  return { kind: "failed", ...failureDetails(details.type ?? "JobFailed", text, details.externalExecutionId) };
 }
 
 /**
@@ -229,10 +231,12 @@ function checkedVariables(value: unknown, owner: ActionOwner, mask: Mask): Recor
     }
     if (typeof variable !== "string") throw new Impossible(`the output variable ${name} is not a string`);
     if (!isCarriable(variable)) throw new Impossible(`the output variable ${name} with ${uncarriable}`);
-    bytes += utf8Length(name) + utf8Length(variable);
-  }
-  if (bytes > outputVariablesMaxBytes) {
-    throw new Impossible(`output variables of ${bytes} bytes (at most ${outputVariablesMaxBytes} together)`);
+    // Not counted to the end: one may be a gigabyte.
+    const isLong = name.length + variable.length > outputVariablesMaxBytes;
+    bytes += isLong ? Number.POSITIVE_INFINITY : utf8Length(name) + utf8Length(variable);
+    if (bytes > outputVariablesMaxBytes) {
+      throw new Impossible(`output variables of more than ${outputVariablesMaxBytes} bytes together`);
+    }
   }
   // Not by assignment: "__proto__" is a name that the API takes, and assigning it would lose it.
   return Object.fromEntries(entries);

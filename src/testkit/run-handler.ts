@@ -12,6 +12,7 @@ import { type HandlerJobParts, settledOr, settledRun } from "../handlers/module/
 import { limitInWords, stoppedText, timedOutText } from "../job/end-texts.js";
 import { failureFrom } from "../job/failure.js";
 import { failed, type Outcome, outcomeFrom } from "../job/outcome.js";
+import { plainText } from "../job/plain-text.js";
 
 /** Contents by path, with `/` between folders; or a folder that is copied. */
 export type ArtifactFiles = string | Readonly<Record<string, string | Uint8Array>>;
@@ -162,7 +163,7 @@ class Run {
     const owner = document.actionType.owner === "ThirdParty" ? "ThirdParty" : "Custom";
     const uploads = this.#uploadsFrom(folder);
     const work = settledRun(this.#handler, { document, ...this.#members(folder, uploads) }).then(async (settled) => {
-      const outcome = outcomeFrom(settledOr(settled, signal), owner);
+      const outcome = outcomeFrom(settledOr(settled, signal), owner, plainText);
       // A success needs every upload, whether the handler awaited it or not.
       if (outcome.kind !== "failed") await uploads.finish();
       return outcome;
@@ -178,7 +179,7 @@ class Run {
     if (this.#cause === "timed-out") return failed(timedOutText(timeoutOf(this.#options)));
     if (end !== "abandoned" && "kind" in end) return end;
     if (this.#cause === "stopped" || end === "abandoned") return failed(stoppedText, { type: "SystemUnavailable" });
-    return { kind: "failed", ...failureFrom(end.thrown) };
+    return { kind: "failed", ...failureFrom(end.thrown, plainText) };
   }
 
   #members(folder: string, uploads: JobOutputs): Omit<HandlerJobParts, "document"> {

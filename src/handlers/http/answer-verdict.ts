@@ -2,9 +2,9 @@
 // Never puts the service's address into a message: the customer reads it.
 import { type FailureType, JobFailure } from "../../job/failure.js";
 import { shorten } from "../../job/limits.js";
+import { plainText } from "../../job/plain-text.js";
 import type { WorkerFault } from "../../job/worker-fault.js";
 import { retryAfterMs } from "../../std/retry-after.js";
-import { plainText } from "../plain-text.js";
 import type { ServiceAnswer } from "./exchange.js";
 
 /** The outcome as the service gave it, unchecked, or its promise (202) to deliver one later. */

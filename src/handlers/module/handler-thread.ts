@@ -193,7 +193,7 @@ export class HandlerThread {
         this.#hasChildren = true;
         return;
       case "last-words":
-        this.#what ??= message.what;
+        this.#what = message.what === undefined ? undefined : (this.#what ?? message.what);
         return;
     }
   }

@@ -82,5 +82,5 @@ export type FromThread =
   | { readonly type: "pong" }
   /** Its code has started a process, for the first time. */
   | { readonly type: "has-children" }
-  /** Why the thread is about to end, and in which run, where that is known. */
-  | { readonly type: "last-words"; readonly run: RunId | undefined; readonly what: string };
+  /** Why the thread is about to end, and in which run, where that is known; without a reason: it does not end after all. */
+  | { readonly type: "last-words"; readonly run: RunId | undefined; readonly what: string | undefined };

@@ -18,6 +18,7 @@ type Stream = "stdout" | "stderr";
 interface Budget {
   chars: number;
   writes: number;
+  isOver: boolean;
 }
 
 export class Printing {
@@ -33,7 +34,7 @@ export class Printing {
   }
 
   take(run: RunId | undefined, stream: Stream, text: string): void {
-    if (!this.hasRoomFor(run, text)) return;
+    if (this.count(run, text.length) !== "room") return;
     if (this.#piece && (this.#piece.run !== run || this.#piece.stream !== stream)) this.flush();
     const piece = this.#piece ?? { run, stream, text: "" };
     this.#piece = piece;
@@ -48,17 +49,20 @@ export class Printing {
     });
   }
 
-  /** Counts the text; false: the run has printed too much already. */
-  hasRoomFor(run: RunId | undefined, text: string): boolean {
+  /** Counts so many characters. The first time that a run has printed too much is told apart from all others. */
+  count(run: RunId | undefined, chars: number): "room" | "first-over" | "over" {
     if (run === undefined && performance.now() - this.#noRunSinceMs > noRunWindowMs) {
       this.#noRunSinceMs = performance.now();
       this.forget(undefined);
     }
-    const budget = this.#budgets.get(run) ?? { chars: 0, writes: 0 };
+    const budget = this.#budgets.get(run) ?? { chars: 0, writes: 0, isOver: false };
     this.#budgets.set(run, budget);
-    budget.chars += text.length;
+    budget.chars += chars;
     budget.writes += 1;
-    return budget.chars <= runMaxChars && budget.writes <= runMaxWrites;
+    if (budget.chars <= runMaxChars && budget.writes <= runMaxWrites) return "room";
+    const first = !budget.isOver;
+    budget.isOver = true;
+    return first ? "first-over" : "over";
   }
 
   flush(): void {

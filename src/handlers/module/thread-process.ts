@@ -5,7 +5,9 @@ import fs from "node:fs";
 import nodeModule from "node:module";
 import { fileURLToPath } from "node:url";
 import workerThreads, { type WorkerOptions } from "node:worker_threads";
+import { codeOf } from "../../std/errors.js";
 import { threadFile } from "../../std/thread-file.js";
+import { shortMessage } from "./portable.js";
 import { type Print, redirectChildren } from "./thread-children.js";
 import { bytesOf, isEncoding, joined, PrintingDescriptors, redirectFiles } from "./thread-files.js";
 
@@ -100,15 +102,21 @@ function textOf(chunk: unknown, encoding: unknown): string {
 }
 
 /** Reports why the thread ends before it does, and keeps its code away from the process's signals and descriptors. */
-export function guardProcess(lastWords: (what: string) => void): void {
+export function guardProcess(lastWords: (what: string | undefined) => void): void {
   const exit = process.exit.bind(process);
   process.exit = ((code?: number | string | null) => {
     lastWords(`called process.exit(${code ?? ""})`);
-    return exit(code);
+    try {
+      return exit(code);
+    } catch (error) {
+      // It is no exit code: the thread lives on.
+      lastWords(undefined);
+      throw error;
+    }
   }) as typeof process.exit;
   process.on("uncaughtExceptionMonitor", (error: unknown, origin) => {
     const what = origin === "unhandledRejection" ? "did not handle a rejected promise" : "threw an uncaught error";
-    lastWords(`${what}: ${messageIn(error)}`);
+    lastWords(`${what}: ${reasonIn(error)}`);
   });
   const kill = process.kill.bind(process);
   process.kill = (pid, signal) => {
@@ -121,12 +129,11 @@ export function guardProcess(lastWords: (what: string) => void): void {
   nodeModule.syncBuiltinESMExports();
 }
 
-function messageIn(error: unknown): string {
-  try {
-    return error instanceof Error ? error.message || error.name : String(error);
-  } catch {
-    return "a value that cannot be shown";
-  }
+/** The reason of a rejection that is no error stands in Node's own error behind two sentences for developers. */
+function reasonIn(error: unknown): string {
+  const text = shortMessage(error);
+  if (codeOf(error) !== "ERR_UNHANDLED_REJECTION") return text;
+  return /The promise rejected with the reason "(.*)"\.$/s.exec(text)?.[1] ?? text;
 }
 
 /** Closes only what the thread opened: the rest is the daemon's ledger, sockets and log. */

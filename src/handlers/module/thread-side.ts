@@ -3,6 +3,7 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import { type MessagePort, workerData } from "node:worker_threads";
+import { cut } from "../../job/limits.js";
 import { systemClock } from "../../std/clock.js";
 import type { LogLevel } from "../../std/log-queue.js";
 import { isTracingRegistered } from "../../std/tracing-registered.js";
@@ -18,6 +19,8 @@ import { guardProcess, redirectOutput } from "./thread-process.js";
 
 /** More than a handler can mean; a loop that asks without waiting must not fill the daemon's memory. */
 const openAsksMax = 1_000;
+/** Of a log line's text, and of what is asked for: longer than any that is shown, any name and any path. */
+const argumentMaxChars = 1024 * 1024;
 
 /** Loads the module and works until the daemon closes the port. Never rejects. */
 export async function startThread(): Promise<void> {
@@ -84,7 +87,7 @@ class ThreadSide {
     this.say({ type: "has-children" });
   }
 
-  lastWords(what: string): void {
+  lastWords(what: string | undefined): void {
     this.say({ type: "last-words", run: currentRun(), what });
   }
 
@@ -150,7 +153,13 @@ class ThreadSide {
     }
     this.#lastAsk += 1;
     this.#asks.set(this.#lastAsk, answer);
-    this.say({ type: "ask", run, ask: this.#lastAsk, method, args: args.map(String) });
+    this.say({
+      type: "ask",
+      run,
+      ask: this.#lastAsk,
+      method,
+      args: args.map((each) => cut(String(each), argumentMaxChars)),
+    });
     return answer.promise;
   }
 
@@ -164,8 +173,10 @@ class ThreadSide {
   #logOf(run: RunId): JobLogger {
     const at = (level: LogLevel) => (message: string, fields?: HandlerJobFields) => {
       const text = textOf(message);
-      if (!this.#printing.hasRoomFor(run, text)) return;
-      this.say({ type: "log", run, level, message: text, fields: portableFields(fields) });
+      const portable = portableFields(fields);
+      const room = this.#printing.count(run, text.length + portable.chars);
+      if (room === "room") return this.say({ type: "log", run, level, message: text, fields: portable.fields });
+      if (room === "first-over") this.say({ type: "log", run, level: "warn", message: loggedTooMuch, fields: {} });
     };
     return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
   }
@@ -184,10 +195,12 @@ class ThreadSide {
 
 type HandlerJobFields = Parameters<HandlerJob["log"]["info"]>[1];
 
+const loggedTooMuch = "the handler logged too much; the rest is not logged";
+
 /** Handlers in JavaScript log anything. */
 function textOf(message: unknown): string {
   try {
-    return String(message);
+    return cut(String(message), argumentMaxChars);
   } catch {
     return "a value that cannot be shown";
   }

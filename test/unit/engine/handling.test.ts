@@ -153,3 +153,11 @@ describe.each(steps)("a wall clock that is set %s by 2 h", (_way, step) => {
     expect(left?.callback?.deadlineMs).toBe(clock.now() + limitMs - 60_000);
   });
 });
+
+it("takes colours and control characters out of what a handler says to people", async () => {
+  const { settings } = await http([
+    answersJson(200, { kind: "failed", message: "\u001b[31mtest 7\u001b[0m failed\u202e\u0007\nsee the log" }),
+  ]);
+  const { ended } = await running(settings);
+  expect(await ended).toMatchObject({ outcome: { kind: "failed", message: "test 7 failed\nsee the log" } });
+});

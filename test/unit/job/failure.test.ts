@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import {
   type FailureDetails,
@@ -120,6 +121,15 @@ describe("failure details", () => {
   });
 });
 
+/** Made in a realm of its own. */
+function elsewhere(code: string): unknown {
+  return runInNewContext(code);
+}
+
+function ringThatSays(message: string): unknown {
+  return Object.assign(ring() as object, { message });
+}
+
 describe("what was thrown", () => {
   it.each<readonly [string, unknown, string]>([
     ["an Error", new Error("disk full"), "disk full"],
@@ -135,6 +145,17 @@ describe("what was thrown", () => {
     ["an object that throws as JSON", { toJSON: () => JSON.parse("{") }, "a value that cannot be shown"],
     ["an object that is nothing as JSON", { toJSON: () => undefined }, "[object Object]"],
     ["a ring", ring(), "a value that cannot be shown"],
+    ["a ring with a message", ringThatSays("out of cheese"), "out of cheese"],
+    ["an error of another realm", elsewhere("new Error('out of wine')"), "out of wine"],
+    ["an error of another realm without a message", elsewhere("new RangeError()"), "RangeError"],
+    ["several errors in one", new AggregateError([new Error("a"), "b", new Error("c"), new Error("d")]), "a; b; c"],
+    ["several errors with a message", new AggregateError([new Error("a")], "all failed"), "all failed"],
+    ["several errors that are none", new AggregateError([]), "AggregateError"],
+    ["a promise", Promise.resolve(), "[object Promise]"],
+    ["an event", new Event("error"), "[object Event]"],
+    ["an answer", new Response("busy", { status: 503 }), "[object Response]"],
+    ["an empty object", {}, "[object Object]"],
+    ["a message that JSON does not show", Object.defineProperty({}, "message", { value: "hidden" }), "hidden"],
     ["a revoked proxy", revoked(), "a value that cannot be shown"],
     ["an Error whose message throws", throwingMember("message"), "a value that cannot be shown"],
     ["an Error whose message is a number", withMember("message", 42, new Error()), "42"],

@@ -39,6 +39,14 @@ describe("runHandler", () => {
     expect(outcome).toMatchObject({ kind: "failed", ...failure });
   });
 
+  it.each([
+    ["throws", () => Promise.reject(new Error("\u001b[31mtest 7\u001b[0m failed"))],
+    ["returns", async () => failed("the handler failed: \u001b[31mtest 7\u001b[0m failed")],
+  ])("takes colours out of what it %s", async (_how, handler) => {
+    const { outcome } = await runHandler(handler);
+    expect(outcome).toEqual({ kind: "failed", type: "JobFailed", message: "the handler failed: test 7 failed" });
+  });
+
   it("hands over the continuation token, and takes one", async () => {
     const handler: Handler = ({ continuationToken }) => (continuationToken === "2" ? succeeded() : continued("2"));
     const first = await runHandler(handler);

@@ -1,6 +1,13 @@
+import { serialize } from "node:v8";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { endOf, errorOf, portableError, portableOutcome } from "../../../../src/handlers/module/portable.js";
+import {
+  endOf,
+  errorOf,
+  portableError,
+  portableFields,
+  portableOutcome,
+} from "../../../../src/handlers/module/portable.js";
 import { failureFrom, JobFailure } from "../../../../src/job/failure.js";
 import { outcomeFrom } from "../../../../src/job/outcome.js";
 import { shortageCode } from "../../../../src/job/worker-fault.js";
@@ -95,6 +102,56 @@ describe("an outcome that comes from another thread", () => {
         },
       ),
     );
+  });
+});
+
+describe("what is too long to be copied whole", () => {
+  const long = "x".repeat(8 * 1024 * 1024);
+  const mebibyte = 1024 * 1024;
+
+  it.each<[string, unknown]>([
+    ["a summary", { kind: "succeeded", summary: long }],
+    ["a kind", { kind: long }],
+    ["a token", { kind: "continued", continuationToken: long }],
+    ["an output variable", { kind: "succeeded", outputVariables: { a: long } }],
+    ["the name of an output variable", { kind: "succeeded", outputVariables: { [long]: "a" } }],
+    [
+      "many output variables",
+      {
+        kind: "succeeded",
+        outputVariables: Object.fromEntries(Array.from({ length: 300_000 }, (_, n) => [`v${n}`, ""])),
+      },
+    ],
+    ["a huge number", { kind: "failed", message: 7n ** 400_000n }],
+  ])("is bounded, and the verdict is the same: %s", (_name, value) => {
+    const copy = portableOutcome(value);
+    expect(serialize(copy).length).toBeLessThan(4 * mebibyte);
+    const { kind } = outcomeFrom(endOf(copy), "Custom");
+    expect(kind).toBe(outcomeFrom(value, "Custom").kind);
+  });
+
+  it.each<[string, unknown]>([
+    ["a message", new Error(long)],
+    ["a text", long],
+    ["an object", { long }],
+    ["an execution id", Object.assign(new JobFailure("JobFailed", "m"), { externalExecutionId: long })],
+    ["a code", Object.assign(new Error("m"), { code: long })],
+  ])("is bounded where it is thrown: %s", (_name, thrown) => {
+    expect(serialize(portableError(thrown)).length).toBeLessThan(4 * mebibyte);
+    expect(failureFrom(errorOf(portableError(thrown)))).toEqual(failureFrom(thrown));
+  });
+
+  it.each<[string, Record<string, unknown>]>([
+    ["a text", { long }],
+    ["many texts", Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`f${n}`, "x".repeat(100_000)]))],
+    ["a list", { list: Array.from({ length: 1_000_000 }, () => "x") }],
+    ["an error", { err: new Error(long) }],
+    ["a huge number", { n: 7n ** 400_000n }],
+  ])("is bounded in a log line, which says so: %s", (_name, fields) => {
+    const portable = portableFields({ first: "kept", ...fields });
+    expect(serialize(portable).length).toBeLessThan(4 * mebibyte);
+    expect(portable.fields["first"]).toBe("kept");
+    expect(portable.chars).toBeLessThan(2 * mebibyte);
   });
 });
 

@@ -65,6 +65,10 @@ describe("a thread that dies", () => {
     ["throws in a timer", {}, "threw an uncaught error: out of cheese"],
     ["throws nothing in a timer", {}, "threw an uncaught error: undefined"],
     ["rejects where nobody listens", {}, "did not handle a rejected promise: out of wine"],
+    ["rejects for no reason", {}, "did not handle a rejected promise: undefined"],
+    ["throws an error that says a symbol", {}, "threw an uncaught error: Symbol(cheese)"],
+    ["throws the error of another realm", {}, "threw an uncaught error: out of bread"],
+    ["exits by a code that is none, and then by none", {}, "its thread ended with exit code 3"],
   ])("because a job %s (%o) takes its jobs along, says why, and is replaced", async (what, more, why) => {
     const { start, thread, deaths } = await given();
     const before = await thread();
@@ -278,6 +282,15 @@ describe("what a handler prints", () => {
     await outcome;
     await start("forgets an upload").outcome;
     expect([...printed(call), ...log.messages]).toEqual([]);
+  });
+
+  it("is logged up to a limit, fields counted, and the log says that there was more", async () => {
+    const { start } = await given();
+    const { call, outcome } = start("logs more than anybody reads");
+    expect(await outcome).toEqual({ kind: "succeeded" });
+    const messages = call.log.lines.map(({ message }) => message);
+    expect(messages.filter((message) => message === "much").length).toBeLessThan(15);
+    expect(messages.filter((message) => message.includes("logged too much"))).toHaveLength(1);
   });
 
   it("is logged as well as it can be", async () => {

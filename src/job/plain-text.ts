@@ -16,7 +16,12 @@ const escapeMaxChars = 1_024;
 
 /** The text without escape sequences and control characters; tabs and line ends stay. */
 export function plainText(text: string): string {
-  return text.replace(escapeSequences, "").replace(controls, "");
+  return withoutEscapes(text).replace(controls, "");
+}
+
+/** The text without escape sequences, such as colours. */
+export function withoutEscapes(text: string): string {
+  return text.replace(escapeSequences, "");
 }
 
 /** The same for a text that comes in chunks, which may cut a sequence in two. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { PlainTextStream, plainText } from "../../../src/handlers/plain-text.js";
+import { PlainTextStream, plainText } from "../../../src/job/plain-text.js";
 
 describe("plainText", () => {
   it.each([

@@ -17,7 +17,7 @@ function troubleWith(name: string, value: string): string | undefined {
   if (/^\s|\s$/.test(value)) return /[\r\n]$/.test(value) ? "ends in a line break" : "starts or ends with white space";
   if (/\p{Cc}/u.test(value)) return "holds a control character";
   if (/^(["']).*\1$/.test(value)) return "has quotes that are part of its value";
-  return inHeaders.has(name) && !/^[!-~]+$/.test(value)
-    ? "holds a character that HTTP headers cannot carry"
-    : undefined;
+  if (inHeaders.has(name) && !/^[!-~]+$/.test(value)) return "holds a character that HTTP headers cannot carry";
+  const isUrl = URL.canParse(value) && /^https?:\/\//i.test(value);
+  return /^AWS_ENDPOINT_URL(_|$)/.test(name) && !isUrl ? "is not an http or https URL" : undefined;
 }

@@ -3,7 +3,7 @@
 import { dirname, extname, resolve } from "node:path";
 import type { Scalar } from "yaml";
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
-import { breakageOf, excerptOf } from "../std/broken-yaml.js";
+import { breakageOf, excerptOf, strangeText } from "../std/broken-yaml.js";
 import { readTextFile } from "../std/text-file.js";
 import type { FilePlace, Findings, Place } from "./mistakes.js";
 import { quote } from "./mistakes.js";
@@ -29,6 +29,11 @@ export function parseConfig(
   origin: { readonly file: string; readonly directory: string },
   findings: Findings,
 ): Branch | undefined {
+  const strange = strangeText(text);
+  if (strange) {
+    findings.mistake(undefined, `the configuration file ${origin.file} ${strange.what}`, strange.remedy);
+    return undefined;
+  }
   const lines = new LineCounter();
   const placeOf = (offset: number): FilePlace => {
     const { line, col } = lines.linePos(offset);
@@ -36,7 +41,14 @@ export function parseConfig(
   };
   // Fixed to YAML 1.2: under a `%YAML 1.1` line, `yes` would be true and 10:30 a number. The library looks for
   // duplicate keys in quadratic time; the reader below does it in passing.
-  const document = parseDocument(text, { schema: "core", lineCounter: lines, prettyErrors: false, uniqueKeys: false });
+  const document = parseDocument(text, {
+    schema: "core",
+    // `!!binary` and `!!timestamp` become no string that a setting takes.
+    resolveKnownTags: false,
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: false,
+  });
   const broken = [...document.errors, ...document.warnings];
   if (broken.length > 0) {
     // The first mistake only: whatever the parser says after it may well be its consequence.

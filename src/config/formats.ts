@@ -126,9 +126,21 @@ export function hiddenText(rules: TextRules): Format<string, ""> {
     const isInRange = value.length >= min && value.length <= max;
     if (!isInRange) return { what: `has ${value.length} characters`, remedy: `write ${min} to ${max}` };
     if (!form || form.test(value)) return undefined;
-    return { what: `does not look like ${says}`, remedy: "check that all of it was copied" };
+    const oddity = oddityOf(value, (text) => form.test(text));
+    return oddity ?? { what: `does not look like ${says}`, remedy: "check that all of it was copied" };
   };
   return single("string", problemOf, textJson(rules));
+}
+
+/** What makes a text that may not be shown a wrong one, if it would be right without that. */
+function oddityOf(value: string, isRight: (text: string) => boolean): Omit<Problem, "at"> | undefined {
+  const trimmed = value.trim();
+  if (/^\s*\S+\s*[\r\n]+\s*\S/.test(value)) return { what: "has several lines", remedy: "keep one of them" };
+  if (trimmed !== value && isRight(trimmed)) {
+    return { what: "starts or ends with white space or a second line break", remedy: "remove it" };
+  }
+  const [, inQuotes] = /^(?:"(.*)"|'(.*)')$/s.exec(trimmed) ?? [];
+  return inQuotes !== undefined ? { what: "is in quotes", remedy: "remove them" } : undefined;
 }
 
 /** A text that partnerd itself keeps wrapped: no message, log or page may show it. */
@@ -181,8 +193,9 @@ export function list<V>(item: Format<V>, rules: { name: string; max: number }): 
     problems(value) {
       if (!Array.isArray(value)) {
         if (item.isSecret) return [{ what: "is not a list", remedy: "write [first, second]" }];
-        const isItem = typeof value === "string" && item.problems(value).length === 0;
-        return [{ what: notA(value, "a list"), remedy: `write [${isItem ? value : "first, second"}]` }];
+        const items = typeof value === "string" ? value.split(/[\s,;]+/).filter((each) => each !== "") : [];
+        const isList = items.length > 0 && items.every((each) => item.problems(each).length === 0);
+        return [{ what: notA(value, "a list"), remedy: `write [${isList ? items.join(", ") : "first, second"}]` }];
       }
       if (value.length > rules.max)
         return [{ what: `has ${value.length} items`, remedy: `the maximum is ${rules.max}` }];
@@ -311,7 +324,9 @@ function numeric(name: string, min: number, max: number, isRight: (value: unknow
         remedy: `write ${isPlain ? "it without quotes: " : ""}${likely}`,
       };
     }
-    if (!isRight(value)) return { what: notA(value, `a ${name}`), remedy: range };
+    // 9007199254740993 is whole, too, but no number holds it exactly.
+    const isWhole = Number.isInteger(value) && !isRight(value);
+    if (!isRight(value) && !isWhole) return { what: notA(value, `a ${name}`), remedy: range };
     return (value as number) >= min && (value as number) <= max
       ? undefined
       : { what: `is ${quote(value)}`, remedy: range };

@@ -9,7 +9,7 @@ import { readTextFile } from "../std/text-file.js";
 import { openStore } from "./convict-store.js";
 import { choose, type Problem } from "./formats.js";
 import type { Findings, Place } from "./mistakes.js";
-import { quote } from "./mistakes.js";
+import { invisible, quote } from "./mistakes.js";
 import type { Section, Setting } from "./setting.js";
 import { fileFormOf, isAlwaysRequired, isSetting, joined, lastKey, settingsOf } from "./setting.js";
 import type { Held, Settings } from "./settings.js";
@@ -118,7 +118,8 @@ async function readSetting(
   findings: Findings,
 ): Promise<Held | undefined> {
   const key = lastKey(name);
-  const fileEntry = tree.entries.get(fileFormOf(key, setting) ?? "");
+  const fileKey = fileFormOf(key, setting);
+  const fileEntry = fileKey === undefined ? undefined : tree.entries.get(fileKey);
   const entry = tree.entries.get(key);
   if (entry && fileEntry) {
     findings.mistake(fileEntry.place, `${name} and ${name}File are both given`, "keep one of them");
@@ -271,6 +272,8 @@ function refuseUnknownKeys(section: Section, tree: Branch, here: string, finding
 
 /** The likeliest key: one of these, or one of the same name further down. */
 function suggestion(key: string, known: readonly string[], section: Section): string {
+  // A space without a break, as web pages have it, is none to YAML.
+  if (key.search(invisible) >= 0) return "retype this line: it holds a character that cannot be seen";
   const near = nearest(key, known);
   if (near) return `did you mean ${near}?`;
   const [below] = [...settingsOf(section)].find(([path]) => lastKey(path) === key) ?? [];

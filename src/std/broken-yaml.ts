@@ -31,14 +31,29 @@ export function breakageOf(
   return { line: error.line, what, remedy };
 }
 
+/** What keeps a text from being taken apart into lines at all; the end of the sentence `the file …`. */
+export function strangeText(text: string): { readonly what: string; readonly remedy: string } | undefined {
+  // UTF-16 without its mark is valid UTF-8.
+  if (text.includes("\0")) {
+    return { what: "holds NUL characters", remedy: "save it as UTF-8; it may be UTF-16, or no text at all" };
+  }
+  // YAML's parser knows LF and CR LF; with others all of the file is one line, and often one comment.
+  if (text.includes("\n") || !/[\r\u0085\u2028\u2029]/.test(text.trim())) return undefined;
+  return { what: "has lines that end neither in LF nor in CR LF", remedy: "save it with LF line ends" };
+}
+
 /** What an error code of the package `yaml` means, and what to do. */
 export function syntaxWords(code: string | undefined): Words {
   return words.get(code ?? "") ?? ["this is not YAML", "look at this line and the one before"];
 }
 
+const starOrAnd = ["a * or & at the start of a value has a meaning in YAML", "put the value in quotes"] as const;
+
 type Words = readonly [what: string, remedy: string];
 
 const words: ReadonlyMap<string, Words> = new Map<string, Words>([
+  ["ALIAS_PROPS", starOrAnd],
+  ["BAD_ALIAS", starOrAnd],
   ["BAD_DIRECTIVE", ["a line that starts with % is not understood", "remove it"]],
   ["BAD_DQ_ESCAPE", ["a \\ in a text in double quotes starts an unknown escape", "write \\\\ or use single quotes"]],
   [
@@ -48,6 +63,7 @@ const words: ReadonlyMap<string, Words> = new Map<string, Words>([
   ["BAD_SCALAR_START", ["a value starts with a character that YAML reserves", "put it in quotes"]],
   ["BLOCK_AS_IMPLICIT_KEY", ["there is a second `: ` in one line", "put the value in quotes, or on a line of its own"]],
   ["BLOCK_IN_FLOW", ["there is a second `: ` before the next comma", "put the value in quotes, or add a comma"]],
+  ["KEY_OVER_1024_CHARS", ["a key is longer than 1,024 characters", "look for a missing line break before this colon"]],
   ["MISSING_CHAR", ["a character is missing: a closing quote or bracket, a comma, or the colon after a key", "add it"]],
   ["MULTILINE_IMPLICIT_KEY", noColon],
   ["MULTIPLE_DOCS", ["a second document starts here (---)", "keep one document in a file"]],

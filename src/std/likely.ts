@@ -24,9 +24,9 @@ export function likelyBoolean(written: unknown): boolean | undefined {
   return no.includes(word) ? false : undefined;
 }
 
-/** A text that fits its form once space around it is gone, or its case is another. */
+/** A text that fits its form once space and typographic quotes around it are gone, or its case is another. */
 export function likelyText(written: string, fits: (text: string) => boolean): string | undefined {
-  const trimmed = written.trim();
+  const trimmed = written.trim().replaceAll(/^[\u2018-\u201f\u00ab\u00bb]+|[\u2018-\u201f\u00ab\u00bb]+$/g, "");
   return [trimmed, trimmed.toLowerCase()].find((each) => each !== written && fits(each));
 }
 

@@ -2,7 +2,7 @@
 // file: what looks like a client id may be a token in the wrong place.
 import type { ClientId, ClientToken } from "../job/job.js";
 import { Secret } from "../job/secret.js";
-import { syntaxWords } from "../std/broken-yaml.js";
+import { strangeText, syntaxWords } from "../std/broken-yaml.js";
 import { isClientId, tokenMistake } from "./token-value.js";
 
 export type TokenMap = ReadonlyMap<ClientId, Secret<ClientToken>>;
@@ -51,6 +51,8 @@ function plainEntries(text: string): Entry[] | undefined {
 }
 
 async function yamlEntries(text: string): Promise<Entry[]> {
+  const strange = strangeText(text);
+  if (strange) throw new TokenDocumentError(`it ${strange.what}; ${strange.remedy}`);
   const { isAlias, isMap, isScalar, LineCounter, parseDocument } = await import("yaml");
   const lines = new LineCounter();
   // failsafe: every scalar is a text, so that a token of digits stays what it is. Unique keys are checked below,

@@ -12,6 +12,9 @@ describe("AWS's own variables", () => {
     ["AWS_PROFILE", '"blog"', "has quotes that are part of its value"],
     ["AWS_CONTAINER_AUTHORIZATION_TOKEN", " ", "starts or ends with white space"],
     ["AWS_ENDPOINT_URL", "http://127.0.0.1:4599\t", "starts or ends with white space"],
+    ["AWS_ENDPOINT_URL", "localhost:4599", "is not an http or https URL"],
+    ["AWS_ENDPOINT_URL_CODEPIPELINE", "codepipeline.example", "is not an http or https URL"],
+    ["AWS_ENDPOINT_URL_S3", "https://", "is not an http or https URL"],
   ])("%s=%j is a mistake that names it and shows no value", (name, value, what) => {
     expect(mistakesOf({ [name]: value })).toEqual([expect.objectContaining({ variable: name, what })]);
     expect(JSON.stringify(mistakesOf({ [name]: value }))).not.toContain(value.trim() || "\u0000");
@@ -19,6 +22,9 @@ describe("AWS's own variables", () => {
 
   it("leaves the rest alone", () => {
     const fine = { AWS_ACCESS_KEY_ID: "AKIA", AWS_REGION: "", AWS_PROFILE: "my profile", OTHER: "x\n" };
+    expect(mistakesOf({ AWS_ENDPOINT_URL: "HTTPS://s3.example/", AWS_ENDPOINT_URL_S3: "http://[::1]:9000" })).toEqual(
+      [],
+    );
     expect(mistakesOf({ ...fine, AWS_CONFIG_FILE: "/home/jos\u00e9/.aws/config" })).toEqual([]);
   });
 });

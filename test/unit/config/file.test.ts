@@ -7,7 +7,7 @@ import { configFileMaxBytes, parseConfig, readConfigFile } from "../../../src/co
 import { describeMistake, Findings } from "../../../src/config/mistakes.js";
 import { plain } from "../../../src/config/tree.js";
 import { readTextFile } from "../../../src/std/text-file.js";
-import { folder } from "./support.js";
+import { folder, least, mistakesOf, optionsFor } from "./support.js";
 
 /** What a text holds, or the lines that say what is wrong with it. */
 function parse(text: string, file = "a.yaml"): unknown {
@@ -260,6 +260,39 @@ describe("readConfigFile", () => {
     const directory = folder({ "a.yaml": "a: 1" });
     chmodSync(join(directory, "a.yaml"), 0);
     expect(await read("a.yaml", directory)).toEqual([expect.stringContaining("is not readable by this user")]);
+  });
+
+  it.each([
+    ["UTF-16 without its mark", Buffer.from(least, "utf16le"), "holds NUL characters; save it as UTF-8"],
+    ["a NUL in a comment", `# \0\n${least}`, "holds NUL characters"],
+    ["lines that end in CR", `# a comment\n${least}`.replaceAll("\n", "\r"), "save it with LF line ends"],
+    ["lines that end in NEL", least.replaceAll("\n", "\u0085"), "save it with LF line ends"],
+  ])("refuses %s, and says how to save it", async (_what, content, message) => {
+    const options = optionsFor(least, { files: { "odd.yaml": content } });
+    expect(await mistakesOf({ ...options, files: ["odd.yaml"] })).toEqual([expect.stringContaining(message)]);
+  });
+
+  it.each([
+    ["!!binary SGVsbG8=", "a tag (!…) is not understood"],
+    ["!!timestamp 2001-12-14", "a tag (!…) is not understood"],
+    ["!env ACME", "a tag (!…) is not understood"],
+    ["*", "a * or & at the start of a value has a meaning in YAML; put the value in quotes"],
+    ["*.example.com", "the alias"],
+    ["&", "a * or & at the start of a value has a meaning in YAML; put the value in quotes"],
+  ])("explains the value %s", async (value, message) => {
+    expect(await mistakesOf(optionsFor(`aws:\n  appId: ${value}\n${least}`))).toEqual([
+      expect.stringContaining(message),
+    ]);
+  });
+
+  it.each([
+    [`regions: us-east-1, eu-west-1`, "write [us-east-1, eu-west-1]"],
+    [`regions: us-east-1 eu-west-1`, "write [us-east-1, eu-west-1]"],
+    [`regions: everywhere, else`, "write [first, second]"],
+    ["aws: { appId: \u201cshop\u201d }", 'write "shop"'],
+  ])("knows what was meant by %s", async (line, remedy) => {
+    const text = least.replace(/^regions.*\n/, line.startsWith("regions") ? "" : "$&");
+    expect(await mistakesOf(optionsFor(`${line}\n${text}`))).toEqual([expect.stringContaining(remedy)]);
   });
 
   it("refuses a device, and links that run in a circle", async () => {

@@ -382,7 +382,11 @@ describe("secrets in files", () => {
   it.each([
     ["", "has 0 characters; write 16 to 512"],
     ["short", "has 5 characters; write 16 to 512"],
-    ["aaaaaaaa\naaaaaaaa", "does not look like a bearer token; check that all of it was copied"],
+    ["aaaaaaaa\naaaaaaaa", "has several lines; keep one of them"],
+    ["aaaaaaaaaaaaaaaa\n\n", "starts or ends with white space or a second line break; remove it"],
+    [" aaaaaaaaaaaaaaaa", "starts or ends with white space or a second line break; remove it"],
+    ['"aaaaaaaaaaaaaaaa"', "is in quotes; remove them"],
+    ["aaaaaaaa aaaaaaaa", "does not look like a bearer token; check that all of it was copied"],
     ["x".repeat(70_000), "is larger than 65536 bytes; is it the right file?"],
   ])("are checked like any other (%#)", async (token, mistake) => {
     const lines = await mistakesOf(optionsFor(`admin: { tokenFile: ./token }\n${least}`, { files: { token } }));

@@ -51,6 +51,14 @@ const rows: Readonly<Record<string, readonly (readonly [lines: string, mistakes:
       "worker: { maxConcurrentJobs: 1.5 }",
       ["1: worker.maxConcurrentJobs is 1.5, not a whole number; write a whole number from 1 to 10000"],
     ],
+    [
+      "worker: { maxConcurrentJobs: 9007199254740993 }",
+      ["1: worker.maxConcurrentJobs is 9007199254740992; write a whole number from 1 to 10000"],
+    ],
+    [
+      "worker: { maxConcurrentJobs: 1e30 }",
+      ["1: worker.maxConcurrentJobs is 1e+30; write a whole number from 1 to 10000"],
+    ],
     ["worker: { maxConcurrentJobs: 0 }", ["1: worker.maxConcurrentJobs is 0; write a whole number from 1 to 10000"]],
     [
       "worker: { maxConcurrentJobs: .inf }",
@@ -600,6 +608,30 @@ regions: [us-wset-2]
       "8",
       "9",
     ]);
+  });
+
+  it.each([
+    ["a space without a break", "log:\u00a0{ level: debug }", '"log:\\u{a0}{ level"'],
+    ["an indentation of them", "log:\n\u00a0\u00a0level: debug", '"\\u{a0}\\u{a0}level"'],
+    ["a space without width", "\u200blog: { level: debug }", '"\\u{200b}log"'],
+    ["a mark of direction", "lo\u202eg: { level: debug }", '"lo\\u{202e}g"'],
+    ["a wide space", "\u3000log: { level: debug }", '"\\u{3000}log"'],
+    ["a byte order mark further down", "\n\ufefflog: { level: debug }", '"\\u{feff}log"'],
+    ["a control character", '"log\\u009b": { level: debug }', '"log\\u{9b}"'],
+  ])("show what nobody sees: %s", async (_what, lines, key) => {
+    expect(await mistakesOf(optionsFor(`${least}${lines}\n`))).toEqual([
+      expect.stringMatching(/: the key .* is unknown; retype this line: it holds a character that cannot be seen$/),
+    ]);
+    expect((await mistakesOf(optionsFor(`${least}${lines}\n`)))[0]).toContain(`the key ${key} is unknown`);
+  });
+
+  it.each([
+    ["", `the key "" is unknown`],
+    ["File", "the key File is unknown"],
+    ["regionsFile", "the key regionsFile is unknown"],
+  ])("are not made up of a key that belongs to no other: %j", async (key, what) => {
+    const lines = await mistakesOf(optionsFor(`"${key}": c\n${least}`));
+    expect(lines).toEqual([expect.stringContaining(what)]);
   });
 
   it("are told of several files, each with its name", async () => {

@@ -141,6 +141,7 @@ export class HttpHandler implements JobHandler {
     const timeLeftMs = timeToTry(call.deadline);
     const wrongAnswers = new WrongAnswers();
     let attempts = 0;
+    let last: unknown;
     try {
       return await retrying(
         {
@@ -163,12 +164,15 @@ export class HttpHandler implements JobHandler {
           },
         },
         async (attempt) => {
+          // The wait was longer than it should be: why the attempt before it failed says more than that.
+          if (last !== undefined && timeLeftMs() <= 0) throw last;
           attempts = attempt;
           const body = await work.body.bytes();
           try {
             return await this.#attempt({ call, signal, body, timeLeftMs: timeLeftMs() });
           } catch (error) {
-            throw wrongAnswers.after(error);
+            last = wrongAnswers.after(error);
+            throw last;
           }
         },
       );
@@ -206,7 +210,8 @@ export class HttpHandler implements JobHandler {
       return verdictOf(answer, clock.now());
     } catch (error) {
       if (error instanceof NoServiceAnswer) {
-        throw new Unanswered(`did not answer (${error.code})`, { fault: faultOf(error), cause: error });
+        const what = error.code.startsWith("HPE_") ? "answered something that is not HTTP" : "did not answer";
+        throw new Unanswered(`${what} (${error.code})`, { fault: faultOf(error), cause: error });
       }
       throw error;
     }

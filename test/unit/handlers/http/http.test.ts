@@ -15,7 +15,7 @@ import { Deadline } from "../../../../src/std/deadline.js";
 import { type Built, build, outcomeOf } from "../../../fixtures/handlers/build.js";
 import { aCall, jobSecrets, type TestCall } from "../../../fixtures/handlers/call.js";
 import { answersJson, type Behaviour, type Service, startService } from "../../../fixtures/handlers/service.js";
-import type { FakeClock } from "../../../support/fake-clock.js";
+import { FakeClock } from "../../../support/fake-clock.js";
 import { collectGarbage } from "../../../support/garbage.js";
 
 const success = { kind: "succeeded", summary: "done" };
@@ -53,6 +53,15 @@ async function given(behaviours: readonly Behaviour[], options: Partial<Handlers
   );
   built.push(one);
   return { ...one, service };
+}
+
+/** Wakes nobody in time, as on a machine that is overloaded. */
+class LateClock extends FakeClock {
+  static readonly lateMs = 60_000;
+
+  override sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return super.sleep(ms + LateClock.lateMs, signal);
+  }
 }
 
 /** Lets the clock pass each wait between attempts as soon as it begins. */
@@ -273,6 +282,20 @@ describe("an answer that is none", () => {
     expect(clock.pending).toBe(0);
   });
 
+  it("fails the job with the last reason although the wait for another attempt outlasts the deadline", async () => {
+    const clock = new LateClock();
+    const { handler, service } = await given([status(503)], { clock });
+    const call = aCall({ deadline: Deadline.in(clock, 10_000) });
+    const outcome = outcomeOf(handler.run(call), call);
+    await call.log.logged("service-call-retried");
+    await clock.advance(2 * LateClock.lateMs);
+    expect(await outcome).toMatchObject({
+      type: "SystemUnavailable",
+      message: expect.stringMatching(/\(1 attempt\); last, it answered 503$/),
+    });
+    expect(service.requests).toHaveLength(1);
+  });
+
   it("is asked again after the longest wait of its policy when Retry-After says an hour", async () => {
     const { handler, service, clock } = await given([status(503, { "retry-after": "3600" }), succeeds]);
     const call = aCall();
@@ -332,7 +355,7 @@ describe("an answer that is none", () => {
     passWaits(call, one.clock);
     expect(await outcomeOf(one.handler.run(call), call)).toMatchObject({
       type: "SystemUnavailable",
-      message: expect.stringContaining("HPE_"),
+      message: expect.stringMatching(/last, it answered something that is not HTTP \(HPE_\w+\)$/),
     });
     server.close();
   });

@@ -23,6 +23,14 @@ import { type Io, isWithoutDirectory, processIo } from "./io.js";
 
 /** Runs one command. Resolves with the exit code; never rejects. */
 export async function runCli(argv: readonly string[], io: Io = processIo()): Promise<number> {
+  const code = await runCommand(argv, io);
+  const lost = io.lost?.();
+  if (lost === undefined) return code;
+  io.err(`cannot write to standard output (${lost}): what was written is not complete; run it again\n`);
+  return code === exitCodes.ok ? exitCodes.failed : code;
+}
+
+async function runCommand(argv: readonly string[], io: Io): Promise<number> {
   const result = { code: exitCodes.ok as number };
   try {
     await program(io, result).parseAsync(argv, { from: "user" });

@@ -2,7 +2,7 @@
 // a handler, its test and a README. What is there already stays as it is, and then nothing is written at all.
 import { lstat, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { describeError } from "../std/errors.js";
+import { codeOf, describeError } from "../std/errors.js";
 import { exitCodes } from "./exit-codes.js";
 import { handlerKinds, type InitKind, type InitLanguage } from "./init-choices.js";
 import type { Io } from "./io.js";
@@ -57,8 +57,25 @@ export async function initCommand(options: InitOptions, io: Io, canRunTypeScript
     io.out(`wrote ${[...files.keys()].join(", ")}\nnext: ${next.join(" && ")}\nthen: README.md\n`);
     return exitCodes.ok;
   } catch (error) {
-    io.err(`cannot write to ${folder}: ${describeError(error)}\n`);
+    io.err(`cannot write to ${folder}: ${obstacleIn(error)}\n`);
     return exitCodes.failed;
+  }
+}
+
+/** Why nothing can be written there, and what to do. */
+function obstacleIn(error: unknown): string {
+  switch (codeOf(error)) {
+    // Folders that are missing are made.
+    case "ENOENT":
+    case "ENOTDIR":
+    case "EEXIST":
+      return "a file, or a link to nothing, is in the place of a folder; name another folder";
+    case "EACCES":
+    case "EPERM":
+    case "EROFS":
+      return `this user may not write there (${codeOf(error)}); name another folder`;
+    default:
+      return describeError(error);
   }
 }
 

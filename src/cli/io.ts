@@ -1,4 +1,5 @@
 // What a command sees of the world, so that tests can be the world.
+import { codeOf } from "../std/errors.js";
 
 /** What a command touches of the process it runs in. */
 export interface Io {
@@ -9,6 +10,8 @@ export interface Io {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The working directory; asked for only when it is needed, since it throws when that was deleted. */
   readonly directory: string;
+  /** Why not all of `out` was written, such as ENOSPC. */
+  readonly lost?: () => string | undefined;
 }
 
 /** True for what Node throws, whoever asks for the working directory, when that was deleted. */
@@ -18,18 +21,20 @@ export function isWithoutDirectory(error: unknown): boolean {
 
 /** The process itself. */
 export function processIo(): Io {
-  // Whoever reads us may stop reading: `partnerd print-config | head -1` is no error.
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
-    });
-  }
+  // Said when the command has ended: `lost`.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   return {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
     environment: process.env,
     get directory() {
       return process.cwd();
+    },
+    lost() {
+      const { errored } = process.stdout;
+      const code = codeOf(errored);
+      // Whoever reads us may stop reading: `partnerd print-config | head -1` is no error.
+      return errored === null || code === "EPIPE" ? undefined : (code ?? String(errored));
     },
   };
 }

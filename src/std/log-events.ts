@@ -238,6 +238,13 @@ export const logEvents = {
     means: "A module ended its thread; the line says how. Its running jobs failed as SystemUnavailable.",
     remedy: "Correct the module.",
   },
+  "handler-threw": {
+    levels: ["warn"],
+    fields: [...job, "err"],
+    means:
+      "A module handler threw an error that is no `JobFailure`. The job fails with its message; `err` has its stack and causes.",
+    remedy: "If the customer can fix it, throw a `JobFailure` that says how; otherwise correct the module.",
+  },
   "handlers-stopping": {
     levels: ["warn"],
     fields: ["inFlight"],

@@ -1,7 +1,7 @@
 // The built program as a shell sees it: what it writes where, and how it ends. Needs `npm run build`.
 import type { ChildProcess } from "node:child_process";
-import { spawn } from "node:child_process";
-import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { accessSync, closeSync, constants, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -215,3 +215,14 @@ describe("in a folder that was deleted", () => {
     expect(err).toMatch(/^the working directory does not exist any more; .+\n$/);
   });
 });
+
+it.runIf(existsSync("/dev/full")).each([["schema"], ["print-config", "-c", example], ["--help"]])(
+  "says that the disk is full, and does not exit with 0: %s",
+  (...argv) => {
+    const full = openSync("/dev/full", "w");
+    onTestFinished(() => closeSync(full));
+    const { status, stderr } = spawnSync(process.execPath, [program, ...argv], { stdio: ["ignore", full, "pipe"] });
+    expect(String(stderr)).toContain("cannot write to standard output (ENOSPC)");
+    expect(status).toBe(1);
+  },
+);

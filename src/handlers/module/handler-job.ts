@@ -61,3 +61,9 @@ export function missingLine(log: Log, artifact: string): void {
   const message = `the handler succeeded without uploading the output artifact ${artifact}; a later action may miss it`;
   log.warn("output-not-uploaded", { artifact }, message);
 }
+
+/** Logs where an error came from, which the customer is not told. A JobFailure is meant as it is. */
+export function thrownLine(log: Log, settled: Settled, signal: AbortSignal): void {
+  if ("value" in settled || signal.aborted || isJobFailure(settled.thrown)) return;
+  log.warn("handler-threw", { err: settled.thrown }, "the handler threw an error; its job fails");
+}

@@ -28,6 +28,8 @@ export interface PortableError {
   readonly failure?: { readonly type: FailureType; readonly externalExecutionId?: string };
   /** What a failed system call said: `code`, `syscall` and `errno`, if they are there. */
   readonly system?: Readonly<Record<string, unknown>>;
+  /** Where it was thrown and what it was caused by, for the log. */
+  readonly origin?: { readonly stack?: string; readonly cause?: unknown };
 }
 
 /** How a handler ended. `unreadable`: a member of what it gave throws when it is read. */

@@ -6,7 +6,7 @@ import type { HandlerCall, JobHandler } from "../handler.js";
 import { jobDocument } from "../job-document.js";
 import { OpenCalls } from "../open-calls.js";
 import { graceAfter, HandlerAbandoned } from "./grace.js";
-import { type HandlerFunction, missingLine, type Settled, settledOr, settledRun } from "./handler-job.js";
+import { type HandlerFunction, missingLine, type Settled, settledOr, settledRun, thrownLine } from "./handler-job.js";
 
 export interface ModuleHandlerOptions {
   /** What a person recognises it by: the module's path. */
@@ -54,7 +54,10 @@ export class ModuleHandler implements JobHandler {
     try {
       const work = this.#started(call, signal, draining.signal);
       const first = await Promise.race([work, grace.over]);
-      if (first !== "over") return settledOr(first, signal);
+      if (first !== "over") {
+        thrownLine(call.log, first, signal);
+        return settledOr(first, signal);
+      }
       this.#abandon(call, work);
       throw new HandlerAbandoned(cancelGraceMs, signal.reason);
     } finally {

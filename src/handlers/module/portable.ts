@@ -3,7 +3,7 @@
 // the daemon's thread, which a text of 100 MB would hold up for a second. Never throws.
 import { isJobFailure, JobFailure, messageOf } from "../../job/failure.js";
 import { cut, outputVariablesMaxBytes } from "../../job/limits.js";
-import { errorRecord } from "../../std/errors.js";
+import { type ErrorRecord, errorRecord } from "../../std/errors.js";
 import type { PortableEnd, PortableError } from "./messages.js";
 
 /**
@@ -64,7 +64,11 @@ export function portableError(thrown: unknown): PortableError {
       return { message: shortMessage(message ?? ""), failure: { type, ...id } };
     }
     // These say what the machine lacks.
-    if (thrown instanceof Error) return { message: shortMessage(thrown), system: picked(thrown, systemMembers) };
+    if (thrown instanceof Error) {
+      const { stack, cause } = errorRecord(thrown);
+      const origin = { ...(stack === undefined ? {} : { stack }), ...(cause ? { cause: asError(cause) } : {}) };
+      return { message: shortMessage(thrown), system: picked(thrown, systemMembers), origin };
+    }
   } catch {
     // One of its members throws when it is read: then it is any thrown value.
   }
@@ -76,9 +80,15 @@ export function shortMessage(thrown: unknown): string {
   return cut(messageOf(thrown), textMaxChars);
 }
 
+/** The record in the form of the error that it describes. */
+function asError({ type, cause, ...rest }: ErrorRecord): Members {
+  return { name: type, ...rest, ...(cause ? { cause: asError(cause) } : {}) };
+}
+
 /** The thrown value again, as far as anybody looks at it. */
-export function errorOf({ message, failure, system }: PortableError): Error {
-  if (failure === undefined) return Object.assign(new Error(message), system);
+export function errorOf({ message, failure, system, origin }: PortableError): Error {
+  // Without a stack of its own: this thread's would lead nowhere.
+  if (failure === undefined) return Object.assign(new Error(message), { stack: undefined }, system, origin);
   const { type, externalExecutionId } = failure;
   return new JobFailure(type, message, externalExecutionId === undefined ? {} : { externalExecutionId });
 }

@@ -15,7 +15,7 @@ import type { JobMasker } from "../masker.js";
 import { HandlerClosed, OpenCalls } from "../open-calls.js";
 import { Unbuildable } from "../unbuildable.js";
 import { graceAfter, HandlerAbandoned } from "./grace.js";
-import { type Settled, settledOr } from "./handler-job.js";
+import { type Settled, settledOr, thrownLine } from "./handler-job.js";
 import { HandlerThread } from "./handler-thread.js";
 import type { ThreadData } from "./messages.js";
 import { type Death, startFault, ThreadEnded } from "./thread-end.js";
@@ -127,6 +127,7 @@ export class ThreadHandler implements JobHandler {
       const first = await Promise.race([work, grace.over]);
       if (first !== "over") {
         if (!("thrown" in first && first.thrown instanceof ThreadEnded)) this.#deathsInARow = 0;
+        thrownLine(call.log, first, signal);
         return settledOr(first, signal);
       }
       thread.retire(call);

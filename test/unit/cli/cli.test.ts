@@ -2,8 +2,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { runCli } from "../../../src/cli/cli.js";
+import { exitCodes } from "../../../src/cli/exit-codes.js";
 import { folder, least } from "../config/support.js";
-import { cli } from "./io.js";
+import { cli, keepingIo } from "./io.js";
 
 const packageFile = new URL("../../../package.json", import.meta.url);
 const { version } = JSON.parse(readFileSync(packageFile, "utf8")) as { version: string };
@@ -144,4 +146,11 @@ describe("a bug of ours", () => {
     expect(code).toBe(70);
     expect(err).toMatch(/^internal error, please report it: TypeError: .*\n\s+at /);
   });
+});
+
+it("fails, and says so, when what it wrote did not reach its place", async () => {
+  const { io, kept } = keepingIo();
+  expect(await runCli(["version"], { ...io, lost: () => "ENOSPC" })).toBe(exitCodes.failed);
+  expect(kept.err).toBe("cannot write to standard output (ENOSPC): what was written is not complete; run it again\n");
+  expect(await runCli(["no-such-command"], { ...io, lost: () => "EIO" })).toBe(exitCodes.usage);
 });

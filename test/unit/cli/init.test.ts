@@ -72,6 +72,17 @@ it("refuses words that it does not know, and a place that is not a folder", asyn
   expect(written(directory)).toEqual(["file"]);
 });
 
+it.each(["file", "file/below", "link", "link/below"])(
+  "says why it cannot write to %s, and what to do",
+  async (place) => {
+    const directory = folder({ file: "mine" });
+    symlinkSync("/nowhere/at/all", join(directory, "link"));
+    const { code, err } = await cli([...js, place], directory);
+    const why = "a file, or a link to nothing, is in the place of a folder; name another folder";
+    expect([code, err]).toEqual([1, `cannot write to ${place}: ${why}\n`]);
+  },
+);
+
 it("writes JavaScript where Node does not run TypeScript, and says so when TypeScript is asked for", async () => {
   const directory = folder({});
   const { io, kept } = keepingIo(directory);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { HandlerJob } from "../../../../src/handlers/handler.js";
 import { ModuleHandler, type ModuleHandlerOptions } from "../../../../src/handlers/module/module.js";
-import { failureFrom } from "../../../../src/job/failure.js";
+import { failureFrom, JobFailure } from "../../../../src/job/failure.js";
 import { aCall, jobSecrets } from "../../../fixtures/handlers/call.js";
 import { FakeClock, settle } from "../../../support/fake-clock.js";
 
@@ -49,6 +49,18 @@ describe("ModuleHandler", () => {
     expect(seen?.signal).toBeInstanceOf(AbortSignal);
     expect(seen?.draining).toBeInstanceOf(AbortSignal);
     for (const secret of jobSecrets) expect(JSON.stringify(seen)).not.toContain(secret);
+  });
+
+  it("logs what the handler throws, but neither a JobFailure nor what is thrown because of the abort", async () => {
+    const { one } = given(async (job) => {
+      if (job.configuration["Target"] === "main") throw new TypeError("x is undefined");
+      throw new JobFailure("ConfigurationError", "Target is wrong");
+    });
+    const [plain, meant, late] = [aCall(), aCall({ configuration: { Target: "other" } }), aCall()];
+    late.abort(new Error("too late"));
+    for (const call of [plain, meant, late]) await expect(one.run(call)).rejects.toThrow();
+    const events = [plain, meant, late].map(({ log }) => log.lines.map(({ event }) => event));
+    expect(events).toEqual([["handler-threw"], [], []]);
   });
 
   it("tells the handler that the daemon drains", async () => {
@@ -144,7 +156,6 @@ describe("ModuleHandler", () => {
   });
 
   it("keeps a JobFailure and an outcome that come within the grace: they are the handler's own word", async () => {
-    const { JobFailure } = await import("../../../../src/job/failure.js");
     const failure = new JobFailure("RevisionUnavailable", "gone");
     const failing = given(
       (job) => new Promise((_r, reject) => job.signal.addEventListener("abort", () => reject(failure))),

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import type { ThreadDeath } from "../../../../src/handlers/module/thread-handler.js";
+import { errorRecord } from "../../../../src/std/errors.js";
 import { secretMark } from "../../../../src/std/secret-forms.js";
 import { type Built, build, fixture, graceMs, outcomeOf, realTime } from "../../../fixtures/handlers/build.js";
 import { aCall, RecordedLog, type TestCall } from "../../../fixtures/handlers/call.js";
@@ -310,6 +311,18 @@ describe("what a handler prints", () => {
       { level: "warn", message: "an object" },
       { level: "warn", message: expect.stringContaining("without uploading") },
     ]);
+  });
+});
+
+it("an error that a job throws is logged with its stack and its causes", async () => {
+  const { start } = await given();
+  const { call, outcome } = start("throws an error with a cause", { Secret: "10.0.0.1:5432" });
+  expect(await outcome).toEqual({ kind: "failed", type: "JobFailed", message: "the handler failed: fetch failed" });
+  const { fields } = await call.log.logged("handler-threw");
+  expect(errorRecord(fields["err"])).toMatchObject({
+    message: "fetch failed",
+    stack: expect.stringContaining("behaves.mjs"),
+    cause: { message: "connect ECONNREFUSED 10.0.0.1:5432", code: "ECONNREFUSED" },
   });
 });
 

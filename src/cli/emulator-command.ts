@@ -1,9 +1,9 @@
 // The command `partnerd emulator`: the local CodePipeline job API alone, until it is stopped.
 // Says where it is and how to use it; everything else is the emulator's.
 
-import { readFile, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Command } from "commander";
+import type { Document } from "yaml";
 import type { Emulator } from "../emulator/emulator.js";
 import { startEmulator } from "../emulator/emulator.js";
 import type { EmulatorEvent } from "../emulator/emulator-events.js";
@@ -15,7 +15,9 @@ import type {
   ScenarioDocument,
 } from "../emulator/scenario-documents.js";
 import { Mistakes } from "../emulator/scenario-documents.js";
-import { codeOf } from "../std/errors.js";
+import { strangeText } from "../std/broken-yaml.js";
+import { codeOf, describeError } from "../std/errors.js";
+import { readTextFile } from "../std/text-file.js";
 import { exitCodes } from "./exit-codes.js";
 
 /** The command's options as commander gives them: texts and flags. */
@@ -109,14 +111,26 @@ async function serve(
 
 /** Throws Mistakes. */
 async function readScenario(file: string): Promise<ScenarioDocument> {
-  const text = await readFileWhole(file);
+  const text = await readTextFile(file, scenarioMaxBytes);
+  if (typeof text !== "string") throw new Mistakes([`${file} ${text.problem}; ${text.remedy}`]);
+  const strange = strangeText(text);
+  if (strange) throw new Mistakes([`${file} ${strange.what}; ${strange.remedy}`]);
   const { parseDocument } = await import("yaml");
   const document = parseDocument(text);
   if (document.errors.length > 0) {
     throw new Mistakes(document.errors.map((error) => `${file}: ${error.message.split("\n", 1)[0]}`));
   }
   // An empty file is an empty scenario; what is in it is checked when it is loaded.
-  return withPaths((document.toJS() ?? {}) as ScenarioDocument, dirname(file));
+  return withPaths((valueIn(document, file) ?? {}) as ScenarioDocument, dirname(file));
+}
+
+/** Throws Mistakes for aliases without an anchor, and for a few lines of them that stand for a billion values. */
+function valueIn(document: Document, file: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    throw new Mistakes([`${file}: ${describeError(error)}`]);
+  }
 }
 
 /** Files that a scenario names are meant beside it. */
@@ -137,16 +151,6 @@ function withPaths(scenario: ScenarioDocument, folder: string): ScenarioDocument
       ),
     }),
   };
-}
-
-async function readFileWhole(file: string): Promise<string> {
-  try {
-    const { size } = await stat(file);
-    if (size > scenarioMaxBytes) throw new Error(`it has ${size} bytes; the limit is ${scenarioMaxBytes}`);
-    return await readFile(file, "utf8");
-  } catch (error) {
-    throw new Mistakes([`${file}: cannot be read: ${error instanceof Error ? error.message : error}`]);
-  }
 }
 
 /** One line for what a reader wants to see: jobs that move, calls that are refused or struck, broken promises. */

@@ -116,7 +116,14 @@ describe("does not start", () => {
   });
 
   test.each([
-    ["that is not there", undefined, /cannot be read: ENOENT/],
+    ["that is not there", undefined, /none\.yaml does not exist; check its name/],
+    ["that is UTF-16", "j\0o\0b\0s\0", /scenario\.yaml holds NUL characters; save it as UTF-8/],
+    ["with an alias of nothing", "jobs: *jobs", /scenario\.yaml: .*alias/i],
+    [
+      "of aliases without end",
+      `a: &a [x]\n${[..."bcdefghij"].map((name, n) => `${name}: &${name} [${`*${"abcdefghij"[n]},`.repeat(9)}]`).join("\n")}`,
+      /scenario\.yaml: .*alias/i,
+    ],
     ["that is no YAML", "jobs: [", /scenario\.yaml: /],
     [
       "with mistakes",
@@ -127,6 +134,15 @@ describe("does not start", () => {
   ])("with a scenario %s, exit 78", async (_, text, message) => {
     const scenario = text === undefined ? join(folder, "none.yaml") : await file("scenario.yaml", text);
     const { exitCode, err } = await run({ scenario });
+    expect(exitCode).toBe(78);
+    expect(err).toMatch(message);
+  });
+
+  test.each([
+    ["a folder", () => folder, /is a directory; name the file in it/],
+    ["a device", () => "/dev/zero", /is not a file; name a regular file/],
+  ])("with %s for a scenario, exit 78", async (_, scenario, message) => {
+    const { exitCode, err } = await run({ scenario: scenario() });
     expect(exitCode).toBe(78);
     expect(err).toMatch(message);
   });

@@ -1,5 +1,6 @@
 // What the end of a command means when it left no outcome document: the table from exit code, signal and start error
 // to a failure. Pure. Messages name no path of this machine: the customer reads them.
+import { constants } from "node:os";
 import { type FailureType, JobFailure } from "../../job/failure.js";
 import { heardFault, machineFault, WorkerFault } from "../../job/worker-fault.js";
 import { codeOf } from "../../std/errors.js";
@@ -25,7 +26,14 @@ export function failureOfExit(
   const type = typeByExitCode.get(exitCode) ?? "JobFailed";
   const heard = type === "JobFailed" ? heardFault(tail) : undefined;
   if (heard) return heard;
-  return new JobFailure(type, tail === "" ? `the handler exited with ${exitCode} and printed nothing to stderr` : tail);
+  if (tail !== "") return new JobFailure(type, tail);
+  return new JobFailure(type, `the handler exited with ${exitCode}${signalIn(exitCode)} and printed nothing to stderr`);
+}
+
+/** A shell exits with 128 and the signal's number when the signal ended its program, as SIGKILL does without memory. */
+function signalIn(exitCode: number): string {
+  const found = Object.entries(constants.signals).find(([, number]) => number === exitCode - 128);
+  return found ? ` (its program was killed by ${found[0]})` : "";
 }
 
 /** The failure of a command that could not be started. Only what a job brings with it is the customer's to correct. */

@@ -108,13 +108,28 @@ function inContainer(environment: Environment): Place {
   };
 }
 
+/** They count only together; one that is set alone is passed over without a word. */
+const pairs = [
+  ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
+  ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"],
+] as const;
+
+function halfSet(environment: Environment): string {
+  const lonely = pairs.flatMap(([one, other]) => {
+    if (Boolean(environment[one]) === Boolean(environment[other])) return [];
+    const [set, missing] = environment[one] ? [one, other] : [other, one];
+    return [`${set} is set without ${missing} and has no effect; `];
+  });
+  return lonely.join("");
+}
+
 /** It has nothing to say, and what it says to the console is nobody's. */
 const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
 function inInstance(environment: Environment, profile: string | undefined): Place {
   const isOff = !["", "false"].includes(environment["AWS_EC2_METADATA_DISABLED"] ?? "");
   const first = profile === undefined ? "" : `AWS_PROFILE names ${profile}, which gives no credentials; `;
-  const remedy = `${first}give the process a role (task, pod, instance, web identity) or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`;
+  const remedy = `${first}${halfSet(environment)}give the process a role (task, pod, instance, web identity) or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`;
   return {
     way: { by: "the instance's metadata, the last place to look", remedy },
     find: async () => {

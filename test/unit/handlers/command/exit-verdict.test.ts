@@ -32,6 +32,15 @@ describe("failureOfExit", () => {
     expect(failureOfExit({ exitCode: 4, exitSignal: null }, "")?.message).toContain("exited with 4");
   });
 
+  it.each([
+    [137, "exited with 137 (its program was killed by SIGKILL) and"],
+    [143, "exited with 143 (its program was killed by SIGTERM) and"],
+    [128, "exited with 128 and"],
+    [255, "exited with 255 and"],
+  ])("says which signal a shell means by exit %i", (exitCode, words) => {
+    expect(failureOfExit({ exitCode, exitSignal: null }, "")?.message).toContain(words);
+  });
+
   it("names the signal, and adds the end of stderr", () => {
     const failure = failureOfExit({ exitCode: null, exitSignal: "SIGSEGV" }, "last words");
     expect(failure?.type).toBe("JobFailed");

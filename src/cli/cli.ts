@@ -32,10 +32,19 @@ export async function runCli(argv: readonly string[], io: Io = processIo()): Pro
 
 async function runCommand(argv: readonly string[], io: Io): Promise<number> {
   const result = { code: exitCodes.ok as number };
+  const root = program(io, result);
   try {
-    await program(io, result).parseAsync(argv, { from: "user" });
+    await root.parseAsync(argv, { from: "user" });
     return result.code;
   } catch (error) {
+    if (error instanceof CommanderError && error.code === "commander.unknownOption") {
+      const names = root.commands.map((each) => each.name());
+      const [first = "", ...others] = argv;
+      const command = others.find((word) => names.includes(word));
+      // As other programs take them: `partnerd -c FILE run`.
+      if (command && first.startsWith("-"))
+        io.err(`(options come after the command: partnerd ${command} ${first} …)\n`);
+    }
     // Help and version were asked for; everything else that commander throws is a wrong command line.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     if (error instanceof ConfigError) {

@@ -154,3 +154,11 @@ it("fails, and says so, when what it wrote did not reach its place", async () =>
   expect(kept.err).toBe("cannot write to standard output (ENOSPC): what was written is not complete; run it again\n");
   expect(await runCli(["no-such-command"], { ...io, lost: () => "EIO" })).toBe(exitCodes.usage);
 });
+
+it("says that options come after the command, where the command is right", async () => {
+  const { code, err } = await cli(["-c", "partnerd.yaml", "check-config"]);
+  expect(code).toBe(exitCodes.usage);
+  expect(err).toContain("(options come after the command: partnerd check-config -c …)");
+  expect((await cli(["--nope"])).err).not.toContain("options come after");
+  expect((await cli(["check-config", "--nope"])).err).not.toContain("options come after");
+});

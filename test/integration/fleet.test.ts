@@ -14,6 +14,7 @@ import { type Dynamo, dynamoRegion, startDynamo } from "../support/dynamo.js";
 import { call } from "../support/emulator-client.js";
 import type { FleetOrder } from "../support/fleet-child.js";
 import { custom, freePort, Gate, type Rig, type RigOptions, startRig, thirdParty } from "../support/rig.js";
+import { sourceHook } from "../support/source-hook.js";
 
 let dynamo: Dynamo;
 const children: ChildProcess[] = [];
@@ -182,14 +183,9 @@ it("reports no outcome that it could not record because another has the job", { 
   expect(rig.count("job-reported")).toBe(0);
 });
 
-/** Imports within the sources end in `.js`, their files in `.ts`; those of packages stay as they are. */
-const hook =
-  'data:text/javascript,import m from "node:module";m.registerHooks({resolve:(s,c,n)=>' +
-  'n(c.parentURL?.includes("/node_modules/")?s:s.replace(/^(\\..*)\\.js$/,"$1.ts"),c)})';
-
 function startChild(order: FleetOrder) {
   const script = fileURLToPath(new URL("../support/fleet-child.ts", import.meta.url));
-  const started = spawn(process.execPath, ["--import", hook, script, JSON.stringify(order)], {
+  const started = spawn(process.execPath, ["--import", sourceHook, script, JSON.stringify(order)], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   children.push(started);

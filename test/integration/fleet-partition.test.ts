@@ -65,14 +65,24 @@ it("reports nothing from a process that was frozen for longer than its lease", {
   await using second = await startRig({ isHeld: true, config: { ledger } });
   const { emulator } = second;
   const late: string[] = [];
-  let [isFrozen, polls] = [false, 0];
+  let [isToFreeze, isFrozen, polls] = [false, false, 0];
+  const answered = Promise.withResolvers<void>();
   const goesOn = Promise.withResolvers<void>();
-  const relay = await startRelay(emulator.url, ({ operation }) => {
-    if (isFrozen || second.count("job-reported") < 2) return undefined;
-    if (operation.startsWith("Put")) late.push(operation);
-    if (operation.startsWith("Poll") && ++polls === 30) goesOn.resolve();
-    return undefined;
-  });
+  const relay = await startRelay(
+    emulator.url,
+    ({ operation }) => {
+      if (isFrozen && operation.startsWith("Put")) answered.resolve();
+      if (isFrozen || second.count("job-reported") < 2) return undefined;
+      if (operation.startsWith("Put")) late.push(operation);
+      if (operation.startsWith("Poll") && ++polls === 30) goesOn.resolve();
+      return undefined;
+    },
+    (operation) => {
+      // While it waits for an answer: what it had begun to send when it froze, nobody could call back.
+      if (isToFreeze && operation.startsWith("Put")) isFrozen = child.kill("SIGSTOP");
+      return undefined;
+    },
+  );
   onTestFinished(() => relay[Symbol.asyncDispose]());
   const noPuts = emulator.fault({ kind: "unavailable", operations: ["PutThirdPartyJobSuccessResult"] });
   const ids = ["ends", "runs"];
@@ -84,13 +94,13 @@ it("reports nothing from a process that was frozen for longer than its lease", {
   });
   onTestFinished(() => void child.kill("SIGKILL"));
   await once(child.stdout, "data");
-  isFrozen = true;
-  child.kill("SIGSTOP");
+  isToFreeze = true;
+  await answered.promise;
   noPuts.remove();
   void second.run();
   const jobs = await Promise.all(ids.map((id) => emulator.waitForJob(id, "over")));
   for (const id of ids) await second.event("job-reported", ({ key }) => key.jobId === id);
-  isFrozen = false;
+  [isToFreeze, isFrozen] = [false, false];
   child.kill("SIGCONT");
   await goesOn.promise;
   expect(late).toEqual([]);

@@ -16,13 +16,25 @@ afterEach(async () => {
   built = undefined;
 });
 
-async function given(options: { readonly isRealTime?: boolean; readonly maxMemoryBytes?: number } = {}) {
+interface Given {
+  readonly isRealTime?: boolean;
+  /** In real time; left out: more than any handler here takes. */
+  readonly cancelGraceMs?: number;
+  readonly maxMemoryBytes?: number;
+}
+
+async function given(options: Given = {}) {
   const deaths: ThreadDeath[] = [];
   const log = new RecordedLog();
   const { maxMemoryBytes = 256 * mebibyte } = options;
   built = await build(
     { ...moduleHandler(path, "thread"), maxMemoryBytes },
-    { log: () => log, onThreadEnded: (_name, death) => deaths.push(death), ...(options.isRealTime ? realTime : {}) },
+    {
+      log: () => log,
+      onThreadEnded: (_name, death) => deaths.push(death),
+      ...(options.isRealTime ? realTime : {}),
+      ...(options.cancelGraceMs ? { cancelGraceMs: options.cancelGraceMs } : {}),
+    },
   );
   const { handler, masker, clock, abandoned } = built;
   const start = (what: string, more: Record<string, string> = {}, call?: Partial<TestCall>) => {
@@ -186,7 +198,8 @@ describe("a job that ignores its abort", () => {
 
 describe("processes that a handler started", () => {
   it.each(["its thread's death", "the handler's end"])("end with %s", async (end) => {
-    const { start, handler, log } = await given({ isRealTime: true });
+    // The job hears of no close, so that only the killing can have ended them.
+    const { start, handler, log } = await given({ isRealTime: true, cancelGraceMs: 100 });
     const { call, outcome } = start("starts processes and exits");
     const { fields } = await call.log.has("started");
     const pids = fields["pids"] as number[];

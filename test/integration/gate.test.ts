@@ -1,23 +1,24 @@
 // Promise: whatever closes the gate while a slot is waited for keeps new jobs away, one or a whole refill, until it ends;
 // jobs that run are none of its business. A disk is full when the system says so.
 import { mkdirSync, renameSync } from "node:fs";
-import type fs from "node:fs/promises";
+import fs from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { otherLimits } from "../support/artifact-limits.js";
+import { replaced } from "../support/replaced.js";
 import { custom, Gate, type Rig, startRig, thirdParty } from "../support/rig.js";
 
-const disk = vi.hoisted(() => ({ isFull: false, fullLooks: 0 }));
-vi.mock("node:fs/promises", async (original) => {
-  const real = await original<typeof fs>();
+const disk = { isFull: false, fullLooks: 0 };
+const putBack = replaced(fs, "statfs", (real) => {
   const statfs = async (path: string) => {
-    const found = await real.statfs(path);
+    const found = await real(path);
     if (!disk.isFull) return found;
     disk.fullLooks += 1;
     return { ...found, bavail: 0 };
   };
-  return { ...real, statfs };
+  return statfs as typeof real;
 });
+afterAll(putBack);
 afterEach(() => {
   disk.isFull = false;
 });

@@ -1,22 +1,24 @@
 // Names: as bytes and as text, as one place or two, whichever hash there is.
+import crypto from "node:crypto";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { describe, expect, it, vi } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { entryPath, Places } from "../../../src/artifacts/entry-names.js";
 import { bytesOf, isText, textOf } from "../../../src/artifacts/entry-text.js";
 import { tellsNamesApart } from "../../../src/artifacts/unpack/name-probe.js";
+import { replaced } from "../../support/replaced.js";
 
-vi.mock("node:crypto", async (importOriginal) => {
-  const crypto = await importOriginal<typeof import("node:crypto")>();
-  const hash = ((algorithm: string, ...rest: [never, never]) => {
+const putBack = replaced(crypto, "hash", (real) => {
+  const hash = (algorithm: string, ...rest: [never, never]) => {
     // As OpenSSL says it in FIPS mode.
     if (algorithm === "md5") throw new Error("error:0308010C:digital envelope routines::unsupported");
-    return crypto.hash(algorithm, ...rest);
-  }) as typeof crypto.hash;
-  return { ...crypto, hash };
+    return real(algorithm, ...rest);
+  };
+  return hash as typeof real;
 });
+afterAll(putBack);
 
 it("any bytes come back from their text", () => {
   const bytes = fc.oneof(

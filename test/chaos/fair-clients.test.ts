@@ -37,7 +37,7 @@ async function floodOf({ isShared, settings = {}, offersAtOnce = false, before =
   Object.assign(service, { latencyMs, offersAtOnce, queuesAgain: true });
   let working = 0;
   service.onCall = () => {
-    working = Math.max(working, service.jobs.filter(({ state }) => state === "in-progress").length);
+    working = Math.max(working, service.working);
   };
   const addedMs = new Map<string, number>();
   const offer = (client: string, name: string) => {

@@ -48,6 +48,8 @@ export interface JobMore {
 
 interface Served {
   readonly key: JobKey;
+  /** The name of its action type. */
+  readonly type: string;
   readonly configuration: Readonly<Record<string, string>>;
   readonly addedAtMs: number;
   nonce: number;
@@ -93,7 +95,19 @@ export class VirtualService implements JobGateway {
   }
 
   get isAllOver(): boolean {
-    return this.jobs.every((job) => job.state === "over");
+    return this.#count("over") === this.#jobs.size;
+  }
+
+  /** How many jobs are in progress. */
+  get working(): number {
+    return this.#count("in-progress");
+  }
+
+  /** Asked at every call, of thousands of jobs. */
+  #count(state: Served["state"]): number {
+    let count = 0;
+    for (const job of this.#jobs.values()) if (job.state === state) count++;
+    return count;
   }
 
   addJob(actionType: ActionType, name: string, { client, configuration = {} }: JobMore = {}): JobId {
@@ -103,6 +117,7 @@ export class VirtualService implements JobGateway {
     const addedAtMs = this.#clock.monotonic();
     this.#jobs.set(name, {
       key,
+      type: actionTypeName(actionType),
       configuration,
       addedAtMs,
       nonce: 0,
@@ -117,12 +132,12 @@ export class VirtualService implements JobGateway {
     return this.#serve({ operation: "poll", actionType, limit }, signal, () => {
       const nowMs = this.#clock.monotonic();
       const type = actionTypeName(actionType);
-      const free = this.jobs.filter(
-        (job) =>
-          actionTypeName(job.key.actionType) === type &&
-          (job.state === "queued" ||
-            (job.state === "dispatched" && (this.offersAtOnce || job.offerAgainAtMs <= nowMs))),
-      );
+      const free: Served[] = [];
+      for (const job of this.#jobs.values()) {
+        const isFree =
+          job.state === "queued" || (job.state === "dispatched" && (this.offersAtOnce || job.offerAgainAtMs <= nowMs));
+        if (isFree && job.type === type) free.push(job);
+      }
       // In the order in which they came to be offered.
       free.sort((one, other) => one.offerAgainAtMs - other.offerAgainAtMs);
       const jobs = free.slice(0, limit).map((job): PolledJob => {
@@ -190,7 +205,7 @@ export class VirtualService implements JobGateway {
     deed: () => T,
   ): Promise<T> {
     const { operation, actionType, key, limit } = asked;
-    const held = this.jobs.filter((job) => job.state === "dispatched" || job.state === "in-progress").length;
+    const held = this.#count("dispatched") + this.working;
     const atMs = this.#clock.monotonic();
     const call: Writable = {
       operation,

@@ -2,7 +2,7 @@
 
 import { Readable } from "node:stream";
 import { expect, test } from "vitest";
-import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader } from "yauzl";
+import { type Entry, fromBufferPromise, fromRandomAccessReaderPromise, RandomAccessReader } from "yauzl";
 import { centralHeader, endRecords, localHeader, type ZipEntry } from "../../../../src/artifacts/pack/zip-records.js";
 
 const gib = 2 ** 30;
@@ -41,7 +41,11 @@ class MostlyZeros extends RandomAccessReader {
 async function read(entries: readonly ZipEntry[], offset: number): Promise<readonly Entry[]> {
   const central = Buffer.concat(entries.map(centralHeader));
   const tail = Buffer.concat([central, endRecords({ entries: entries.length, bytes: central.length, offset })]);
-  const zip = await fromRandomAccessReaderPromise(new MostlyZeros(tail, offset), offset + tail.length, {});
+  // A reader that is asked for each piece takes seconds for many entries.
+  const zip =
+    offset === 0
+      ? await fromBufferPromise(tail, {})
+      : await fromRandomAccessReaderPromise(new MostlyZeros(tail, offset), offset + tail.length, {});
   const found: Entry[] = [];
   for await (const entry of zip.eachEntry()) found.push(entry);
   return found;

@@ -3,11 +3,13 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
 import type { BenchLine } from "../bench/bench-line.js";
 
 const folder = mkdtempSync(join(tmpdir(), "partnerd-bench-test-"));
 const file = join(folder, "bench.json");
+const cache = fileURLToPath(new URL("../../.compile-cache", import.meta.url));
 const major = Number(process.versions.node.split(".")[0]);
 
 // It is for developers, whose Node runs TypeScript.
@@ -17,7 +19,8 @@ it.skipIf(major < 24)(
   () => {
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     const run = spawnSync(process.execPath, ["test/bench/bench.ts", "engine", "pickup", "profile"], {
-      env: { ...process.env, BENCH_SMOKE: "1", BENCH_JSON: file, TMPDIR: folder },
+      // Each of its processes would load the compiler that strips types.
+      env: { ...process.env, BENCH_SMOKE: "1", BENCH_JSON: file, TMPDIR: folder, NODE_COMPILE_CACHE: cache },
       encoding: "utf8",
     });
     expect(run).toMatchObject({ status: 0, stderr: "" });

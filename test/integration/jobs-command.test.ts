@@ -184,7 +184,8 @@ it("takes a beginning of an id in a fleet, which only the table knows to be uniq
   );
   rig.emulator.addJob({ actionType: thirdParty, id: "cdcad7a0-here" });
   await gate.waiting(1);
-  const replica = await dynamo.open({ table, clock: systemClock, leaseMs: 20_000 });
+  // For as long as its lease is, the command waits to see whether it lives.
+  const replica = await dynamo.open({ table, clock: systemClock, leaseMs: 6_000 });
   await hold(replica, keyOf("cdcad7a1-there", rig.emulator.defaultClient.clientId), "running");
   const release = (id: string) => cli(["jobs", "release", id], directory);
   expect(await release("cdcad7a")).toMatchObject({

@@ -8,7 +8,7 @@ import { extract } from "tar";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 /** What a clone does not have. */
-const untracked = new Set(["node_modules", "dist", "dist.new", ".git"]);
+const untracked = new Set(["node_modules", "dist", "dist.new", ".compile-cache", ".git"]);
 
 export interface Packed {
   readonly tarball: string;

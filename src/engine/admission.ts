@@ -43,8 +43,20 @@ interface Guard {
   /** Test jobs since it opened. */
   trials: number;
   isTrying: boolean;
+  /** Those that wait to be acknowledged, and those that wait to meet the handler. */
+  readonly lines: { readonly enter: Line; readonly meet: Line };
   opened: { readonly wallMs: number; readonly ms: number } | undefined;
 }
+
+interface Waiter {
+  /** Of several, the one with the least has waited longest. */
+  readonly place: number;
+  /** False: it waits on. */
+  readonly look: () => boolean;
+}
+
+/** Jobs that wait for the same thing: while the first has to, so have all. */
+type Line = TurnoverSet<Waiter>;
 
 /** A handler without limits never opens. */
 const noLimits: BreakerLimits = { failures: Number.POSITIVE_INFINITY, windowMs: 0 };
@@ -52,7 +64,9 @@ const noLimits: BreakerLimits = { failures: Number.POSITIVE_INFINITY, windowMs: 
 export class Admission {
   readonly #context: AdmissionContext;
   readonly #guards = new Map<string, Guard>();
-  readonly #waiting = new TurnoverSet<() => void>();
+  /** Lines in which jobs wait. */
+  readonly #lines = new Set<Line>();
+  #waiters = 0;
   readonly machine: Machine;
 
   constructor(context: AdmissionContext) {
@@ -105,7 +119,7 @@ export class Admission {
       isProbe: (job) => guard.breaker.isProbe(job),
       enter: (job, signal) => this.#enter(guard, job, signal),
       mayMeet: (job) => this.#mayMeet(guard, job),
-      meet: (job, signal) => this.#until(signal, () => this.#mayMeet(guard, job) || undefined),
+      meet: (job, signal) => this.#until(guard.lines.meet, signal, () => this.#mayMeet(guard, job) || undefined),
       runsBy: (runs) => {
         guard.handler ??= runs;
       },
@@ -150,6 +164,7 @@ export class Admission {
       gone: new AbortController(),
       trials: 0,
       isTrying: false,
+      lines: { enter: new TurnoverSet(), meet: new TurnoverSet() },
       opened: undefined,
     };
     this.#guards.set(name, guard);
@@ -158,7 +173,7 @@ export class Admission {
 
   /** True once the job may be acknowledged; false when the signal aborts or the handler fails first. */
   #enter(guard: Guard, job: JobStart, signal: AbortSignal): Promise<boolean> {
-    return this.#until(signal, () => {
+    return this.#until(guard.lines.enter, signal, () => {
       if (this.handlerClosedBy(guard.name)) return false;
       // If its handler was replaced meanwhile, the job runs with the new one.
       if (!this.machine.mayStart() || !(guard.gone.signal.aborted || guard.breaker.mayStart())) return undefined;
@@ -175,25 +190,46 @@ export class Admission {
     return true;
   }
 
-  /** What `look` finds; it is asked again at every change while it finds nothing. False once the signal aborts. */
-  #until(signal: AbortSignal, look: () => boolean | undefined): Promise<boolean> {
+  /** What `look` finds; it is asked again at changes while it finds nothing. False once the signal aborts. */
+  #until(line: Line, signal: AbortSignal, look: () => boolean | undefined): Promise<boolean> {
     const now = signal.aborted ? false : look();
     if (now !== undefined) return Promise.resolve(now);
     return new Promise((resolve) => {
       const again = () => {
         const found = signal.aborted ? false : look();
-        if (found === undefined) return;
-        this.#waiting.delete(member);
+        if (found === undefined) return false;
+        line.delete(member);
+        if (line.size === 0) this.#lines.delete(line);
         signal.removeEventListener("abort", again);
         resolve(found);
+        return true;
       };
-      const member = this.#waiting.add(again);
+      const member = line.add({ place: this.#waiters++, look: again });
+      this.#lines.add(line);
       signal.addEventListener("abort", again, { once: true });
     });
   }
 
+  /**
+   * Looks at the first of each line, the longest-waiting first: thousands of jobs may wait, and every job that begins or
+   * ends comes here.
+   */
   #serve(): void {
-    for (const look of [...this.#waiting]) look();
+    if (this.#lines.size === 0) return;
+    const stuck = new Set<Line>();
+    for (let next = this.#firstBut(stuck); next; next = this.#firstBut(stuck)) {
+      if (!next.waiter.look()) stuck.add(next.line);
+    }
+  }
+
+  #firstBut(stuck: ReadonlySet<Line>): { readonly line: Line; readonly waiter: Waiter } | undefined {
+    let first: { readonly line: Line; readonly waiter: Waiter } | undefined;
+    for (const line of this.#lines) {
+      const [waiter] = line;
+      if (!waiter || stuck.has(line)) continue;
+      if (!first || waiter.place < first.waiter.place) first = { line, waiter };
+    }
+    return first;
   }
 
   #change(guard: Guard, job: JobStart, change: StartChange): void {

@@ -1,7 +1,8 @@
 // Who may be acknowledged: jobs wait for their turn, leave it when the handler breaks, and a broken handler is tried again
 // within a minute, by its own check first.
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { Admission } from "../../../src/engine/admission.js";
+import { HandlerBreaker } from "../../../src/engine/handler-breaker.js";
 import type { JobHandler } from "../../../src/handlers/handler.js";
 import { WorkerFault } from "../../../src/job/worker-fault.js";
 import { flightOver } from "../../support/flight.js";
@@ -78,6 +79,28 @@ describe("admission", () => {
     coming[0]?.start.begun();
     await turns[1];
     expect([met, admission.closedBy(name)]).toEqual([[0, 1], undefined]);
+  });
+
+  it("looks at a few of those who wait, however many there are, whenever a job begins or ends", async () => {
+    const { admission, admit } = await given();
+    const first = (await Promise.all(Array.from({ length: 5 }, admit))).map(({ start }) => start);
+    const order: number[] = [];
+    const waiting = Array.from({ length: 1_000 }, (_, n) => {
+      const start = admission.start(name);
+      void start.admitted(never).then(() => order.push(n));
+      return start;
+    });
+    const looks = vi.spyOn(HandlerBreaker.prototype, "mayStart");
+    onTestFinished(() => looks.mockRestore());
+    for (const start of [...first, ...waiting]) {
+      start.mayMeet();
+      start.begun();
+      start.ended("sound");
+    }
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(order).toEqual(waiting.map((_, n) => n));
+    expect(looks.mock.calls.length).toBeLessThan(5 * waiting.length);
   });
 
   it("sends those who wait away when the handler breaks, and when they are aborted", async () => {

@@ -1,6 +1,6 @@
 // One signal for several: the first one's reason, and nothing left on those that live on.
 import { getEventListeners } from "node:events";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { following, whileFollowing } from "../../../src/std/following.js";
 
 it.each([
@@ -25,6 +25,23 @@ it("leaves no listener behind, and hears nothing more, once it is disposed of", 
   expect(signals.map((signal) => getEventListeners(signal, "abort").length)).toEqual([0, 0]);
   sources[0]?.abort();
   expect(own.signal.aborted).toBe(false);
+});
+
+it("puts one listener on a signal, however many follow it, and aborts all that still do", () => {
+  const source = new AbortController();
+  const added = vi.spyOn(source.signal, "addEventListener");
+  const owns = Array.from({ length: 1_000 }, () => following(source.signal));
+  expect([added.mock.calls.length, getEventListeners(source.signal, "abort").length]).toEqual([1, 1]);
+  const [left, stayed] = [owns.slice(0, 500), owns.slice(500)];
+  for (const own of left) own[Symbol.dispose]();
+  const reason = new Error("draining");
+  // One that leaves because another was aborted, before its own turn.
+  stayed[0]?.signal.addEventListener("abort", () => stayed[1]?.[Symbol.dispose]());
+  source.abort(reason);
+  expect(left.some(({ signal }) => signal.aborted)).toBe(false);
+  expect(stayed.map(({ signal }) => signal.reason)).toEqual([reason, undefined, ...Array(498).fill(reason)]);
+  for (const own of stayed) own[Symbol.dispose]();
+  expect(getEventListeners(source.signal, "abort").length).toBe(0);
 });
 
 it.each(["resolves", "rejects"])("gives a task its signal until the task %s", async (how) => {

@@ -57,7 +57,10 @@ export interface Budget {
 const gatherMs = 10;
 /** What a machine or a ledger is short of for a moment is there again by then. */
 const gatePatienceMs = 10_000;
-/** CodePipeline's own cap is not documented; 100 custom jobs of 100 KB each are still read. */
+/**
+ * Jobs that one poll asks for at most. CodePipeline's own cap is not documented; 100 custom jobs of 100 KB each are still
+ * read, and the jobs of one answer begin in one turn of the event loop.
+ */
 const batchMax = 100;
 
 /** What a poll's offers are taken by. */
@@ -379,7 +382,8 @@ export class Poller {
     const isProbing = this.#isProbing || context.breakers.isOpenFor(this.#name);
     if (isProbing) return 1;
     const { mostJobs } = context.budgets.of(config);
-    return Math.min(config.maxConcurrentJobs, budget.left, context.admission.mostFor(config.handler), mostJobs);
+    const { admission } = context;
+    return Math.min(config.maxConcurrentJobs, budget.left, admission.mostFor(config.handler), mostJobs, batchMax);
   }
 
   #takeAhead(): void {

@@ -141,6 +141,15 @@ function given(options: { pollers: readonly PollerConfig[]; waiting: number; max
   };
 }
 
+it("asks for 100 jobs at most, however many slots are free, and soon for the next", async () => {
+  const { pollers, clock, limits, stop } = given({ pollers: [config("A", 5_000)], waiting: 250, slots: 5_000 });
+  const ended = Promise.all(pollers.map((poller) => poller.run()));
+  await clock.advance(100);
+  expect(limits).toEqual([100, 100, 100]);
+  stop.abort();
+  await ended;
+});
+
 it("ends a single pass where the fleet is paused, of whose end it would not hear", async () => {
   const { pollers, pauseFleet, close, events, clock } = given({ pollers: [config("A", 5)], waiting: 5, maxJobs: 5 });
   pauseFleet();

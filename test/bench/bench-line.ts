@@ -1,4 +1,5 @@
-// What each part of `npm run bench` hands back: figures by name, for the table and for the JSON file. Judges nothing.
+// What each part of `npm run bench` hands back: figures by name, for the table and for the JSON file, and whether they are
+// as good as was wanted.
 import { median, spread } from "./figures.ts";
 
 /** One line of the table. */
@@ -16,20 +17,35 @@ export interface BenchLine {
 
 /** What every part may be told. */
 export interface BenchOptions {
-  /** Interleaved rounds; the more, the surer. */
+  /** Interleaved rounds, as far as there is time for them; the more, the surer. */
   readonly rounds: number;
   /** Shorter and smaller, to see that it works: its figures mean nothing. */
   readonly isSmoke: boolean;
+  /** How long the part may take: no further round begins that would not end by then. */
+  readonly seconds: number;
 }
 
-/** As it is printed: the median, the lowest and the highest, and what was wanted. */
-export function lineText({ name, values, unit, most, least }: BenchLine): string {
+/** `undefined`: nothing was wanted. The median counts. */
+export function verdictOf({ values, most, least }: BenchLine): "reached" | "missed" | undefined {
+  if (most === undefined && least === undefined) return undefined;
+  const middle = median(values);
+  return middle <= (most ?? Number.POSITIVE_INFINITY) && middle >= (least ?? Number.NEGATIVE_INFINITY)
+    ? "reached"
+    : "missed";
+}
+
+/** As it is printed: the median, the lowest and the highest, what was wanted, and whether that was reached. */
+export function lineText(line: BenchLine): string {
+  const { name, values, unit, most, least } = line;
   const digits = unit === "×" ? 2 : Math.abs(median(values)) >= 100 ? 0 : Math.abs(median(values)) >= 10 ? 1 : 2;
   const [middle = "", range = ""] =
     values.length === 1 ? [(values[0] ?? Number.NaN).toFixed(digits)] : split(spread(values, digits));
-  const wanted =
-    most !== undefined ? `, wanted: at most ${most}` : least !== undefined ? `, wanted: at least ${least}` : "";
-  return `${name}: ${middle} ${unit}${range}${wanted}`;
+  const bounds = [
+    ...(least === undefined ? [] : [`at least ${least}`]),
+    ...(most === undefined ? [] : [`at most ${most}`]),
+  ].join(" and ");
+  const verdict = verdictOf(line);
+  return `${name}: ${middle} ${unit}${range}${verdict ? `; wanted ${bounds}: ${verdict}` : ""}`;
 }
 
 /** The median, and the rest with a space before it: the unit stands between them. */

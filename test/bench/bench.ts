@@ -1,50 +1,143 @@
-// `npm run bench [-- NAME…]`: all parts within ten minutes on two cores, or those that are named. Prints a line for each
-// figure, medians with the lowest and highest of interleaved rounds, and writes them to bench.json; judges nothing.
-// BENCH_ROUNDS: how many rounds; BENCH_SMOKE=1: small and short, to see that it works.
-import { existsSync, writeFileSync } from "node:fs";
-import { arch, cpus, release } from "node:os";
-import { type BenchLine, type BenchOptions, lineText } from "./bench-line.ts";
+// `npm run bench [-- NAME…]`: all parts within ten minutes on two cores, or those that are named. Each part is a process
+// of its own with a limit of time, so that one that fails or hangs does not take the others along. Prints what it does, then
+// a line for each figure: the median, the lowest and highest of interleaved rounds, what was wanted and whether it was
+// reached. Writes the lines to bench.json. Exits 1 when a part failed, never because of a figure.
+// BENCH_ROUNDS: how many rounds (3), and a part's time grows with them; BENCH_SMOKE=1: small and short, to see that it works.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { arch, cpus, loadavg, release, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type BenchLine, lineText, verdictOf } from "./bench-line.ts";
 
 interface Part {
-  run(options: BenchOptions): Promise<readonly BenchLine[]>;
+  /** For three rounds: no further round begins when it would end later. */
+  readonly seconds: number;
+  /** Only when it is named: what it shows belongs to one change, or it takes long. */
+  readonly isExtra?: boolean;
 }
 
-const parts = [
-  "engine",
-  "pickup",
-  "idle",
-  "start",
-  "memory",
-  "scale",
-  "artifacts",
-  "ledger",
-  "console",
-  "profile",
-].filter((name) => existsSync(new URL(`./${name}.ts`, import.meta.url)));
-/** Only when they are named: what they show belongs to one change, or takes long. */
-const others = ["artifacts", "ledger", "console", "profile"];
+/** The seconds of those that run by default, and a third more for ends that come late, are ten minutes. */
+const allParts: Readonly<Record<string, Part>> = {
+  engine: { seconds: 100 },
+  pickup: { seconds: 65 },
+  idle: { seconds: 90 },
+  start: { seconds: 35 },
+  memory: { seconds: 60 },
+  scale: { seconds: 100 },
+  artifacts: { seconds: 600, isExtra: true },
+  ledger: { seconds: 600, isExtra: true },
+  console: { seconds: 600, isExtra: true },
+  profile: { seconds: 300, isExtra: true },
+  long: { seconds: 7_200, isExtra: true },
+};
+/** A part that is over its time by so much is ended. */
+const limitFactor = 4 / 3;
+const roundsByDefault = 3;
 
+const parts = Object.keys(allParts).filter((name) => existsSync(new URL(`./${name}.ts`, import.meta.url)));
 const named = process.argv.slice(2);
 const unknown = named.find((name) => !parts.includes(name));
 if (unknown !== undefined) {
   throw new Error(`there is no benchmark ${unknown}; there are ${parts.join(", ")}`);
 }
 const isSmoke = process.env["BENCH_SMOKE"] === "1";
-const rounds = Number(process.env["BENCH_ROUNDS"] ?? (isSmoke ? 1 : 3));
-const found: BenchLine[] = [];
-for (const name of named.length > 0 ? named : parts.filter((name) => !others.includes(name))) {
-  const startedMs = performance.now();
-  const part = (await import(new URL(`./${name}.ts`, import.meta.url).href)) as Part;
-  const lines = await part.run({ rounds, isSmoke });
-  console.log(`\n${name}, ${rounds} rounds, ${((performance.now() - startedMs) / 1_000).toFixed(0)} s`);
-  for (const line of lines) console.log(`  ${lineText(line)}`);
-  found.push(...lines);
+const rounds = Number(process.env["BENCH_ROUNDS"] ?? (isSmoke ? 1 : roundsByDefault));
+const secondsOf = (name: string) => (allParts[name]?.seconds ?? 0) * Math.max(1, rounds / roundsByDefault);
+
+interface Ended {
+  readonly part: string;
+  readonly lines: readonly BenchLine[];
+  /** Why there are none. */
+  readonly failure?: string;
 }
-const machine = { cpu: cpus()[0]?.model, cores: cpus().length, system: `${process.platform} ${release()} ${arch()}` };
-const file = process.env["BENCH_JSON"] ?? "bench.json";
-writeFileSync(
-  file,
-  `${JSON.stringify({ at: new Date().toISOString(), node: process.version, machine, rounds, lines: found }, null, 2)}\n`,
-);
-console.log(`\nwritten to ${file}`);
-process.exit(0);
+
+let running: ChildProcess | undefined;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    if (running) endGroup(running);
+    process.exit(1);
+  });
+}
+const names = named.length > 0 ? named : parts.filter((name) => allParts[name]?.isExtra !== true);
+const total = names.reduce((sum, name) => sum + secondsOf(name), 0);
+const load = (loadavg()[0] ?? 0).toFixed(1);
+console.log(`${names.join(", ")}: ${rounds} rounds, up to ${minutes(total * limitFactor)}; load now ${load}`);
+const ended: Ended[] = [];
+for (const name of names) {
+  const startedMs = performance.now();
+  console.log(`\n${name}: up to ${minutes(secondsOf(name))}`);
+  const end = await ran(name);
+  console.log(`\n${name}, ${((performance.now() - startedMs) / 1_000).toFixed(0)} s`);
+  for (const line of end.lines) console.log(`  ${lineText(line)}`);
+  if (end.failure !== undefined) console.log(`  FAILED: ${end.failure}`);
+  ended.push(end);
+}
+const failures = ended.flatMap(({ part, failure }) => (failure === undefined ? [] : [{ part, failure }]));
+summarize(ended);
+write(ended);
+process.exit(failures.length > 0 ? 1 : 0);
+
+/** One part, in a group of processes that is ended with it, whatever it has started. */
+async function ran(name: string): Promise<Ended> {
+  const folder = mkdtempSync(join(tmpdir(), "partnerd-bench-run-"));
+  const limitSeconds = secondsOf(name) * limitFactor;
+  const options = { name, rounds, isSmoke, seconds: secondsOf(name) };
+  const child = spawn(process.execPath, [fileURLToPath(new URL("./bench-part.ts", import.meta.url))], {
+    detached: true,
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    env: { ...process.env, TMPDIR: folder, BENCH_PART: JSON.stringify(options) },
+  });
+  running = child;
+  let lines: readonly BenchLine[] | undefined;
+  let failure = "it ended without its figures";
+  child.on("message", (told: { readonly lines?: readonly BenchLine[]; readonly failure?: string }) => {
+    lines = told.lines;
+    if (told.failure !== undefined) failure = told.failure;
+  });
+  const late = setTimeout(() => {
+    failure = `it was not over after ${limitSeconds.toFixed(0)} s`;
+    endGroup(child);
+  }, limitSeconds * 1_000);
+  try {
+    await once(child, "close");
+  } finally {
+    clearTimeout(late);
+    endGroup(child);
+    running = undefined;
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return lines ? { part: name, lines } : { part: name, lines: [], failure };
+}
+
+function endGroup(child: ChildProcess): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+  } catch {
+    // Nothing of the group is left.
+  }
+}
+
+function summarize(all: readonly Ended[]): void {
+  const judged = all.flatMap(({ lines }) => lines).filter((line) => verdictOf(line) !== undefined);
+  const missed = judged.filter((line) => verdictOf(line) === "missed");
+  console.log(
+    `\n${judged.length - missed.length} of ${judged.length} targets reached${missed.length > 0 ? "; missed:" : ""}`,
+  );
+  for (const line of missed) console.log(`  ${lineText(line)}`);
+  for (const { part, failure } of all) if (failure !== undefined) console.log(`  ${part} FAILED: ${failure}`);
+}
+
+function write(all: readonly Ended[]): void {
+  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, system: `${process.platform} ${release()} ${arch()}` };
+  const lines = all.flatMap((end) => end.lines).map((line) => ({ ...line, verdict: verdictOf(line) }));
+  const document = { at: new Date().toISOString(), node: process.version, machine, rounds, lines, failures };
+  const file = process.env["BENCH_JSON"] ?? "bench.json";
+  writeFileSync(file, `${JSON.stringify(document, null, 2)}\n`);
+  console.log(`\nwritten to ${file}`);
+}
+
+function minutes(seconds: number): string {
+  return seconds < 120 ? `${seconds.toFixed(0)} s` : `${(seconds / 60).toFixed(0)} min`;
+}

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Order, Told } from "./endpoint.ts";
+import { type Lateness, lateness, probeFlags, watchLoop } from "./loop-watch.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const ticksPerSecond = 100;
@@ -50,8 +51,11 @@ export class Contestant {
   readonly #child: ChildProcess;
   readonly #folder: string;
   readonly logPath: string;
+  /** It can be asked how late its event loop runs. */
+  readonly hasProbe: boolean;
 
-  constructor(child: ChildProcess, folder: string) {
+  constructor(child: ChildProcess, folder: string, hasProbe = false) {
+    this.hasProbe = hasProbe;
     if (child.pid === undefined) throw new Error("the process did not start");
     this.pid = child.pid;
     this.#child = child;
@@ -70,6 +74,16 @@ export class Contestant {
 
   rssMegabytes(): number {
     return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, "utf8"))?.[1]) / 1024;
+  }
+
+  /** Where `hasProbe`: from now on, until `lateness`. */
+  watchLoop(): void {
+    watchLoop(this.#child);
+  }
+
+  /** How late its event loop ran since then. */
+  lateness(): Promise<Lateness> {
+    return lateness(this.#child);
   }
 
   async stop(): Promise<void> {
@@ -153,6 +167,7 @@ export function startDaemon(options: DaemonOptions): Contestant {
       "--max-semi-space-size=16",
       "--heap-growing-percent=70",
       ...profiling(options.profiles),
+      ...probeFlags,
       join(here, "../../dist/main.js"),
       "run",
       "-c",
@@ -160,10 +175,10 @@ export function startDaemon(options: DaemonOptions): Contestant {
     ],
     {
       env,
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
     },
   );
-  return new Contestant(child, folder);
+  return new Contestant(child, folder, true);
 }
 
 function profiling(folder: string | undefined): readonly string[] {

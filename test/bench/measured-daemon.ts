@@ -2,10 +2,11 @@
 // stopped by its id.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { type Lateness, lateness, probeFlags, watchLoop } from "./loop-watch.ts";
 
 const main = join(dirname(fileURLToPath(import.meta.url)), "../../dist/main.js");
 const stopMaxMs = 10_000;
@@ -23,6 +24,11 @@ export function leastConfig(endpoint: string): Record<string, unknown> {
     admin: { port: 0 },
     aws: { endpoint },
   };
+}
+
+/** A new folder for a ledger's file whose disk is not what is measured: in memory, where the system has a place for that. */
+export function folderInMemory(): string {
+  return mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "partnerd-bench-"));
 }
 
 export interface DaemonOptions {
@@ -49,7 +55,7 @@ export class MeasuredDaemon {
     const files = { "noop.mjs": noop, "partnerd.json": JSON.stringify(config), ...options.files };
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text, { mode: 0o600 });
     const { flags = ["--max-semi-space-size=16", "--heap-growing-percent=70"] } = options;
-    const child = spawn(process.execPath, [...flags, main, "run", "-c", "partnerd.json"], {
+    const child = spawn(process.execPath, [...flags, ...probeFlags, main, "run", "-c", "partnerd.json"], {
       cwd: folder,
       env: {
         PATH: process.env["PATH"],
@@ -60,7 +66,7 @@ export class MeasuredDaemon {
         AWS_SHARED_CREDENTIALS_FILE: join(folder, "aws-credentials"),
         ...options.env,
       },
-      stdio: ["ignore", "ignore", "inherit"],
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
     return new MeasuredDaemon(child, folder);
   }
@@ -91,6 +97,16 @@ export class MeasuredDaemon {
 
   rssMegabytes(): number {
     return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, "utf8"))?.[1]) / 1024;
+  }
+
+  /** From now on; it costs a hundred wake-ups a second until it is asked. */
+  watchLoop(): void {
+    watchLoop(this.#child);
+  }
+
+  /** How late its event loop ran since then. */
+  lateness(): Promise<Lateness> {
+    return lateness(this.#child);
   }
 
   /** Ends it at once. */

@@ -4,29 +4,40 @@ import { readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 import type { BenchLine, BenchOptions } from "./bench-line.ts";
 import { type Contestant, Endpoint, startDaemon } from "./contestants.ts";
+import { progress, roundsWithin } from "./rounds.ts";
 
 const latencyMs = 20;
+/** Of the part's time; the rest is for the intervals. */
+const loadShare = 0.5;
 /** Polling cannot beat half an interval. */
 const wanted = { p50: 0.52, p95: 1.0 };
 
 export async function run(options: BenchOptions): Promise<readonly BenchLine[]> {
+  return [...(await underLoad(options)), ...(await fromAppearance(options))];
+}
+
+/** Above two round trips, those of details and acknowledge: what the daemon itself adds. */
+async function underLoad({ rounds, seconds, isSmoke }: BenchOptions): Promise<readonly BenchLine[]> {
   const endpoint = await Endpoint.start();
   try {
-    return [...(await underLoad(endpoint, options)), ...(await fromAppearance(endpoint, options))];
+    return await underLoadOf(endpoint, { rounds, seconds: seconds * loadShare, isSmoke });
   } finally {
     endpoint.stop();
   }
 }
 
-/** Above two round trips, those of details and acknowledge: what the daemon itself adds. */
-async function underLoad(endpoint: Endpoint, { rounds, isSmoke }: BenchOptions): Promise<readonly BenchLine[]> {
-  const jobs = isSmoke ? 40 : 2_000;
+async function underLoadOf(
+  endpoint: Endpoint,
+  { rounds, seconds, isSmoke }: BenchOptions,
+): Promise<readonly BenchLine[]> {
+  const jobs = isSmoke ? 40 : 1_500;
   const rows: Readonly<Record<string, number[]>> = { p50: [], p95: [], p99: [] };
-  for (let round = 0; round < rounds; round++) {
+  for (const round of roundsWithin({ rounds, seconds })) {
+    progress(`round ${round + 1} of ${rounds}: 200 jobs/s`);
     const daemon = startDaemon({ endpoint: endpoint.url });
     try {
       // Warm: the first hundreds wait for the compiler.
-      await endpoint.give({ jobs: isSmoke ? 10 : 1_500, latencyMs, ratePerSecond: 200 });
+      await endpoint.give({ jobs: isSmoke ? 10 : 800, latencyMs, ratePerSecond: 200 });
       await endpoint.give({ jobs, latencyMs, ratePerSecond: 200 });
       await wait(200);
       const pickups = pickupsIn(daemon).slice(-jobs);
@@ -51,45 +62,45 @@ function pickupsIn(daemon: Contestant): readonly number[] {
   return [...readFileSync(daemon.logPath, "utf8").matchAll(/"pickupMs":(\d+(?:\.\d+)?)/g)].map(([, ms]) => Number(ms));
 }
 
-async function fromAppearance(endpoint: Endpoint, { isSmoke }: BenchOptions): Promise<readonly BenchLine[]> {
-  const lines: BenchLine[] = [];
-  for (const intervalMs of isSmoke ? [200] : [200, 500, 1_000, 2_000]) {
-    const interval = `${intervalMs}ms`;
-    const daemon = startDaemon({ endpoint: endpoint.url, minInterval: interval, maxInterval: interval });
-    try {
-      const seconds = isSmoke ? 1 : 15;
-      await endpoint.give({ jobs: 1, latencyMs: 0, ratePerSecond: null });
-      // The gaps between polls are the interval's from the second on.
-      await wait(2 * intervalMs);
-      const cpuBefore = daemon.cpuMicros();
-      endpoint.set({ jobs: 0, latencyMs: 0, ratePerSecond: null });
-      await wait(seconds * 1_000);
-      const idlePercent = ((daemon.cpuMicros() - cpuBefore) / (seconds * 1e6)) * 100;
-      const {
-        appearedToDetailsMs: waits = [],
-        polls,
-        elapsedMs,
-      } = await endpoint.give({
-        jobs: 5 * seconds,
-        latencyMs: 0,
-        ratePerSecond: 5,
-        isPoisson: true,
-      });
-      const at = `interval ${intervalMs} ms, 5 jobs/s`;
-      const part = (of: number) => percentile(waits, of);
-      lines.push(
-        { name: `${at}: polls a minute`, values: [(polls / elapsedMs) * 60_000], unit: "" },
-        { name: `${at}: from appearance to pickup, p50`, values: [part(0.5)], unit: "ms" },
-        { name: `${at}: from appearance to pickup, p95`, values: [part(0.95)], unit: "ms" },
-        { name: `${at}: p50 / interval`, values: [part(0.5) / intervalMs], unit: "×", most: wanted.p50 },
-        { name: `${at}: p95 / interval`, values: [part(0.95) / intervalMs], unit: "×", most: wanted.p95 },
-        { name: `${at}: CPU while nothing comes`, values: [idlePercent], unit: "% of a core" },
-      );
-    } finally {
-      await daemon.stop();
-    }
+/**
+ * All intervals at the same time: they share neither endpoint nor daemon, and at 5 jobs/s all of them together leave the
+ * cores idle for most of the time.
+ */
+async function fromAppearance({ isSmoke }: BenchOptions): Promise<readonly BenchLine[]> {
+  const intervals = isSmoke ? [200] : [200, 500, 1_000, 2_000];
+  const seconds = isSmoke ? 1 : 15;
+  progress(`intervals of ${intervals.join(", ")} ms at the same time, for ${2 * seconds} s`);
+  return (await Promise.all(intervals.map((intervalMs) => atInterval(intervalMs, seconds)))).flat();
+}
+
+async function atInterval(intervalMs: number, seconds: number): Promise<readonly BenchLine[]> {
+  const interval = `${intervalMs}ms`;
+  const endpoint = await Endpoint.start();
+  const daemon = startDaemon({ endpoint: endpoint.url, minInterval: interval, maxInterval: interval });
+  try {
+    await endpoint.give({ jobs: 1, latencyMs: 0, ratePerSecond: null });
+    // The gaps between polls are the interval's from the second on.
+    await wait(2 * intervalMs);
+    const cpuBefore = daemon.cpuMicros();
+    endpoint.set({ jobs: 0, latencyMs: 0, ratePerSecond: null });
+    await wait(seconds * 1_000);
+    const idlePercent = ((daemon.cpuMicros() - cpuBefore) / (seconds * 1e6)) * 100;
+    const order = { jobs: 5 * seconds, latencyMs: 0, ratePerSecond: 5, isPoisson: true } as const;
+    const { appearedToDetailsMs: waits = [], polls, elapsedMs } = await endpoint.give(order);
+    const at = `interval ${intervalMs} ms, 5 jobs/s`;
+    const part = (of: number) => percentile(waits, of);
+    return [
+      { name: `${at}: polls a minute`, values: [(polls / elapsedMs) * 60_000], unit: "" },
+      { name: `${at}: from appearance to pickup, p50`, values: [part(0.5)], unit: "ms" },
+      { name: `${at}: from appearance to pickup, p95`, values: [part(0.95)], unit: "ms" },
+      { name: `${at}: p50 / interval`, values: [part(0.5) / intervalMs], unit: "×", most: wanted.p50 },
+      { name: `${at}: p95 / interval`, values: [part(0.95) / intervalMs], unit: "×", most: wanted.p95 },
+      { name: `${at}: CPU while nothing comes`, values: [idlePercent], unit: "% of a core" },
+    ];
+  } finally {
+    await daemon.stop();
+    endpoint.stop();
   }
-  return lines;
 }
 
 function percentile(values: readonly number[], part: number): number {

@@ -1,77 +1,141 @@
-// Whether a job costs the same however many slots and action types there are, and how late the event loop runs. In ratios
-// to the first size of each sort, from interleaved rounds.
-import type { BenchLine, BenchOptions } from "./bench-line.ts";
+// Whether a job costs the same however many slots, action types and ended jobs there are, and how late the event loop
+// runs meanwhile. In ratios to one cell, neighbour by neighbour in interleaved rounds. The ledger's file lies in memory
+// where the system has a place for that: a slow disk would only make it last longer.
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { type BenchLine, type BenchOptions, ratio } from "./bench-line.ts";
 import { Endpoint } from "./contestants.ts";
-import { median } from "./figures.ts";
-import { leastConfig, MeasuredDaemon } from "./measured-daemon.ts";
+import { makeLedgerFile } from "./ended-rows.ts";
+import { folderInMemory, leastConfig, MeasuredDaemon } from "./measured-daemon.ts";
+import { progress, roundsWithin } from "./rounds.ts";
 
-interface Size {
-  readonly slots: number;
-  readonly types: number;
+interface Cell {
+  readonly name: string;
+  /** 50. */
+  readonly slots?: number;
+  /** 1. */
+  readonly types?: number;
+  /** Jobs of the first type alone. */
+  readonly isOneBusy?: boolean;
+  readonly jobsPerPoll?: number;
+  /** Ended jobs in the ledger at the start; 0. */
+  readonly rows?: number;
+  /** Somebody searches the ended jobs, and looks at pages, all the time. */
+  readonly isLookedAt?: boolean;
+  /** What its CPU per job is compared with; absent: its CPU is compared with nothing. */
+  readonly comparedWith?: string;
 }
 
-const slotSizes: readonly Size[] = [10, 50, 500, 5_000].map((slots) => ({ slots, types: 1 }));
-const typeSizes: readonly Size[] = [1, 10, 100].map((types) => ({ slots: 50, types }));
+const base = "50 slots, 1 action type, 0 ended jobs";
+const single = "1 action type, one job a poll";
+const cells: readonly Cell[] = [
+  { name: base },
+  { name: "10 slots", slots: 10, comparedWith: base },
+  { name: "500 slots", slots: 500, comparedWith: base },
+  { name: "5,000 slots", slots: 5_000, comparedWith: base },
+  { name: "100 action types, one with jobs", types: 100, isOneBusy: true, comparedWith: base },
+  // While slots are short, fairness gives each of many types one slot at a time: each poll then brings one job.
+  { name: single, jobsPerPoll: 1, comparedWith: base },
+  { name: "10 action types, all with jobs", types: 10, comparedWith: single },
+  { name: "100 action types, all with jobs", types: 100, comparedWith: single },
+  { name: "10,000 ended jobs", rows: 10_000, comparedWith: base },
+  { name: "1,000,000 ended jobs", rows: 1_000_000, comparedWith: base },
+  { name: "1,000,000 ended jobs, searched all the time", rows: 1_000_000, isLookedAt: true },
+];
+/** Flat means: within these. */
+const [least, most] = [0.85, 1.15];
 const adminPort = 18_574;
+const fullSpeed = { latencyMs: 0, ratePerSecond: null } as const;
+const lookEveryMs = 250;
 
 interface Measured {
   readonly cpuMicros: number;
   readonly loopP99Ms: number;
+  readonly loopMaxMs: number;
+  readonly pollsPerJob: number;
 }
 
-/** BENCH_SCALE_JOBS: how many jobs each size runs in a round (6,000). */
-export async function run({ rounds, isSmoke }: BenchOptions): Promise<readonly BenchLine[]> {
-  const jobs = isSmoke ? 200 : Number(process.env["BENCH_SCALE_JOBS"] ?? 6_000);
+/** BENCH_SCALE_JOBS: how many jobs each cell runs in a round (3,000). BENCH_SCALE: only cells that hold this text. */
+export async function run({ rounds, seconds, isSmoke }: BenchOptions): Promise<readonly BenchLine[]> {
+  const jobs = isSmoke ? 200 : Number(process.env["BENCH_SCALE_JOBS"] ?? 3_000);
+  const asked = process.env["BENCH_SCALE"] ?? "";
+  const wanted = cells.filter(({ name, rows = 0 }) => (!isSmoke || rows < 100_000) && name.includes(asked));
+  const measured = new Map<string, Measured[]>();
+  const folder = folderInMemory();
   const endpoint = await Endpoint.start();
   try {
-    return [
-      ...(await compared(endpoint, slotSizes, ({ slots }) => `${slots} slots`, jobs, isSmoke ? 1 : rounds)),
-      ...(await compared(endpoint, typeSizes, ({ types }) => `${types} action types`, jobs, isSmoke ? 1 : rounds)),
-    ];
+    for (const round of roundsWithin({ rounds, seconds })) {
+      for (const cell of wanted) {
+        progress(`round ${round + 1} of ${rounds}: ${cell.name}`);
+        const found = await measure(endpoint, cell, { jobs, folder });
+        measured.set(cell.name, [...(measured.get(cell.name) ?? []), found]);
+      }
+    }
   } finally {
     endpoint.stop();
+    rmSync(folder, { recursive: true, force: true });
   }
+  return wanted.flatMap((cell) => linesOf(cell, measured));
 }
 
-async function compared(
+function linesOf({ name, comparedWith }: Cell, measured: ReadonlyMap<string, readonly Measured[]>): BenchLine[] {
+  const of = (cell: string, what: keyof Measured) => (measured.get(cell) ?? []).map((each) => each[what]);
+  const compared =
+    comparedWith !== undefined && measured.has(comparedWith)
+      ? [
+          ratio(
+            // What a poll itself costs is no question of size.
+            { name: `CPU per job with ${name} / ${comparedWith}`, ...(name === single ? {} : { least, most }) },
+            of(name, "cpuMicros"),
+            of(comparedWith, "cpuMicros"),
+          ),
+        ]
+      : [];
+  return [
+    ...compared,
+    { name: `CPU per job with ${name}`, values: of(name, "cpuMicros"), unit: "µs" },
+    { name: `polls a job with ${name}`, values: of(name, "pollsPerJob"), unit: "" },
+    { name: `event loop p99 with ${name}`, values: of(name, "loopP99Ms"), unit: "ms", most: 20 },
+    { name: `event loop max with ${name}`, values: of(name, "loopMaxMs"), unit: "ms" },
+  ];
+}
+
+async function measure(
   endpoint: Endpoint,
-  sizes: readonly Size[],
-  nameOf: (size: Size) => string,
-  jobs: number,
-  rounds: number,
-): Promise<readonly BenchLine[]> {
-  const measured = sizes.map((): Measured[] => []);
-  for (let round = 0; round < rounds; round++) {
-    for (const [at, size] of sizes.entries()) measured[at]?.push(await measure(endpoint, size, jobs));
+  cell: Cell,
+  { jobs, folder }: { readonly jobs: number; readonly folder: string },
+): Promise<Measured> {
+  const { slots = 50, isOneBusy = false, jobsPerPoll, isLookedAt = false } = cell;
+  const order = { ...fullSpeed, ...(isOneBusy && { provider: "Bench" }), ...(jobsPerPoll && { jobsPerPoll }) };
+  endpoint.set({ jobs: 0, ...order });
+  const daemon = MeasuredDaemon.start(configOf(endpoint, cell, folder));
+  try {
+    // Until as many were in flight at once as ever will be: the heap has its size then.
+    await endpoint.give({ jobs: Math.max(Math.ceil(jobs / 2), slots * 2), ...order });
+    daemon.watchLoop();
+    const looking = isLookedAt ? new Looks() : undefined;
+    const before = daemon.cpuMs();
+    const atOnce = Math.max(jobs, slots * 2);
+    const { polls } = await endpoint.give({ jobs: atOnce, ...order });
+    const cpuMicros = ((daemon.cpuMs() - before) / atOnce) * 1_000;
+    await looking?.stop();
+    const { p99Ms, maxMs } = await daemon.lateness();
+    return { cpuMicros, loopP99Ms: p99Ms, loopMaxMs: maxMs, pollsPerJob: polls / atOnce };
+  } finally {
+    await daemon.stop();
+    if (!cell.rows) rmSync(join(folder, "0.db"), { force: true });
   }
-  const base = median((measured[0] ?? []).map(({ cpuMicros }) => cpuMicros));
-  return sizes.flatMap((size, at) => {
-    const own = measured[at] ?? [];
-    return [
-      {
-        name: `CPU per job with ${nameOf(size)} / ${nameOf(sizes[0] ?? size)}`,
-        values: own.map(({ cpuMicros }) => cpuMicros / base),
-        unit: "×",
-        most: 1.15,
-      },
-      {
-        name: `event loop p99 with ${nameOf(size)}`,
-        values: own.map(({ loopP99Ms }) => loopP99Ms),
-        unit: "ms",
-        most: 20,
-      },
-    ];
-  });
 }
 
-async function measure(endpoint: Endpoint, { slots, types }: Size, jobs: number): Promise<Measured> {
-  const fullSpeed = { latencyMs: 0, ratePerSecond: null } as const;
-  endpoint.set({ jobs: 0, ...fullSpeed });
-  const config = {
+function configOf(endpoint: Endpoint, { slots = 50, types = 1, rows = 0 }: Cell, folder: string) {
+  const path = join(folder, `${rows}.db`);
+  if (rows > 0 && !existsSync(path)) makeLedgerFile(path, rows);
+  return {
     ...leastConfig(endpoint.url),
     // At the default intervals: at shorter ones the empty polls of 100 action types would be what is measured.
     worker: { maxConcurrentJobs: slots },
     admin: { port: adminPort },
+    ledger: { store: "sqlite", path, history: { maxJobs: Math.max(rows, 20_000) } },
     actionTypes: Array.from({ length: types }, (_, index) => ({
       category: "Test",
       owner: "ThirdParty",
@@ -80,16 +144,29 @@ async function measure(endpoint: Endpoint, { slots, types }: Size, jobs: number)
       handler: "noop",
     })),
   };
-  const daemon = MeasuredDaemon.start(config);
-  try {
-    await endpoint.give({ jobs: Math.ceil(jobs / 3), ...fullSpeed });
-    const before = daemon.cpuMs();
-    await endpoint.give({ jobs, ...fullSpeed });
-    const cpuMicros = ((daemon.cpuMs() - before) / jobs) * 1_000;
-    const answer = await fetch(`http://127.0.0.1:${adminPort}/metrics`);
-    const p99 = /^partnerd_event_loop_delay_p99_seconds (\S+)/m.exec(await answer.text())?.[1];
-    return { cpuMicros, loopP99Ms: Number(p99) * 1_000 };
-  } finally {
-    await daemon.stop();
+}
+
+/** Searches that find nothing, so that they look at all they may, and every page, again and again. */
+class Looks {
+  readonly #end = new AbortController();
+  readonly #looking: Promise<unknown>;
+
+  constructor() {
+    const paths = ["/history?pipeline=nowhere", "/", "/status", "/metrics"];
+    this.#looking = Promise.all(paths.map((path) => this.#look(path)));
+  }
+
+  async stop(): Promise<void> {
+    this.#end.abort();
+    await this.#looking;
+  }
+
+  async #look(path: string): Promise<void> {
+    while (!this.#end.signal.aborted) {
+      const answer = await fetch(`http://127.0.0.1:${adminPort}${path}`);
+      if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
+      await answer.arrayBuffer();
+      await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
+    }
   }
 }

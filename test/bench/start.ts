@@ -12,6 +12,7 @@ import type { BenchLine, BenchOptions } from "./bench-line.ts";
 import { EmptyEndpoint } from "./empty-endpoint.ts";
 import { median } from "./figures.ts";
 import { leastConfig } from "./measured-daemon.ts";
+import { progress, roundsWithin } from "./rounds.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const main = join(here, "../../dist/main.js");
@@ -24,7 +25,7 @@ const env = {
 const startMaxMs = 20_000;
 
 /** Starts both again and again. */
-export async function run({ rounds, isSmoke }: BenchOptions): Promise<readonly BenchLine[]> {
+export async function run({ rounds, seconds, isSmoke }: BenchOptions): Promise<readonly BenchLine[]> {
   const times = isSmoke ? 1 : rounds * 4;
   const folder = mkdtempSync(join(tmpdir(), "partnerd-bench-"));
   const endpoint = await EmptyEndpoint.listen();
@@ -49,7 +50,8 @@ export async function run({ rounds, isSmoke }: BenchOptions): Promise<readonly B
     };
     // Once for the disk's sake, uncounted.
     for (const start of Object.values(starts)) await start();
-    for (let time = 0; time < times; time++) {
+    progress(`${times} starts of each, in turns`);
+    for (const _ of roundsWithin({ rounds: times, seconds })) {
       for (const [name, start] of Object.entries(starts)) took[name as keyof typeof starts].push(await start());
     }
     const ms = (name: keyof typeof starts) => took[name].map((start) => start.ms);

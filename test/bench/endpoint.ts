@@ -11,8 +11,6 @@ export interface Order {
   readonly latencyMs: number;
   /** Jobs per second at most; Infinity as null over IPC. */
   readonly ratePerSecond: number | null;
-  /** Jobs for one poll at most; absent: as many as it asks for. */
-  readonly jobsPerPoll?: number;
   /** Only polls of this provider get jobs; absent: those of all. */
   readonly provider?: string;
   /** They appear at random times, at that rate, instead of evenly. */
@@ -83,8 +81,8 @@ function answer(target: string, body: string): string {
   if (target.endsWith("PollForThirdPartyJobs")) {
     polls += 1;
     const isMeant = order.provider === undefined || body.includes(`"${order.provider}"`);
-    const most = isMeant ? (order.jobsPerPoll ?? Number.POSITIVE_INFINITY) : 0;
-    const size = Math.min(freeToGive(), Number(/"maxBatchSize":\s*(\d+)/.exec(body)?.[1] ?? 1), most);
+    const asked = Number(/"maxBatchSize":\s*(\d+)/.exec(body)?.[1] ?? 1);
+    const size = isMeant ? Math.min(freeToGive(), asked) : 0;
     const jobs: string[] = [];
     for (let index = 0; index < size; index++) {
       serial += 1;

@@ -26,7 +26,7 @@ export function* roundsWithin(
   }
 }
 
-/** One line of progress. */
+/** One line of progress, with the seconds since the part began. */
 export function progress(text: string): void {
-  console.log(`  · ${text}`);
+  console.log(`  · ${(performance.now() / 1_000).toFixed(0).padStart(3)} s  ${text}`);
 }

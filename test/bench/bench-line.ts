@@ -23,6 +23,8 @@ export interface BenchOptions {
   readonly isSmoke: boolean;
   /** How long the part may take: no further round begins that would not end by then. */
   readonly seconds: number;
+  /** Told of lines as they are found, they count even if the part is late or fails after them. */
+  readonly onFound: (lines: readonly BenchLine[]) => void;
 }
 
 /** `undefined`: nothing was wanted. The median counts. */

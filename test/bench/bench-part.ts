@@ -5,16 +5,27 @@ interface Part {
   run(options: BenchOptions): Promise<readonly BenchLine[]>;
 }
 
-const { name, ...options } = JSON.parse(process.env["BENCH_PART"] ?? "{}") as BenchOptions & { readonly name: string };
+/** What bench.ts hears. */
+export interface PartTold {
+  readonly found?: readonly BenchLine[];
+  readonly failure?: string;
+  /** There are no more. */
+  readonly isOver?: boolean;
+}
+
+type Given = Omit<BenchOptions, "onFound"> & { readonly name: string };
+
+const { name, ...options } = JSON.parse(process.env["BENCH_PART"] ?? "{}") as Given;
 try {
   const part = (await import(new URL(`./${name}.ts`, import.meta.url).href)) as Part;
-  tell({ lines: await part.run(options) });
+  const lines = await part.run({ ...options, onFound: (found) => process.send?.({ found }) });
+  tell({ found: lines, isOver: true });
 } catch (error) {
   console.error(error);
   tell({ failure: error instanceof Error ? error.message : String(error) });
 }
 
-function tell(told: { readonly lines: readonly BenchLine[] } | { readonly failure: string }): void {
-  // What it started may still be open.
+/** The last that is told: what it started may still be open. */
+function tell(told: PartTold): void {
   process.send?.(told, () => process.exit(0));
 }

@@ -10,6 +10,7 @@ import { arch, cpus, loadavg, release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BenchLine, lineText, verdictOf } from "./bench-line.ts";
+import type { PartTold } from "./bench-part.ts";
 
 interface Part {
   /** For three rounds: no further round begins when it would end later. */
@@ -23,7 +24,7 @@ const allParts: Readonly<Record<string, Part>> = {
   pickup: { seconds: 62 },
   idle: { seconds: 85 },
   start: { seconds: 40 },
-  memory: { seconds: 55 },
+  memory: { seconds: 75 },
   scale: { seconds: 180 },
   artifacts: { seconds: 600, isExtra: true },
   ledger: { seconds: 600, isExtra: true },
@@ -50,7 +51,7 @@ const secondsOf = (name: string) => (allParts[name]?.seconds ?? 0) * Math.max(1,
 interface Ended {
   readonly part: string;
   readonly lines: readonly BenchLine[];
-  /** Why there are none. */
+  /** Why there are none, or not all. */
   readonly failure?: string;
 }
 
@@ -96,11 +97,12 @@ async function ran(name: string, limitSeconds: number): Promise<Ended> {
     env: { ...process.env, TMPDIR: folder, BENCH_PART: JSON.stringify(options) },
   });
   running = child;
-  let lines: readonly BenchLine[] | undefined;
-  let failure = "it ended without its figures";
-  child.on("message", (told: { readonly lines?: readonly BenchLine[]; readonly failure?: string }) => {
-    lines = told.lines;
+  const lines: BenchLine[] = [];
+  let failure: string | undefined = "it ended without all of its figures";
+  child.on("message", (told: PartTold) => {
+    lines.push(...(told.found ?? []));
     if (told.failure !== undefined) failure = told.failure;
+    if (told.isOver) failure = undefined;
   });
   const late = setTimeout(() => {
     failure = `it was not over after ${limitSeconds.toFixed(0)} s`;
@@ -114,7 +116,7 @@ async function ran(name: string, limitSeconds: number): Promise<Ended> {
     running = undefined;
     rmSync(folder, { recursive: true, force: true });
   }
-  return lines ? { part: name, lines } : { part: name, lines: [], failure };
+  return { part: name, lines, ...(failure !== undefined && { failure }) };
 }
 
 function endGroup(child: ChildProcess): void {

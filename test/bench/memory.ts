@@ -8,18 +8,20 @@ import { Endpoint } from "./contestants.ts";
 import { folderInMemory, leastConfig, MeasuredDaemon } from "./measured-daemon.ts";
 import { progress } from "./rounds.ts";
 
-const warmUpJobs = 8_000;
+const warmUpJobs = 6_000;
 const fullSpeed = { latencyMs: 0, ratePerSecond: null } as const;
 const quickPolls = { polling: { minInterval: "50ms", maxInterval: "50ms" } };
 const holdingHandler = "export const handler = () => new Promise(() => {});\n";
 const quietMs = 3_000;
 const settleMaxMs = 25_000;
 
-/** BENCH_MEMORY_JOBS: how many jobs are run after the warm-up (16,000). */
-export async function run({ isSmoke }: BenchOptions): Promise<readonly BenchLine[]> {
-  const jobs = isSmoke ? 2_000 : Number(process.env["BENCH_MEMORY_JOBS"] ?? 16_000);
+/** BENCH_MEMORY_JOBS: how many jobs are run after the warm-up (6,000). */
+export async function run({ isSmoke, onFound }: BenchOptions): Promise<readonly BenchLine[]> {
+  const jobs = isSmoke ? 2_000 : Number(process.env["BENCH_MEMORY_JOBS"] ?? 6_000);
   const inFlight = isSmoke ? 100 : 10_000;
-  return [...(await underLoad(jobs, isSmoke ? 500 : warmUpJobs)), ...(await perJob(inFlight))];
+  onFound(await underLoad(jobs, isSmoke ? 500 : warmUpJobs));
+  for (const isolation of ["thread", "none"] as const) onFound([await perJob(inFlight, isolation)]);
+  return [];
 }
 
 async function underLoad(jobs: number, warmUp: number): Promise<readonly BenchLine[]> {
@@ -53,34 +55,37 @@ async function inParts(endpoint: Endpoint, jobs: number): Promise<void> {
   for (let left = jobs; left > 0; left -= part) await endpoint.give({ jobs: Math.min(part, left), ...fullSpeed });
 }
 
-async function perJob(jobs: number): Promise<readonly BenchLine[]> {
-  const lines: BenchLine[] = [];
-  for (const isolation of ["thread", "none"] as const) {
-    progress(`${jobs} jobs in flight, isolation: ${isolation}`);
-    const endpoint = await Endpoint.start();
-    endpoint.set({ jobs: 0, ...fullSpeed });
-    const config = {
-      ...leastConfig(endpoint.url),
-      ...quickPolls,
-      worker: { maxConcurrentJobs: jobs },
-      handlers: { noop: { kind: "module", path: "./noop.mjs", isolation } },
+async function perJob(jobs: number, isolation: "thread" | "none"): Promise<BenchLine> {
+  progress(`${jobs} jobs in flight, isolation: ${isolation}`);
+  const folder = folderInMemory();
+  const endpoint = await Endpoint.start();
+  endpoint.set({ jobs: 0, ...fullSpeed });
+  const config = {
+    ...leastConfig(endpoint.url),
+    ...quickPolls,
+    ledger: { store: "sqlite", path: join(folder, "bench.db") },
+    worker: { maxConcurrentJobs: jobs },
+    handlers: { noop: { kind: "module", path: "./noop.mjs", isolation } },
+  };
+  const daemon = MeasuredDaemon.start(config, { files: { "noop.mjs": holdingHandler } });
+  try {
+    await wait(quietMs);
+    const before = daemon.rssMegabytes();
+    endpoint.set({ jobs, ...fullSpeed });
+    await untilQuiet(daemon);
+    const each = ((daemon.rssMegabytes() - before) / jobs) * 1024;
+    return {
+      name: `RSS of each of ${jobs} jobs in flight, isolation: ${isolation}`,
+      values: [each],
+      unit: "KB",
+      most: 8,
     };
-    const daemon = MeasuredDaemon.start(config, { files: { "noop.mjs": holdingHandler } });
-    try {
-      await wait(quietMs * 2);
-      const before = daemon.rssMegabytes();
-      endpoint.set({ jobs, ...fullSpeed });
-      await untilQuiet(daemon);
-      const each = ((daemon.rssMegabytes() - before) / jobs) * 1024;
-      const name = `RSS of each of ${jobs} jobs in flight, isolation: ${isolation}`;
-      lines.push({ name, values: [each], unit: "KB", most: 8 });
-    } finally {
-      // A drain would wait for the handlers.
-      await daemon.kill();
-      endpoint.stop();
-    }
+  } finally {
+    // A drain would wait for the handlers.
+    await daemon.kill();
+    endpoint.stop();
+    rmSync(folder, { recursive: true, force: true });
   }
-  return lines;
 }
 
 /** Until it uses next to no CPU any more: every job runs. */

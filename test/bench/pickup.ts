@@ -13,14 +13,15 @@ const loadShare = 0.5;
 const wanted = { p50: 0.52, p95: 1.0 };
 
 export async function run(options: BenchOptions): Promise<readonly BenchLine[]> {
-  return [...(await underLoad(options)), ...(await fromAppearance(options))];
+  options.onFound(await underLoad(options));
+  return fromAppearance(options);
 }
 
 /** Above two round trips, those of details and acknowledge: what the daemon itself adds. */
-async function underLoad({ rounds, seconds, isSmoke }: BenchOptions): Promise<readonly BenchLine[]> {
+async function underLoad(options: BenchOptions): Promise<readonly BenchLine[]> {
   const endpoint = await Endpoint.start();
   try {
-    return await underLoadOf(endpoint, { rounds, seconds: seconds * loadShare, isSmoke });
+    return await underLoadOf(endpoint, { ...options, seconds: options.seconds * loadShare });
   } finally {
     endpoint.stop();
   }

@@ -109,7 +109,6 @@ function linesOf(
       name: `${title}: CPU per job, last tenth / second tenth`,
       values: [(cpu.at(-1) ?? Number.NaN) / (cpu[1] ?? Number.NaN)],
       unit: "×",
-      least: 0.85,
       most: 1.15,
     },
   ];

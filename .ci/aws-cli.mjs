@@ -26,7 +26,7 @@ if (!existsSync(aws)) {
   console.log("0 passed, 0 failed");
   process.exit(process.env.CI || process.env.AWS_CLI ? 1 : 0);
 }
-const { startEmulator } = await import(pathToFileURL(join(dist, "emulator", "emulator.js")).href);
+const { startEmulator } = await import(pathToFileURL(join(dist, "testkit", "index.js")).href);
 const emulator = await startEmulator({ credentials, settings: { continuationDelayMs: 0, listPageSize: 2 } });
 emulator.addActionType({ ...thirdParty, regions: ["us-east-1", "eu-west-1"], jobTimeout: 600 });
 emulator.addActionType({ ...custom, properties: [{ name: "ProjectName", queryable: true }] });

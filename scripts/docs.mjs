@@ -1,8 +1,10 @@
-// Writes the tables of docs/configuration.md and docs/metrics.md, from the built program. `npm run docs` after a change
+// Writes the tables of docs/configuration.md and docs/metrics.md. `npm run docs` after a change
 // of the schema or of a metric; it writes docs/log-events.md and docs/state-machine.md as well.
 import { readFileSync, writeFileSync } from "node:fs";
-import { metricsTable } from "../dist/admin/metrics-table.js";
-import { configurationTable } from "../dist/config/settings-table.js";
+import "./sources.mjs";
+
+const { metricsTable } = await import("../src/admin/metrics-table.ts");
+const { configurationTable } = await import("../src/config/settings-table.ts");
 
 write("configuration", configurationTable());
 write("metrics", await metricsTable());

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 // The program: argv in, exit code out. The only place that may end the process.
 
-const { nodeTooOld } = await import("./std/node-version.js");
+import { useCompileCache } from "./std/compile-cache.js";
+import { nodeTooOld } from "./std/node-version.js";
+
 const tooOld = nodeTooOld(process.versions.node, { node: process.execPath, program: process.argv[1] });
 if (tooOld !== undefined) {
   process.stderr.write(tooOld);
@@ -9,7 +11,6 @@ if (tooOld !== undefined) {
 }
 // Node would open its inspector: a port for whoever may send a signal.
 process.on("SIGUSR1", () => {});
-const { useCompileCache } = await import("./std/compile-cache.js");
 useCompileCache();
 const { Threads } = await import("./std/threads.js");
 const threads = new Threads();

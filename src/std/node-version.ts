@@ -9,11 +9,16 @@ export function nodeTooOld(
   {
     node,
     program,
-    given = givenNode(),
-  }: { readonly node: string; readonly program?: string | undefined; readonly given?: string | undefined },
+    givenNode = ownGivenNode,
+  }: {
+    readonly node: string;
+    readonly program?: string | undefined;
+    readonly givenNode?: () => string | undefined;
+  },
 ): string | undefined {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   if (major > 22 || (major === 22 && minor >= 13)) return undefined;
+  const given = givenNode();
   const ways = [
     ...(given === undefined
       ? []
@@ -29,7 +34,7 @@ export function nodeTooOld(
 }
 
 /** The Node of the npm package `node`, if that is installed where this package looks for others. */
-function givenNode(): string | undefined {
+function ownGivenNode(): string | undefined {
   try {
     const require = createRequire(import.meta.url);
     // An import of node:fs would load its streams, which costs a health check 7 of 90 ms.

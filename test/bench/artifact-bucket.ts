@@ -4,8 +4,8 @@
 import { basename } from "node:path";
 
 const { startEmulator } = (await import(
-  new URL("../../dist/emulator/emulator.js", import.meta.url).href
-)) as typeof import("../../src/emulator/emulator.ts");
+  new URL("../../dist/testkit/index.js", import.meta.url).href
+)) as typeof import("../../src/testkit/index.ts");
 const emulator = await startEmulator();
 const [waitMs, ...files] = process.argv.slice(2);
 if (waitMs !== "0") emulator.fault({ kind: "slow-body", operations: ["GetObject"], ms: Number(waitMs) });

@@ -1,12 +1,13 @@
-// What the benchmark of artifacts fetches with: a job's workspace, from the built program, and a bucket on loopback.
+// What the benchmark of artifacts fetches with: a job's workspace, and a bucket on loopback.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, rmSync } from "node:fs";
 import { basename } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import "../../scripts/sources.mjs";
 
-const dist = async (path: string): Promise<unknown> => import(new URL(`../../dist/${path}`, import.meta.url).href);
+const ours = async (path: string): Promise<unknown> => import(new URL(`../../src/${path}`, import.meta.url).href);
 
 /** A bucket with these files in a process of its own, as fast as it can or with a wait for every 256 KiB. */
 export async function startBucket(
@@ -30,7 +31,7 @@ export async function startBucket(
 /** What the first job of a daemon loads. */
 export async function loadS3(): Promise<void> {
   const { S3Client } = await import("@aws-sdk/client-s3");
-  await Promise.all([dist("artifacts/store.js"), dist("artifacts/s3/transfers.js")]);
+  await Promise.all([ours("artifacts/store.ts"), ours("artifacts/s3/transfers.ts")]);
   new S3Client({ region: "us-east-1" }).destroy();
 }
 
@@ -44,10 +45,10 @@ export async function fetchInput(call: {
   readonly target: string;
   readonly mode: FetchMode;
 }): Promise<void> {
-  const { S3Store } = (await dist("artifacts/store.js")) as typeof import("../../src/artifacts/store.ts");
-  const { Secret } = (await dist("job/secret.js")) as typeof import("../../src/job/secret.ts");
-  const { systemClock: clock } = (await dist("std/clock.js")) as typeof import("../../src/std/clock.ts");
-  const { Proxies } = (await dist("std/proxies.js")) as typeof import("../../src/std/proxies.ts");
+  const { S3Store } = (await ours("artifacts/store.ts")) as typeof import("../../src/artifacts/store.ts");
+  const { Secret } = (await ours("job/secret.ts")) as typeof import("../../src/job/secret.ts");
+  const { systemClock: clock } = (await ours("std/clock.ts")) as typeof import("../../src/std/clock.ts");
+  const { Proxies } = (await ours("std/proxies.ts")) as typeof import("../../src/std/proxies.ts");
   mkdirSync(call.target, { recursive: true });
   const store = new S3Store({
     folders: {

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
+import "../../scripts/sources.mjs";
 import { type FetchMode, fetchInput, loadS3, startBucket } from "./artifact-fetch.ts";
 import { type BenchLine, type BenchOptions, ratio } from "./bench-line.ts";
 import { makeTree } from "./file-tree.ts";
@@ -197,8 +198,8 @@ async function measured(work: () => Promise<void>): Promise<Measured> {
   return { ms, rssGrowthMegabytes: (peakBytes() - before) / 2 ** 20, loopP99Ms: delay.percentile(99) / 1e6 };
 }
 
-function built(path: string): Promise<unknown> {
-  return import(new URL(`../../dist/${path}`, import.meta.url).href);
+function module(path: string): Promise<unknown> {
+  return import(new URL(`../../src/${path}`, import.meta.url).href);
 }
 
 /** What the system counts as this process's peak. Linux's getrusage would count that of the parent before exec, too. */
@@ -209,10 +210,10 @@ function peakBytes(): number {
 }
 
 async function pack({ source, target }: Task): Promise<void> {
-  const { Packer, startPackWorker } = (await built(
-    "artifacts/pack/pack.js",
+  const { Packer, startPackWorker } = (await module(
+    "artifacts/pack/pack.ts",
   )) as typeof import("../../src/artifacts/pack/pack.ts");
-  const { systemClock: clock } = (await built("std/clock.js")) as typeof import("../../src/std/clock.ts");
+  const { systemClock: clock } = (await module("std/clock.ts")) as typeof import("../../src/std/clock.ts");
   const packer = new Packer({ limits, threadsMax: 2, endMs: 5_000, clock, start: startPackWorker });
   const { signal } = new AbortController();
   await packer.pack({ artifact: "Report", directory: source, file: target, signal });
@@ -220,13 +221,13 @@ async function pack({ source, target }: Task): Promise<void> {
 }
 
 async function unpack({ source, target }: Task): Promise<void> {
-  const { Unpacker } = (await built(
-    "artifacts/unpack/unpack.js",
+  const { Unpacker } = (await module(
+    "artifacts/unpack/unpack.ts",
   )) as typeof import("../../src/artifacts/unpack/unpack.ts");
-  const { startUnpackWorker } = (await built(
-    "artifacts/unpack/thread.js",
+  const { startUnpackWorker } = (await module(
+    "artifacts/unpack/thread.ts",
   )) as typeof import("../../src/artifacts/unpack/thread.ts");
-  const { systemClock: clock } = (await built("std/clock.js")) as typeof import("../../src/std/clock.ts");
+  const { systemClock: clock } = (await module("std/clock.ts")) as typeof import("../../src/std/clock.ts");
   const unpacker = new Unpacker({
     clock,
     threadsMax: 3,

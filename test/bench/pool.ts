@@ -10,6 +10,7 @@ import {
   PutThirdPartyJobSuccessResultCommand,
 } from "@aws-sdk/client-codepipeline";
 import { Pool } from "undici";
+import "../../scripts/sources.mjs";
 
 const [endpoint = "", mode = "plain"] = process.argv.slice(2);
 const slots = 50;
@@ -36,10 +37,10 @@ function bySdk(client: CodePipelineClient): Calls {
 
 async function tuned(): Promise<CodePipelineClient> {
   const { SdkHandler } = (await import(
-    new URL("../../dist/network/sdk-handler.js", import.meta.url).href
+    new URL("../../src/network/sdk-handler.ts", import.meta.url).href
   )) as typeof import("../../src/network/sdk-handler.ts");
   const { Proxies } = (await import(
-    new URL("../../dist/std/proxies.js", import.meta.url).href
+    new URL("../../src/std/proxies.ts", import.meta.url).href
   )) as typeof import("../../src/std/proxies.ts");
   const url = new URL(endpoint);
   const client = new CodePipelineClient({

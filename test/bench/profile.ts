@@ -3,6 +3,7 @@
 import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { BenchLine, BenchOptions } from "./bench-line.ts";
 import { type DaemonOptions, Endpoint, startDaemon } from "./contestants.ts";
 
@@ -81,11 +82,20 @@ function summary(file: string, jobs: number): readonly BenchLine[] {
 }
 
 /** Whose function it is: a package, a folder of ours, a part of Node, or V8 itself. */
-function groupOf({ functionName, url }: Profile["nodes"][number]["callFrame"]): string {
+function groupOf({ functionName, url, lineNumber }: Profile["nodes"][number]["callFrame"]): string {
   if (url === "") return functionName.startsWith("(") ? functionName : "(native)";
   const [, name] = /\/node_modules\/((?:@[^/]+\/)?[^/]+)\/(?!.*\/node_modules\/)/.exec(url) ?? [];
   if (name) return name;
-  const [, folder] = /\/dist\/([^/]+)\/?/.exec(url) ?? [];
-  if (folder) return `partnerd ${folder}`;
+  if (/\/dist\/.*\.js$/.test(url)) return `partnerd ${folderAt(url, lineNumber)}`;
   return url.startsWith("node:") ? url.split("/").slice(0, 2).join("/") : "other";
+}
+
+const lines = new Map<string, readonly string[]>();
+
+/** The folder of src that a line of a bundled file comes from: each module begins with its name. */
+function folderAt(url: string, lineNumber: number): string {
+  const file = lines.get(url) ?? readFileSync(fileURLToPath(url), "utf8").split("\n");
+  lines.set(url, file);
+  const name = file.slice(0, lineNumber + 1).findLast((line) => line.startsWith("//! src/")) ?? "";
+  return /^\/\/! src\/([^/]+)/.exec(name)?.[1] ?? "(bundle)";
 }

@@ -2,14 +2,15 @@
 // its own. Prints the slope of heap and resident memory after the warm-up with its error, what was left open, and
 // what was lost. SOAK_SECONDS (600), SOAK_RATE (50), SOAK_SAMPLES (a file for the samples). Exits 1 when something was
 // lost, left open or unhandled, or when the slope of the heap is above 1 MiB/h or too noisy to tell.
-// Needs the build, and Node's --expose-gc.
+// Needs Node's --expose-gc.
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
+import "../../scripts/sources.mjs";
 import type * as DaemonModule from "../../src/compose/daemon.js";
 import type * as LoadModule from "../../src/config/load.js";
 import type * as EmulatorModule from "../../src/emulator/emulator.js";
@@ -43,13 +44,13 @@ type Told =
 if (process.send) await serveEmulator();
 else process.exitCode = await soakedWith(fork(fileURLToPath(import.meta.url)));
 
-/** The built program's own modules: this file runs without a compiler. */
-function built<Module>(path: string): Promise<Module> {
-  return import(pathToFileURL(fileURLToPath(new URL(`../../dist/${path}`, import.meta.url))).href) as Promise<Module>;
+/** The program's own modules. */
+function ours<Module>(path: string): Promise<Module> {
+  return import(new URL(`../../src/${path}`, import.meta.url).href) as Promise<Module>;
 }
 
 async function serveEmulator(): Promise<void> {
-  const { startEmulator } = await built<typeof EmulatorModule>("emulator/emulator.js");
+  const { startEmulator } = await ours<typeof EmulatorModule>("emulator/emulator.ts");
   const emulator = await startEmulator({ seed: 1, settings: { redeliveryMs: 2_000, keepEnded: 2_000 } });
   emulator.addActionType({ ...actionType, regions: ["us-east-1"] });
   for (const kind of ["throttle", "internal-error", "reset", "lost-answer", "html"] as const) {
@@ -171,11 +172,11 @@ async function startDaemon(folder: string, emulator: Extract<Told, { type: "list
   process.env["AWS_SECRET_ACCESS_KEY"] = "soak";
   process.env["AWS_EC2_METADATA_DISABLED"] = "true";
   const [{ loadConfig }, { Daemon }, { systemClock }, { createLog }, { Masker }] = await Promise.all([
-    built<typeof LoadModule>("config/load.js"),
-    built<typeof DaemonModule>("daemon.js"),
-    built<typeof ClockModule>("std/clock.js"),
-    built<typeof LogModule>("std/log.js"),
-    built<typeof MaskingModule>("std/masking.js"),
+    ours<typeof LoadModule>("config/load.ts"),
+    ours<typeof DaemonModule>("compose/daemon.ts"),
+    ours<typeof ClockModule>("std/clock.ts"),
+    ours<typeof LogModule>("std/log.ts"),
+    ours<typeof MaskingModule>("std/masking.ts"),
   ]);
   const { config } = await loadConfig({ files: [path], environment: {}, directory: folder, overrides: [] });
   const masker = new Masker();

@@ -197,9 +197,10 @@ export const read: [string, string] = [configuration.title, manifest.version];
 
 it("on an older Node says what to do, and loads nothing that needs a newer one", () => {
   const older = 'Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.20.2" } })';
-  const broken = join(project, "node_modules/partnerd/dist/cli/cli.js");
-  writeFileSync(broken, "a syntax that this Node does not know");
-  const program = join(project, "node_modules/partnerd/dist/main.js");
+  const own = join(project, "node_modules/partnerd");
+  const others = packed.files.filter((name) => /^dist\/.*\.js$/.test(name) && name !== "dist/main.js");
+  for (const name of others) writeFileSync(join(own, name), "a syntax that this Node does not know");
+  const program = join(own, "dist/main.js");
   const { code, out, err } = run(process.execPath, "--import", `data:text/javascript,${older}`, program, "version");
   expect([code, out]).toEqual([1, ""]);
   expect(err).toMatch(/needs Node 22\.13 or newer, and .* is 20\.20\.2\. .*\n- .*npm install node@24/s);

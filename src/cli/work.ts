@@ -7,6 +7,7 @@ import type { WorkerEvent } from "../engine/events.js";
 import { placeText } from "../job/job.js";
 import { systemClock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
+import { limitHeapGrowth } from "../std/heap-growth.js";
 import { createLog, type Log, type RootLog } from "../std/log.js";
 import { openLogOutput } from "../std/log-output.js";
 import { Masker } from "../std/masking.js";
@@ -119,13 +120,23 @@ async function wired(
   log.info("starting", { version: ownVersion(), node: process.versions.node }, "partnerd is starting");
   const { readyWaitMs } = config.systemd;
   const systemd = new SystemdReports({ environment, pid: process.pid, clock: systemClock, log, readyWaitMs });
-  const readers = [...observers, (event: WorkerEvent) => systemd.observe(event)];
+  const readers = [...observers, (event: WorkerEvent) => systemd.observe(event), atFirstPoll(limitHeapGrowth)];
   const { onLedger } = starting;
   const building = built({ config, log, masker, clock: systemClock, environment, observers: readers, onLedger });
   const daemon = await Promise.race([building, starting.stopped]);
   if (typeof daemon !== "number") return attended(options, { log, daemon, systemd, starting }, work);
   starting.close();
   return daemon;
+}
+
+/** Calls once, when the first poll is over: what a start loads is loaded. */
+function atFirstPoll(act: () => void): (event: WorkerEvent) => void {
+  let isDone = false;
+  return ({ type }) => {
+    if (isDone || (type !== "poll-finished" && type !== "poll-failed")) return;
+    isDone = true;
+    act();
+  };
 }
 
 /** A daemon that was built, and what runs beside it. */

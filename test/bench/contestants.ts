@@ -165,7 +165,6 @@ export function startDaemon(options: DaemonOptions): Contestant {
     process.execPath,
     [
       "--max-semi-space-size=16",
-      "--heap-growing-percent=70",
       ...profiling(options.profiles),
       ...probeFlags,
       join(here, "../../dist/main.js"),

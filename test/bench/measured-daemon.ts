@@ -54,7 +54,7 @@ export class MeasuredDaemon {
     const noop = 'export const handler = async () => ({ kind: "succeeded" });\n';
     const files = { "noop.mjs": noop, "partnerd.json": JSON.stringify(config), ...options.files };
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text, { mode: 0o600 });
-    const { flags = ["--max-semi-space-size=16", "--heap-growing-percent=70"] } = options;
+    const { flags = ["--max-semi-space-size=16"] } = options;
     const child = spawn(process.execPath, [...flags, ...probeFlags, main, "run", "-c", "partnerd.json"], {
       cwd: folder,
       env: {

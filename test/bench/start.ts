@@ -33,7 +33,7 @@ export async function run({ rounds, seconds, isSmoke }: BenchOptions): Promise<r
   await new Promise<void>((resolve) => health.listen(0, "127.0.0.1", resolve));
   try {
     const path = writeConfig(folder, endpoint.url, (health.address() as AddressInfo).port);
-    const daemon = ["--max-semi-space-size=16", "--heap-growing-percent=70", main, "run", "-c", path];
+    const daemon = ["--max-semi-space-size=16", main, "run", "-c", path];
     const starts = {
       bare: () => firstPoll(endpoint, [join(here, "bare.mjs"), endpoint.url]),
       daemon: () => firstPoll(endpoint, [...daemon, "--set", "admin.port=0"]),

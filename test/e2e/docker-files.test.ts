@@ -37,12 +37,7 @@ describe("Dockerfile", () => {
     expect(finalStage).toMatch(/^USER [1-9]\d*:[1-9]\d*$/m);
     expect(finalStage).toMatch(/^STOPSIGNAL SIGTERM$/m);
     const entry = /^ENTRYPOINT (\[.*\])$/m.exec(finalStage ?? "")?.[1] ?? "";
-    expect(JSON.parse(entry)).toEqual([
-      "node",
-      "--max-semi-space-size=16",
-      "--heap-growing-percent=70",
-      "/app/dist/main.js",
-    ]);
+    expect(JSON.parse(entry)).toEqual(["node", "--max-semi-space-size=16", "/app/dist/main.js"]);
     expect(finalStage).toMatch(/^CMD \["run"\]$/m);
     const check = /^HEALTHCHECK .*CMD (\[.*\])$/m.exec(finalStage ?? "")?.[1] ?? "";
     expect(JSON.parse(check)).toEqual(healthcheck);

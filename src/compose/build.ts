@@ -1,6 +1,7 @@
 // Builds each part that a configuration asks for, loading only what it names; the one place that knows every
 // implementation. Opens in order and, when one part cannot be opened, closes the earlier ones.
 
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ArtifactStore } from "../artifacts/artifacts.js";
 import type { GatewaySettings, Gateways } from "../codepipeline/gateways.js";
 import type { SecretMarks } from "../codepipeline/secret-marks.js";
@@ -45,7 +46,10 @@ const secretsUnknown =
   "could not ask which properties the action types mark as secret; masking those that secretProperties names or that " +
   "look secret (partnerd iam-policy --doctor allows to ask)";
 
-/** Builds all of them. Throws the error of the first that cannot be built. */
+/**
+ * Builds all of them, at the same time: most of it is waiting for threads that begin and for the disk. Throws the error
+ * of the first that cannot be built, once the others are closed.
+ */
 export async function buildParts(
   options: PartsOptions,
   observe: Observe,
@@ -56,45 +60,36 @@ export async function buildParts(
   try {
     const releaseToken = masker.keep(config.admin.token ? [config.admin.token.reveal()] : []);
     closing.push({ name: "admin token", close: releaseToken });
-    const tokens = new MaskedTokens({
-      source: await tokensOf(options),
-      keepSecrets: (values) => masker.keep(values),
-      ...(readers.onLookup ? { onLookup: readers.onLookup } : {}),
-    });
-    closing.push({ name: "client tokens", close: () => tokens.close() });
-    const ledger = await ledgerOf(options, readers);
-    closing.push({ name: "ledger", close: () => ledger.close() });
-    options.onLedger?.(ledger);
     const mask = (text: string) => masker.mask(text);
-    const { openArtifacts } = await import("../artifacts/open-artifacts.js");
-    const artifacts = await openArtifacts({ settings: config, clock, log, mask, proxies: proxiesOf(options) });
-    closing.push({ name: "artifact store", close: () => artifacts.close() });
-    const callbacks: Callbacks = new Callbacks({
-      ...callbackLimits,
-      baseUrl: () => built.adminUrl,
-      clock,
-      elsewhere:
-        ledger.promised && (async (jobId) => (await ledger.promised?.(jobId as JobId, built.gateways.places)) ?? []),
-    });
-    const handlers = new SwappableHandlers(await handlersOf(options, callbacks, observe));
-    closing.push({ name: "handlers", close: () => handlers.close() });
-    const gateways = await gatewaysOf({ options, tokens, readers, mask });
-    closing.push({ name: "clients", close: () => gateways.close() });
-    const { SecretMarks } = await import("../codepipeline/secret-marks.js");
-    const secretMarks = new SecretMarks({
-      client: (place) => gateways.client(place),
-      clock,
-      onUnknown: (place, { message }) =>
-        log.info("secret-properties-unknown", { ...place }, `${secretsUnknown}: ${message}`),
-    });
-    closing.push({ name: "secret marks", close: () => secretMarks.close() });
-    const built: BuiltParts = {
+    let built: BuiltParts | undefined;
+    // First what then waits for a thread that begins, then what this thread reads.
+    const ledger = ledgerOf(options, readers);
+    void ledger.then(options.onLedger, () => {});
+    const callbacks = callbacksOf(clock, () => built);
+    const handlers = handlersOf(options, callbacks, observe).then((registry) => new SwappableHandlers(registry));
+    const tokens = maskedTokensOf(options, readers);
+    const artifacts = artifactsOf(options, mask);
+    const calls = callsOf({ options, tokens, readers, mask });
+    const parts = { "client tokens": tokens, ledger, "artifact store": artifacts, handlers, clients: calls };
+    for (const [name, part] of Object.entries<Promise<Closable>>(parts)) {
+      closing.push({
+        name,
+        close: () =>
+          part.then(
+            (each) => each.close(),
+            () => {},
+          ),
+      });
+    }
+    await allOf(Object.values(parts));
+    const { gateways, secretMarks } = await calls;
+    built = {
       gateways,
       secretMarks,
-      tokens,
-      handlers,
-      ledger,
-      artifacts,
+      tokens: await tokens,
+      handlers: await handlers,
+      ledger: await ledger,
+      artifacts: await artifacts,
       callbacks,
       closing,
       adminUrl: undefined,
@@ -104,6 +99,43 @@ export async function buildParts(
     for (const part of closing.toReversed()) await closeQuietly(part, log);
     throw error;
   }
+}
+
+interface Closable {
+  readonly close: () => Promise<void> | void;
+}
+
+/** Waits for all of them. Throws what the first of the list that failed did. */
+async function allOf(openings: readonly Promise<unknown>[]): Promise<void> {
+  for (const result of await Promise.allSettled(openings)) if (result.status === "rejected") throw result.reason;
+}
+
+/** `built` is called once a job runs. */
+function callbacksOf(clock: Clock, built: () => BuiltParts | undefined): Callbacks {
+  return new Callbacks({
+    ...callbackLimits,
+    baseUrl: () => built()?.adminUrl,
+    clock,
+    get elsewhere() {
+      const { ledger, gateways } = built() ?? {};
+      if (!gateways || !ledger?.promised) return undefined;
+      return async (jobId: string) => (await ledger.promised?.(jobId as JobId, gateways.places)) ?? [];
+    },
+  });
+}
+
+async function maskedTokensOf(options: PartsOptions, { onLookup }: PartReaders): Promise<MaskedTokens> {
+  return new MaskedTokens({
+    source: await tokensOf(options),
+    keepSecrets: (values) => options.masker.keep(values),
+    ...(onLookup ? { onLookup } : {}),
+  });
+}
+
+async function artifactsOf(options: PartsOptions, mask: (text: string) => string): Promise<ArtifactStore> {
+  const { config, clock, log } = options;
+  const { openArtifacts } = await import("../artifacts/open-artifacts.js");
+  return openArtifacts({ settings: config, clock, log, mask, proxies: proxiesOf(options) });
 }
 
 /** Builds every configured handler. Throws HandlersError. */
@@ -127,24 +159,47 @@ export function handlersOf(options: PartsOptions, callbacks: Callbacks, observe:
   });
 }
 
-async function gatewaysOf({
+interface Calls {
+  readonly gateways: Gateways;
+  readonly secretMarks: SecretMarks;
+  readonly close: () => Promise<void>;
+}
+
+/** The gateways, and what the same clients are asked about action types. */
+async function callsOf({
   options,
   tokens,
   readers,
   mask,
 }: {
   readonly options: PartsOptions;
-  readonly tokens: ClientTokens;
+  readonly tokens: Promise<ClientTokens>;
   readonly readers: PartReaders;
   readonly mask: (text: string) => string;
-}): Promise<Gateways> {
-  const { config, clock, credentials } = options;
+}): Promise<Calls> {
+  const { config, clock, credentials, log } = options;
   const { onCall } = readers;
-  const { Gateways } = await import("../codepipeline/gateways.js");
+  // AWS's client takes this thread alone for a while: threads that are to begin meanwhile must have been started.
+  await nextTurn();
+  const [{ Gateways }, { SecretMarks }] = await Promise.all([
+    import("../codepipeline/gateways.js"),
+    import("../codepipeline/secret-marks.js"),
+  ]);
   const { endpoint, ...aws } = config.aws;
   const settings = gatewaySettingsOf(config);
   const client = { endpoint, ...aws, mask, credentials, proxies: proxiesOf(options), ...(onCall ? { onCall } : {}) };
-  return new Gateways({ aws: client, tokens, clock }, settings);
+  const gateways = new Gateways({ aws: client, tokens: await tokens, clock }, settings);
+  const secretMarks = new SecretMarks({
+    client: (place) => gateways.client(place),
+    clock,
+    onUnknown: (place, { message }) =>
+      log.info("secret-properties-unknown", { ...place }, `${secretsUnknown}: ${message}`),
+  });
+  const close = async () => {
+    await secretMarks.close();
+    await gateways.close();
+  };
+  return { gateways, secretMarks, close };
 }
 
 /** Which gateways the pollers of a configuration need. */

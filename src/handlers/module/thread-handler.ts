@@ -163,7 +163,8 @@ export class ThreadHandler implements JobHandler {
 
   async #start(): Promise<HandlerThread> {
     const { clock, masker, log, maxMemoryBytes, path, name } = this.#options;
-    await clock.sleep(this.#startNotBeforeMs - clock.monotonic(), this.#closing.signal);
+    const restMs = this.#startNotBeforeMs - clock.monotonic();
+    if (restMs > 0) await clock.sleep(restMs, this.#closing.signal);
     if (this.#closing.signal.aborted) throw new HandlerClosed();
     const id = randomUUID();
     const thread: HandlerThread = new HandlerThread({

@@ -2,7 +2,7 @@
 // Which call is struck was decided in injected-faults.ts. Nothing here outlives its connection.
 import type { ServerResponse } from "node:http";
 import type { ApiAnswer } from "./api-answer.js";
-import { begin, failure, send } from "./api-answer.js";
+import { begin, failure, send, success } from "./api-answer.js";
 import type { FaultView } from "./injected-faults.js";
 import { ApiError } from "./wire.js";
 
@@ -23,7 +23,9 @@ export interface Spoiling {
 
 /** Answers as the fault says; returns the status and error code that went out, status 0 for none. */
 export function sabotage(spoiling: Spoiling): { readonly status: number; readonly code?: string } {
-  const { fault, response, answer, nowMs } = spoiling;
+  const { fault, response, answer, callId, nowMs } = spoiling;
+  // What CodePipeline says, however odd, has its request id.
+  const given = answer ?? success(callId, undefined);
   switch (fault.kind) {
     case "throttle":
     case "internal-error":
@@ -43,11 +45,11 @@ export function sabotage(spoiling: Spoiling): { readonly status: number; readonl
     case "html":
       return show(spoiling, { status: fault.status ?? 502, headers: { "content-type": "text/html" }, body: page });
     case "malformed-json":
-      return show(spoiling, { ...(answer ?? empty), body: `${(answer?.body ?? "{").slice(0, -1)},"` });
+      return show(spoiling, { ...given, body: `${(answer?.body ?? "{").slice(0, -1)},"` });
     case "null-members":
-      return show(spoiling, changed(answer, fault, "null"));
+      return show(spoiling, changed(given, fault, "null"));
     case "missing-members":
-      return show(spoiling, changed(answer, fault, "missing"));
+      return show(spoiling, changed(given, fault, "missing"));
     case "endless-body":
       runOn(response);
       return { status: 200 };
@@ -61,12 +63,11 @@ export function sabotage(spoiling: Spoiling): { readonly status: number; readonl
     case "refuse-connections":
       // These do not spoil an answer of the job API: job-api.ts waits, shifts the date; the server stops listening;
       // bodies of S3 are spoilt in s3/sending.ts.
-      send(response, answer ?? empty, nowMs);
-      return { status: (answer ?? empty).status };
+      send(response, given, nowMs);
+      return { status: given.status };
   }
 }
 
-const empty: ApiAnswer = { status: 200, headers: {}, body: "" };
 const page = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n";
 
 function refuse(spoiling: Spoiling): { status: number; code: string } {
@@ -92,16 +93,17 @@ function show(spoiling: Spoiling, answer: ApiAnswer): { status: number } {
 }
 
 /** Half the body, then a reset; an empty body loses a byte that was promised. */
-function cutShort({ response, answer, nowMs }: Spoiling): { status: number } {
-  const whole = answer?.body || " ";
-  begin(response, { ...(answer ?? empty), body: whole }, nowMs);
+function cutShort({ response, answer, callId, nowMs }: Spoiling): { status: number } {
+  const given = answer ?? success(callId, undefined);
+  const whole = given.body || " ";
+  begin(response, { ...given, body: whole }, nowMs);
   response.write(whole.slice(0, Math.floor(whole.length / 2)) || "", () => response.socket?.resetAndDestroy());
   if (whole.length < 2) response.flushHeaders();
-  return { status: (answer ?? empty).status };
+  return { status: given.status };
 }
 
-function changed(answer: ApiAnswer | undefined, fault: FaultView, how: "null" | "missing"): ApiAnswer {
-  if (!answer?.document) return answer ?? empty;
+function changed(answer: ApiAnswer, fault: FaultView, how: "null" | "missing"): ApiAnswer {
+  if (!answer.document) return answer;
   const names = new Set(fault.members ?? Object.keys(answer.document));
   return { ...answer, body: JSON.stringify(without(answer.document, names, how)) };
 }

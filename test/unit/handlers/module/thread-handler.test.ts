@@ -287,7 +287,8 @@ describe("what a handler prints", () => {
     const { call, outcome } = start(what);
     await (what.startsWith("prints") ? call.log.logged("handler-output-truncated") : call.log.has("again"));
     expect(await untilEnded(outcome, clock)).toMatchObject({ type: "SystemUnavailable" });
-    expect(call.log.lines.length).toBeLessThanOrEqual(110_000);
+    // One of them says that there were more.
+    expect(call.log.lines.length).toBeLessThanOrEqual(110_001);
   });
 
   it("after its job has ended is not shown: its secrets could not be masked any more", async () => {

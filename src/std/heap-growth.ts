@@ -1,9 +1,9 @@
-// How far the heap may grow between two collections. V8 lets it become twice what lives; 70 % more instead takes a quarter
+// How far the heap may grow between two collections. V8 lets it become twice what lives; 40 % more instead takes a quarter
 // less memory at full load, for a twentieth more CPU (docs/performance.md).
 import { setFlagsFromString } from "node:v8";
 
 const flag = "--heap-growing-percent";
-const percent = 70;
+const percent = 40;
 
 /**
  * Limits it from now on, unless Node was started with a limit. Not by the command line: with that flag V8 takes none of

@@ -25,7 +25,7 @@ const allParts: Readonly<Record<string, Part>> = {
   idle: { seconds: 85 },
   start: { seconds: 40 },
   memory: { seconds: 75 },
-  scale: { seconds: 180 },
+  scale: { seconds: 240 },
   artifacts: { seconds: 600, isExtra: true },
   ledger: { seconds: 600, isExtra: true },
   console: { seconds: 600, isExtra: true },

@@ -54,9 +54,12 @@ interface Measured {
   readonly pollsPerJob: number;
 }
 
-/** BENCH_SCALE_JOBS: how many jobs each cell runs in a round (2,000). BENCH_SCALE: only cells that hold this text. */
+/**
+ * BENCH_SCALE_JOBS: how many jobs each cell runs in a round (5,000), after half as many: the first thousands cost most, since
+ * the compiler is busy. BENCH_SCALE: only cells that hold this text.
+ */
 export async function run({ rounds, seconds, isSmoke }: BenchOptions): Promise<readonly BenchLine[]> {
-  const jobs = isSmoke ? 200 : Number(process.env["BENCH_SCALE_JOBS"] ?? 2_000);
+  const jobs = isSmoke ? 200 : Number(process.env["BENCH_SCALE_JOBS"] ?? 5_000);
   const asked = process.env["BENCH_SCALE"] ?? "";
   const wanted = cells.filter(({ name, rows = 0 }) => (!isSmoke || rows < 100_000) && name.includes(asked));
   const measured = new Map<string, Measured[]>();

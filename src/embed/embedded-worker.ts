@@ -1,5 +1,6 @@
 // The worker behind createWorker: a configuration becomes a daemon, as in cli/work.ts, but without signals, exit codes and
 // a standard output. Whatever happens, after `stop` nothing of it runs.
+import { loadParts } from "../compose/build.js";
 import { Daemon } from "../compose/daemon.js";
 import { type LoadOptions, loadConfig } from "../config/load.js";
 import { ConfigError, describeMistake } from "../config/mistakes.js";
@@ -151,7 +152,7 @@ class EmbeddedWorker implements PartnerdWorker {
   async #start(): Promise<void> {
     if (this.#stopping) throw new WorkerStartError("the worker was stopped; create another one");
     try {
-      this.#building = Daemon.build(this.#options);
+      this.#building = loadParts().then(() => Daemon.build(this.#options));
       this.#daemon = await this.#building;
       const { worker } = this.#daemon;
       // However it ends, everything is closed.

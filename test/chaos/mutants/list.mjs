@@ -263,8 +263,8 @@ export const mutants = [
   {
     name: "a request is followed with the credentials of before",
     file: "src/codepipeline/pattern-calls.ts",
-    find: "known?.credentials !== credentials || ",
-    replace: "",
+    find: "known?.credentials === credentials && known.pattern",
+    replace: "known?.pattern",
     tests: [patternCalls],
   },
   {
@@ -291,7 +291,7 @@ export const mutants = [
   {
     name: "calls that follow another do not correct the clock",
     file: "src/codepipeline/pattern-calls.ts",
-    find: "config.httpAuthSchemes[0]?.signer.successHandler?.(response as never, sent);",
+    find: "config.httpAuthSchemes[0]?.signer.successHandler?.(response as never, { config, _requestSentAt: sentMs });",
     replace: "",
     tests: [patternCalls],
   },
@@ -305,7 +305,7 @@ export const mutants = [
   {
     name: "never makes a new client when its credentials are refused",
     file: "src/codepipeline/client.ts",
-    find: `if (faultNameOf(failure, operationOf(command)).kind === "denied") this.#renew();`,
+    find: `if (faultNameOf(failure, operationOf(asked)).kind === "denied") this.#renew();`,
     replace: "",
     tests: ["test/integration/refused.test.ts"],
   },

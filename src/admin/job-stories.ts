@@ -1,6 +1,5 @@
 // Keeps the stories of the jobs that run and of the last that ended: a fold over the engine's events and the log's
 // finished lines, bounded in everything. It decides nothing, and all of it goes with the process.
-
 import type { WorkerEvent } from "../engine/events.js";
 import { actionTypeName, type JobKey, jobKeyName } from "../job/job.js";
 import type { JobState } from "../job/lifecycle.js";

@@ -1,6 +1,5 @@
 // Makes workspaces, and owns what they share: the connections to S3, the threads that unpack and pack, the look at the
 // disk. Loads nothing of it before the first job needs it.
-
 import type { Job } from "../job/job.js";
 import { machineFault, shortageWait } from "../job/worker-fault.js";
 import type { Clock } from "../std/clock.js";

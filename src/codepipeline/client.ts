@@ -117,8 +117,8 @@ export class RegionClient {
   }
 
   /**
-   * The answer; whoever reads it checks what it holds. Rejects with CallFailed, whose cause is whatever the SDK threw, its message masked; CallAborted
-   * as soon as the signal aborts, or CallTimeout: the request itself is ended in both cases.
+   * The answer; whoever reads it checks what it holds. Rejects with CallFailed, whose cause is whatever the SDK threw, its
+   * message masked; CallAborted as soon as the signal aborts, or CallTimeout: the request itself is ended in both cases.
    */
   send<Output>(asked: Asked, signal: AbortSignal): Promise<Output> {
     return new Promise<Output>((resolve, reject) => {

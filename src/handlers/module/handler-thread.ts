@@ -1,6 +1,5 @@
 // One thread of a module handler, seen from the daemon: starts it, hands it jobs, answers what they ask for, logs what
 // they print, and ends it when it dies, hangs, needs too much memory or is no longer needed.
-
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from "node:worker_threads";
 import { messageOf } from "../../job/failure.js";
 import type { Clock } from "../../std/clock.js";

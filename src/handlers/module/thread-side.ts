@@ -1,6 +1,5 @@
 // The far side of a handler's thread: loads the partner's module, runs its function on the jobs that the daemon sends,
 // and sends back whatever comes of it. It knows no ledger, no engine and no secret but what a job's configuration holds.
-
 import { AsyncLocalStorage } from "node:async_hooks";
 import { type MessagePort, workerData } from "node:worker_threads";
 import { cut } from "../../job/limits.js";

@@ -1,6 +1,5 @@
 // The jobs whose rows may be under the name of this replica, in its memory: registered before a take is sent, forgotten
 // once the row cannot be ours. What follows from what is in job/lease.ts.
-
 import { type JobKey, jobKeyName } from "../../job/job.js";
 import { type LeaseEventType, type LeaseState, leaseAfter, mayBeOurRow, mayWork } from "../../job/lease.js";
 import { isOwed, type JobEvent, type JobState } from "../../job/lifecycle.js";

@@ -191,11 +191,9 @@ class Call implements HandlerCall {
   }
 
   async awaitCallback({ tokenHash }: { readonly tokenHash: string }): Promise<void> {
-    // Wall time, as it stands now: the next process has no other.
-    const deadlineMs = this.deadline.wallMs();
-    await this.#flight.note({ type: "callback-awaited", tokenHash, deadlineMs });
+    await this.#flight.note({ type: "callback-awaited", tokenHash, deadline: this.deadline });
     this.#flight.callback = { tokenHash };
-    this.#context.emit({ type: "callback-awaited", key: this.#flight.key, untilMs: deadlineMs });
+    this.#context.emit({ type: "callback-awaited", key: this.#flight.key, untilMs: this.deadline.wallMs() });
   }
 }
 

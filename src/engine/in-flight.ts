@@ -34,7 +34,6 @@ export interface JobInFlightOptions {
   readonly polledAtMs: number;
   /** What the ledger has of it from a previous process or another replica; absent: a poll brought it. */
   readonly found?: UnfinishedJob;
-  readonly deadline?: Deadline | undefined;
 }
 
 export class JobInFlight {
@@ -87,7 +86,7 @@ export class JobInFlight {
   #recorded: PromiseWithResolvers<void> | undefined;
   #isEnded = false;
 
-  constructor({ config, lease, slot, ledger, emit, polledAtMs, found, deadline }: JobInFlightOptions) {
+  constructor({ config, lease, slot, ledger, emit, polledAtMs, found }: JobInFlightOptions) {
     this.key = lease.key;
     this.client = lease.key.clientId;
     this.config = config;
@@ -97,7 +96,7 @@ export class JobInFlight {
     this.isRecovered = found !== undefined;
     this.owed = found?.outcome;
     this.callback = found?.callback;
-    this.deadline = deadline;
+    this.deadline = found?.callback?.deadline;
     this.#ledger = ledger;
     this.#emit = emit;
     this.#state = lease.state;

@@ -5,7 +5,6 @@ import { type JobKey, jobKeyName, nonceOffered, type PolledJob } from "../job/jo
 import { isOwed, isTaken, type JobState } from "../job/lifecycle.js";
 import { failed } from "../job/outcome.js";
 import { type HandedOffer, LedgerError, type UnfinishedJob } from "../ledger/ledger.js";
-import { Deadline } from "../std/deadline.js";
 import { clearDoubt } from "./claiming.js";
 import type { EngineContext } from "./context.js";
 import { drop, leave, staysOurs } from "./ending.js";
@@ -115,11 +114,10 @@ export class Runner {
   resume(found: UnfinishedJob, config: PollerConfig): JobInFlight {
     const { emit, deps } = this.#context;
     const { clock, ledger } = deps;
-    const { lease, takenAtMs, callback } = found;
+    const { lease, takenAtMs } = found;
     const slot = this.#slots.forJob(pollerKey(config));
-    const deadline = callback && Deadline.at(clock, callback.deadlineMs);
     const polledAtMs = clock.monotonic();
-    const flight = new JobInFlight({ config, lease, slot, ledger, emit, polledAtMs, found, deadline });
+    const flight = new JobInFlight({ config, lease, slot, ledger, emit, polledAtMs, found });
     this.#context.turns.recovered(flight);
     emit({ type: "job-recovered", key: flight.key, state: flight.state, ageMs: clock.now() - takenAtMs });
     this.#go(flight);

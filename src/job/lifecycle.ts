@@ -57,6 +57,14 @@ export type LostReason =
   /** CodePipeline denied every attempt (credentials or permissions); it was not acknowledged, and is offered again. */
   | "denied";
 
+/** When the work on a job has to end; no wall time, which would move with every step of the clock. */
+export interface JobDeadline {
+  /** In ms; never below 0. */
+  leftMs(): number;
+  /** As the wall clock stands now, in ms since the epoch. */
+  wallMs(): number;
+}
+
 export type JobEvent =
   /** The details arrived, from `GetThirdPartyJobDetails` or with the poll. */
   | { readonly type: "details-received" }
@@ -67,7 +75,7 @@ export type JobEvent =
   /** A presumed job was acknowledged again, and answered `InProgress`. */
   | { readonly type: "claim-confirmed" }
   /** A service answered 202 and will call back. Of its token only the hash is kept. */
-  | { readonly type: "callback-awaited"; readonly tokenHash: string; readonly deadlineMs: number }
+  | { readonly type: "callback-awaited"; readonly tokenHash: string; readonly deadline: JobDeadline }
   /** The outcome is fixed; from here on it is owed. */
   | { readonly type: "outcome-settled"; readonly outcome: Outcome }
   /** CodePipeline has the result: it accepted it now, or an earlier attempt of ours whose answer was lost. */

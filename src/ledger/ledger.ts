@@ -4,7 +4,7 @@ import type { Claim } from "../job/claim.js";
 import type { HistoryPage, HistorySearch } from "../job/ended.js";
 import type { FleetJobPage, FleetPause, ReplicaNote, SeenFleet } from "../job/fleet.js";
 import type { JobId, JobKey, Nonce, Place } from "../job/job.js";
-import type { JobEvent, JobState } from "../job/lifecycle.js";
+import type { JobDeadline, JobEvent, JobState } from "../job/lifecycle.js";
 import type { Outcome } from "../job/outcome.js";
 
 export interface Ledger {
@@ -132,6 +132,15 @@ export interface FoundJob {
   readonly hasCallback: boolean;
 }
 
+/**
+ * What was promised to a service that answered 202: what its token must hash to, and until when it may call. How the
+ * time is stored is each store's own affair.
+ */
+export interface CallbackPromise {
+  readonly tokenHash: string;
+  readonly deadline: JobDeadline;
+}
+
 /** A job as an earlier process left it. */
 export interface UnfinishedJob {
   readonly lease: Lease;
@@ -141,8 +150,8 @@ export interface UnfinishedJob {
   readonly claim: Claim;
   /** The outcome that is owed, if it was fixed. */
   readonly outcome?: Outcome;
-  /** Set when a service answered 202: what the caller's token must hash to, and until when it may call. */
-  readonly callback?: { readonly tokenHash: string; readonly deadlineMs: number };
+  /** Set when a service answered 202. */
+  readonly callback?: CallbackPromise;
 }
 
 /** The ledger cannot be read or written. The message says why and what to do. */

@@ -45,7 +45,7 @@ export function listedJob(key: JobKey, record: JobRecord, heldBy?: JobHolder): L
     sinceMs,
     takenAtMs,
     standing: standingOf(state, callback !== undefined),
-    ...(callback === undefined ? {} : { callbackDeadlineMs: callback.deadlineMs }),
+    ...(callback === undefined ? {} : { callbackDeadlineMs: callback.deadline.wallMs() }),
     ...(outcome === undefined ? {} : { outcome: outcome.kind, owed: outcome }),
     ...(heldBy === undefined ? {} : { heldBy }),
   };

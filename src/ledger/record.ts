@@ -5,7 +5,7 @@ import type { EndedKind, JobStep } from "../job/ended.js";
 import type { JobEnd } from "../job/job-end.js";
 import { isOwed, type JobEvent, type JobState, type LostReason, transition } from "../job/lifecycle.js";
 import type { Outcome } from "../job/outcome.js";
-import type { Lease, UnfinishedJob } from "./ledger.js";
+import type { CallbackPromise, Lease, UnfinishedJob } from "./ledger.js";
 
 /** One job as a ledger holds it; times in ms since the epoch. Never changed in place. */
 export interface JobRecord {
@@ -19,7 +19,7 @@ export interface JobRecord {
   /** The outcome that is owed; gone once it is accepted. */
   readonly outcome?: Outcome;
   /** The promise made to a service that answered 202; gone once the outcome is fixed. */
-  readonly callback?: { readonly tokenHash: string; readonly deadlineMs: number };
+  readonly callback?: CallbackPromise;
   /** Why the job was dropped. */
   readonly lostReason?: LostReason;
   /** Its states so far; absent: an earlier process knew them. Not stored before the job has ended. */
@@ -48,7 +48,7 @@ export function recordAfter(record: JobRecord, event: JobEvent, nowMs: number): 
     case "claim-confirmed":
       return { ...record, claim: { is: "ours" } };
     case "callback-awaited":
-      return { ...kept, callback: { tokenHash: event.tokenHash, deadlineMs: event.deadlineMs } };
+      return { ...kept, callback: { tokenHash: event.tokenHash, deadline: event.deadline } };
     case "outcome-settled":
       return { ...kept, outcome: event.outcome };
     case "job-lost": {

@@ -7,9 +7,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { AccountName, ActionType, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
 import { type JobEvent, type JobState, type LostReason, transition } from "../../src/job/lifecycle.js";
 import { failed, succeeded } from "../../src/job/outcome.js";
-import type { Ledger } from "../../src/ledger/ledger.js";
+import type { Ledger, UnfinishedJob } from "../../src/ledger/ledger.js";
 import { MemoryLedger } from "../../src/ledger/memory.js";
 import { SqliteLedger } from "../../src/ledger/sqlite/sqlite-ledger.js";
+import { systemClock } from "../../src/std/clock.js";
+import { Deadline } from "../../src/std/deadline.js";
 import { type Dynamo, startDynamo, startMotoDynamo } from "../support/dynamo.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { hasMoto } from "../support/moto.js";
@@ -337,22 +339,26 @@ describe.each(implementations)("the $name ledger", ({ open, isUnbounded = false,
     expect(await ledger.lease(key())).toBeUndefined();
   });
 
-  it("keeps what is known of the claim and the promise made to a service", async () => {
-    const { ledger } = await start();
-    const callback = { tokenHash: "a".repeat(64), deadlineMs: 1_800_000_000_000 };
+  it("keeps what is known of the claim and the promise made to a service, however the wall clock steps", async () => {
+    const { ledger, clock } = await start();
+    const tokenHash = "a".repeat(64);
+    const told = ({ claim, callback }: UnfinishedJob) => [claim, callback?.tokenHash, callback?.deadline.leftMs()];
     const lease = await leased(ledger, key(), [
       ...upTo.acknowledging,
       { type: "acknowledge-sent", nonce: "4" as Nonce },
       { type: "acknowledge-accepted", claim: "presumed" },
-      { type: "callback-awaited", ...callback },
+      { type: "callback-awaited", tokenHash, deadline: Deadline.in(clock, 600_000) },
     ]);
+    clock.step(3_600_000);
     await ledger.release(lease);
     const [found] = await ledger.unfinished();
-    expect(found).toMatchObject({ claim: { is: "presumed" }, callback });
-    if (!found) return;
+    if (!found) throw new Error("nothing is owed");
+    expect(told(found)).toEqual([{ is: "presumed" }, tokenHash, 600_000]);
+    clock.step(-7_200_000);
     await ledger.record(found.lease, { type: "claim-confirmed" });
+    clock.step(10_800_000);
     await ledger.release(found.lease);
-    expect(await ledger.unfinished()).toMatchObject([{ claim: { is: "ours" }, callback }]);
+    expect((await ledger.unfinished()).map(told)).toEqual([[{ is: "ours" }, tokenHash, 600_000]]);
   });
 
   it("gives an owed outcome back word for word", async () => {
@@ -442,7 +448,7 @@ describe.each(implementations)("the $name ledger", ({ open, isUnbounded = false,
 const anyEvent: fc.Arbitrary<JobEvent> = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom<JobEvent>(...upTo.reported) },
   fc.constantFrom<JobEvent>(
-    { type: "callback-awaited", tokenHash: "f".repeat(64), deadlineMs: 1 },
+    { type: "callback-awaited", tokenHash: "f".repeat(64), deadline: Deadline.in(systemClock, 1) },
     { type: "job-lost", reason: "over" },
     { type: "job-lost", reason: "gone" },
     { type: "acknowledge-sent", nonce: "9" as Nonce },

@@ -11,6 +11,8 @@ import type { Settings } from "../../src/emulator/emulator-settings.js";
 import type { ActionType, ClientId, JobId, JobKey, Nonce, Region } from "../../src/job/job.js";
 import type { JobEvent } from "../../src/job/lifecycle.js";
 import { failed, succeeded } from "../../src/job/outcome.js";
+import { systemClock } from "../../src/std/clock.js";
+import { Deadline } from "../../src/std/deadline.js";
 import { call } from "../support/emulator-client.js";
 import { moduleHandler } from "../support/module-handler.js";
 import {
@@ -343,7 +345,7 @@ it("tells a service that calls back while the details of its job cannot be had t
   const dead = await DeadDaemon.make();
   const token = "token-that-the-service-was-given";
   const tokenHash = createHash("sha256").update(token).digest("hex");
-  const promise = { type: "callback-awaited", tokenHash, deadlineMs: Date.now() + 60_000 } as const;
+  const promise = { type: "callback-awaited", tokenHash, deadline: Deadline.in(systemClock, 60_000) } as const;
   const { id } = await dead.leave(thirdParty, "running", [promise]);
   const { remove } = dead.emulator.fault({ kind: "unavailable", operations: ["GetThirdPartyJobDetails"] });
   await using rig = await dead.rig({
@@ -377,7 +379,7 @@ it("listens for a callback though others have its slot by now: the service's wor
   const dead = await DeadDaemon.make();
   const token = "the-token-that-the-service-was-given";
   const tokenHash = createHash("sha256").update(token).digest("hex");
-  const promise = { type: "callback-awaited", tokenHash, deadlineMs: Date.now() + 60_000 } as const;
+  const promise = { type: "callback-awaited", tokenHash, deadline: Deadline.in(systemClock, 60_000) } as const;
   const { id } = await dead.leave(thirdParty, "running", [promise]);
   const details = dead.emulator.fault({ kind: "unavailable", operations: ["GetThirdPartyJobDetails"] });
   const gate = new Gate();
@@ -419,7 +421,7 @@ it("goes on waiting for a callback, and takes it over the admin port of the new 
   const dead = await DeadDaemon.make();
   const token = "the-token-that-the-service-was-given";
   const tokenHash = createHash("sha256").update(token).digest("hex");
-  const promise = { type: "callback-awaited", tokenHash, deadlineMs: Date.now() + 60_000 } as const;
+  const promise = { type: "callback-awaited", tokenHash, deadline: Deadline.in(systemClock, 60_000) } as const;
   const { id } = await dead.leave(thirdParty, "running", [promise]);
   await using rig = await dead.rig({
     actionTypes: [{ ...thirdParty, handler: "scan" }],

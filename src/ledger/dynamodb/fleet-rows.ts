@@ -53,7 +53,7 @@ export class FleetRows {
     const { Item: item } = await table.call("GetItem", { Key: rowKey(name), ConsistentRead: true }, signal);
     if (item === undefined) return undefined;
     try {
-      return rowFrom(item, clock.now());
+      return rowFrom(item, clock, "taken");
     } catch (error) {
       // Told once; somebody has to look at it.
       if (!this.#damaged.has(name)) onFault(error instanceof Error ? error.message : String(error));

@@ -90,11 +90,12 @@ export class FleetOperator {
 
   /** The jobs of rows that an index named. */
   async #read(items: readonly Item[], replicas: ReadonlyMap<string, Item>, signal: AbortSignal): Promise<ListedJob[]> {
+    const { clock } = this.#options;
     const names = items.map((item) => text(item, "pk"));
     const jobs: ListedJob[] = [];
     for (let from = 0; from < names.length; from += readTogether) {
       const rows = await Promise.all(names.slice(from, from + readTogether).map((name) => this.#item(name, signal)));
-      jobs.push(...rows.flatMap((item) => (item ? listed(item, replicas) : [])));
+      jobs.push(...rows.flatMap((item) => (item ? listed(item, replicas, clock) : [])));
     }
     return jobs;
   }
@@ -185,7 +186,7 @@ export class FleetOperator {
   async #row(name: string, signal: AbortSignal): Promise<JobRow | undefined> {
     const item = await this.#item(name, signal);
     try {
-      return item && rowFrom(item);
+      return item && rowFrom(item, this.#options.clock, "taken");
     } catch (error) {
       const what = error instanceof Error ? error.message : String(error);
       const fix = "no replica uses it: correct the row in DynamoDB, or delete it to abandon the job";
@@ -199,11 +200,11 @@ export class FleetOperator {
 }
 
 /** The row as it is listed, if it is owed; one that cannot be read hides no other. */
-function listed(item: Item, replicas: ReadonlyMap<string, Item>): readonly ListedJob[] {
+function listed(item: Item, replicas: ReadonlyMap<string, Item>, clock: Clock): readonly ListedJob[] {
   const holder = item["holder"]?.S ?? nobody;
   const heldBy = holder === nobody ? undefined : describe(holder, replicas.get(holder));
   try {
-    const { key, record } = rowFrom(item);
+    const { key, record } = rowFrom(item, clock, "listed");
     return isOwed(record.state) ? [listedJob(key, record, heldBy)] : [];
   } catch {
     return [damagedJob(text(item, "pk"), heldBy)];

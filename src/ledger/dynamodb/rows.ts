@@ -15,8 +15,11 @@ import {
 } from "../../job/job.js";
 import { isOwed, type JobState } from "../../job/lifecycle.js";
 import { outcomeFrom } from "../../job/outcome.js";
+import type { Clock } from "../../std/clock.js";
+import { Deadline } from "../../std/deadline.js";
 import { claimFrom } from "../claim-column.js";
 import { endedFrom, endedJob, endedText } from "../ended-text.js";
+import type { CallbackPromise } from "../ledger.js";
 import { isRemembered, type JobRecord } from "../record.js";
 
 export interface AttributeValue {
@@ -85,10 +88,9 @@ export interface RowTimes {
 
 /** The whole row: every write replaces all of it. */
 export function itemOf(key: JobKey, record: JobRecord, fence: Fence, times: RowTimes): Item {
-  const { state, steps: _, ended: __, ...rest } = record;
+  const { state, steps: _, ended: __, callback, ...rest } = record;
   const ended = times.historyMs > 0 ? endedJob(key, record) : undefined;
   const keptMs = Math.max(unowedKeptMs, ended ? times.historyMs : 0);
-  const callbackLeftMs = record.callback && record.callback.deadlineMs - times.nowMs;
   const { jobId, clientId, actionType } = key;
   // Replicas that know nothing of accounts take it for a Region that is not configured there, and leave the row alone.
   const region = placeName(key);
@@ -99,8 +101,7 @@ export function itemOf(key: JobKey, record: JobRecord, fence: Fence, times: RowT
     turn: { N: String(fence.turn) },
     state: { S: state },
     job: { S: JSON.stringify({ region, jobId, clientId, actionType }) },
-    // How long a service may take yet goes by no clock: the deadline itself is for people, and for older replicas.
-    record: { S: packed(JSON.stringify({ ...rest, callbackLeftMs })) },
+    record: { S: packed(JSON.stringify({ ...rest, ...(callback && storedPromise(callback)) })) },
     // Only what is owed is in the index, and stays until it is not.
     ...(isOwed(state)
       ? { owedBy: { S: fence.holder } }
@@ -115,6 +116,11 @@ export function itemOf(key: JobKey, record: JobRecord, fence: Fence, times: RowT
     // That it is there is the mark; older replicas compare it with their own clock.
     ...(isRemembered(record) ? { recentUntilMs: { N: String(times.nowMs + times.recentMs) } } : {}),
   };
+}
+
+/** How long a service may take yet goes by no clock: the deadline itself is for people, and for older replicas. */
+function storedPromise({ tokenHash, deadline }: CallbackPromise) {
+  return { callback: { tokenHash, deadlineMs: deadline.wallMs() }, callbackLeftMs: deadline.leftMs() };
 }
 
 /** A condition and what it speaks of, as PutItem and DeleteItem take it. */
@@ -170,8 +176,11 @@ function unpacked(value: string): string {
 /** Many times what the longest outcome takes. */
 const unpackedMaxBytes = 8_388_608;
 
-/** A row as it was read; by our clock, where that is given, its deadline. Throws an Error that names the row. */
-export function rowFrom(item: Item, nowMs?: number): JobRow {
+/**
+ * A row as it was read. Whoever takes it over leaves its service the time that was left when it was written; `listed`
+ * has the deadline by its holder's clock, for people. Throws an Error that names the row.
+ */
+export function rowFrom(item: Item, clock: Clock, purpose: "taken" | "listed"): JobRow {
   const job = parsed(item, "job");
   const rest = parsed(item, "record");
   const state = text(item, "state") as JobState;
@@ -186,9 +195,8 @@ export function rowFrom(item: Item, nowMs?: number): JobRow {
   const claim = claimFrom(state, is, nonce);
   if (!claim) throw damaged(item, "record");
   const clientId = job["clientId"];
-  const leftMs = rest["callbackLeftMs"];
-  const deadlineMs = typeof leftMs === "number" && nowMs !== undefined ? nowMs + leftMs : undefined;
-  const callback = callbackFrom(item, rest["callback"], deadlineMs);
+  const leftMs = purpose === "taken" ? rest["callbackLeftMs"] : undefined;
+  const callback = callbackFrom(item, rest["callback"], { clock, leftMs });
   return {
     key: {
       ...placeFrom(String(job["region"])),
@@ -228,13 +236,18 @@ function parsedOrNothing(item: Item, name: string): Readonly<Record<string, unkn
   }
 }
 
-function callbackFrom(item: Item, value: unknown, ownDeadlineMs: number | undefined): JobRecord["callback"] {
+function callbackFrom(
+  item: Item,
+  value: unknown,
+  { clock, leftMs }: { readonly clock: Clock; readonly leftMs: unknown },
+): CallbackPromise | undefined {
   if (value === undefined) return undefined;
   const { tokenHash, deadlineMs = null } = (value ?? {}) as Record<string, unknown>;
   if (typeof tokenHash !== "string") throw damaged(item, "record");
+  if (typeof leftMs === "number") return { tokenHash, deadline: Deadline.in(clock, leftMs) };
   // JSON has no Infinity: it turned into null.
-  const theirsMs = typeof deadlineMs === "number" ? deadlineMs : Number.MAX_SAFE_INTEGER;
-  return { tokenHash, deadlineMs: ownDeadlineMs ?? theirsMs };
+  const wallMs = typeof deadlineMs === "number" ? deadlineMs : Number.MAX_SAFE_INTEGER;
+  return { tokenHash, deadline: Deadline.at(clock, wallMs) };
 }
 
 function parsed(item: Item, name: string): Readonly<Record<string, unknown>> {

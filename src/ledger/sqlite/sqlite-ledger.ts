@@ -222,7 +222,7 @@ export class SqliteLedger implements Ledger {
   #load(contents: StoreContents): void {
     const nowMs = this.#clock.now();
     for (const row of contents.jobs) {
-      const { id, key, record } = jobFrom(row);
+      const { id, key, record } = jobFrom(row, this.#clock);
       this.#nextId = Math.max(this.#nextId, id + 1);
       this.#jobs.restore(new DurableJob(id, key, record));
     }

@@ -12,6 +12,8 @@ import {
 } from "../../job/job.js";
 import { isOwed, type JobState } from "../../job/lifecycle.js";
 import { outcomeFrom } from "../../job/outcome.js";
+import type { Clock } from "../../std/clock.js";
+import { Deadline } from "../../std/deadline.js";
 import { claimFrom } from "../claim-column.js";
 import { endedJob, endedText } from "../ended-text.js";
 import { isRemembered, type JobRecord } from "../record.js";
@@ -115,7 +117,7 @@ function rowOf(id: number, key: JobKey, record: JobRecord): SqliteRow {
     ("nonce" in record.claim && record.claim.nonce) || null,
     record.outcome === undefined ? null : JSON.stringify(record.outcome),
     record.callback?.tokenHash ?? null,
-    record.callback === undefined ? null : whole(record.callback.deadlineMs),
+    record.callback === undefined ? null : whole(record.callback.deadline.wallMs()),
     accountOf(key),
   ];
 }
@@ -126,11 +128,14 @@ function accountOf({ account = defaultAccount }: { readonly account?: string }):
 
 /** A time as the file takes it: one column of type INTEGER must never be what stops a transaction. */
 function whole(ms: number): number {
-  return Number.isFinite(ms) ? Math.round(ms) : Number.MAX_SAFE_INTEGER;
+  return Number.isFinite(ms) ? Math.min(Math.round(ms), Number.MAX_SAFE_INTEGER) : Number.MAX_SAFE_INTEGER;
 }
 
 /** A row as it was read, checked. Throws an Error that names the row. */
-export function jobFrom(row: Readonly<Record<string, unknown>>): { id: number; key: JobKey; record: JobRecord } {
+export function jobFrom(
+  row: Readonly<Record<string, unknown>>,
+  clock: Clock,
+): { id: number; key: JobKey; record: JobRecord } {
   const id = number(row, "id");
   const key: JobKey = {
     ...placeOf({ account: text(row, "account"), region: text(row, "region") }),
@@ -150,9 +155,14 @@ export function jobFrom(row: Readonly<Record<string, unknown>>): { id: number; k
     sinceMs: number(row, "since_ms"),
     claim,
     ...(outcome === undefined ? {} : { outcome: outcomeFrom(parsed(row, outcome), key.actionType.owner) }),
-    ...(tokenHash === undefined ? {} : { callback: { tokenHash, deadlineMs: number(row, "callback_deadline_ms") } }),
+    ...(tokenHash === undefined ? {} : { callback: { tokenHash, deadline: deadlineFrom(row, clock) } }),
   };
   return { id, key, record };
+}
+
+/** Another process wrote it: there is no clock but the wall's that both know. */
+function deadlineFrom(row: Readonly<Record<string, unknown>>, clock: Clock): Deadline {
+  return Deadline.at(clock, number(row, "callback_deadline_ms"));
 }
 
 const owedStates: readonly JobState[] = ["acknowledging", "running", "settled"];

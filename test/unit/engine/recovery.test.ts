@@ -6,6 +6,7 @@ import { Runner } from "../../../src/engine/runner.js";
 import type { HandlerCall, JobHandler } from "../../../src/handlers/handler.js";
 import type { JobId, JobKey, Nonce } from "../../../src/job/job.js";
 import type { FoundJob } from "../../../src/ledger/ledger.js";
+import { Deadline } from "../../../src/std/deadline.js";
 import { flightOver, key, offer } from "../../support/flight.js";
 
 it("asks for a job with the nonce of the offer that came while it waited for a slot", async () => {
@@ -50,8 +51,8 @@ it.each([7_200_000, -7_200_000])(
     await ledger.record(lease, { type: "details-received" });
     await ledger.record(lease, { type: "acknowledge-sent", nonce: "1" as Nonce });
     await ledger.record(lease, { type: "acknowledge-accepted", claim: "ours" });
-    const deadlineMs = clock.now() + 60_000;
-    await ledger.record(lease, { type: "callback-awaited", tokenHash: "00", deadlineMs });
+    const deadline = Deadline.in(clock, 60_000);
+    await ledger.record(lease, { type: "callback-awaited", tokenHash: "00", deadline });
     await ledger.release(lease);
     const resumed = Promise.withResolvers<HandlerCall>();
     const handler: JobHandler = {

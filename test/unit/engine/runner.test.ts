@@ -4,6 +4,8 @@ import { GatewayError, type JobGateway } from "../../../src/codepipeline/gateway
 import { Runner } from "../../../src/engine/runner.js";
 import type { JobId, JobKey } from "../../../src/job/job.js";
 import { LedgerError, type UnfinishedJob } from "../../../src/ledger/ledger.js";
+import { systemClock } from "../../../src/std/clock.js";
+import { Deadline } from "../../../src/std/deadline.js";
 import { settle } from "../../support/fake-clock.js";
 import { flightOver, key, offer } from "../../support/flight.js";
 
@@ -103,7 +105,7 @@ describe("a job of the ledger", () => {
 
   it("awaits its callback from the promise on, while it runs", async () => {
     const { runner, config } = await given({ detailsAgain: () => new Promise(() => {}) });
-    const callback = { tokenHash: "00", deadlineMs: Number.MAX_SAFE_INTEGER };
+    const callback = { tokenHash: "00", deadline: Deadline.in(systemClock, 60_000) };
     runner.resume({ ...found("running"), callback }, config);
     expect([runner.awaitsCallback("job-2"), runner.awaitsCallback("job-3")]).toEqual([true, false]);
   });
@@ -118,7 +120,7 @@ it("asks once more for a job that is presumed ours when it is offered again whil
     },
     detailsAgain: () => new Promise(() => {}),
   });
-  const callback = { tokenHash: "00", deadlineMs: Number.MAX_SAFE_INTEGER };
+  const callback = { tokenHash: "00", deadline: Deadline.in(systemClock, 60_000) };
   runner.resume({ ...found("running"), claim: { is: "presumed" }, callback }, config);
   const slot = (await slots.take(name, 1, context.scopes.poll))?.use();
   if (!slot) throw new Error("no slot");

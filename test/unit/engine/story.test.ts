@@ -11,6 +11,8 @@ import type { Claim } from "../../../src/job/claim.js";
 import type { JobId, JobKey } from "../../../src/job/job.js";
 import type { JobEvent, JobState, LostReason } from "../../../src/job/lifecycle.js";
 import { type Outcome, succeeded } from "../../../src/job/outcome.js";
+import { systemClock } from "../../../src/std/clock.js";
+import { Deadline } from "../../../src/std/deadline.js";
 import { flightOver, key, offer } from "../../support/flight.js";
 
 const scan: JobKey = { ...key, jobId: "job-2" as JobId };
@@ -18,7 +20,7 @@ const path: readonly JobEvent[] = [
   { type: "details-received" },
   { type: "acknowledge-sent", nonce: offer.nonce },
   { type: "acknowledge-accepted", claim: "ours" },
-  { type: "callback-awaited", tokenHash: "00", deadlineMs: Number.MAX_SAFE_INTEGER },
+  { type: "callback-awaited", tokenHash: "00", deadline: Deadline.in(systemClock, 60_000) },
   { type: "outcome-settled", outcome: succeeded({ summary: "long ago" }) },
 ];
 

@@ -3,11 +3,14 @@ import type { Nonce } from "../../../src/job/job.js";
 import type { JobEvent, LostReason } from "../../../src/job/lifecycle.js";
 import { succeeded } from "../../../src/job/outcome.js";
 import { isRemembered, type JobRecord, newRecord, recordAfter } from "../../../src/ledger/record.js";
+import { systemClock } from "../../../src/std/clock.js";
+import { Deadline } from "../../../src/std/deadline.js";
 
+const deadline = Deadline.in(systemClock, 900);
 const detailed: JobEvent = { type: "details-received" };
 const sent: JobEvent = { type: "acknowledge-sent", nonce: "3" as Nonce };
 const accepted: JobEvent = { type: "acknowledge-accepted", claim: "ours" };
-const awaited: JobEvent = { type: "callback-awaited", tokenHash: "abc", deadlineMs: 900 };
+const awaited: JobEvent = { type: "callback-awaited", tokenHash: "abc", deadline };
 const settled: JobEvent = { type: "outcome-settled", outcome: succeeded({ summary: "done" }) };
 const reported: JobEvent = { type: "report-accepted" };
 const claim = { is: "ours" } as const;
@@ -46,7 +49,7 @@ describe("a job's record", () => {
   });
 
   it("keeps the promise to a service while the job runs", () => {
-    const callback = { tokenHash: "abc", deadlineMs: 900 };
+    const callback = { tokenHash: "abc", deadline };
     check([detailed, sent, accepted, awaited], { state: "running", takenAtMs: 100, sinceMs: 103, claim, callback });
   });
 

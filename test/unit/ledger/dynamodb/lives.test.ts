@@ -2,7 +2,9 @@
 // judged by another's clock or by an old answer, and all of that costs little while nothing happens.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { JobEvent } from "../../../../src/job/lifecycle.js";
 import { type Item, rowName } from "../../../../src/ledger/dynamodb/rows.js";
+import { Deadline } from "../../../../src/std/deadline.js";
 import { FakeClock, settle } from "../../../support/fake-clock.js";
 import {
   fault,
@@ -366,10 +368,12 @@ it.each([-3_600_000, 3_600_000])(
     const [ours, theirs] = [new FakeClock(), new FakeClock()];
     theirs.step(offMs);
     const [one, two] = [await new Replica(rows, ours).open(), await new Replica(rows, theirs).open()];
-    const callback = { tokenHash: "f".repeat(64), deadlineMs: ours.now() + 600_000 };
-    await one.release(await leased(one, [...running, { type: "callback-awaited", ...callback }]));
+    const tokenHash = "f".repeat(64);
+    const promised: JobEvent = { type: "callback-awaited", tokenHash, deadline: Deadline.in(ours, 600_000) };
+    await one.release(await leased(one, [...running, promised]));
     const [found] = await two.unfinished();
-    expect(found?.callback).toEqual({ ...callback, deadlineMs: theirs.now() + 600_000 });
+    expect(found?.callback?.tokenHash).toBe(tokenHash);
+    expect(found?.callback?.deadline.leftMs()).toBe(600_000);
   },
 );
 

@@ -5,7 +5,10 @@ import type { AccountName, ClientId, JobId, JobKey, Nonce, Region } from "../../
 import { failed, outcomeFrom, succeeded } from "../../../../src/job/outcome.js";
 import { type Item, itemOf, rowFrom, rowName } from "../../../../src/ledger/dynamodb/rows.js";
 import type { JobRecord } from "../../../../src/ledger/record.js";
+import { Deadline } from "../../../../src/std/deadline.js";
+import { FakeClock } from "../../../support/fake-clock.js";
 
+const clock = new FakeClock();
 const fence = { holder: "replica-1", lease: 4, turn: 2 };
 const times = { nowMs: 1_700_000_000_000, recentMs: 3_600_000, historyMs: 0 };
 const record: JobRecord = { state: "running", takenAtMs: 5, sinceMs: 6, claim: { is: "ours" } };
@@ -19,7 +22,7 @@ describe("a job's row", () => {
   it("comes back as it was, whatever its id", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", minLength: 1, maxLength: 512 }), (jobId) => {
-        const row = rowFrom(itemOf(key(jobId), record, fence, times));
+        const row = rowFrom(itemOf(key(jobId), record, fence, times), clock, "taken");
         expect(row).toEqual({ key: key(jobId), fence, record, isRemembered: false });
       }),
     );
@@ -29,7 +32,7 @@ describe("a job's row", () => {
     const ids = ["job-1", "sha256:a", "\ud800", "eu-west-1/job"];
     const accounts = [undefined, "shop", "blog", "us-east-1"] as (AccountName | undefined)[];
     const keys = ids.flatMap((id) => accounts.map((account) => ({ ...key(id), ...(account ? { account } : {}) })));
-    for (const each of keys) expect(rowFrom(itemOf(each, record, fence, times)).key).toEqual(each);
+    for (const each of keys) expect(rowFrom(itemOf(each, record, fence, times), clock, "taken").key).toEqual(each);
     expect(new Set(keys.map(rowName)).size).toBe(keys.length);
     expect(rowName(key("job-1"))).toBe("eu-west-1/job-1");
   });
@@ -52,9 +55,19 @@ describe("a job's row", () => {
   it("comes back with its outcome and its promise to a service", () => {
     const outcome = failed("ä 💥 \u0000", { type: "ConfigurationError" });
     const owed: JobRecord = { ...record, state: "settled", outcome };
-    expect(rowFrom(itemOf(key("a"), owed, fence, times)).record).toEqual(owed);
-    const waiting: JobRecord = { ...record, callback: { tokenHash: "f".repeat(64), deadlineMs: 9 } };
-    expect(rowFrom(itemOf(key("a"), waiting, fence, times)).record).toEqual(waiting);
+    expect(rowFrom(itemOf(key("a"), owed, fence, times), clock, "taken").record).toEqual(owed);
+    const waiting: JobRecord = { ...record, callback: { tokenHash: "f".repeat(64), deadline: Deadline.in(clock, 9) } };
+    expect(rowFrom(itemOf(key("a"), waiting, fence, times), clock, "taken").record).toEqual(waiting);
+  });
+
+  it("leaves a service what it had when the row was written, and lists the deadline by the clock of its holder", () => {
+    const [holders, others] = [new FakeClock(), new FakeClock()];
+    others.step(3_600_000);
+    const callback = { tokenHash: "f".repeat(64), deadline: Deadline.in(holders, 60_000) };
+    const item = itemOf(key("a"), { ...record, callback }, fence, times);
+    const deadlineOf = (purpose: "taken" | "listed") => rowFrom(item, others, purpose).record.callback?.deadline;
+    expect(deadlineOf("taken")?.leftMs()).toBe(60_000);
+    expect(deadlineOf("listed")?.wallMs()).toBe(holders.now() + 60_000);
   });
 
   it("fits into DynamoDB's 400 KB and comes back word for word, whatever its outcome within the API's limits", () => {
@@ -85,7 +98,7 @@ describe("a job's row", () => {
         const item = itemOf({ ...key("a"), actionType }, owed, fence, times);
         const bytes = Object.entries(item).map(([name, { S, N }]) => Buffer.byteLength(name + (S ?? N ?? "")));
         expect(bytes.reduce((sum, each) => sum + each, 0)).toBeLessThan(400_000);
-        expect(rowFrom(item).record).toEqual(owed);
+        expect(rowFrom(item, clock, "taken").record).toEqual(owed);
       }),
       { numRuns: 25 },
     );
@@ -95,7 +108,7 @@ describe("a job's row", () => {
     const outcome = succeeded({ outputVariables: { all: "\u0001".repeat(100_000) } });
     const item = itemOf(key("a"), { ...record, state: "settled", outcome }, fence, times);
     const cut = { ...item, record: { S: item["record"]?.S?.slice(0, 100) ?? "" } };
-    expect(() => rowFrom(cut)).toThrow("the row eu-west-1/a has no usable record");
+    expect(() => rowFrom(cut, clock, "taken")).toThrow("the row eu-west-1/a has no usable record");
   });
 
   it("is in the index of its holder only while it is owed", () => {
@@ -109,9 +122,9 @@ describe("a job's row", () => {
 
   it("comes back with what is known of its claim", () => {
     const asked: JobRecord = { ...record, state: "acknowledging", claim: { is: "asked", nonce: "3" as Nonce } };
-    expect(rowFrom(itemOf(key("a"), asked, fence, times)).record).toEqual(asked);
+    expect(rowFrom(itemOf(key("a"), asked, fence, times), clock, "taken").record).toEqual(asked);
     const presumed: JobRecord = { ...record, claim: { is: "presumed" } };
-    expect(rowFrom(itemOf(key("a"), presumed, fence, times)).record).toEqual(presumed);
+    expect(rowFrom(itemOf(key("a"), presumed, fence, times), clock, "taken").record).toEqual(presumed);
   });
 
   it.each([
@@ -122,7 +135,7 @@ describe("a job's row", () => {
   ])("of an older partnerd that is %s with the nonce %j tells its claim", (state, nonce, claim) => {
     const older = { S: JSON.stringify({ takenAtMs: 5, sinceMs: 6, nonce }) };
     const item = { ...itemOf(key("a"), record, fence, times), state: { S: state }, record: older };
-    expect(rowFrom(item).record).toEqual({ state, takenAtMs: 5, sinceMs: 6, claim });
+    expect(rowFrom(item, clock, "taken").record).toEqual({ state, takenAtMs: 5, sinceMs: 6, claim });
   });
 
   const sound = itemOf(key("a"), record, fence, times);
@@ -140,6 +153,6 @@ describe("a job's row", () => {
     ["record", { ...sound, record: { S: '{"takenAtMs":1,"sinceMs":1,"claim":{"is":"asked"}}' } }],
     ["record", { ...sound, record: { S: '{"takenAtMs":1,"sinceMs":1,"claim":{"is":"mine"}}' } }],
   ])("says which attribute is damaged: %s", (attribute, item) => {
-    expect(() => rowFrom(item)).toThrow(`the row eu-west-1/a has no usable ${attribute}`);
+    expect(() => rowFrom(item, clock, "taken")).toThrow(`the row eu-west-1/a has no usable ${attribute}`);
   });
 });

@@ -12,6 +12,8 @@ import type { Lease, LedgerHealth } from "../../../../src/ledger/ledger.js";
 import { newRecord, recordAfter } from "../../../../src/ledger/record.js";
 import { listJobs } from "../../../../src/ledger/sqlite/list.js";
 import { SqliteLedger, type SqliteLedgerOptions } from "../../../../src/ledger/sqlite/sqlite-ledger.js";
+import { systemClock } from "../../../../src/std/clock.js";
+import { Deadline } from "../../../../src/std/deadline.js";
 import { loadSqlite } from "../../../../src/std/sqlite.js";
 import { FakeClock } from "../../../support/fake-clock.js";
 
@@ -108,11 +110,13 @@ describe("a restart", () => {
   });
 
   it("finds the promise that was made to a service", async () => {
-    const callback = { tokenHash: "f".repeat(64), deadlineMs: clock.now() + 1_000 };
+    const tokenHash = "f".repeat(64);
+    const promised: JobEvent = { type: "callback-awaited", tokenHash, deadline: Deadline.in(clock, 1_000) };
     const ledger = await open();
-    await leased(ledger, [detailed, sent, accepted, { type: "callback-awaited", ...callback }]);
+    await leased(ledger, [detailed, sent, accepted, promised]);
     const next = await restart(ledger);
-    expect(await next.unfinished()).toMatchObject([{ callback }]);
+    const [found] = await next.unfinished();
+    expect([found?.callback?.tokenHash, found?.callback?.deadline.leftMs()]).toEqual([tokenHash, 1_000]);
   });
 
   it("still remembers what was reported, and for no longer than the rest of its time", async () => {
@@ -181,7 +185,7 @@ describe("a restart", () => {
       reported,
       { type: "job-lost", reason: "gone" },
       { type: "job-lost", reason: "over" },
-      { type: "callback-awaited", tokenHash: "h", deadlineMs: 9 },
+      { type: "callback-awaited", tokenHash: "h", deadline: Deadline.in(systemClock, 9) },
       { type: "outcome-settled", outcome: failed("no") },
     );
     const step = fc.oneof(
@@ -448,12 +452,12 @@ describe("listing the jobs of a file", () => {
     const deadlineMs = clock.now() + 60_000;
     await leased(
       ledger,
-      [detailed, sent, accepted, { type: "callback-awaited", tokenHash: "h", deadlineMs }],
+      [detailed, sent, accepted, { type: "callback-awaited", tokenHash: "h", deadline: Deadline.in(clock, 60_000) }],
       key("c"),
     );
     await clock.advance(1);
     await leased(ledger, [detailed, sent, accepted, settled], key("d"));
-    const listed = await listJobs(path);
+    const listed = await listJobs(path, clock);
     expect(listed.map(({ key: { jobId }, state, standing }) => [jobId, state, standing])).toEqual([
       ["a", "acknowledging", "asked"],
       ["b", "running", "running"],

@@ -6,6 +6,8 @@ import { type Outcome, outcomeFrom } from "../../../../src/job/outcome.js";
 import { endedFrom, endedJob } from "../../../../src/ledger/ended-text.js";
 import type { JobRecord } from "../../../../src/ledger/record.js";
 import { jobColumns, jobFrom, type Write, writeOf } from "../../../../src/ledger/sqlite/sqlite-rows.js";
+import { Deadline } from "../../../../src/std/deadline.js";
+import { FakeClock } from "../../../support/fake-clock.js";
 
 const thirdParty: JobKey = {
   region: "eu-west-1" as Region,
@@ -13,6 +15,7 @@ const thirdParty: JobKey = {
   jobId: "job-1" as JobId,
   clientId: "client-1" as ClientId,
 };
+const clock = new FakeClock();
 const running: JobRecord = { state: "running", takenAtMs: 1, sinceMs: 2, claim: { is: "ours" } };
 
 /** The row as node:sqlite answers it. */
@@ -51,7 +54,9 @@ const key: fc.Arbitrary<JobKey> = fc.record(
 const times = { takenAtMs: fc.nat(2 ** 45), sinceMs: fc.nat(2 ** 45) };
 const asked = fc.record({ is: fc.constant("asked" as const), nonce: text(50) as fc.Arbitrary<Nonce> });
 const claim: fc.Arbitrary<Claim> = fc.constantFrom({ is: "ours" }, { is: "presumed" });
-const callback = fc.record({ tokenHash: text(64), deadlineMs: fc.nat(2 ** 45) });
+/** By the wall clock, as it is stored. */
+const wallMs = (at: number) => Deadline.at(clock, at);
+const callback = fc.record({ tokenHash: text(64), deadline: fc.nat(2 ** 45).map(wallMs) });
 const record: fc.Arbitrary<JobRecord> = fc.oneof(
   fc.record({ state: fc.constant("acknowledging" as const), ...times, claim: asked }),
   fc.record(
@@ -65,20 +70,20 @@ describe("a row of the table jobs", () => {
   it("gives back whatever owed job was put in", () => {
     fc.assert(
       fc.property(fc.nat(), key, record, (id, someKey, someRecord) => {
-        const back = jobFrom(read(writeOf(id, someKey, someRecord)));
+        const back = jobFrom(read(writeOf(id, someKey, someRecord)), clock);
         expect(back).toEqual({ id, key: someKey, record: someRecord });
+        expect(back.record.callback?.deadline.wallMs()).toBe(someRecord.callback?.deadline.wallMs());
       }),
     );
   });
 
   it("holds times as whole numbers, whatever they were", () => {
-    const deadlines = [1.5, Number.POSITIVE_INFINITY, Number.NaN];
+    const deadlines = [1.5, Number.MAX_SAFE_INTEGER, Number.POSITIVE_INFINITY, Number.NaN];
     for (const deadlineMs of deadlines) {
-      const { record: back } = jobFrom(
-        read(writeOf(1, thirdParty, { ...running, sinceMs: 2.4, callback: { tokenHash: "h", deadlineMs } })),
-      );
-      expect(Number.isSafeInteger(back.callback?.deadlineMs)).toBe(true);
-      expect(back.sinceMs).toBe(2);
+      const promised = { tokenHash: "h", deadline: wallMs(deadlineMs) };
+      const row = read(writeOf(1, thirdParty, { ...running, sinceMs: 2.4, callback: promised }));
+      expect(Number.isSafeInteger(row["callback_deadline_ms"])).toBe(true);
+      expect(jobFrom(row, clock).record.sinceMs).toBe(2);
     }
   });
 
@@ -98,12 +103,12 @@ describe("a row of the table jobs", () => {
     ["callback_hash", "h"],
   ])("is refused when %s is %j", (column, value) => {
     const row = { ...read(writeOf(12, thirdParty, running)), [column]: value };
-    expect(() => jobFrom(row)).toThrow(/^row 12 of its table jobs has no usable /);
+    expect(() => jobFrom(row, clock)).toThrow(/^row 12 of its table jobs has no usable /);
   });
 
   it("is refused when its outcome is no JSON", () => {
     const settled = read(writeOf(12, thirdParty, { ...running, state: "settled", outcome: { kind: "succeeded" } }));
-    expect(() => jobFrom({ ...settled, outcome: '{"kind":' })).toThrow(
+    expect(() => jobFrom({ ...settled, outcome: '{"kind":' }, clock)).toThrow(
       "row 12 of its table jobs has no usable outcome",
     );
   });

@@ -96,7 +96,7 @@ it("works with a token that was changed on both sides, without losing a job", as
   rig.emulator.addClient(renewed);
   replace(path, documentOf(renewed));
   await works(rig, renewed);
-  expect(rig.count("job-dropped")).toBe(0);
+  expect(rig.events.filter(({ type }) => type === "job-dropped")).toEqual([]);
   expect(rig.emulator.calls()["GetThirdPartyJobDetails"]).toEqual({ ok: 2, InvalidClientTokenException: 1 });
   showsNoToken(rig, renewed.clientToken);
 });
@@ -132,7 +132,8 @@ it.each([
 ])("keeps the earlier tokens when a new version is %s, says so, and takes the next good one", async (_what, broken) => {
   const path = join(makeFolder(), "tokens.yaml");
   writeFileSync(path, documentOf(old));
-  await using rig = await startWith(path);
+  // Offered once: another offer in between would bring another nonce.
+  await using rig = await startWith(path, { emulator: {} });
   await works(rig, old);
   replace(path, broken);
   const waiting = await keepsWaiting(rig, added);
@@ -142,7 +143,7 @@ it.each([
   expect((await rig.emulator.waitForJob(waiting, "over")).status).toBe("Succeeded");
   await works(rig, old);
   expect(toldOfFile(rig).includes("client-tokens-reloaded")).toBe(true);
-  expect(rig.count("job-dropped")).toBe(0);
+  expect(rig.events.filter(({ type }) => type === "job-dropped")).toEqual([]);
   showsNoToken(rig);
 });
 

@@ -216,14 +216,16 @@ describe("the end of the process", () => {
   it("looks at its limit however much the reader takes", () => {
     let taken = 0;
     let isFull = true;
+    let tookMs = 10;
+    // By no clock of this process, which the file that comes next may stop.
+    const nap = new Int32Array(new SharedArrayBuffer(4));
     const output = new LogOutput({
       maxWaitingBytes: 16 * 1024 * 1024,
       retryMs: 20,
       isColored: false,
       write: (bytes) => {
         if (isFull) throw Object.assign(new Error("EAGAIN"), { code: "EAGAIN" });
-        const until = performance.now() + 10;
-        while (performance.now() < until);
+        Atomics.wait(nap, 0, 0, tookMs);
         taken += bytes.length;
         return bytes.length;
       },
@@ -234,6 +236,10 @@ describe("the end of the process", () => {
     output.flush({ maxMs: 50, stalledMs: 50 });
     expect(taken).toBeGreaterThan(0);
     expect(performance.now() - startedMs).toBeLessThan(1_000);
+    // Nothing is left to write for the tests that follow.
+    tookMs = 0;
+    output.flush({ maxMs: 5_000, stalledMs: 5_000 });
+    expect(taken).toBe(50_000 * 200);
   });
 
   it("takes time in proportion to what waits", () => {

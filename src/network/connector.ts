@@ -5,12 +5,18 @@ import type { Duplex } from "node:stream";
 import type { buildConnector } from "undici";
 import connectorOf from "undici/lib/core/connect.js";
 
+/**
+ * undici offers HTTP/2 unless it is told not to, and has its own default wherever it makes a connection. Our limits, aborts
+ * and pauses, and who can tell whether a request was sent, are made for one exchange at a time on a connection.
+ */
+export const onlyHttp1 = { allowH2: false } as const;
+
 export class Connector {
   readonly #connect: buildConnector.connector;
   readonly #sockets = new Set<Duplex>();
 
   constructor(timeoutMs: number) {
-    this.#connect = connectorOf({ timeout: timeoutMs });
+    this.#connect = connectorOf({ ...onlyHttp1, timeout: timeoutMs });
   }
 
   /** As undici's pools call it. */

@@ -7,7 +7,7 @@ import type { Dispatcher } from "undici";
 import Agent from "undici/lib/dispatcher/agent.js";
 import { hostOf } from "../std/addresses.js";
 import type { Proxies, WebProxy } from "../std/proxies.js";
-import { Connector } from "./connector.js";
+import { Connector, onlyHttp1 } from "./connector.js";
 import { faultOf, headerFault, proxyFailure, proxyRefusal, timeout } from "./http-faults.js";
 import { Tunnel } from "./tunnel.js";
 
@@ -153,9 +153,14 @@ function answerLimitMs({ body, answerTimeoutMs, silenceTimeoutMs }: HttpRequest)
   return Math.min(silenceTimeoutMs, answerTimeoutMs ?? silenceTimeoutMs);
 }
 
-/** undici's own time limits go by ticks of half a second, so each exchange has its own. */
+/**
+ * undici's own time limits go by ticks of half a second, so each exchange has its own. Its parser that is no experiment is
+ * asked for, since otherwise UNDICI_USE_MILO in the environment decides.
+ */
 function limitsOf({ idleMs, maxConnections }: HttpClientOptions) {
   return {
+    ...onlyHttp1,
+    useMilo: false,
     headersTimeout: 0,
     bodyTimeout: 0,
     keepAliveTimeout: idleMs,

@@ -6,14 +6,14 @@ import apiConnect from "undici/lib/api/api-connect.js";
 import Pool from "undici/lib/dispatcher/pool.js";
 import ProxyAgent from "undici/lib/dispatcher/proxy-agent.js";
 import type { WebProxy } from "../std/proxies.js";
-import { Connector } from "./connector.js";
+import { Connector, onlyHttp1 } from "./connector.js";
 import { proxyFailure, proxyRefusal } from "./http-faults.js";
 
 export interface TunnelOptions {
   readonly proxy: WebProxy;
   readonly connectionTimeoutMs: number;
   /** Of the connections through it. */
-  readonly limits: Readonly<Record<string, number>>;
+  readonly limits: Readonly<Record<string, number | boolean>>;
 }
 
 const connected = 200;
@@ -25,7 +25,7 @@ class ProxyPool extends Pool {
 
   constructor(url: URL, connectionTimeoutMs: number) {
     const connector = new Connector(connectionTimeoutMs);
-    super(url, { connect: connector.connect, headersTimeout: connectionTimeoutMs });
+    super(url, { ...onlyHttp1, connect: connector.connect, headersTimeout: connectionTimeoutMs });
     this.#proxy = url.host;
     this.#connector = connector;
   }
@@ -62,7 +62,7 @@ export class Tunnel {
       ...limits,
       uri: proxy.url.origin,
       ...(proxy.authorization === undefined ? {} : { token: proxy.authorization }),
-      requestTls: { timeout: connectionTimeoutMs } as never,
+      requestTls: { ...onlyHttp1, timeout: connectionTimeoutMs } as never,
       clientFactory: () => this.#toProxy,
     });
   }

@@ -17,7 +17,7 @@ export function nodeTooOld(
   },
 ): string | undefined {
   const [major = 0, minor = 0] = version.split(".").map(Number);
-  if (major > 22 || (major === 22 && minor >= 13)) return undefined;
+  if (major > 22 || (major === 22 && minor >= 19)) return undefined;
   const given = givenNode();
   const ways = [
     ...(given === undefined
@@ -27,7 +27,7 @@ export function nodeTooOld(
     "install Node 24:  https://nodejs.org/en/download, or nvm install 24",
   ];
   const lines = [
-    `partnerd needs Node 22.13 or newer, and ${node} is ${version}. Do one of these:`,
+    `partnerd needs Node 22.19 or newer, and ${node} is ${version}. Do one of these:`,
     ...ways.map((way) => `- ${way}`),
   ];
   return `${lines.join("\n")}\n`;

@@ -160,8 +160,8 @@ export const read: [string, string] = [configuration.title, manifest.version];
   it.each(["module", "command", "http"])("the TypeScript of a %s handler compiles as init writes it", (kind) => {
     const initial = run("npx", "partnerd", "init", `ts-${kind}`, "--handler", kind, "--language", "ts");
     if (initial.code !== 0) {
-      // Node before 22.18 runs no TypeScript, and init writes none there.
-      expect(initial.err).toContain("22.18");
+      // A Node that runs no TypeScript; init writes none there.
+      expect(initial.err).toContain("use Node 24");
       return;
     }
     expect(compiled(`ts-${kind}`)).toEqual({ code: 0, out: "", err: "" });
@@ -203,5 +203,5 @@ it("on an older Node says what to do, and loads nothing that needs a newer one",
   const program = join(own, "dist/main.js");
   const { code, out, err } = run(process.execPath, "--import", `data:text/javascript,${older}`, program, "version");
   expect([code, out]).toEqual([1, ""]);
-  expect(err).toMatch(/needs Node 22\.13 or newer, and .* is 20\.20\.2\. .*\n- .*npm install node@24/s);
+  expect(err).toMatch(/needs Node 22\.19 or newer, and .* is 20\.20\.2\. .*\n- .*npm install node@24/s);
 });

@@ -72,7 +72,7 @@ export async function startProxy(
       onward.pipe(socket).pipe(onward);
     });
     onward.on("error", () => socket.destroy());
-    onward.on("close", () => socket.destroy());
+    onward.on("close", () => socket.destroySoon());
     socket.on("close", () => onward.destroy());
   });
   server.on("connection", (socket) => {

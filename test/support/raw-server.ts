@@ -2,7 +2,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { onTestFinished } from "vitest";
-import { testCertificate } from "./tls-front.js";
+import { testTls } from "./tls-front.js";
 
 /** Called for every request, with its head; counted over all connections from 1. */
 export type Script = (socket: Socket, head: string, times: number) => void;
@@ -47,7 +47,7 @@ export async function startRawServer(script: Script, { isTls = false } = {}): Pr
       script(socket, head, heads.length);
     });
   };
-  const server: Server = isTls ? createTlsServer(testCertificate, onConnection) : createServer(onConnection);
+  const server: Server = isTls ? createTlsServer(testTls, onConnection) : createServer(onConnection);
   server.on("tlsClientError", () => {});
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => {

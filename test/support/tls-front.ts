@@ -9,10 +9,13 @@ const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/tls/${name}
 
 /** The CA that NODE_EXTRA_CA_CERTS must name for the certificate to be believed. */
 export const testCa = fixture("ca.pem");
-export const testCertificate = {
+const testCertificate = {
   key: readFileSync(fixture("server.key"), "utf8"),
   cert: readFileSync(fixture("server.pem"), "utf8"),
 };
+
+/** A server's side of TLS that would rather speak HTTP/2, as AWS and most proxies do, and does with whoever offers it. */
+export const testTls = { ...testCertificate, ALPNProtocols: ["h2", "http/1.1"] };
 
 /** Believes every certificate until the test ends: Node reads extra CAs when a process starts, and at no other time. */
 export function believeEveryCertificate(): void {
@@ -23,7 +26,7 @@ export function believeEveryCertificate(): void {
 /** Its port; closed with the test. */
 export async function startTlsFront(port: number): Promise<number> {
   const sockets = new Set<TLSSocket>();
-  const server = createServer(testCertificate, (socket) => {
+  const server = createServer(testTls, (socket) => {
     sockets.add(socket);
     const onward = connect(port, "127.0.0.1");
     socket.on("error", () => onward.destroy());
@@ -32,7 +35,7 @@ export async function startTlsFront(port: number): Promise<number> {
       sockets.delete(socket);
       onward.destroy();
     });
-    onward.on("close", () => socket.destroy());
+    onward.on("close", () => socket.destroySoon());
     socket.pipe(onward).pipe(socket);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -4,11 +4,11 @@ import { nodeTooOld } from "../../../src/std/node-version.js";
 
 const at = { node: "/usr/bin/node", program: "/x/dist/main.js" };
 
-it.each(["22.13.0", "22.22.1", "23.0.0", "24.21.0", "26.0.0-nightly20260101"])("takes %s", (version) => {
+it.each(["22.19.0", "22.22.1", "23.0.0", "24.21.0", "26.0.0-nightly20260101"])("takes %s", (version) => {
   expect(nodeTooOld(version, at)).toBeUndefined();
 });
 
-it.each(["22.12.0", "22.0.0", "21.7.3", "20.20.2", "18.0.0"])("does not take %s, and names the ways out", (version) => {
+it.each(["22.18.0", "22.0.0", "21.7.3", "20.20.2", "18.0.0"])("does not take %s, and names the ways out", (version) => {
   const text = nodeTooOld(version, { ...at, givenNode: () => "/x/node_modules/node/bin/node" }) ?? "";
   expect(text).toContain(`/usr/bin/node is ${version}`);
   expect(text).toContain("/x/node_modules/node/bin/node /x/dist/main.js");

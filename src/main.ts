@@ -35,7 +35,7 @@ function endWithoutThreads(code: number): void {
   } catch {
     // Below: a code that is not the true one, but an end.
   }
-  // Node before 22.15 has no execve.
+  // Node 23 has execve from 23.11 on only.
   process.kill(process.pid, "SIGKILL");
 }
 

@@ -26,7 +26,7 @@ const runners: Readonly<Record<InitLanguage, string>> = {
   sh: "sh",
 };
 
-/** Node runs TypeScript as it is from 22.18 on. */
+/** The first ones of Node 23 run no TypeScript, nor does a Node that is told not to. */
 const runsTypeScript = Boolean((process.features as { readonly typescript?: unknown }).typescript);
 
 /** The exit code: 0, 64 for a language that the kind does not have, 1 when nothing could be written. */
@@ -39,7 +39,7 @@ export async function initCommand(options: InitOptions, io: Io, canRunTypeScript
     return exitCodes.usage;
   }
   if (language === "ts" && !canRunTypeScript) {
-    io.err(`Node ${process.versions.node} cannot run TypeScript; use Node 22.18 or newer, or --language js\n`);
+    io.err(`Node ${process.versions.node} cannot run TypeScript; use Node 24, or --language js\n`);
     return exitCodes.failed;
   }
   try {

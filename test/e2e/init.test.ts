@@ -20,7 +20,7 @@ it.each(made)("$kind in $language", async ({ kind, language }) => {
   if (!canRun(language)) {
     const { code, err } = await startProgram(["init", "--handler", kind, "--language", language]).ended;
     // Python is asked for by who has it; TypeScript needs a Node that runs it.
-    expect([code, err]).toEqual(language === "ts" ? [1, expect.stringContaining("22.18")] : [0, ""]);
+    expect([code, err]).toEqual(language === "ts" ? [1, expect.stringContaining("use Node 24")] : [0, ""]);
     return;
   }
   const folder = testFolder();

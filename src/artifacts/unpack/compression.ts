@@ -103,9 +103,9 @@ export function inflatedStart(file: GrowingFile, compression: Compression, wante
 const leastProbeBytes = 64;
 const startMaxBytes = 16 * 2 ** 20;
 
-/** Node has zstd from 22.15 on. Throws ArchiveRefused. */
+/** The first ones of Node 23 have no zstd. Throws ArchiveRefused. */
 function checkKnown(compression: Compression): void {
   if (compression !== "zstd" || zlib.createZstdDecompress !== undefined) return;
-  const why = `Node ${process.versions.node}, on which this worker runs, cannot decompress it (22.15 and later can)`;
+  const why = `Node ${process.versions.node}, on which this worker runs, cannot decompress it (Node 24 can)`;
   throw new ArchiveRefused(`it is compressed with zstd, and ${why}; pack it with gzip`);
 }

@@ -64,7 +64,7 @@ function remedyOf(error: unknown, path: string): string {
     return "it may not be made for worker threads: set `isolation: none` for this handler";
   }
   if (/\.[mc]?ts$/.test(path) && runsNoTypeScript.has(codeOf(error))) {
-    return "Node runs TypeScript from 22.18 on, and not below node_modules: copy the module elsewhere, or compile it";
+    return "Node 24 runs TypeScript, but not below node_modules: copy the module elsewhere, or compile it";
   }
   return "fix the module";
 }

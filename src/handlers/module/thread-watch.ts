@@ -33,7 +33,7 @@ const headroomMib = 128;
 export function heapLimits(maxMemoryBytes: number): ResourceLimits {
   const maxMib = Math.ceil(maxMemoryBytes / mebibyte);
   return {
-    // Node before 22.16 does not tell how much a thread has; there it is the only limit.
+    // Node 23 does not tell how much a thread has; there it is the only limit.
     maxOldGenerationSizeMb: "getHeapStatistics" in Worker.prototype ? maxMib + headroomMib : maxMib,
     maxYoungGenerationSizeMb: 16,
   };
@@ -87,7 +87,7 @@ export class ThreadWatch {
 
   async #lookAtMemory(): Promise<void> {
     const { worker, maxMemoryBytes, onFault } = this.#options;
-    // Node before 22.16 does not know.
+    // Node 23 does not know.
     const statistics = await worker.getHeapStatistics?.().catch(() => undefined);
     if (statistics === undefined) return;
     const { used_heap_size: heap, external_memory: external } = statistics;

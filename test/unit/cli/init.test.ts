@@ -87,7 +87,7 @@ it("writes JavaScript where Node does not run TypeScript, and says so when TypeS
   const directory = folder({});
   const { io, kept } = keepingIo(directory);
   expect(await initCommand({ folder: "a", handler: "module", language: "ts" }, io, false)).toBe(1);
-  expect(kept.err).toMatch(/22\.18 or newer, or --language js\n$/);
+  expect(kept.err).toMatch(/use Node 24, or --language js\n$/);
   expect(written(directory)).toEqual([]);
   expect(await initCommand({ folder: "b", handler: "module" }, io, false)).toBe(0);
   expect(await initCommand({ folder: "c", handler: "module" }, io, true)).toBe(0);

@@ -178,7 +178,7 @@ describe("a module", () => {
     await writeFile(path, "export const handler = async (): Promise<unknown> => ({ kind: 'succeeded' });");
     expect(await loadedInNode(path)).toMatchObject({
       mistake: expect.stringMatching(
-        /handler\.mts cannot be imported: .*TypeScript from 22\.18 on.*not below node_modules/,
+        /handler\.mts cannot be imported: .*Node 24 runs TypeScript, but not below node_modules/,
       ),
     });
   });

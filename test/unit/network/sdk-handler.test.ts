@@ -127,6 +127,28 @@ describe("the body of an answer", () => {
     expect(read).toBe(size);
   });
 
+  // The first is what the stream holds before it asks for a pause, so that the pause comes with the last byte.
+  it.each(
+    [65_536, 300_000].flatMap((bytes) => [
+      [bytes, "a length", `content-length: ${bytes}\r\n`] as const,
+      [bytes, "its connection's end", ""] as const,
+    ]),
+  )(
+    "of %i bytes, framed by %s, waits for its reader though the connection ended before",
+    async (bytes, _what, length) => {
+      const head = `HTTP/1.1 200 OK\r\n${aws}connection: close\r\n${length}\r\n`;
+      const server = await startRawServer((socket, _head, times) => {
+        if (times > 1) socket.write(ok("after", aws));
+        else socket.end(Buffer.concat([Buffer.from(head), Buffer.alloc(bytes, "x")]));
+      });
+      const handler = handlerOf();
+      const { response } = await handler.handle(to(server));
+      // By the time that a whole exchange is over, the end of the first connection has arrived as far as it can.
+      expect(await text((await handler.handle(to(server))).response.body)).toBe("after");
+      expect(await text(response.body)).toBe("x".repeat(bytes));
+    },
+  );
+
   it("closes its connection when the reader goes", async () => {
     const server = await startRawServer(flood({ bytes: 0 }));
     const { response } = await handlerOf().handle(to(server));

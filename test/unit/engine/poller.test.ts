@@ -141,11 +141,11 @@ function given(options: { pollers: readonly PollerConfig[]; waiting: number; max
   };
 }
 
-it("asks for 100 jobs at most, however many slots are free, and soon for the next", async () => {
-  const { pollers, clock, limits, stop } = given({ pollers: [config("A", 5_000)], waiting: 250, slots: 5_000 });
+it("asks for 32 jobs at most, however many slots are free, and soon for the next", async () => {
+  const { pollers, clock, limits, stop } = given({ pollers: [config("A", 5_000)], waiting: 80, slots: 5_000 });
   const ended = Promise.all(pollers.map((poller) => poller.run()));
   await clock.advance(100);
-  expect(limits).toEqual([100, 100, 100]);
+  expect(limits).toEqual([32, 32, 32]);
   stop.abort();
   await ended;
 });

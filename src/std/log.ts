@@ -141,19 +141,19 @@ function levelOf(level: number): LogLevel {
 const reserved = new Set(["time", "level", "event", "msg", "jobId", "actionType", "region", "clientId"]);
 
 /**
- * A logger for code that is not ours, over the log of its job: it never throws, and its fields cannot pose as those of
- * partnerd.
+ * A logger for code that is not ours, over the log of its job, which is asked for with each line: it never throws, and its
+ * fields cannot pose as those of partnerd.
  */
-export function textLog(log: Log): TextLog {
+export function textLog(logOf: () => Log): TextLog {
   const at = (level: LogLevel) => (message: string, more?: Fields) => {
     try {
       const entries = Object.entries(more ?? {}).map(([name, value]) => [
         reserved.has(name) ? `${name}_` : name,
         value,
       ]);
-      log.at(level, "handler-log", Object.fromEntries(entries), String(message));
+      logOf().at(level, "handler-log", Object.fromEntries(entries), String(message));
     } catch {
-      log.at(level, "handler-log", {}, "a log line of the handler cannot be shown");
+      logOf().at(level, "handler-log", {}, "a log line of the handler cannot be shown");
     }
   };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };

@@ -1,8 +1,7 @@
 // A partner's function running for one job: the job object it is given, and what its end is worth. The same in the
 // daemon's own thread and in a separate one.
 import { isJobFailure } from "../../job/failure.js";
-import type { Log } from "../../std/log.js";
-import type { HandlerJob, JobDocument } from "../handler.js";
+import type { HandlerCall, HandlerJob, JobDocument } from "../handler.js";
 
 /** What a module exports. It is the partner's code, so its promise to be a Handler is not believed. */
 export type HandlerFunction = (job: HandlerJob) => unknown;
@@ -56,14 +55,17 @@ function reportMissing({ document, onMissing }: HandlerJobParts, value: unknown,
   for (const { name } of document.outputs) if (!uploaded.has(name)) onMissing(name);
 }
 
+/** A call whose log is only made when a line is written. */
+type HasLog = Pick<HandlerCall, "log">;
+
 /** Logs that an output artifact was not uploaded. */
-export function missingLine(log: Log, artifact: string): void {
+export function missingLine({ log }: HasLog, artifact: string): void {
   const message = `the handler succeeded without uploading the output artifact ${artifact}; a later action may miss it`;
   log.warn("output-not-uploaded", { artifact }, message);
 }
 
 /** Logs where an error came from, which the customer is not told. A JobFailure is meant as it is. */
-export function thrownLine(log: Log, settled: Settled, signal: AbortSignal): void {
+export function thrownLine(call: HasLog, settled: Settled, signal: AbortSignal): void {
   if ("value" in settled || signal.aborted || isJobFailure(settled.thrown)) return;
-  log.warn("handler-threw", { err: settled.thrown }, "the handler threw an error; its job fails");
+  call.log.warn("handler-threw", { err: settled.thrown }, "the handler threw an error; its job fails");
 }

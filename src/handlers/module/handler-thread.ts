@@ -216,7 +216,7 @@ export class HandlerThread {
 
   #notUploaded({ run, artifact }: FromThread & { type: "not-uploaded" }): void {
     const running = this.#running.get(run);
-    if (running) missingLine(running.call.log, artifact);
+    if (running) missingLine(running.call, artifact);
   }
 
   async #answer({ run, ask, method, args }: FromThread & { type: "ask" }): Promise<void> {

@@ -55,7 +55,7 @@ export class ModuleHandler implements JobHandler {
       const work = this.#started(call, signal, draining.signal);
       const first = await Promise.race([work, grace.over]);
       if (first !== "over") {
-        thrownLine(call.log, first, signal);
+        thrownLine(call, first, signal);
         return settledOr(first, signal);
       }
       this.#abandon(call, work);
@@ -67,7 +67,7 @@ export class ModuleHandler implements JobHandler {
   }
 
   #started(call: HandlerCall, signal: AbortSignal, draining: AbortSignal): Promise<Settled> {
-    const { workspace, jobLog, log } = call;
+    const { workspace, jobLog } = call;
     const run = () =>
       settledRun(this.#options.handler, {
         document: jobDocument(call),
@@ -78,7 +78,7 @@ export class ModuleHandler implements JobHandler {
         input: (name) => workspace.input(name),
         inputFile: (name) => workspace.inputFile(name),
         output: (name, directory) => workspace.output(name, directory),
-        onMissing: (artifact) => missingLine(log, artifact),
+        onMissing: (artifact) => missingLine(call, artifact),
       });
     return call.trace ? call.trace.within(run) : run();
   }

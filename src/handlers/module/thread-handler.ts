@@ -127,7 +127,7 @@ export class ThreadHandler implements JobHandler {
       const first = await Promise.race([work, grace.over]);
       if (first !== "over") {
         if (!("thrown" in first && first.thrown instanceof ThreadEnded)) this.#deathsInARow = 0;
-        thrownLine(call.log, first, signal);
+        thrownLine(call, first, signal);
         return settledOr(first, signal);
       }
       thread.retire(call);

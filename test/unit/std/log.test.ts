@@ -212,7 +212,7 @@ describe("createLog", () => {
     const destination: LogDestination = { write: (_, level) => levels.push(level) };
     const log = createLog({ level: "debug", format: "json", masker: new Masker(), destination });
     for (const each of [log, log.with({ jobId: "j-1" })]) for (const level of logLevels) say(each, level, {}, "m");
-    textLog(log).warn("m");
+    textLog(() => log).warn("m");
     expect(levels).toEqual([...logLevels, ...logLevels, "warn"]);
   });
 
@@ -284,13 +284,13 @@ describe("the pretty format", () => {
 describe("textLog", () => {
   it("carries the job's fields and takes the message first", () => {
     const { log, document } = recorded();
-    textLog(log.with({ jobId: "j-1" })).warn("careful: 100% %s", { count: 2 });
+    textLog(() => log.with({ jobId: "j-1" })).warn("careful: 100% %s", { count: 2 });
     expect(document()).toMatchObject({ level: "warn", jobId: "j-1", msg: "careful: 100% %s", count: 2 });
   });
 
   it("lets no field pose as one of ours", () => {
     const { log, lines, document } = recorded();
-    textLog(log.with({ jobId: "j-1" })).info("m", { jobId: "j-2", level: "error", event: "bug", msg: "other" });
+    textLog(() => log.with({ jobId: "j-1" })).info("m", { jobId: "j-2", level: "error", event: "bug", msg: "other" });
     expect(document()).toMatchObject({ level: "info", jobId: "j-1", msg: "m", jobId_: "j-2", level_: "error" });
     expect(document()).toMatchObject({ event: "handler-log", event_: "bug" });
     expect(lines[0]?.match(/"jobId":/g)).toHaveLength(1);
@@ -298,7 +298,7 @@ describe("textLog", () => {
 
   it("never throws, whatever it is given", () => {
     const { log, lines } = recorded();
-    const text = textLog(log.with({ jobId: "j-1" }));
+    const text = textLog(() => log.with({ jobId: "j-1" }));
     const trap = Object.defineProperty({}, "a", {
       enumerable: true,
       get: () => {

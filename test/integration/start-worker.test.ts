@@ -1,10 +1,10 @@
 // Promise: startWorker works the jobs of an emulator in the test's own process, with handlers as functions, and leaves
 // nothing behind.
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { continued, type Handler, succeeded, type WorkerConfig } from "../../src/index.js";
 import { startEmulator, startWorker } from "../../src/testkit/index.js";
 
@@ -16,7 +16,15 @@ function config(handler: Handler, more: Partial<WorkerConfig> = {}): WorkerConfi
   return { actionTypes, handlers: { only: handler }, ...more };
 }
 
-const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith("partnerd-worker-"));
+// Workers of other files come and go beside this one.
+const place = mkdtempSync(join(tmpdir(), "partnerd-own-"));
+beforeAll(() => void vi.stubEnv("TMPDIR", place));
+afterAll(() => {
+  vi.unstubAllEnvs();
+  rmSync(place, { recursive: true, force: true });
+});
+
+const folders = () => readdirSync(place).filter((name) => name.startsWith("partnerd-worker-"));
 
 it("works jobs of both owners, and their chains", async () => {
   await using emulator = await startEmulator({ settings: { continuationDelayMs: 10 } });

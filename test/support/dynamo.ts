@@ -6,7 +6,9 @@ import type { AddressInfo } from "node:net";
 import {
   type AttributeValue,
   CreateTableCommand,
+  type CreateTableCommandInput,
   DeleteItemCommand,
+  DescribeTableCommand,
   DynamoDBClient,
   GetItemCommand,
   ScanCommand,
@@ -38,6 +40,15 @@ export interface Dynamo {
 /** A region's name for the SDK; dynalite takes any. */
 export const dynamoRegion = "us-east-1";
 
+/** A new table, once it may be used: until then whoever asks for its rows is told that it does not exist. */
+export async function createTable(client: DynamoDBClient, definition: unknown): Promise<void> {
+  const { TableDescription: made } = await client.send(new CreateTableCommand(definition as CreateTableCommandInput));
+  for (let status = made?.TableStatus; status !== "ACTIVE"; ) {
+    const { Table: now } = await client.send(new DescribeTableCommand({ TableName: made?.TableName }));
+    status = now?.TableStatus;
+  }
+}
+
 /** Starts dynalite on 127.0.0.1. */
 export async function startDynamo(): Promise<Dynamo> {
   const { default: dynalite } = (await import("dynalite" as string)) as {
@@ -67,7 +78,7 @@ function dynamoAt(endpoint: string, close: () => Promise<void>): Dynamo {
     client,
     createTable: async () => {
       const table = `ledger-${tables++}`;
-      await client.send(new CreateTableCommand(tableDefinition(table) as never));
+      await createTable(client, tableDefinition(table));
       return table;
     },
     open: (options) =>

@@ -7,7 +7,7 @@ import { createServer, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CreateTableCommand, DeleteItemCommand, DynamoDBClient, PutItemCommand } from "@aws-sdk/client-dynamodb";
+import { DeleteItemCommand, DynamoDBClient, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import {
   CreateSecretCommand,
   DeleteSecretCommand,
@@ -28,7 +28,7 @@ import { StaticClientTokens } from "../../src/tokens/static.js";
 import { openFileTokens } from "../../src/tokens/token-file.js";
 import type { TokenStore } from "../../src/tokens/token-store.js";
 import type { ClientTokens } from "../../src/tokens/tokens.js";
-import { startDynamo } from "./dynamo.js";
+import { createTable, startDynamo } from "./dynamo.js";
 import { FakeClock } from "./fake-clock.js";
 
 /** A source over a store of its own. */
@@ -320,14 +320,12 @@ async function secretsSetter(
 async function tableRig(tokens: Tokens, endpoint: string, close: () => Promise<void>): Promise<TokenRig> {
   const client = new DynamoDBClient({ endpoint, region: aws.region });
   const TableName = `partnerd-tokens-${rigs++}`;
-  await client.send(
-    new CreateTableCommand({
-      TableName,
-      BillingMode: "PAY_PER_REQUEST",
-      AttributeDefinitions: [{ AttributeName: "clientId", AttributeType: "S" }],
-      KeySchema: [{ AttributeName: "clientId", KeyType: "HASH" }],
-    }),
-  );
+  await createTable(client, {
+    TableName,
+    BillingMode: "PAY_PER_REQUEST",
+    AttributeDefinitions: [{ AttributeName: "clientId", AttributeType: "S" }],
+    KeySchema: [{ AttributeName: "clientId", KeyType: "HASH" }],
+  });
   const set = async (id: string, token: string | undefined) => {
     const clientId = { S: id };
     if (token === undefined) await client.send(new DeleteItemCommand({ TableName, Key: { clientId } }));

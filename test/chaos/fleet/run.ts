@@ -4,11 +4,11 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { CreateTableCommand, DeleteTableCommand, ScanCommand } from "@aws-sdk/client-dynamodb";
+import { DeleteTableCommand, ScanCommand } from "@aws-sdk/client-dynamodb";
 import { type Emulator, startEmulator } from "../../../src/emulator/emulator.js";
 import { seededRandom } from "../../../src/emulator/random.js";
 import { tableDefinition } from "../../../src/ledger/dynamodb/table.js";
-import { type Dynamo, dynamoRegion } from "../../support/dynamo.js";
+import { createTable, type Dynamo, dynamoRegion } from "../../support/dynamo.js";
 import { Journal, journalEmulator, keepJournal, linesOf, machineMs } from "../journal.js";
 import { promisesIn } from "../kill-evidence.js";
 import { LateService } from "../late-service.js";
@@ -232,7 +232,7 @@ async function commit(world: World, deed: Deed): Promise<void> {
     case "table":
       await world.dynamo.client.send(new DeleteTableCommand({ TableName: world.table }));
       await sleep(deed.forMs);
-      await world.dynamo.client.send(new CreateTableCommand(tableDefinition(world.table) as never));
+      await createTable(world.dynamo.client, tableDefinition(world.table));
       break;
   }
   journal.line(`undone ${deed.kind}`, { deed });

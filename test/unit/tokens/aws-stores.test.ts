@@ -1,14 +1,14 @@
 // Client tokens in Secrets Manager and DynamoDB: what each answer means, and that no message holds one.
 
 import { inspect } from "node:util";
-import { CreateTableCommand, type DynamoDBClient, PutItemCommand } from "@aws-sdk/client-dynamodb";
+import { type DynamoDBClient, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import type { ClientId } from "../../../src/job/job.js";
 import { loadClient } from "../../../src/tokens/aws-client.js";
 import { openTokenTable } from "../../../src/tokens/dynamodb.js";
 import { openSecretsManager } from "../../../src/tokens/secrets-manager.js";
 import type { TokenStore } from "../../../src/tokens/token-store.js";
-import { type Dynamo, startDynamo } from "../../support/dynamo.js";
+import { createTable, type Dynamo, startDynamo } from "../../support/dynamo.js";
 import { FakeClock } from "../../support/fake-clock.js";
 import { aws, startFakeSecrets } from "../../support/token-sources.js";
 
@@ -116,14 +116,12 @@ describe("a table", () => {
   beforeAll(async () => {
     dynamo = await startDynamo();
     dynamoClient = dynamo.client;
-    await dynamoClient.send(
-      new CreateTableCommand({
-        TableName: "tokens",
-        BillingMode: "PAY_PER_REQUEST",
-        AttributeDefinitions: [{ AttributeName: "client-id", AttributeType: "S" }],
-        KeySchema: [{ AttributeName: "client-id", KeyType: "HASH" }],
-      }),
-    );
+    await createTable(dynamoClient, {
+      TableName: "tokens",
+      BillingMode: "PAY_PER_REQUEST",
+      AttributeDefinitions: [{ AttributeName: "client-id", AttributeType: "S" }],
+      KeySchema: [{ AttributeName: "client-id", KeyType: "HASH" }],
+    });
   });
   afterAll(() => dynamo.close());
 

@@ -1,12 +1,11 @@
 // What is found wrong with a ledger's table, by itself and asked of dynalite; and what is said without AWS's client.
 import { spawnSync } from "node:child_process";
-import { CreateTableCommand } from "@aws-sdk/client-dynamodb";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findingsOf, refusalFinding, type TableDescription } from "../../../../src/ledger/dynamodb/check.js";
 import { checkDynamoTable } from "../../../../src/ledger/dynamodb/opening.js";
 import { tableDefinition } from "../../../../src/ledger/dynamodb/table.js";
 import { Proxies } from "../../../../src/std/proxies.js";
-import { type Dynamo, dynamoRegion, startDynamo } from "../../../support/dynamo.js";
+import { createTable, type Dynamo, dynamoRegion, startDynamo } from "../../../support/dynamo.js";
 
 const good = { ...tableDefinition("jobs"), TableStatus: "ACTIVE" } as TableDescription;
 const on = { TimeToLiveStatus: "ENABLED", AttributeName: "expiresAt" };
@@ -115,7 +114,7 @@ describe("a table that is asked for", () => {
       AttributeDefinitions: [{ AttributeName: "id", AttributeType: "S" }],
       KeySchema: [{ AttributeName: "id", KeyType: "HASH" }],
     };
-    await dynamo.client.send(new CreateTableCommand(theirs as never));
+    await createTable(dynamo.client, theirs);
     const fatal = (await check("theirs")).filter(({ isFatal }) => isFatal);
     expect(fatal.map(({ message }) => message)).toEqual([
       expect.stringMatching(/has the key id HASH S/),

@@ -1,5 +1,4 @@
 // The history in tables that an earlier version made, in days without jobs, and beyond what one search reads.
-import { CreateTableCommand } from "@aws-sdk/client-dynamodb";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import type { JobId, JobKey, Nonce, Region } from "../../../../src/job/job.js";
 import type { JobEvent } from "../../../../src/job/lifecycle.js";
@@ -7,7 +6,7 @@ import { succeeded } from "../../../../src/job/outcome.js";
 import { RetryingTable, tableDefinition } from "../../../../src/ledger/dynamodb/table.js";
 import { searchTable } from "../../../../src/ledger/dynamodb/table-history.js";
 import type { Ledger } from "../../../../src/ledger/ledger.js";
-import { type Dynamo, startDynamo } from "../../../support/dynamo.js";
+import { createTable, type Dynamo, startDynamo } from "../../../support/dynamo.js";
 import { FakeClock } from "../../../support/fake-clock.js";
 
 let dynamo: Dynamo;
@@ -42,7 +41,7 @@ it("works by a table without the index, and says how to add it", async () => {
     GlobalSecondaryIndexes: (indexes as readonly object[]).slice(0, 1),
     AttributeDefinitions: (attributes as readonly object[]).slice(0, 3),
   };
-  await dynamo.client.send(new CreateTableCommand(older as never));
+  await createTable(dynamo.client, older);
   const ledger = await dynamo.open({ clock: new FakeClock(), table: "older", history });
   onTestFinished(() => ledger.close());
   await work(ledger, "job-1");

@@ -2,7 +2,7 @@
 // only when its signal aborts, or, in a single pass, when nothing is waiting any more. It never ends by an error.
 import { GatewayError } from "../codepipeline/gateway.js";
 import { jobKeyName, type PolledJob } from "../job/job.js";
-import { type BackoffPolicy, type BackoffState, next, type PollResult, rested } from "./backoff.js";
+import { type BackoffPolicy, type BackoffState, next, type PollResult, rested, together } from "./backoff.js";
 import type { EngineContext } from "./context.js";
 import { faultOf, type PollerName } from "./events.js";
 import { type PollerConfig, pollerKey, pollerNameOf } from "./poller-config.js";
@@ -281,7 +281,7 @@ export class Poller {
     };
     this.#isHungry = result.kind === "full";
     if (!this.#isHungry) this.#letGo();
-    const restMs = this.#rest(result);
+    const restMs = together(this.#rest(result), clock.monotonic());
     const waiting = turns.waiting(config);
     context.emit({
       type: "poll-finished",

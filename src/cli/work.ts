@@ -7,7 +7,7 @@ import type { WorkerEvent } from "../engine/events.js";
 import { placeText } from "../job/job.js";
 import { systemClock } from "../std/clock.js";
 import { describeError } from "../std/errors.js";
-import { limitHeapGrowth } from "../std/heap-growth.js";
+import { setHeapFlags } from "../std/heap-flags.js";
 import { createLog, type Log, type RootLog } from "../std/log.js";
 import { openLogOutput } from "../std/log-output.js";
 import { Masker } from "../std/masking.js";
@@ -120,7 +120,7 @@ async function wired(
   log.info("starting", { version: ownVersion(), node: process.versions.node }, "partnerd is starting");
   const { readyWaitMs } = config.systemd;
   const systemd = new SystemdReports({ environment, pid: process.pid, clock: systemClock, log, readyWaitMs });
-  const readers = [...observers, (event: WorkerEvent) => systemd.observe(event), atFirstPoll(limitHeapGrowth)];
+  const readers = [...observers, (event: WorkerEvent) => systemd.observe(event), atFirstPoll(setHeapFlags)];
   const { onLedger } = starting;
   const building = built({ config, log, masker, clock: systemClock, environment, observers: readers, onLedger });
   const daemon = await Promise.race([building, starting.stopped]);

@@ -14,7 +14,7 @@ const recentLimits = { recentMs: 3_600_000, recentMax: 20_000 };
 /** Long enough that a few jobs go together under load, short beside any call to CodePipeline. */
 const memoryGroupMs = 2;
 /** A few records share a transaction; a disk that takes longer is as good as none, and is tried again. */
-const sqlitePace = { commitSpacingMs: 5, commitTimeoutMs: 30_000, probeIntervalMs: 5_000 };
+const sqlitePace = { commitSpacingMs: 2, commitTimeoutMs: 30_000, probeIntervalMs: 5_000 };
 
 /** A call is given up while the shortest lease still has time for the next heartbeat. */
 const dynamoPace = { probeIntervalMs: 1_000, connectionTimeoutMs: 1_000, requestTimeoutMs: 2_000 };

@@ -10,13 +10,16 @@ export interface Waiting {
 }
 
 /**
- * Of those that wait, the one that holds the least for its weight; of those who share a weight, the one that holds the
+ * Of those that wait and may have one, the one that holds the least for its weight; of those who share a weight, the one that holds the
  * least itself; else the first. Nobody starves: who holds nothing comes before everybody who holds something, and
  * those that hold nothing come in their order.
  */
-export function nextInTurn<T extends Waiting>(waiting: Iterable<T>): T | undefined {
+export function nextInTurn<T extends Waiting>(
+  waiting: Iterable<T>,
+  mayHave: (each: T) => boolean = () => true,
+): T | undefined {
   let next: T | undefined;
-  for (const each of waiting) if (next === undefined || isBefore(each, next)) next = each;
+  for (const each of waiting) if (mayHave(each) && (next === undefined || isBefore(each, next))) next = each;
   return next;
 }
 

@@ -2,7 +2,7 @@
 // only when its signal aborts, or, in a single pass, when nothing is waiting any more. It never ends by an error.
 import { GatewayError } from "../codepipeline/gateway.js";
 import { jobKeyName, type PolledJob } from "../job/job.js";
-import { type BackoffPolicy, type BackoffState, next, type PollResult, rested } from "./backoff.js";
+import { type BackoffPolicy, type BackoffState, next, type PollResult, rested, together } from "./backoff.js";
 import type { EngineContext } from "./context.js";
 import { faultOf, type PollerName } from "./events.js";
 import { type PollerConfig, pollerKey, pollerNameOf } from "./poller-config.js";
@@ -81,7 +81,9 @@ export class Poller {
   readonly #name: PollerName;
   readonly #backoff: BackoffPolicy;
   #state: BackoffState = rested;
-  #wake = new AbortController();
+  /** Nothing is rested from the wake on until the next turn has begun. */
+  #isAwake = false;
+  #endRest = () => {};
   #lastWorkMs: number;
   /** True when the last poll failed: the next one holds a single slot. */
   #isProbing = false;
@@ -120,9 +122,10 @@ export class Poller {
     return { doing: this.#doing, overdueMs: this.#options.context.deps.clock.monotonic() - this.#dueMs };
   }
 
-  /** Ends the rest it is in, if any. */
+  /** Ends the rest it is in; during a turn, the one that would follow. */
   wake(): void {
-    this.#wake.abort();
+    this.#isAwake = true;
+    this.#endRest();
   }
 
   /** An offer's turn has come: polls now, unless polls fail, which have rests of their own. */
@@ -140,7 +143,6 @@ export class Poller {
    * rejects.
    */
   async run(): Promise<void> {
-    const { clock } = this.#options.context.deps;
     const signal = AbortSignal.any([this.#options.context.scopes.poll, this.#end.signal]);
     const { budget } = this.#options;
     const onStop = () => {
@@ -149,19 +151,26 @@ export class Poller {
     };
     signal.addEventListener("abort", onStop, { once: true });
     while (!signal.aborted && budget.left + budget.promised > 0) {
-      // Whoever wakes it during the turn ends the rest after it.
-      this.#wake = new AbortController();
+      this.#isAwake = false;
       // Another poll holds what is left of a single pass: it may give some of it back.
       const restMs = budget.left > 0 ? await this.#turn(signal) : this.#backoff.minIntervalMs;
       if (restMs === "end") break;
-      if (restMs > 0 && !signal.aborted) {
-        this.#begins("resting", restMs);
-        await clock.sleep(restMs, this.#wake.signal);
-      }
+      if (restMs > 0 && !signal.aborted && !this.#isAwake) await this.#rests(restMs);
     }
     signal.removeEventListener("abort", onStop);
     this.#letGo();
     this.#begins("ended");
+  }
+
+  /** Until `wake`, at most so long. By a timer alone: a signal for each rest takes as long again. */
+  async #rests(ms: number): Promise<void> {
+    this.#begins("resting", ms);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#options.context.deps.clock.after(ms, resolve);
+    this.#endRest = resolve;
+    await promise;
+    this.#endRest = () => {};
+    cancel();
   }
 
   /** Its next step is due `inMs` from now; /livez knows what may rightly delay it. */
@@ -272,7 +281,7 @@ export class Poller {
     };
     this.#isHungry = result.kind === "full";
     if (!this.#isHungry) this.#letGo();
-    const restMs = this.#rest(result);
+    const restMs = together(this.#rest(result), clock.monotonic());
     const waiting = turns.waiting(config);
     context.emit({
       type: "poll-finished",

@@ -56,22 +56,19 @@ interface PollerCount {
 /** What a known job waits for: a slot to run in, or permission to be owed without one. */
 export type JobWait = "work" | "owe";
 
-interface Waiter {
+interface Wanted {
   readonly count: PollerCount;
   readonly want: number;
   /** `poll`: held back by what its poller owes. `work`: for a job that is ours already. `owe`: needs no slot. */
   readonly kind: "poll" | JobWait;
-  readonly grant: (reservation: Reservation | undefined) => void;
-  /** In the queue of all, and in its poller's line. */
-  at?: Member<Waiter> | undefined;
-  inLine?: Member<Waiter>;
 }
 
 export class Slots {
   readonly #all: Counted;
   readonly #groups = new Map<string, Group>();
   readonly #pollers = new Map<string, PollerCount>();
-  readonly #waiters = new TurnoverSet<Waiter>();
+  /** Those that wait for slots, and those that need none: however many wait for slots, the others are found at once. */
+  readonly #queues = { slots: new TurnoverSet<Waiter>(), owe: new TurnoverSet<Waiter>() };
   #openPollers = 0;
 
   constructor(options: { readonly max: number }) {
@@ -184,17 +181,14 @@ export class Slots {
     return (this.#pollers.get(pollerKey)?.lines[wait].size ?? 0) > 0;
   }
 
-  #wait(wanted: Omit<Waiter, "grant">, signal: AbortSignal): Promise<Reservation | undefined> {
+  #wait(wanted: Wanted, signal: AbortSignal): Promise<Reservation | undefined> {
     if (signal.aborted) return Promise.resolve(undefined);
     return new Promise((resolve) => {
-      const waiter: Waiter = {
-        ...wanted,
-        grant: (reservation) => {
-          this.#leave(waiter);
-          signal.removeEventListener("abort", onAbort);
-          resolve(reservation);
-        },
-      };
+      const waiter = new Waiter(wanted, (reservation) => {
+        this.#leave(waiter);
+        signal.removeEventListener("abort", onAbort);
+        resolve(reservation);
+      });
       const onAbort = () => waiter.grant(undefined);
       signal.addEventListener("abort", onAbort, { once: true });
       this.#join(waiter);
@@ -207,16 +201,20 @@ export class Slots {
     const line = waiter.kind === "poll" ? undefined : waiter.count.lines[waiter.kind];
     if (line) waiter.inLine = line.add(waiter);
     // However many jobs of one poller wait, it has one turn at a time: the polls of all pollers come in between.
-    if (!line || line.size === 1) waiter.at = this.#waiters.add(waiter);
+    if (!line || line.size === 1) waiter.at = this.#queueOf(waiter).add(waiter);
   }
 
   #leave(waiter: Waiter): void {
-    if (waiter.at) this.#waiters.delete(waiter.at);
+    if (waiter.at) this.#queueOf(waiter).delete(waiter.at);
     if (waiter.kind === "poll") return;
     const line = waiter.count.lines[waiter.kind];
     if (waiter.inLine) line.delete(waiter.inLine);
     const [next] = line;
-    if (next) next.at ??= this.#waiters.add(next);
+    if (next) next.at ??= this.#queueOf(next).add(next);
+  }
+
+  #queueOf({ kind }: Waiter): TurnoverSet<Waiter> {
+    return kind === "owe" ? this.#queues.owe : this.#queues.slots;
   }
 
   #poller(name: string): PollerCount {
@@ -294,9 +292,9 @@ export class Slots {
   }
 
   #serveOwing(): boolean {
-    for (const waiter of this.#waiters) {
-      const { count, kind } = waiter;
-      if (kind !== "owe" || count.owed >= count.group.max) continue;
+    for (const waiter of this.#queues.owe) {
+      const { count } = waiter;
+      if (count.owed >= count.group.max) continue;
       count.owed += 1;
       waiter.grant(this.#reservation(count, 0));
       return true;
@@ -304,56 +302,65 @@ export class Slots {
     return false;
   }
 
-  /** Gives out free slots one by one, by turn. False: no waiter can have one. */
+  /**
+   * Gives out free slots one by one, by turn. False: no waiter can have one. Every job that ends comes here, and 100 pollers
+   * may wait: so nothing is made for each of them.
+   */
   #deal(): boolean {
-    if (this.#all.busy >= this.#all.max || this.#waiters.size === 0) return false;
     const most = this.#mostAtOnce(this.#all.max - this.#all.busy);
-    const dealt = [...this.#waiters].flatMap((waiter) =>
-      waiter.kind === "owe" ? [] : [new Hand(waiter, Math.min(most, waiter.want, allowed(waiter.count, waiter.kind)))],
-    );
+    const served: Waiter[] = [];
     while (this.#all.busy < this.#all.max) {
-      const next = nextInTurn(dealt.filter((each) => each.mayHaveMore));
+      const next = nextInTurn(this.#queues.slots, (waiter) => waiter.mayHaveMore(most));
       if (!next) break;
-      next.size += 1;
-      this.#count(next.waiter.count, 1);
+      if (next.dealt === 0) served.push(next);
+      next.dealt += 1;
+      this.#count(next.count, 1);
     }
-    const served = dealt.filter(({ size }) => size > 0);
-    for (const { waiter, size } of served) waiter.grant(this.#reservation(waiter.count, size));
+    for (const waiter of served) waiter.grant(this.#reservation(waiter.count, waiter.dealt));
     return served.length > 0;
   }
 }
 
-/** What a waiter is given. */
-class Hand {
-  size = 0;
-  readonly waiter: Waiter;
-  readonly #most: number;
+class Waiter implements Wanted {
+  readonly count: PollerCount;
+  readonly want: number;
+  readonly kind: Wanted["kind"];
+  readonly grant: (reservation: Reservation | undefined) => void;
+  /** In the queue of all. */
+  at: Member<Waiter> | undefined;
+  /** In its poller's line. */
+  inLine: Member<Waiter> | undefined;
+  /** Slots that it is about to be granted. */
+  dealt = 0;
 
-  constructor(waiter: Waiter, most: number) {
-    this.waiter = waiter;
-    this.#most = most;
+  constructor({ count, want, kind }: Wanted, grant: Waiter["grant"]) {
+    this.count = count;
+    this.want = want;
+    this.kind = kind;
+    this.grant = grant;
   }
 
-  get mayHaveMore(): boolean {
-    const { group } = this.waiter.count;
-    return this.size < this.#most && group.busy < group.max;
+  /** `most`: at once, of what is free. */
+  mayHaveMore(most: number): boolean {
+    const { group } = this.count;
+    return this.dealt < Math.min(most, this.want, allowed(this.count, this.kind)) && group.busy < group.max;
   }
 
   get held(): number {
-    return this.waiter.count.group.busy;
+    return this.count.group.busy;
   }
 
   get weight(): number {
-    return this.waiter.count.group.weight;
+    return this.count.group.weight;
   }
 
   get own(): number {
-    return this.waiter.count.busy;
+    return this.count.busy;
   }
 }
 
 /** How many the poller, or a job of it, may be given at once, whatever is free. */
-function allowed({ group, owed, awaiting }: PollerCount, kind: "poll" | "work"): number {
+function allowed({ group, owed, awaiting }: PollerCount, kind: Wanted["kind"]): number {
   const leastForPolls = awaiting > 0 ? 1 : 0;
   return kind === "work" ? group.max : Math.max(leastForPolls, group.max - owed);
 }

@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { GatewayFaultKind } from "../../../src/codepipeline/gateway.js";
-import { type BackoffPolicy, type BackoffState, next, type PollResult, rested } from "../../../src/engine/backoff.js";
+import {
+  type BackoffPolicy,
+  type BackoffState,
+  next,
+  type PollResult,
+  rested,
+  together,
+} from "../../../src/engine/backoff.js";
 
 const policy: BackoffPolicy = {
   minIntervalMs: 1_000,
@@ -209,5 +216,27 @@ describe("any history of polls", () => {
     for (const each of [full, some, empty, failed("throttled"), failed("gone")]) next(state, each, policy, () => 0);
     expect(state).toEqual({ empty: 1, failed: 2, throttled: 3 });
     expect(rested).toEqual({ empty: 0, failed: 0, throttled: 0 });
+  });
+});
+
+describe("rests that end together", () => {
+  it("are never shorter, at most 100 ms longer, and end at the same moments", () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 5_000, max: 60_000, noNaN: true }),
+        fc.double({ min: 0, max: 1e9, noNaN: true }),
+        (restMs, nowMs) => {
+          const togetherMs = together(restMs, nowMs);
+          expect(togetherMs).toBeGreaterThanOrEqual(restMs - 1e-6);
+          expect(togetherMs).toBeLessThanOrEqual(restMs + 100);
+          const late = (nowMs + togetherMs) % 100;
+          expect(Math.min(late, 100 - late)).toBeLessThan(1e-3);
+        },
+      ),
+    );
+  });
+
+  it.each([0, 50, 1_000, 4_999])("are not the short ones (%i ms)", (restMs) => {
+    expect(together(restMs, 12.5)).toBe(restMs);
   });
 });

@@ -240,6 +240,20 @@ it("asks with a single slot after a failure, rests along the steep curve, and go
   await running;
 });
 
+it("does not rest after a poll during which it is woken", async () => {
+  const { pollers, limits, clock, stop, whilePolling } = given({ pollers: [config("A", 5)], waiting: 0 });
+  whilePolling(() => {
+    if (limits.length === 1) pollers[0]?.wake();
+  });
+  const running = pollers[0]?.run();
+  await clock.advance(0);
+  expect(limits).toHaveLength(2);
+  await clock.advance(500);
+  expect(limits).toHaveLength(2);
+  stop.abort();
+  await running;
+});
+
 it("ends with its signal, whatever it is waiting for", async () => {
   const resting = given({ pollers: [config("A", 5)], waiting: 0 });
   const first = resting.pollers[0]?.run();
@@ -315,4 +329,24 @@ it("waits for its turn without slots while CodePipeline throttles, and asks the 
   expect(limits).toEqual([5]);
   stop.abort();
   await running;
+});
+
+it("polls in the same moments as others, once its rests are long", async () => {
+  const { pollers, clock, events, stop } = given({ pollers: [config("A", 1), config("B", 1)], waiting: 0 });
+  const [first, second] = pollers;
+  const atMs: Record<string, number[]> = { A: [], B: [] };
+  const ended = [first?.run()];
+  await clock.advance(37);
+  ended.push(second?.run());
+  for (let ms = 0; ms < 90_000; ms++) {
+    await clock.advance(1);
+    for (const event of events.splice(0)) {
+      if (event.type === "poll-finished") atMs[event.poller.actionType.provider]?.push(clock.monotonic() % 100);
+    }
+  }
+  expect(atMs["A"]?.slice(0, 5)).not.toEqual(atMs["B"]?.slice(0, 5));
+  const late = [...(atMs["A"]?.slice(-3) ?? []), ...(atMs["B"]?.slice(-3) ?? [])];
+  expect(new Set(late).size).toBe(1);
+  stop.abort();
+  await Promise.all(ended);
 });

@@ -8,7 +8,7 @@ import { TurnoverSet } from "../std/turnover.js";
 import type { PollerName } from "./events.js";
 import type { Closed } from "./gate.js";
 import { type BreakerLimits, type BreakerState, HandlerBreaker } from "./handler-breaker.js";
-import { JobStart, type StartChange } from "./job-start.js";
+import { JobStart, type JobStarts, type StartChange } from "./job-start.js";
 import { Machine, type MachineContext } from "./machine.js";
 import { type PollerConfig, pollerNameOf } from "./poller-config.js";
 
@@ -46,6 +46,8 @@ interface Guard {
   /** Those that wait to be acknowledged, and those that wait to meet the handler. */
   readonly lines: { readonly enter: Line; readonly meet: Line };
   opened: { readonly wallMs: number; readonly ms: number } | undefined;
+  /** What the starts of its jobs share: made for each, it took 600 bytes of a job in flight. */
+  starts: JobStarts | undefined;
 }
 
 interface Waiter {
@@ -112,8 +114,13 @@ export class Admission {
   /** The start of one job of the handler. */
   start(handler: string): JobStart {
     const guard = this.#guardOf(handler);
+    guard.starts ??= this.#startsOf(guard);
+    return new JobStart(guard.starts);
+  }
+
+  #startsOf(guard: Guard): JobStarts {
     const { machine } = this;
-    return new JobStart({
+    return {
       clock: this.#context.deps.clock,
       windowMs: guard.limits.windowMs,
       isProbe: (job) => guard.breaker.isProbe(job),
@@ -130,7 +137,7 @@ export class Admission {
         else machine.waits(job);
         this.#change(guard, job, change);
       },
-    });
+    };
   }
 
   /** A new configuration applies: the state of handlers that are replaced, or have other limits, is discarded. */
@@ -166,6 +173,7 @@ export class Admission {
       isTrying: false,
       lines: { enter: new TurnoverSet(), meet: new TurnoverSet() },
       opened: undefined,
+      starts: undefined,
     };
     this.#guards.set(name, guard);
     return guard;

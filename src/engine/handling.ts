@@ -57,7 +57,7 @@ export async function handle(
     [flight.failing, () => end("operator", "an operator failed the job")],
     [flight.givenUp, () => end("given-up", flight.loss?.message ?? "the job was dropped")],
   ]);
-  const { workspace, close } = openWorkspace(context, flight, job, abort.signal);
+  const workspace = openWorkspace(context, flight, job, abort.signal);
   try {
     const run = start(
       context,
@@ -75,7 +75,7 @@ export async function handle(
     cancelDeadline();
     stopListening();
     // Nothing is uploaded after this. The outcome does not wait until the folder is gone; the store does.
-    void close();
+    void workspace.dispose();
   }
 }
 

@@ -124,7 +124,8 @@ export class Admission {
       clock: this.#context.deps.clock,
       windowMs: guard.limits.windowMs,
       isProbe: (job) => guard.breaker.isProbe(job),
-      enter: (job, signal) => this.#enter(guard, job, signal),
+      mayEnter: (job) => this.#mayEnter(guard, job) ?? false,
+      enter: (job, signal) => this.#until(guard.lines.enter, signal, () => this.#mayEnter(guard, job)),
       mayMeet: (job) => this.#mayMeet(guard, job),
       meet: (job, signal) => this.#until(guard.lines.meet, signal, () => this.#mayMeet(guard, job) || undefined),
       runsBy: (runs) => {
@@ -179,16 +180,14 @@ export class Admission {
     return guard;
   }
 
-  /** True once the job may be acknowledged; false when the signal aborts or the handler fails first. */
-  #enter(guard: Guard, job: JobStart, signal: AbortSignal): Promise<boolean> {
-    return this.#until(guard.lines.enter, signal, () => {
-      if (this.handlerClosedBy(guard.name)) return false;
-      // If its handler was replaced meanwhile, the job runs with the new one.
-      if (!this.machine.mayStart() || !(guard.gone.signal.aborted || guard.breaker.mayStart())) return undefined;
-      guard.breaker.started(job);
-      this.machine.started(job);
-      return true;
-    });
+  /** True when the job may be acknowledged now, which it then is; false when its handler fails. */
+  #mayEnter(guard: Guard, job: JobStart): boolean | undefined {
+    if (this.handlerClosedBy(guard.name)) return false;
+    // If its handler was replaced meanwhile, the job runs with the new one.
+    if (!this.machine.mayStart() || !(guard.gone.signal.aborted || guard.breaker.mayStart())) return undefined;
+    guard.breaker.started(job);
+    this.machine.started(job);
+    return true;
   }
 
   /** True when the handler may be given the job now, which it then is. */

@@ -13,7 +13,7 @@ import type { Deadline } from "../std/deadline.js";
 import { valueWithin } from "../std/ends-within.js";
 import { follow } from "../std/following.js";
 import { textLog } from "../std/log.js";
-import { tryAgain } from "../std/try-again.js";
+import { restToTryAgain } from "../std/try-again.js";
 import type { EngineContext } from "./context.js";
 import type { EndCause } from "./events.js";
 import type { HandlerEnd } from "./handler-breaker.js";
@@ -108,23 +108,45 @@ async function afterStop(
   return { kind: "ended", outcome: failed(stoppedText, { type: "SystemUnavailable" }), cause };
 }
 
-function start(context: EngineContext, handler: JobHandler, call: HandlerCall, flight: JobInFlight): Promise<Run> {
+/** Never rejects. */
+async function start(
+  context: EngineContext,
+  handler: JobHandler,
+  call: HandlerCall,
+  flight: JobInFlight,
+): Promise<Run> {
   const { callback } = flight;
-  const finished = async (): Promise<Run> => {
-    const value = await (callback && handler.resume ? handler.resume(call, callback) : handler.run(call));
-    // A success needs every upload, whether the handler awaited it or not.
-    if (outcomeFrom(value, call.job.key.actionType.owner).kind !== "failed") await call.workspace.finish();
-    return { kind: "gave", value };
-  };
+  const startedMs = context.deps.clock.monotonic();
   flight.start?.runs(handler, callback !== undefined);
-  const isShort = (error: unknown) => {
+  // Not `tryAgain`: this function waits as long as the handler runs, and a second one with its closures took 800 bytes
+  // of each job in flight.
+  for (;;) {
+    try {
+      const value = await (callback && handler.resume ? handler.resume(call, callback) : handler.run(call));
+      // A success needs every upload, whether the handler awaited it or not.
+      if (outcomeFrom(value, call.job.key.actionType.owner).kind !== "failed") await call.workspace.finish();
+      return { kind: "gave", value };
+    } catch (error) {
+      if (!(await restInShortage(context, flight, call, startedMs, error)))
+        return { kind: "threw", error: named(error) };
+    }
+  }
+}
+
+/** Rests where the handler could not begin for what the machine lacks; false when it is not to be tried again. */
+function restInShortage(
+  { admission, deps: { clock } }: EngineContext,
+  flight: JobInFlight,
+  { signal, deadline }: HandlerCall,
+  startedMs: number,
+  error: unknown,
+): Promise<boolean> {
+  const passes = () => {
     // What was begun is not begun again.
-    if (flight.start?.hasBegun || !context.admission.machine.hasMet(error)) return false;
-    return call.deadline.leftMs() > 2 * shortageWait.restMs;
+    if (flight.start?.hasBegun || !admission.machine.hasMet(error)) return false;
+    return deadline.leftMs() > 2 * shortageWait.restMs;
   };
-  const { clock } = context.deps;
-  const limits = { clock, signal: call.signal, ...shortageWait, passes: isShort };
-  return tryAgain(limits, finished).catch((error: unknown): Run => ({ kind: "threw", error: named(error) }));
+  return restToTryAgain({ clock, signal, ...shortageWait, passes }, startedMs, error);
 }
 
 /** What the machine lacks is never the customer's mistake, whoever met it: a module's code shares this process. */

@@ -18,6 +18,7 @@ export interface JobStarts {
   /** A job that ran for so long did not fail quickly. */
   readonly windowMs: number;
   readonly isProbe: (job: JobStart) => boolean;
+  readonly mayEnter: (job: JobStart) => boolean;
   readonly enter: (job: JobStart, signal: AbortSignal) => Promise<boolean>;
   readonly mayMeet: (job: JobStart) => boolean;
   readonly meet: (job: JobStart, signal: AbortSignal) => Promise<boolean>;
@@ -47,6 +48,12 @@ export class JobStart implements HandlerStart {
   /** True once its handler began. */
   get hasBegun(): boolean {
     return this.#begunMs !== undefined;
+  }
+
+  /** True when it may be acknowledged now, as far as handler and machine are concerned. */
+  mayEnter(): boolean {
+    this.#isAdmitted ||= this.#shared.mayEnter(this);
+    return this.#isAdmitted;
   }
 
   /** Waits for its turn; false when the signal aborts, or when the handler or the machine fails meanwhile. */

@@ -12,17 +12,22 @@ export interface TryAgain {
 }
 
 /** What `work` gives, or what it threw last. */
-export function tryAgain<T>(options: TryAgain, work: () => Promise<T>): Promise<T> {
+export async function tryAgain<T>(options: TryAgain, work: () => Promise<T>): Promise<T> {
+  const startedMs = options.clock.monotonic();
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(await restToTryAgain(options, startedMs, error))) throw error;
+    }
+  }
+}
+
+/** Rests after an error that passes; false when there is to be no other attempt. */
+export async function restToTryAgain(options: TryAgain, startedMs: number, error: unknown): Promise<boolean> {
   const { clock, signal, restMs, maxMs, passes } = options;
-  const startedMs = clock.monotonic();
-  // A chain and no loop: a function that waits takes 400 bytes more of each job in flight, and hardly any job fails.
-  const attempt = (): Promise<T> =>
-    work().catch(async (error: unknown) => {
-      const isLate = clock.monotonic() - startedMs >= maxMs;
-      if (isLate || signal.aborted || !passes(error)) throw error;
-      await clock.sleep(restMs, signal);
-      if (signal.aborted) throw error;
-      return attempt();
-    });
-  return attempt();
+  const isLate = clock.monotonic() - startedMs >= maxMs;
+  if (isLate || signal.aborted || !passes(error)) return false;
+  await clock.sleep(restMs, signal);
+  return !signal.aborted;
 }

@@ -45,8 +45,10 @@ export async function handle(
   const abort = new AbortController();
   // The handler's end or what stops it: as a race of two promises it took half a kilobyte more of each job in flight.
   const first = Promise.withResolvers<Run | Stop>();
+  let isStopped = false;
   const end = (cause: Stop, reason: string) => {
-    if (abort.signal.aborted) return;
+    if (isStopped) return;
+    isStopped = true;
     first.resolve(cause);
     if (cause !== "given-up") flight.endCause = cause;
     abort.abort(new Error(reason));
@@ -61,12 +63,7 @@ export async function handle(
   });
   const workspace = openWorkspace(context, flight, job, abort.signal);
   try {
-    const run = start(
-      context,
-      handler,
-      callOf(context, flight, { job, workspace, deadline, signal: abort.signal }),
-      flight,
-    );
+    const run = start(context, handler, new Call(context, flight, { job, workspace, deadline, abort }), flight);
     void run.then(first.resolve);
     const found = await first.promise;
     if (typeof found === "object") {
@@ -168,11 +165,7 @@ interface OwnOfCall {
   readonly job: Job;
   readonly workspace: Workspace;
   readonly deadline: Deadline;
-  readonly signal: AbortSignal;
-}
-
-function callOf(context: EngineContext, flight: JobInFlight, own: OwnOfCall): HandlerCall {
-  return new Call(context, flight, own);
+  readonly abort: AbortController;
 }
 
 /**
@@ -183,26 +176,34 @@ class Call implements HandlerCall {
   readonly job: Job;
   readonly workspace: Workspace;
   readonly deadline: Deadline;
-  readonly signal: AbortSignal;
   readonly draining: AbortSignal;
   readonly mayRerun: boolean;
   readonly start: HandlerCall["start"];
   readonly trace: HandlerCall["trace"];
   readonly #context: EngineContext;
   readonly #flight: JobInFlight;
+  readonly #abort: AbortController;
   #log: HandlerCall["log"] | undefined;
 
-  constructor(context: EngineContext, flight: JobInFlight, { job, workspace, deadline, signal }: OwnOfCall) {
+  constructor(context: EngineContext, flight: JobInFlight, { job, workspace, deadline, abort }: OwnOfCall) {
     this.job = job;
     this.workspace = workspace;
     this.deadline = deadline;
-    this.signal = signal;
     this.draining = context.scopes.poll;
     this.mayRerun = flight.config.afterCrash === "rerun";
     this.start = flight.start;
     this.trace = context.deps.traceOf?.(flight.key);
     this.#context = context;
     this.#flight = flight;
+    this.#abort = abort;
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  abort(reason: unknown): void {
+    this.#abort.abort(reason);
   }
 
   get log(): HandlerCall["log"] {

@@ -1,11 +1,13 @@
-// The calls of one handler that are under way. Gives each its own signal, which follows the engine's, so that
-// handler code never hangs a listener on a signal that outlives the job, and ends them all when the handler closes.
-import { following } from "../std/following.js";
+// The calls of one handler that are under way: ends them all when the handler closes.
 import { TurnoverSet } from "../std/turnover.js";
+import type { HandlerCall } from "./handler.js";
+
+/** What it needs of a call. */
+type Abortable = Pick<HandlerCall, "signal" | "abort">;
 
 /** Tracks the calls of one handler from start to end. */
 export class OpenCalls {
-  readonly #open = new TurnoverSet<{ readonly controller: AbortController; readonly settled: Promise<unknown> }>();
+  readonly #open = new TurnoverSet<{ readonly call: Abortable; readonly settled: Promise<unknown> }>();
   #isClosed = false;
 
   /** How many calls are under way. */
@@ -13,17 +15,13 @@ export class OpenCalls {
     return this.#open.size;
   }
 
-  /** Runs `work` under a signal that aborts with `signal` or at `close`. Rejects with the reason if it is too late. */
-  within<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  /** Does the call's work, whose signal aborts at `close`, too. Rejects with the reason if it is too late. */
+  within<T>(call: Abortable, work: () => Promise<T>): Promise<T> {
     if (this.#isClosed) return Promise.reject(new HandlerClosed());
-    if (signal.aborted) return Promise.reject(signal.reason);
-    const own = following(signal);
-    const settled = begun(work, own.signal);
-    const member = this.#open.add({ controller: own.controller, settled });
-    const leave = () => {
-      this.#open.delete(member);
-      own[Symbol.dispose]();
-    };
+    if (call.signal.aborted) return Promise.reject(call.signal.reason);
+    const settled = begun(work);
+    const member = this.#open.add({ call, settled });
+    const leave = () => this.#open.delete(member);
     // Not awaited: a waiting function takes 650 bytes of each job in flight, this a third.
     settled.then(leave, leave);
     return settled;
@@ -33,15 +31,15 @@ export class OpenCalls {
   async close(): Promise<void> {
     this.#isClosed = true;
     const open = [...this.#open];
-    for (const { controller } of open) controller.abort(new HandlerClosed());
+    for (const { call } of open) call.abort(new HandlerClosed());
     await Promise.allSettled(open.map(({ settled }) => settled));
   }
 }
 
 /** What throws at once rejects. */
-function begun<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+function begun<T>(work: () => Promise<T>): Promise<T> {
   try {
-    return work(signal);
+    return work();
   } catch (error) {
     return Promise.reject(error);
   }

@@ -40,7 +40,7 @@ export class ModuleHandler implements JobHandler {
   }
 
   run(call: HandlerCall): Promise<unknown> {
-    return this.#calls.within(call.signal, (signal) => this.#run(call, signal));
+    return this.#calls.within(call, () => this.#run(call, call.signal));
   }
 
   close(): Promise<void> {

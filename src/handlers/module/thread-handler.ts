@@ -82,7 +82,7 @@ export class ThreadHandler implements JobHandler {
   }
 
   run(call: HandlerCall): Promise<unknown> {
-    return this.#calls.within(call.signal, (signal) => this.#run(call, signal));
+    return this.#calls.within(call, () => this.#run(call, call.signal));
   }
 
   /** Rejects with WorkerFault when the module cannot be loaded. */

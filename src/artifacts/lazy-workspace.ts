@@ -1,14 +1,16 @@
 // A workspace that comes to be when it is first asked for: most jobs touch no artifact, and then cost none of it.
-import type { ArtifactLinks, Workspace } from "./artifacts.js";
+import type { ArtifactLinks, Workspace, WorkspaceCall } from "./artifacts.js";
 
 /** Opens the workspace behind it once, at the first use. */
 export class LazyWorkspace implements Workspace {
-  readonly #open: () => Workspace;
+  readonly #open: (call: WorkspaceCall) => Workspace;
+  readonly #call: WorkspaceCall;
   #opened: Workspace | undefined;
   #isOver = false;
 
-  constructor(open: () => Workspace) {
+  constructor(open: (call: WorkspaceCall) => Workspace, call: WorkspaceCall) {
     this.#open = open;
+    this.#call = call;
   }
 
   folder(...options: Parameters<Workspace["folder"]>): Promise<string> {
@@ -42,7 +44,7 @@ export class LazyWorkspace implements Workspace {
 
   #used(): Workspace {
     if (this.#opened) return this.#opened;
-    this.#opened = this.#open();
+    this.#opened = this.#open(this.#call);
     // Who asks only now is refused by the workspace itself, as everybody is who asks after the end.
     if (this.#isOver) void this.#opened.dispose();
     return this.#opened;

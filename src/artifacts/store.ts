@@ -61,6 +61,7 @@ const packEndMs = 5_000;
 export class S3Store implements ArtifactStore {
   readonly #options: S3StoreOptions;
   readonly #workspaces = new TurnoverSet<JobWorkspace>();
+  readonly #opening = (call: WorkspaceCall) => this.#open(call);
   #isClosed = false;
   readonly #s3: Shared<S3>;
   readonly #unpacker: Shared<Unpacker>;
@@ -78,7 +79,7 @@ export class S3Store implements ArtifactStore {
   }
 
   open(call: WorkspaceCall): Workspace {
-    return new LazyWorkspace(() => this.#open(call));
+    return new LazyWorkspace(this.#opening, call);
   }
 
   #open(call: WorkspaceCall): Workspace {
@@ -127,8 +128,16 @@ export class S3Store implements ArtifactStore {
 
   async #transfers(call: WorkspaceCall, signal: AbortSignal): Promise<Transfers> {
     const { clock, random } = this.#options;
-    const { job, receivedMs, renewAccess: renew, keepSecrets } = call;
-    const access = new JobAccess({ first: job.access, receivedMs, renew, keepSecrets, clock, random, signal });
+    const { job, receivedMs } = call;
+    const access = new JobAccess({
+      first: job.access,
+      receivedMs,
+      renew: (until) => call.renewAccess(until),
+      keepSecrets: (values) => call.keepSecrets(values),
+      clock,
+      random,
+      signal,
+    });
     return (await this.#s3.get()).of(job, access);
   }
 }

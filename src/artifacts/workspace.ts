@@ -115,10 +115,9 @@ export class JobWorkspace implements Workspace {
   }
 
   async #links(): Promise<ArtifactLinks> {
-    const { keepSecrets } = this.#options.call;
     try {
       const links = await (await this.#options.transfers()).links(this.#ended.signal);
-      keepSecrets([...links.inputs, ...links.outputs].map(({ url }) => url));
+      this.#options.call.keepSecrets([...links.inputs, ...links.outputs].map(({ url }) => url));
       return links;
     } catch (error) {
       this.#ended.signal.throwIfAborted();

@@ -8,7 +8,7 @@ import { TurnoverSet } from "../std/turnover.js";
 import type { PollerName } from "./events.js";
 import type { Closed } from "./gate.js";
 import { type BreakerLimits, type BreakerState, HandlerBreaker } from "./handler-breaker.js";
-import { JobStart, type StartChange } from "./job-start.js";
+import { JobStart, type JobStarts, type StartChange } from "./job-start.js";
 import { Machine, type MachineContext } from "./machine.js";
 import { type PollerConfig, pollerNameOf } from "./poller-config.js";
 
@@ -46,6 +46,8 @@ interface Guard {
   /** Those that wait to be acknowledged, and those that wait to meet the handler. */
   readonly lines: { readonly enter: Line; readonly meet: Line };
   opened: { readonly wallMs: number; readonly ms: number } | undefined;
+  /** What the starts of its jobs share: made for each, it took 600 bytes of a job in flight. */
+  starts: JobStarts | undefined;
 }
 
 interface Waiter {
@@ -112,12 +114,18 @@ export class Admission {
   /** The start of one job of the handler. */
   start(handler: string): JobStart {
     const guard = this.#guardOf(handler);
+    guard.starts ??= this.#startsOf(guard);
+    return new JobStart(guard.starts);
+  }
+
+  #startsOf(guard: Guard): JobStarts {
     const { machine } = this;
-    return new JobStart({
+    return {
       clock: this.#context.deps.clock,
       windowMs: guard.limits.windowMs,
       isProbe: (job) => guard.breaker.isProbe(job),
-      enter: (job, signal) => this.#enter(guard, job, signal),
+      mayEnter: (job) => this.#mayEnter(guard, job) ?? false,
+      enter: (job, signal) => this.#until(guard.lines.enter, signal, () => this.#mayEnter(guard, job)),
       mayMeet: (job) => this.#mayMeet(guard, job),
       meet: (job, signal) => this.#until(guard.lines.meet, signal, () => this.#mayMeet(guard, job) || undefined),
       runsBy: (runs) => {
@@ -130,7 +138,7 @@ export class Admission {
         else machine.waits(job);
         this.#change(guard, job, change);
       },
-    });
+    };
   }
 
   /** A new configuration applies: the state of handlers that are replaced, or have other limits, is discarded. */
@@ -166,21 +174,20 @@ export class Admission {
       isTrying: false,
       lines: { enter: new TurnoverSet(), meet: new TurnoverSet() },
       opened: undefined,
+      starts: undefined,
     };
     this.#guards.set(name, guard);
     return guard;
   }
 
-  /** True once the job may be acknowledged; false when the signal aborts or the handler fails first. */
-  #enter(guard: Guard, job: JobStart, signal: AbortSignal): Promise<boolean> {
-    return this.#until(guard.lines.enter, signal, () => {
-      if (this.handlerClosedBy(guard.name)) return false;
-      // If its handler was replaced meanwhile, the job runs with the new one.
-      if (!this.machine.mayStart() || !(guard.gone.signal.aborted || guard.breaker.mayStart())) return undefined;
-      guard.breaker.started(job);
-      this.machine.started(job);
-      return true;
-    });
+  /** True when the job may be acknowledged now, which it then is; false when its handler fails. */
+  #mayEnter(guard: Guard, job: JobStart): boolean | undefined {
+    if (this.handlerClosedBy(guard.name)) return false;
+    // If its handler was replaced meanwhile, the job runs with the new one.
+    if (!this.machine.mayStart() || !(guard.gone.signal.aborted || guard.breaker.mayStart())) return undefined;
+    guard.breaker.started(job);
+    this.machine.started(job);
+    return true;
   }
 
   /** True when the handler may be given the job now, which it then is. */

@@ -84,6 +84,8 @@ async function untilDecided(context: EngineContext, flight: JobInFlight, words: 
 async function mayAsk(context: EngineContext, flight: JobInFlight, words: { last: string }): Promise<boolean> {
   if (isClosed(context, flight, words)) return false;
   if (!flight.start || flight.start.isAdmitted) return true;
+  // Nearly every job may at once, and needs no signal and no timer.
+  if (flight.start.mayEnter()) return !isClosed(context, flight, words);
   const turn = following(context.scopes.poll, flight.givenUp);
   const maxMs = Math.min(context.limits.retry.details.maxElapsedMs, turnMaxMs);
   const cancel = context.deps.clock.after(maxMs, () => turn.controller.abort());

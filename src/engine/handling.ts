@@ -11,8 +11,9 @@ import { plainText } from "../job/plain-text.js";
 import { machineFault, shortageWait, WorkerFault } from "../job/worker-fault.js";
 import type { Deadline } from "../std/deadline.js";
 import { valueWithin } from "../std/ends-within.js";
+import { follow } from "../std/following.js";
 import { textLog } from "../std/log.js";
-import { tryAgain } from "../std/try-again.js";
+import { restToTryAgain } from "../std/try-again.js";
 import type { EngineContext } from "./context.js";
 import type { EndCause } from "./events.js";
 import type { HandlerEnd } from "./handler-breaker.js";
@@ -42,40 +43,40 @@ export async function handle(
 ): Promise<Ending> {
   const { clock } = context.deps;
   const abort = new AbortController();
-  const stop = once<Stop>();
+  // The handler's end or what stops it: as a race of two promises it took half a kilobyte more of each job in flight.
+  const first = Promise.withResolvers<Run | Stop>();
+  let isStopped = false;
   const end = (cause: Stop, reason: string) => {
-    if (stop.isDone()) return;
-    stop.done(cause);
+    if (isStopped) return;
+    isStopped = true;
+    first.resolve(cause);
     if (cause !== "given-up") flight.endCause = cause;
     abort.abort(new Error(reason));
   };
   const cancelDeadline = clock.after(deadline.leftMs(), () => {
     end("timed-out", `the job's time limit of ${limitInWords(flight.config.jobTimeoutMs)} has passed`);
   });
-  const stopListening = listen([
-    [context.scopes.work, () => end("stopped", "partnerd is stopping")],
-    [flight.failing, () => end("operator", "an operator failed the job")],
-    [flight.givenUp, () => end("given-up", flight.loss?.message ?? "the job was dropped")],
-  ]);
-  const { workspace, close } = openWorkspace(context, flight, job, abort.signal);
+  const following = follow(context.scopes.work, { abort: () => end("stopped", "partnerd is stopping") });
+  flight.whenOrdered(() => {
+    if (flight.loss) end("given-up", flight.loss.message);
+    else if (flight.failure !== undefined) end("operator", "an operator failed the job");
+  });
+  const workspace = openWorkspace(context, flight, job, abort.signal);
   try {
-    const run = start(
-      context,
-      handler,
-      callOf(context, flight, { job, workspace, deadline, signal: abort.signal }),
-      flight,
-    );
-    const first = await Promise.race([run, stop.promise]);
-    if (typeof first === "object") {
-      flight.start?.ended(saysOfHandler(first, flight));
-      return { kind: "ended", ...endOf(first, job, context) };
+    const run = start(context, handler, new Call(context, flight, { job, workspace, deadline, abort }), flight);
+    void run.then(first.resolve);
+    const found = await first.promise;
+    if (typeof found === "object") {
+      flight.start?.ended(saysOfHandler(found, flight));
+      return { kind: "ended", ...endOf(found, job, context) };
     }
-    return await afterStop(context, flight, job, handler, run, first);
+    return await afterStop(context, flight, job, handler, run, found);
   } finally {
     cancelDeadline();
-    stopListening();
+    following[Symbol.dispose]();
+    flight.whenOrdered(undefined);
     // Nothing is uploaded after this. The outcome does not wait until the folder is gone; the store does.
-    void close();
+    void workspace.dispose();
   }
 }
 
@@ -104,6 +105,7 @@ async function afterStop(
   return { kind: "ended", outcome: failed(stoppedText, { type: "SystemUnavailable" }), cause };
 }
 
+/** Never rejects. */
 async function start(
   context: EngineContext,
   handler: JobHandler,
@@ -111,22 +113,37 @@ async function start(
   flight: JobInFlight,
 ): Promise<Run> {
   const { callback } = flight;
-  const begin = async () => (callback && handler.resume ? handler.resume(call, callback) : handler.run(call));
-  const finished = async (): Promise<Run> => {
-    const value = await begin();
-    // A success needs every upload, whether the handler awaited it or not.
-    if (outcomeFrom(value, call.job.key.actionType.owner).kind !== "failed") await call.workspace.finish();
-    return { kind: "gave", value };
-  };
+  const startedMs = context.deps.clock.monotonic();
   flight.start?.runs(handler, callback !== undefined);
-  const isShort = (error: unknown) => {
+  // Not `tryAgain`: this function waits as long as the handler runs, and a second one with its closures took 800 bytes
+  // of each job in flight.
+  for (;;) {
+    try {
+      const value = await (callback && handler.resume ? handler.resume(call, callback) : handler.run(call));
+      // A success needs every upload, whether the handler awaited it or not.
+      if (outcomeFrom(value, call.job.key.actionType.owner).kind !== "failed") await call.workspace.finish();
+      return { kind: "gave", value };
+    } catch (error) {
+      if (!(await restInShortage(context, flight, call, startedMs, error)))
+        return { kind: "threw", error: named(error) };
+    }
+  }
+}
+
+/** Rests where the handler could not begin for what the machine lacks; false when it is not to be tried again. */
+function restInShortage(
+  { admission, deps: { clock } }: EngineContext,
+  flight: JobInFlight,
+  { signal, deadline }: HandlerCall,
+  startedMs: number,
+  error: unknown,
+): Promise<boolean> {
+  const passes = () => {
     // What was begun is not begun again.
-    if (flight.start?.hasBegun || !context.admission.machine.hasMet(error)) return false;
-    return call.deadline.leftMs() > 2 * shortageWait.restMs;
+    if (flight.start?.hasBegun || !admission.machine.hasMet(error)) return false;
+    return deadline.leftMs() > 2 * shortageWait.restMs;
   };
-  const { clock } = context.deps;
-  const limits = { clock, signal: call.signal, ...shortageWait, passes: isShort };
-  return tryAgain(limits, finished).catch((error: unknown): Run => ({ kind: "threw", error: named(error) }));
+  return restToTryAgain({ clock, signal, ...shortageWait, passes }, startedMs, error);
 }
 
 /** What the machine lacks is never the customer's mistake, whoever met it: a module's code shares this process. */
@@ -148,11 +165,7 @@ interface OwnOfCall {
   readonly job: Job;
   readonly workspace: Workspace;
   readonly deadline: Deadline;
-  readonly signal: AbortSignal;
-}
-
-function callOf(context: EngineContext, flight: JobInFlight, own: OwnOfCall): HandlerCall {
-  return new Call(context, flight, own);
+  readonly abort: AbortController;
 }
 
 /**
@@ -163,26 +176,34 @@ class Call implements HandlerCall {
   readonly job: Job;
   readonly workspace: Workspace;
   readonly deadline: Deadline;
-  readonly signal: AbortSignal;
   readonly draining: AbortSignal;
   readonly mayRerun: boolean;
   readonly start: HandlerCall["start"];
   readonly trace: HandlerCall["trace"];
   readonly #context: EngineContext;
   readonly #flight: JobInFlight;
+  readonly #abort: AbortController;
   #log: HandlerCall["log"] | undefined;
 
-  constructor(context: EngineContext, flight: JobInFlight, { job, workspace, deadline, signal }: OwnOfCall) {
+  constructor(context: EngineContext, flight: JobInFlight, { job, workspace, deadline, abort }: OwnOfCall) {
     this.job = job;
     this.workspace = workspace;
     this.deadline = deadline;
-    this.signal = signal;
     this.draining = context.scopes.poll;
     this.mayRerun = flight.config.afterCrash === "rerun";
     this.start = flight.start;
     this.trace = context.deps.traceOf?.(flight.key);
     this.#context = context;
     this.#flight = flight;
+    this.#abort = abort;
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  abort(reason: unknown): void {
+    this.#abort.abort(reason);
   }
 
   get log(): HandlerCall["log"] {
@@ -212,27 +233,4 @@ function endOf(run: Run, job: Job, context: EngineContext): { readonly outcome: 
     return { outcome: outcomeFrom(run.value, job.key.actionType.owner, mask), cause: "returned" };
   }
   return { outcome: { kind: "failed", ...failureFrom(run.error, mask) }, cause: "threw" };
-}
-
-function listen(pairs: readonly (readonly [AbortSignal | undefined, () => void])[]): () => void {
-  for (const [signal, listener] of pairs) {
-    if (signal?.aborted) listener();
-    else signal?.addEventListener("abort", listener, { once: true });
-  }
-  return () => {
-    for (const [signal, listener] of pairs) signal?.removeEventListener("abort", listener);
-  };
-}
-
-function once<T>() {
-  const { promise, resolve } = Promise.withResolvers<T>();
-  let isDone = false;
-  return {
-    promise,
-    isDone: () => isDone,
-    done: (value: T) => {
-      isDone = true;
-      resolve(value);
-    },
-  };
 }

@@ -72,6 +72,7 @@ export class JobInFlight {
   readonly #emit: Emit;
   readonly #givenUp = new AbortController();
   readonly #failing = new AbortController();
+  #onOrder: (() => void) | undefined;
   #failure: Failed | undefined;
   #loss: Loss | undefined;
   #state: JobState;
@@ -172,6 +173,15 @@ export class JobInFlight {
     return this.#failure;
   }
 
+  /**
+   * Tells its handler's run once it is given up or failed, or at once if it is: until another one, or none, is told. As
+   * listeners of both signals that took 800 bytes of each job in flight.
+   */
+  whenOrdered(tell: (() => void) | undefined): void {
+    this.#onOrder = tell;
+    if (this.loss || this.#failure !== undefined) tell?.();
+  }
+
   /** Applies an operator's order; false when it comes too late. */
   apply(order: Order): boolean {
     if (isOver(this.#state) || this.#loss) return false;
@@ -182,6 +192,7 @@ export class JobInFlight {
     if (this.endCause || this.#failure !== undefined || this.#state === "settled") return false;
     this.#failure = failed(order.message, order.type);
     this.#failing.abort(new Error("an operator failed the job"));
+    this.#onOrder?.();
     return true;
   }
 
@@ -259,6 +270,7 @@ export class JobInFlight {
     if (this.#isTakenOver) return;
     this.#loss = loss;
     this.#givenUp.abort(new Error(loss.message));
+    this.#onOrder?.();
   }
 
   #move(to: JobState, event: JobEvent): void {

@@ -12,11 +12,13 @@ export type StartChange =
   | { readonly type: "unwell"; readonly fault: WorkerFault }
   | { readonly type: "ended"; readonly end: HandlerEnd; readonly hasBegun: boolean };
 
-export interface JobStartOptions {
+/** What the starts of all jobs of one handler share. */
+export interface JobStarts {
   readonly clock: Clock;
   /** A job that ran for so long did not fail quickly. */
   readonly windowMs: number;
   readonly isProbe: (job: JobStart) => boolean;
+  readonly mayEnter: (job: JobStart) => boolean;
   readonly enter: (job: JobStart, signal: AbortSignal) => Promise<boolean>;
   readonly mayMeet: (job: JobStart) => boolean;
   readonly meet: (job: JobStart, signal: AbortSignal) => Promise<boolean>;
@@ -27,15 +29,15 @@ export interface JobStartOptions {
 
 /** One job's start. */
 export class JobStart implements HandlerStart {
-  readonly #options: JobStartOptions;
+  readonly #shared: JobStarts;
   #isAdmitted = false;
   /** By the monotonic clock. */
   #begunMs: number | undefined;
   #isOver = false;
   #cancelLasted = () => {};
 
-  constructor(options: JobStartOptions) {
-    this.#options = options;
+  constructor(shared: JobStarts) {
+    this.#shared = shared;
   }
 
   /** True once it may be acknowledged, as far as handler and machine are concerned. */
@@ -48,50 +50,56 @@ export class JobStart implements HandlerStart {
     return this.#begunMs !== undefined;
   }
 
+  /** True when it may be acknowledged now, as far as handler and machine are concerned. */
+  mayEnter(): boolean {
+    this.#isAdmitted ||= this.#shared.mayEnter(this);
+    return this.#isAdmitted;
+  }
+
   /** Waits for its turn; false when the signal aborts, or when the handler or the machine fails meanwhile. */
   async admitted(signal: AbortSignal): Promise<boolean> {
-    this.#isAdmitted ||= await this.#options.enter(this, signal);
+    this.#isAdmitted ||= await this.#shared.enter(this, signal);
     return this.#isAdmitted;
   }
 
   /** True when its handler may be given the job now, which it then must be. */
   mayMeet(): boolean {
-    return this.#options.mayMeet(this);
+    return this.#shared.mayMeet(this);
   }
 
   /** Waits until its handler may be given the job; false when the signal aborts first. */
   async turn(signal: AbortSignal): Promise<boolean> {
-    return this.mayMeet() || this.#options.meet(this, signal);
+    return this.mayMeet() || this.#shared.meet(this, signal);
   }
 
   /** Its handler is given the job now. `isPromised`: a service has it already. */
   runs(handler: JobHandler, isPromised: boolean): void {
-    this.#options.runsBy(handler);
+    this.#shared.runsBy(handler);
     if (isPromised || !handler.saysBegun) this.begun();
   }
 
   /** It is busy with something else before it begins. */
   aside(): void {
-    if (!this.hasBegun && !this.#isOver) this.#options.change(this, { type: "aside" });
+    if (!this.hasBegun && !this.#isOver) this.#shared.change(this, { type: "aside" });
   }
 
   /** Its handler could begin. */
   begun(): void {
     if (this.#isOver) return;
-    const { clock, windowMs, isProbe } = this.#options;
+    const { clock, windowMs, isProbe } = this.#shared;
     if (!this.hasBegun && isProbe(this)) {
       const sound = { type: "ended", end: "sound", hasBegun: true } as const;
-      this.#cancelLasted = clock.after(windowMs, () => this.#options.change(this, sound));
+      this.#cancelLasted = clock.after(windowMs, () => this.#shared.change(this, sound));
     }
     this.#begunMs ??= clock.monotonic();
-    this.#options.change(this, { type: "begun" });
+    this.#shared.change(this, { type: "begun" });
   }
 
   /** It met a fault, and still tries. */
   unwell(fault: WorkerFault): void {
     if (this.#isOver) return;
-    if (fault.where === "machine") this.#options.short(fault);
-    else this.#options.change(this, { type: "unwell", fault });
+    if (fault.where === "machine") this.#shared.short(fault);
+    else this.#shared.change(this, { type: "unwell", fault });
   }
 
   /** It ended. Only the first call counts. */
@@ -99,7 +107,7 @@ export class JobStart implements HandlerStart {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#cancelLasted();
-    const { clock, windowMs, short, change } = this.#options;
+    const { clock, windowMs, short, change } = this.#shared;
     const isMachine = typeof end === "object" && end.where === "machine";
     if (isMachine) short(end);
     const isLate = this.#begunMs !== undefined && clock.monotonic() - this.#begunMs > windowMs;

@@ -104,6 +104,7 @@ export interface HandlerCall {
   readonly log: Log;
   /** For what the handler says. */
   readonly jobLog: JobLogger;
+  /** Of this call alone: whoever listens to it need not stop. */
   readonly signal: AbortSignal;
   readonly draining: AbortSignal;
   /** Absent: it is not needed. */
@@ -112,6 +113,8 @@ export interface HandlerCall {
   readonly trace?: JobTrace | undefined;
   /** Whether the handler may run a second time when its thread ends under it (`afterCrash: rerun`). */
   readonly mayRerun?: boolean;
+  /** Aborts the signal: called when its handler is closed. */
+  abort(reason: unknown): void;
   /**
    * Called when a service answered 202: resolves when that is recorded. From then on a crash does not interrupt
    * the job; the next process keeps waiting, until the same deadline.

@@ -13,16 +13,21 @@ export interface TryAgain {
 
 /** What `work` gives, or what it threw last. */
 export async function tryAgain<T>(options: TryAgain, work: () => Promise<T>): Promise<T> {
-  const { clock, signal, restMs, maxMs, passes } = options;
-  const startedMs = clock.monotonic();
+  const startedMs = options.clock.monotonic();
   for (;;) {
     try {
       return await work();
     } catch (error) {
-      const isLate = clock.monotonic() - startedMs >= maxMs;
-      if (isLate || signal.aborted || !passes(error)) throw error;
-      await clock.sleep(restMs, signal);
-      if (signal.aborted) throw error;
+      if (!(await restToTryAgain(options, startedMs, error))) throw error;
     }
   }
+}
+
+/** Rests after an error that passes; false when there is to be no other attempt. */
+export async function restToTryAgain(options: TryAgain, startedMs: number, error: unknown): Promise<boolean> {
+  const { clock, signal, restMs, maxMs, passes } = options;
+  const isLate = clock.monotonic() - startedMs >= maxMs;
+  if (isLate || signal.aborted || !passes(error)) return false;
+  await clock.sleep(restMs, signal);
+  return !signal.aborted;
 }

@@ -67,7 +67,7 @@ export class CommandHandler implements JobHandler {
   }
 
   run(call: HandlerCall): Promise<unknown> {
-    return this.#calls.within(call.signal, (signal) => this.#run(call, signal));
+    return this.#calls.within(call, () => this.#run(call, call.signal));
   }
 
   /** Rejects with WorkerFault when the program cannot be started, as far as its file says. */

@@ -64,12 +64,13 @@ export class HttpHandler implements JobHandler {
   }
 
   run(call: HandlerCall): Promise<unknown> {
-    return this.#calls.within(call.signal, (signal) => this.#run(call, signal));
+    return this.#calls.within(call, () => this.#run(call, call.signal));
   }
 
   /** Goes on waiting for a callback that an earlier process was promised. */
   resume(call: HandlerCall, callback: { readonly tokenHash: string }): Promise<unknown> {
-    return this.#calls.within(call.signal, async (signal) => {
+    return this.#calls.within(call, async () => {
+      const { signal } = call;
       const { callbacks } = this.#options;
       const expectation = callbacks.resume(call.job.key, callback.tokenHash, call.outcomeRecorded);
       return this.#delivered({ expectation, signal, deadline: call.deadline });
@@ -115,6 +116,7 @@ export class HttpHandler implements JobHandler {
         expectation?.end();
         // No further attempt; one that is under way may end by itself, since its service may be about to answer 202.
         attempting.controller.abort();
+        asking[Symbol.dispose]();
         this.#endSoon(posted, asking.controller);
         release();
       }

@@ -4,6 +4,7 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } f
 import { messageOf } from "../../job/failure.js";
 import type { Clock } from "../../std/clock.js";
 import { endsWithin } from "../../std/ends-within.js";
+import { follow } from "../../std/following.js";
 import type { Log } from "../../std/log.js";
 import { TurnoverMap } from "../../std/turnover.js";
 import type { HandlerCall } from "../handler.js";
@@ -11,7 +12,7 @@ import { jobDocument } from "../job-document.js";
 import { JobOutput } from "../job-output.js";
 import type { JobMasker } from "../masker.js";
 import { Unbuildable } from "../unbuildable.js";
-import { missingLine } from "./handler-job.js";
+import { missingLine, type Settled } from "./handler-job.js";
 import { Inbox } from "./inbox.js";
 import type { FromThread, RunId, ToThread } from "./messages.js";
 import { OwnOutput } from "./own-output.js";
@@ -36,7 +37,9 @@ const closeMs = 1_000;
 
 interface Running {
   readonly call: HandlerCall;
-  readonly settle: PromiseWithResolvers<unknown>;
+  readonly settle: (settled: Settled) => void;
+  /** What the thread is told of the job while it runs: that it is to end, and that the daemon drains. */
+  readonly told: readonly Disposable[];
   output: JobOutput | undefined;
 }
 
@@ -111,16 +114,13 @@ export class HandlerThread {
     return this.#state === "at-work";
   }
 
-  /** Runs a job; rejects with what the handler threw, or with ThreadEnded. `signal` and `draining` are the call's. */
-  async run(call: HandlerCall, signal: AbortSignal, draining: AbortSignal): Promise<unknown> {
-    if (!this.isUsable) throw new ThreadEnded(this.#what ?? "its thread ended");
+  /** Runs a job, which the signal asks to end. How it ended: a ThreadEnded is thrown where the thread did. Never rejects. */
+  run(call: HandlerCall, signal: AbortSignal): Promise<Settled> {
+    if (!this.isUsable) return Promise.resolve({ thrown: new ThreadEnded(this.#what ?? "its thread ended") });
     const run = ++this.#lastRun;
-    const running: Running = { call, settle: Promise.withResolvers(), output: undefined };
-    this.#running.set(run, running);
+    const { draining } = call;
     this.#worker.ref();
     this.#watch.begin();
-    const onAbort = () => this.#say({ type: "abort", run, reason: messageOf(signal.reason) });
-    const onDrain = () => this.#say({ type: "drain", run });
     const { traceparent, tracestate } = call.trace ?? {};
     this.#say({
       type: "run",
@@ -129,14 +129,13 @@ export class HandlerThread {
       isDraining: draining.aborted,
       ...(traceparent === undefined ? {} : { trace: { traceparent, tracestate } }),
     });
-    signal.addEventListener("abort", onAbort, { once: true });
-    draining.addEventListener("abort", onDrain, { once: true });
-    try {
-      return await running.settle.promise;
-    } finally {
-      signal.removeEventListener("abort", onAbort);
-      draining.removeEventListener("abort", onDrain);
-    }
+    const { promise, resolve: settle } = Promise.withResolvers<Settled>();
+    const told = [
+      follow(signal, { abort: (reason) => this.#say({ type: "abort", run, reason: messageOf(reason) }) }),
+      follow(draining, { abort: () => this.#say({ type: "drain", run }) }),
+    ];
+    this.#running.set(run, { call, settle, told, output: undefined });
+    return promise;
   }
 
   /** Takes no more jobs, and ends once those that are not given up have settled. */
@@ -207,9 +206,9 @@ export class HandlerThread {
   #settled({ run, end }: FromThread & { type: "settled" }): void {
     const running = this.#forget(run);
     try {
-      running?.settle.resolve(endOf(end));
-    } catch (error) {
-      running?.settle.reject(error);
+      running?.settle({ value: endOf(end) });
+    } catch (thrown) {
+      running?.settle({ thrown });
     }
     this.#endIfIdle();
   }
@@ -245,6 +244,7 @@ export class HandlerThread {
     const running = this.#running.get(run);
     this.#running.delete(run);
     running?.output?.end();
+    for (const each of running?.told ?? []) each[Symbol.dispose]();
     if (this.#running.size === 0) this.#rest();
     return running;
   }
@@ -283,7 +283,7 @@ export class HandlerThread {
     this.#state = "ended";
     const what = this.#what ?? "its thread ended";
     const running = [...this.#running.keys()];
-    for (const run of running) this.#forget(run)?.settle.reject(new ThreadEnded(what));
+    for (const run of running) this.#forget(run)?.settle({ thrown: new ThreadEnded(what) });
     this.#rest();
     this.#own.end();
     this.#port.close();

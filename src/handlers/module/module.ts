@@ -5,7 +5,7 @@ import { following } from "../../std/following.js";
 import type { HandlerCall, JobHandler } from "../handler.js";
 import { jobDocument } from "../job-document.js";
 import { OpenCalls } from "../open-calls.js";
-import { graceAfter, HandlerAbandoned } from "./grace.js";
+import { HandlerAbandoned, settledOrOver } from "./grace.js";
 import { type HandlerFunction, missingLine, type Settled, settledOr, settledRun, thrownLine } from "./handler-job.js";
 
 export interface ModuleHandlerOptions {
@@ -40,7 +40,7 @@ export class ModuleHandler implements JobHandler {
   }
 
   run(call: HandlerCall): Promise<unknown> {
-    return this.#calls.within(call.signal, (signal) => this.#run(call, signal));
+    return this.#calls.within(call, () => this.#run(call, call.signal));
   }
 
   close(): Promise<void> {
@@ -48,20 +48,18 @@ export class ModuleHandler implements JobHandler {
   }
 
   async #run(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
-    const { clock, cancelGraceMs } = this.#options;
+    const { clock, cancelGraceMs: graceMs } = this.#options;
     const draining = following(call.draining);
-    const grace = graceAfter(signal, cancelGraceMs, clock);
     try {
       const work = this.#started(call, signal, draining.signal);
-      const first = await Promise.race([work, grace.over]);
-      if (first !== "over") {
-        thrownLine(call, first, signal);
-        return settledOr(first, signal);
+      const settled = await settledOrOver(work, { signal, graceMs, clock });
+      if (settled !== "over") {
+        thrownLine(call, settled, signal);
+        return settledOr(settled, signal);
       }
       this.#abandon(call, work);
-      throw new HandlerAbandoned(cancelGraceMs, signal.reason);
+      throw new HandlerAbandoned(graceMs, signal.reason);
     } finally {
-      grace[Symbol.dispose]();
       draining[Symbol.dispose]();
     }
   }

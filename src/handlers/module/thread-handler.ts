@@ -6,7 +6,6 @@ import { messageOf } from "../../job/failure.js";
 import { WorkerFault } from "../../job/worker-fault.js";
 import type { Clock } from "../../std/clock.js";
 import { endOrAbort } from "../../std/end-or-abort.js";
-import { following } from "../../std/following.js";
 import { killLeftovers, Leftovers } from "../../std/leftovers.js";
 import type { Log } from "../../std/log.js";
 import { threadFile } from "../../std/thread-file.js";
@@ -14,8 +13,8 @@ import type { HandlerCall, JobHandler } from "../handler.js";
 import type { JobMasker } from "../masker.js";
 import { HandlerClosed, OpenCalls } from "../open-calls.js";
 import { Unbuildable } from "../unbuildable.js";
-import { graceAfter, HandlerAbandoned } from "./grace.js";
-import { type Settled, settledOr, thrownLine } from "./handler-job.js";
+import { HandlerAbandoned, settledOrOver } from "./grace.js";
+import { settledOr, thrownLine } from "./handler-job.js";
 import { HandlerThread } from "./handler-thread.js";
 import type { ThreadData } from "./messages.js";
 import { type Death, startFault, ThreadEnded } from "./thread-end.js";
@@ -83,7 +82,7 @@ export class ThreadHandler implements JobHandler {
   }
 
   run(call: HandlerCall): Promise<unknown> {
-    return this.#calls.within(call.signal, (signal) => this.#run(call, signal));
+    return this.#calls.within(call, () => this.#run(call, call.signal));
   }
 
   /** Rejects with WorkerFault when the module cannot be loaded. */
@@ -106,37 +105,29 @@ export class ThreadHandler implements JobHandler {
   }
 
   /** A job that may run twice gets a second thread when the first one dies under it. */
-  async #run(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
-    try {
-      return await this.#runOnce(call, signal);
-    } catch (error) {
-      if (signal.aborted || !(error instanceof ThreadEnded) || !call.mayRerun) throw error;
+  #run(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
+    const first = this.#runOnce(call, signal);
+    if (!call.mayRerun) return first;
+    return first.catch((error: unknown) => {
+      if (signal.aborted || !(error instanceof ThreadEnded)) throw error;
       call.log.warn("handler-rerun", {}, `${messageOf(error)}; running the handler once more (afterCrash: rerun)`);
-      return await this.#runOnce(call, signal);
-    }
+      return this.#runOnce(call, signal);
+    });
   }
 
   async #runOnce(call: HandlerCall, signal: AbortSignal): Promise<unknown> {
-    const { clock, cancelGraceMs } = this.#options;
-    const draining = following(call.draining);
-    const grace = graceAfter(signal, cancelGraceMs, clock);
-    try {
-      const thread = await this.#threadFor(signal);
-      call.start?.begun();
-      const work = settled(thread.run(call, signal, draining.signal));
-      const first = await Promise.race([work, grace.over]);
-      if (first !== "over") {
-        if (!("thrown" in first && first.thrown instanceof ThreadEnded)) this.#deathsInARow = 0;
-        thrownLine(call, first, signal);
-        return settledOr(first, signal);
-      }
-      thread.retire(call);
-      this.#options.onAbandoned?.(call);
-      throw new HandlerAbandoned(cancelGraceMs, signal.reason);
-    } finally {
-      grace[Symbol.dispose]();
-      draining[Symbol.dispose]();
+    const { clock, cancelGraceMs: graceMs } = this.#options;
+    const thread = await this.#threadFor(signal);
+    call.start?.begun();
+    const settled = await settledOrOver(thread.run(call, signal), { signal, graceMs, clock });
+    if (settled !== "over") {
+      if (!("thrown" in settled && settled.thrown instanceof ThreadEnded)) this.#deathsInARow = 0;
+      thrownLine(call, settled, signal);
+      return settledOr(settled, signal);
     }
+    thread.retire(call);
+    this.#options.onAbandoned?.(call);
+    throw new HandlerAbandoned(graceMs, signal.reason);
   }
 
   /** A thread that takes jobs. Throws WorkerFault; the signal's reason when it aborts meanwhile. */
@@ -204,13 +195,6 @@ export class ThreadHandler implements JobHandler {
     this.#startNotBeforeMs = this.#options.clock.monotonic() + restMs;
     return restMs;
   }
-}
-
-function settled(work: Promise<unknown>): Promise<Settled> {
-  return work.then(
-    (value) => ({ value }),
-    (thrown: unknown) => ({ thrown }),
-  );
 }
 
 interface ThreadSettings {

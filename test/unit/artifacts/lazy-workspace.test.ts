@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { Workspace } from "../../../src/artifacts/artifacts.js";
+import type { Workspace, WorkspaceCall } from "../../../src/artifacts/artifacts.js";
 import { LazyWorkspace } from "../../../src/artifacts/lazy-workspace.js";
 
 function setUp() {
@@ -18,10 +18,12 @@ function setUp() {
     finish: answer("finish"),
     dispose: answer("dispose"),
   };
-  const workspace = new LazyWorkspace(() => {
+  const call = { receivedMs: 1 } as WorkspaceCall;
+  const workspace = new LazyWorkspace((asked) => {
+    expect(asked).toBe(call);
     opened += 1;
     return inner;
-  });
+  }, call);
   return { workspace, calls, opened: () => opened };
 }
 

@@ -159,6 +159,19 @@ describe("an order", () => {
     expect(flight.apply({ kind: "release" })).toBe(false);
   });
 
+  it("is told to whoever runs its handler, also one that was given before", async () => {
+    const { flight } = await given();
+    const told: string[] = [];
+    flight.whenOrdered(() => told.push(flight.loss ? "given up" : "failed"));
+    expect(told).toEqual([]);
+    flight.apply({ kind: "fail", message: "first" });
+    flight.whenOrdered(() => told.push("again"));
+    expect(told).toEqual(["failed", "again"]);
+    flight.whenOrdered(undefined);
+    flight.apply({ kind: "release" });
+    expect(told).toEqual(["failed", "again"]);
+  });
+
   it("to fail comes too late once something else ended the job's work", async () => {
     const { flight } = await given();
     flight.endCause = "timed-out";

@@ -25,6 +25,7 @@ function given(isProbe = false) {
     isProbe: () => isProbe,
     mayMeet: () => true,
     meet: async () => true,
+    mayEnter: () => true,
     enter: async () => true,
     runsBy: () => {},
     short: (each) => void shortages.push(each),

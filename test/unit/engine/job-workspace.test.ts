@@ -40,14 +40,15 @@ async function opened(faults: readonly GatewayError[] = []) {
         const dispose = async () => {
           isDisposed = true;
         };
-        return { ...noWorkspace, dispose };
+        const folder = async (options: object = {}) => JSON.stringify(options);
+        return { ...noWorkspace, dispose, folder };
       },
     },
   };
   const { signal } = new AbortController();
-  const { close } = openWorkspace({ ...context, deps }, flight, offer, signal);
+  const workspace = openWorkspace({ ...context, deps }, flight, offer, signal);
   if (!opening) throw new Error("the store was not asked");
-  return { opening, close, flight, clock, masked, signal, isDisposed: () => isDisposed, asked: () => asked };
+  return { opening, workspace, flight, clock, masked, signal, isDisposed: () => isDisposed, asked: () => asked };
 }
 
 function fault(kind: "unavailable" | "gone"): GatewayError {
@@ -55,12 +56,17 @@ function fault(kind: "unavailable" | "gone"): GatewayError {
 }
 
 it("opens the job's workspace, and ends it with the job's secrets", async () => {
-  const { opening, close, flight, signal, masked, isDisposed } = await opened();
+  const { opening, workspace, flight, signal, masked, isDisposed } = await opened();
   expect(opening).toMatchObject({ job: offer, receivedMs: flight.polledAtMs, signal });
   opening.keepSecrets(["fresh"]);
   expect([...masked]).toEqual(["fresh"]);
-  await close();
+  await workspace.dispose();
   expect([isDisposed(), masked.size]).toEqual([true, 0]);
+});
+
+it("hands on how the folder is to be", async () => {
+  const { workspace } = await opened();
+  expect(await workspace.folder({ isPassable: true })).toBe('{"isPassable":true}');
 });
 
 it("fetches fresh access as often as it takes, and leaves the claim alone", async () => {

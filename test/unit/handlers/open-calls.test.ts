@@ -1,4 +1,3 @@
-import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { OpenCalls } from "../../../src/handlers/open-calls.js";
 
@@ -9,40 +8,40 @@ function untilAborted(signal: AbortSignal): Promise<never> {
   });
 }
 
+class AbortableCall {
+  readonly #controller = new AbortController();
+  readonly signal = this.#controller.signal;
+
+  abort(reason: unknown): void {
+    this.#controller.abort(reason);
+  }
+}
+
 describe("OpenCalls", () => {
-  it("gives each call a signal of its own, which follows the engine's with its reason", async () => {
+  it("counts a call until it ends, however it ends", async () => {
     const calls = new OpenCalls();
-    const engine = new AbortController();
-    let own: AbortSignal | undefined;
-    const run = calls.within(engine.signal, (signal) => {
-      own = signal;
-      return untilAborted(signal);
-    });
-    expect(own).not.toBe(engine.signal);
+    const call = new AbortableCall();
+    const run = calls.within(call, () => untilAborted(call.signal));
     expect(calls.count).toBe(1);
-    engine.abort("the reason");
+    call.abort("the reason");
     await expect(run).rejects.toBe("the reason");
     expect(calls.count).toBe(0);
-  });
-
-  it("takes its listener away when the call ends, however it ends", async () => {
-    const calls = new OpenCalls();
-    const { signal } = new AbortController();
-    await calls.within(signal, async () => "done");
-    await expect(calls.within(signal, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
+    await calls.within(new AbortableCall(), async () => "done");
+    await expect(calls.within(new AbortableCall(), () => Promise.reject(new Error("no")))).rejects.toThrow("no");
     await expect(
-      calls.within(signal, () => {
+      calls.within(new AbortableCall(), () => {
         throw new Error("at once");
       }),
     ).rejects.toThrow("at once");
-    expect(getEventListeners(signal, "abort")).toEqual([]);
     expect(calls.count).toBe(0);
   });
 
   it("does not begin work under a signal that has aborted", async () => {
     const calls = new OpenCalls();
     let begun = 0;
-    const run = calls.within(AbortSignal.abort("too late"), async () => {
+    const call = new AbortableCall();
+    call.abort("too late");
+    const run = calls.within(call, async () => {
       begun += 1;
     });
     await expect(run).rejects.toBe("too late");
@@ -52,16 +51,17 @@ describe("OpenCalls", () => {
 
   it("ends every call at close and waits for all of them", async () => {
     const calls = new OpenCalls();
-    const { signal } = new AbortController();
     const ended: string[] = [];
-    const runs = ["a", "b"].map((name) =>
-      calls.within(signal, untilAborted).catch((error: unknown) => {
-        ended.push(`${name}: ${String(error)}`);
-      }),
-    );
+    const runs = ["a", "b"].map((name) => {
+      const call = new AbortableCall();
+      return calls
+        .within(call, () => untilAborted(call.signal))
+        .catch((error: unknown) => {
+          ended.push(`${name}: ${String(error)}`);
+        });
+    });
     await calls.close();
     await Promise.all(runs);
     expect(ended).toEqual(["a: HandlerClosed: the handler was closed", "b: HandlerClosed: the handler was closed"]);
-    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
 // One signal for several: the first one's reason, and nothing left on those that live on.
 import { getEventListeners } from "node:events";
 import { expect, it, vi } from "vitest";
-import { following, whileFollowing } from "../../../src/std/following.js";
+import { follow, following, whileFollowing } from "../../../src/std/following.js";
 
 it.each([
   ["before", true],
@@ -41,6 +41,20 @@ it("puts one listener on a signal, however many follow it, and aborts all that s
   expect(left.some(({ signal }) => signal.aborted)).toBe(false);
   expect(stayed.map(({ signal }) => signal.reason)).toEqual([reason, undefined, ...Array(498).fill(reason)]);
   for (const own of stayed) own[Symbol.dispose]();
+  expect(getEventListeners(source.signal, "abort").length).toBe(0);
+});
+
+it("tells followers in the order in which they came, wherever others have left", () => {
+  const source = new AbortController();
+  const heard: string[] = [];
+  const join = (name: string) => follow(source.signal, { abort: (reason) => heard.push(`${name} ${reason}`) });
+  const [a, , c, , e] = ["a", "b", "c", "d", "e"].map(join);
+  // First, last and between; leaving twice leaves the others alone.
+  for (const left of [a, c, e, c]) left?.[Symbol.dispose]();
+  join("f");
+  source.abort("now");
+  join("late");
+  expect(heard).toEqual(["b now", "d now", "f now", "late now"]);
   expect(getEventListeners(source.signal, "abort").length).toBe(0);
 });
 

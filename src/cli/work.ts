@@ -120,7 +120,7 @@ async function wired(
   log.info("starting", { version: ownVersion(), node: process.versions.node }, "partnerd is starting");
   const { readyWaitMs } = config.systemd;
   const systemd = new SystemdReports({ environment, pid: process.pid, clock: systemClock, log, readyWaitMs });
-  const readers = [...observers, (event: WorkerEvent) => systemd.observe(event), atFirstPoll(setHeapFlags)];
+  const readers = [...observers, (event: WorkerEvent) => systemd.observe(event), atFirstPoll(() => setHeapFlags())];
   const { onLedger } = starting;
   const building = built({ config, log, masker, clock: systemClock, environment, observers: readers, onLedger });
   const daemon = await Promise.race([building, starting.stopped]);

@@ -28,11 +28,11 @@ const flags: readonly Flag[] = [
  * takes none of the code that Node brings compiled, so that a start takes a third longer. They are unset at the exit, when
  * V8 writes down for the next start what was compiled, with the flags of the moment.
  */
-export function setHeapFlags(): void {
+export function setHeapFlags(setFlag: (flag: string) => void = setFlagsFromString): void {
   const given = process.execArgv.map((word) => word.replaceAll("_", "-"));
   const ours = flags.filter(({ name }) => !given.some((word) => word.includes(name)));
-  for (const { set } of ours) setFlagsFromString(set);
+  for (const { set } of ours) setFlag(set);
   process.once("exit", () => {
-    for (const { unset } of ours) setFlagsFromString(unset);
+    for (const { unset } of ours) setFlag(unset);
   });
 }

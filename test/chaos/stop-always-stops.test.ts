@@ -4,7 +4,6 @@
 // STOP_CELLS=all runs every cell; otherwise each state and each way to stop comes up a few times.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,6 +11,7 @@ import { expect, it } from "vitest";
 import { type Emulator, startEmulator } from "../../src/emulator/emulator.js";
 import type { ListedJob } from "../../src/ledger/listed-jobs.js";
 import { listJobs } from "../../src/ledger/sqlite/list.js";
+import { freePort } from "../support/rig.js";
 
 const program = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 const states = [
@@ -151,17 +151,6 @@ class Stage {
     await this.emulator.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
-}
-
-/** A port that nobody uses right now. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
-  });
 }
 
 const stoppedIn: Readonly<Partial<Record<Cell["state"], string>>> = {

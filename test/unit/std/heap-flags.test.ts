@@ -1,8 +1,5 @@
-import { setFlagsFromString } from "node:v8";
 import { afterEach, expect, it, vi } from "vitest";
 import { setHeapFlags } from "../../../src/std/heap-flags.js";
-
-vi.mock("node:v8", () => ({ setFlagsFromString: vi.fn() }));
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -12,9 +9,8 @@ afterEach(() => {
 function given(...execArgv: string[]): { readonly now: readonly string[]; readonly atExit: readonly string[] } {
   vi.spyOn(process, "execArgv", "get").mockReturnValue(execArgv);
   const once = vi.spyOn(process, "once").mockReturnValue(process);
-  const set = vi.mocked(setFlagsFromString);
-  set.mockClear();
-  setHeapFlags();
+  const set = vi.fn<(flag: string) => void>();
+  setHeapFlags(set);
   const now = set.mock.calls.map(([flag]) => flag);
   const [, atExit] = once.mock.calls.find(([event]) => event === "exit") ?? [];
   set.mockClear();

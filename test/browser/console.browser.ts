@@ -86,7 +86,8 @@ describe("an operator", () => {
     await page.keyboard.press("Enter");
     await page.waitForURL("**/actions/result?*");
     expect(scene.rig.daemon.status().isPaused).toBe(true);
-    // The way back has the focus.
+    // The way back gets the focus once the page is drawn, which may be after its load.
+    await until(page, "document.activeElement.textContent === 'Back'");
     await page.keyboard.press("Enter");
     await page.waitForURL((url) => url.pathname === "/");
     await until(page, "document.querySelector('h1').textContent.startsWith('Paused')");

@@ -20,11 +20,11 @@ interface Part {
 }
 
 const allParts: Readonly<Record<string, Part>> = {
-  engine: { seconds: 95 },
-  pickup: { seconds: 62 },
+  engine: { seconds: 89 },
+  pickup: { seconds: 90 },
   idle: { seconds: 85 },
-  start: { seconds: 40 },
-  memory: { seconds: 75 },
+  start: { seconds: 32 },
+  memory: { seconds: 61 },
   scale: { seconds: 240 },
   artifacts: { seconds: 600, isExtra: true },
   ledger: { seconds: 600, isExtra: true },

@@ -1,5 +1,5 @@
 // What is searched for among ended jobs, as it stands in the address of GET /history. What an address says is not
-// trusted: cut to a length, and an outcome that there is not is no wish.
+// trusted: cut to a length, and refused where it would otherwise find more than was asked for.
 import type { EndedKind, HistorySearch } from "../job/ended.js";
 
 export type EndedHow = EndedKind;
@@ -31,10 +31,26 @@ export function historyQuery(query: URLSearchParams): HistoryQuery {
   return { ...(Object.fromEntries(given) as HistoryQuery), ...(outcome ? { outcome } : {}) };
 }
 
+/** Why the address is no search; undefined: it is one. A word that is not known must not widen what is found. */
+export function queryMistake(query: URLSearchParams): string | undefined {
+  const known: readonly string[] = [...words, "outcome", "limit"];
+  const unknown = [...query.keys()].find((name) => !known.includes(name));
+  if (unknown !== undefined) return `there is no ${quoted(unknown)} to search by; there are ${known.join(", ")}`;
+  const outcome = query.get("outcome")?.trim() ?? "";
+  if (outcome !== "" && !endedHows.some((how) => how === outcome))
+    return `there is no outcome ${quoted(outcome)}; there are ${endedHows.join(", ")}`;
+  const limit = query.get("limit");
+  if (limit !== null && !/^[1-9]\d{0,5}$/.test(limit)) return `limit is a whole number from 1 on, not ${quoted(limit)}`;
+  return undefined;
+}
+
 /** How many jobs a page shall have, by `limit` of the address. */
 export function rowsWanted(query: URLSearchParams): number {
-  const limit = query.get("limit");
-  return limit !== null && /^\d{1,6}$/.test(limit) ? Math.min(pageRowsMax, Math.max(1, Number(limit))) : pageRows;
+  return Math.min(pageRowsMax, Number(query.get("limit") ?? pageRows));
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.slice(0, 60).toWellFormed());
 }
 
 /** The address of a search. */

@@ -7,7 +7,7 @@ import type { Clock } from "../std/clock.js";
 import { prefersHtml } from "./accept.js";
 import { historyEntry } from "./ended-story.js";
 import { historyPage } from "./history-page.js";
-import { historyQuery, rowsWanted, searchOf } from "./history-query.js";
+import { historyQuery, queryMistake, rowsWanted, searchOf } from "./history-query.js";
 import type { Html } from "./html.js";
 import { isOverStory, jobPage, jobSections, jobTitle, nothingPage, severalPage } from "./job-page.js";
 import type { JobStory } from "./job-story.js";
@@ -28,6 +28,8 @@ export type Told =
 export type Searched =
   | ({ readonly kind: "found" } & HistoryPage)
   | { readonly kind: "unreadable"; readonly message: string };
+
+const searchedStatus = { found: 200, mistaken: 400, unreadable: 503 } as const;
 
 export interface JobPagesOptions {
   readonly clock: Clock;
@@ -138,10 +140,14 @@ export class JobPages {
   async #history({ headers, query }: Asked): Promise<AdminPage> {
     const { clock, search } = this.#options;
     const wanted = historyQuery(query);
-    const searched = await search(searchOf(wanted, rowsWanted(query)));
+    const mistake = queryMistake(query);
+    const searched =
+      mistake === undefined
+        ? await search(searchOf(wanted, rowsWanted(query)))
+        : ({ kind: "mistaken", message: mistake } as const);
     const entries = searched.kind === "found" ? searched.jobs.map((job: EndedJob) => historyEntry(job)) : [];
     const isFound = searched.kind === "found";
-    const status = isFound ? 200 : 503;
+    const status = searchedStatus[searched.kind];
     if (!prefersHtml(headers.accept)) {
       const body = isFound
         ? { jobs: entries, ...(searched.next ? { next: searched.next } : {}) }

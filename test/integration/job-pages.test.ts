@@ -212,8 +212,11 @@ it("searches by what stands in the address, page by page, and shows hostile word
   const newest = await rows("/history");
   expect(newest).toEqual({ count: 50, next: expect.stringMatching(/^\/history\?before=/) });
   expect(await rows(newest.next ?? "")).toEqual({ count: 11, next: undefined });
-  const bad = await get(rig, "/history?outcome=none&job=%22%3E%3Cimg%3E&before=%00&limit=-1");
-  expect([bad.status, bad.text.includes("<img")]).toEqual([200, false]);
+  const bad = await get(rig, "/history?outcome=%3Cimg%3E&job=%22%3E%3Cimg%3E&before=%00");
+  expect([bad.status, bad.text.includes("<img")]).toEqual([400, false]);
+  expect(bad.text).toContain(
+    "there is no outcome &quot;&lt;img&gt;&quot;; there are succeeded, continued, failed, dropped",
+  );
   const few = await json(rig, "/history?limit=2");
   expect(few).toMatchObject({ jobs: [{ end: "succeeded" }, { end: "succeeded" }], next: expect.any(String) });
 });

@@ -51,7 +51,8 @@ export type ClaimEventType = ClaimEvent["type"];
 
 /** The next state for each event. An event that is not listed for a state changes nothing. */
 export const claimMoves: Readonly<Record<ClaimState, Partial<Record<ClaimEventType, ClaimState>>>> = {
-  none: { sent: "asked", "fresh-nonce": "none", ended: "lost", "gave-up": "lost" },
+  // A nonce is good for one offer: after another one, its details are fetched anew.
+  none: { sent: "asked", offered: "none", "fresh-nonce": "none", ended: "lost", "gave-up": "lost" },
   asked: {
     "in-progress": "ours",
     "nonce-refused": "lost",
@@ -93,6 +94,8 @@ export function claimAfter(claim: Claim, event: ClaimEvent): Claim {
     case undefined:
       return claim;
     case "none":
+      // Details that are on their way are as good as any offer until they come.
+      if (event.type === "offered") return nonceOf(claim).nonce === undefined ? claim : { is };
       return event.type === "fresh-nonce" ? { is, nonce: event.nonce } : { is, ...nonceOf(claim) };
     case "doubted":
       // A nonce can be used once.

@@ -146,6 +146,20 @@ export const mutants = [
     tests: [lostAnswers],
   },
   {
+    name: "asks for a job with the nonce of an offer that is outdated",
+    file: "src/job/claim.ts",
+    find: `      if (event.type === "offered") return nonceOf(claim).nonce === undefined ? claim : { is };`,
+    replace: `      if (event.type === "offered") return claim;`,
+    tests: [claiming],
+  },
+  {
+    name: "asks for details as often as polls offer the job again",
+    file: "src/job/claim.ts",
+    find: `      if (event.type === "offered") return nonceOf(claim).nonce === undefined ? claim : { is };`,
+    replace: `      if (event.type === "offered") return { is };`,
+    tests: [claiming],
+  },
+  {
     name: "drops a job whose acknowledge got no answer",
     file: "src/job/claim.ts",
     find: `    "no-answer": "unanswered",`,

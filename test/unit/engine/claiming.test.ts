@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { GatewayError } from "../../../src/codepipeline/gateway.js";
 import { claim, clearDoubt } from "../../../src/engine/claiming.js";
+import type { EngineContext } from "../../../src/engine/context.js";
 import { Gate } from "../../../src/engine/gate.js";
+import type { JobInFlight } from "../../../src/engine/in-flight.js";
+import { JobStart } from "../../../src/engine/job-start.js";
 import type { Nonce } from "../../../src/job/job.js";
 import { flightOver, key, offer } from "../../support/flight.js";
 
@@ -218,4 +221,62 @@ describe("an acknowledgement that waits for its turn while CodePipeline throttle
     expect(await claiming).toEqual({ kind: "work" });
     expect(sent).toEqual([newer]);
   });
+});
+
+describe("a job that a poll offers again, without a nonce, while its acknowledgement waits", () => {
+  const newer = "5" as Nonce;
+  /** Makes it wait; what it returns ends that. */
+  const waits: Readonly<Record<string, (context: EngineContext, flight: JobInFlight) => () => void>> = {
+    "for its call's turn": (context) => {
+      context.budgets.of(key).ended(true);
+      return () => {};
+    },
+    "for its handler to begin earlier jobs": ({ deps: { clock } }, flight) => {
+      const { promise, resolve } = Promise.withResolvers<boolean>();
+      flight.start = new JobStart({
+        clock,
+        windowMs: 60_000,
+        isProbe: () => false,
+        mayEnter: () => false,
+        enter: () => promise,
+        mayMeet: () => true,
+        meet: async () => true,
+        runsBy: () => {},
+        short: () => {},
+        change: () => {},
+      });
+      return () => resolve(true);
+    },
+  };
+
+  it.each(Object.entries(waits))(
+    "%s, is acknowledged with the nonce that its details have by then",
+    async (_, wait) => {
+      const sent: Nonce[] = [];
+      let fetched = 0;
+      const { context, flight, clock } = await flightOver({
+        acknowledge: async (_key, nonce) => {
+          sent.push(nonce);
+          return "InProgress";
+        },
+        detailsAgain: async () => {
+          fetched++;
+          if (fetched > 3) throw new Error("again and again");
+          // Polls may be faster than this call.
+          flight.putOffer({});
+          return { ...offer, nonce: newer };
+        },
+      });
+      await flight.note({ type: "details-received" });
+      flight.learn({ type: "fresh-nonce", nonce: offer.nonce });
+      const goOn = wait(context, flight);
+      const claiming = claim(context, flight);
+      await clock.advance(1);
+      for (let times = 0; times < 3; times++) flight.putOffer({});
+      expect(fetched).toBe(0);
+      goOn();
+      await clock.advance(2_000);
+      expect([await claiming, sent, fetched]).toEqual([{ kind: "work" }, [newer], 1]);
+    },
+  );
 });

@@ -95,13 +95,13 @@ describe("what is recorded", () => {
 describe("an offer of a job in flight", () => {
   it.each([
     ["the newest, and once", [{ nonce: offer.nonce }, { nonce: fresh }], fresh],
-    ["none that names no nonce", [{}], offer.nonce],
+    ["and outdates the nonce, if it names none", [{}], undefined],
   ] as const)("is read: %s", async (_what, offers, nonce) => {
     const { flight } = await given();
     flight.learn({ type: "fresh-nonce", nonce: offer.nonce });
     for (const each of offers) flight.putOffer(each);
     flight.readOffer();
-    expect(flight.claim).toEqual({ is: "none", nonce });
+    expect(flight.claim).toEqual({ is: "none", ...(nonce && { nonce }) });
     flight.learn({ type: "fresh-nonce", nonce: "10" as Nonce });
     flight.readOffer();
     expect(flight.claim).toEqual({ is: "none", nonce: "10" });

@@ -62,6 +62,7 @@ describe("each event in each state", () => {
       { type: "fresh-nonce", nonce: one },
       { is: "none", nonce: one },
     ],
+    ["forgets the nonce of an earlier offer", { is: "none", nonce: one }, { type: "offered" }, { is: "none" }],
     ["is asked", { is: "none", nonce: one }, { type: "sent", nonce: one }, { is: "asked", nonce: one }],
     ["may ask again when it was put off", { is: "asked", nonce: one }, { type: "put-off" }, { is: "none", nonce: one }],
     ["is ours by InProgress alone", { is: "asked", nonce: one }, { type: "in-progress" }, { is: "ours" }],

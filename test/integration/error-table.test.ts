@@ -39,6 +39,8 @@ const unmodelled: readonly (readonly [string, FaultDocument, "throttled" | "deni
 
 /** Limits for calls that a test waits out, yet longer than any call takes on a busy machine. */
 const impatient = { socketTimeoutMs: 300, requestTimeoutMs: 400, connectionTimeoutMs: 400 };
+/** Such a call may be a poll on a busy machine: what it was to bring comes again soon. */
+const offersSoon = { redeliveryMs: 1_000 };
 const clientToken = "emulated-client-token";
 
 /** A job's only slot: if it is not given back, no other job is ever worked. */
@@ -265,7 +267,7 @@ describe("an acknowledgement", () => {
   )("that took effect behind $kind, and is answered $repeated when repeated, runs the job once", async (row) => {
     const runs: string[] = [];
     await using rig = await startRig({
-      emulator: { settings: { repeatedAcknowledge: row.repeated } },
+      emulator: { settings: { ...offersSoon, repeatedAcknowledge: row.repeated } },
       aws: impatient,
       handle: (job) => {
         runs.push(job.jobId);
@@ -465,6 +467,7 @@ describe("a result", () => {
     async ({ actionType, operation, kind, fault }) => {
       await using rig = await startRig({
         handle: handling(kind),
+        emulator: { settings: offersSoon },
         aws: impatient,
       });
       rig.emulator.fault({ ...fault, operations: [operation], times: 1 });

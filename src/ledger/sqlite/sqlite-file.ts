@@ -16,6 +16,12 @@ const walPages = 1_000;
 const walMaxBytes = 8 * 1024 * 1024;
 /** Ended rows are pruned once per so many ends, so that the cost per job is next to nothing. */
 const endsPerPrune = 256;
+/**
+ * Rows that one prune takes at most. Jobs wait for it: a million rows, after a shorter history was configured or a long
+ * rest, took 4 s at once. While more are left, the next prune comes sooner.
+ */
+const rowsPerPrune = 1_024;
+const endsUntilMore = 16;
 /** Free pages are reused; only more than this many are given back to the disk, a part at a time. */
 const freePagesMax = 1_000;
 const freePagesPerPrune = 500;
@@ -170,6 +176,7 @@ export class SqliteFile {
   #prune(): void {
     const { recentMs, recentMax, history = { maxJobs: 0, maxAgeMs: 0 } } = this.#options;
     const newest = this.#db.prepare("SELECT id, ended_at_ms FROM ended ORDER BY id DESC LIMIT 1").get();
+    let isDone = true;
     if (newest !== undefined) {
       const [id, endedAtMs] = [Number(newest["id"]), Number(newest["ended_at_ms"])];
       // By number and by age: ids and times grow together, so the look for the first young row is short.
@@ -180,15 +187,25 @@ export class SqliteFile {
       const untold = before(history.maxJobs, history.maxAgeMs);
       const isLonger = history.maxJobs >= recentMax && history.maxAgeMs >= recentMs;
       const forgotten = isLonger ? untold : Math.min(untold, before(recentMax, recentMs));
-      this.#db.prepare("DELETE FROM ended WHERE id <= ?").run(forgotten);
-      if (untold > forgotten) {
-        this.#db.prepare("UPDATE ended SET history = NULL WHERE id <= ? AND history IS NOT NULL").run(untold);
+      const some = this.#upTo(forgotten, "TRUE");
+      this.#db.prepare("DELETE FROM ended WHERE id <= ?").run(some);
+      isDone = some >= forgotten;
+      if (isDone && untold > forgotten) {
+        const told = this.#upTo(untold, "history IS NOT NULL");
+        this.#db.prepare("UPDATE ended SET history = NULL WHERE id <= ? AND history IS NOT NULL").run(told);
+        isDone = told >= untold;
       }
     }
     if (pragma(this.#db, "freelist_count") > freePagesMax) {
       this.#db.exec(`PRAGMA incremental_vacuum(${freePagesPerPrune})`);
     }
-    this.#endsUntilPrune = endsPerPrune;
+    this.#endsUntilPrune = isDone ? endsPerPrune : endsUntilMore;
+  }
+
+  /** The last of the oldest rows like that which one prune may take; at most `last`. */
+  #upTo(last: number, condition: string): number {
+    const first = this.#db.prepare(`SELECT id FROM ended WHERE ${condition} ORDER BY id LIMIT 1`).get();
+    return Math.min(last, Number(first?.["id"] ?? last) + rowsPerPrune - 1);
   }
 
   /** A file that was deleted takes writes without a fault, and loses them. The look costs 2 µs. */

@@ -218,6 +218,29 @@ describe("the size of the ledger's file", () => {
     expect(tell({ maxJobs: 0, maxAgeMs: 10_000 }, 100)).toEqual([100, 0]);
   });
 
+  it.each([
+    ["rows that nobody needs", 10, 0],
+    ["what is told of rows that are remembered", 100_000, 100_000],
+  ])("loses a long history a part at a time, since jobs wait for it: %s", (_what, recentMax, rowsLeft) => {
+    const told = (id: number): Write => {
+      return { type: "end", id, row: ["eu-west-1", `job-${id}`, "reported", id, "default", 1, "{}"] };
+    };
+    const many = 20_000;
+    open({ history: { maxJobs: many, maxAgeMs: 1e9 }, recentMax }).commit(
+      Array.from({ length: many }, (_, id) => told(id)),
+    );
+    const file = open({ history: { maxJobs: 50, maxAgeMs: 1e9 }, recentMax });
+    const sizes = [many];
+    for (let id = many; (sizes.at(-1) ?? 0) > 400 && id < many + 2_000; id += 16) {
+      file.commit(Array.from({ length: 16 }, (_, k) => told(id + k)));
+      sizes.push(Number(rowsIn("ended WHERE history IS NOT NULL")));
+    }
+    expect(sizes.at(-1)).toBeLessThanOrEqual(400);
+    const lost = sizes.map((size, at) => (sizes[at - 1] ?? many) - size);
+    expect(Math.max(...lost)).toBeLessThanOrEqual(1_024);
+    expect(rowsIn("ended")).toBeGreaterThanOrEqual(Math.min(rowsLeft, many));
+  });
+
   it("shrinks again after an outage that left large outcomes", () => {
     const file = open();
     const large = "x".repeat(100_000);

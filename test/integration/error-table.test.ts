@@ -40,7 +40,7 @@ const unmodelled: readonly (readonly [string, FaultDocument, "throttled" | "deni
 /** Limits for calls that a test waits out, yet longer than any call takes on a busy machine. */
 const impatient = { socketTimeoutMs: 300, requestTimeoutMs: 400, connectionTimeoutMs: 400 };
 /** Such a call may be a poll on a busy machine: what it was to bring comes again soon. */
-const offersSoon = { redeliveryMs: 1_000 };
+const offersSoon = { redeliveryMs: 5_000 };
 const clientToken = "emulated-client-token";
 
 /** A job's only slot: if it is not given back, no other job is ever worked. */

@@ -57,11 +57,12 @@ it("works no job twice, however often it is offered to whom", { timeout: 60_000 
     return { kind: "succeeded" };
   };
   await using fleet = await startFleet(await newLedger(20_000), {
-    emulator: { settings: { redeliveryMs: 500, freshNonceAtRedelivery: false } },
+    emulator: { settings: { redeliveryMs: 1_500, freshNonceAtRedelivery: false } },
+    aws: { socketTimeoutMs: 10_000, requestTimeoutMs: 10_000 },
     handle,
   });
   // Offered again to others while it is still asked for.
-  fleet.emulator.fault({ kind: "latency", operations: ["AcknowledgeThirdPartyJob"], ms: 700, times: 8 });
+  fleet.emulator.fault({ kind: "latency", operations: ["AcknowledgeThirdPartyJob"], ms: 2_000, times: 8 });
   const ids = Array.from({ length: 25 }, (_, n) => fleet.emulator.addJob({ actionType: thirdParty, id: `job-${n}` }));
   const jobs = await Promise.all(ids.map((id) => fleet.emulator.waitForJob(id, "over")));
   expect(jobs.map((job) => job.status)).toEqual(ids.map(() => "Succeeded"));

@@ -27,7 +27,7 @@ const slots = 50;
 /** Fifty slots for the handler in question, and a healthy one beside it. Offers are made again soon. */
 async function startBeside(handlerIn: (folder: string) => HandlerConfig, options: RigOptions = {}): Promise<Rig> {
   return startRig({
-    emulator: { settings: { redeliveryMs: 200 } },
+    emulator: { settings: { redeliveryMs: 1_000 } },
     actionTypes: [
       { ...thirdParty, handler: "tried", maxConcurrentJobs: slots },
       { ...healthyType, handler: "scripted", maxConcurrentJobs: slots },
@@ -227,7 +227,7 @@ it("a single pass ends when the handler is broken, with the jobs that are left u
   await using rig = await startBeside(command, { isHeld: true, config: { retry: defaultRetry } });
   renameSync(programIn(rig.folder), join(rig.folder, "away"));
   const ids = rig.emulator.addJobs({ actionType: thirdParty, count: 20 });
-  await rig.daemon.worker.once({ idleEndMs: 500, maxJobs: Number.POSITIVE_INFINITY });
+  await rig.daemon.worker.once({ idleEndMs: 10_000, maxJobs: Number.POSITIVE_INFINITY });
   expect(count(rig, ids, "Failed")).toBe(breaker.failures);
   expect(count(rig, ids, "InProgress", "Succeeded")).toBe(0);
 });

@@ -24,7 +24,7 @@ const faults: readonly FaultDocument[] = [
 const impatient = { connectionTimeoutMs: 500, requestTimeoutMs: 500 };
 
 /** While calls are throttled they are made in turn: an offer has to live longer than the wait between two of them. */
-const redeliveryOf = ({ kind }: FaultDocument) => ({ redeliveryMs: kind === "throttle" ? 2_000 : 30 });
+const redeliveryOf = ({ kind }: FaultDocument) => ({ redeliveryMs: kind === "throttle" ? 2_000 : 200 });
 
 it.each(faults)("loses nothing when any call in five meets $kind $status $code", async (fault) => {
   await using rig = await startRig({ emulator: { seed: 7, settings: redeliveryOf(fault) }, aws: impatient });

@@ -67,7 +67,7 @@ async function startWorld(isTls: boolean): Promise<World> {
   const emulator = await startEmulator();
   onTestFinished(() => emulator.close());
   // What is offered while a call runs out of time comes again soon.
-  emulator.configure({ redeliveryMs: 1_000 });
+  emulator.configure({ redeliveryMs: 5_000 });
   const service = await startService({ jobs: answersJson(200, { kind: "succeeded", summary: "by the service" }) });
   onTestFinished(() => service.close());
   const sts = await startSts();

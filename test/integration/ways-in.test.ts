@@ -66,7 +66,7 @@ async function startWorld(which: Way, route: (typeof routes)[number], lifetimeMs
   for (const emulator of [way.emulator, way.neighbour]) emulator.addActionType({ ...custom });
   const gate = new Gate();
   // What is offered while a call runs out of time comes again soon.
-  for (const emulator of [way.emulator, way.neighbour]) emulator.configure({ redeliveryMs: 1_000 });
+  for (const emulator of [way.emulator, way.neighbour]) emulator.configure({ redeliveryMs: 3_000 });
   const options: RigOptions = {
     actionTypes: [custom],
     sharedEmulator: way.emulator,

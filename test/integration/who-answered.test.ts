@@ -58,7 +58,7 @@ const steps = [
 
 describe.each(steps)("something in between answers %s", (step, operations) => {
   it.each(strangers)("with %s: each job has its own result", async (_what, answer) => {
-    const emulator = await startEmulator({ settings: { redeliveryMs: 30 } });
+    const emulator = await startEmulator({ settings: { redeliveryMs: 300 } });
     onTestFinished(() => emulator.close());
     const isFailing = step === "put failure";
     const asked = operations.map((operation) => ({ operation, left: 3 }));
@@ -149,7 +149,7 @@ describe("results that are owed", () => {
     `<ErrorResponse><Error><Type>Sender</Type><Code>${code}</Code><Message>no</Message></Error></ErrorResponse>`;
 
   it.each(rows)("outlast %s that answers %s (%i)", async (name, code, status) => {
-    const emulator = await startEmulator({ settings: { redeliveryMs: 30 } });
+    const emulator = await startEmulator({ settings: { redeliveryMs: 300 } });
     onTestFinished(() => emulator.close());
     const security = createServer((request, response) => {
       request.resume();

@@ -227,7 +227,7 @@ it("a single pass ends when the handler is broken, with the jobs that are left u
   await using rig = await startBeside(command, { isHeld: true, config: { retry: defaultRetry } });
   renameSync(programIn(rig.folder), join(rig.folder, "away"));
   const ids = rig.emulator.addJobs({ actionType: thirdParty, count: 20 });
-  await rig.daemon.worker.once({ idleEndMs: 10_000, maxJobs: Number.POSITIVE_INFINITY });
+  await rig.daemon.worker.once({ idleEndMs: 3_000, maxJobs: Number.POSITIVE_INFINITY });
   expect(count(rig, ids, "Failed")).toBe(breaker.failures);
   expect(count(rig, ids, "InProgress", "Succeeded")).toBe(0);
 });

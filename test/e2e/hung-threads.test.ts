@@ -2,7 +2,6 @@
 // that is gone. Here they open a FIFO that nobody writes to.
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import { expect, it } from "vitest";
 import {
   configFor,
@@ -11,6 +10,7 @@ import {
   startTestEmulator,
   testFolder,
   thirdParty,
+  toldTwice,
 } from "../support/program.js";
 
 const module = { kind: "module", path: "./handler.mjs" };
@@ -58,11 +58,7 @@ it.each([
   const { emulator, program } = await start(`${hang} ${deaf}`, limits);
   emulator.addJob({ actionType: thirdParty });
   await program.says(/"at work"/);
-  for (const answer of ["drain-started", "handlers-stopping"] as const) {
-    program.child.kill("SIGTERM");
-    await program.logged(answer);
-    await pause(1_100);
-  }
+  await toldTwice(program);
   program.child.kill("SIGTERM");
   expect(await program.ended).toMatchObject({ code: 75, signal: null, err: "" });
 });

@@ -7,7 +7,14 @@ import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { signalGroup } from "../../src/std/process-tree.js";
 import { startService } from "../fixtures/handlers/service.js";
-import { configFor, handlerModule, startProgram, startTestEmulator, thirdParty } from "../support/program.js";
+import {
+  configFor,
+  handlerModule,
+  startProgram,
+  startTestEmulator,
+  thirdParty,
+  toldTwice,
+} from "../support/program.js";
 
 /** Signals closer together than a second are one wish. */
 const nextWish = () => pause(1_100);
@@ -141,11 +148,7 @@ it("kills at the third a command that ignores SIGTERM", async () => {
     )?.[1],
   );
   onTestFinished(() => void signalGroup(group, "SIGKILL"));
-  for (const answer of ["drain-started", "handlers-stopping"] as const) {
-    program.child.kill("SIGTERM");
-    await program.logged(answer);
-    await nextWish();
-  }
+  await toldTwice(program);
   expect(isAtWork(group)).toBe(true);
   program.child.kill("SIGTERM");
   expect(await program.ended).toMatchObject({ signal: null });

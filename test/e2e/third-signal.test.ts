@@ -4,7 +4,6 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
 import { signalGroup } from "../../src/std/process-tree.js";
 import {
@@ -14,6 +13,7 @@ import {
   startTestEmulator,
   testFolder,
   thirdParty,
+  toldTwice,
 } from "../support/program.js";
 
 const head = "host: 127.0.0.1\r\ncontent-type: application/json\r\n";
@@ -95,12 +95,7 @@ it.each<[string, (stage: Stage) => Promise<void>, string?]>([
       await program.says(/"reload-finished","applied":\["handlers"/);
     },
   });
-  for (const answer of ["drain-started", "handlers-stopping"] as const) {
-    program.child.kill("SIGTERM");
-    await program.logged(answer);
-    // Signals closer together than a second are one wish.
-    await pause(1_100);
-  }
+  await toldTwice(program);
   expect(pids.map(isAtWork)).toEqual([true, true]);
   program.child.kill("SIGTERM");
   await expect.poll(() => pids.map(isAtWork), { timeout: 1_000, interval: 20 }).toEqual([false, false]);

@@ -4,6 +4,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { type Emulator, startEmulator } from "../../src/emulator/emulator.js";
@@ -83,6 +84,16 @@ export function startProgram(argv: readonly string[], options: ProgramOptions = 
     logs: () => out.lines().map((line) => JSON.parse(line) as Record<string, unknown>),
     ended,
   };
+}
+
+/** Told to stop, and to hurry; a third signal will end it at once. Signals closer together than a second are one wish. */
+export async function toldTwice({ child, logged }: Program): Promise<void> {
+  for (const answer of ["drain-started", "handlers-stopping"] as const) {
+    child.kill("SIGTERM");
+    // Counted from when it was heard, which may be late on a busy machine.
+    await logged(answer);
+    await pause(1_100);
+  }
 }
 
 /** Matches a whole log line of this event. */

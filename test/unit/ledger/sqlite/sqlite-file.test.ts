@@ -219,9 +219,9 @@ describe("the size of the ledger's file", () => {
   });
 
   it.each([
-    ["rows that nobody needs", 10, 0],
-    ["what is told of rows that are remembered", 100_000, 100_000],
-  ])("loses a long history a part at a time, since jobs wait for it: %s", (_what, recentMax, rowsLeft) => {
+    ["rows that nobody needs", 10, false],
+    ["what is told of rows that are remembered", 100_000, true],
+  ])("loses a long history a part at a time, since jobs wait for it: %s", (_what, recentMax, isKept) => {
     const told = (id: number): Write => {
       return { type: "end", id, row: ["eu-west-1", `job-${id}`, "reported", id, "default", 1, "{}"] };
     };
@@ -238,7 +238,7 @@ describe("the size of the ledger's file", () => {
     expect(sizes.at(-1)).toBeLessThanOrEqual(400);
     const lost = sizes.map((size, at) => (sizes[at - 1] ?? many) - size);
     expect(Math.max(...lost)).toBeLessThanOrEqual(1_024);
-    expect(rowsIn("ended")).toBeGreaterThanOrEqual(Math.min(rowsLeft, many));
+    expect(Number(rowsIn("ended")) >= many).toBe(isKept);
   });
 
   it("shrinks again after an outage that left large outcomes", () => {

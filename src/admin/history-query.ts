@@ -1,6 +1,7 @@
 // What is searched for among ended jobs, as it stands in the address of GET /history. What an address says is not
 // trusted: cut to a length, and refused where it would otherwise find more than was asked for.
 import type { EndedKind, HistorySearch } from "../job/ended.js";
+import { quote } from "../std/quote.js";
 
 export type EndedHow = EndedKind;
 export const endedHows: readonly EndedHow[] = ["succeeded", "continued", "failed", "dropped"];
@@ -35,22 +36,18 @@ export function historyQuery(query: URLSearchParams): HistoryQuery {
 export function queryMistake(query: URLSearchParams): string | undefined {
   const known: readonly string[] = [...words, "outcome", "limit"];
   const unknown = [...query.keys()].find((name) => !known.includes(name));
-  if (unknown !== undefined) return `there is no ${quoted(unknown)} to search by; there are ${known.join(", ")}`;
+  if (unknown !== undefined) return `there is no ${quote(unknown)} to search by; there are ${known.join(", ")}`;
   const outcome = query.get("outcome")?.trim() ?? "";
   if (outcome !== "" && !endedHows.some((how) => how === outcome))
-    return `there is no outcome ${quoted(outcome)}; there are ${endedHows.join(", ")}`;
+    return `there is no outcome ${quote(outcome)}; there are ${endedHows.join(", ")}`;
   const limit = query.get("limit");
-  if (limit !== null && !/^[1-9]\d{0,5}$/.test(limit)) return `limit is a whole number from 1 on, not ${quoted(limit)}`;
+  if (limit !== null && !/^[1-9]\d{0,5}$/.test(limit)) return `limit is a whole number from 1 on, not ${quote(limit)}`;
   return undefined;
 }
 
 /** How many jobs a page shall have, by `limit` of the address. */
 export function rowsWanted(query: URLSearchParams): number {
   return Math.min(pageRowsMax, Number(query.get("limit") ?? pageRows));
-}
-
-function quoted(text: string): string {
-  return JSON.stringify(text.slice(0, 60).toWellFormed());
 }
 
 /** The address of a search. */

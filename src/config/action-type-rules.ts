@@ -1,9 +1,10 @@
 // Action types: their Regions, that no two of them poll the same jobs, what each asks for, and what it masks.
+
+import { quote } from "../std/quote.js";
 import { knownRegions } from "../std/regions.js";
 import { nearest } from "../std/suggest.js";
 import { accountNamesOf } from "./account-rules.js";
 import type { ActionType, Checked } from "./checked.js";
-import { quote } from "./mistakes.js";
 import type { Settings } from "./settings.js";
 
 /** Adds to the findings whatever breaks a rule. */

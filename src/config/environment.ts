@@ -3,10 +3,10 @@
 // file, and the variables that partnerd does not know.
 
 import { commandVariables } from "../std/own-variables.js";
+import { quote } from "../std/quote.js";
 import { nearest } from "../std/suggest.js";
 import { openStore } from "./convict-store.js";
 import type { Findings, Place } from "./mistakes.js";
-import { quote } from "./mistakes.js";
 import type { Section } from "./setting.js";
 import { fileFormOf, settingsOf } from "./setting.js";
 import type { Branch } from "./tree.js";

@@ -4,9 +4,9 @@ import { dirname, extname, resolve } from "node:path";
 import type { Scalar } from "yaml";
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import { breakageOf, excerptOf, strangeText } from "../std/broken-yaml.js";
+import { quote } from "../std/quote.js";
 import { readTextFile } from "../std/text-file.js";
 import type { FilePlace, Findings, Place } from "./mistakes.js";
-import { quote } from "./mistakes.js";
 import { type Branch, type Entry, type Leaf, type Tree, tooLarge } from "./tree.js";
 
 /** No configuration is larger; a log or an archive given by mistake is. */

@@ -3,8 +3,8 @@
 import { resolve } from "node:path";
 import { Secret } from "../job/secret.js";
 import { likelyBoolean, likelyNumber, likelyText, likelyUrl, likelyWord } from "../std/likely.js";
+import { quote } from "../std/quote.js";
 import { formatDuration, formatSize, likelyDuration, likelySize, parseDuration, parseSize } from "../std/units.js";
-import { quote } from "./mistakes.js";
 
 /** What is wrong with a value, the end of the sentence `KEY …`; and what to do. `at` leads to a part of the value. */
 export interface Problem {

@@ -4,12 +4,12 @@
 import { basename, resolve } from "node:path";
 import { modeOpenToAll } from "../std/open-files.js";
 import { isPlaceholder, placeholderIn } from "../std/placeholder.js";
+import { invisible, quote } from "../std/quote.js";
 import { nearest } from "../std/suggest.js";
 import { readTextFile } from "../std/text-file.js";
 import { openStore } from "./convict-store.js";
 import { choose, type Problem } from "./formats.js";
 import type { Findings, Place } from "./mistakes.js";
-import { invisible, quote } from "./mistakes.js";
 import type { Section, Setting } from "./setting.js";
 import { fileFormOf, isAlwaysRequired, isSetting, joined, lastKey, settingsOf } from "./setting.js";
 import type { Held, Settings } from "./settings.js";

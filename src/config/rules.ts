@@ -3,6 +3,7 @@
 import { leastLeaseMs } from "../job/lease.js";
 import { hostOf, isLoopback, reachableHost } from "../std/addresses.js";
 import { mistakesOfProxies, Proxies } from "../std/proxies.js";
+import { quote } from "../std/quote.js";
 import { nearest } from "../std/suggest.js";
 import { formatDuration } from "../std/units.js";
 import { accountNamesOf, checkAccounts, ordinaryAccount } from "./account-rules.js";
@@ -12,7 +13,6 @@ import type { Checked } from "./checked.js";
 import type { Draft } from "./config.js";
 import { meaningOf } from "./formats.js";
 import type { Place } from "./mistakes.js";
-import { quote } from "./mistakes.js";
 import { schema } from "./schema.js";
 import type { Setting } from "./setting.js";
 import { besideKey, fileFormOf, isFor, lastKey, settingsOf } from "./setting.js";

@@ -4,10 +4,10 @@ import { isIP } from "node:net";
 import { resolve } from "node:path";
 import type { ClientId, Region } from "../job/job.js";
 import { likelyHost } from "../std/likely.js";
+import { quote } from "../std/quote.js";
 import { regionPattern } from "../std/regions.js";
 import type { Format, Problem } from "./formats.js";
 import { httpUrl, list, meaningOf, notA, secret, single, text, textMap } from "./formats.js";
-import { quote } from "./mistakes.js";
 
 /** Each action type is polled in each of its Regions by a loop of its own: more would be another kind of worker. */
 const actionTypesMax = 200;
